@@ -1,0 +1,1 @@
+"""Predictions and reference to figures of merit."""

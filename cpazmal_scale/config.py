@@ -1,0 +1,276 @@
+"""One frozen model of a run: it is the YAML file, the CLI flags, the Prefect parameters and the run's identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cpazmal_scale.errors import ConfigError
+
+GLACIER_CLASSES = ("ABL", "ACC", "HAG", "ICA")
+"""Ablation, accumulation, hanging glacier, ice apron: the four surfaces of the talk."""
+
+CLASS_NAMES = {
+    "ABL": "ablation area",
+    "ACC": "accumulation area",
+    "HAG": "hanging glacier",
+    "ICA": "ice apron",
+    "FOR": "forest",
+    "CIT": "city",
+    "LAC": "lake",
+    "ROC": "rock",
+    "PLA": "plain",
+}
+"""Class codes of the CPAZMAL dataset in the sense of the talk (`CIT` in its first generation, `LAC` in its second)."""
+
+
+class Section(BaseModel):
+    """A frozen part of the run's configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Naming(Section):
+    """How scene files are recognised and described when neither their name nor their content tells all."""
+
+    pattern: str | None = None
+    """Regular expression on the file's path with named groups among sensor, start, stop, beam,
+    pass_direction, polarisation, id; none: the CPAZMAL authors' names."""
+    sensor: str | None = None
+    """Sensor when the pattern has no such group."""
+    beam: str | None = None
+    """Viewing geometry when the pattern has no such group."""
+    pass_direction: Literal["ASC", "DSC"] | None = None
+    """Flight direction when the pattern has no such group."""
+    incidence_angle: float | None = Field(None, ge=0, lt=90)
+    """Incidence angle at scene centre in degrees when no acquisition table tells."""
+    bands: tuple[str, ...] | None = None
+    """What each raster band holds: a polarisation such as HH, `mask`, or `-` for the polarisation in the file's
+    name; none: the authors' order (polarisations of the product, mask last)."""
+    mask_codes: Literal["snap", "isce3"] = "snap"
+    """Meaning of the mask band: SNAP (1 layover, 2 shadow) or ISCE3 (1 shadow, 2 layover)."""
+    radiometry: Literal["beta0", "sigma0", "gamma0", "gamma0_T"] = "gamma0_T"
+    """Backscatter coefficient of the values; `gamma0_T` is terrain-flattened."""
+    scale: Literal["linear", "dB"] = "linear"
+    """Whether the values are linear power or decibels."""
+
+
+class Ingest(Section):
+    """Scenes to cubes."""
+
+    scenes: str | None = None
+    """Folder, file or glob (any fsspec URL) with the scenes."""
+    naming: Naming = Naming()
+    table: str | None = None
+    """CSV of acquisitions (sensor, start, beam, pass_direction, incidence_angle, …);
+    none: `acquisitions.csv` beside the scenes, if there."""
+    chunk: int = Field(512, ge=16, le=8192)
+    """Edge of a square chunk in pixels; one chunk holds one date."""
+
+
+class Samples(Section):
+    """Labelled polygons to windows."""
+
+    polygons: str | None = None
+    """Vector file with columns `class` and `group`; none: the map is unsupervised."""
+    classes: tuple[str, ...] = GLACIER_CLASSES
+    """Classes to learn, in this order."""
+    stride: int | None = Field(None, ge=1)
+    """Step between windows in pixels; none: the window's size, so that windows do not overlap."""
+    max_masked: float = Field(0.10, ge=0, le=1)
+    """Largest share of layover or shadow pixels in a window, over all dates."""
+    min_valid: float = Field(0.60, ge=0, le=1)
+    """Smallest share of valid pixels in a window, on the median date."""
+    max_per_group: int | None = Field(60, ge=1)
+    """Windows drawn at most from one polygon, so that large polygons do not rule their class."""
+    clusters: int = Field(4, ge=2, le=32)
+    """Number of classes of an unsupervised map."""
+
+
+class Features(Section):
+    """Windows to log-cumulant series (method §2)."""
+
+    window: int = Field(7, ge=3, le=63)
+    """Edge of the square window in pixels, odd."""
+    xpol: Literal["logratio", "fraction", "code", "talk", "none"] = "logratio"
+    """Third channel made of the cross-polarised and co-polarised ones."""
+    unbiased: bool = False
+    """Use unbiased k-statistics instead of the authors' biased cumulants."""
+    floor_db: float = -31.0
+    """Backscatter below this is set to it before the logarithm: 10 dB under the noise floor."""
+    min_valid: float = Field(0.60, gt=0, le=1)
+    """Smallest share of valid pixels in a window; fewer give NaN."""
+    masked: tuple[Literal["layover", "shadow", "no_dem", "outside_swath", "noise_limited"], ...] = (
+        "layover",
+        "shadow",
+        "no_dem",
+        "outside_swath",
+    )
+    """Mask flags whose pixels are left out."""
+
+    @model_validator(mode="after")
+    def _odd(self) -> Self:
+        if self.window % 2 == 0:
+            raise ValueError("features.window must be odd, so that a window has a centre pixel")
+        return self
+
+
+class Dtw(Section):
+    """Distances between series (method §3)."""
+
+    band_days: float | None = Field(33.0, ge=0)
+    """Sakoe-Chiba band in days, from the dates of both series; none: `radius` is used."""
+    radius: int | None = Field(None, ge=0)
+    """Sakoe-Chiba band in samples, instead of `band_days`; 0 is the Euclidean distance."""
+    min_dates: int = Field(6, ge=2)
+    """Pixels with fewer valid dates get no class."""
+
+    @model_validator(mode="after")
+    def _one_band(self) -> Self:
+        if self.radius is not None and self.band_days is not None:
+            if "band_days" in self.model_fields_set:
+                raise ValueError("give dtw.band_days or dtw.radius, not both")
+            object.__setattr__(self, "band_days", None)
+        return self
+
+
+class Train(Section):
+    """Windows to barycenters (method §4)."""
+
+    barycenters: int = Field(1, ge=1, le=64)
+    """Barycenters per class and feature."""
+    iterations: int = Field(30, ge=1)
+    """Largest number of DBA iterations."""
+    restarts: int = Field(2, ge=1)
+    """DBA starts per barycenter; the best is kept."""
+
+
+class Classify(Section):
+    """Distances to classes (method §5)."""
+
+    decision: Literal["soft", "vote", "sum"] = "soft"
+    """How the features' distances become one class."""
+    reject: float | None = Field(None, gt=0)
+    """Pixels farther than this multiple of the within-class distance from every class are rejected (254)."""
+    block: int | None = Field(None, ge=16)
+    """Edge of a block in pixels; none: the cube's chunk. The map does not depend on it."""
+
+
+class Assess(Section):
+    """Figures of merit by group-wise cross-validation (method §6)."""
+
+    folds: int = Field(3, ge=2)
+    """Folds of the stratified group split."""
+    repeats: int = Field(20, ge=1)
+    """Seeds of the split."""
+    truth: str | None = None
+    """Reference raster (uint8, the map's class values in its `classes` tag) to compare the map with."""
+
+
+class Cluster(Section):
+    """Where blocks are computed."""
+
+    kind: Literal["serial", "threads", "local", "address"] = "local"
+    """`local` starts Dask worker processes here; `address` uses a running Dask scheduler."""
+    workers: int | None = Field(None, ge=1)
+    """Worker processes or threads; none: one per core."""
+    memory_gib: float = Field(2.0, gt=0)
+    """Memory of one worker in GiB."""
+    address: str | None = None
+    """Address of a Dask scheduler, for kind `address`."""
+
+    @model_validator(mode="after")
+    def _address(self) -> Self:
+        if (self.kind == "address") != (self.address is not None):
+            raise ValueError("cluster.address goes with cluster.kind: address, and only with it")
+        return self
+
+
+class RunConfig(Section):
+    """A whole run, from scenes to map."""
+
+    workspace: str = "build/run"
+    """Folder or bucket URL that holds cubes, samples, models, maps and the catalog."""
+    beam: str | None = None
+    """Viewing geometry to train on and map; none: the only one there is."""
+    start: date | None = None
+    """First date used for training and mapping."""
+    end: date | None = None
+    """Last date used for training and mapping."""
+    polarisations: tuple[str, ...] | None = Field(None, min_length=1, max_length=2)
+    """Co-polarised, then cross-polarised channel, such as HH, HV; none: those of the cube."""
+    seed: int = 42
+    """Seed of every random choice."""
+    ingest: Ingest = Ingest()
+    samples: Samples = Samples()
+    features: Features = Features()
+    dtw: Dtw = Dtw()
+    train: Train = Train()
+    classify: Classify = Classify()
+    assess: Assess = Assess()
+    cluster: Cluster = Cluster()
+
+    @model_validator(mode="after")
+    def _period(self) -> Self:
+        if self.start and self.end and self.start > self.end:
+            raise ValueError(f"start {self.start} is after end {self.end}")
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path, **overrides: Any) -> RunConfig:
+        """Read a YAML run configuration; relative paths in it stay relative to the working directory.
+
+        Raises:
+            ConfigError: the file is missing, is not YAML, or a setting is unknown or invalid.
+        """
+        import yaml
+
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                "the run configuration cannot be read",
+                where=path,
+                remedy=f"check the path ({error.strerror})",
+            ) from None
+        try:
+            values = yaml.safe_load(text) or {}
+        except yaml.YAMLError as error:
+            raise ConfigError(
+                f"not valid YAML: {str(error).splitlines()[0]}",
+                where=path,
+                remedy="see `cpazmal config` for a commented example",
+            ) from None
+        return cls.parse({**values, **overrides}, where=str(path))
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], *, where: str = "configuration") -> RunConfig:
+        """Validate plain values.
+
+        Raises:
+            ConfigError: naming the first offending setting and what it may be.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            setting = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise ConfigError(
+                f"{setting}: {first['msg'].removeprefix('Value error, ')}",
+                where=where,
+                remedy="`cpazmal config` prints every setting with its meaning and default",
+            ) from None
+
+
+def identity(*parts: object) -> str:
+    """Sixteen hexadecimal digits that name the given settings and inputs; equal parts, equal name."""
+    plain = [
+        part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts
+    ]
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

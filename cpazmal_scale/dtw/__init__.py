@@ -1,0 +1,1 @@
+"""Series to distances, barycenters and classifiers."""

@@ -1,0 +1,131 @@
+"""Every error a user can meet: what is wrong, where, and the remedy, with a stable kind and exit code."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CpazmalError(Exception):
+    """One sentence a user can act on.
+
+    `what` is wrong, `where` it is (a path, URL, date, pixel or setting) and the `remedy`.
+    `kind` names the error in logs and tests and never changes; `exit_code` is the shell's.
+    """
+
+    kind: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: object = None, remedy: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = None if where is None else str(where)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        text = self.what if self.where is None else f"{self.where}: {self.what}"
+        return text if self.remedy is None else f"{text}; {self.remedy}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.what, self.where, self.remedy)
+
+
+def _rebuild(
+    cls: type[CpazmalError], what: str, where: str | None, remedy: str | None
+) -> CpazmalError:
+    return cls(what, where=where, remedy=remedy)
+
+
+class ConfigError(CpazmalError):
+    """A setting is unknown, malformed or contradicts another."""
+
+    kind, exit_code = "config", 2
+
+
+class SceneError(CpazmalError):
+    """A scene cannot be used; nothing of it was written."""
+
+    kind, exit_code = "scene", 3
+
+
+class SceneUnreadable(SceneError):
+    """Truncated, empty or not the format its name promises."""
+
+    kind = "scene_unreadable"
+
+
+class SceneUnknown(SceneError):
+    """The product cannot be described: sensor, date, beam or polarisation is missing."""
+
+    kind = "scene_unknown"
+
+
+class SceneImplausible(SceneError):
+    """Readable, but the values cannot be linear backscatter (dB, zeros, all no-data)."""
+
+    kind = "scene_implausible"
+
+
+class SceneChanged(SceneError):
+    """The cube holds this scene id with other bytes."""
+
+    kind = "scene_changed"
+
+
+class BeamMismatch(SceneError):
+    """The scene was seen from another geometry than the cube's."""
+
+    kind = "beam_mismatch"
+
+
+class GridMismatch(CpazmalError):
+    """Two rasters that must share CRS, transform and shape do not."""
+
+    kind, exit_code = "grid_mismatch", 4
+
+
+class StoreError(CpazmalError):
+    """The store is missing, read-only, full or answered wrongly."""
+
+    kind, exit_code = "store", 5
+
+
+class StoreMissing(StoreError):
+    """Nothing is stored at this address."""
+
+    kind = "store_missing"
+
+
+class WriterConflict(StoreError):
+    """Another writer holds the cube, or changed it meanwhile."""
+
+    kind = "writer_conflict"
+
+
+class CubeDamaged(StoreError):
+    """A stored cube contradicts its own metadata or checksums."""
+
+    kind = "cube_damaged"
+
+
+class SampleError(CpazmalError):
+    """Polygons, classes or groups do not allow what was asked."""
+
+    kind, exit_code = "samples", 6
+
+
+class ModelMismatch(CpazmalError):
+    """The model's features, dates or classes do not fit the cube."""
+
+    kind, exit_code = "model_mismatch", 7
+
+
+class PlanRefused(CpazmalError):
+    """The plan cannot fit in memory or on disk, so it was not started."""
+
+    kind, exit_code = "plan_refused", 8
+
+
+class BlocksFailed(CpazmalError):
+    """Some blocks were quarantined; the others are finished and recorded."""
+
+    kind, exit_code = "blocks_failed", 9

@@ -1,0 +1,1 @@
+"""Windows or blocks to log-cumulant series."""

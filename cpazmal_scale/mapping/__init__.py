@@ -1,0 +1,1 @@
+"""Cube and model to maps of class, probability and uncertainty."""

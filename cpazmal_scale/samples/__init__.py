@@ -1,0 +1,1 @@
+"""Polygons and cube to labelled windows, their SQL index and splits."""

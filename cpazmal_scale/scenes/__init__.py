@@ -1,0 +1,1 @@
+"""Untrusted bytes in, calibrated and described scenes out."""

@@ -1,0 +1,1 @@
+"""A campaign that looks like the real one, with its truth."""
