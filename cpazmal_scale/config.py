@@ -1,4 +1,4 @@
-"""One frozen model of a run: it is the YAML file, the CLI flags, the Prefect parameters and the run's identity."""
+"""One frozen model of a run: YAML file, CLI flags, Prefect parameters and the run's identity."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLASS_NAMES = {
     "ROC": "rock",
     "PLA": "plain",
 }
-"""Class codes of the CPAZMAL dataset in the sense of the talk (`CIT` in its first generation, `LAC` in its second)."""
+"""Class codes of the CPAZMAL dataset, in the sense of the talk (`CIT` or, later, `LAC`)."""
 
 
 class Section(BaseModel):
@@ -36,7 +36,7 @@ class Section(BaseModel):
 
 
 class Naming(Section):
-    """How scene files are recognised and described when neither their name nor their content tells all."""
+    """How scene files are recognised and described when their names do not tell all."""
 
     pattern: str | None = None
     """Regular expression on the file's path with named groups among sensor, start, stop, beam,
@@ -50,8 +50,8 @@ class Naming(Section):
     incidence_angle: float | None = Field(None, ge=0, lt=90)
     """Incidence angle at scene centre in degrees when no acquisition table tells."""
     bands: tuple[str, ...] | None = None
-    """What each raster band holds: a polarisation such as HH, `mask`, or `-` for the polarisation in the file's
-    name; none: the authors' order (polarisations of the product, mask last)."""
+    """What each raster band holds: a polarisation such as HH, `mask`, or `-` for the polarisation
+    in the file's name; none: the authors' order (polarisations of the product, mask last)."""
     mask_codes: Literal["snap", "isce3"] = "snap"
     """Meaning of the mask band: SNAP (1 layover, 2 shadow) or ISCE3 (1 shadow, 2 layover)."""
     radiometry: Literal["beta0", "sigma0", "gamma0", "gamma0_T"] = "gamma0_T"
@@ -156,7 +156,8 @@ class Classify(Section):
     decision: Literal["soft", "vote", "sum"] = "soft"
     """How the features' distances become one class."""
     reject: float | None = Field(None, gt=0)
-    """Pixels farther than this multiple of the within-class distance from every class are rejected (254)."""
+    """Pixels farther from every class than this multiple of the within-class distance are rejected
+    (254)."""
     block: int | None = Field(None, ge=16)
     """Edge of a block in pixels; none: the cube's chunk. The map does not depend on it."""
 
@@ -169,7 +170,7 @@ class Assess(Section):
     repeats: int = Field(20, ge=1)
     """Seeds of the split."""
     truth: str | None = None
-    """Reference raster (uint8, the map's class values in its `classes` tag) to compare the map with."""
+    """Reference raster (uint8 from 1, in the order of its `classes` tag) to compare the map with."""
 
 
 class Cluster(Section):
@@ -223,7 +224,7 @@ class RunConfig(Section):
 
     @classmethod
     def load(cls, path: str | Path, **overrides: Any) -> RunConfig:
-        """Read a YAML run configuration; relative paths in it stay relative to the working directory.
+        """Read a YAML run configuration; its relative paths stay relative to the working directory.
 
         Raises:
             ConfigError: the file is missing, is not YAML, or a setting is unknown or invalid.
@@ -268,7 +269,7 @@ class RunConfig(Section):
 
 
 def identity(*parts: object) -> str:
-    """Sixteen hexadecimal digits that name the given settings and inputs; equal parts, equal name."""
+    """Sixteen hexadecimal digits naming the given settings and inputs; equal parts, equal name."""
     plain = [
         part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts
     ]

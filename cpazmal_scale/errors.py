@@ -1,4 +1,4 @@
-"""Every error a user can meet: what is wrong, where, and the remedy, with a stable kind and exit code."""
+"""Every error a user can meet: what, where and the remedy, with a stable kind and exit code."""
 
 from __future__ import annotations
 
