@@ -170,7 +170,7 @@ class Assess(Section):
     repeats: int = Field(20, ge=1)
     """Seeds of the split."""
     truth: str | None = None
-    """Reference raster (uint8 from 1, in the order of its `classes` tag) to compare the map with."""
+    """Reference raster (uint8 from 1, in the order of its `classes` tag) to compare the map to."""
 
 
 class Cluster(Section):

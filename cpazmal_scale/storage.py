@@ -1,0 +1,236 @@
+"""The few object-store operations everything else uses, on any fsspec URL."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cpazmal_scale.errors import StoreError, StoreMissing
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+
+
+def is_remote(url: str) -> bool:
+    """Whether the URL needs fsspec; plain paths and `file://` do not."""
+    return "://" in url and not url.startswith("file://")
+
+
+def local_path(url: str) -> Path:
+    """The path of a plain path or `file://` URL."""
+    return Path(url.removeprefix("file://"))
+
+
+def join(url: str, *parts: str) -> str:
+    """The URL of something below `url`."""
+    return "/".join([url.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def absolute(url: str) -> str:
+    """The URL with a local path made absolute, so that it means the same to every process."""
+    return url if is_remote(url) else str(local_path(url).absolute())
+
+
+def _filesystem(url: str) -> tuple[Any, str]:
+    import fsspec
+
+    # Another process may have written a moment ago: listings must not come from a cache.
+    options = {"use_listings_cache": False} if url.startswith("s3://") else {}
+    filesystem, path = fsspec.core.url_to_fs(url, **options)
+    return filesystem, str(path)
+
+
+@contextlib.contextmanager
+def _one_sentence(url: str, action: str) -> Iterator[None]:
+    """Turn whatever a store raises into one `StoreError`."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except FileNotFoundError:
+        raise StoreMissing(
+            "nothing is stored here", where=url, remedy="check the address, bucket and endpoint"
+        ) from None
+    except PermissionError:
+        raise StoreError(
+            f"no permission to {action}", where=url, remedy="check credentials and access rights"
+        ) from None
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StoreError(
+                "the disk is full", where=url, remedy="free space and run again: it continues"
+            ) from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StoreError(
+            f"cannot {action} ({reason})", where=url, remedy="check that the store is reachable"
+        ) from None
+
+
+def exists(url: str) -> bool:
+    """Whether a file, object or folder is there."""
+    if not is_remote(url):
+        return local_path(url).exists()
+    with _one_sentence(url, "look"):
+        filesystem, path = _filesystem(url)
+        return bool(filesystem.exists(path))
+
+
+def read_bytes(url: str) -> bytes:
+    """The whole content of a small file.
+
+    Raises:
+        StoreMissing: nothing is there.
+        StoreError: the store refuses or cannot be reached.
+    """
+    with _one_sentence(url, "read"):
+        if not is_remote(url):
+            return local_path(url).read_bytes()
+        filesystem, path = _filesystem(url)
+        return bytes(filesystem.cat_file(path))
+
+
+def write_bytes(url: str, data: bytes) -> None:
+    """Replace a file in one step: readers see the old content or the new, never a part.
+
+    Raises:
+        StoreError: the store is read-only, full, missing or cannot be reached.
+    """
+    with _one_sentence(url, "write"):
+        if is_remote(url):
+            filesystem, path = _filesystem(url)
+            filesystem.pipe_file(path, data)
+            return
+        target = local_path(url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def create_bytes(url: str, data: bytes) -> bool:
+    """Write a file only if nothing is there; whether it was written.
+
+    The store decides in one step on local disks and on S3 servers that honour `If-None-Match`.
+    Servers that ignore it overwrite: callers that need exclusion read back what they wrote.
+
+    Raises:
+        StoreError: the store is read-only, full, missing or cannot be reached.
+    """
+    with _one_sentence(url, "write"):
+        if not is_remote(url):
+            target = local_path(url)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with target.open("xb") as file:
+                    file.write(data)
+            except FileExistsError:
+                return False
+            return True
+        filesystem, path = _filesystem(url)
+        if filesystem.exists(path):
+            return False
+        try:
+            filesystem.pipe_file(path, data, mode="create")
+        except FileExistsError:
+            return False
+        except OSError as error:
+            # Ceph answers a lost race with EINVAL.
+            if error.errno == errno.EINVAL and filesystem.exists(path):
+                return False
+            raise
+        return True
+
+
+def list_names(url: str) -> list[str]:
+    """Sorted names directly below a folder; empty when it does not exist."""
+    with _one_sentence(url, "list"):
+        if not is_remote(url):
+            folder = local_path(url)
+            return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+        filesystem, path = _filesystem(url)
+        try:
+            found = filesystem.ls(path, detail=False)
+        except FileNotFoundError:
+            return []
+        own = path.rstrip("/")
+        return sorted(p.rstrip("/").rsplit("/", 1)[-1] for p in found if p.rstrip("/") != own)
+
+
+def remove(url: str, *, recursive: bool = False) -> None:
+    """Delete a file, or a folder with `recursive`; nothing happens when it is not there."""
+    with _one_sentence(url, "remove"):
+        filesystem, path = _filesystem(url)
+        with contextlib.suppress(FileNotFoundError):
+            filesystem.rm(path, recursive=recursive)
+
+
+def read_json(url: str) -> Any:
+    """The content of a JSON document.
+
+    Raises:
+        StoreError: it is missing, unreachable or not JSON.
+    """
+    try:
+        return json.loads(read_bytes(url))
+    except ValueError:
+        raise StoreError(
+            "not a JSON document", where=url, remedy="remove it and run again"
+        ) from None
+
+
+def write_json(url: str, value: Any) -> None:
+    """Replace a JSON document in one step."""
+    write_bytes(url, json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode())
+
+
+def upload(path: Path, url: str) -> None:
+    """Put a local file at `url`, replacing what is there in one step."""
+    with _one_sentence(url, "write"):
+        if is_remote(url):
+            filesystem, target = _filesystem(url)
+            filesystem.put_file(str(path), target)
+        elif local_path(url).absolute() != path.absolute():
+            write_bytes(url, path.read_bytes())
+
+
+@contextlib.contextmanager
+def open_local(url: str) -> Iterator[Path]:
+    """A local path with the content of `url`; a remote file is copied for the time of the block.
+
+    Raises:
+        StoreMissing: nothing is there.
+    """
+    if not is_remote(url):
+        path = local_path(url)
+        if not path.exists():
+            raise StoreMissing("no such file", where=url, remedy="check the path")
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
+        copy = Path(folder) / url.rsplit("/", 1)[-1]
+        with _one_sentence(url, "read"):
+            filesystem, path_there = _filesystem(url)
+            filesystem.get_file(path_there, str(copy))
+        yield copy
+
+
+def zarr_store(url: str, *, read_only: bool = False) -> Store:
+    """A Zarr store at any URL; local chunk files are replaced atomically."""
+    from zarr.storage import FsspecStore, LocalStore
+
+    if is_remote(url):
+        return FsspecStore.from_url(url, read_only=read_only)
+    return LocalStore(local_path(url), read_only=read_only)

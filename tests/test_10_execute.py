@@ -1,0 +1,64 @@
+"""Executors: every key comes back once, with its result or its failure, wherever it ran."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from cpazmal_scale.config import Cluster
+from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.execute import open_executor
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+def square(key: int, *, bad: int | None = None) -> int:
+    if key == bad:
+        raise ValueError("bad key")
+    return key * key
+
+
+def die_once(key: int, *, folder: str) -> int:
+    marker = Path(folder) / f"{key}"
+    if key % 4 == 0 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return key
+
+
+def always_dies(key: int) -> int:
+    if key == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return key
+
+
+@pytest.mark.parametrize("kind", ["serial", "threads", "local"])
+def test_every_key_once(kind: str) -> None:
+    with open_executor(Cluster(kind=kind, workers=2)) as executor:
+        results = list(executor.run(functools.partial(square, bad=7), range(25)))
+        assert executor.workers == (1 if kind == "serial" else 2)
+    assert sorted(key for key, _ in results) == list(range(25))
+    for key, result in results:
+        if key == 7:
+            assert isinstance(result, ValueError)
+        else:
+            assert result == key * key
+
+
+def test_killed_worker_is_replaced_and_a_deadly_key_is_returned(tmp_path: Path) -> None:
+    with open_executor(Cluster(kind="local", workers=2)) as executor:
+        survived = dict(executor.run(functools.partial(die_once, folder=str(tmp_path)), range(8)))
+        assert survived == {key: key for key in range(8)}
+        deadly = dict(executor.run(always_dies, range(6)))
+    assert type(deadly.pop(3)).__name__ == "KilledWorker"
+    assert deadly == {key: key for key in range(6) if key != 3}
+
+
+def test_unreachable_scheduler_is_one_sentence() -> None:
+    cluster = Cluster(kind="address", address="tcp://127.0.0.1:9")
+    with pytest.raises(ConfigError, match="no Dask scheduler answers"), open_executor(cluster):
+        pass
