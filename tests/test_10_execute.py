@@ -13,8 +13,6 @@ from cpazmal_scale.config import Cluster
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.execute import open_executor
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
-
 
 def square(key: int, *, bad: int | None = None) -> int:
     if key == bad:
