@@ -29,6 +29,17 @@ CLASS_NAMES = {
 """Class codes of the CPAZMAL dataset, in the sense of the talk (`CIT` or, later, `LAC`)."""
 
 
+MASK_BITS = {
+    "layover": 1,
+    "shadow": 2,
+    "no_dem": 4,
+    "outside_swath": 8,
+    "noise_limited": 16,
+    "not_valid": 32,
+}
+"""Flags of a cube's `mask`, by name."""
+
+
 class Section(BaseModel):
     """A frozen part of the run's configuration; unknown keys are refused."""
 
@@ -112,6 +123,16 @@ class Features(Section):
         "outside_swath",
     )
     """Mask flags whose pixels are left out."""
+
+    @property
+    def excluded(self) -> int:
+        """Mask bits whose pixels are left out; no-data always is."""
+        return sum(MASK_BITS[flag] for flag in {*self.masked, "not_valid"})
+
+    @property
+    def floor(self) -> float:
+        """`floor_db` as linear power."""
+        return float(10.0 ** (self.floor_db / 10.0))
 
     @model_validator(mode="after")
     def _odd(self) -> Self:
