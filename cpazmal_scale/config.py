@@ -266,8 +266,14 @@ class RunConfig(Section):
             raise ConfigError(
                 f"not valid YAML: {str(error).splitlines()[0]}",
                 where=path,
-                remedy="see `cpazmal config` for a commented example",
+                remedy="`cpazmal config` prints a commented example",
             ) from None
+        if not isinstance(values, dict):
+            raise ConfigError(
+                "not a mapping of settings",
+                where=path,
+                remedy="write `setting: value` lines; `cpazmal config` prints an example",
+            )
         return cls.parse({**values, **overrides}, where=str(path))
 
     @classmethod

@@ -1,0 +1,101 @@
+"""Errors are one sentence with a stable kind; the configuration refuses what it does not know."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import date
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cpazmal_scale import errors
+from cpazmal_scale.config import Features, RunConfig, identity
+from cpazmal_scale.errors import ConfigError, CpazmalError, SceneChanged
+
+
+def all_errors() -> list[type[CpazmalError]]:
+    found = [CpazmalError]
+    for cls in found:
+        found += cls.__subclasses__()
+    return found
+
+
+def test_kinds_are_unique_and_exit_codes_not_zero() -> None:
+    kinds = [cls.kind for cls in all_errors()]
+    assert len(kinds) == len(set(kinds))
+    assert all(1 <= cls.exit_code < 64 for cls in all_errors())
+    assert {cls.__name__ for cls in all_errors()} == {
+        n for n, v in vars(errors).items() if isinstance(v, type) and issubclass(v, CpazmalError)
+    }
+
+
+def test_an_error_is_one_sentence_and_travels_between_processes() -> None:
+    error = SceneChanged("the bytes differ", where="a.tif", remedy="ingest it under another id")
+    assert str(error) == "a.tif: the bytes differ; ingest it under another id"
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is SceneChanged
+    assert str(again) == str(error)
+    assert (again.kind, again.exit_code) == ("scene_changed", 3)
+
+
+def write(tmp_path, text: str):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_yaml_and_flags_are_the_same_model(tmp_path) -> None:
+    path = write(tmp_path, "workspace: s3://b/x\nstart: 2020-01-01\nfeatures: {window: 9}\n")
+    config = RunConfig.load(path, seed=7)
+    assert (config.workspace, config.start, config.seed) == ("s3://b/x", date(2020, 1, 1), 7)
+    assert config.features == Features(window=9)
+    assert RunConfig.parse(yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("featurs: {}", "featurs: Extra inputs"),
+        ("features: {window: 8}", "must be odd"),
+        ("features: {window: seven}", r"features\.window: .*integer"),
+        ("dtw: {radius: 3, band_days: 33}", "not both"),
+        ("cluster: {kind: address}", r"cluster\.address"),
+        ("start: 2021-01-01\nend: 2020-01-01", "after end"),
+        ("seed: [", "not valid YAML"),
+        ("just text", "not a mapping"),
+        ("polarisations: []", "polarisations"),
+    ],
+)
+def test_bad_settings_are_one_sentence(tmp_path, text: str, message: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        RunConfig.load(path)
+    assert "\n" not in str(caught.value)
+    assert "run.yaml" in str(caught.value)
+
+
+def test_missing_file_is_one_sentence(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        RunConfig.load(tmp_path / "absent.yaml")
+
+
+def test_radius_replaces_the_default_band() -> None:
+    config = RunConfig.parse({"dtw": {"radius": 3}})
+    assert (config.dtw.radius, config.dtw.band_days) == (3, None)
+    assert RunConfig.parse(config.model_dump(mode="json")) == config
+
+
+def test_excluded_bits_always_hold_no_data() -> None:
+    assert Features(masked=()).excluded == 32
+    assert Features().excluded == 1 | 2 | 4 | 8 | 32
+    assert Features(floor_db=-20).floor == pytest.approx(0.01)
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=4))
+def test_identity_ignores_order_and_sees_values(values: dict[str, int | str]) -> None:
+    turned = dict(reversed(values.items()))
+    assert identity(values) == identity(turned)
+    assert identity({**values, "extra": 1}) != identity({**values, "extra": 2})
+    assert identity(Features(window=9)) != identity(Features())
