@@ -1,0 +1,74 @@
+"""Feature series of labelled windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale.errors import SampleError
+from cpazmal_scale.samples.pixels import Progress, window_pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.config import Features
+
+
+@dataclass(frozen=True)
+class WindowSeries:
+    """Feature series of N windows.
+
+    `values` (N, K, T) float32, NaN where a date has too few valid pixels or lacks the
+    polarisation; `names` (K); `dates` (T) datetime64[s], UTC, ascending.
+    """
+
+    values: NDArray[np.float32]
+    names: tuple[str, ...]
+    dates: NDArray[np.datetime64]
+
+
+def window_series(
+    cube: xr.Dataset,
+    index: pd.DataFrame,
+    features: Features,
+    polarisations: Sequence[str],
+    progress: Progress | None = None,
+) -> WindowSeries:
+    """Series of every window of an index on all dates of the cube, in the index's order.
+
+    Each chunk of the cube is read once. The values are those of the full-area map at the windows'
+    centres, bit for bit.
+
+    Raises:
+        SampleError: a polarisation is missing, a window lies outside the cube or has another size
+            than `features.window`.
+    """
+    from cpazmal_scale.features import names
+    from cpazmal_scale.features import windows as kernel
+
+    if (index["size"] != features.window).any():
+        raise SampleError(
+            f"the windows are {index['size'].iloc[0]} pixels wide, features.window is "
+            f"{features.window}",
+            remedy="make the samples again with this window",
+        )
+    labels = names(polarisations, features.xpol)
+    dates = cube["time"].to_numpy().astype("datetime64[s]")
+    values = np.empty((len(index), len(labels), len(dates)), np.float32)
+    y0, x0 = (index[name].to_numpy(np.int64) for name in ("y0", "x0"))
+    for pixels in window_pixels(cube, y0, x0, features.window, polarisations, progress):
+        values[pixels.rows] = kernel.window_series(
+            pixels.power,
+            pixels.mask,
+            features.excluded,
+            xpol=features.xpol,
+            unbiased=features.unbiased,
+            floor=features.floor,
+            min_valid=features.min_valid,
+        )
+    return WindowSeries(values, labels, dates)
