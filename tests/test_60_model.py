@@ -1,0 +1,106 @@
+"""Model: what is saved opens as the same classifier, on disk and S3; no pickle, no half model."""
+
+from __future__ import annotations
+
+import types
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from cpazmal_scale import features, model, storage
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ModelMismatch, SampleError, StoreError, StoreMissing
+
+
+def windows(seed: int = 0, classes: str = "AB", per_class: int = 12):
+    """Two classes whose seasons differ, on nine features and fourteen dates."""
+    rng = np.random.default_rng(seed)
+    dates = np.datetime64("2020-01-08", "s") + np.arange(14) * np.timedelta64(11 * 86400, "s")
+    season = np.sin(np.arange(14) / 13 * np.pi)
+    values, labels, groups = [], [], []
+    for c, code in enumerate(classes):
+        for i in range(per_class):
+            values.append(rng.normal(0, 0.3, (9, 14)) + season * (1 if c == 0 else -1))
+            labels.append(code)
+            groups.append(f"{code}{i % 3:03d}")
+    names = features.names(("HH", "HV"))
+    series = types.SimpleNamespace(values=np.array(values, "f4"), names=names, dates=dates)
+    return series, labels, groups
+
+
+def trained(**settings):
+    series, labels, groups = windows()
+    config = RunConfig.parse(settings)
+    return series, model.train(
+        series, labels, groups, config, polarisations=("HH", "HV"), provenance={"cube": "x"}
+    )
+
+
+@pytest.mark.parametrize("place", ["local", "s3"])
+def test_saved_and_opened_it_decides_the_same(place: str, request, tmp_path) -> None:
+    url = f"{tmp_path}/m.zarr" if place == "local" else request.getfixturevalue("s3_url") + "/m"
+    series, made = trained()
+    model.save_model(made, url)
+    again = model.open_model(url)
+    assert (again.id, again.classes, again.names) == (made.id, ("A", "B"), made.names)
+    assert (again.features, again.polarisations) == (made.features, ("HH", "HV"))
+    np.testing.assert_array_equal(again.dates, made.dates)
+    for ours, theirs in zip(
+        again.classifier.decide(series.values), made.classifier.decide(series.values), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (again.classifier.predict(series.values) == np.repeat(["A", "B"], 12)).mean() > 0.95
+
+
+def test_opens_as_labelled_arrays(tmp_path) -> None:
+    _, made = trained()
+    model.save_model(made, f"{tmp_path}/m.zarr")
+    data = xr.open_zarr(f"{tmp_path}/m.zarr", consolidated=False)
+    assert data.barycenters.dims == ("class", "centroid", "feature", "time")
+    assert data.barycenters.sel({"class": "A", "feature": "HH.k1"}).shape == (1, 14)
+    assert not any(b"pickle" in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+
+
+def test_identity_follows_settings_and_samples() -> None:
+    assert trained()[1].id == trained()[1].id
+    assert trained()[1].id != trained(seed=1)[1].id
+    assert trained()[1].id != trained(dtw={"radius": 3})[1].id
+
+
+def test_one_class_is_refused() -> None:
+    series, labels, groups = windows(classes="A")
+    with pytest.raises(SampleError, match="one class cannot be told from none: A"):
+        model.train(series, labels, groups, RunConfig(), polarisations=("HH", "HV"), provenance={})
+
+
+def test_another_year_is_aligned_by_season() -> None:
+    _, made = trained()
+    year_later = made.dates + np.timedelta64(366 * 86400, "s")
+    np.testing.assert_array_equal(made.limits(year_later), made.limits(made.dates))
+    assert made.limits(made.dates[::2]).shape == (7, 2)
+    with pytest.raises(ModelMismatch, match="no date in this period"):
+        made.limits(made.dates[:0])
+
+
+@pytest.mark.filterwarnings("ignore:Object at tau is not recognized")
+def test_a_half_written_model_is_no_model(tmp_path) -> None:
+    _, made = trained()
+    url = f"{tmp_path}/m.zarr"
+    model.save_model(made, url)
+    (tmp_path / "m.zarr" / "tau" / "zarr.json").unlink()
+    with pytest.raises(StoreError, match="damaged"):
+        model.open_model(url)
+    storage.remove(f"{url}/zarr.json")
+    with pytest.raises(StoreMissing, match="no model here"):
+        model.open_model(url)
+
+
+def test_figure_draws_every_feature() -> None:
+    series, made = trained(train={"barycenters": 2})
+    figure = model.barycenters_figure(
+        made, series, np.repeat(["A", "B"], 12), {"A": "tab:red", "B": "tab:blue"}
+    )
+    assert figure.axes[0].get_title() == "HH  κ₁"
+    assert len(figure.axes) == 9
+    assert all(len(axis.lines) == 4 for axis in figure.axes)
