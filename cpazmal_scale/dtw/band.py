@@ -1,0 +1,151 @@
+"""The band: for every row (date of the series) the half-open range of admissible columns.
+
+One int32 table `(T, 2)` of `[first, last + 1)` columns, whatever it was made from, is all that the
+kernels know of a band. Its rows never move left, are never empty, start at column 0, end at the
+last column, and touch: a path from corner to corner always exists (`check_limits`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def band_limits(
+    rows: int,
+    columns: int,
+    *,
+    radius: int | None = None,
+    days: tuple[ArrayLike, ArrayLike] | None = None,
+    band_days: float | None = None,
+) -> NDArray[np.int32]:
+    """Column limits of a band in samples, in days, or of none.
+
+    Args:
+        rows: length T of the series.
+        columns: length T' of the references.
+        radius: admissible `|i - j|`; for unequal lengths the side of the longer series is widened
+            by the difference (tslearn's Sakoe-Chiba convention).
+        days: days of the rows and of the columns, increasing; see `season_days`.
+        band_days: admissible `|days_i - days_j|`. Where no column is near enough the nearest one
+            is admitted, and columns that no row admits go to the nearer of the two rows around
+            them: the least widening that connects corner to corner.
+
+    Returns:
+        int32 `(rows, 2)` table of `[first, last + 1)` columns; all columns where neither `radius`
+        nor `band_days` is given.
+
+    Raises:
+        ValueError: both bands, a negative one, no dates for a band in days, wrong lengths.
+    """
+    if rows < 1 or columns < 1:
+        raise ValueError(f"series need at least one date, not {rows} and {columns}")
+    if radius is not None and band_days is not None:
+        raise ValueError("give the band in samples or in days, not both")
+    if band_days is not None:
+        if days is None:
+            raise ValueError("a band in days needs the dates of both series: days=(rows, columns)")
+        return _limits_in_days(*_checked_days(days, rows, columns), float(band_days))
+    if radius is None:
+        return np.tile(np.array([0, columns], np.int32), (rows, 1))
+    if radius < 0:
+        raise ValueError(f"radius must be 0 or more, not {radius}")
+    row = np.arange(rows)
+    down, right = radius + max(rows - columns, 0), radius + max(columns - rows, 0)
+    first, end = np.maximum(row - down, 0), np.minimum(row + right + 1, columns)
+    return np.stack([first, end], axis=1).astype(np.int32)
+
+
+def check_limits(limits: Any, rows: int, columns: int) -> NDArray[np.int32]:
+    """The table as contiguous int32, if it is one.
+
+    Raises:
+        ValueError: wrong shape, or no path from corner to corner stays inside.
+    """
+    table = np.ascontiguousarray(limits, dtype=np.int32)
+    if table.shape != (rows, 2):
+        raise ValueError(f"limits must have shape ({rows}, 2), not {table.shape}")
+    first, end = table[:, 0], table[:, 1]
+    good = first[0] == 0 and end[-1] == columns and bool(np.all(first < end))
+    good = good and bool(np.all(np.diff(first) >= 0)) and bool(np.all(np.diff(end) >= 0))
+    if not (good and bool(np.all(first[1:] <= end[:-1]))):
+        raise ValueError("limits must rise from column 0 to the last one without a gap")
+    return table
+
+
+def season_days(dates: ArrayLike) -> NDArray[np.float64]:
+    """Days since 1 January of the first date's year, so that series of two years align.
+
+    Args:
+        dates: datetime64 `(T,)`, increasing.
+    """
+    stamps = np.asarray(dates, dtype="datetime64[s]")
+    if stamps.size == 0:
+        return np.zeros(0)
+    origin = stamps[0].astype("datetime64[Y]").astype("datetime64[s]")
+    return np.asarray((stamps - origin) / np.timedelta64(86400, "s"), np.float64)
+
+
+def time_weights(
+    rows: ArrayLike,
+    columns: ArrayLike,
+    *,
+    alpha: float = 0.1,
+    beta: float = 50.0,
+    cycle: float = 365.25,
+) -> NDArray[np.float32]:
+    """TWDTW's additive cost `1 / (1 + exp(-alpha (dt - beta)))` per cell (Maus et al. 2016).
+
+    Args:
+        rows: days of the series, `(T,)`.
+        columns: days of the references, `(T',)`.
+        alpha: steepness per day.
+        beta: midpoint in days.
+        cycle: period in days over which the elapsed time is folded.
+
+    Returns:
+        float32 `(T, T')`, for the `weights` of `distances` and `block_distances`.
+    """
+    elapsed = np.abs(np.subtract.outer(np.asarray(rows, float), np.asarray(columns, float))) % cycle
+    elapsed = np.minimum(elapsed, cycle - elapsed)
+    return np.asarray(1.0 / (1.0 + np.exp(-alpha * (elapsed - beta))), np.float32)
+
+
+def _checked_days(
+    days: tuple[ArrayLike, ArrayLike], rows: int, columns: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    both = [np.asarray(side, dtype=np.float64) for side in days]
+    for side, length in zip(both, (rows, columns), strict=True):
+        if side.shape != (length,):
+            raise ValueError(f"{length} dates needed, {side.shape} given")
+        if not np.all(np.isfinite(side)) or np.any(np.diff(side) < 0):
+            raise ValueError("days must be finite and increasing")
+    return both[0], both[1]
+
+
+def _limits_in_days(
+    rows: NDArray[np.float64], columns: NDArray[np.float64], band: float
+) -> NDArray[np.int32]:
+    if not band >= 0:
+        raise ValueError(f"band_days must be 0 or more, not {band}")
+    first = np.searchsorted(columns, rows - band, side="left")
+    end = np.searchsorted(columns, rows + band, side="right")
+    for i in np.flatnonzero(first >= end):
+        first[i] = _nearest(columns, rows[i])
+        end[i] = first[i] + 1
+    first[0], end[-1] = 0, columns.size
+    for i in range(1, rows.size):
+        if first[i] > end[i - 1]:
+            orphans = columns[end[i - 1] : first[i]]
+            above = int(np.sum(orphans - rows[i - 1] < rows[i] - orphans))
+            end[i - 1] += above
+            first[i] = end[i - 1]
+    return np.stack([first, end], axis=1).astype(np.int32)
+
+
+def _nearest(columns: NDArray[np.float64], day: float) -> int:
+    return int(np.argmin(np.abs(columns - day)))

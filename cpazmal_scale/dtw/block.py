@@ -1,0 +1,126 @@
+"""Distances of a block of pixels to all references in one sweep, as the map needs them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale.dtw.band import check_limits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def block_distances(
+    series: NDArray[np.float32],
+    references: NDArray[np.float32],
+    limits: NDArray[np.int32],
+    *,
+    out: NDArray[np.float32] | None = None,
+    weights: NDArray[np.float32] | None = None,
+    dependent: bool = False,
+    min_dates: int = 1,
+) -> NDArray[np.float32]:
+    """DTW distance of every pixel to every reference, feature by feature.
+
+    `DTW(q, s) = sqrt(min over paths of the sum of (q_i - s_j)^2)`; NaN in `series` is a missing
+    date (DTW-AROW, Yurtman et al. 2023): it is matched to exactly one date of the reference, which
+    is matched to it only, at no cost, and the squared sum is scaled by `T / valid dates`. A pixel
+    without NaN gets the very bits of the plain recursion.
+
+    A pixel's distances depend on its own series only: not on its position, the number of pixels,
+    or the threads that share the work.
+
+    Args:
+        series: float32 `(K, T, P)` C-contiguous, pixels innermost.
+        references: float32 `(K, R, T')` C-contiguous, finite.
+        limits: int32 `(T, 2)` column limits, from `band_limits`.
+        out: float32 `(K, R, P)` written in place, or `(1, R, P)` if `dependent`.
+        weights: float32 `(T, T')` added to the cost of each cell, from `time_weights`.
+        dependent: sum the costs over the features instead of keeping K distances; a date is then
+            missing where any feature is.
+        min_dates: fewer valid dates give NaN.
+
+    Returns:
+        `out`. NaN where fewer than `min_dates` dates are valid or, with unequal lengths, where the
+        missing dates leave no path; infinite where the series is.
+
+    Raises:
+        ValueError: wrong dtype, shape or layout, non-finite references, a broken band.
+    """
+    features, rows, pixels, count, columns = _checked_shapes(series, references)
+    limits = check_limits(limits, rows, columns)
+    shape = (1 if dependent else features, count, pixels)
+    if out is None:
+        out = np.empty(shape, np.float32)
+    _check_array("out", out, shape)
+    if weights is not None:
+        weights = np.ascontiguousarray(weights, np.float32)
+        _check_array("weights", weights, (rows, columns))
+        if not np.all(np.isfinite(weights)) or np.any(weights < 0):
+            raise ValueError("weights must be finite and not negative")
+    if dependent:
+        _plain_sweep(series, references, limits, weights, min_dates, out[0])
+    else:
+        for k in range(features):
+            part = slice(k, k + 1)
+            _plain_sweep(series[part], references[part], limits, weights, min_dates, out[k])
+    return out
+
+
+def _plain_sweep(
+    series: NDArray[np.float32],
+    references: NDArray[np.float32],
+    limits: NDArray[np.int32],
+    weights: NDArray[np.float32] | None,
+    min_dates: int,
+    out: NDArray[np.float32],
+) -> None:
+    """The recursion over whole rows of pixels in numpy, features dependent."""
+    rows, columns = series.shape[1], references.shape[2]
+    missing = np.asarray(np.any(np.isnan(series), axis=0))
+    valid = rows - missing.sum(axis=0)
+    infinite = np.full(series.shape[2], np.inf, np.float32)
+    free = np.zeros_like(infinite)
+    for r in range(references.shape[1]):
+        above = [infinite] * (columns + 1)
+        for i in range(rows):
+            row = [infinite] * (columns + 1)
+            closed = missing[i] | missing[max(i - 1, 0)]
+            for j in range(limits[i, 0], limits[i, 1]):
+                step = series[:, i] - references[:, r, j, None]
+                cost = (step * step).sum(axis=0) + (0 if weights is None else weights[i, j])
+                diagonal = free if i == j == 0 else above[j]
+                up = np.where(closed, infinite, above[j + 1])
+                left = np.where(missing[i], infinite, row[j])
+                best = np.minimum(np.minimum(diagonal, up), left)
+                row[j + 1] = best + np.where(missing[i], free, cost)
+            above = row
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total = above[columns] * (np.float32(rows) / valid.astype(np.float32))
+            total[(valid < max(min_dates, 1)) | (missing.any(axis=0) & np.isinf(total))] = np.nan
+            out[r] = np.sqrt(total)
+
+
+def _checked_shapes(series: Any, references: Any) -> tuple[int, int, int, int, int]:
+    for name, array in (("series", series), ("references", references)):
+        if not isinstance(array, np.ndarray) or array.ndim != 3:
+            raise ValueError(f"{name} must be an array of three dimensions")
+        _check_array(name, array, array.shape)
+    features, rows, pixels = series.shape
+    if references.shape[0] != features:
+        raise ValueError(f"{features} features in series, {references.shape[0]} in references")
+    if rows < 1 or references.shape[2] < 1 or features < 1:
+        raise ValueError("series and references need at least one feature and one date")
+    if not np.all(np.isfinite(references)):
+        raise ValueError("references must be finite; only series may have missing dates")
+    return features, rows, pixels, references.shape[1], references.shape[2]
+
+
+def _check_array(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.dtype != np.float32 or array.shape != shape or not array.flags.c_contiguous:
+        raise ValueError(
+            f"{name} must be C-contiguous float32 of shape {shape}, "
+            f"not {array.dtype} of shape {array.shape}"
+        )

@@ -1,0 +1,243 @@
+"""Nearest barycenter under DTW, with the scikit-learn interface."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from cpazmal_scale.dtw.averaging import barycenter, barycenters
+from cpazmal_scale.dtw.band import band_limits
+from cpazmal_scale.dtw.block import block_distances
+from cpazmal_scale.dtw.decision import Decision, decide
+from cpazmal_scale.dtw.estimating import Scaling, checked_labels, checked_series, labels_of
+from cpazmal_scale.dtw.temperature import fit_temperature, group_folds
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+_ARRAYS = ("classes_", "barycenters_", "tau_", "mean_", "scale_")
+
+
+class NearestBarycenter(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Class of the nearest DTW barycenter, feature by feature.
+
+    Each feature is z-scored with the training mean and standard deviation. For every class and
+    feature `barycenters` DBA averages are found; `tau_` is the median distance of training series
+    to the nearest barycenter of their own class; the temperature is fitted by log-loss on held-out
+    groups when groups are given, else it is 1. `radius=0` is the Euclidean twin.
+
+    Args:
+        decision: how the features' distances become one class, see `decide`.
+        barycenters: centroids per class and feature; a class with fewer series repeats one.
+        radius: band in samples.
+        days: days `(T,)` of the training dates, for `band_days`.
+        band_days: band in days instead of `radius`; with neither there is no band.
+        iterations: most DBA iterations.
+        restarts: DBA starts: the mean, then random members; the best is kept.
+        reject: reject what is farther from every class than this multiple of tau.
+        min_dates: features with fewer valid dates do not count.
+        temperature: of the probabilities; none: fitted.
+        seed: of every random choice.
+
+    Attributes:
+        classes_: labels, sorted.
+        barycenters_: float32 `(C, M, K, T)`, z-scored.
+        tau_: float64 `(K,)`, in z-scores.
+        temperature_: float.
+        mean_: float64 `(K,)` of the training features.
+        scale_: float64 `(K,)`, their standard deviation.
+    """
+
+    def __init__(
+        self,
+        decision: Literal["soft", "vote", "sum"] = "soft",
+        barycenters: int = 1,
+        radius: int | None = None,
+        days: ArrayLike | None = None,
+        band_days: float | None = None,
+        iterations: int = 30,
+        restarts: int = 2,
+        reject: float | None = None,
+        min_dates: int = 1,
+        temperature: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.decision = decision
+        self.barycenters = barycenters
+        self.radius = radius
+        self.days = days
+        self.band_days = band_days
+        self.iterations = iterations
+        self.restarts = restarts
+        self.reject = reject
+        self.min_dates = min_dates
+        self.temperature = temperature
+        self.seed = seed
+
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
+        """Learn from series `(N, K, T)` or `(N, T)`, NaN missing, their labels and polygons.
+
+        Raises:
+            ValueError: shapes, values or labels that do not fit, a class without any valid date.
+        """
+        series = checked_series(self, X, reset=True)
+        self.classes_, codes = checked_labels(y, len(series))
+        self.dates_in_ = series.shape[2]
+        scaling = Scaling.of(series)
+        self.mean_, self.scale_ = scaling
+        values = scaling.apply(series)
+        self.barycenters_, self.tau_ = self._learn(values, codes)
+        self.temperature_ = 1.0 if self.temperature is None else float(self.temperature)
+        if groups is not None and self.temperature is None and self.decision != "vote":
+            self.temperature_ = self._held_out_temperature(values, codes, groups)
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Labels `(N,)`; rejected series and those without class get '' (text labels) or -1."""
+        return labels_of(self.decide(X).index, self.classes_)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Probabilities `(N, C)`; NaN where no feature has enough valid dates."""
+        chances = self.decide(X).probability.T.astype(np.float64)
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
+
+    def decide(self, X: ArrayLike, days: ArrayLike | None = None) -> Decision:
+        """The whole decision for series `(N, K, T)`, on other `days` `(T,)` if given."""
+        check_is_fitted(self)
+        series = checked_series(self, X, reset=False)
+        return self.decide_block(series.transpose(1, 2, 0), self.limits(days, series.shape[2]))
+
+    def decide_block(
+        self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
+    ) -> Decision:
+        """The decision for raw feature series `(K, T, P)`, pixels innermost.
+
+        Args:
+            block: features as at training, not z-scored; NaN is a missing date.
+            limits: `(T, T')` column limits; none: those of the training dates.
+        """
+        scaling = Scaling(self.mean_, self.scale_)
+        values = np.ascontiguousarray(scaling.apply(block.transpose(2, 0, 1)).transpose(1, 2, 0))
+        table = self.limits(rows=block.shape[1]) if limits is None else limits
+        nearest = _nearest(values, self.barycenters_, table, self.min_dates)
+        return decide(
+            nearest, self.tau_, self.temperature_, decision=self.decision, reject=self.reject
+        )
+
+    def limits(self, days: ArrayLike | None = None, rows: int | None = None) -> NDArray[np.int32]:
+        """Column limits for series on the training dates, or on other `days` `(T,)`.
+
+        Raises:
+            ValueError: other dates without a band in days, or another number of dates.
+        """
+        columns = self.dates_in_
+        own = self.days if days is None else days
+        count = rows or (columns if own is None else len(np.asarray(own)))
+        if days is None and count != columns:
+            raise ValueError(f"series must have the {columns} dates of the training, not {count}")
+        pair = None if self.days is None else (own, self.days)
+        return band_limits(
+            count,
+            columns,
+            radius=self.radius,
+            days=pair,  # type: ignore[arg-type]
+            band_days=self.band_days,
+        )
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], str]:
+        """Arrays and a JSON text from which `from_state` makes the same classifier."""
+        check_is_fitted(self)
+        arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        settings = self.get_params(deep=False)
+        if settings["days"] is not None:
+            arrays["days"] = np.asarray(settings.pop("days"), np.float64)
+        fitted = {"temperature_": self.temperature_, "n_features_in_": self.n_features_in_}
+        return arrays, json.dumps({"settings": settings, "fitted": fitted})
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, NDArray[Any]], text: str) -> Self:
+        """The classifier whose `state` this is."""
+        parts = json.loads(text)
+        model = cls(**{**parts["settings"], "days": arrays.get("days")})
+        for name in _ARRAYS:
+            setattr(model, name, np.asarray(arrays[name]))
+        model.temperature_ = float(parts["fitted"]["temperature_"])
+        model.n_features_in_ = int(parts["fitted"]["n_features_in_"])
+        model.dates_in_ = model.barycenters_.shape[3]
+        return model
+
+    def _learn(
+        self, values: NDArray[np.float32], codes: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Barycenters `(C, M, K, T)` and tau `(K,)` of z-scored series."""
+        table, features = self.limits(), values.shape[1]
+        centroids = np.empty(
+            (len(self.classes_), self.barycenters, features, values.shape[2]), np.float32
+        )
+        for c in range(len(self.classes_)):
+            for k in range(features):
+                centroids[c, :, k] = self._averages(values[codes == c, k], table)
+        block = np.ascontiguousarray(values.transpose(1, 2, 0))
+        nearest = _nearest(block, centroids, table, self.min_dates)
+        own = nearest[:, codes, np.arange(codes.size)].astype(np.float64)
+        tau = np.ones(features)
+        for k in range(features):
+            known = own[k][np.isfinite(own[k])]
+            middle = float(np.median(known)) if known.size else 0.0
+            tau[k] = middle if middle > 0 else (float(known.mean()) if known.size else 0.0) or 1.0
+        return centroids, tau
+
+    def _averages(
+        self, members: NDArray[np.float32], table: NDArray[np.int32]
+    ) -> NDArray[np.float64]:
+        members = members[~np.isnan(members).all(axis=1)]
+        if not len(members):
+            return np.zeros((1, table.shape[0]))
+        options: dict[str, Any] = {
+            "limits": table,
+            "iterations": self.iterations,
+            "restarts": self.restarts,
+            "seed": self.seed,
+        }
+        if self.barycenters == 1:
+            return barycenter(members, **options).values[None]
+        found = barycenters(members, self.barycenters, **options).values
+        return np.asarray(found[np.arange(self.barycenters) % len(found)])
+
+    def _held_out_temperature(
+        self, values: NDArray[np.float32], codes: NDArray[np.intp], groups: ArrayLike
+    ) -> float:
+        numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
+        if numbers.shape != codes.shape:
+            raise ValueError(f"{codes.size} series, {numbers.size} groups")
+        parts, truths = [], []
+        for train, held in group_folds(codes, numbers, self.seed):
+            centroids, tau = self._learn(values[train], codes[train])
+            block = np.ascontiguousarray(values[held].transpose(1, 2, 0))
+            near = _nearest(block, centroids, self.limits(), self.min_dates)
+            parts.append(near / tau[:, None, None].astype(np.float32))
+            truths.append(codes[held])
+        if not parts:
+            return 1.0
+        return fit_temperature(np.concatenate(parts, axis=2), np.concatenate(truths), self.decision)
+
+
+def _nearest(
+    block: NDArray[np.float32],
+    centroids: NDArray[np.float32],
+    limits: NDArray[np.int32],
+    min_dates: int,
+) -> NDArray[np.float32]:
+    """Distance `(K, C, P)` of each pixel to the nearest centroid of each class."""
+    classes, count, features, columns = centroids.shape
+    references = np.ascontiguousarray(centroids.transpose(2, 0, 1, 3)).reshape(
+        features, classes * count, columns
+    )
+    every = block_distances(block, references, limits, min_dates=min_dates)
+    if count == 1:
+        return every
+    return np.asarray(every.reshape(features, classes, count, -1).min(axis=2))

@@ -1,0 +1,86 @@
+"""What the classifiers share: checked input, z-scores, labels of decisions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+class Scaling(NamedTuple):
+    """Mean and standard deviation of each feature over the training series and dates."""
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, series: NDArray[np.float64]) -> Scaling:
+        """From `(N, K, T)`, ignoring NaN; a constant or empty feature keeps its scale."""
+        valid = ~np.isnan(series)
+        counts = np.maximum(valid.sum(axis=(0, 2)), 1)
+        mean = np.where(valid, series, 0.0).sum(axis=(0, 2)) / counts
+        away = np.where(valid, series - mean[:, None], 0.0)
+        scale = np.sqrt((away * away).sum(axis=(0, 2)) / counts)
+        return cls(mean, np.where(scale > 1e-12 * np.maximum(np.abs(mean), 1e-300), scale, 1.0))
+
+    def apply(self, series: NDArray[Any]) -> NDArray[np.float32]:
+        """Float32 z-scores of an array whose second-last axis but for pixels is the feature.
+
+        Float64 in between; an element's result depends on itself only.
+        """
+        return ((series - self.mean[:, None]) / self.scale[:, None]).astype(np.float32)
+
+
+def checked_series(estimator: Any, X: ArrayLike, *, reset: bool) -> NDArray[np.float64]:
+    """`(N, K, T)` float64; `(N, T)` is one feature.
+
+    Raises:
+        ValueError: not numeric, infinite, empty, or (if not `reset`) with other features.
+    """
+    array = validate_data(
+        estimator,
+        X,
+        reset=reset,
+        dtype=np.float64,
+        allow_nd=True,
+        ensure_all_finite="allow-nan",
+    )
+    if array.ndim == 2:
+        array = array[:, None, :]
+    if array.ndim != 3 or 0 in array.shape:
+        raise ValueError(f"X must have shape (N, T) or (N, K, T), not {array.shape}")
+    return np.asarray(array)
+
+
+def checked_labels(y: ArrayLike, count: int) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Sorted classes and the position of each label among them.
+
+    Raises:
+        ValueError: not class labels, wrong number, or fewer than two classes.
+    """
+    labels = column_or_1d(y, warn=True)
+    check_classification_targets(labels)
+    if len(labels) != count:
+        raise ValueError(f"{count} series, {len(labels)} labels")
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError("at least 2 classes are needed, y has one class")
+    return classes, codes
+
+
+def labels_of(index: NDArray[np.uint8], classes: NDArray[Any]) -> NDArray[Any]:
+    """Labels of decisions; rejected and undecided ones are '' (text labels) or -1."""
+    none = np.array([""] if classes.dtype.kind in "US" else [-1])
+    if classes.dtype.kind == "O":
+        none = np.array([None], dtype=object)
+    if classes.dtype.kind == "b":
+        classes = classes if np.all(index < len(classes)) else classes.astype(np.int8)
+    table = np.concatenate([classes, none.astype(np.result_type(classes, none))])
+    if np.all(index < len(classes)):
+        table = classes
+    return np.asarray(table[np.minimum(index, len(table) - 1)])
