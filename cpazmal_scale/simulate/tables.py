@@ -1,0 +1,130 @@
+"""The measured figures behind a simulated campaign, read from the small tables beside this module."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+NOISE_FLOOR_DB = -21.0
+"""Noise-equivalent backscatter: the lowest class means of HV (ACC in August, LAC all year)."""
+
+UNIT_DB = 1.5
+"""Standard deviation of a unit's lasting departure from its class, dB."""
+
+UNIT_SEASON_DB = 0.9
+"""Standard deviation of a unit's seasonal departure; with `UNIT_DB`, 1.75 dB between polygons."""
+
+UNIT_CORRELATION = 0.7
+"""Correlation of a unit's lasting departures in HH and HV."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One class: how many polygons it has, where it lies and how it scatters."""
+
+    name: str
+    polygons: int
+    elevation: float
+    polygon_px: float
+    texture_winter: float
+    texture_summer: float
+    date_db: float
+
+
+@dataclass(frozen=True)
+class Beam:
+    """One viewing geometry; angles in degrees, heading clockwise from north, looking right."""
+
+    name: str
+    pass_direction: Literal["ASC", "DSC"]
+    heading: float
+    incidence: float
+    melt_lead: float
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """One pass of the calendar; angles in degrees, ground resolutions in metres."""
+
+    start: datetime
+    beam: str
+    polarisations: tuple[str, ...]
+    incidence_angle: float
+    resolution_range: float
+    resolution_azimuth: float
+    slices: int
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    text = files("cpazmal_scale.simulate").joinpath("tables", name).read_text(encoding="utf-8")
+    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+
+
+@cache
+def surfaces() -> tuple[Surface, ...]:
+    """The eight classes; the truth raster's code is the position here, from 1."""
+    return tuple(
+        Surface(row["class"], int(row["polygons"]), *(float(row[name]) for name in _FIGURES))
+        for row in _rows("classes.csv")
+    )
+
+
+_FIGURES = ("elevation", "polygon_px", "texture_winter", "texture_summer", "date_db")
+
+
+@cache
+def beams() -> dict[str, Beam]:
+    """Viewing geometries by name."""
+    return {
+        row["beam"]: Beam(
+            row["beam"],
+            "ASC" if row["pass_direction"] == "ASC" else "DSC",
+            *(float(row[name]) for name in ("heading", "incidence", "melt_lead")),
+        )
+        for row in _rows("beams.csv")
+    }
+
+
+@cache
+def calendar() -> tuple[Acquisition, ...]:
+    """All passes, in time order."""
+    return tuple(
+        Acquisition(
+            start=datetime.strptime(row["start"], "%Y%m%dT%H%M%S").replace(tzinfo=UTC),
+            beam=row["beam"],
+            polarisations=tuple(row["polarisations"].split("/")),
+            incidence_angle=float(row["incidence_angle"]),
+            resolution_range=float(row["resolution_range"]),
+            resolution_azimuth=float(row["resolution_azimuth"]),
+            slices=int(row["slices"]),
+        )
+        for row in _rows("calendar.csv")
+    )
+
+
+@cache
+def _monthly() -> dict[tuple[str, str], tuple[float, ...]]:
+    return {
+        (row["class"], row["polarisation"]): tuple(float(row[str(m)]) for m in range(1, 13))
+        for row in _rows("backscatter.csv")
+    }
+
+
+def monthly_backscatter(polarisation: str) -> NDArray[np.float64]:
+    """Measured class means (8 classes, 12 months) in dB of the noise-subtracted product."""
+    return np.array([_monthly()[surface.name, polarisation] for surface in surfaces()])
+
+
+def orbit_offset(beam: str, polarisation: str) -> NDArray[np.float64]:
+    """Departure of a beam from the descending one (8 classes) in dB; 0 where unmeasured."""
+    offset = {
+        row["class"]: float(row[polarisation]) for row in _rows("orbits.csv") if row["beam"] == beam
+    }
+    return np.array([offset.get(surface.name, 0.0) for surface in surfaces()])
