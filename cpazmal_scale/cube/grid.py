@@ -1,0 +1,85 @@
+"""The grid of a cube: presets, snapping to the pixel lattice, and where a scene lies in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cpazmal_scale.errors import GridMismatch
+from cpazmal_scale.scenes import lattice
+from cpazmal_scale.scenes.scene import Scene
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A CRS and a square pixel in its units."""
+
+    crs: str
+    pixel: float
+
+
+PRESETS = {
+    "utm32n-3m": Preset("EPSG:32632", 3.0),
+    "cpazmal": Preset("EPSG:4326", 2.69494585e-5),
+}
+"""UTM zone 32 north at 3 m, and the WGS84 grid of the published CPAZMaL dataset."""
+
+
+def snapped(bounds: tuple[float, float, float, float], preset: Preset) -> GeoBox:
+    """The smallest grid that covers (left, bottom, right, top), edges at multiples of the pixel."""
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    left, bottom = (math.floor(round(edge / preset.pixel, 6)) for edge in bounds[:2])
+    right, top = (math.ceil(round(edge / preset.pixel, 6)) for edge in bounds[2:])
+    step = preset.pixel
+    transform = Affine(step, 0, left * step, 0, -step, top * step)
+    return GeoBox((top - bottom, right - left), transform, preset.crs)
+
+
+def union(scenes: Iterable[Scene]) -> GeoBox:
+    """The smallest grid that covers all scenes.
+
+    Raises:
+        GridMismatch: naming the first scene on another pixel lattice.
+    """
+    return lattice.union((scene.id, scene.geobox) for scene in scenes)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Rows and columns of the grid a scene covers, and the share of the scene that is cut off."""
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    cropped: float
+
+
+def place(scene: Scene, grid: GeoBox) -> Placement:
+    """Where a scene lies in a grid.
+
+    Raises:
+        GridMismatch: another CRS, pixel or lattice, or no common pixel.
+    """
+    row, column = lattice.offset(scene.geobox, grid, where=scene.id)
+    height, width = scene.geobox.shape
+    rows = max(0, row), min(grid.shape[0], row + height)
+    columns = max(0, column), min(grid.shape[1], column + width)
+    if rows[0] >= rows[1] or columns[0] >= columns[1]:
+        raise GridMismatch(
+            f"the scene covers {_extent(scene.geobox)}, the cube {_extent(grid)}: no common pixel",
+            where=scene.id,
+            remedy="ingest it into another workspace, or create the cube anew with all scenes",
+        )
+    kept = (rows[1] - rows[0]) * (columns[1] - columns[0])
+    return Placement(rows, columns, 1 - kept / (height * width))
+
+
+def _extent(geobox: GeoBox) -> str:
+    box = geobox.boundingbox
+    return f"x {box.left:.8g} to {box.right:.8g}, y {box.bottom:.8g} to {box.top:.8g}"

@@ -1,0 +1,237 @@
+"""The Zarr v3 documents of a cube and the coding of its chunks.
+
+Layers (`HH`, `HV`, …, `mask`) are cut in chunks of one date. Coordinates along time hold
+`DATES_PER_CHUNK` dates per chunk, so that they open in one request each. `stored/<layer>` holds the
+CRC-32 of every chunk object, 0 where none is stored: a lost chunk is not mistaken for no-data.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale.scenes.scene import MASK_BITS, NOT_VALID
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
+
+FORMAT = 1
+DATES_PER_CHUNK = 1024
+ZSTD_LEVEL = 1
+
+_ZSTD = {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": True}}
+_BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
+
+PER_DATE: dict[str, tuple[str, dict[str, Any]]] = {
+    "time": (
+        "int64",
+        {
+            "standard_name": "time",
+            "long_name": "start of acquisition (UTC)",
+            "units": "seconds since 1970-01-01",
+            "calendar": "proleptic_gregorian",
+            "axis": "T",
+        },
+    ),
+    "scene_id": ("string", {"long_name": "identifier of the source product"}),
+    "sensor": ("string", {"long_name": "sensor"}),
+    "beam": ("string", {"long_name": "viewing geometry"}),
+    "pass_direction": ("string", {"long_name": "flight direction (ASC or DSC)"}),
+    "polarisations": ("string", {"long_name": "polarisations acquired"}),
+    "source_sha256": ("string", {"long_name": "SHA-256 of the source files"}),
+    "incidence_angle": (
+        "float32",
+        {"long_name": "incidence angle at scene centre", "units": "degree"},
+    ),
+    "resolution_range": ("float32", {"long_name": "ground range resolution", "units": "m"}),
+    "resolution_azimuth": ("float32", {"long_name": "azimuth resolution", "units": "m"}),
+}
+"""Type on disk and attributes of the coordinates along time."""
+
+_PER_DATE_FILL: dict[str, float | str] = {"string": "", "int64": 0, "float32": "NaN"}
+
+
+def array_document(
+    shape: tuple[int, ...],
+    chunks: tuple[int, ...],
+    data_type: str,
+    dimensions: tuple[str, ...],
+    attributes: dict[str, Any],
+    *,
+    fill: float | str = 0,
+) -> dict[str, Any]:
+    """The metadata document of one array."""
+    serializer = {"name": "vlen-utf8"} if data_type == "string" else _BYTES
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(shape),
+        "data_type": data_type,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunks)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": fill,
+        "codecs": [serializer, _ZSTD],
+        "attributes": attributes,
+        "dimension_names": list(dimensions),
+        "storage_transformers": [],
+    }
+
+
+def group_document(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The metadata document of a group, without its members."""
+    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+
+
+def layer_fill(layer: str) -> float:
+    """What a missing chunk reads as: NaN, and "not valid" in the mask."""
+    return NOT_VALID if layer == "mask" else float("nan")
+
+
+def documents(
+    layers: tuple[str, ...], grid: GeoBox, chunk: int, dates: int, radiometry: str
+) -> dict[str, dict[str, Any]]:
+    """Documents of every array and subgroup of a cube with `dates` dates, by path."""
+    height, width = grid.shape
+    tiles = -(-height // chunk), -(-width // chunk)
+    found: dict[str, dict[str, Any]] = {"stored": group_document({})}
+    for name, (length, attributes) in _axes(grid).items():
+        found[name] = array_document((length,), (length,), "float64", (name,), attributes)
+    found["spatial_ref"] = array_document((), (), "int64", (), spatial_ref(grid))
+    for layer in layers:
+        mask = layer == "mask"
+        found[layer] = array_document(
+            (dates, height, width),
+            (1, chunk, chunk),
+            "uint8" if mask else "float32",
+            ("time", "y", "x"),
+            _layer_attributes(layer, radiometry),
+            fill=NOT_VALID if mask else "NaN",
+        )
+        found[f"stored/{layer}"] = array_document(
+            (dates, *tiles),
+            (1, *tiles),
+            "uint32",
+            ("time", "chunk_row", "chunk_column"),
+            {"long_name": f"CRC-32 of the chunk objects of {layer}, 0 where none is stored"},
+        )
+    for name, (kind, attributes) in PER_DATE.items():
+        found[name] = array_document(
+            (dates,), (DATES_PER_CHUNK,), kind, ("time",), attributes, fill=_PER_DATE_FILL[kind]
+        )
+    return found
+
+
+def _axes(grid: GeoBox) -> dict[str, tuple[int, dict[str, Any]]]:
+    height, width = grid.shape
+    if grid.crs is not None and grid.crs.geographic:
+        y = {"standard_name": "latitude", "units": "degrees_north"}
+        x = {"standard_name": "longitude", "units": "degrees_east"}
+    else:
+        y = {"standard_name": "projection_y_coordinate", "units": "m"}
+        x = {"standard_name": "projection_x_coordinate", "units": "m"}
+    return {"y": (height, {**y, "axis": "Y"}), "x": (width, {**x, "axis": "X"})}
+
+
+def _layer_attributes(layer: str, radiometry: str) -> dict[str, Any]:
+    others = " ".join(name for name in PER_DATE if name != "time")
+    shared = {"grid_mapping": "spatial_ref", "coordinates": others}
+    if layer == "mask":
+        return {
+            "long_name": "pixels to distrust",
+            "flag_masks": list(MASK_BITS.values()),
+            "flag_meanings": " ".join(MASK_BITS),
+            **shared,
+        }
+    return {
+        "long_name": f"{layer} backscatter coefficient {radiometry}, linear power",
+        "standard_name": "surface_backwards_scattering_coefficient_of_radar_wave",
+        "units": "1",
+        "polarization": layer,
+        "radiometry": radiometry,
+        **shared,
+    }
+
+
+def spatial_ref(grid: GeoBox) -> dict[str, Any]:
+    """CF grid-mapping attributes with the exact affine transform, as rioxarray writes them."""
+    import pyproj
+
+    crs = pyproj.CRS.from_user_input(str(grid.crs))
+    transform = grid.transform.to_gdal()
+    attributes = {name: value for name, value in crs.to_cf().items() if value is not None}
+    return {
+        **attributes,
+        "spatial_ref": attributes["crs_wkt"],
+        "GeoTransform": " ".join(repr(float(part)) for part in transform),
+    }
+
+
+def grid_of(arrays: dict[str, dict[str, Any]]) -> GeoBox:
+    """The grid that the documents of a cube describe."""
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    attributes = arrays["spatial_ref"]["attributes"]
+    numbers = [float(part) for part in attributes["GeoTransform"].split()]
+    shape = (arrays["y"]["shape"][0], arrays["x"]["shape"][0])
+    return GeoBox(shape, Affine.from_gdal(*numbers), attributes["crs_wkt"])
+
+
+def axis_values(grid: GeoBox) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coordinates of pixel centres, y then x."""
+    height, width = grid.shape
+    transform = grid.transform
+    y = transform.f + (np.arange(height, dtype=np.float64) + 0.5) * float(transform.e)
+    x = transform.c + (np.arange(width, dtype=np.float64) + 0.5) * float(transform.a)
+    return y, x
+
+
+def encode(values: NDArray[Any]) -> bytes:
+    """A chunk object of numbers."""
+    from numcodecs.zstd import Zstd
+
+    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return bytes(Zstd(level=ZSTD_LEVEL, checksum=True).encode(little))
+
+
+def decode(data: bytes, data_type: str) -> NDArray[Any]:
+    """The flat numbers of a chunk object.
+
+    Raises:
+        RuntimeError: the checksum does not match.
+    """
+    from numcodecs.zstd import Zstd
+
+    return np.frombuffer(Zstd().decode(data), np.dtype(data_type).newbyteorder("<"))
+
+
+def encode_texts(texts: list[str]) -> bytes:
+    """A chunk object of strings: their number, then each length and UTF-8 text."""
+    from numcodecs.zstd import Zstd
+
+    parts = [struct.pack("<I", len(texts))]
+    for text in texts:
+        coded = text.encode()
+        parts += [struct.pack("<I", len(coded)), coded]
+    return bytes(Zstd(level=ZSTD_LEVEL, checksum=True).encode(b"".join(parts)))
+
+
+def decode_texts(data: bytes) -> list[str]:
+    """The strings of a chunk object.
+
+    Raises:
+        RuntimeError: the checksum does not match.
+    """
+    from numcodecs.zstd import Zstd
+
+    raw = bytes(Zstd().decode(data))
+    (count,) = struct.unpack_from("<I", raw)
+    texts, at = [], 4
+    for _ in range(count):
+        (length,) = struct.unpack_from("<I", raw, at)
+        texts.append(raw[at + 4 : at + 4 + length].decode())
+        at += 4 + length
+    return texts

@@ -1,0 +1,247 @@
+"""Files to scenes: recognise, describe, and merge the files of one acquisition."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cpazmal_scale import storage
+from cpazmal_scale.config import Ingest, Naming
+from cpazmal_scale.errors import ConfigError, SceneError, SceneUnknown, StoreMissing
+from cpazmal_scale.scenes import lattice, naming
+from cpazmal_scale.scenes.check import check_file
+from cpazmal_scale.scenes.geotiff import READER_VERSION, geobox_of, opened
+from cpazmal_scale.scenes.scene import (
+    POLARISATIONS,
+    SAME_ACQUISITION,
+    Scene,
+    SceneFile,
+    ordered,
+)
+
+Progress = Callable[[int, int], None]
+
+SUFFIXES = (".tif", ".tiff")
+_SAFE_BEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file recognised by its name, before it is opened."""
+
+    url: str
+    named: naming.Named
+    row: naming.Row | None
+    beam: str
+    pass_direction: Literal["ASC", "DSC"] | None
+
+
+def discover(
+    ingest: Ingest,
+    *,
+    check: bool = False,
+    checked: Container[str] = frozenset(),
+    progress: Progress | None = None,
+) -> list[Scene]:
+    """All scenes of `ingest.scenes`, sorted by start, sensor and beam.
+
+    Every file is hashed and its header read; with `check` its values are looked at too, except of
+    scenes whose id is in `checked`.
+
+    Raises:
+        SceneUnknown: no scene is there, or one cannot be described.
+        SceneUnreadable, SceneImplausible: see `scenes.check`.
+        GridMismatch: slices of one acquisition do not share a pixel lattice.
+        StoreMissing: the folder is not there.
+    """
+    groups = group(candidates(ingest))
+    scenes = []
+    for done, members in enumerate(groups):
+        scenes.append(_describe(members, ingest.naming, check=check, checked=checked))
+        if progress is not None:
+            progress(done + 1, len(groups))
+    return scenes
+
+
+def candidates(ingest: Ingest) -> list[Candidate]:
+    """Files recognised by their names, unopened, sorted by URL.
+
+    Raises:
+        SceneUnknown: none is recognised, or one has no known viewing geometry.
+    """
+    if ingest.scenes is None:
+        raise ConfigError(
+            "no scenes are given", where="ingest.scenes", remedy="set a folder, file or glob"
+        )
+    files, folder = list_files(ingest.scenes)
+    table = _table(ingest, folder)
+    found = [
+        _candidate(url, named, ingest.naming, table)
+        for url in files
+        if (named := naming.parse_name(url, ingest.naming)) is not None
+    ]
+    if not found:
+        raise SceneUnknown(
+            f"none of {len(files)} GeoTIFF files has the name of a scene",
+            where=ingest.scenes,
+            remedy="describe the names with ingest.naming.pattern",
+        )
+    return found
+
+
+def list_files(url: str) -> tuple[list[str], str]:
+    """Sorted GeoTIFF files of a folder (with all below), a single file or a glob; and the folder.
+
+    Raises:
+        StoreMissing: there is nothing at the URL.
+    """
+    import fsspec
+
+    url = storage.absolute(url)
+    filesystem, path = fsspec.core.url_to_fs(url)
+    if any(sign in path for sign in "*?["):
+        paths = filesystem.glob(path)
+        folder = re.split(r"[*?\[]", url)[0].rsplit("/", 1)[0]
+    elif filesystem.isfile(path):
+        paths, folder = [path], url.rsplit("/", 1)[0]
+    else:
+        paths, folder = filesystem.find(path), url
+    if not paths:
+        raise StoreMissing("no scenes are here", where=url, remedy="check the path or bucket")
+    remote = storage.is_remote(url)
+    named = [filesystem.unstrip_protocol(p) if remote else str(p) for p in paths]
+    return sorted(p for p in named if p.lower().endswith(SUFFIXES)), folder
+
+
+def _table(ingest: Ingest, folder: str) -> list[naming.Row]:
+    url = ingest.table or storage.join(folder, "acquisitions.csv")
+    if ingest.table is None and not storage.exists(url):
+        return []
+    return naming.read_table(url)
+
+
+def _candidate(url: str, named: naming.Named, rules: Naming, table: list[naming.Row]) -> Candidate:
+    row = naming.find_row(table, named.sensor, named.start)
+    beam = named.beam or (row and row.beam) or rules.beam
+    if beam is None:
+        raise SceneUnknown(
+            f"its viewing geometry is unknown: no row for {named.sensor} "
+            f"{named.start:%Y%m%dT%H%M%S} in an acquisition table",
+            where=url,
+            remedy="complete acquisitions.csv (column beam) or set ingest.naming.beam",
+        )
+    if not _SAFE_BEAM.fullmatch(beam):
+        raise SceneUnknown(
+            f"the beam `{beam}` cannot name a cube",
+            where=url,
+            remedy="use letters, digits, dots, dashes and underscores",
+        )
+    direction = named.pass_direction or (row and row.pass_direction) or rules.pass_direction
+    return Candidate(url, named, row, beam, direction or None)
+
+
+def group(found: list[Candidate]) -> list[list[Candidate]]:
+    """Files of one acquisition together: same sensor and beam, starts within two minutes."""
+    groups: list[list[Candidate]] = []
+    for one in sorted(found, key=lambda c: (c.named.sensor, c.beam, c.named.start, c.url)):
+        first = groups[-1][0] if groups else None
+        if (
+            first is not None
+            and (first.named.sensor, first.beam) == (one.named.sensor, one.beam)
+            and one.named.start - first.named.start <= SAME_ACQUISITION
+        ):
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    return sorted(groups, key=lambda g: (g[0].named.start, g[0].named.sensor, g[0].beam))
+
+
+def _describe(
+    members: list[Candidate], rules: Naming, *, check: bool, checked: Container[str]
+) -> Scene:
+    """One scene of its files; copies of a file with the same bytes count once."""
+    first = members[0]
+    look_closer = check and first.named.id not in checked
+    files: dict[tuple[str, tuple[str, ...]], SceneFile] = {}
+    for member in members:
+        file = _describe_file(member, rules, check=look_closer)
+        files.setdefault((file.sha256, file.bands), file)
+    found = {p for file in files.values() for p in file.polarisations}
+    promised = set(first.row.polarisations or ()) if first.row else set()
+    if promised - found:
+        raise SceneUnknown(
+            f"{' and '.join(sorted(promised - found))} of the acquisition table is missing",
+            where=first.url,
+            remedy="add the file or correct the table",
+        )
+    stops = [member.named.stop for member in members if member.named.stop is not None]
+    row = first.row
+    angle = row.incidence_angle if row else None
+    angle = rules.incidence_angle if angle is None else angle
+    return Scene(
+        id=first.named.id,
+        sensor=first.named.sensor,
+        start=first.named.start,
+        stop=max(stops, default=None),
+        beam=first.beam,
+        pass_direction=first.pass_direction,
+        look_side="R" if first.named.sensor in naming.X_BAND_SENSORS else None,
+        polarisations=ordered(found),
+        incidence_angle=math.nan if angle is None else angle,
+        radiometry=rules.radiometry,
+        resolution=row.resolution if row else None,
+        geobox=lattice.union((file.url, file.geobox) for file in files.values()),
+        files=tuple(files.values()),
+        reader_version=READER_VERSION,
+    )
+
+
+def _describe_file(member: Candidate, rules: Naming, *, check: bool) -> SceneFile:
+    with opened(member.url) as raster:
+        geobox = geobox_of(raster, member.url)
+        bands = _bands(raster, member, rules)
+        with Path(raster.name).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        file = SceneFile(member.url, digest, bands, geobox, rules.scale, rules.mask_codes)
+        if check:
+            check_file(raster, file)
+    return file
+
+
+def _bands(raster: Any, member: Candidate, rules: Naming) -> tuple[str, ...]:
+    """What each band holds: configured, else the file's polarisation, table or descriptions."""
+    channel = member.named.polarisation
+    if rules.bands is not None:
+        bands = tuple(channel or "?" if band == "-" else band for band in rules.bands)
+    elif channel is not None:
+        bands = (channel, "mask")[: raster.count]
+    elif member.row is not None and member.row.polarisations is not None:
+        bands = (*member.row.polarisations, "mask")[: max(raster.count, 1)]
+    elif all(raster.descriptions):
+        bands = tuple(_band_name(text) for text in raster.descriptions)
+    else:
+        bands = ("HH", "mask") if raster.count < 3 else ("HH", "HV", "mask")
+        bands = bands[: raster.count]
+    wrong = [band for band in bands if band not in (*POLARISATIONS, "mask")]
+    if wrong or len(bands) != raster.count or len(set(bands)) != len(bands):
+        raise _unknown_bands(member.url, bands, raster.count)
+    return bands
+
+
+def _band_name(description: str) -> str:
+    """`mask` or the polarisation a band's description names, such as `Gamma0_HH`."""
+    tokens = re.split(r"[^A-Z]+", description.upper())
+    return next((p for p in POLARISATIONS if p in tokens), "mask" if "MASK" in tokens else "?")
+
+
+def _unknown_bands(url: str, bands: tuple[str, ...], count: int) -> SceneError:
+    return SceneUnknown(
+        f"its {count} bands are not {', '.join(bands) or 'known'}",
+        where=url,
+        remedy="set ingest.naming.bands or the table's polarisations",
+    )

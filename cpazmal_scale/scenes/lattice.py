@@ -1,0 +1,94 @@
+"""Pixel lattices: when two grids share one, where one lies in the other, and their union."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from cpazmal_scale.errors import GridMismatch
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
+TOLERANCE = 0.05
+"""Largest distance in pixels between corners that count as the same."""
+
+
+def difference(geobox: GeoBox, grid: GeoBox) -> str | None:
+    """Readable difference between two pixel lattices; None when they are the same.
+
+    They are when the CRS are equal and both corners of `geobox` fall on pixel corners of `grid`
+    to `TOLERANCE`.
+    """
+    if geobox.crs != grid.crs:
+        return f"CRS is {geobox.crs}, the grid's is {grid.crs}"
+    height, width = geobox.shape
+    mine, theirs = geobox.transform, grid.transform
+    first = (mine.c - theirs.c) / theirs.a, (mine.f - theirs.f) / theirs.e
+    last = first[0] + width * mine.a / theirs.a, first[1] + height * mine.e / theirs.e
+    if max(abs(last[0] - first[0] - width), abs(last[1] - first[1] - height)) > TOLERANCE:
+        return (
+            f"pixel is {mine.a:.12g} x {-mine.e:.12g}, the grid's is "
+            f"{theirs.a:.12g} x {-theirs.e:.12g} ({geobox.crs})"
+        )
+    shift = [part - round(part) for part in first]
+    if max(map(abs, shift)) > TOLERANCE:
+        return f"pixels are shifted by {shift[0]:+.2f} columns and {shift[1]:+.2f} rows"
+    return None
+
+
+def offset(geobox: GeoBox, grid: GeoBox, *, where: object) -> tuple[int, int]:
+    """Row and column in `grid` of the first pixel of `geobox`.
+
+    Raises:
+        GridMismatch: the two do not share CRS and pixel lattice.
+    """
+    problem = difference(geobox, grid)
+    if problem is not None:
+        raise GridMismatch(
+            problem, where=where, remedy="resample the scene onto that grid with gdalwarp first"
+        )
+    mine, theirs = geobox.transform, grid.transform
+    return round((mine.f - theirs.f) / theirs.e), round((mine.c - theirs.c) / theirs.a)
+
+
+def union(geoboxes: Iterable[tuple[str, GeoBox]]) -> GeoBox:
+    """The smallest grid on the first lattice that covers all of the named ones.
+
+    Raises:
+        GridMismatch: naming the first that does not share the lattice.
+    """
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    named = list(geoboxes)
+    first = named[0][1]
+    boxes = []
+    for name, geobox in named:
+        row, column = offset(geobox, first, where=name)
+        boxes.append((row, column, row + geobox.shape[0], column + geobox.shape[1]))
+    top, left = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    bottom, right = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    start = first.transform
+    transform = Affine(start.a, 0, start.c + left * start.a, 0, start.e, start.f + top * start.e)
+    return GeoBox((bottom - top, right - left), transform, first.crs)
+
+
+def overlap(
+    row: int, column: int, geobox: GeoBox, rows: tuple[int, int], width: int
+) -> tuple[slice, slice, slice, slice] | None:
+    """Where a raster at (row, column) of a grid meets a strip of its rows; None when it does not.
+
+    Returns:
+        Rows and columns in the raster, then in the strip.
+    """
+    top, bottom = max(rows[0], row), min(rows[1], row + geobox.shape[0])
+    left, right = max(0, column), min(width, column + geobox.shape[1])
+    if top >= bottom or left >= right:
+        return None
+    return (
+        slice(top - row, bottom - row),
+        slice(left - column, right - column),
+        slice(top - rows[0], bottom - rows[0]),
+        slice(left, right),
+    )

@@ -1,0 +1,242 @@
+"""What the name of a file and a table of acquisitions tell about it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Literal
+
+from cpazmal_scale import storage
+from cpazmal_scale.config import Naming
+from cpazmal_scale.errors import ConfigError, SceneUnknown
+from cpazmal_scale.scenes.scene import POLARISATIONS, SAME_ACQUISITION
+
+X_BAND_SENSORS = ("PAZ1", "TSX1", "TDX1")
+
+_PRODUCT = re.compile(
+    r"(?P<id>(?P<sensor>[A-Z0-9]{3,4})_SAR__\w+?_(?P<start>\d{8}T\d{6})_(?P<stop>\d{8}T\d{6}))"
+)
+_GROUPS = frozenset(
+    {"id", "sensor", "start", "stop", "beam", "pass_direction", "polarisation"},
+)
+
+
+@dataclass(frozen=True)
+class Named:
+    """What one file's name tells; None where it does not."""
+
+    id: str
+    sensor: str
+    start: datetime
+    stop: datetime | None = None
+    beam: str | None = None
+    pass_direction: Literal["ASC", "DSC"] | None = None
+    polarisation: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One acquisition of the table."""
+
+    sensor: str
+    start: datetime
+    beam: str | None
+    pass_direction: Literal["ASC", "DSC"] | None
+    incidence_angle: float | None
+    resolution: tuple[float, float] | None
+    polarisations: tuple[str, ...] | None
+
+
+def parse_time(text: str, *, where: object) -> datetime:
+    """A UTC time from `20200108T054412`, `2020-01-08T05:44:12.5Z` or `20200108`.
+
+    A leap second (`23:59:60`) becomes the next second. Fractions of a second are dropped.
+
+    Raises:
+        SceneUnknown: the text holds no such time.
+    """
+    digits = re.sub(r"\D", "", text.split(".")[0])
+    if len(digits) == 8:
+        digits += "000000"
+    leap = digits.endswith("60") and len(digits) == 14
+    try:
+        when = datetime.strptime(digits[:12] + "59" if leap else digits, "%Y%m%d%H%M%S")
+    except ValueError:
+        raise SceneUnknown(
+            f"`{text}` is not a time", where=where, remedy="write it as 20200108T054412 (UTC)"
+        ) from None
+    return when.replace(tzinfo=UTC) + timedelta(seconds=int(leap))
+
+
+def parse_direction(text: str, *, where: object) -> Literal["ASC", "DSC"]:
+    """Flight direction from its usual spellings.
+
+    Raises:
+        SceneUnknown: it is none of them.
+    """
+    initial = text.strip().upper()[:1]
+    if initial == "A":
+        return "ASC"
+    if initial == "D":
+        return "DSC"
+    raise SceneUnknown(
+        f"`{text}` is not a flight direction", where=where, remedy="write ASC or DSC"
+    )
+
+
+def parse_polarisations(text: str, *, where: object) -> tuple[str, ...]:
+    """Polarisations in the order given, from `HH`, `HH/HV`, `HH+HV` and the like.
+
+    Raises:
+        SceneUnknown: one of them is not HH, HV, VH or VV.
+    """
+    found = tuple(part for part in re.split(r"[^A-Za-z]+", text.upper()) if part)
+    unknown = [part for part in found if part not in POLARISATIONS]
+    if unknown or not found:
+        raise SceneUnknown(
+            f"`{text}` does not name polarisations",
+            where=where,
+            remedy=f"use {', '.join(POLARISATIONS)}",
+        )
+    return found
+
+
+def compile_pattern(naming: Naming) -> re.Pattern[str] | None:
+    """The user's pattern, checked.
+
+    Raises:
+        ConfigError: not a regular expression, or without the groups that are needed.
+    """
+    if naming.pattern is None:
+        return None
+    where = "ingest.naming.pattern"
+    try:
+        pattern = re.compile(naming.pattern)
+    except re.error as error:
+        raise ConfigError(
+            f"not a regular expression ({error})", where=where, remedy="test it in Python"
+        ) from None
+    groups = set(pattern.groupindex)
+    if "start" not in groups or not groups <= _GROUPS:
+        raise ConfigError(
+            f"its named groups are {', '.join(sorted(groups)) or 'none'}",
+            where=where,
+            remedy=f"name `start` and any of {', '.join(sorted(_GROUPS - {'start'}))}",
+        )
+    return pattern
+
+
+def parse_name(url: str, naming: Naming) -> Named | None:
+    """What the name tells, or None when the file is no scene by its name.
+
+    Raises:
+        SceneUnknown: it looks like a scene, but of an unknown sensor, time or polarisation.
+        ConfigError: the user's pattern is wrong.
+    """
+    pattern = compile_pattern(naming)
+    if pattern is None:
+        return _authors_name(url)
+    match = pattern.search(url)
+    if match is None:
+        return None
+    found = {name: text for name, text in match.groupdict().items() if text}
+    sensor = found.get("sensor") or naming.sensor
+    if sensor is None or "start" not in found:
+        raise SceneUnknown(
+            "its name does not tell sensor and start",
+            where=url,
+            remedy="extend ingest.naming.pattern or set ingest.naming.sensor",
+        )
+    direction, channel = found.get("pass_direction"), found.get("polarisation")
+    return Named(
+        id=found.get("id") or _stem_without(url, match, "polarisation"),
+        sensor=sensor,
+        start=parse_time(found["start"], where=url),
+        stop=parse_time(found["stop"], where=url) if "stop" in found else None,
+        beam=found.get("beam"),
+        pass_direction=parse_direction(direction, where=url) if direction else None,
+        polarisation=parse_polarisations(channel, where=url)[0] if channel else None,
+    )
+
+
+def _authors_name(url: str) -> Named | None:
+    match = _PRODUCT.search(url.rsplit("/", 1)[-1])
+    if match is None:
+        return None
+    if match["sensor"] not in X_BAND_SENSORS:
+        raise SceneUnknown(
+            f"unknown sensor `{match['sensor']}`",
+            where=url,
+            remedy=f"known: {', '.join(X_BAND_SENSORS)}; others need ingest.naming.pattern",
+        )
+    return Named(
+        id=match["id"],
+        sensor=match["sensor"],
+        start=parse_time(match["start"], where=url),
+        stop=parse_time(match["stop"], where=url),
+    )
+
+
+def _stem_without(url: str, match: re.Match[str], group: str) -> str:
+    """The file's stem without the text of a group, so that channels of one product share it."""
+    name_at = url.rfind("/") + 1
+    if group in match.re.groupindex and match.start(group) >= name_at:
+        url = url[: match.start(group)] + url[match.end(group) :]
+    return PurePosixPath(url).stem.strip("_-. ")
+
+
+def read_table(url: str) -> list[Row]:
+    """Acquisitions from a CSV with at least `sensor` and `start`.
+
+    Raises:
+        SceneUnknown: a column is missing or a cell cannot be read.
+        StoreMissing: there is no such file.
+    """
+    text = storage.read_bytes(url).decode("utf-8-sig", errors="replace")
+    reader = csv.DictReader(io.StringIO(text))
+    missing = {"sensor", "start"} - set(reader.fieldnames or ())
+    if missing:
+        raise SceneUnknown(
+            f"the table has no column {' and '.join(sorted(missing))}",
+            where=url,
+            remedy="its first line must name the columns",
+        )
+    return [_row(cells, f"{url} line {line}") for line, cells in enumerate(reader, start=2)]
+
+
+def _row(cells: dict[str, str | None], where: str) -> Row:
+    cell = {name: (text or "").strip() for name, text in cells.items() if name}
+
+    def number(name: str) -> float | None:
+        text = cell.get(name)
+        if not text:
+            return None
+        try:
+            return float(text)
+        except ValueError:
+            raise SceneUnknown(
+                f"{name} `{text}` is not a number", where=where, remedy="correct the table"
+            ) from None
+
+    across, along = number("resolution_range"), number("resolution_azimuth")
+    direction, channels = cell.get("pass_direction"), cell.get("polarisations")
+    return Row(
+        sensor=cell["sensor"],
+        start=parse_time(cell["start"], where=where),
+        beam=cell.get("beam") or None,
+        pass_direction=parse_direction(direction, where=where) if direction else None,
+        incidence_angle=number("incidence_angle"),
+        resolution=None if across is None or along is None else (across, along),
+        polarisations=parse_polarisations(channels, where=where) if channels else None,
+    )
+
+
+def find_row(table: list[Row], sensor: str, start: datetime) -> Row | None:
+    """The sensor's row nearest to `start`, if within two minutes."""
+    near = [row for row in table if row.sensor == sensor]
+    best = min(near, key=lambda row: abs(row.start - start), default=None)
+    return best if best is not None and abs(best.start - start) <= SAME_ACQUISITION else None

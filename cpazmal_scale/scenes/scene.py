@@ -1,0 +1,96 @@
+"""What a scene is: one acquisition of one viewing geometry, described before a pixel is used."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
+SAME_ACQUISITION = timedelta(minutes=2)
+"""Files of one sensor and beam that start closer than this are slices of one acquisition."""
+
+CO_POLARISED = ("HH", "VV")
+POLARISATIONS = (*CO_POLARISED, "HV", "VH")
+"""Linear polarisations, co-polarised ones first: the order of channels everywhere."""
+
+MASK_BITS = {
+    "layover": 1,
+    "shadow": 2,
+    "no_dem": 4,
+    "outside_swath": 8,
+    "noise_limited": 16,
+    "not_valid": 32,
+}
+"""Flags of the mask, whatever the codes of the source."""
+NOT_VALID = MASK_BITS["not_valid"]
+
+
+@dataclass(frozen=True)
+class SceneFile:
+    """One raster of a scene.
+
+    `bands` tells what each raster band holds: a polarisation or `mask`. `scale` is `linear` power
+    or `dB`; `mask_codes` is `snap` (1 layover, 2 shadow) or `isce3` (1 shadow, 2 layover).
+    """
+
+    url: str
+    sha256: str
+    bands: tuple[str, ...]
+    geobox: GeoBox
+    scale: Literal["linear", "dB"] = "linear"
+    mask_codes: Literal["snap", "isce3"] = "snap"
+
+    @property
+    def polarisations(self) -> tuple[str, ...]:
+        """Polarisations in this file, in band order."""
+        return tuple(band for band in self.bands if band != "mask")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One acquisition, possibly of several files: slices along track, or one per polarisation.
+
+    Times are UTC and aware; `incidence_angle` is at scene centre in degrees (NaN: unknown);
+    `resolution` is (range, azimuth) in metres; `geobox` covers all files.
+    """
+
+    id: str
+    sensor: str
+    start: datetime
+    stop: datetime | None
+    beam: str
+    pass_direction: Literal["ASC", "DSC"] | None
+    look_side: Literal["R", "L"] | None
+    polarisations: tuple[str, ...]
+    incidence_angle: float
+    radiometry: str
+    resolution: tuple[float, float] | None
+    geobox: GeoBox
+    files: tuple[SceneFile, ...]
+    reader_version: str
+
+    @property
+    def source_sha256(self) -> str:
+        """The sha256 of the only file, or of the sorted digests of all files."""
+        digests = sorted(file.sha256 for file in self.files)
+        if len(digests) == 1:
+            return digests[0]
+        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+    def __str__(self) -> str:
+        angle = "?" if math.isnan(self.incidence_angle) else f"{self.incidence_angle:.1f}°"
+        height, width = self.geobox.shape
+        return (
+            f"{self.sensor} {self.start:%Y-%m-%d %H:%M:%S} {self.beam} {angle} "
+            f"{'+'.join(self.polarisations)} {height} x {width} px"
+        )
+
+
+def ordered(polarisations: set[str]) -> tuple[str, ...]:
+    """Polarisations with the co-polarised first, HH before VV and HV before VH."""
+    return tuple(p for p in POLARISATIONS if p in polarisations)
