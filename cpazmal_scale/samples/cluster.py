@@ -35,10 +35,12 @@ def self_labelled(
 ) -> pd.DataFrame:
     """Windows on a regular coarse grid, with clusters of their series as classes.
 
-    K-means on the standardised series, missing values replaced by their date's mean. Classes
-    C1 … Cn are ordered from dark to bright by mean κ1 of the first polarisation; groups are
-    spatial tiles, so that group-wise splits separate places. Large cubes are read in part: evenly
-    spread chunks.
+    K-means on the κ1 series of the polarisations, the levels through the year: over one small
+    window κ2 and κ3 are mostly speckle, and as many clusters would go to their noise. Missing
+    dates are filled with the date's mean plus the window's own offset from it. Windows across an
+    edge, told by a κ2 far above the others', are left out. Classes C1 … Cn are ordered from dark to
+    bright by mean κ1 of the first polarisation; groups are spatial tiles, so
+    that group-wise splits separate places. Large cubes are read in part: evenly spread chunks.
 
     Returns:
         An index as `window_index` gives it.
@@ -52,43 +54,67 @@ def self_labelled(
     usable = index["valid_fraction"] >= samples.min_valid
     index = index[usable & (index["masked_fraction"] <= samples.max_masked)]
     index = index.reset_index(drop=True)
+    series = window_series(cube, index, features, polarisations, progress)
+    pure = _pure(series.values)
+    index = index[pure].reset_index(drop=True)
+    levels = series.values[pure][:, : 3 * len(polarisations) : 3]
     if len(index) < 2 * samples.clusters:
         raise SampleError(
             f"{len(index)} usable windows cannot make {samples.clusters} clusters",
             where=cube.attrs.get("beam"),
             remedy="lower samples.clusters or samples.min_valid, or raise samples.max_masked",
         )
-    series = window_series(cube, index, features, polarisations, progress)
-    rank = _ranked_clusters(series.values, samples.clusters, seed)
+    rank = _ranked_clusters(levels, samples.clusters, seed)
     index["class"] = [f"C{cluster + 1}" for cluster in rank]
     order = np.lexsort((index["x0"], index["y0"], index["group"], rank))
     ordered: pd.DataFrame = index.iloc[order].reset_index(drop=True)
     return ordered
 
 
-def _ranked_clusters(values: NDArray[np.float32], clusters: int, seed: int) -> NDArray[np.int64]:
-    """Cluster of every window, 0 the darkest."""
-    from sklearn.cluster import KMeans
+def _ranked_clusters(levels: NDArray[np.float32], clusters: int, seed: int) -> NDArray[np.int64]:
+    """Cluster of every window out of κ1 (N, P, T), 0 the darkest."""
+    import warnings
 
-    known = np.isfinite(values)
-    count = known.sum(0)
-    mean = np.where(known, values, 0).sum(0, dtype=np.float64) / np.maximum(count, 1)
-    filled = np.where(known, values, mean)
-    level = filled.mean((0, 2), keepdims=True)
-    spread = filled.std((0, 2), keepdims=True)
-    flat = ((filled - level) / np.where(spread > 0, spread, 1)).reshape(len(values), -1)
-    found = KMeans(clusters, n_init=4, random_state=seed).fit_predict(flat)
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    flat = _filled(levels).reshape(len(levels), -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = KMeans(clusters, n_init=10, random_state=seed).fit_predict(flat)
     present = np.unique(found)
     if len(present) < clusters:
         raise SampleError(
             f"the windows differ too little for {clusters} clusters",
             remedy=f"lower samples.clusters to {len(present)}",
         )
-    brightness = [filled[found == cluster, 0].mean() for cluster in range(clusters)]
+    level = np.nanmean(levels[:, 0], axis=1)
+    brightness = [level[found == cluster].mean() for cluster in range(clusters)]
     rank = np.empty(clusters, np.int64)
     rank[np.argsort(brightness, kind="stable")] = np.arange(clusters)
     ranked: NDArray[np.int64] = rank[found]
     return ranked
+
+
+def _pure(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Windows with a date at all, and no more texture than the others: κ2 within 5 deviations."""
+    known = np.isfinite(values[:, 1])
+    texture = np.where(known, values[:, 1], 0).sum(1) / np.maximum(known.sum(1), 1)
+    seen = known.any(1)
+    if not seen.any():
+        return np.asarray(seen)
+    middle = np.median(texture[seen])
+    spread = 1.4826 * np.median(np.abs(texture[seen] - middle))
+    return np.asarray(seen & (texture <= middle + 5 * spread))
+
+
+def _filled(levels: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Offsets from each date's mean; on missing dates, the mean of the window's other offsets."""
+    known = np.isfinite(levels)
+    values = np.where(known, levels, 0).astype(np.float64)
+    offset = np.where(known, values - values.sum(0) / np.maximum(known.sum(0), 1), 0)
+    own = offset.sum(2, keepdims=True) / np.maximum(known.sum(2, keepdims=True), 1)
+    return np.where(known, offset, own)
 
 
 def _regular(cube: xr.Dataset, size: int, polarisation: str) -> pd.DataFrame:
