@@ -33,8 +33,11 @@ def draw(world: World) -> geopandas.GeoDataFrame:
     records: list[dict[str, Any]] = []
     for code, kind in enumerate(tables.surfaces()):
         chosen = _choose(world, code, allowed & clear, allowed)
-        for number, (unit, core) in enumerate(chosen, start=1):
-            outline = _outline(world, core, kind, unit)
+        width = max(4.0, _nodes_of(world, kind) ** 0.5 / 2)
+        ragged = 1 + 0.22 * field(world.ground.lattice, width, world.seed, "outline", kind.name)
+        for number, (unit, (window, depth)) in enumerate(chosen, start=1):
+            region = _region(depth, ragged[window], _nodes_of(world, kind))
+            outline = _outline(world, window, region)
             group = f"{kind.name}{number:03d}"
             records.append({"class": kind.name, "group": group, "unit": unit, "geometry": outline})
     return geopandas.GeoDataFrame(records, geometry="geometry", crs=world.grid.crs)
@@ -80,46 +83,36 @@ def _nodes_of(world: World, kind: tables.Surface) -> float:
     return kind.polygon_px * AUTHORS_PIXEL / (down * along)
 
 
-def _outline(
-    world: World,
-    core: tuple[tuple[slice, slice], NDArray[np.float32]],
-    kind: tables.Surface,
-    unit: int,
-) -> Any:
-    """An irregular outline around the deepest place of a unit's core."""
-    from rasterio.features import shapes
-    from rasterio.transform import Affine
+def _region(
+    depth: NDArray[np.float32], ragged: NDArray[np.float32], wanted: float
+) -> NDArray[np.bool_]:
+    """Nodes of one polygon: an irregular disc around the deepest place of a unit's core."""
     from scipy.ndimage import binary_opening, label
-    from shapely.geometry import Polygon, shape
 
-    window, depth = core
     margin = 2.2 if depth.max() > 4 else 1.1
     middle = np.unravel_index(int(np.argmax(depth)), depth.shape)
-    wanted = min(_nodes_of(world, kind), 0.6 * float((depth > margin).sum()))
     down, along = np.indices(depth.shape)
-    ragged = (
-        0.22 * field(world.ground.lattice, max(4.0, wanted**0.5 / 2), world.seed, "outline")[window]
-    )
-    away = np.hypot(down - middle[0], along - middle[1]) * (1 + ragged)
+    away = np.hypot(down - middle[0], along - middle[1]) * ragged
     away[depth <= margin] = np.inf
-    limit = np.sort(away, axis=None)[max(3, int(wanted))]
+    count = min(wanted, 0.7 * float((depth > margin).sum()))
+    limit = np.sort(away, axis=None)[max(3, int(count))]
     region = binary_opening(away <= limit) | (away <= 1.5)
     pieces, _ = label(region)
-    region = pieces == pieces[middle]
+    one: NDArray[np.bool_] = pieces == pieces[middle]
+    return one
+
+
+def _outline(world: World, window: tuple[slice, slice], region: NDArray[np.bool_]) -> Any:
+    """The region's outline on the map, its steps smoothed away."""
+    from rasterio.features import shapes
+    from rasterio.transform import Affine
+    from shapely.geometry import shape
+
     step, size = world.ground.lattice.step, world.grid.resolution
-    row, col = window[0].start * step, window[1].start * step
-    centre = (step - 1) / 2
-    place = Affine(
-        size * step,
-        0,
-        world.grid.left + size * (col - centre),
-        0,
-        -size * step,
-        world.grid.top - size * (row - centre),
-    )
-    outlines = [
-        shape(item) for item, value in shapes(region.astype(np.uint8), transform=place) if value
-    ]
-    largest = max(outlines, key=lambda item: item.area)
-    solid = Polygon(largest.exterior)
-    return solid.simplify(0.7 * size * step)
+    shift = (step - 1) / 2
+    left = world.grid.left + size * (window[1].start * step - shift)
+    top = world.grid.top - size * (window[0].start * step - shift)
+    place = Affine(size * step, 0, left, 0, -size * step, top)
+    found = shapes(region.astype(np.uint8), transform=place)
+    outlines = [shape(item) for item, value in found if value]
+    return max(outlines, key=lambda item: item.area).simplify(0.7 * size * step)

@@ -46,19 +46,30 @@ class Lattice:
         return cls(shape, step, (pixel[0] * step, pixel[1] * step))
 
 
-def field(lattice: Lattice, period: float, *purpose: object) -> NDArray[np.float32]:
-    """Smooth random field of unit variance whose features are about `period` nodes wide."""
-    from scipy.ndimage import map_coordinates
+def field(lattice: Lattice, period: float, seed: int, *purpose: object) -> NDArray[np.float32]:
+    """Smooth random field of unit variance whose features are about `period` nodes wide.
 
-    height, width = lattice.shape
-    knots = (int(height / period) + 5, int(width / period) + 5)
-    values = generator(*purpose).standard_normal(knots).astype(np.float32)  # type: ignore[arg-type]
-    down = np.arange(height, dtype=np.float32) / period + 2
-    along = np.arange(width, dtype=np.float32) / period + 2
-    grid = np.meshgrid(down, along, indexing="ij")
-    smooth = map_coordinates(values, grid, order=3, prefilter=False, output=np.float32)
-    scaled: NDArray[np.float32] = smooth / np.float32(0.48)
-    return scaled
+    A cubic B-spline surface over white noise at knots `period` nodes apart.
+    """
+    (rows, down), (cols, along) = (_spline(length, period) for length in lattice.shape)
+    knots = (int(rows[-1]) + 4, int(cols[-1]) + 4)
+    values = generator(seed, *purpose).standard_normal(knots).astype(np.float32)
+    lines = np.zeros((len(rows), knots[1]), np.float32)
+    surface = np.zeros(lattice.shape, np.float32)
+    for k in range(4):
+        lines += down[:, k, None] * values[rows + k]
+    for k in range(4):
+        surface += along[:, k] * lines[:, cols + k]
+    return surface / np.float32(0.48)
+
+
+def _spline(length: int, period: float) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """First of four knots, and their cubic B-spline weights, at every node of one axis."""
+    place = np.arange(length) / period
+    knot = np.floor(place).astype(np.intp)
+    t = place - knot
+    weights = [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, 1 + 3 * t + 3 * t**2 - 3 * t**3, t**3]
+    return knot, (np.stack(weights, axis=1) / 6).astype(np.float32)
 
 
 def elevation(lattice: Lattice, seed: int) -> NDArray[np.float32]:

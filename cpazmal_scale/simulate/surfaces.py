@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from cpazmal_scale.simulate.relief import Lattice, elevation, field, slope_aspect, vertical_scale
 from cpazmal_scale.simulate.streams import generator
-from cpazmal_scale.simulate.tables import surfaces
+from cpazmal_scale.simulate.tables import beams, surfaces
+from cpazmal_scale.simulate.viewing import see
 
 CODES = {surface.name: code for code, surface in enumerate(surfaces())}
 AUTHORS_PIXEL = 2.09 * 2.99
@@ -46,8 +47,9 @@ def build(lattice: Lattice, seed: int) -> Ground:
     surface = _broad_classes(height, glacier, lattice, seed)
     unit = np.full(lattice.shape, -1, np.int32)
     slope, aspect = slope_aspect(height * scale, lattice)
+    hidden = see(height * scale, lattice, beams()["DSC37"]).mask > 0
     for name in _PATCH:
-        _patches(name, height, slope, aspect, surface, unit, lattice, seed)
+        _patches(name, height, slope, aspect, hidden, surface, unit, lattice, seed)
     _flatten_lakes(height, surface, unit)
     _divide(surface, unit, lattice, seed)
     terrain = (2500 + scale * (height - 2500)).astype(np.float32)
@@ -105,12 +107,16 @@ def _patches(
     height: NDArray[np.float32],
     slope: NDArray[np.float32],
     aspect: NDArray[np.float32],
+    hidden: NDArray[np.bool_],
     surface: NDArray[np.uint8],
     unit: NDArray[np.int32],
     lattice: Lattice,
     seed: int,
 ) -> None:
-    """Lay separate irregular patches of a small class on the places that suit it best."""
+    """Lay separate irregular patches of a small class on the places that suit it best.
+
+    Where the descending beam sees only layover or shadow, the authors could not label either.
+    """
     from scipy.ndimage import gaussian_filter
 
     patch, count = _patch_cells(name, lattice)
@@ -119,6 +125,7 @@ def _patches(
     west = np.cos(np.radians(aspect - 280))
     elevation_fit = -np.abs(height - surfaces()[CODES[name]].elevation) / 400
     suits = -steep / 6 if name == "LAC" else steep / 6 + 1.2 * gaussian_filter(west, radius / 2)
+    suits -= 8 * gaussian_filter(hidden.astype(np.float32), radius / 2)
     suits = suits + elevation_fit + 0.7 * field(lattice, 2 * radius, seed, name)
     ice = np.isin(surface, (CODES["ABL"], CODES["ACC"]))
     suits[ice if name == "LAC" else height < 2450] -= 20
