@@ -64,10 +64,11 @@ class _Tally:
         self.pixels = self.valid = self.zero_rows = 0
         self.samples: list[NDArray[Any]] = []
 
+    @np.errstate(invalid="ignore")  # damaged files hold signalling NaN
     def add(self, values: NDArray[Any]) -> None:
         self.pixels += values.size
         if self.name != "mask":
-            self.zero_rows += int((~values.any(axis=1)).sum())
+            self.zero_rows += int((~(values != 0).any(axis=1)).sum())
             good = ~is_nodata(values, self.nodata)
             self.valid += int(good.sum())
             values = values[good]

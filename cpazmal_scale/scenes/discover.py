@@ -214,14 +214,19 @@ def _describe_file(member: Candidate, rules: Naming, *, check: bool) -> SceneFil
 
 
 def _bands(raster: Any, member: Candidate, rules: Naming) -> tuple[str, ...]:
-    """What each band holds: configured, else the file's polarisation, table or descriptions."""
+    """What each band holds: configured, else by the file's polarisation, table or descriptions.
+
+    The authors' files end with the mask; files of a user's pattern may lack it.
+    """
     channel = member.named.polarisation
     if rules.bands is not None:
         bands = tuple(channel or "?" if band == "-" else band for band in rules.bands)
     elif channel is not None:
         bands = (channel, "mask")[: raster.count]
     elif member.row is not None and member.row.polarisations is not None:
-        bands = (*member.row.polarisations, "mask")[: max(raster.count, 1)]
+        bands = (*member.row.polarisations, "mask")
+        if raster.count == 1 or rules.pattern is not None:
+            bands = bands[: raster.count]
     elif all(raster.descriptions):
         bands = tuple(_band_name(text) for text in raster.descriptions)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,9 +38,18 @@ def opened(url: str) -> Iterator[Any]:
         storage.open_local(url) as path,
         rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
         _one_sentence(url, "not a readable GeoTIFF"),
-        rasterio.open(path, driver="GTiff", NUM_THREADS="ALL_CPUS") as raster,
+        _open_quietly(path) as raster,
     ):
         yield raster
+
+
+def _open_quietly(path: Path) -> Any:
+    """Open without the warning on a missing transform, which `geobox_of` makes an error."""
+    import rasterio
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        return rasterio.open(path, driver="GTiff", NUM_THREADS="ALL_CPUS")
 
 
 @contextlib.contextmanager

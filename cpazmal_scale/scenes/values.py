@@ -25,6 +25,7 @@ def is_nodata(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
     return bad
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def to_power(values: NDArray[Any], nodata: float | None, scale: str) -> NDArray[np.float32]:
     """Linear power of raw band values, float32, same shape; NaN for no-data.
 
@@ -34,8 +35,7 @@ def to_power(values: NDArray[Any], nodata: float | None, scale: str) -> NDArray[
     power = np.array(values, dtype=np.float32)
     bad = is_nodata(power, nodata)
     if scale == "dB":
-        with np.errstate(over="ignore"):
-            power = np.power(np.float32(10), power / np.float32(10))
+        power = np.power(np.float32(10), power / np.float32(10))
     else:
         bad |= power < LOWEST_POWER
     power[bad] = np.nan
