@@ -29,7 +29,7 @@ DEFAULT = (SOFT, VOTE, EUCLID, FOREST)
 """What a report compares unless told otherwise."""
 
 _NEIGHBORS = 25
-_TREES = 300
+_TREES = 200
 
 
 class Fitted(NamedTuple):
@@ -137,32 +137,31 @@ def _decided(
     return np.where(known, best, NO_CLASS), chances
 
 
-def _band(days: NDArray[np.floating], config: RunConfig) -> dict[str, Any]:
-    if config.dtw.radius is not None:
-        return {"radius": config.dtw.radius}
-    if config.dtw.band_days is None:
-        return {"radius": None}
-    return {"radius": None, "days": days, "band_days": config.dtw.band_days}
+def _barycenter(decision: str, days: NDArray[np.floating], config: RunConfig) -> Any:
+    """The classifier that maps are made with, never rejecting."""
+    from cpazmal_scale.model import new_classifier
+
+    classify = config.classify.model_copy(update={"decision": decision, "reject": None})
+    own = config.model_copy(update={"classify": classify})
+    return new_classifier(own, np.asarray(days, np.float64))
 
 
-def _barycenter(decision: str, band: dict[str, Any], config: RunConfig) -> Any:
-    from cpazmal_scale.dtw import NearestBarycenter
+def _neighbors(days: NDArray[np.floating], config: RunConfig) -> Any:
+    from cpazmal_scale.dtw import KNeighborsDTW
 
-    return NearestBarycenter(
-        decision=decision,
-        barycenters=config.train.barycenters,
-        iterations=config.train.iterations,
-        restarts=config.train.restarts,
+    return KNeighborsDTW(
+        n_neighbors=_NEIGHBORS,
+        radius=config.dtw.radius,
+        days=days,
+        band_days=config.dtw.band_days,
         min_dates=config.dtw.min_dates,
-        seed=config.seed,
-        **band,
     )
 
 
-def _neighbors(band: dict[str, Any], config: RunConfig) -> Any:
-    from cpazmal_scale.dtw import KNeighborsDTW
-
-    return KNeighborsDTW(n_neighbors=_NEIGHBORS, min_dates=config.dtw.min_dates, **band)
+def _euclid(config: RunConfig) -> RunConfig:
+    """The same settings without warping."""
+    dtw = config.dtw.model_copy(update={"radius": 0, "band_days": None})
+    return config.model_copy(update={"dtw": dtw})
 
 
 def _forest(config: RunConfig) -> Any:
@@ -184,13 +183,13 @@ def _flat(values: NDArray[np.floating]) -> NDArray[np.floating]:
 
 _Maker = Callable[[Any, Any], Any]
 _MAKERS: dict[str, _Maker] = {
-    SOFT: lambda days, config: _barycenter("soft", _band(days, config), config),
-    VOTE: lambda days, config: _barycenter("vote", _band(days, config), config),
-    SUM: lambda days, config: _barycenter("sum", _band(days, config), config),
-    EUCLID: lambda _days, config: _barycenter("soft", {"radius": 0}, config),
+    SOFT: lambda days, config: _barycenter("soft", days, config),
+    VOTE: lambda days, config: _barycenter("vote", days, config),
+    SUM: lambda days, config: _barycenter("sum", days, config),
+    EUCLID: lambda days, config: _barycenter("soft", days, _euclid(config)),
     FOREST: lambda _days, config: _forest(config),
-    NEIGHBORS: lambda days, config: _neighbors(_band(days, config), config),
-    EUCLID_NEIGHBORS: lambda _days, config: _neighbors({"radius": 0}, config),
+    NEIGHBORS: lambda days, config: _neighbors(days, config),
+    EUCLID_NEIGHBORS: lambda days, config: _neighbors(days, _euclid(config)),
 }
 NAMES = tuple(_MAKERS)
 """Every method there is."""
