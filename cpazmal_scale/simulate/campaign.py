@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.simulate import polygons, tables
-from cpazmal_scale.simulate.grids import Grid, GridName, over_massif
-from cpazmal_scale.simulate.rasters import TILE, created
-from cpazmal_scale.simulate.tables import Acquisition
-from cpazmal_scale.simulate.world import (
-    NODATA,
-    Block,
-    World,
-    ground_block,
-    image,
-    inside_swath,
-    make_world,
+from cpazmal_scale.simulate.grids import GridName, over_massif
+from cpazmal_scale.simulate.products import (
+    SENSOR,
+    Product,
+    Progress,
+    products_of,
+    write_rasters,
 )
+from cpazmal_scale.simulate.rasters import TILE
+from cpazmal_scale.simulate.tables import Acquisition
+from cpazmal_scale.simulate.world import World, make_world
 
-if TYPE_CHECKING:
-    from rasterio.io import DatasetWriter
-
-Progress = Callable[[int, int], None]
-
-SENSOR = "PAZ1"
-_PRODUCT_LENGTH = timedelta(seconds=7)
-_SLICE_LATER = timedelta(seconds=6)
+_COLUMNS = (
+    "sensor",
+    "start",
+    "beam",
+    "pass_direction",
+    "incidence_angle",
+    "resolution_range",
+    "resolution_azimuth",
+    "polarisations",
+)
 
 
 @dataclass(frozen=True)
@@ -56,16 +51,6 @@ class Campaign:
             f"{len(self.files)} products of {self.acquisitions} acquisitions, {self.size[0]} x "
             f"{self.size[1]} pixels, in {self.folder} (polygons: {labelled}); settings: {self.run}"
         )
-
-
-@dataclass(frozen=True)
-class _Product:
-    """One file of an acquisition: the whole pass, or slice 0 or 1 of it."""
-
-    acquisition: Acquisition
-    part: int | None
-    path: Path
-    rows: tuple[int, int]
 
 
 def campaign(
@@ -98,7 +83,7 @@ def campaign(
         grid: `utm` (EPSG:32632, 3 m) or `authors` (EPSG:4326, 2.69494585e-5 degrees).
         workspace: Workspace written into `run.yaml`; none: `run` beside the scenes.
         block: Edge of the blocks worked on; memory grows with it, the pixels do not change.
-        progress: Called with (done, total) blocks.
+        progress: Called with (done, total), counting the blocks of every file.
 
     Raises:
         ConfigError: a size, beam or period that gives no campaign, or other scenes in the folder.
@@ -110,14 +95,14 @@ def campaign(
     world = make_world(over_massif(grid, shape), seed, beams)
     home = Path(folder)
     products = [
-        product for acquisition in passes for product in _products(world, acquisition, home)
+        product for acquisition in passes for product in products_of(world, acquisition, home)
     ]
     _refuse_others(home, products)
     for product in products:
         product.path.parent.mkdir(parents=True, exist_ok=True)
     labelled = polygons.draw(world)
     with rasterio.Env(GDAL_CACHEMAX=256):
-        truth = _write_blocks(world, home, products, block, progress)
+        truth = write_rasters(world, home, products, block, progress)
     labelled.to_file(home / "polygons.gpkg", driver="GPKG", layer="polygons")
     _write_calendar(home / "scenes" / "acquisitions.csv", passes)
     run = _write_run(home, world, passes, workspace)
@@ -143,7 +128,7 @@ def _passes(
     block: int,
 ) -> tuple[Acquisition, ...]:
     """The calendar's passes that were asked for, after checking every argument."""
-    if not (256 <= min(shape) and max(shape) <= 20_000):
+    if min(shape) < 256 or max(shape) > 20_000:
         raise ConfigError(
             f"a scene of {shape[0]} x {shape[1]} pixels", where="size", remedy="use 256 to 20000"
         )
@@ -173,36 +158,7 @@ def _passes(
     return passes
 
 
-def _products(world: World, acquisition: Acquisition, home: Path) -> Iterator[_Product]:
-    """The files of one pass; slices are cut to the rows they cover."""
-    parts: tuple[int | None, ...] = (None,) if acquisition.slices == 1 else (0, 1)
-    for part in parts:
-        first = acquisition.start + (_SLICE_LATER if part == 1 else timedelta())
-        mode = "S" if len(acquisition.polarisations) == 1 else "D"
-        name = (
-            f"subset_{part or 0}_of_{SENSOR}_SAR__SSC______SM_{mode}_SRA_{first:%Y%m%dT%H%M%S}_"
-            f"{first + _PRODUCT_LENGTH:%Y%m%dT%H%M%S}_Cal_Tf_Tc_TC.tif"
-        )
-        direction = tables.beams()[acquisition.beam].pass_direction.lower()
-        yield _Product(
-            acquisition, part, home / "scenes" / direction / name, _rows(world, acquisition, part)
-        )
-
-
-def _rows(world: World, acquisition: Acquisition, part: int | None) -> tuple[int, int]:
-    """Rows that a slice covers, up to whole tiles."""
-    height, width = world.grid.size
-    if part is None:
-        return 0, height
-    covered = []
-    for row in range(0, height, TILE):
-        rows = min(TILE, height - row)
-        if inside_swath(world, (row, 0, rows, width), acquisition, part).any():
-            covered.append((row, row + rows))
-    return covered[0][0], covered[-1][1]
-
-
-def _refuse_others(home: Path, products: list[_Product]) -> None:
+def _refuse_others(home: Path, products: list[Product]) -> None:
     ours = {product.path for product in products}
     others = [path for path in sorted((home / "scenes").rglob("*.tif")) if path not in ours]
     if others:
@@ -213,83 +169,10 @@ def _refuse_others(home: Path, products: list[_Product]) -> None:
         )
 
 
-def _write_blocks(
-    world: World, home: Path, products: list[_Product], block: int, progress: Progress | None
-) -> dict[str, int]:
-    """All rasters, block by block; returns the truth's pixels per class."""
-    names = [surface.name for surface in tables.surfaces()]
-    counts = np.zeros(len(names), np.int64)
-    height, width = world.grid.size
-    whole = (0, height)
-    corners = [(row, col) for row in range(0, height, block) for col in range(0, width, block)]
-    with ExitStack() as stack:
-        truth = stack.enter_context(
-            created(home / "truth.tif", world.grid, whole, ("class",), dtype="uint8", nodata=0)
-        )
-        truth.update_tags(classes=",".join(names))
-        dem = stack.enter_context(
-            created(
-                home / "dem.tif", world.grid, whole, ("elevation",), dtype="float32", nodata=NODATA
-            )
-        )
-        rasters = [stack.enter_context(_open_product(world, product)) for product in products]
-        for done, (row, col) in enumerate(corners):
-            ground = ground_block(
-                world, row, col, min(block, height - row), min(block, width - col)
-            )
-            _put(truth, ground.surface + np.uint8(1), row, col, 1)
-            _put(dem, ground.terrain, row, col, 1)
-            counts += np.bincount(ground.surface.ravel(), minlength=len(names))
-            _write_products(world, ground, products, rasters)
-            if progress is not None:
-                progress(done + 1, len(corners))
-    return dict(zip(names, counts.tolist(), strict=True))
-
-
-def _open_product(world: World, product: _Product) -> Any:
-    bands = (*(f"Gamma0_{pol}" for pol in product.acquisition.polarisations), "layoverShadowMask")
-    return created(product.path, world.grid, product.rows, bands, dtype="float32", nodata=NODATA)
-
-
-def _write_products(
-    world: World, ground: Block, products: list[_Product], rasters: list[DatasetWriter]
-) -> None:
-    """One block of every product; slices of one pass share their pixels."""
-    images: dict[tuple[object, str], NDArray[np.float32]] = {}
-    for product, raster in zip(products, rasters, strict=True):
-        acquisition = product.acquisition
-        first = max(product.rows[0], ground.row)
-        last = min(product.rows[1], ground.row + ground.shape[0])
-        if first >= last:
-            continue
-        inside = inside_swath(world, ground.window, acquisition, product.part)
-        part = slice(first - ground.row, last - ground.row)
-        for band, polarisation in enumerate(acquisition.polarisations, start=1):
-            seen = (acquisition.start, polarisation)
-            if seen not in images:
-                images = {name: kept for name, kept in images.items() if name[0] == seen[0]}
-                images[seen] = image(world, ground, acquisition, polarisation)
-            values = np.where(inside, images[seen], np.float32(NODATA))
-            _put(raster, values[part], first - product.rows[0], ground.col, band)
-        mask = np.where(inside, ground.masks[acquisition.beam], np.float32(NODATA))
-        band = len(acquisition.polarisations) + 1
-        _put(raster, mask[part], first - product.rows[0], ground.col, band)
-
-
-def _put(raster: DatasetWriter, values: NDArray[Any], row: int, col: int, band: int) -> None:
-    from rasterio.windows import Window
-
-    raster.write(values, band, window=Window(col, row, values.shape[1], values.shape[0]))
-
-
 def _write_calendar(path: Path, passes: tuple[Acquisition, ...]) -> None:
-    columns = (
-        "sensor,start,beam,pass_direction,incidence_angle,resolution_range,resolution_azimuth,"
-        "polarisations"
-    ).split(",")
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerow(_COLUMNS)
         for one in passes:
             direction = tables.beams()[one.beam].pass_direction
             writer.writerow(

@@ -27,7 +27,7 @@ def _mix(z):  # type: ignore[no-untyped-def]
     return z ^ (z >> np.uint64(31))
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def white(
     key: np.uint64, row: int, col: int, re: NDArray[np.float32], im: NDArray[np.float32]
 ) -> None:
@@ -47,7 +47,7 @@ def white(
             im[i, j] = radius * np.sin(angle)
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def smooth(
     field: NDArray[np.float32], down: NDArray[np.float32], along: NDArray[np.float32]
 ) -> NDArray[np.float32]:
@@ -69,7 +69,7 @@ def smooth(
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def backscatter(
     surface: NDArray[np.uint8],
     delay: NDArray[np.float32],
@@ -114,7 +114,7 @@ def backscatter(
             out[i, j] = np.exp(level * tenth) * root * root * root
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def detect(
     power: NDArray[np.float32],
     row: int,
@@ -163,7 +163,7 @@ def _height(z, y, x):  # type: ignore[no-untyped-def]
     ) * down
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def layover_shadow(
     z: NDArray[np.float32], step_down: float, step_along: float, step: float, incidence: float
 ) -> NDArray[np.uint8]:

@@ -88,6 +88,6 @@ def weather(seed: int, when: datetime, polarisation: str) -> NDArray[np.float64]
 
 
 def class_curves(seed: int, when: datetime, beam: str, polarisation: str) -> NDArray[np.float32]:
-    """What one acquisition sees of every class on every effective day (8, 365), dB of true power."""
+    """Class curves as one pass sees them (8, 365 effective days), dB of true power."""
     departure = weather(seed, when, polarisation) + orbit_offset(beam, polarisation)
     return (daily_power(polarisation) + departure[:, None]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The measured figures behind a simulated campaign, read from the small tables beside this module."""
+"""The measured figures behind a simulated campaign, read from the tables beside this module."""
 
 from __future__ import annotations
 
@@ -79,13 +79,16 @@ def surfaces() -> tuple[Surface, ...]:
 _FIGURES = ("elevation", "polygon_px", "texture_winter", "texture_summer", "date_db")
 
 
+_DIRECTIONS: dict[str, Literal["ASC", "DSC"]] = {"ASC": "ASC", "DSC": "DSC"}
+
+
 @cache
 def beams() -> dict[str, Beam]:
     """Viewing geometries by name."""
     return {
         row["beam"]: Beam(
             row["beam"],
-            "ASC" if row["pass_direction"] == "ASC" else "DSC",
+            _DIRECTIONS[row["pass_direction"]],
             *(float(row[name]) for name in ("heading", "incidence", "melt_lead")),
         )
         for row in _rows("beams.csv")
