@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage, special, stats
 
 from cpazmal_scale.features import XPOL, kernels, names
-from cpazmal_scale.features.blocks import TILE, block_series
+from cpazmal_scale.features.blocks import block_series
+from cpazmal_scale.features.kernels import TILE
 from cpazmal_scale.features.windows import window_series
 
 FLOOR = float(np.float32(10**-3.1))

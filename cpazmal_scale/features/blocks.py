@@ -12,9 +12,6 @@ from cpazmal_scale.features import XPOL
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TILE = 128
-"""Columns summed together: what they need stays in the core's own cache."""
-
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
@@ -80,7 +77,6 @@ def block_series(
         ("none", *XPOL[:-1]).index(xpol),
         unbiased,
         np.float32(max(floor, _SMALLEST)),
-        TILE,
         out,
     )
     return out

@@ -17,8 +17,13 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from cpazmal_scale.features.lanes import LANES, add, at_least, div, load, mul, spread, store, sub
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 Array = NDArray[Any]
+
+TILE = 128
+"""Columns summed together, a multiple of the lanes: their sums stay in the core's own cache."""
 
 NONE, LOGRATIO, FRACTION, CODE, TALK = range(5)
 
@@ -65,130 +70,161 @@ def log(value: np.float32) -> np.float32:
 
 
 @_compiled
-def _read(power: Array, bad: Array, floor: np.float32, clean: Array, y: Array, ok: Array) -> bool:
-    """Floored power, log amplitude and validity of one row; says whether a pixel is missing."""
-    missing = 0
-    for i in range(y.size):
-        p = power[i]
-        v = p if p > floor else floor
+def _copy(values: Array, out: Array) -> None:
+    for i in range(values.size):
+        out[i] = values[i]
+
+
+@_compiled
+def _flags(mask: Array, excluded: np.uint8, bad: Array) -> None:
+    for i in range(mask.size):
+        bad[i] = mask[i] & excluded
+
+
+@_compiled
+def _read(raw: Array, bad: Array, floor: np.float32, clean: Array, ok: Array, y: Array) -> bool:
+    """Floored power, validity and log amplitude of one row; says whether a pixel is missing."""
+    missing = np.int32(0)
+    for i in range(raw.size):
+        p = raw[i]
         good = (abs(p) < _INFINITY) & (bad[i] == 0)
-        v = v if good else floor
-        clean[i] = v
-        y[i] = _HALF * log(v) if good else _ZERO
-        ok[i] = 1.0 if good else 0.0
-        missing |= 0 if good else 1
+        clean[i] = p if good & (p > floor) else floor
+        ok[i] = _ONE if good else _ZERO
+        missing |= np.int32(not good)
+    for i in range(raw.size):
+        y[i] = _HALF * log(clean[i]) if ok[i] > _ZERO else _ZERO
     return missing != 0
 
 
 @_compiled
-def _third(xpol: int, power: Array, y: Array, ok: Array) -> None:
+def _third(xpol: int, p1: Array, p2: Array, y1: Array, y2: Array, ok: Array, y: Array) -> None:
     """Third channel of one row out of the first two."""
-    y1, y2, y3, ok1, ok2, ok3 = y[0], y[1], y[2], ok[0], ok[1], ok[2]
-    p1, p2 = power[0], power[1]
-    for i in range(y3.size):
-        ok3[i] = ok1[i] * ok2[i]
     if xpol == LOGRATIO:
-        for i in range(y3.size):
-            y3[i] = y2[i] - y1[i] if ok3[i] > 0 else _ZERO
+        for i in range(y.size):
+            y[i] = y2[i] - y1[i] if ok[i] > _ZERO else _ZERO
     elif xpol == FRACTION:
-        for i in range(y3.size):
-            y3[i] = _TWO * y2[i] - log(p1[i] + p2[i]) if ok3[i] > 0 else _ZERO
+        for i in range(y.size):
+            y[i] = _TWO * y2[i] - log(p1[i] + p2[i]) if ok[i] > _ZERO else _ZERO
     elif xpol == CODE:
-        for i in range(y3.size):
+        for i in range(y.size):
             r = (np.sqrt(p1[i]) - np.sqrt(p2[i])) / np.sqrt(p1[i] + p2[i])
-            y3[i] = r if ok3[i] > 0 else _ZERO
+            y[i] = r if ok[i] > _ZERO else _ZERO
     else:
-        for i in range(y3.size):
+        for i in range(y.size):
             r = _ONE / np.sqrt(p2[i]) - _ONE / np.sqrt(p1[i])
-            y3[i] = r if ok3[i] > 0 else _ZERO
+            y[i] = r if ok[i] > _ZERO else _ZERO
 
 
 @_compiled
-def _add(a: Array, b: Array, out: Array) -> None:
+def _both(a: Array, b: Array, out: Array) -> None:
     for i in range(out.size):
-        out[i] = a[i] + b[i]
+        out[i] = a[i] * b[i]
 
 
 @_compiled
-def _raise(base: Array, order: int, out: Array) -> None:
-    if order == 1:
-        for i in range(out.size):
-            out[i] = np.float64(base[i])
+def _powers(rows: Array, at: int, order: int, size: int, line: Array) -> None:
+    if order <= 1:
+        for i in range(0, size, LANES):
+            store(line, i, load(rows, at + i))
     elif order == 2:
-        for i in range(out.size):
-            v = np.float64(base[i])
-            out[i] = v * v
+        for i in range(0, size, LANES):
+            v = load(rows, at + i)
+            store(line, i, mul(v, v))
     else:
-        for i in range(out.size):
-            v = np.float64(base[i])
-            out[i] = v * v * v
+        for i in range(0, size, LANES):
+            v = load(rows, at + i)
+            store(line, i, mul(mul(v, v), v))
 
 
 @_compiled
-def _across(line: Array, size: int, window: int, top: int, out: Array) -> None:
-    """Sums of `window` neighbours of `line[0]`; the other lines are scratch."""
+def _window_sums(
+    line: Array, stride: int, ring: Array, base: int, slots: Array,
+    window: int, top: int, size: int, n: int, total: Array, at: int,
+) -> None:  # fmt: skip
+    """Sums over the windows that end in this row, of the numbers in `line[:size]`.
+
+    `line` has a row of `stride` numbers per level; `ring`, from `base` on, the recent rows of
+    sums across of every level; `slots` where they are.
+    """
     for level in range(1, top + 1):
-        half = 1 << (level - 1)
-        n = size - 2 * half + 1
-        _add(line[level - 1, :n], line[level - 1, half : half + n], line[level, :n])
-    n = size - window + 1
-    out[:n] = line[top, :n]
-    offset = 1 << top
-    for level in range(top - 1, -1, -1):
-        if window & (1 << level):
-            _add(out[:n], line[level, offset : offset + n], out[:n])
-            offset += 1 << level
+        here, half = level * stride, 1 << (level - 1)
+        for i in range(0, size, LANES):
+            one = load(line, here - stride + i)
+            store(line, here + i, add(one, load(line, here - stride + half + i)))
+    for i in range(0, n, LANES):
+        across = load(line, top * stride + i)
+        offset = 1 << top
+        for level in range(top - 1, -1, -1):
+            if window & (1 << level):
+                across = add(across, load(line, level * stride + offset + i))
+                offset += 1 << level
+        for level in range(top):
+            store(ring, base + slots[level, 0] + i, across)
+            across = add(load(ring, base + slots[level, 1] + i), across)
+        store(ring, base + slots[top, 0] + i, across)
+        whole = load(ring, base + slots[top, 2] + i)
+        for level in range(top - 1, -1, -1):
+            if window & (1 << level):
+                whole = add(whole, load(ring, base + slots[level, 2] + i))
+        store(total, at + i, whole)
 
 
 @_compiled
-def _down(ring: Array, start: Array, row: int, window: int, top: int, n: int, out: Array) -> None:
-    """Sums of the last `window` rows; `ring` holds recent rows of every level and is updated."""
-    for level in range(1, top + 1):
-        half = 1 << (level - 1)
-        length = start[level] - start[level - 1]
-        old = ring[start[level - 1] + (row - half) % length, :n]
-        new = ring[start[level - 1] + row % length, :n]
-        slot = start[level] + row % (start[level + 1] - start[level])
-        _add(old, new, ring[slot, :n])
-    lag = window - (1 << top)
-    out[:n] = ring[start[top] + (row - lag) % (start[top + 1] - start[top]), :n]
-    for level in range(top - 1, -1, -1):
+def _find_slots(row: int, window: int, top: int, slots: Array) -> None:
+    """Where each level keeps this row, the row it is added to, and the row the window takes."""
+    first, lag = 0, window
+    for level in range(top + 1):
+        rows = (1 << level) + 1
+        slots[level, 0] = (first + row % rows) * TILE
+        slots[level, 1] = (first + (row - (1 << level)) % rows) * TILE
+        first += rows
+    for level in range(top, -1, -1):
+        first -= (1 << level) + 1
         if window & (1 << level):
             lag -= 1 << level
-            length = start[level + 1] - start[level]
-            _add(out[:n], ring[start[level] + (row - lag) % length, :n], out[:n])
+            slots[level, 2] = (first + (row - lag) % ((1 << level) + 1)) * TILE
 
 
 @_compiled
-def _cumulants(total: Array, n: int, need: int, unbiased: bool, out: Array) -> None:
-    """First three cumulants of one row of windows out of count and power sums; NaN where few."""
-    count, s1, s2, s3 = total[0], total[1], total[2], total[3]
-    k1, k2, k3 = out[0], out[1], out[2]
-    for i in range(n):
-        c = count[i]
-        share = 1.0 / c
-        m1, m2, m3 = s1[i] * share, s2[i] * share, s3[i] * share
-        second = max(m2 - m1 * m1, 0.0)
-        third = m3 - m1 * (3.0 * m2 - 2.0 * m1 * m1)
+def _cumulants(
+    total: Array, base: int, n: int, need: float, unbiased: bool, out: Array, at: int, step: int
+) -> None:
+    """First three cumulants of a row of windows out of counts and power sums; NaN where few."""
+    one, two, three = spread(1.0), spread(2.0), spread(3.0)
+    zero, nan, least = spread(0.0), spread(np.nan), spread(need)
+    for i in range(0, n, LANES):
+        count = load(total, base + i)
+        share = div(one, count)
+        m1 = mul(load(total, base + TILE + i), share)
+        m2 = mul(load(total, base + 2 * TILE + i), share)
+        m3 = mul(load(total, base + 3 * TILE + i), share)
+        square = mul(m1, m1)
+        second = sub(m2, square)
+        second = at_least(second, zero, second, zero)
+        third = sub(m3, mul(m1, sub(mul(three, m2), mul(two, square))))
         if unbiased:
-            second = second * c / (c - 1.0)
-            third = third * c * c / ((c - 1.0) * (c - 2.0))
-        enough = c >= need
-        k1[i] = m1 if enough else np.nan
-        k2[i] = second if enough else np.nan
-        k3[i] = third if enough else np.nan
+            rest = sub(count, one)
+            second = div(mul(second, count), rest)
+            third = div(mul(third, mul(count, count)), mul(rest, sub(count, two)))
+        store(out, at + i, at_least(count, least, m1, nan))
+        store(out, at + step + i, at_least(count, least, second, nan))
+        store(out, at + 2 * step + i, at_least(count, least, third, nan))
 
 
 @_compiled
-def _fill_counts(ring: Array, start: Array, window: int, top: int) -> None:
+def _full_counts(ring: Array, base: int, window: int, top: int) -> None:
+    """As if every row so far had been without a gap."""
+    at = base
     for level in range(top + 1):
-        ring[start[level] : start[level + 1]] = float(window << level)
+        length = ((1 << level) + 1) * TILE
+        ring[at : at + length] = float(window << level)
+        at += length
 
 
 @_compiled
 def cumulants(
     power: Array, mask: Array, masked: bool, excluded: np.uint8, window: int, need: int,
-    xpol: int, unbiased: bool, floor: np.float32, tile: int, out: Array,
+    xpol: int, unbiased: bool, floor: np.float32, out: Array,
 ) -> None:  # fmt: skip
     """Cumulants of every window of a block, column tile after column tile, row after row.
 
@@ -196,49 +232,52 @@ def cumulants(
     (K, T, H − window + 1, W − window + 1) float32.
     """
     polarisations, dates, height, _ = power.shape
-    channels = out.shape[0] // 3
+    channels, _, rows, columns = out.shape[0] // 3, *out.shape[1:]
     top = 0
     while (2 << top) <= window:
         top += 1
-    start = np.zeros(top + 2, np.int64)
-    for level in range(top + 1):
-        start[level + 1] = start[level] + (1 << level) + 1
-    tile = min(tile, out.shape[3])
-    edge = tile + window - 1
-    ring = np.zeros((channels, 4, start[top + 1], tile))
-    line, total = np.zeros((top + 1, edge)), np.zeros((channels, 4, tile))
+    edge = -(-(TILE + window) // 64) * 64
+    stride = edge + (1 << top) + LANES
+    depth = ((2 << top) + top) * TILE
+    line, ring = np.zeros((top + 1) * stride), np.zeros(channels * 4 * depth)
+    slots, total = np.zeros((top + 1, 3), np.int64), np.zeros(channels * 4 * TILE)
+    raw, bad = np.ones(edge, np.float32), np.zeros(edge, np.uint8)
     y, ok = np.zeros((channels, edge), np.float32), np.zeros((channels, edge), np.float32)
-    clean = np.zeros((2, edge), np.float32)
-    bad = np.zeros(edge, np.uint8)
+    clean, margin = np.ones((2, edge), np.float32), np.zeros(3 * TILE, np.float32)
     missing, counting = np.zeros(channels, np.bool_), np.zeros(channels, np.bool_)
-    for x in range(0, out.shape[3], tile):
-        n = min(tile, out.shape[3] - x)
+    flat, plane = out.reshape(out.size), dates * rows * columns
+    for x in range(0, columns, TILE):
+        n = min(TILE, columns - x)
         size = n + window - 1
         for t in range(dates):
             counting[:] = False
-            total[:, 0] = window * window
+            total[:] = float(window * window)
             for row in range(height):
                 if masked:
-                    bad[:size] = mask[t, row, x : x + size] & excluded
+                    _flags(mask[t, row, x : x + size], excluded, bad)
                 for p in range(polarisations):
-                    missing[p] = _read(
-                        power[p, t, row, x : x + size], bad[:size], floor,
-                        clean[p, :size], y[p, :size], ok[p, :size],
-                    )  # fmt: skip
+                    _copy(power[p, t, row, x : x + size], raw)
+                    missing[p] = _read(raw, bad, floor, clean[p], ok[p], y[p])
                 if channels == 3:
-                    _third(xpol, clean[:, :size], y[:, :size], ok[:, :size])
+                    _both(ok[0], ok[1], ok[2])
+                    _third(xpol, clean[0], clean[1], y[0], y[1], ok[2], y[2])
                     missing[2] = missing[0] or missing[1]
+                _find_slots(row, window, top, slots)
                 for c in range(channels):
                     if missing[c] and not counting[c]:
-                        _fill_counts(ring[c, 0], start, window, top)
+                        _full_counts(ring, c * 4 * depth, window, top)
                         counting[c] = True
                     for order in range(0 if counting[c] else 1, 4):
-                        if order == 0:
-                            _raise(ok[c, :size], 1, line[0, :size])
-                        else:
-                            _raise(y[c, :size], order, line[0, :size])
-                        _across(line, size, window, top, ring[c, order, row % 2])
-                        _down(ring[c, order], start, row, window, top, n, total[c, order])
-                    if row >= window - 1:
-                        target = out[3 * c : 3 * c + 3, t, row - window + 1, x : x + n]
-                        _cumulants(total[c], n, need, unbiased, target)
+                        _powers(y if order else ok, c * edge, order, size, line)
+                        part = c * 4 + order
+                        _window_sums(
+                            line, stride, ring, part * depth, slots, window, top, size, n,
+                            total, part * TILE,
+                        )  # fmt: skip
+                    at = ((3 * c * dates + t) * rows + row - window + 1) * columns + x
+                    if row >= window - 1 and n % LANES == 0:
+                        _cumulants(total, c * 4 * TILE, n, need, unbiased, flat, at, plane)
+                    elif row >= window - 1:
+                        _cumulants(total, c * 4 * TILE, n, need, unbiased, margin, 0, TILE)
+                        for k in range(3):
+                            _copy(margin[k * TILE : k * TILE + n], flat[at + k * plane :])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.features.blocks import TILE, block_series
+from cpazmal_scale.features.blocks import block_series
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +39,8 @@ def window_series(
     Raises:
         ValueError: shapes or settings do not fit each other.
     """
+    from cpazmal_scale.features.kernels import TILE
+
     if power.ndim != 5 or power.shape[3] != power.shape[4]:
         raise ValueError(f"power is (N, P, T, w, w), not {power.shape}")
     settings: dict[str, Any] = {
