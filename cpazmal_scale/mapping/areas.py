@@ -1,0 +1,76 @@
+"""True ground areas: square metres per pixel in projected and geographic grids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+def row_areas(crs_wkt: str, geotransform: Sequence[float], rows: int) -> NDArray[np.float64]:
+    """Area of one pixel in each row of a north-up grid.
+
+    In a geographic CRS it is the exact area on the ellipsoid between the row's two parallels,
+    `b² Δλ/2 [sinφ/(1 − e² sin²φ) + atanh(e sinφ)/e]`; in a projected one width × height.
+
+    Args:
+        crs_wkt: the grid's CRS.
+        geotransform: GDAL's six numbers.
+        rows: number of rows.
+
+    Returns:
+        (rows) float64, m².
+    """
+    import pyproj
+
+    crs = pyproj.CRS.from_wkt(crs_wkt)
+    _, width, _, top, _, height = geotransform
+    unit = crs.axis_info[0].unit_conversion_factor
+    ellipsoid = crs.ellipsoid
+    if not crs.is_geographic or ellipsoid is None:
+        return np.full(rows, abs(width * height) * unit**2)
+    edges = (top + height * np.arange(rows + 1)) * unit
+    a, b = ellipsoid.semi_major_metre, ellipsoid.semi_minor_metre
+    e = np.sqrt(1 - (b / a) ** 2)
+    sine = np.sin(edges)
+    curved = np.arctanh(e * sine) / e if e > 0 else sine
+    zone = b * b / 2 * (sine / (1 - (e * sine) ** 2) + curved)
+    return np.asarray(np.abs(np.diff(zone)) * abs(width) * unit)
+
+
+def class_areas(
+    classes: Sequence[str],
+    pixels: Mapping[str, int],
+    square_metres: Mapping[str, float],
+    *,
+    names: Mapping[str, str],
+) -> pd.DataFrame:
+    """Pixels, km² and share of the mapped area of every class, and of rejected pixels if any.
+
+    Args:
+        classes: class codes in the map's order.
+        pixels: number of pixels by code.
+        square_metres: their area.
+        names: what the codes stand for.
+    """
+    import pandas as pd
+
+    codes = [*classes, *(["rejected"] if pixels.get("rejected") else [])]
+    whole = sum(square_metres.get(code, 0.0) for code in codes)
+    rows: list[dict[str, Any]] = [
+        {
+            "class": code,
+            "name": names.get(code, code),
+            "pixels": int(pixels.get(code, 0)),
+            "km2": square_metres.get(code, 0.0) / 1e6,
+            "share": square_metres.get(code, 0.0) / whole if whole else float("nan"),
+        }
+        for code in codes
+    ]
+    return pd.DataFrame(rows).set_index("class")

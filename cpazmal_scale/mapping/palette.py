@@ -1,0 +1,49 @@
+"""One colour per class code, the same in every map and figure, told apart by colour-blind eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_KNOWN = {
+    "ABL": "#0f6cb4",
+    "ACC": "#a5dcf5",
+    "HAG": "#f2a01c",
+    "ICA": "#b5305f",
+    "FOR": "#1b7d4f",
+    "CIT": "#8f8f8f",
+    "LAC": "#27306e",
+    "ROC": "#8a6a52",
+    "PLA": "#c9cf6b",
+}
+
+_OTHERS = (
+    "#332288", "#88ccee", "#ddcc77", "#cc6677", "#117733", "#aa4499", "#44aa99", "#999933",
+    "#882255", "#6699cc", "#ee8866", "#bbcc33", "#99ddff", "#ffaabb", "#225555", "#aaaa00",
+)  # fmt: skip
+"""Paul Tol's muted and light schemes, dark and bright in turn."""
+
+REJECTED = "#d9d4c7"
+"""Pixels too far from every class."""
+NO_DATA = "#2b2f36"
+"""Background of figures where the map holds no data."""
+
+
+def colours(classes: Iterable[str]) -> dict[str, str]:
+    """Hexadecimal colour of every class code.
+
+    The codes of the CPAZMAL dataset have fixed colours; others, such as the `C1 … Cn` of an
+    unsupervised map, get theirs by their position among the unknown ones.
+    """
+    found, unknown = {}, 0
+    for code in classes:
+        if code in _KNOWN:
+            found[code] = _KNOWN[code]
+        else:
+            found[code] = _OTHERS[unknown % len(_OTHERS)]
+            unknown += 1
+    return found
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of `#rrggbb`, 0–255."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

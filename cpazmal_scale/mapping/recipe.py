@@ -1,0 +1,39 @@
+"""Everything that decides a map's values, as plain JSON: its identity and its provenance."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from cpazmal_scale.config import Features
+
+
+class Recipe(BaseModel):
+    """What a map is made from; two maps with equal recipes are equal.
+
+    Blocks, workers and addresses are not part of it: they change nothing in the map.
+    """
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    model: str
+    """Identity of the model."""
+    cube: str
+    """File name of the cube."""
+    cube_state: str
+    """Identity of the cube's content."""
+    beam: str
+    """Viewing geometry."""
+    dates: tuple[str, ...]
+    """Dates that are used (T), UTC, in order of time."""
+    polarisations: tuple[str, ...]
+    """Channels that are used, co-polarised first."""
+    classes: tuple[str, ...]
+    """Class codes; the map holds their position, counted from 1."""
+    decision: Literal["soft", "vote", "sum"]
+    """How distances become a class."""
+    reject: float | None
+    """Largest distance to a class, in units of the within-class distance."""
+    features: Features
+    """How windows become series; the model's own."""
