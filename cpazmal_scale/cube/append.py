@@ -52,7 +52,8 @@ def append(
     """Add one date to a cube, which is created on `grid` (default: the scene's) if absent.
 
     Killed at any moment, the old cube stays intact and a repeated call completes. `chunk` counts
-    only at creation. `progress` is called with rows done and rows in all.
+    only at creation. Who passes a held `lease` calls `publish` once all dates are in. `progress`
+    is called with rows done and rows in all.
 
     Raises:
         SceneChanged: the cube holds this acquisition with other bytes.
@@ -60,22 +61,15 @@ def append(
         GridMismatch: another pixel lattice, or no common pixel.
         WriterConflict: another writer is at work.
     """
+    if lease is None:
+        with hold(cube_url) as own:
+            done = append(cube_url, scene, chunk=chunk, grid=grid, lease=own, progress=progress)
+            publish(cube_url)
+            return done
     record = read_record(cube_url)
-    if (
-        record is not None
-        and admit(record, scene) == "unchanged"
-        and is_published(cube_url, record.arrays)
-    ):
+    if record is not None and admit(record, scene) == "unchanged":
         return "unchanged"
-    with contextlib.ExitStack() as stack:
-        lease = lease or stack.enter_context(hold(cube_url))
-        record = read_record(cube_url)
-        if record is not None:
-            publish(cube_url, record.arrays)
-            if admit(record, scene) == "unchanged":
-                return "unchanged"
-        new = Addition(cube_url, record, scene, grid or scene.geobox, chunk)
-        new.run(lease, progress)
+    Addition(cube_url, record, scene, grid or scene.geobox, chunk).run(lease, progress)
     return "appended"
 
 
@@ -205,7 +199,7 @@ class Addition:
             )
 
     def commit(self) -> None:
-        """Replace the root document, then let the members' documents follow."""
+        """Replace the root document: from now on readers see the new date."""
         layers = (*self.polarisations, "mask")
         radiometry = self.scene.radiometry
         arrays = layout.documents(layers, self.grid, self.chunk, self.index + 1, radiometry)
@@ -216,7 +210,6 @@ class Addition:
             self.record.attributes if self.record else None,
         )
         storage.write_bytes(storage.join(self.url, ROOT), root_document(attributes, arrays))
-        publish(self.url, arrays)
 
 
 def _finish(futures: list[Future[None]]) -> None:
@@ -224,20 +217,24 @@ def _finish(futures: list[Future[None]]) -> None:
         future.result()
 
 
-def _member_documents(url: str, arrays: dict[str, Any]) -> list[tuple[str, bytes]]:
+def _member_documents(record: Record) -> list[tuple[str, bytes]]:
     """Documents of the members, the one that tells completion (`time`) last."""
-    names = sorted(arrays, key=lambda name: (name == "time", name))
-    return [(storage.join(url, name, ROOT), json.dumps(arrays[name]).encode()) for name in names]
+    names = sorted(record.arrays, key=lambda name: (name == "time", name))
+    return [
+        (storage.join(record.url, name, ROOT), json.dumps(record.arrays[name]).encode())
+        for name in names
+    ]
 
 
-def is_published(url: str, arrays: dict[str, Any]) -> bool:
+def is_published(record: Record) -> bool:
     """Whether the members' own documents followed the root document."""
-    last, document = _member_documents(url, arrays)[-1]
+    last, document = _member_documents(record)[-1]
     return storage.exists(last) and storage.read_bytes(last) == document
 
 
-def publish(url: str, arrays: dict[str, Any]) -> None:
+def publish(cube_url: str) -> None:
     """Bring the members' own documents up to the root document, for readers that ignore it."""
-    if not is_published(url, arrays):
-        for where, document in _member_documents(url, arrays):
+    record = read_record(cube_url)
+    if record is not None and not is_published(record):
+        for where, document in _member_documents(record):
             storage.write_bytes(where, document)

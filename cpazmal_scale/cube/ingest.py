@@ -134,17 +134,15 @@ def _plan(config: RunConfig, beam: str, record: Record | None, scenes: list[Scen
 
 
 def _execute(plan: _Plan, chunk: int, progress: Progress | None, done: int, total: int) -> None:
-    unfinished = plan.record is not None and not is_published(plan.url, plan.record.arrays)
+    unfinished = plan.record is not None and not is_published(plan.record)
     if not plan.new and not unfinished:
         return
     with hold(plan.url) as lease:
-        record = read_record(plan.url)
-        if record is not None:
-            publish(plan.url, record.arrays)
         for number, scene in enumerate(plan.new, start=1):
             append(plan.url, scene, chunk=chunk, grid=plan.grid, lease=lease)
             if progress is not None:
                 progress(done + number, total)
+        publish(plan.url)
 
 
 def _report(plan: _Plan) -> CubeReport:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 FORMAT = 1
-DATES_PER_CHUNK = 1024
+DATES_PER_CHUNK = 256
 ZSTD_LEVEL = 1
 
 _ZSTD = {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": True}}
