@@ -94,7 +94,8 @@ def _region(
     down, along = np.indices(depth.shape)
     away = np.hypot(down - middle[0], along - middle[1]) * ragged
     away[depth <= margin] = np.inf
-    count = min(wanted, 0.7 * float((depth > margin).sum()))
+    room = float((depth > margin).sum())
+    count = min(wanted, (0.7 if room < 1500 else 0.5) * room)
     limit = np.sort(away, axis=None)[max(3, int(count))]
     region = binary_opening(away <= limit) | (away <= 1.5)
     pieces, _ = label(region)
