@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale import storage
 from cpazmal_scale.assess.metrics import expected_calibration_error, scores
 
 if TYPE_CHECKING:
@@ -63,10 +62,10 @@ def _confusion(
             continue
         colour = "white" if share[i, j] > 0.55 else _INK
         axis.text(
-            *(j, i - 0.1, f"{100 * share[i, j]:.0f} %"),
+            *(j, i - 0.07, f"{100 * share[i, j]:.0f} %"),
             **_centred(colour, 11, "bold" if i == j else "normal"),
         )
-        axis.text(*(j, i + 0.24, f"{shown[i, j]:,}".replace(",", "\u2009")), **_centred(colour, 7))
+        axis.text(*(j, i + 0.22, f"{shown[i, j]:,}".replace(",", "\u2009")), **_centred(colour, 8))
     axis.set_xticks(range(len(columns)), columns)
     axis.set_yticks(range(len(classes)), classes)
     axis.set_xlabel("predicted", color=_MUTED)
@@ -115,11 +114,15 @@ def reliability_figure(validation: CrossValidation, methods: Sequence[str] | Non
         share = own["predictions"] / max(int(own["predictions"].sum()), 1)
         error = expected_calibration_error(validation.reliability[validation.methods.index(name)])
         drawn = own[share >= 0.002]
-        style = {"color": _COLOURS[place % len(_COLOURS)], "linewidth": 1.8, "markersize": 5}
+        colour = _COLOURS[place % len(_COLOURS)]
         label = f"{name}, ECE {error:.3f}"
-        upper.plot(drawn["confidence"], drawn["accuracy"], "o-", label=label, **style)
+        upper.plot(
+            *(drawn["confidence"], drawn["accuracy"], "o-"),
+            **{"label": label, "color": colour, "linewidth": 1.8, "markersize": 5},
+            clip_on=False,
+        )
         edges = [*own["low"], 1.0]
-        lower.stairs(100 * share, edges, color=style["color"], linewidth=1.5)
+        lower.stairs(100 * share, edges, color=colour, linewidth=1.5)
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of right predictions")
     upper.legend(frameon=False, loc="upper left", fontsize=9, labelcolor=_INK)
     lower.set(xlabel="confidence (probability of the predicted class)", ylabel="predictions, %")
@@ -134,12 +137,8 @@ def reliability_figure(validation: CrossValidation, methods: Sequence[str] | Non
     return figure
 
 
-def save_figure(figure: Figure, url: str, *, dpi: int = 150) -> None:
-    """Write a figure as PNG to any URL.
-
-    Raises:
-        StoreError: the store cannot be written.
-    """
+def png(figure: Figure, *, dpi: int = 150) -> bytes:
+    """The figure as the content of a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=dpi, facecolor="white")
-    storage.write_bytes(url, content.getvalue())
+    return content.getvalue()
