@@ -63,9 +63,24 @@ def publish(workspace: str, *new: Entry) -> str:
     Raises:
         StoreError: the workspace cannot be written.
     """
-    for entry in new:
-        storage.write_json(_record_url(workspace, entry.name), asdict(entry))
+    for product in new:
+        storage.write_json(_record_url(workspace, product.name), asdict(product))
     return rebuild(workspace)
+
+
+def entry(workspace: str, name: str) -> Entry:
+    """One published product.
+
+    Raises:
+        StoreMissing: the catalog has no such entry.
+    """
+    if not name.isidentifier() or not storage.exists(_record_url(workspace, name)):
+        raise StoreMissing(
+            f"no catalog entry {name!r}",
+            where=workspace,
+            remedy="`cpazmal catalog ls` shows what there is",
+        )
+    return Entry(**storage.read_json(_record_url(workspace, name)))
 
 
 def withdraw(workspace: str, name: str) -> None:
@@ -74,12 +89,7 @@ def withdraw(workspace: str, name: str) -> None:
     Raises:
         StoreMissing: the catalog has no such entry.
     """
-    if not storage.exists(_record_url(workspace, name)):
-        raise StoreMissing(
-            f"no catalog entry {name!r}",
-            where=workspace,
-            remedy="`cpazmal catalog ls` shows what there is",
-        )
+    entry(workspace, name)
     storage.remove(_record_url(workspace, name))
     rebuild(workspace)
 
@@ -88,9 +98,9 @@ def entries(workspace: str, *, kind: Kind | None = None) -> list[Entry]:
     """All published products by name, or those of one kind."""
     found = []
     for name in _record_names(workspace):
-        entry = Entry(**storage.read_json(storage.join(workspace, "catalog.d", name)))
-        if kind is None or entry.kind == kind:
-            found.append(entry)
+        product = Entry(**storage.read_json(storage.join(workspace, "catalog.d", name)))
+        if kind is None or product.kind == kind:
+            found.append(product)
     return found
 
 
@@ -140,30 +150,30 @@ def _as_yaml(products: list[Entry]) -> bytes:
     from intake.readers.entry import Catalog
 
     catalog = Catalog(metadata={"project": "cpazmal-scale"})
-    for entry in products:
+    for product in products:
         # `catalog[name] = reader` would leave the name out of `list(catalog)`.
-        catalog.give_name(catalog.add_entry(_reader(entry)), entry.name)
+        catalog.give_name(catalog.add_entry(_reader(product)), product.name)
     # Opening adds these, and saving them would write the reader's credentials.
     for own in ("CATALOG_DIR", "CATALOG_PATH", "STORAGE_OPTIONS"):
         catalog.user_parameters.pop(own, None)
     return yaml.safe_dump(catalog.to_dict(), sort_keys=True).encode()
 
 
-def _reader(entry: Entry) -> Any:
+def _reader(product: Entry) -> Any:
     from intake.readers.datatypes import Parquet, Zarr
     from intake.readers.readers import PandasParquet, XArrayDatasetReader
 
-    url = f"{{CATALOG_DIR}}/{entry.path}"
-    metadata = {"kind": entry.kind, **entry.metadata}
-    if entry.kind == "samples":
+    url = f"{{CATALOG_DIR}}/{product.path}"
+    metadata = {"kind": product.kind, **product.metadata}
+    if product.kind == "samples":
         return PandasParquet(Parquet(url), metadata=metadata)
-    cube = entry.kind == "cube"
+    cube = product.kind == "cube"
     reader = XArrayDatasetReader(
         Zarr(url),
         metadata=metadata,
         chunks={},
         consolidated=cube,
         decode_coords="all",
-        **({} if cube else {"mask_and_scale": entry.kind != "map"}),
+        **({} if cube else {"mask_and_scale": product.kind != "map"}),
     )
     return reader.sortby("time") if cube else reader

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -243,6 +244,10 @@ class RunConfig(Section):
             raise ValueError(f"start {self.start} is after end {self.end}")
         return self
 
+    def commented_yaml(self) -> str:
+        """This configuration as YAML, every setting under a comment that says what it does."""
+        return "\n".join(_commented(self, 0)) + "\n"
+
     @classmethod
     def load(cls, path: str | Path, **overrides: Any) -> RunConfig:
         """Read a YAML run configuration; its relative paths stay relative to the working directory.
@@ -293,6 +298,23 @@ class RunConfig(Section):
                 where=where,
                 remedy="`cpazmal config` prints every setting with its meaning and default",
             ) from None
+
+
+def _commented(section: BaseModel, depth: int) -> Iterator[str]:
+    import yaml
+
+    margin = "  " * depth
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            summary = (type(value).__doc__ or "").splitlines()[0]
+            yield from ("", f"{margin}# {summary}", f"{margin}{name}:")
+            yield from _commented(value, depth + 1)
+        else:
+            plain = section.model_dump(mode="json", include={name})[name]
+            text = yaml.safe_dump(plain, default_flow_style=True, width=1000).splitlines()[0]
+            yield f"{margin}# {' '.join((field.description or '').split())}"
+            yield f"{margin}{name}: {text}"
 
 
 def identity(*parts: object) -> str:

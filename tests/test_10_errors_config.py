@@ -99,3 +99,12 @@ def test_identity_ignores_order_and_sees_values(values: dict[str, int | str]) ->
     assert identity(values) == identity(turned)
     assert identity({**values, "extra": 1}) != identity({**values, "extra": 2})
     assert identity(Features(window=9)) != identity(Features())
+
+
+def test_the_commented_yaml_is_the_configuration(tmp_path) -> None:
+    config = RunConfig.parse({"seed": 7, "dtw": {"radius": 3}, "features": {"masked": ["shadow"]}})
+    text = config.commented_yaml()
+    assert RunConfig.load(write(tmp_path, text)) == config
+    for section in (RunConfig, Features):
+        for field in section.model_fields.values():
+            assert " ".join((field.description or "").split()) in text

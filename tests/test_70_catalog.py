@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -118,3 +119,15 @@ def test_names_are_identifiers() -> None:
     assert catalog.entry_name("cube", "T137-292319-IW1") == "cube_T137_292319_IW1"
     with pytest.raises(ConfigError, match="cannot be a catalog name"):
         catalog.Entry("a-b", "map", "maps/x")
+
+
+def test_the_entry_catalog_leads_to_a_workspace(
+    workspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import intake
+
+    catalog.publish(workspace, *fill(workspace))
+    monkeypatch.setenv("CPAZMAL_WORKSPACE", workspace)
+    entry = intake.open_catalog(str(Path(__file__).parents[1] / "catalogs" / "cpazmal.yaml"))
+    assert list(entry) == ["demo", "workspace"]
+    assert entry["workspace"].read()["cube_a"].read().sizes["time"] == 2

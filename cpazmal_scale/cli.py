@@ -1,0 +1,347 @@
+"""The command line: one verb per stage, all with the same YAML file and the flags made from it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import config as sources
+
+from cpazmal_scale import __version__
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError, CpazmalError
+
+DEFAULT = RunConfig()
+Config = Annotated[RunConfig, Parameter(name="*", group=Group("Run configuration", sort_key=2))]
+_COMMAND = Parameter(group=Group("Command", sort_key=1))
+DryRun = Annotated[bool, _COMMAND]
+Workspace = Annotated[str, Parameter(name="--workspace", group=Group("Command", sort_key=1))]
+
+app = App(
+    name="cpazmal",
+    version=__version__,
+    help="Glacier maps from X-band SAR time series. "
+    "Begin with `cpazmal demo`, or `cpazmal run --config run.yaml` on your own scenes.",
+    default_parameter=Parameter(negative=()),
+)
+catalog_app = App(name="catalog", help="What a workspace holds.")
+app.command(catalog_app)
+
+
+@app.meta.default
+def launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    config: Annotated[Path | None, Parameter(name=("--config", "-c"))] = None,
+    debug: bool = False,  # noqa: ARG001 - read by `main`
+) -> Any:
+    """Read the configuration file, then run the command.
+
+    Args:
+        tokens: the command and its flags.
+        config: YAML run configuration; flags come on top of it.
+        debug: show the traceback of an error.
+    """
+    if config is not None:
+        RunConfig.load(config)
+        app.config = sources.Yaml(config, use_commands_as_keys=False, allow_unknown=True)
+    return app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+
+
+def main() -> None:
+    """Entry point: errors end in one sentence and their exit code."""
+    try:
+        app.meta(exit_on_error=False, print_error=False, result_action="return_value")
+    except CpazmalError as error:
+        if "--debug" in sys.argv:
+            raise
+        _complain(str(error))
+        sys.exit(error.exit_code)
+    except CycloptsError as error:
+        _complain(_first_sentence(error))
+        sys.exit(ConfigError.exit_code)
+    except KeyboardInterrupt:
+        _complain("stopped; run the same command again to continue")
+        sys.exit(130)
+
+
+@app.command
+def demo(folder: Path = Path("build/demo"), /, *, size: int = 768, seed: int = 42) -> None:
+    """Simulate a small Mont-Blanc-like campaign and run the whole main job on it.
+
+    Args:
+        folder: where everything goes.
+        size: edge of the area in pixels of 3 m.
+        seed: of the simulation and of every random choice.
+    """
+    from datetime import date
+
+    from cpazmal_scale.simulate.campaign import campaign
+
+    with _bar("simulate the scenes") as progress:
+        made = campaign(
+            folder / "campaign",
+            size=size,
+            seed=seed,
+            start=date(2020, 1, 1),
+            end=date(2021, 1, 31),
+            beams=("DSC37",),
+            workspace=str(folder),
+            progress=progress,
+        )
+    _say(str(made))
+    run(config=RunConfig.load(folder / "campaign" / "run.yaml"))
+
+
+@app.command
+def simulate(
+    folder: Path,
+    /,
+    *,
+    size: int = 768,
+    seed: int = 42,
+    grid: Literal["utm", "authors"] = "utm",
+) -> None:
+    """Write a simulated campaign: scenes, acquisition table, truth, polygons and a run.yaml.
+
+    Args:
+        folder: where the files go.
+        size: edge of the area in pixels.
+        seed: of every random choice.
+        grid: UTM at 3 m, or the WGS84 grid of the CPAZMAL authors.
+    """
+    from cpazmal_scale.simulate.campaign import campaign
+
+    with _bar("simulate the scenes") as progress:
+        made = campaign(folder, size=size, seed=seed, grid=grid, progress=progress)
+    _say(str(made))
+    _say(f"next: cpazmal run --config {folder / 'run.yaml'}")
+
+
+@app.command
+def inspect(scenes: str, /, *, config: Config = DEFAULT) -> None:
+    """Check scenes and say what they are, one line each.
+
+    Args:
+        scenes: folder, file or glob, on any fsspec URL.
+    """
+    from cpazmal_scale.scenes.discover import discover
+
+    rules = config.ingest.model_copy(update={"scenes": scenes})
+    with _bar("look at the scenes") as progress:
+        found = discover(rules, check=True, progress=progress)
+    for scene in found:
+        _say(str(scene))
+
+
+@app.command
+def ingest(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
+    """Check scenes and append them to the cube of their beam.
+
+    Args:
+        dry_run: only say what would be written.
+    """
+    from cpazmal_scale import stages
+
+    with _bar("look at the scenes" if dry_run else "ingest the scenes") as progress:
+        report = stages.ingest(config, dry_run=dry_run, progress=progress)
+    _say(str(report))
+
+
+@app.command
+def samples(*, config: Config = DEFAULT, query: Annotated[str | None, _COMMAND] = None) -> None:
+    """Draw labelled windows of a cube into a table.
+
+    Args:
+        query: instead, answer this SQL query on the table `windows` of the latest samples.
+    """
+    from cpazmal_scale import stages, workspace
+
+    if query is not None:
+        _say(stages.query_samples(config, query).to_string(index=False))
+        return
+    with _bar("draw the samples") as progress:
+        entry = stages.draw_samples(config, progress=progress)
+    _say(workspace.describe(entry, config.workspace))
+
+
+@app.command
+def train(*, config: Config = DEFAULT) -> None:
+    """Learn DTW barycenters from the samples."""
+    from cpazmal_scale import stages, workspace
+
+    with _bar("learn barycenters") as progress:
+        entry = stages.train(config, progress=progress)
+    _say(workspace.describe(entry, config.workspace))
+
+
+@app.command
+def classify(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
+    """Classify every pixel of a cube into a map.
+
+    Args:
+        dry_run: only print blocks, bytes, memory and a time estimate.
+    """
+    from cpazmal_scale import stages
+
+    if dry_run:
+        _say(stages.plan_map(config).card())
+        return
+    with _bar("classify the pixels") as progress:
+        result, _ = stages.classify(config, progress=progress)
+    _say(str(result))
+
+
+@app.command(name="map")
+def map_(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
+    """Classify every pixel and export the map as GeoTIFF and picture.
+
+    Args:
+        dry_run: only print blocks, bytes, memory and a time estimate.
+    """
+    from cpazmal_scale import stages
+
+    classify(config=config, dry_run=dry_run)
+    if not dry_run:
+        _say("\n".join(stages.export_map(config)))
+
+
+@app.command
+def assess(*, config: Config = DEFAULT) -> None:
+    """Cross-validate by groups, beside a random forest, and compare the map with a reference."""
+    from cpazmal_scale import stages
+
+    with _bar("cross-validate") as progress:
+        _say(str(stages.assess(config, progress=progress)))
+
+
+@app.command
+def run(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
+    """Do the whole main job: scenes to cube, samples, model, map, assessment and report.
+
+    Args:
+        dry_run: only say what would be ingested.
+    """
+    from cpazmal_scale import workspace
+
+    if config.ingest.scenes is not None:
+        ingest(config=config, dry_run=dry_run)
+    if dry_run:
+        return
+    for verb in (samples, train, map_, assess):
+        verb(config=config)
+    name = workspace.find(config, "map").name
+    _say("\nopen the map:\n" + workspace.how_to_open(config.workspace, name))
+
+
+@app.command
+def verify(*, config: Config = DEFAULT) -> None:
+    """Read every chunk of the cubes again and name what is lost or altered."""
+    from cpazmal_scale import stages
+
+    with _bar("verify") as progress:
+        findings = stages.verify(config, progress=progress)
+    for finding in findings:
+        _complain(str(finding))
+    if findings:
+        sys.exit(findings[0].exit_code)
+    _say("everything is intact")
+
+
+@app.command(name="config")
+def config_(*, config: Config = DEFAULT) -> None:
+    """Print every setting with its meaning: a run configuration to start from."""
+    _say(config.commented_yaml())
+
+
+@catalog_app.command(name="ls")
+def catalog_ls(*, workspace: Workspace = DEFAULT.workspace, kind: str | None = None) -> None:
+    """List the products of a workspace.
+
+    Args:
+        workspace: folder or bucket URL.
+        kind: only cubes, samples, models or maps.
+    """
+    from cpazmal_scale import catalog
+    from cpazmal_scale.workspace import line
+
+    found = [entry for entry in catalog.entries(workspace) if kind in (None, entry.kind)]
+    _say("\n".join(map(line, found)) or f"nothing published in {workspace}")
+
+
+@catalog_app.command(name="show")
+def catalog_show(name: str, /, *, workspace: Workspace = DEFAULT.workspace) -> None:
+    """Show what is known of one product, and the lines that open it.
+
+    Args:
+        name: its name in the catalog.
+        workspace: folder or bucket URL.
+    """
+    from cpazmal_scale import catalog
+    from cpazmal_scale.workspace import describe
+
+    _say(describe(catalog.entry(workspace, name), workspace))
+
+
+@catalog_app.command(name="rm")
+def catalog_rm(name: str, /, *, workspace: Workspace = DEFAULT.workspace) -> None:
+    """Take a product out of the catalog; its data stay.
+
+    Args:
+        name: its name in the catalog.
+        workspace: folder or bucket URL.
+    """
+    from cpazmal_scale import catalog
+
+    catalog.withdraw(workspace, name)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Any]:
+    """A progress bar with rate and remaining time, as a function of (done, total)."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<26}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield progress
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"cpazmal: {text}\n")
+
+
+def _first_sentence(error: CycloptsError) -> str:
+    """What pydantic or cyclopts found wrong with a flag, in one sentence."""
+    cause = error.__cause__
+    if cause is not None and hasattr(cause, "errors"):
+        first = cause.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"--{where}: {first['msg'].removeprefix('Value error, ')}"
+    return str(error).strip().splitlines()[-1].strip()

@@ -1,0 +1,33 @@
+"""Samples, model and map to figures of merit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from cpazmal_scale import stages
+from cpazmal_scale.config import RunConfig
+from flows.runtime import DEFAULT, progress, show_table, stage
+
+
+@stage("cross-validate")
+def cross_validate(config: RunConfig) -> list[dict[str, Any]]:
+    """Compare the methods by group-wise cross-validation."""
+    with progress("folds evaluated") as update:
+        return stages.assess(config, progress=update).rows()
+
+
+@flow(name="assess", log_prints=True)
+def assess(config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
+    """Cross-validate by groups, beside a random forest, and compare the map with a reference.
+
+    Args:
+        config: the run configuration.
+
+    Returns:
+        One row of figures per method.
+    """
+    rows = cross_validate(config)
+    show_table("figures of merit", rows)
+    return rows

@@ -1,0 +1,40 @@
+"""Cube and model to a map with its products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from cpazmal_scale import stages
+from cpazmal_scale.config import RunConfig
+from flows.runtime import DEFAULT, progress, show_product, stage
+
+
+@stage("map-blocks")
+def map_blocks(config: RunConfig) -> dict[str, Any]:
+    """Classify every pixel; blocks are the Dask cluster's business."""
+    with progress("pixels classified") as update:
+        return stages.classify(config, progress=update)[1].metadata
+
+
+@stage("export-map")
+def export(config: RunConfig) -> list[str]:
+    """Write the map as GeoTIFF and picture."""
+    return stages.export_map(config)
+
+
+@flow(name="classify", log_prints=True)
+def classify(config: RunConfig = DEFAULT) -> dict[str, Any]:
+    """Classify every pixel of a cube with its latest model and export the map.
+
+    Args:
+        config: the run configuration.
+
+    Returns:
+        What is known of the map.
+    """
+    facts = map_blocks(config)
+    facts = {**facts, "files": export(config)}
+    show_product("map", facts)
+    return facts

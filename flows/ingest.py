@@ -1,0 +1,51 @@
+"""Scenes to cubes, one task per scene."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from cpazmal_scale import stages
+from cpazmal_scale.config import RunConfig
+from flows.runtime import DEFAULT, progress, show_table, stage
+
+
+@stage("look-at-scenes")
+def look(config: RunConfig) -> tuple[stages.CubePlan, ...]:
+    """Hash, describe and check every scene; nothing is written."""
+    with progress("scenes looked at") as update:
+        return stages.plan_ingest(config, progress=update)
+
+
+@stage("append-scene", "append {scene}")
+def append(config: RunConfig, plan: stages.CubePlan, scene: stages.Scene) -> str:
+    """Append one scene to its cube, if it is not there."""
+    return stages.append_scene(config, plan, scene)
+
+
+@stage("publish-cube")
+def publish(config: RunConfig, plan: stages.CubePlan) -> dict[str, Any]:
+    """Bring the cube and its catalog entry up to date."""
+    return stages.publish_cube(config, plan).metadata
+
+
+@flow(name="ingest", log_prints=True)
+def ingest(config: RunConfig = DEFAULT) -> dict[str, Any]:
+    """Check new scenes and append them to the cube of their beam.
+
+    Args:
+        config: the run configuration.
+
+    Returns:
+        What each cube holds, by beam.
+    """
+    cubes = {}
+    for plan in look(config):
+        outcomes = [append(config, plan, scene) for scene in plan.new]
+        cubes[plan.beam] = publish(config, plan)
+        print(f"{plan.beam}: {len(outcomes)} appended, {len(plan.unchanged)} unchanged")
+    show_table(
+        "cubes", [{"beam": beam, **{k: str(v) for k, v in c.items()}} for beam, c in cubes.items()]
+    )
+    return cubes

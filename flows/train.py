@@ -1,0 +1,41 @@
+"""Cube and polygons to a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from cpazmal_scale import stages
+from cpazmal_scale.config import RunConfig
+from flows.runtime import DEFAULT, progress, show_product, stage
+
+
+@stage("draw-samples")
+def draw_samples(config: RunConfig) -> dict[str, Any]:
+    """Draw labelled windows."""
+    with progress("samples drawn") as update:
+        return stages.draw_samples(config, progress=update).metadata
+
+
+@stage("learn-barycenters")
+def learn(config: RunConfig) -> dict[str, Any]:
+    """Learn barycenters from the windows."""
+    with progress("series read") as update:
+        return stages.train(config, progress=update).metadata
+
+
+@flow(name="train", log_prints=True)
+def train(config: RunConfig = DEFAULT) -> dict[str, Any]:
+    """Draw labelled windows of a cube and learn DTW barycenters from them.
+
+    Args:
+        config: the run configuration.
+
+    Returns:
+        What is known of the model.
+    """
+    samples = draw_samples(config)
+    model = learn(config)
+    show_product("model", {"windows": samples["windows"], **model})
+    return model
