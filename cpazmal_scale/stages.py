@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cpazmal_scale.catalog import Entry
-    from cpazmal_scale.cube.ingest import IngestReport
+    from cpazmal_scale.cube.ingest import CubePlan, IngestReport
     from cpazmal_scale.errors import CubeDamaged
     from cpazmal_scale.mapping.plan import MapPlan
     from cpazmal_scale.mapping.run import MapResult
     from cpazmal_scale.samples.series import WindowSeries
+    from cpazmal_scale.scenes.scene import Scene
 
 Progress = Callable[[int, int], None]
 
@@ -39,15 +40,43 @@ def ingest(
     """
     from cpazmal_scale.cube.ingest import ingest as into_cubes
 
-    if config.ingest.scenes is None:
-        raise ConfigError(
-            "no scenes to ingest", where="ingest.scenes", remedy="give a folder or bucket"
-        )
+    _require_scenes(config)
     report = into_cubes(config, dry_run=dry_run, progress=progress)
     if not dry_run:
         for cube in report.cubes:
             workspace.publish_cube(config, cube.beam)
     return report
+
+
+def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple[CubePlan, ...]:
+    """The first half of `ingest`, for callers that append scene by scene; nothing is written.
+
+    Raises:
+        ConfigError: no scenes were given.
+        SceneError: a scene is damaged, unknown or changed.
+    """
+    from cpazmal_scale.cube.ingest import plan_ingest as plan
+
+    _require_scenes(config)
+    return plan(config, progress=progress)
+
+
+def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
+    """Append one scene of a plan to its cube: `appended`, or `unchanged` if it is there.
+
+    Raises:
+        WriterConflict: another writer is at work.
+    """
+    from cpazmal_scale.cube.append import append
+
+    return append(plan.url, scene, chunk=config.ingest.chunk, grid=plan.grid)
+
+
+def _require_scenes(config: RunConfig) -> None:
+    if config.ingest.scenes is None:
+        raise ConfigError(
+            "no scenes to ingest", where="ingest.scenes", remedy="give a folder or bucket"
+        )
 
 
 def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entry:

@@ -67,7 +67,13 @@ class IngestReport:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class CubePlan:
+    """What one cube is to get: described and checked scenes that it does not hold yet.
+
+    `record` is the cube as it is, none where it is new; `grid` its grid, the union of the scenes'
+    footprints for a new one; `unchanged` are ids of scenes already there.
+    """
+
     url: str
     beam: str
     record: Record | None
@@ -97,28 +103,41 @@ def ingest(
         WriterConflict: another writer is at work on a cube.
     """
     begun = time.monotonic()
-    beams = sorted({one.beam for one in candidates(config.ingest)})
-    records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
-    known = {i for record in records.values() if record for i in record.dates["scene_id"]}
 
     def looked(done: int, total: int) -> None:
         if progress is not None:
             progress(done, 2 * total)
 
-    scenes = discover(config.ingest, check=True, checked=known, progress=looked)
-    plans = [
-        _plan(config, beam, records[beam], [s for s in scenes if s.beam == beam]) for beam in beams
-    ]
+    plans = plan_ingest(config, progress=looked)
     if not dry_run:
-        written = len(scenes) + sum(len(plan.unchanged) for plan in plans)
+        scenes = sum(len(plan.new) + len(plan.unchanged) for plan in plans)
+        written = scenes + sum(len(plan.unchanged) for plan in plans)
         for plan in plans:
-            _execute(plan, config.ingest.chunk, progress, written, 2 * len(scenes))
+            _execute(plan, config.ingest.chunk, progress, written, 2 * scenes)
             written += len(plan.new)
     reports = tuple(_report(plan) for plan in plans)
     return IngestReport(reports, time.monotonic() - begun, dry_run)
 
 
-def _plan(config: RunConfig, beam: str, record: Record | None, scenes: list[Scene]) -> _Plan:
+def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple[CubePlan, ...]:
+    """Look at all scenes of `config.ingest` and compare them with the cubes; nothing is written.
+
+    The scenes of a plan go into its cube with `append(plan.url, scene, chunk=…, grid=plan.grid)`.
+
+    Raises:
+        SceneError: a scene cannot be used (see `scenes.discover`), or changed.
+        GridMismatch: scenes of one beam do not share a pixel lattice, or miss the cube.
+    """
+    beams = sorted({one.beam for one in candidates(config.ingest)})
+    records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
+    known = {i for record in records.values() if record for i in record.dates["scene_id"]}
+    scenes = discover(config.ingest, check=True, checked=known, progress=progress)
+    return tuple(
+        _plan(config, beam, records[beam], [s for s in scenes if s.beam == beam]) for beam in beams
+    )
+
+
+def _plan(config: RunConfig, beam: str, record: Record | None, scenes: list[Scene]) -> CubePlan:
     new, unchanged, notes = [], [], []
     grid = record.grid if record else grids.union(scenes)
     for scene in scenes:
@@ -130,10 +149,10 @@ def _plan(config: RunConfig, beam: str, record: Record | None, scenes: list[Scen
             notes.append(f"{scene.id}: {cropped:.1%} lies outside the cube and is left out")
         new.append(scene)
     url = cube_url(config.workspace, beam)
-    return _Plan(url, beam, record, grid, tuple(new), tuple(unchanged), tuple(notes))
+    return CubePlan(url, beam, record, grid, tuple(new), tuple(unchanged), tuple(notes))
 
 
-def _execute(plan: _Plan, chunk: int, progress: Progress | None, done: int, total: int) -> None:
+def _execute(plan: CubePlan, chunk: int, progress: Progress | None, done: int, total: int) -> None:
     unfinished = plan.record is not None and not is_published(plan.record)
     if not plan.new and not unfinished:
         return
@@ -145,7 +164,7 @@ def _execute(plan: _Plan, chunk: int, progress: Progress | None, done: int, tota
         publish(plan.url)
 
 
-def _report(plan: _Plan) -> CubeReport:
+def _report(plan: CubePlan) -> CubeReport:
     height, width = plan.grid.shape
     layers = sum(4 * len(scene.polarisations) + 1 for scene in plan.new)
     return CubeReport(
