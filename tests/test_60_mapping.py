@@ -10,9 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from small_campaign import CLASSES, DATES, SHAPE, UTM, WGS84, backscatter, make_cube, make_model
+from small_campaign import (
+    CLASSES,
+    DATES,
+    SHAPE,
+    UTM,
+    WGS84,
+    backscatter,
+    make_cube,
+    make_model,
+    workspace,
+)
 from small_campaign import truth as true_classes
-from small_campaign import workspace
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ModelMismatch, PlanRefused, StoreError, StoreMissing
@@ -223,8 +232,8 @@ def test_plan_counts_what_it_says(data, tmp_path: Path) -> None:
     cells = sum(int(last - first) for first, last in limits)
     assert made.cells == math.prod(SHAPE) * 9 * len(CLASSES) * cells
     assert made.block == 64
-    # two blocks per side; each reads the 32-pixel chunks under its halo
-    assert made.bytes_read == (96 + (88 - 32)) * (96 + (104 - 32)) * DATES * 9
+    # two blocks per side; each reads the 32-pixel chunks under itself and its halo
+    assert made.bytes_read == (88 + (88 - 32)) * (96 + (104 - 32)) * DATES * 9
     assert made.bytes_written == math.prod(SHAPE) * (4 * 2 + 9)
     assert f"{len(made.blocks)} of 64 × 64" in made.card()
 
@@ -299,7 +308,7 @@ def test_geographic_map(data, tmp_path: Path) -> None:
 
 
 def test_on_an_object_store(data, finished, s3_url: str, tmp_path: Path) -> None:
-    model, cube = make_model(f"{s3_url}/model.zarr"), make_cube(f"{s3_url}/cube.zarr")
+    model, cube = make_model(f"{s3_url}/model.zarr"), make_cube(f"{s3_url}/cube.zarr", chunk=64)
     config = RunConfig.parse({"workspace": s3_url, "cluster": {"kind": "threads", "workers": 2}})
     made = classify(config, model, cube)
     assert made.url == f"{s3_url}/maps/{finished.id}.zarr"
