@@ -133,11 +133,15 @@ def create_bytes(url: str, data: bytes) -> bool:
         if not is_remote(url):
             target = local_path(url)
             target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
             try:
-                with target.open("xb") as file:
-                    file.write(data)
+                part.write_bytes(data)
+                # A link appears with its content: nobody reads a half-written file.
+                target.hardlink_to(part)
             except FileExistsError:
                 return False
+            finally:
+                part.unlink(missing_ok=True)
             return True
         filesystem, path = _filesystem(url)
         if filesystem.exists(path):
