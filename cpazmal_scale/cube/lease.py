@@ -1,10 +1,10 @@
 """One writer per cube: numbered lease objects beside it, created only if absent.
 
 The holder is the highest number. Taking over a dead or expired holder creates the next number,
-which the store grants to one writer only; nothing shared is ever deleted first. On servers that
-ignore conditional writes two writers may both be told yes: there each waits longer than a write
-takes and reads back who was last (Fischer's timed mutual exclusion). A writer whose own time is up
-stops before its next write.
+which the store grants to one writer only; nothing shared is ever deleted first. Some S3 servers
+ignore conditional writes without saying so, and two writers may both be told yes: so on a remote
+store each waits longer than a small write takes and reads back who was last (Fischer's timed mutual
+exclusion). A writer whose own time is up stops before its next write.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cpazmal_scale.errors import StoreError, StoreMissing, WriterConflict
 SECONDS = 300.0
 """How long a lease lasts without renewal."""
 SETTLE_SECONDS = 1.0
-"""Longer than one small write on a server without conditional writes."""
+"""Longer than one small write on a remote store takes."""
 
 
 def folder(cube_url: str) -> str:
@@ -104,7 +104,7 @@ def _acquire(cube_url: str) -> Lease:
     token = uuid.uuid4().hex
     url = storage.join(where, _name(last + 1))
     created = storage.create_bytes(url, _document(token))
-    if storage.is_remote(url) and created and storage.create_bytes(url, _document(token)):
+    if created and storage.is_remote(url):
         time.sleep(SETTLE_SECONDS)
     holder = _read(url)
     if holder.get("token") != token:
