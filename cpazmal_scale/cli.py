@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -212,10 +213,7 @@ def map_(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
 @app.command
 def assess(*, config: Config = DEFAULT) -> None:
     """Cross-validate by groups, beside a random forest, and compare the map with a reference."""
-    from cpazmal_scale import stages
-
-    with _bar("cross-validate") as progress:
-        _say(str(stages.assess(config, progress=progress)))
+    _assess(config, {})
 
 
 @app.command
@@ -227,14 +225,26 @@ def run(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
     """
     from cpazmal_scale import workspace
 
-    if config.ingest.scenes is not None:
-        ingest(config=config, dry_run=dry_run)
     if dry_run:
+        ingest(config=config, dry_run=True)
         return
-    for verb in (samples, train, map_, assess):
+    verbs: list[Callable[..., None]] = [ingest, samples, train, map_]
+    seconds: dict[str, float] = {}
+    for verb in verbs[config.ingest.scenes is None :]:
+        began = time.perf_counter()
         verb(config=config)
+        seconds[verb.__name__.strip("_")] = time.perf_counter() - began
+    _assess(config, seconds)
     name = workspace.find(config, "map").name
     _say("\nopen the map:\n" + workspace.how_to_open(config.workspace, name))
+
+
+def _assess(config: RunConfig, seconds: dict[str, float]) -> None:
+    from cpazmal_scale import report
+
+    with _bar("cross-validate") as progress:
+        found = report.assess(config, progress=progress, seconds=seconds)
+    _say(str(found))
 
 
 @app.command

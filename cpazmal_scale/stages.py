@@ -144,7 +144,8 @@ def train(config: RunConfig, *, progress: Progress | None = None) -> Entry:
     path = f"models/{model.id}.zarr"
     models.save_model(model, storage.join(config.workspace, path))
     figure = models.barycenters_figure(model, series, labels, colours(model.classes))
-    save_figure(figure, storage.join(config.workspace, f"models/{model.id}.png"))
+    for name in (f"models/{model.id}.png", "barycenters.png"):
+        save_figure(figure, storage.join(config.workspace, name))
     facts = {
         "classes": list(model.classes),
         "features": list(model.names),
@@ -219,6 +220,24 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
     }
     entry = workspace.publish(config, "map", result.id, f"maps/{result.id}.zarr", facts)
     return result, entry
+
+
+def export_map(config: RunConfig) -> list[str]:
+    """The latest map as GeoTIFF and picture: beside it, and as the workspace's `map.tif`, `map.png`.
+
+    Raises:
+        StoreMissing: no map was published.
+    """
+    from cpazmal_scale.mapping.export import to_cog
+    from cpazmal_scale.mapping.figures import quicklook
+
+    url = workspace.url_of(config, workspace.find(config, "map"))
+    stem = url.removesuffix(".zarr")
+    made = {"map.tif": to_cog(url, f"{stem}.tif"), "map.png": quicklook(url, f"{stem}.png")}
+    for name, source in made.items():
+        with storage.open_local(source) as path:
+            storage.upload(path, storage.join(config.workspace, name))
+    return [storage.join(config.workspace, name) for name in made]
 
 
 def _model_and_cube(config: RunConfig) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from cpazmal_scale import stages
+from cpazmal_scale import report
 from cpazmal_scale.config import RunConfig
 from flows.runtime import DEFAULT, progress, show_table, stage
 
@@ -15,7 +15,7 @@ from flows.runtime import DEFAULT, progress, show_table, stage
 def cross_validate(config: RunConfig) -> list[dict[str, Any]]:
     """Compare the methods by group-wise cross-validation."""
     with progress("folds evaluated") as update:
-        return stages.assess(config, progress=update).rows()
+        return report.assess(config, progress=update).rows()
 
 
 @flow(name="assess", log_prints=True)
@@ -28,6 +28,6 @@ def assess(config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
     Returns:
         One row of figures per method.
     """
-    rows = cross_validate(config)
+    rows: list[dict[str, Any]] = cross_validate(config)
     show_table("figures of merit", rows)
     return rows

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from cpazmal_scale import stages
+from cpazmal_scale import workspace
 from cpazmal_scale.config import RunConfig
 from flows.assess import assess
 from flows.classify import classify
@@ -29,8 +29,8 @@ def full_area_map(config: RunConfig = DEFAULT) -> dict[str, Any]:
         ingest(config)
     train(config)
     facts = classify(config)
-    assess(config)
-    facts = {**facts, "report": stages.write_report(config), "catalog": stages.opening(config)}
+    figures = assess(config)
+    name = workspace.find(config, "map").name
+    facts = {**facts, "figures": figures, "open": workspace.how_to_open(config.workspace, name)}
     show_product("full area map", facts)
-    print(facts["catalog"])
     return facts

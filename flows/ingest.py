@@ -5,29 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
+from prefect.logging import get_run_logger
 
-from cpazmal_scale import stages
+from cpazmal_scale import stages, workspace
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.cube.ingest import CubePlan
+from cpazmal_scale.scenes.scene import Scene
 from flows.runtime import DEFAULT, progress, show_table, stage
 
 
 @stage("look-at-scenes")
-def look(config: RunConfig) -> tuple[stages.CubePlan, ...]:
+def look(config: RunConfig) -> tuple[CubePlan, ...]:
     """Hash, describe and check every scene; nothing is written."""
     with progress("scenes looked at") as update:
         return stages.plan_ingest(config, progress=update)
 
 
 @stage("append-scene", "append {scene}")
-def append(config: RunConfig, plan: stages.CubePlan, scene: stages.Scene) -> str:
+def append(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
     """Append one scene to its cube, if it is not there."""
     return stages.append_scene(config, plan, scene)
 
 
 @stage("publish-cube")
-def publish(config: RunConfig, plan: stages.CubePlan) -> dict[str, Any]:
+def publish(config: RunConfig, plan: CubePlan) -> dict[str, Any]:
     """Bring the cube and its catalog entry up to date."""
-    return stages.publish_cube(config, plan).metadata
+    return workspace.publish_cube(config, plan.beam).metadata
 
 
 @flow(name="ingest", log_prints=True)
@@ -44,7 +47,9 @@ def ingest(config: RunConfig = DEFAULT) -> dict[str, Any]:
     for plan in look(config):
         outcomes = [append(config, plan, scene) for scene in plan.new]
         cubes[plan.beam] = publish(config, plan)
-        print(f"{plan.beam}: {len(outcomes)} appended, {len(plan.unchanged)} unchanged")
+        get_run_logger().info(
+            "%s: %d appended, %d unchanged", plan.beam, len(outcomes), len(plan.unchanged)
+        )
     show_table(
         "cubes", [{"beam": beam, **{k: str(v) for k, v in c.items()}} for beam, c in cubes.items()]
     )

@@ -6,7 +6,8 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from prefect import Task, task
 from prefect.artifacts import (
@@ -57,7 +58,7 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
         now = time.monotonic()
         if total and (done == total or now - last > _SECONDS_BETWEEN_UPDATES):
             last = now
-            update_progress_artifact(artifact, round(100 * done / total, 1))
+            update_progress_artifact(cast(UUID, artifact), round(100 * done / total, 1))
 
     yield update
 

@@ -36,6 +36,6 @@ def train(config: RunConfig = DEFAULT) -> dict[str, Any]:
         What is known of the model.
     """
     samples = draw_samples(config)
-    model = learn(config)
+    model: dict[str, Any] = learn(config)
     show_product("model", {"windows": samples["windows"], **model})
     return model

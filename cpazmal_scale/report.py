@@ -1,0 +1,187 @@
+"""The last stage: how good the model and its map are, beside a baseline, as report.md."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cpazmal_scale import catalog, stages, storage, workspace
+from cpazmal_scale.errors import StoreMissing
+
+if TYPE_CHECKING:
+    from cpazmal_scale.assess.comparison import MapComparison
+    from cpazmal_scale.assess.report import Campaign, Performance
+    from cpazmal_scale.assess.validation import CrossValidation
+    from cpazmal_scale.config import RunConfig
+    from cpazmal_scale.mapping.run import MapResult
+    from cpazmal_scale.stages import Progress
+
+CLUSTERED = (
+    "The classes are clusters of the series themselves: the figures say how well they are found "
+    "again in other places, not what they are."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """What was found, and where the report is."""
+
+    url: str
+    validation: CrossValidation
+    comparison: MapComparison | None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The methods side by side, one row each, rounded for reading."""
+        table = self.validation.summary().reset_index()
+        shown = ["method", "macro_f1_mean", "macro_f1_std", "macro_f1_low", "macro_f1_high"]
+        shown += ["oa_mean", "oa_std", "log_loss_mean", "ece_mean"]
+        return [
+            {str(k): v if isinstance(v, str) else round(float(v), 4) for k, v in row.items()}
+            for row in table[shown].to_dict("records")
+        ]
+
+    def __str__(self) -> str:
+        lines = [f"{'macro-F1 over folds':>52}   95 % interval"]
+        lines += [
+            f"{row['method']:<30}{row['macro_f1_mean']:>12.3f} ± {row['macro_f1_std']:.3f}"
+            f"    {row['macro_f1_low']:.3f} to {row['macro_f1_high']:.3f}"
+            for row in self.rows()
+        ]
+        if self.comparison is not None:
+            lines += [
+                f"map against reference, {name}: macro-F1 {row['macro_f1']:.3f}, "
+                f"overall accuracy {row['oa']:.3f}"
+                for name, row in self.comparison.table().iterrows()
+            ]
+        return "\n".join([*lines, f"report: {self.url}"])
+
+
+def assess(
+    config: RunConfig,
+    *,
+    progress: Progress | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> Assessment:
+    """Cross-validate by groups beside a random forest, compare the map with the reference, report.
+
+    Args:
+        config: the run.
+        progress: called as (folds done, folds).
+        seconds: wall time of the stages before this one, for the report.
+
+    Raises:
+        StoreMissing: samples were not drawn.
+        SampleError: too few groups for the folds.
+    """
+    from cpazmal_scale.assess.cross_validate import cross_validate
+    from cpazmal_scale.assess.report import Report, write_report
+    from cpazmal_scale.execute import open_executor
+
+    series, windows = stages.training_data(config)
+    with open_executor(config.cluster) as executor:
+        validation = cross_validate(
+            series,
+            windows["class"].to_numpy(),
+            windows["group"].to_numpy(),
+            config,
+            executor=executor,
+            progress=progress,
+        )
+    result = _finished_map(config)
+    comparison = None if result is None else _compare(config, result)
+    report = Report(
+        title=f"Glacier map of beam {workspace.beam_of(config)}",
+        campaign=_campaign(config, series.names),
+        validation=validation,
+        comparison=comparison,
+        areas=None if result is None else result.areas,
+        performance=_performance(result, seconds or {}),
+        pictures=_pictures(config, result),
+        opening=_opening(config, result),
+        remarks=(CLUSTERED,) if config.samples.polygons is None else (),
+    )
+    url = storage.join(config.workspace, "report.md")
+    write_report(url, report)
+    return Assessment(url, validation, comparison)
+
+
+def _finished_map(config: RunConfig) -> MapResult | None:
+    """The published map of this configuration, if there is one."""
+    try:
+        published = workspace.find(config, "map").metadata["id"]
+        planned = stages.plan_map(config).id
+    except StoreMissing:
+        return None
+    return stages.classify(config)[0] if planned == published else None
+
+
+def _compare(config: RunConfig, result: MapResult) -> MapComparison | None:
+    from cpazmal_scale.assess.truth import compare_map
+    from cpazmal_scale.samples.polygons import read_polygons
+
+    if config.assess.truth is None:
+        return None
+    polygons = None
+    if config.samples.polygons is not None:
+        polygons = read_polygons(config.samples.polygons, config.samples.classes)
+    margin = config.features.window // 2
+    return compare_map(result.url, config.assess.truth, polygons, margin=margin)
+
+
+def _campaign(config: RunConfig, features: tuple[str, ...]) -> Campaign:
+    from cpazmal_scale.assess.report import Campaign
+
+    cube = workspace.open_period(config)
+    facts = workspace.extent(cube)
+    width = abs(float(cube["x"][1] - cube["x"][0]))
+    unit = "°" if cube.rio.crs.is_geographic else " m"
+    return Campaign(
+        beam=facts["beam"],
+        polarisations=workspace.channels(config, cube),
+        first_date=facts["start"],
+        last_date=facts["end"],
+        dates=facts["shape"][0],
+        shape=(facts["shape"][1], facts["shape"][2]),
+        pixel=f"{width:.6g}{unit}",
+        crs=facts["crs"],
+        features=features,
+        simulated=bool(cube.attrs.get("simulated", False)),
+    )
+
+
+def _performance(result: MapResult | None, seconds: Mapping[str, float]) -> Performance:
+    from cpazmal_scale.assess.report import Performance, Stage
+
+    made = tuple(Stage(name, value) for name, value in seconds.items())
+    machine = f"{platform.machine()}, Python {platform.python_version()}"
+    if result is None:
+        return Performance(stages=made, machine=machine)
+    pixels = result.shape[0] * result.shape[1]
+    return Performance(
+        stages=made,
+        map_pixels=pixels,
+        map_seconds=pixels / result.pixels_per_second,
+        workers=result.workers,
+        peak_memory=float(result.peak_memory),
+        machine=machine,
+    )
+
+
+def _pictures(config: RunConfig, result: MapResult | None) -> tuple[Any, ...]:
+    from cpazmal_scale.assess.report import Picture
+
+    captions = {"map.png": "Map of the classes", "barycenters.png": "Barycenters by class"}
+    there = ["barycenters.png"] if result is None else list(captions)
+    return tuple(
+        Picture(name, captions[name])
+        for name in there
+        if storage.exists(storage.join(config.workspace, name))
+    )
+
+
+def _opening(config: RunConfig, result: MapResult | None) -> str:
+    kind: catalog.Kind = "model" if result is None else "map"
+    lines = workspace.how_to_open(config.workspace, workspace.find(config, kind).name)
+    return "\n".join(line.strip() for line in lines.splitlines())
