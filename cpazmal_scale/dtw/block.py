@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numba import config
 
+from cpazmal_scale.dtw import kernels
 from cpazmal_scale.dtw.band import check_limits
 
 if TYPE_CHECKING:
@@ -60,16 +62,34 @@ def block_distances(
         _check_array("weights", weights, (rows, columns))
         if not np.all(np.isfinite(weights)) or np.any(weights < 0):
             raise ValueError("weights must be finite and not negative")
+    if (features == 1 or not dependent) and weights is None and not config.DISABLE_JIT:
+        kernels.sweep(series, references, limits, min_dates, out)
+        return out
     if dependent:
-        _plain_sweep(series, references, limits, weights, min_dates, out[0])
-    else:
-        for k in range(features):
-            part = slice(k, k + 1)
-            _plain_sweep(series[part], references[part], limits, weights, min_dates, out[k])
+        return _summed(series, references, limits, weights, min_dates, out)
+    for k in range(features):
+        part = slice(k, k + 1)
+        _summed(series[part], references[part], limits, weights, min_dates, out[part])
     return out
 
 
-def _plain_sweep(
+def _summed(
+    series: NDArray[np.float32],
+    references: NDArray[np.float32],
+    limits: NDArray[np.int32],
+    weights: NDArray[np.float32] | None,
+    min_dates: int,
+    out: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    if config.DISABLE_JIT:
+        _interpreted(series, references, limits, weights, min_dates, out[0])
+    else:
+        cells = np.zeros((0, 0), np.float32) if weights is None else weights
+        kernels.sweep_summed(series, references, limits, cells, min_dates, out)
+    return out
+
+
+def _interpreted(
     series: NDArray[np.float32],
     references: NDArray[np.float32],
     limits: NDArray[np.int32],
@@ -77,7 +97,7 @@ def _plain_sweep(
     min_dates: int,
     out: NDArray[np.float32],
 ) -> None:
-    """The recursion over whole rows of pixels in numpy, features dependent."""
+    """The same without a compiler: whole rows of pixels in numpy, features dependent."""
     rows, columns = series.shape[1], references.shape[2]
     missing = np.asarray(np.any(np.isnan(series), axis=0))
     valid = rows - missing.sum(axis=0)
