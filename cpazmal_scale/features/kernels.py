@@ -25,6 +25,9 @@ Array = NDArray[Any]
 TILE = 128
 """Columns summed together, a multiple of the lanes: their sums stay in the core's own cache."""
 
+PITCH = TILE + 8
+"""Numbers from one row of sums to the next: no power of two, which would crowd one cache set."""
+
 NONE, LOGRATIO, FRACTION, CODE, TALK = range(5)
 
 _F = np.float32
@@ -170,19 +173,72 @@ def _window_sums(
 
 
 @_compiled
+def _seven(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any) -> Any:
+    return add(add(add(a, b), add(c, d)), add(add(e, f), g))
+
+
+@_compiled
+def _seven_down(
+    ring: Array, base: int, s00: int, s01: int, s10: int, s11: int, s12: int, s20: int, s22: int,
+    across: Any, total: Array, at: int,
+) -> None:  # fmt: skip
+    two = add(load(ring, base + s01), across)
+    four = add(load(ring, base + s11), two)
+    whole = add(add(load(ring, base + s22), load(ring, base + s12)), across)
+    store(ring, base + s00, across)
+    store(ring, base + s10, two)
+    store(ring, base + s20, four)
+    store(total, at, whole)
+
+
+@_compiled
+def _seven_sums(
+    rows: Array, at: int, ring: Array, base: int, depth: int, slots: Array, n: int, total: Array,
+    to: int,
+) -> None:  # fmt: skip
+    """Sums of the first three powers over 7 × 7 windows, the default, without lines between."""
+    s00, s01, s10, s11, s12, s20, s22 = (
+        slots[0, 0],
+        slots[0, 1],
+        slots[1, 0],
+        slots[1, 1],
+        slots[1, 2],
+        slots[2, 0],
+        slots[2, 2],
+    )
+    for i in range(0, n, LANES):
+        j = at + i
+        a, b, c, d = load(rows, j), load(rows, j + 1), load(rows, j + 2), load(rows, j + 3)
+        e, f, g = load(rows, j + 4), load(rows, j + 5), load(rows, j + 6)
+        aa, bb, cc, dd = mul(a, a), mul(b, b), mul(c, c), mul(d, d)
+        ee, ff, gg = mul(e, e), mul(f, f), mul(g, g)
+        one = _seven(a, b, c, d, e, f, g)
+        two = _seven(aa, bb, cc, dd, ee, ff, gg)
+        three = _seven(
+            mul(aa, a), mul(bb, b), mul(cc, c), mul(dd, d), mul(ee, e), mul(ff, f), mul(gg, g)
+        )
+        k = base + i
+        _seven_down(ring, k, s00, s01, s10, s11, s12, s20, s22, one, total, to + i)
+        _seven_down(ring, k + depth, s00, s01, s10, s11, s12, s20, s22, two, total, to + PITCH + i)
+        _seven_down(
+            ring, k + 2 * depth, s00, s01, s10, s11, s12, s20, s22, three, total, to + 2 * PITCH + i
+        )
+
+
+@_compiled
 def _find_slots(row: int, window: int, top: int, slots: Array) -> None:
     """Where each level keeps this row, the row it is added to, and the row the window takes."""
     first, lag = 0, window
     for level in range(top + 1):
         rows = (1 << level) + 1
-        slots[level, 0] = (first + row % rows) * TILE
-        slots[level, 1] = (first + (row - (1 << level)) % rows) * TILE
+        slots[level, 0] = (first + row % rows) * PITCH
+        slots[level, 1] = (first + (row - (1 << level)) % rows) * PITCH
         first += rows
     for level in range(top, -1, -1):
         first -= (1 << level) + 1
         if window & (1 << level):
             lag -= 1 << level
-            slots[level, 2] = (first + (row - lag) % ((1 << level) + 1)) * TILE
+            slots[level, 2] = (first + (row - lag) % ((1 << level) + 1)) * PITCH
 
 
 @_compiled
@@ -195,9 +251,9 @@ def _cumulants(
     for i in range(0, n, LANES):
         count = load(total, base + i)
         share = div(one, count)
-        m1 = mul(load(total, base + TILE + i), share)
-        m2 = mul(load(total, base + 2 * TILE + i), share)
-        m3 = mul(load(total, base + 3 * TILE + i), share)
+        m1 = mul(load(total, base + PITCH + i), share)
+        m2 = mul(load(total, base + 2 * PITCH + i), share)
+        m3 = mul(load(total, base + 3 * PITCH + i), share)
         square = mul(m1, m1)
         second = sub(m2, square)
         second = at_least(second, zero, second, zero)
@@ -216,7 +272,7 @@ def _full_counts(ring: Array, base: int, window: int, top: int) -> None:
     """As if every row so far had been without a gap."""
     at = base
     for level in range(top + 1):
-        length = ((1 << level) + 1) * TILE
+        length = ((1 << level) + 1) * PITCH
         ring[at : at + length] = float(window << level)
         at += length
 
@@ -238,9 +294,9 @@ def cumulants(
         top += 1
     edge = -(-(TILE + window) // 64) * 64
     stride = edge + (1 << top) + LANES
-    depth = ((2 << top) + top) * TILE
+    depth = ((2 << top) + top) * PITCH
     line, ring = np.zeros((top + 1) * stride), np.zeros(channels * 4 * depth)
-    slots, total = np.zeros((top + 1, 3), np.int64), np.zeros(channels * 4 * TILE)
+    slots, total = np.zeros((top + 1, 3), np.int64), np.zeros(channels * 4 * PITCH)
     raw, bad = np.ones(edge, np.float32), np.zeros(edge, np.uint8)
     y, ok = np.zeros((channels, edge), np.float32), np.zeros((channels, edge), np.float32)
     clean, margin = np.ones((2, edge), np.float32), np.zeros(3 * TILE, np.float32)
@@ -267,17 +323,24 @@ def cumulants(
                     if missing[c] and not counting[c]:
                         _full_counts(ring, c * 4 * depth, window, top)
                         counting[c] = True
-                    for order in range(0 if counting[c] else 1, 4):
+                    orders = 4
+                    if window == 7:
+                        orders = 1
+                        _seven_sums(
+                            y, c * edge, ring, (c * 4 + 1) * depth, depth, slots, n,
+                            total, (c * 4 + 1) * PITCH,
+                        )  # fmt: skip
+                    for order in range(0 if counting[c] else 1, orders):
                         _powers(y if order else ok, c * edge, order, size, line)
                         part = c * 4 + order
                         _window_sums(
                             line, stride, ring, part * depth, slots, window, top, size, n,
-                            total, part * TILE,
+                            total, part * PITCH,
                         )  # fmt: skip
                     at = ((3 * c * dates + t) * rows + row - window + 1) * columns + x
                     if row >= window - 1 and n % LANES == 0:
-                        _cumulants(total, c * 4 * TILE, n, need, unbiased, flat, at, plane)
+                        _cumulants(total, c * 4 * PITCH, n, need, unbiased, flat, at, plane)
                     elif row >= window - 1:
-                        _cumulants(total, c * 4 * TILE, n, need, unbiased, margin, 0, TILE)
+                        _cumulants(total, c * 4 * PITCH, n, need, unbiased, margin, 0, TILE)
                         for k in range(3):
                             _copy(margin[k * TILE : k * TILE + n], flat[at + k * plane :])
