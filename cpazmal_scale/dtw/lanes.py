@@ -1,0 +1,208 @@
+"""Vector values for compiled functions: one float32 of each of `LANES` pixels, in registers.
+
+A value is several machine vectors wide, so that independent recursions hide each other's latency;
+LLVM splits it for whatever the host has (AVX-512, AVX2, NEON, SSE). Every lane does the same
+operations in the same order and no fast-math flag is set, so a pixel's bits depend on its own
+series only.
+"""
+
+from __future__ import annotations
+
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils, config
+from numba.extending import intrinsic, models, register_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _host() -> tuple[int, bool]:
+    """Lanes that fit the host's registers five times over, and whether it fuses multiply-add."""
+    name = config.CPU_NAME or binding.get_host_cpu_name()
+    known = config.CPU_FEATURES
+    if known is None and config.CPU_NAME is None:
+        known = binding.get_host_cpu_features().flatten()
+    has = {part[1:] for part in (known or "").split(",") if part.startswith("+")}
+    if name in ("znver4", "znver5"):
+        return 64, True
+    if "avx512f" in has:
+        return 32, True
+    if "neon" in has or name.startswith("apple") or "fp-armv8" in has:
+        return 16, True
+    return 16, "fma" in has
+
+
+LANES, _FUSED = _host()
+"""Pixels computed at once on this machine."""
+SOURCE = crc32(Path(__file__).read_bytes())
+"""Names this file's content: kernels built on it must not be taken from an older cache."""
+_FLOATS = ir.VectorType(ir.FloatType(), LANES)
+_WORDS = ir.VectorType(ir.IntType(32), LANES)
+
+
+class Lanes(types.Type):  # type: ignore[misc]
+    """One float32 of each of `LANES` pixels, in registers."""
+
+    def __init__(self) -> None:
+        super().__init__(name=f"float32x{LANES}")
+
+
+_lanes = Lanes()
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _FLOATS)
+
+
+def _splat(builder: Any, scalar: Any) -> Any:
+    empty = ir.Constant(_FLOATS, ir.Undefined)
+    one = builder.insert_element(empty, scalar, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, empty, ir.Constant(_WORDS, [0] * LANES))
+
+
+def _constant(builder: Any, number: float) -> Any:
+    return _splat(builder, ir.Constant(ir.FloatType(), number))
+
+
+def _smaller(builder: Any, one: Any, two: Any) -> Any:
+    return builder.select(builder.fcmp_ordered("<", one, two), one, two)
+
+
+def _smaller_bits(builder: Any, one: Any, two: Any) -> Any:
+    words = builder.bitcast(one, _WORDS), builder.bitcast(two, _WORDS)
+    return builder.bitcast(builder.select(builder.icmp_signed("<", *words), *words), _FLOATS)
+
+
+def _call(builder: Any, name: str, *values: Any) -> Any:
+    kind = ir.FunctionType(_FLOATS, [_FLOATS] * len(values))
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f32")
+    return builder.call(function, values)
+
+
+def _add_square(builder: Any, total: Any, q: Any, s: Any) -> Any:
+    step = builder.fsub(q, s)
+    if _FUSED:
+        return _call(builder, "fma", step, step, total)
+    return builder.fadd(builder.fmul(step, step), total)
+
+
+def _is_nan(builder: Any, values: Any) -> Any:
+    return builder.fcmp_unordered("uno", values, values)
+
+
+def _any_nan(builder: Any, values: Any) -> Any:
+    bits = builder.bitcast(_is_nan(builder, values), ir.IntType(LANES))
+    return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(LANES), 0))
+
+
+def _count_valid(builder: Any, count: Any, q: Any) -> Any:
+    more = builder.fadd(count, _constant(builder, 1.0))
+    return builder.select(_is_nan(builder, q), count, more)
+
+
+def _best(builder: Any, diagonal: Any, up: Any, left: Any, above: Any) -> Any:
+    if above.type == _FLOATS:
+        up = builder.select(_is_nan(builder, above), _constant(builder, np.inf), up)
+    return _smaller_bits(builder, _smaller(builder, diagonal, up), left)
+
+
+def _cell(builder: Any, q: Any, s: Any, diagonal: Any, up: Any, left: Any, above: Any) -> Any:
+    total = _add_square(builder, _best(builder, diagonal, up, left, above), q, s)
+    if above.type != _FLOATS:
+        return total
+    return builder.select(_is_nan(builder, q), diagonal, total)
+
+
+def _edge(builder: Any, q: Any, s: Any, diagonal: Any, left: Any, above: Any) -> Any:
+    total = _add_square(builder, _smaller_bits(builder, diagonal, left), q, s)
+    if above.type != _FLOATS:
+        return total
+    return builder.select(_is_nan(builder, q), diagonal, total)
+
+
+def _join(builder: Any, cost: Any, q: Any, diagonal: Any, up: Any, left: Any, above: Any) -> Any:
+    total = builder.fadd(_best(builder, diagonal, up, left, above), cost)
+    return builder.select(_is_nan(builder, q), diagonal, total)
+
+
+def _operation(code: Callable[..., Any], result: types.Type = _lanes) -> Any:
+    """Make `code(builder, *values)` callable in compiled functions."""
+
+    def operation(_context: Any, *kinds: Any) -> Any:
+        return result(*kinds), lambda _, builder, __, values: code(builder, *values)
+
+    operation.__signature__ = signature(code)  # type: ignore[attr-defined]
+    return intrinsic(operation)
+
+
+# In these, `above` is the series one date earlier where missing dates are watched, else nothing:
+# NaN in `q` admits the diagonal only and costs nothing, NaN in `above` closes the way from there.
+cell = _operation(_cell)  # min(diagonal, up, left) + (q - s)^2
+edge = _operation(_edge)  # the same with nothing above
+join = _operation(_join)  # the same with a cost computed before
+fill = _operation(_splat)
+add_square = _operation(_add_square)
+root = _operation(lambda builder, values: _call(builder, "sqrt", values))
+mark = _operation(lambda builder, marks, q: builder.select(_is_nan(builder, q), q, marks))
+count_valid = _operation(_count_valid)
+any_nan = _operation(_any_nan, types.boolean)
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load(_context: Any, array: Any, offset: Any) -> Any:
+    """Lanes at an element offset of a contiguous array."""
+
+    def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
+        at = _address(context, builder, kind.args[0], *values)
+        return builder.load(builder.bitcast(at, _FLOATS.as_pointer()), align=4)
+
+    return _lanes(array, offset), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(_context: Any, array: Any, offset: Any, lanes: Any) -> Any:
+    """Write lanes at an element offset of a contiguous array."""
+
+    def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
+        at = _address(context, builder, kind.args[0], *values[:2])
+        builder.store(values[2], builder.bitcast(at, _FLOATS.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.none(array, offset, lanes), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def spread(_context: Any, array: Any, offset: Any) -> Any:
+    """One element of a contiguous array in every lane."""
+
+    def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
+        return _splat(builder, builder.load(_address(context, builder, kind.args[0], *values)))
+
+    return _lanes(array, offset), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def watch(_context: Any, missing: Any, array: Any, offset: Any) -> Any:
+    """The series whose NaN mark missing dates, or nothing where `missing` is None."""
+    if isinstance(missing, types.NoneType):
+        nothing = types.none(missing, array, offset)
+        return nothing, lambda context, *_: context.get_dummy_value()
+
+    def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
+        at = _address(context, builder, kind.args[1], *values[1:])
+        return builder.load(builder.bitcast(at, _FLOATS.as_pointer()), align=4)
+
+    return _lanes(missing, array, offset), code
