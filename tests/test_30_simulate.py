@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.simulate import imaging, kernels, relief, seasons, tables
 from cpazmal_scale.simulate.campaign import campaign
 from cpazmal_scale.simulate.grids import over_massif
@@ -521,6 +521,14 @@ def test_another_campaigns_scenes_are_not_mixed_in(tmp_path):
     with pytest.raises(ConfigError, match=r"mine\.tif"):
         campaign(tmp_path, size=256)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["mine.tif"]
+
+
+def test_folders_that_cannot_be_are_refused(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StoreError):
+        campaign(tmp_path / "file", size=256, beams=("ASC54",))
+    with pytest.raises(ConfigError, match="local folder"):
+        campaign("s3://bucket/campaign")
 
 
 def test_day_of_year():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.simulate import polygons, tables
 from cpazmal_scale.simulate.grids import GridName, over_massif
 from cpazmal_scale.simulate.products import (
@@ -87,9 +87,11 @@ def campaign(
 
     Raises:
         ConfigError: a size, beam or period that gives no campaign, or other scenes in the folder.
+        StoreError: the folder cannot be made.
     """
     import rasterio
 
+    _refuse_remote(str(folder))
     shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     passes = _passes(shape, start, end, beams, grid, block)
     world = make_world(over_massif(grid, shape), seed, beams)
@@ -98,8 +100,7 @@ def campaign(
         product for acquisition in passes for product in products_of(world, acquisition, home)
     ]
     _refuse_others(home, products)
-    for product in products:
-        product.path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folders(products)
     labelled = polygons.draw(world)
     with rasterio.Env(GDAL_CACHEMAX=256):
         truth = write_rasters(world, home, products, block, progress)
@@ -156,6 +157,27 @@ def _passes(
             remedy="the calendar runs from 2020-01-08 to 2022-12-23",
         )
     return passes
+
+
+def _refuse_remote(folder: str) -> None:
+    if "://" in folder:
+        raise ConfigError(
+            "scenes are simulated into a local folder only",
+            where=folder,
+            remedy="give a local path and copy the folder afterwards",
+        )
+
+
+def _make_folders(products: list[Product]) -> None:
+    for folder in {product.path.parent for product in products}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the folder cannot be made ({error.strerror})",
+                where=folder,
+                remedy="give a folder you may write into",
+            ) from None
 
 
 def _refuse_others(home: Path, products: list[Product]) -> None:

@@ -20,7 +20,7 @@ CODES = {surface.name: code for code, surface in enumerate(surfaces())}
 AUTHORS_PIXEL = 2.09 * 2.99
 """Area in m² of a pixel of the authors' grid, in which polygon sizes are tabled."""
 
-_PATCH = {"HAG": (1.7, 0.05, 0.045), "ICA": (1.7, 0.055, 0.055), "LAC": (1.3, 0.04, 0.02)}
+_PATCH = {"HAG": (1.7, 0.05, 0.045), "ICA": (1.7, 0.055, 0.055), "LAC": (1.3, 0.04, 0.004)}
 """Small surfaces: patch per polygon area, largest and smallest share of the scene."""
 
 
@@ -131,15 +131,17 @@ def _patches(
     suits[ice if name == "LAC" else height < 2450] -= 20
     suits[gaussian_filter((unit >= 0).astype(np.float32), radius / 2) > 0.02] = -np.inf
     ragged = 0.28 * field(lattice, max(2.5, radius / 1.5), seed, name, "edge")
-    for row, col in _apart(suits, 2.5 * radius, count):
+    number = int(unit.max())
+    sizes = generator(seed, name, "sizes").uniform(0.9, 1.3, count)
+    for (row, col), wide in zip(_apart(suits, 2.5 * radius, count), sizes, strict=False):
         window = _around(row, col, 2 * radius, lattice.shape)
         down, along = np.mgrid[window]
         turn = np.radians(aspect[row, col])
         fall = (along - col) * np.sin(turn) - (down - row) * np.cos(turn)
         contour = (along - col) * np.cos(turn) + (down - row) * np.sin(turn)
-        inside = np.hypot(fall * 1.2, contour / 1.2) < radius * (1 + ragged[window])
+        inside = np.hypot(fall * 1.2, contour / 1.2) < wide * radius * (1 + ragged[window])
         inside &= unit[window] < 0
-        number = unit.max() + 1
+        number += 1
         surface[window][inside] = CODES[name]
         unit[window][inside] = number
 
@@ -191,8 +193,6 @@ def _divide(
     """Cut each broad class into units about three of its polygons large, along wavy lines."""
     from scipy.spatial import cKDTree
 
-    size = max(lattice.shape)
-    wave = [size / 60 * field(lattice, size / 25, seed, "units", axis) for axis in (0, 1)]
     cell = lattice.spacing[0] * lattice.spacing[1]
     for code, kind in enumerate(surfaces()):
         rows, cols = np.nonzero((surface == code) & (unit < 0))
@@ -200,7 +200,10 @@ def _divide(
             continue
         area = 3 * kind.polygon_px * AUTHORS_PIXEL / cell
         count = int(np.clip(rows.size / area, kind.polygons + 3, 400))
-        places = np.stack([rows + wave[0][rows, cols], cols + wave[1][rows, cols]], axis=1)
+        width = float(np.sqrt(rows.size / count))
+        wave = [field(lattice, 0.4 * width, seed, "units", kind.name, axis) for axis in (0, 1)]
+        bent = [0.14 * width * one[rows, cols] for one in wave]
+        places = np.stack([rows + bent[0], cols + bent[1]], axis=1)
         centres = _spread(places, count, generator(seed, "units", kind.name))
         unit[rows, cols] = unit.max() + 1 + cKDTree(centres).query(places)[1]
 

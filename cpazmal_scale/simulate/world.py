@@ -86,10 +86,11 @@ def _faded(effect: NDArray[np.float32], ground: surfaces.Ground) -> NDArray[np.f
     """Effect of every node's unit, smoothed towards neighbouring units of the same class."""
     from scipy.ndimage import gaussian_filter
 
-    sigma = max(1.0, 12.0 / float(np.mean(ground.lattice.spacing)))
     values = effect[ground.unit]
     for code in range(len(tables.surfaces())):
         inside = ground.surface == code
+        units = max(1, np.unique(ground.unit[inside]).size)
+        sigma = max(0.7, 0.09 * float(np.sqrt(inside.sum() / units)))
         share = gaussian_filter(inside.astype(np.float32), sigma)
         mixed = gaussian_filter(np.where(inside, values, np.float32(0)), sigma)
         values[inside] = mixed[inside] / share[inside]
