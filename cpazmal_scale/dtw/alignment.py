@@ -49,11 +49,12 @@ def align_all(
                 counts[j] += shares[n]
             if i == 0 and j == 0:
                 break
-            best, down, right = total[i, j], 1, 1
-            if not gone and i > 0 and total[i, j + 1] < best and not np.isnan(series[n, i - 1]):
-                best, right = total[i, j + 1], 0
-            if not gone and total[i + 1, j] < best:
-                down, right = 0, 1
+            down, right, best = 1, 1, total[i, j]
+            if not gone:
+                if i > 0 and total[i, j + 1] < best and not np.isnan(series[n, i - 1]):
+                    right, best = 0, total[i, j + 1]
+                if total[i + 1, j] < best:
+                    down, right = 0, 1
             i -= down
             j -= right
 
@@ -66,18 +67,21 @@ def _accumulate(
     weights: np.ndarray,
     total: np.ndarray,
 ) -> None:
-    closed = False
+    closed = True
     for i in range(one.size):
-        gone = np.isnan(one[i])
-        for j in range(limits[i, 0], limits[i, 1]):
-            best = total[i, j]
-            if not gone:
-                if not closed:
-                    best = min(best, total[i, j + 1])
-                best = min(best, total[i + 1, j])
-                step = one[i] - average[j]
-                best += step * step
-                if weights.size:
-                    best += weights[i, j]
-            total[i + 1, j + 1] = best
+        value, above, row = one[i], total[i], total[i + 1]
+        first, end = np.uint32(limits[i, 0]), np.uint32(limits[i, 1])
+        left, gone = np.inf, np.isnan(value)
+        for j in range(first, end):
+            if gone:
+                row[j + 1] = above[j]
+                continue
+            best = min(above[j], left)
+            if not closed:
+                best = min(best, above[j + 1])
+            step = value - average[j]
+            best += step * step
+            if weights.size:
+                best += weights[i, j]
+            row[j + 1] = left = best
         closed = gone

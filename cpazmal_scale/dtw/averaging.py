@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
     Start = Literal["mean", "medoid", "random"]
-    _Part = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 _SERIES_AT_ONCE = 512
 _MEDOID_CANDIDATES = 64
+_UPDATES_PER_ROUND = 5
 
 
 class Barycenter(NamedTuple):
@@ -78,7 +78,7 @@ def barycenter(
         start: `mean` (date by date, gaps interpolated), `medoid` (of at most 64 members),
             `random` member, or the values `(T',)` themselves.
         restarts: starts in all; those after the first are random members.
-        iterations: most alignments per start.
+        iterations: most updates per start.
         tolerance: stop when the cost falls by less than this share of itself.
         seed: of the random members.
         threads: threads that share the series.
@@ -200,27 +200,25 @@ class _Problem(NamedTuple):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Each series' cost and the next average; parts are added in a fixed order."""
         starts = range(0, len(self.series), _SERIES_AT_ONCE)
+        sums = np.zeros((len(starts), self.columns))
+        counts, costs = np.zeros_like(sums), np.empty(len(self.series))
 
-        def part(start: int) -> _Part:
-            some = slice(start, start + _SERIES_AT_ONCE)
-            sums, counts = np.zeros(self.columns), np.zeros(self.columns)
-            costs = np.empty(len(self.series[some]))
+        def part(start: int) -> None:
+            some, turn = slice(start, start + _SERIES_AT_ONCE), start // _SERIES_AT_ONCE
             align_all(
                 self.series[some],
                 shares[some],
                 average,
                 self.limits,
                 self.weights,
-                sums,
-                counts,
-                costs,
+                sums[turn],
+                counts[turn],
+                costs[some],
             )
-            return costs, sums, counts
 
-        parts = _in_threads(part, starts, self.threads)
-        sums, counts = sum(one[1] for one in parts), sum(one[2] for one in parts)
-        after = np.where(counts > 0, sums / np.where(counts > 0, counts, 1), average)
-        return np.concatenate([one[0] for one in parts]), after
+        _in_threads(part, starts, self.threads)
+        matched = counts.sum(axis=0)
+        return costs, np.divide(sums.sum(axis=0), matched, out=average.copy(), where=matched > 0)
 
     def descend(
         self,
@@ -259,7 +257,7 @@ def _cluster(
         own = [problem.shares * (labels == m) for m in range(count)]
         moved = np.stack(
             [
-                problem.descend(average, iterations, tolerance, shares).values
+                problem.descend(average, _UPDATES_PER_ROUND, tolerance, shares).values
                 for average, shares in zip(averages, own, strict=True)
             ]
         )
@@ -288,13 +286,15 @@ def _scattered(problem: _Problem, count: int, rng: np.random.Generator) -> NDArr
     return np.stack(chosen)
 
 
-def _in_threads(function: Callable[[int], _Part], starts: range, threads: int) -> list[_Part]:
+def _in_threads(function: Callable[[int], None], starts: range, threads: int) -> None:
     if threads < 2 or len(starts) < 2:
-        return [function(start) for start in starts]
+        for start in starts:
+            function(start)
+        return
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, starts))
+        list(pool.map(function, starts))
 
 
 def _shares(values: NDArray[np.float64], weights: ArrayLike | None) -> NDArray[np.float64]:

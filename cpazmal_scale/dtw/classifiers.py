@@ -91,6 +91,9 @@ class NearestBarycenter(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.mean_, self.scale_ = scaling
         values = scaling.apply(series)
         self.barycenters_, self.tau_ = self._learn(values, codes)
+        if not _usable(self.barycenters_).any():
+            poor = self.classes_[np.isnan(self.barycenters_).all(axis=(1, 2, 3))]
+            raise ValueError(f"no feature has valid dates in every class; none at all in: {poor}")
         self.temperature_ = 1.0 if self.temperature is None else float(self.temperature)
         if groups is not None and self.temperature is None and self.decision != "vote":
             self.temperature_ = self._held_out_temperature(values, codes, groups)
@@ -196,7 +199,7 @@ class NearestBarycenter(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> NDArray[np.float64]:
         members = members[~np.isnan(members).all(axis=1)]
         if not len(members):
-            return np.zeros((1, table.shape[0]))
+            return np.full((1, table.shape[0]), np.nan)
         options: dict[str, Any] = {
             "limits": table,
             "iterations": self.iterations,
@@ -232,12 +235,19 @@ def _nearest(
     limits: NDArray[np.int32],
     min_dates: int,
 ) -> NDArray[np.float32]:
-    """Distance `(K, C, P)` of each pixel to the nearest centroid of each class."""
+    """Distance `(K, C, P)` of each pixel to the nearest centroid of each class.
+
+    NaN for a feature that has no centroid in some class.
+    """
     classes, count, features, columns = centroids.shape
-    references = np.ascontiguousarray(centroids.transpose(2, 0, 1, 3)).reshape(
-        features, classes * count, columns
-    )
-    every = block_distances(block, references, limits, min_dates=min_dates)
+    references = np.nan_to_num(centroids.transpose(2, 0, 1, 3)).reshape(features, -1, columns)
+    every = block_distances(block, np.ascontiguousarray(references), limits, min_dates=min_dates)
+    every[~_usable(centroids)] = np.nan
     if count == 1:
         return every
     return np.asarray(every.reshape(features, classes, count, -1).min(axis=2))
+
+
+def _usable(centroids: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Features `(K,)` that have a centroid in every class."""
+    return np.asarray(~np.isnan(centroids).any(axis=(0, 1, 3)))
