@@ -196,9 +196,12 @@ class SceneReader:
             channel = self.scene.polarisations.index(name)
             new = to_power(values, nodata, file.scale)
             here = ~np.isnan(new)
-            total = np.where(count[channel] > 0, power[channel] + new, new)
-            np.copyto(power[channel], total, where=here)
-            count[channel] += here
+            if len(self._rasters) == 1:
+                power[channel] = new
+            else:
+                total = np.where(count[channel] > 0, power[channel] + new, new)
+                np.copyto(power[channel], total, where=here)
+                count[channel] += here
             valid |= here
         if "mask" in file.bands:
             bits = to_bits(bands[file.bands.index("mask")], file.mask_codes)
