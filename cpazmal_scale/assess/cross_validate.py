@@ -131,7 +131,7 @@ def _task(
         )
     names, numbers = np.unique(groups.astype(str), return_inverse=True)
     codes = codes_of(y, classes)
-    fold_of = np.stack([_folds(codes, numbers, config, r, split) for r in _repeats(config)])
+    fold_of = np.stack([_folds(y, groups, config, seed, split) for seed in _seeds(config)])
     task = _Task(
         np.ascontiguousarray(series.values, np.float32),
         *(codes, numbers.astype(np.intp), fold_of, days, classes, tuple(methods), config),
@@ -139,25 +139,25 @@ def _task(
     return task, tuple(str(name) for name in names)
 
 
-def _repeats(config: RunConfig) -> Iterator[int]:
-    """Seed of each repeat's split."""
+def _seeds(config: RunConfig) -> Iterator[int]:
+    """Seeds of the repeats' splits."""
     for repeat in range(config.assess.repeats):
         yield int(np.random.SeedSequence([config.seed, repeat]).generate_state(1)[0])
 
 
 def _folds(
-    codes: NDArray[np.intp],
-    groups: NDArray[np.intp],
+    y: NDArray[Any],
+    groups: NDArray[Any],
     config: RunConfig,
     seed: int,
     split: Split,
 ) -> NDArray[np.int16]:
     """Fold `(N,)` in which each window is tested; every window is, once."""
-    fold_of = np.full(len(codes), -1, np.int16)
-    for fold, (train, test) in enumerate(split(codes, groups, config.assess.folds, seed)):
+    fold_of = np.full(len(y), -1, np.int16)
+    for fold, (train, test) in enumerate(split(y, groups, config.assess.folds, seed)):
         check_disjoint(groups, np.asarray(train, np.intp), np.asarray(test, np.intp))
         fold_of[test] = fold
-    if (np.bincount(fold_of + 1, minlength=1)[0]) or fold_of.max() + 1 != config.assess.folds:
+    if fold_of.min() < 0 or fold_of.max() + 1 != config.assess.folds:
         raise SampleError("the split does not test every window in one of the folds asked for")
     return fold_of
 

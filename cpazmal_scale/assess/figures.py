@@ -118,7 +118,10 @@ def reliability_figure(validation: CrossValidation, methods: Sequence[str] | Non
         label = f"{name}, ECE {error:.3f}"
         upper.plot(
             *(drawn["confidence"], drawn["accuracy"], "o-"),
-            **{"label": label, "color": colour, "linewidth": 1.8, "markersize": 5},
+            label=label,
+            color=colour,
+            linewidth=1.8,
+            markersize=5,
             clip_on=False,
         )
         edges = [*own["low"], 1.0]

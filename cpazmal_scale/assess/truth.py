@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def compare_map(
     polygons: geopandas.GeoDataFrame | None = None,
     *,
     margin: int = 3,
-    block: int = 2048,
+    block: int = 1024,
     progress: Progress | None = None,
 ) -> MapComparison:
     """Count a map's pixels by reference class, in memory that does not grow with the map.
@@ -64,9 +64,9 @@ def compare_map(
         trained = _Trained(polygons, classes, mapped, margin)
         every = np.zeros((len(rows), len(classes) + 2), np.int64)
         inside = np.zeros_like(every)
-        windows = list(_windows(mapped.shape, block))
+        windows = list(_windows(mapped.values.shape, block))
         for done, (row, col, height, width) in enumerate(windows, start=1):
-            values = mapped[row : row + height, col : col + width].to_numpy()
+            values = mapped.values[row : row + height, col : col + width].to_numpy()
             labels = truth(row, col, height, width)
             every += _cross(row_of[labels], values, every.shape)
             used = trained.mask(row, col, height, width)
@@ -97,10 +97,32 @@ def _windows(shape: tuple[int, ...], block: int) -> Iterator[tuple[int, int, int
             yield row, col, min(block, shape[0] - row), min(block, shape[1] - col)
 
 
+class _Mapped(NamedTuple):
+    """The lazy `class` variable on its grid."""
+
+    values: Any
+    crs: Any
+    transform: Any
+
+
+def _grid(found: Any) -> tuple[Any, Any]:
+    """CRS and affine transform of a CF dataset."""
+    from rasterio.crs import CRS
+    from rasterio.transform import Affine
+
+    reference = found["spatial_ref"].attrs
+    if "GeoTransform" in reference:
+        numbers = [float(part) for part in str(reference["GeoTransform"]).split()]
+        return CRS.from_wkt(reference["crs_wkt"]), Affine.from_gdal(*numbers)
+    x, y = (np.asarray(found[name].to_numpy(), np.float64) for name in ("x", "y"))
+    width, height = (float((axis[-1] - axis[0]) / (axis.size - 1)) for axis in (x, y))
+    corner = (float(x[0]) - width / 2, float(y[0]) - height / 2)
+    return CRS.from_wkt(reference["crs_wkt"]), Affine(width, 0, corner[0], 0, height, corner[1])
+
+
 @contextlib.contextmanager
-def _open_map(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """The lazy `class` variable and the names of its classes."""
-    import rioxarray  # noqa: F401 - registers `.rio`
+def _open_map(url: str) -> Iterator[tuple[_Mapped, tuple[str, ...]]]:
+    """The map and the names of its classes."""
     import xarray as xr
 
     if not storage.exists(url):
@@ -110,11 +132,10 @@ def _open_map(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
             storage.zarr_store(url, read_only=True),
             chunks=None,
             mask_and_scale=False,
-            decode_coords="all",
         )
-        mapped = found["class"]
-        values = np.atleast_1d(mapped.attrs["flag_values"])
-        meanings = str(mapped.attrs["flag_meanings"]).split()
+        mapped = _Mapped(found["class"], *_grid(found))
+        values = np.atleast_1d(mapped.values.attrs["flag_values"])
+        meanings = str(mapped.values.attrs["flag_meanings"]).split()
         named = dict(zip((int(value) for value in values), meanings, strict=True))
         classes = tuple(named[v] for v in range(1, sum(0 < v < _REJECTED for v in named) + 1))
     except (KeyError, ValueError, OSError) as error:
@@ -132,7 +153,7 @@ def _open_map(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
 
 
 @contextlib.contextmanager
-def _open_truth(url: str, mapped: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
+def _open_truth(url: str, mapped: _Mapped) -> Iterator[tuple[Any, tuple[str, ...]]]:
     """A reader (row, col, height, width) -> uint8 on the map's grid, and the class names."""
     import rasterio
     from rasterio.enums import Resampling
@@ -153,12 +174,12 @@ def _open_truth(url: str, mapped: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
                 where=url,
                 remedy="write the class names, in the order of the values from 1, as the tag",
             )
-        height, width = mapped.shape
+        height, width = mapped.values.shape
         warped = stack.enter_context(
             WarpedVRT(
                 source,
-                crs=mapped.rio.crs,
-                transform=mapped.rio.transform(),
+                crs=mapped.crs,
+                transform=mapped.transform,
                 height=height,
                 width=width,
                 resampling=Resampling.nearest,
@@ -182,36 +203,30 @@ class _Trained:
         self,
         polygons: geopandas.GeoDataFrame | None,
         classes: Sequence[str],
-        mapped: Any,
+        mapped: _Mapped,
         margin: int,
     ) -> None:
         self._shapes: Any = None
         if polygons is None:
             return
-        self._transform = mapped.rio.transform()
+        self._transform = mapped.transform
         pixel = max(abs(self._transform.a), abs(self._transform.e))
-        own = polygons[polygons["class"].isin(list(classes))].to_crs(mapped.rio.crs)
+        own = polygons[polygons["class"].isin(list(classes))].to_crs(mapped.crs)
         self._shapes = own.geometry.buffer(margin * pixel, join_style="mitre")
 
     def mask(self, row: int, col: int, height: int, width: int) -> NDArray[np.bool_] | None:
         """Whether each pixel is touched; none where no polygon is near."""
+        import shapely
         from rasterio.features import geometry_mask
-        from rasterio.transform import array_bounds
-        from rasterio.windows import Window, transform
+        from rasterio.transform import Affine
 
         if self._shapes is None:
             return None
-        here = transform(Window(col, row, width, height), self._transform)
-        near = self._shapes.iloc[
-            self._shapes.sindex.query(_box(*array_bounds(height, width, here)))
-        ]
+        a, b, c, d, e, f = self._transform[:6]
+        here = Affine(a, b, c + a * col + b * row, d, e, f + d * col + e * row)
+        extent = shapely.box(here.c, here.f, here.c + a * width, here.f + e * height)
+        near = self._shapes.iloc[self._shapes.sindex.query(extent)]
         if near.empty:
             return None
         drawn = geometry_mask(near, (height, width), here, all_touched=True, invert=True)
         return np.asarray(drawn)
-
-
-def _box(west: float, south: float, east: float, north: float) -> Any:
-    import shapely
-
-    return shapely.box(west, south, east, north)
