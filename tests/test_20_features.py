@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage, special, stats
 
-from cpazmal_scale.features import XPOL, kernels, names
+from cpazmal_scale.features import XPOL, channels, names
 from cpazmal_scale.features.blocks import block_series
-from cpazmal_scale.features.kernels import TILE
+from cpazmal_scale.features.sums import TILE
 from cpazmal_scale.features.windows import window_series
 
 FLOOR = float(np.float32(10**-3.1))
@@ -187,11 +187,11 @@ def test_log_is_exact_to_one_unit_in_the_last_place() -> None:
     bits = rng.integers(0x00800000, 0x7F800000, 20_000).astype(np.int32)
     near = np.arange(0x3F700000, 0x3F900000, 997).astype(np.int32)  # around 1, where it vanishes
     value = np.concatenate([bits, near]).view(np.float32)
-    found = np.array([kernels.log(v) for v in value])
+    found = np.array([channels.log(v) for v in value])
     exact = np.log(value.astype(np.float64))
     unit = np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
     assert (np.abs(found - exact) <= unit).all()
-    assert kernels.log(np.float32(1)) == 0
+    assert channels.log(np.float32(1)) == 0
 
 
 # Theory

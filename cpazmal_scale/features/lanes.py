@@ -8,16 +8,24 @@ or reordered. Indices are not checked: arrays are padded to whole lanes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
 LANES = 8
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+
+
+def compiled(function: _Function) -> _Function:
+    """A helper compiled into the kernel that calls it."""
+    result: _Function = njit(nogil=True, error_model="numpy")(function)
+    return result
 
 
 class Lanes(types.Type):  # type: ignore[misc]
@@ -30,7 +38,7 @@ class Lanes(types.Type):  # type: ignore[misc]
 lanes_type = Lanes()
 
 
-@register_model(Lanes)  # type: ignore[misc]
+@register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, of: Any) -> None:
         super().__init__(manager, of, _VECTOR)
