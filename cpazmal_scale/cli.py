@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
-from cyclopts import config as sources
 
 from cpazmal_scale import __version__
 from cpazmal_scale.config import RunConfig
@@ -46,10 +45,15 @@ def launch(
         config: YAML run configuration; flags come on top of it.
         debug: show the traceback of an error.
     """
+    command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     if config is not None:
-        RunConfig.load(config)
-        app.config = sources.Yaml(config, use_commands_as_keys=False, allow_unknown=True)
-    return app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        values = RunConfig.load(config)
+        flags = bound.arguments.get("config", DEFAULT).model_dump(exclude_unset=True)
+        if "config" in bound.signature.parameters:
+            bound.arguments["config"] = values.with_values(flags)
+        elif "workspace" in bound.signature.parameters:
+            bound.arguments.setdefault("workspace", values.workspace)
+    return command(*bound.args, **bound.kwargs)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -281,6 +281,14 @@ class RunConfig(Section):
             )
         return cls.parse({**values, **overrides}, where=str(path))
 
+    def with_values(self, values: Mapping[str, Any]) -> RunConfig:
+        """This configuration with some settings replaced; nested mappings replace one by one.
+
+        Raises:
+            ConfigError: the result contradicts itself.
+        """
+        return self.parse(_merged(self.model_dump(exclude_unset=True), values))
+
     @classmethod
     def parse(cls, values: dict[str, Any], *, where: str = "configuration") -> RunConfig:
         """Validate plain values.
@@ -298,6 +306,15 @@ class RunConfig(Section):
                 where=where,
                 remedy="`cpazmal config` prints every setting with its meaning and default",
             ) from None
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {
+        name: _merged(old[name], value)
+        for name, value in new.items()
+        if isinstance(value, Mapping) and isinstance(old.get(name), Mapping)
+    }
+    return {**old, **new, **nested}
 
 
 def _commented(section: BaseModel, depth: int) -> Iterator[str]:
