@@ -16,6 +16,7 @@ REJECTED = 254
 """Index of a pixel that is too far from every class."""
 NO_CLASS = 255
 """Index of a pixel without any distance."""
+_TOGETHER = 64
 _RULES = {"soft": 0, "vote": 1, "sum": 2}
 
 
@@ -89,11 +90,11 @@ def decide(
     )
     _decide(
         np.ascontiguousarray(distances),
-        1.0 / scales,
-        0.5 / float(temperature),
-        _per_feature("weights", weights, features, 1.0),
+        (1.0 / scales).astype(np.float32),
+        np.float32(0.5 / temperature),
+        _per_feature("weights", weights, features, 1.0).astype(np.float32),
         _RULES[decision],
-        np.inf if reject is None else float(reject),
+        np.float32(np.inf if reject is None else reject),
         *result,
     )
     return result
@@ -112,86 +113,222 @@ def _per_feature(
 def _decide(
     distances: np.ndarray,
     per_tau: np.ndarray,
-    sharpness: float,
+    sharpness: np.float32,
     weights: np.ndarray,
     rule: int,
-    reject: float,
+    reject: np.float32,
     index: np.ndarray,
     probability: np.ndarray,
     entropy: np.ndarray,
     margin: np.ndarray,
     distance: np.ndarray,
 ) -> None:
+    """All in float32, `_TOGETHER` pixels at a time, row by row in loops that become SIMD."""
     features, classes, pixels = distances.shape
-    chances, sums, own = np.empty(classes), np.empty(classes), np.empty(classes)
-    for p in range(pixels):
-        chances[:] = 0.0
-        sums[:] = 0.0
-        weight = 0.0
+    own = np.zeros((classes, _TOGETHER), np.float32)
+    chances, sums, work = np.empty_like(own), np.empty_like(own), np.empty_like(own)
+    rows = np.empty((5, _TOGETHER), np.float32)
+    least, weight, gap, doubt, spare = rows[0], rows[1], rows[2], rows[3], rows[4]
+    best = np.empty(_TOGETHER, np.int32)
+    for start in range(0, pixels, _TOGETHER):
+        count = min(_TOGETHER, pixels - start)
+        chances[:], sums[:], weight[:] = 0, 0, 0
         for k in range(features):
-            nearest, finite = 0, True
-            for c in range(classes):
-                own[c] = distances[k, c, p] * per_tau[k]
-                finite = finite and np.isfinite(own[c])
-                if own[c] < own[nearest]:
-                    nearest = c
-            if not finite or weights[k] == 0.0:
+            if weights[k] == 0:
                 continue
-            weight += weights[k]
             for c in range(classes):
-                sums[c] += weights[k] * own[c]
-            if rule == 1:
-                chances[nearest] += weights[k]
-            elif rule == 0:
-                _add_softmax(own, own[nearest], sharpness, weights[k], chances)
-        if weight == 0.0:
-            index[p] = 255
-            probability[:, p] = np.nan
-            entropy[p] = margin[p] = distance[p] = np.nan
-            continue
+                _scale(distances[k, c, start : start + count], per_tau[k], own[c])
+            _weigh(own, weights[k], sums, weight, least)
+            if rule == 0:
+                _add_softmax(own, least, sharpness, weights[k], chances, work, spare)
+            elif rule == 1:
+                _add_vote(own, least, weights[k], chances, spare)
+        _smallest(sums, least)
         for c in range(classes):
-            chances[c] /= weight
-            sums[c] /= weight
+            _share(chances[c], weight)
+            _share(sums[c], weight)
+        _share(least, weight)
         if rule == 2:
-            _add_softmax(sums, sums.min(), sharpness, 1.0, chances)
-        best = _best(chances, sums, rule)
-        distance[p] = sums.min()
-        index[p] = 254 if distance[p] > reject else best
-        second, spread = 0.0, 0.0
+            _add_softmax(sums, least, sharpness, np.float32(1), chances, work, spare)
+        _choose(chances, sums, rule, best, gap, spare)
+        _entropies(chances, doubt, spare)
+        for p in range(count):
+            chosen = best[p] if least[p] <= reject else REJECTED
+            index[start + p] = chosen if weight[p] > 0 else NO_CLASS
+        some = slice(start, start + count)
         for c in range(classes):
-            probability[c, p] = chances[c]
-            if c != best:
-                second = max(second, chances[c])
-            if chances[c] > 0.0:
-                spread -= chances[c] * np.log(chances[c])
-        margin[p] = chances[best] - second if classes > 1 else 1.0
-        entropy[p] = spread / np.log(float(classes)) if classes > 1 else 0.0
+            _known(chances[c], weight, probability[c, some])
+        _known(least, weight, distance[some])
+        _known(gap, weight, margin[some])
+        _known(doubt, weight, entropy[some])
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _add_softmax(
-    own: np.ndarray, smallest: float, sharpness: float, weight: float, chances: np.ndarray
+@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _scale(raw: np.ndarray, factor: np.float32, row: np.ndarray) -> None:
+    for p in range(raw.size):
+        row[p] = raw[p] * factor
+
+
+@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _share(row: np.ndarray, weight: np.ndarray) -> None:
+    for p in range(_TOGETHER):
+        row[p] /= weight[p] if weight[p] > 0 else np.float32(1)
+
+
+@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _known(row: np.ndarray, weight: np.ndarray, out: np.ndarray) -> None:
+    for p in range(out.size):
+        out[p] = row[p] if weight[p] > 0 else np.float32(np.nan)
+
+
+@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _smallest(own: np.ndarray, least: np.ndarray) -> None:
+    least[:] = own[0]
+    for c in range(1, own.shape[0]):
+        row = own[c]
+        for p in range(_TOGETHER):
+            least[p] = row[p] if row[p] < least[p] else least[p]
+
+
+@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _weigh(
+    own: np.ndarray, share: np.float32, sums: np.ndarray, weight: np.ndarray, least: np.ndarray
 ) -> None:
-    total = 0.0
-    for c in range(own.size):
-        total += np.exp(-sharpness * (own[c] * own[c] - smallest * smallest))
-    for c in range(own.size):
-        part = np.exp(-sharpness * (own[c] * own[c] - smallest * smallest))
-        chances[c] += weight * part / total
+    """Add weighted distances to `sums`, but those of pixels with one that is not finite.
+
+    `least` becomes each pixel's smallest distance, NaN for those left out.
+    """
+    least[:] = 0
+    for c in range(own.shape[0]):
+        row = own[c]
+        for p in range(_TOGETHER):
+            least[p] += row[p] - row[p]
+    for p in range(_TOGETHER):
+        weight[p] += share if least[p] == 0 else np.float32(0)
+    for c in range(own.shape[0]):
+        row, total = own[c], sums[c]
+        for p in range(_TOGETHER):
+            total[p] += share * row[p] if least[p] == 0 else np.float32(0)
+    for c in range(own.shape[0]):
+        row = own[c]
+        for p in range(_TOGETHER):
+            row[p] = row[p] if least[p] == 0 else np.float32(np.nan)
+    _smallest(own, least)
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _best(chances: np.ndarray, sums: np.ndarray, rule: int) -> int:
-    best = 0
-    for c in range(1, chances.size):
-        if rule == 2:
-            better = sums[c] < sums[best]
-        elif rule == 1:
-            better = chances[c] > chances[best] or (
-                chances[c] == chances[best] and sums[c] < sums[best]
-            )
-        else:
-            better = chances[c] > chances[best]
-        if better:
-            best = c
-    return best
+@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _add_vote(
+    own: np.ndarray, least: np.ndarray, share: np.float32, chances: np.ndarray, left: np.ndarray
+) -> None:
+    """Add `share` to the first class at the smallest distance."""
+    left[:] = share
+    for c in range(own.shape[0]):
+        row, chance = own[c], chances[c]
+        for p in range(_TOGETHER):
+            vote = left[p] if row[p] == least[p] else np.float32(0)
+            chance[p] += vote
+            left[p] -= vote
+
+
+@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _add_softmax(
+    own: np.ndarray,
+    least: np.ndarray,
+    sharpness: np.float32,
+    share: np.float32,
+    chances: np.ndarray,
+    work: np.ndarray,
+    total: np.ndarray,
+) -> None:
+    """Add `share * softmax(-sharpness own^2)`; pixels whose `least` is NaN get nothing."""
+    total[:] = 0
+    for c in range(own.shape[0]):
+        row, power = own[c], work[c]
+        for p in range(_TOGETHER):
+            power[p] = sharpness * (least[p] - row[p]) * (least[p] + row[p])
+        _exp(power)
+        for p in range(_TOGETHER):
+            total[p] += power[p]
+    for p in range(_TOGETHER):
+        total[p] = share / total[p] if least[p] >= 0 else np.float32(0)
+    for c in range(own.shape[0]):
+        power, chance = work[c], chances[c]
+        for p in range(_TOGETHER):
+            chance[p] += power[p] * total[p]
+
+
+@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _exp(values: np.ndarray) -> None:
+    """`exp` in place of numbers not above 0, within 2e-7 relative; 2e-38 below -87 and of NaN.
+
+    `2^n` from the bits of n, `exp(x)`, |x| <= ln(2) / 2, by its Taylor polynomial: plain additions
+    and multiplications, the same in every lane.
+    """
+    bits = np.empty(_TOGETHER, np.int32)
+    powers = bits.view(np.float32)
+    for p in range(_TOGETHER):
+        value = values[p] if values[p] > np.float32(-87) else np.float32(-87)
+        power = value * np.float32(1.4426950408889634)
+        whole = np.int32(power - np.float32(0.5))
+        bits[p] = (whole + np.int32(127)) << np.int32(23)
+        x = (power - np.float32(whole)) * np.float32(0.6931471805599453)
+        series = np.float32(1 / 5040) * x + np.float32(1 / 720)
+        series = series * x + np.float32(1 / 120)
+        series = series * x + np.float32(1 / 24)
+        series = series * x + np.float32(1 / 6)
+        series = series * x + np.float32(0.5)
+        values[p] = (series * x + np.float32(1)) * x + np.float32(1)
+    for p in range(_TOGETHER):
+        values[p] *= powers[p]
+
+
+@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _choose(
+    chances: np.ndarray,
+    sums: np.ndarray,
+    rule: int,
+    best: np.ndarray,
+    gap: np.ndarray,
+    second: np.ndarray,
+) -> None:
+    """Class of each pixel by the rule, and how far its probability leads the next one."""
+    chance, away = chances[0].copy(), sums[0].copy()
+    best[:], second[:] = 0, 0
+    for c in range(1, chances.shape[0]):
+        one, far = chances[c], sums[c]
+        for p in range(_TOGETHER):
+            nearer = (far[p] < away[p]) & ((rule == 2) | (rule == 1) & (one[p] == chance[p]))
+            better = nearer | (one[p] > chance[p]) & (rule != 2)
+            loser = chance[p] if better else one[p]
+            second[p] = loser if loser > second[p] else second[p]
+            best[p] = np.int32(c) if better else best[p]
+            chance[p] = one[p] if better else chance[p]
+            away[p] = far[p] if better else away[p]
+    for p in range(_TOGETHER):
+        gap[p] = chance[p] - second[p]
+
+
+@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _entropies(chances: np.ndarray, total: np.ndarray, power: np.ndarray) -> None:
+    """Normalised entropies; logarithms by the bits and the area series of the mantissa."""
+    bits = np.empty(_TOGETHER, np.int32)
+    mantissa = bits.view(np.float32)
+    per_log = np.float32(1 / np.log(max(chances.shape[0], 2)))
+    total[:] = 0
+    for c in range(chances.shape[0]):
+        chance = chances[c]
+        for p in range(_TOGETHER):
+            mantissa[p] = chance[p] if chance[p] > np.float32(1e-30) else np.float32(1e-30)
+        for p in range(_TOGETHER):
+            whole = (bits[p] - np.int32(0x3F3504F3)) >> np.int32(23)
+            bits[p] -= whole << np.int32(23)
+            power[p] = np.float32(whole) * np.float32(0.6931471805599453)
+        for p in range(_TOGETHER):
+            x = (mantissa[p] - np.float32(1)) / (mantissa[p] + np.float32(1))
+            square = x * x
+            series = np.float32(2 / 7) * square + np.float32(2 / 5)
+            series = (series * square + np.float32(2 / 3)) * square + np.float32(2)
+            total[p] -= chance[p] * (power[p] + series * x)
+    for p in range(_TOGETHER):
+        doubt = total[p] * per_log
+        total[p] = min(max(doubt, np.float32(0)), np.float32(1))
