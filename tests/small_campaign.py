@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from cpazmal_scale.features.blocks import block_series
 
 CLASSES = ("ABL", "ACC", "HAG", "ICA")
 DATES = 10
+NO_HV = 3
 SHAPE = (88, 104)
 UTM = GeoBox(SHAPE, Affine(3, 0, 331200, 0, -3, 5078400), "EPSG:32632")
 WGS84 = GeoBox(SHAPE, Affine(2.69494585e-5, 0, 6.86, 0, -2.69494585e-5, 45.84), "EPSG:4326")
@@ -40,7 +42,7 @@ def backscatter(shape: tuple[int, int] = SHAPE, dates: int = DATES, seed: int = 
     decibel = level[truth(shape)].transpose(2, 0, 1)
     power = 10 ** (np.stack([decibel, decibel - 6]) / 10)
     power = (power * rng.gamma(3, 1 / 3, power.shape)).astype(np.float32)
-    power[1, 3] = np.nan
+    power[1, NO_HV] = np.nan
     power[:, :, :, -9:] = np.nan
     power[:, :, 40:44, 30:34] = np.nan
     mask = np.zeros((dates, *shape), np.uint8)
@@ -71,7 +73,7 @@ def make_cube(
         "sensor": ["PAZ1"] * dates,
         "beam": ["DSC_1"] * dates,
         "pass_direction": ["DSC"] * dates,
-        "polarisations": ["HH+HV"] * dates,
+        "polarisations": ["HH" if i == NO_HV else "HH+HV" for i in order],
         "source_sha256": [f"{i:064d}" for i in order],
     }
     put = functools.partial(_put, url)
@@ -86,7 +88,8 @@ def make_cube(
     put("spatial_ref/c", layout.encode(np.zeros((), np.int64)))
     for name, values in layers.items():
         for at, i in enumerate(order):
-            _put_layer(put, name, at, values[i], chunk)
+            if name != "HV" or i != NO_HV:
+                _put_layer(put, name, at, values[i], chunk)
     attributes = {
         "cpazmal_cube": layout.FORMAT,
         "beam": "DSC_1",
@@ -103,12 +106,16 @@ def _put(url: str, key: str, data: bytes) -> None:
 
 
 def _put_layer(put, name: str, at: int, values: np.ndarray, chunk: int) -> None:
+    sums = np.zeros((-(-values.shape[0] // chunk), -(-values.shape[1] // chunk)), np.uint32)
     for row in range(-(-values.shape[0] // chunk)):
         for column in range(-(-values.shape[1] // chunk)):
             whole = np.full((chunk, chunk), layout.layer_fill(name), values.dtype)
             part = values[row * chunk : (row + 1) * chunk, column * chunk : (column + 1) * chunk]
             whole[: part.shape[0], : part.shape[1]] = part
-            put(f"{name}/c/{at}/{row}/{column}", layout.encode(whole))
+            data = layout.encode(whole)
+            sums[row, column] = zlib.crc32(data)
+            put(f"{name}/c/{at}/{row}/{column}", data)
+    put(f"stored/{name}/c/{at}/0/0", layout.encode(sums))
 
 
 def make_model(url: str, config: RunConfig | None = None, *, chosen: slice = slice(None)) -> str:

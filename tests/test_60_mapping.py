@@ -28,10 +28,11 @@ from cpazmal_scale.errors import ModelMismatch, PlanRefused, StoreError, StoreMi
 from cpazmal_scale.features.blocks import block_series
 from cpazmal_scale.mapping import classify, open_map
 from cpazmal_scale.mapping.areas import row_areas
+from cpazmal_scale.mapping.chunks import ChunkReader
 from cpazmal_scale.mapping.palette import colours, rgb
 from cpazmal_scale.mapping.plan import cut, plan
 from cpazmal_scale.mapping.store import write_template
-from cpazmal_scale.mapping.strips import CubeReader
+from cpazmal_scale.mapping.strips import strips
 from cpazmal_scale.model import open_model
 
 DAY = {"start": "2020-01-01", "end": "2020-12-31"}
@@ -266,14 +267,14 @@ def test_strips_are_the_cube(halo: int, order, tmp_path: Path) -> None:
     cube = make_cube(f"{tmp_path}/cube.zarr", order=order)
     power, mask, start = backscatter()
     dates = tuple(str(d) for d in start.astype("datetime64[s]"))
-    reader = CubeReader.open(cube, ("HH", "HV"), dates)
+    reader = ChunkReader.open(cube, ("HH", "HV"), dates)
     around = ((0, 0), (halo, halo), (halo, halo))
     power = np.pad(power, ((0, 0), *around), constant_values=np.nan)
     mask = np.pad(mask, around, constant_values=32)
     for block in cut(SHAPE, 64):
         row = block.y0
         columns = slice(block.x0, block.x1 + 2 * halo)
-        for strip in reader.strips(block, halo):
+        for strip in strips(reader, block, halo):
             assert strip.y == row
             rows = slice(row, row + strip.mask.shape[1])
             np.testing.assert_array_equal(strip.power, power[:, :, rows, columns])

@@ -17,6 +17,7 @@ from cpazmal_scale import __version__, storage
 from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.mapping import records
 from cpazmal_scale.mapping.areas import row_areas
+from cpazmal_scale.mapping.chunks import ChunkReader
 from cpazmal_scale.mapping.pixels import (
     NO_DATA,
     REJECTED,
@@ -26,7 +27,7 @@ from cpazmal_scale.mapping.pixels import (
 )
 from cpazmal_scale.mapping.plan import TILE, Block
 from cpazmal_scale.mapping.store import read_recipe
-from cpazmal_scale.mapping.strips import CubeReader, Strip
+from cpazmal_scale.mapping.strips import Strip, strips
 
 if TYPE_CHECKING:
     import zarr
@@ -41,7 +42,8 @@ def classify_block(block: Block, *, cube_url: str, model_url: str, map_url: str)
 
     Returns:
         The block's record, plain JSON values: `block`, `pixels` and `square_metres` by class code
-        (and `rejected`), `seconds` by stage, `sha256` of what was written, `peak_memory` of the
+        (and `rejected`), `seconds` by stage (`read` in the
+        background, `wait` for it), `sha256` of what was written, `peak_memory` of the
         process in bytes.
 
     Raises:
@@ -52,8 +54,9 @@ def classify_block(block: Block, *, cube_url: str, model_url: str, map_url: str)
     job = _open(cube_url, model_url, map_url)
     seconds: Counter[str] = Counter()
     products = empty_products(len(job.classes), block.y1 - block.y0, block.x1 - block.x0)
-    for strip in job.reader.strips(block, job.halo):
+    for strip in strips(job.reader, block, job.halo):
         seconds["read"] += strip.seconds  # type: ignore[assignment]
+        seconds["wait"] += strip.waited  # type: ignore[assignment]
         _classify_strip(job, strip, strip.y - block.y0, products, seconds)
     writing = time.perf_counter()
     ys, xs = slice(block.y0, block.y1), slice(block.x0, block.x1)
@@ -79,7 +82,7 @@ def classify_block(block: Block, *, cube_url: str, model_url: str, map_url: str)
 class _Job:
     """What the blocks of one map share, opened once per process."""
 
-    reader: CubeReader
+    reader: ChunkReader
     classifier: PixelClassifier
     arrays: dict[str, zarr.Array[Any]]
     classes: tuple[str, ...]
@@ -105,7 +108,7 @@ def _open(cube_url: str, model_url: str, map_url: str) -> _Job:
     reference = dict(group["spatial_ref"].attrs)
     transform = [float(part) for part in str(reference["GeoTransform"]).split()]
     return _Job(
-        CubeReader.open(cube_url, recipe.polarisations, recipe.dates),
+        ChunkReader.open(cube_url, recipe.polarisations, recipe.dates),
         PixelClassifier.of(model, recipe),
         arrays,
         recipe.classes,

@@ -168,27 +168,32 @@ def _draw_legend(axis: Axes, small: Thumbnail, classes: tuple[str, ...]) -> None
         axis.text(
             1, y - 0.16, f"{100 * area / whole:.1f} %", va="center", ha="right", fontsize=11.5
         )
-        axis.text(1, y + 0.24, _area(area), va="center", ha="right", fontsize=8.5, color=_FAINT)
+        axis.text(
+            1, y + 0.24, _area(area, whole), va="center", ha="right", fontsize=8.5, color=_FAINT
+        )
     swatch = Rectangle((0, len(entries) + 0.25), 0.1, 0.6, facecolor=NO_DATA_COLOUR, linewidth=0)
     axis.add_patch(swatch)
     axis.text(0.14, len(entries) + 0.55, "no data", va="center", fontsize=11, color=_FAINT)
 
 
-def _area(square_metres: float) -> str:
-    hectares = square_metres / 1e4
-    return f"{hectares / 100:,.1f} km²" if hectares >= 100 else f"{hectares:.1f} ha"
+def _area(square_metres: float, whole: float) -> str:
+    """Square kilometres, or hectares where the whole map has less than one of them."""
+    if whole < 1e6:
+        return f"{square_metres / 1e4:.1f} ha"
+    area = square_metres / 1e6
+    return f"{area:,.0f} km²" if area >= 100 else f"{area:.2f} km²"
 
 
 def _draw_certainty(axis: Axes, small: Thumbnail, figure: Figure) -> None:
     from matplotlib import colormaps
 
     scheme = colormaps["YlGnBu"].with_extremes(bad=NO_DATA_COLOUR)
-    shown = _show(axis, np.ma.masked_invalid(small.margin), small, cmap=scheme, vmin=0, vmax=1)
+    shown = _show(axis, small.margin, small, cmap=scheme, vmin=0, vmax=1)
     axis.set_title("certainty: margin between the two\nmost probable classes", fontsize=10.5)
     bar = figure.colorbar(shown, ax=axis, orientation="horizontal", shrink=0.8, aspect=28, pad=0.03)  # type: ignore[arg-type]
     bar.set_ticks([0, 0.5, 1], labels=["0  doubtful", "0.5", "1  certain"])
     bar.ax.tick_params(labelsize=9)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
 
 
 def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:

@@ -97,6 +97,7 @@ class PixelClassifier:
         """
         from cpazmal_scale.dtw import block_distances, decide
         from cpazmal_scale.features.blocks import block_series
+        from cpazmal_scale.mapping.kernels import standardise
 
         clock = _Clock(seconds)
         settings = self.features
@@ -113,8 +114,7 @@ class PixelClassifier:
         features, dates, height, width = series.shape
         valid = np.isfinite(series[0]).sum(axis=0)
         values = series.reshape(features, dates, height * width)
-        for k in range(features):
-            values[k] = (values[k] - self.mean[k]) / self.scale[k]
+        standardise(values, self.mean, self.scale)
         clock.lap("features")
         every = block_distances(values, self.references, self.limits, min_dates=self.min_dates)
         if self.centroids > 1:

@@ -24,10 +24,8 @@ TILE = (128, 128)
 """Rows and columns computed together: their series stay in the last-level cache."""
 BASE_MEMORY = 420 << 20
 """Resident size of a worker with all libraries loaded and kernels compiled."""
-CHUNKS_IN_FLIGHT = 10
-"""Chunks that Zarr fetches and decodes at once."""
-DATES_AT_ONCE = 8
-"""Dates read in one call at most."""
+CHUNKS_IN_FLIGHT = 16
+"""Chunks that are fetched and decoded at once."""
 
 
 class Block(NamedTuple):
@@ -227,7 +225,7 @@ class _Sizes(NamedTuple):
         height, width = block.y1 - block.y0, block.x1 - block.x0
         rows, columns = min(self.cube_chunk, height) + 4 * self.halo, width + 2 * self.halo
         strips = min(2, math.ceil(height / self.cube_chunk)) * rows * columns * self.bytes_in
-        transit = DATES_AT_ONCE * rows * columns * 4 + CHUNKS_IN_FLIGHT * self.cube_chunk**2 * 8
+        transit = CHUNKS_IN_FLIGHT * self.cube_chunk**2 * 8
         channels = 2 * len(self.recipe.polarisations) - 1
         series = 3 * channels * len(self.recipe.dates) * 4
         tile = TILE[0] * TILE[1] * (3 * series + self.bytes_in + 400)

@@ -83,7 +83,7 @@ def _mean(block: NDArray[np.uint16], step: int) -> NDArray[np.float32]:
     count = known.sum(axis=(1, 3))
     total = np.where(known, tiled, 0).sum(axis=(1, 3), dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        return (total / count * 1e-4).astype(np.float32)
+        return np.asarray(total / count * 1e-4, np.float32)
 
 
 def _cells(block: NDArray[np.generic], step: int, fill: int) -> NDArray[np.generic]:

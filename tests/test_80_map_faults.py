@@ -1,0 +1,249 @@
+"""What can die while a map is made, what is left on disk, and that running again completes it.
+
+| fault | left behind | run again |
+|---|---|---|
+| process killed -9 after n blocks | template, n records | computes the others only |
+| killed while the template is written | arrays without a root document | writes it again |
+| worker killed | nothing of the block, or a part | block is computed again |
+| a chunk of the cube is damaged | all other blocks, their records | once repaired: those blocks |
+| a block kills every worker | all other blocks, their records | that block only |
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_campaign import make_cube, make_model, workspace
+from test_60_mapping import fingerprint
+
+from cpazmal_scale import storage
+from cpazmal_scale.errors import BlocksFailed, StoreError
+from cpazmal_scale.execute import Executor, SerialExecutor, open_executor
+from cpazmal_scale.mapping import classify, open_map
+from cpazmal_scale.mapping.plan import Block, plan
+from cpazmal_scale.mapping.store import write_template
+
+BLOCKS = {"classify": {"block": 32}}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("campaign")
+    return make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return fingerprint(classify(workspace(tmp_path_factory.mktemp("run")), *data).url)
+
+
+@dataclass
+class Counting:
+    """Counts the executions of every block."""
+
+    inner: Executor
+    calls: Counter[Block]
+
+    @property
+    def workers(self) -> int:
+        return self.inner.workers
+
+    def run(self, function: Any, keys: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        for key, result in self.inner.run(function, keys):
+            self.calls[key] += 1
+            yield key, result
+
+
+@dataclass
+class Sabotaged:
+    """Runs something else in place of the function, which it is given."""
+
+    inner: Executor
+    sabotage: Any
+
+    @property
+    def workers(self) -> int:
+        return self.inner.workers
+
+    def run(self, function: Any, keys: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        return self.inner.run(functools.partial(self.sabotage, function), keys)
+
+
+def deadly(function: Any, block: Block, *, folder: str) -> Any:
+    """One block kills its worker once, when all but its record is on disk; another one always."""
+    with (Path(folder) / "calls").open("a") as calls:
+        calls.write(f"{block.name}\n")
+    if block.name == "y32-x64":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if block.name == "y0-x32" and not (Path(folder) / "died").exists():
+        (Path(folder) / "died").touch()
+        function(block)
+        progress = Path(function.keywords["map_url"].replace(".zarr", ".progress"))
+        (progress / f"block-{block.name}.json").unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return function(block)
+
+
+def unreachable(function: Any, block: Block) -> Any:
+    raise AssertionError(f"{block.name} was computed again")
+
+
+def records(url: str) -> list[str]:
+    return [
+        n for n in storage.list_names(url.replace(".zarr", ".progress")) if n.startswith("block-")
+    ]
+
+
+KILLED = """
+import sys; sys.path.insert(0, {tests!r})
+from small_campaign import workspace
+from cpazmal_scale.mapping import classify
+classify(workspace({folder!r}, classify={{"block": 32}}), {model!r}, {cube!r})
+"""
+
+
+def test_killed_run_continues(data, undisturbed, tmp_path: Path) -> None:
+    """kill -9 of the whole process after some blocks; only the others are computed again."""
+    enough = 5
+    config = workspace(tmp_path, **BLOCKS)
+    url = plan(config, *data).url
+    code = KILLED.format(
+        tests=str(Path(__file__).parent), folder=str(tmp_path), model=data[0], cube=data[1]
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    while len(records(url)) < enough and process.poll() is None:
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    left = len(records(url))
+    assert enough <= left < 12, "the process was to be killed in the middle"
+    with pytest.raises(StoreError, match="the map is not finished"):
+        open_map(url)
+    counting = Counting(SerialExecutor(), Counter())
+    made = classify(config, *data, executor=counting)
+    assert made.blocks_executed == counting.calls.total() == 12 - left
+    assert made.blocks_skipped == left
+    assert fingerprint(url) == undisturbed
+
+
+def test_resumed_run_keeps_the_first_ones_blocks(data, undisturbed, tmp_path: Path) -> None:
+    """Another block size does not throw finished blocks away."""
+    first = Sabotaged(SerialExecutor(), fail_late)
+    with pytest.raises(BlocksFailed):
+        classify(workspace(tmp_path, **BLOCKS), *data, executor=first)
+    made = classify(workspace(tmp_path, classify={"block": 96}), *data)
+    assert (made.blocks_executed, made.blocks_skipped) == (4, 8)
+    assert fingerprint(made.url) == undisturbed
+
+
+def fail_late(function: Any, block: Block) -> Any:
+    if block.y0 == 64:
+        raise StoreError("the disk is full", where="here")
+    return function(block)
+
+
+def test_failed_blocks_are_named_and_nothing_is_published(data, tmp_path: Path) -> None:
+    sabotaged = Sabotaged(SerialExecutor(), fail_late)
+    with pytest.raises(BlocksFailed, match=r"4 of 12 blocks failed: y64-x0.*the disk is full"):
+        classify(workspace(tmp_path, **BLOCKS), *data, executor=sabotaged)
+    url = plan(workspace(tmp_path), *data).url
+    assert len(records(url)) == 8
+    with pytest.raises(StoreError, match="not finished"):
+        open_map(url)
+
+
+def test_killed_workers_and_a_deadly_block(data, undisturbed, tmp_path: Path) -> None:
+    """A worker's death costs its blocks again; the block that kills every worker is named."""
+    config = workspace(tmp_path, **BLOCKS)
+    url = plan(config, *data).url
+    cluster = config.cluster.model_copy(update={"kind": "local", "workers": 2})
+    sabotage = functools.partial(deadly, folder=str(tmp_path))
+    with (
+        open_executor(cluster) as executor,
+        pytest.raises(BlocksFailed, match=r"1 of 12 .*y32-x64: it killed three workers"),
+    ):
+        classify(config, *data, executor=Sabotaged(executor, sabotage))
+    calls = Counter((tmp_path / "calls").read_text().split())
+    assert len(calls) == 12
+    assert calls["y32-x64"] >= 3
+    assert calls["y0-x32"] >= 2
+    assert len(records(url)) == 11
+    with pytest.raises(StoreError, match="not finished"):
+        open_map(url)
+    again = classify(config, *data)
+    assert (again.blocks_executed, again.blocks_skipped) == (1, 11)
+    assert fingerprint(url) == undisturbed
+
+
+@pytest.mark.parametrize("damage", ["flipped", "lost"])
+def test_damaged_chunk_fails_its_blocks_only(damage: str, data, tmp_path: Path) -> None:
+    """A flipped byte or a lost chunk is an error, never a number; after the repair all is well."""
+    cube = make_cube(f"{tmp_path}/cube.zarr")
+    chunk = Path(cube) / "HV/c/5/0/0"
+    whole = chunk.read_bytes()
+    if damage == "lost":
+        chunk.unlink()
+    else:
+        chunk.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
+    config = workspace(tmp_path, **BLOCKS)
+    reason = {"lost": "a chunk is lost", "flipped": "cannot be decoded"}[damage]
+    with pytest.raises(BlocksFailed, match=rf"4 of 12 blocks failed.*HV/c/5/0/0: .*{reason}"):
+        classify(config, data[0], cube)
+    chunk.write_bytes(whole)
+    made = classify(config, data[0], cube)
+    assert (made.blocks_executed, made.blocks_skipped) == (4, 8)
+
+
+def test_killed_while_the_template_is_written(data, undisturbed, tmp_path: Path) -> None:
+    """Without its root document there is no map; the template is written over what is left."""
+    config = workspace(tmp_path)
+    made = plan(config, *data)
+    write_template(made)
+    (Path(made.url) / "zarr.json").unlink()
+    (Path(made.url) / "margin" / "zarr.json").write_text("{")
+    assert fingerprint(classify(config, *data).url) == undisturbed
+
+
+def test_killed_before_it_was_published(data, undisturbed, tmp_path: Path) -> None:
+    """Every block recorded, but no summary or mark: nothing is computed, the map is published."""
+    config = workspace(tmp_path)
+    url = classify(config, *data).url
+    summary = Path(url.replace(".zarr", ".json"))
+    digests = json.loads(summary.read_text())["blocks"]
+    for digest in digests:
+        name = f"block-{Block(*digest['block']).name}.json"
+        storage.write_json(storage.join(url.replace(".zarr", ".progress"), name), digest)
+    summary.unlink()
+    root = json.loads((Path(url) / "zarr.json").read_text())
+    root["attributes"]["complete"] = False
+    (Path(url) / "zarr.json").write_text(json.dumps(root))
+    again = classify(config, *data, executor=Sabotaged(SerialExecutor(), unreachable))
+    assert (again.blocks_executed, again.blocks_skipped) == (0, 4)
+    assert fingerprint(url) == undisturbed
+
+
+def test_another_model_at_the_same_address(data, tmp_path: Path) -> None:
+    """A map begun with one model is not continued with another."""
+    model = make_model(f"{tmp_path}/model.zarr")
+    config = workspace(tmp_path, **BLOCKS)
+    with pytest.raises(BlocksFailed):
+        classify(config, model, data[1], executor=Sabotaged(SerialExecutor(), fail_late))
+    first = plan(config, model, data[1])
+    storage.remove(model, recursive=True)
+    make_model(model, config.model_copy(update={"seed": 7}))
+    made = classify(config, model, data[1])
+    assert made.id != first.id
+    with pytest.raises(StoreError):
+        open_map(first.url)
