@@ -255,8 +255,8 @@ def test_index_refuses_what_cannot_be_sampled() -> None:
     with pytest.raises(SampleError, match="class ICA has 1 usable group, ") as caught:
         index_of(cube, polygons=half)
     assert "ICA" in str(caught.value.remedy)
-    with pytest.raises(SampleError, match="no polarisation VV") as caught:
-        index_of(cube, polarisations=("VV",))
+    with pytest.raises(SampleError, match="no polarisation VH") as caught:
+        index_of(cube, polarisations=("HH", "VH"))
     assert "HH, HV" in str(caught.value.remedy)
     with pytest.raises(SampleError, match="no CRS"):
         index_of(cube.drop_vars("spatial_ref"))
@@ -332,6 +332,27 @@ def test_series_refuse_another_window_or_cube() -> None:
         window_series(cube.isel(y=slice(40)), index, FEATURES, ["HH"])
     with pytest.raises(SampleError, match="no date"):
         window_series(cube.isel(time=slice(0)), index, FEATURES, ["HH"])
+
+
+def test_real_scenes_give_bright_and_dark_classes(shared_data: Path, tmp_path: Path) -> None:
+    from cpazmal_scale.config import RunConfig
+    from cpazmal_scale.cube.ingest import ingest
+    from cpazmal_scale.cube.open import open_cube
+
+    example = Path(__file__).parents[1] / "docs" / "examples" / "sentinel1-rtc.yaml"
+    burst = shared_data / "s1-rtc" / "T137-292323-IW2"
+    if not burst.is_dir() or not example.exists():
+        pytest.skip("the Sentinel-1 RTC burst or its example configuration is not here")
+    run = RunConfig.load(example, workspace=str(tmp_path))
+    ingest(run.model_copy(update={"ingest": run.ingest.model_copy(update={"scenes": str(burst)})}))
+    cube = open_cube(f"{tmp_path}/cubes/T137-292323-IW2.zarr")
+    index = self_labelled(cube, run.samples, run.features, run.seed, ("VV", "VH"))
+    series = window_series(cube, index, run.features, ("VV", "VH"))
+    level = [series.values[(index["class"] == f"C{n}").to_numpy(), 0].mean() for n in range(1, 5)]
+    assert len(index) > 150
+    assert level == sorted(level)
+    assert level[3] - level[0] > 0.3  # nepers: 2.6 dB
+    assert np.isfinite(series.values).all()
 
 
 # Store and SQL

@@ -13,7 +13,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import MASK_BITS
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.samples.edges import PixelEdges
-from cpazmal_scale.samples.pixels import Progress, window_pixels
+from cpazmal_scale.samples.pixels import Progress, require_data, window_pixels
 from cpazmal_scale.samples.polygons import require_groups
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def window_index(
     """
     import pandas as pd
 
+    require_data(cube, polarisations)
     where = cube.attrs.get("beam", "the cube")
     grid = PixelEdges(cube)
     chosen = polygons[polygons["class"].isin(list(samples.classes))].to_crs(grid.crs)
