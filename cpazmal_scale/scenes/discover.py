@@ -6,7 +6,8 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,29 +101,25 @@ def list_files(url: str) -> tuple[list[str], str]:
     Raises:
         StoreMissing: there is nothing at the URL.
     """
-    import fsspec
-
     url = storage.absolute(url)
-    filesystem, path = fsspec.core.url_to_fs(url)
-    if any(sign in path for sign in "*?["):
-        paths = filesystem.glob(path)
-        folder = re.split(r"[*?\[]", url)[0].rsplit("/", 1)[0]
-    elif filesystem.isfile(path):
-        paths, folder = [path], url.rsplit("/", 1)[0]
-    else:
-        paths, folder = filesystem.find(path), url
-    if not paths:
+    found = storage.find(url)
+    if not found:
         raise StoreMissing("no scenes are here", where=url, remedy="check the path or bucket")
-    remote = storage.is_remote(url)
-    named = [filesystem.unstrip_protocol(p) if remote else str(p) for p in paths]
-    return sorted(p for p in named if p.lower().endswith(SUFFIXES)), folder
+    folder = re.split(r"[*?\[]", url)[0]
+    if folder != url or found == [url]:
+        folder = folder.rsplit("/", 1)[0]
+    return [one for one in found if one.lower().endswith(SUFFIXES)], folder
 
 
 def _table(ingest: Ingest, folder: str) -> list[naming.Row]:
-    url = ingest.table or storage.join(folder, "acquisitions.csv")
-    if ingest.table is None and not storage.exists(url):
-        return []
-    return naming.read_table(url)
+    """The table given, else `acquisitions.csv` in the scenes' folder or the one above."""
+    if ingest.table is not None:
+        return naming.read_table(ingest.table)
+    for place in (folder, folder.rsplit("/", 1)[0]):
+        url = storage.join(place, "acquisitions.csv")
+        if storage.exists(url):
+            return naming.read_table(url)
+    return []
 
 
 def _candidate(url: str, named: naming.Named, rules: Naming, table: list[naming.Row]) -> Candidate:
@@ -202,15 +199,20 @@ def _describe(
 
 
 def _describe_file(member: Candidate, rules: Naming, *, check: bool) -> SceneFile:
-    with opened(member.url) as raster:
+    """Hash, header and, with `check`, a look at the values while the hash is computed."""
+    with opened(member.url) as raster, ThreadPoolExecutor(1) as beside:
         geobox = geobox_of(raster, member.url)
         bands = _bands(raster, member, rules)
-        with Path(raster.name).open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        file = SceneFile(member.url, digest, bands, geobox, rules.scale, rules.mask_codes)
+        digest = beside.submit(_sha256, raster.name)
+        file = SceneFile(member.url, "", bands, geobox, rules.scale, rules.mask_codes)
         if check:
             check_file(raster, file)
-    return file
+        return replace(file, sha256=digest.result())
+
+
+def _sha256(path: str) -> str:
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _bands(raster: Any, member: Candidate, rules: Naming) -> tuple[str, ...]:
