@@ -77,9 +77,11 @@ def _ranked_clusters(levels: NDArray[np.float32], clusters: int, seed: int) -> N
 
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
 
     flat = _filled(levels).reshape(len(levels), -1)
-    with warnings.catch_warnings():
+    # One thread: several would add up the centres in any order, and the bits would differ.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = KMeans(clusters, n_init=10, random_state=seed).fit_predict(flat)
     present = np.unique(found)
