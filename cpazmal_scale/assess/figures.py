@@ -84,7 +84,7 @@ def _centred(colour: str, size: int, weight: str = "normal") -> dict[str, Any]:
 def reliability_figure(validation: CrossValidation, methods: Sequence[str] | None = None) -> Figure:
     """Share of right predictions against confidence, with how often each confidence occurs.
 
-    Bins with fewer than one prediction in five hundred are left out of the curves.
+    Bins with fewer than one prediction in two hundred are left out of the curves.
 
     Args:
         validation: the counted predictions.
@@ -113,7 +113,7 @@ def reliability_figure(validation: CrossValidation, methods: Sequence[str] | Non
         own = table[table["method"] == name]
         share = own["predictions"] / max(int(own["predictions"].sum()), 1)
         error = expected_calibration_error(validation.reliability[validation.methods.index(name)])
-        drawn = own[share >= 0.002]
+        drawn = own[share >= 0.005]
         colour = _COLOURS[place % len(_COLOURS)]
         label = f"{name}, ECE {error:.3f}"
         upper.plot(
@@ -127,7 +127,7 @@ def reliability_figure(validation: CrossValidation, methods: Sequence[str] | Non
         edges = [*own["low"], 1.0]
         lower.stairs(100 * share, edges, color=colour, linewidth=1.5)
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of right predictions")
-    upper.legend(frameon=False, loc="upper left", fontsize=9, labelcolor=_INK)
+    upper.legend(frameon=False, loc="best", fontsize=9, labelcolor=_INK)
     lower.set(xlabel="confidence (probability of the predicted class)", ylabel="predictions, %")
     for axis in (upper, lower):
         axis.grid(color=_GRID, linewidth=0.6)

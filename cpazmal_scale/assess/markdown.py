@@ -45,6 +45,8 @@ def count(value: int) -> str:
 
 def seconds(value: float) -> str:
     """A duration."""
+    if value < 0.1:
+        return f"{1000 * value:.0f} ms"
     if value < 10:
         return f"{value:.2f} s"
     return f"{value:.0f} s" if value < 120 else f"{int(value) // 60} min {int(value) % 60:02d} s"

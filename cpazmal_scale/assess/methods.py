@@ -29,7 +29,7 @@ DEFAULT = (SOFT, VOTE, EUCLID, FOREST)
 """What a report compares unless told otherwise."""
 
 _NEIGHBORS = 25
-_TREES = 200
+_TREES = 100
 
 
 class Fitted(NamedTuple):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.assess.validation import CrossValidation, Difference
 
 _WORST = 6
+_FITTING = 0.05
 _RELIABILITY = (
     "A point on the diagonal is right as often as it claims. `DTW barycenter (vote)` gives "
     "shares of votes, `random forest` shares of trees; neither was calibrated. The other "
@@ -59,7 +60,7 @@ def accuracy(own: CrossValidation, subject: str, baseline: str, *, folder: str) 
         "### Polygons behind most errors",
         _worst_table(own, subject if subject in own.methods else own.methods[0]),
         "### Are the probabilities to be believed?",
-        _RELIABILITY,
+        f"{_RELIABILITY} {believable(own, subject)}",
         f"![Reliability diagram]({folder}/reliability.png)",
     ]
 
@@ -94,6 +95,25 @@ def _compared(own: CrossValidation, gap: Difference) -> str:
     return (
         f"**{winner} is ahead, but not decidedly**: {figures} ({span}, with zero): {polygons} "
         "polygons cannot tell the two apart."
+    )
+
+
+def believable(own: CrossValidation, method: str) -> str:
+    """Whether a method claims what it keeps, from its mean confidence and its share right."""
+    if method not in own.methods:
+        return ""
+    count, claimed, right = own.reliability[own.methods.index(method)].sum(axis=0)
+    if not count:
+        return f"{method} gave no probabilities."
+    gap = float((claimed - right) / count)
+    figures = f"mean confidence {md.number(claimed / count)}, right {md.number(right / count)}"
+    if abs(gap) < _FITTING:
+        return f"On the whole {method} claims what it keeps: {figures}."
+    if gap > 0:
+        return f"**{method} is too sure of itself**: {figures}."
+    return (
+        f"**{method} is too cautious**: {figures}. Its probabilities rank predictions; they are not "
+        "frequencies."
     )
 
 
@@ -176,7 +196,7 @@ def _worst_table(own: CrossValidation, method: str) -> str:
 def against_reference(own: MapComparison) -> list[str]:
     """The map beside the reference raster."""
     table = own.table()
-    header = ["pixels", "number", "no data", "rejected", "overall accuracy", "macro-F1"]
+    header = ["reference", "pixels", "no data", "rejected", "overall accuracy", "macro-F1"]
     header += [f"F1 {name}" for name in own.classes]
     rows = [
         (
@@ -200,11 +220,11 @@ def _foreign(own: MapComparison) -> list[str]:
     table = table[table["pixels"] > 0]
     if table.empty:
         return ["The map knows every class of the reference."]
-    classes = f"{len(own.classes)} classes"
     text = (
         f"**{md.per_cent(own.forced)} of the labelled pixels that the map classifies belong to "
-        f"classes it was never shown** ({', '.join(table.index)}). A map of {classes} forces them "
-        f"into one of the {classes} unless it rejects them; they do not enter the accuracies above:"
+        f"classes it was never shown** ({', '.join(table.index)}). It gives them one of its "
+        f"{len(own.classes)} classes all the same, unless it rejects them; they do not enter the "
+        "accuracies above:"
     )
     rows = [
         (
