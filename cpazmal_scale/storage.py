@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from zarr.abc.store import Store
 
 
+_CLIENT_LIBRARIES = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "adlfs"})
+
+
 def is_remote(url: str) -> bool:
     """Whether the URL needs fsspec; plain paths and `file://` do not."""
     return "://" in url and not url.startswith("file://")
@@ -43,7 +46,14 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
     # Another process may have written a moment ago: listings must not come from a cache.
     options = {"use_listings_cache": False} if url.startswith("s3://") else {}
-    filesystem, path = fsspec.core.url_to_fs(url, **options)
+    try:
+        filesystem, path = fsspec.core.url_to_fs(url, **options)
+    except (ImportError, ValueError) as error:
+        raise StoreError(
+            f"this kind of address cannot be used ({error})",
+            where=url,
+            remedy="use a path, s3://, or install what the message names",
+        ) from None
     return filesystem, str(path)
 
 
@@ -70,6 +80,14 @@ def _one_sentence(url: str, action: str) -> Iterator[None]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreError(
             f"cannot {action} ({reason})", where=url, remedy="check that the store is reachable"
+        ) from None
+    except Exception as error:
+        # Stores raise errors of their own client libraries, none of which is imported here.
+        if type(error).__module__.partition(".")[0] not in _CLIENT_LIBRARIES:
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StoreError(
+            f"cannot {action} ({reason})", where=url, remedy="check endpoint and credentials"
         ) from None
 
 
@@ -171,6 +189,24 @@ def list_names(url: str) -> list[str]:
             return []
         own = path.rstrip("/")
         return sorted(p.rstrip("/").rsplit("/", 1)[-1] for p in found if p.rstrip("/") != own)
+
+
+def find(url: str) -> list[str]:
+    """Sorted URLs of all files below a folder, of those a glob matches, or of the one file.
+
+    Raises:
+        StoreMissing: there is no such bucket.
+        StoreError: the store refuses or cannot be reached.
+    """
+    with _one_sentence(url, "list"):
+        filesystem, path = _filesystem(url)
+        if any(sign in path for sign in "*?["):
+            paths = filesystem.glob(path)
+        else:
+            paths = [path] if filesystem.isfile(path) else filesystem.find(path)
+        if is_remote(url):
+            return sorted(filesystem.unstrip_protocol(found) for found in paths)
+        return sorted(str(found) for found in paths)
 
 
 def remove(url: str, *, recursive: bool = False) -> None:
