@@ -270,7 +270,7 @@ def barycenters_figure(
                 axis.plot(days, known, color=colours[code], lw=1.8, label=code if m == 0 else None)
         axis.set_title(_in_words(name), fontsize=10)
         axis.grid(alpha=0.25)
-        locator = AutoDateLocator(maxticks=7)
+        locator = AutoDateLocator(minticks=3, maxticks=9)
         axis.xaxis.set_major_locator(locator)
         axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     handles, names = axes[0, 0].get_legend_handles_labels()

@@ -56,6 +56,19 @@ class MapResult:
         """Grid pixels per second that a block is being computed."""
         return self.shape[0] * self.shape[1] / max(self.stages["all"], 1e-9)
 
+    def __str__(self) -> str:
+        rows = [
+            f"  {code:<5}{row['name']:<20}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
+            for code, row in self.areas.iterrows()
+        ]
+        height, width = self.shape
+        done = (
+            f"map {self.id} of {height} x {width} px: {self.blocks_executed} blocks computed, "
+            f"{self.blocks_skipped} found, {self.pixels_per_second:,.0f} pixels per second, "
+            f"{self.peak_memory / 2**20:.0f} MiB per worker"
+        )
+        return "\n".join([done, *rows])
+
     @property
     def areas(self) -> pd.DataFrame:
         """Table by class: name, pixels, km², share of the mapped area."""
