@@ -18,8 +18,8 @@ from cpazmal_scale.assess import methods
 from cpazmal_scale.assess.cross_validate import cross_validate
 from cpazmal_scale.assess.figures import confusion_figure, png
 from cpazmal_scale.assess.report import Campaign, Performance, Report, Stage, write_report
-from cpazmal_scale.assess.sections import believable, verdict
 from cpazmal_scale.assess.validation import CrossValidation
+from cpazmal_scale.assess.verdicts import believable, verdict
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.execute import DaskExecutor, ThreadExecutor

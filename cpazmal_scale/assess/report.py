@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
-from cpazmal_scale.assess import sections
+from cpazmal_scale.assess import sections, verdicts
 from cpazmal_scale.assess.methods import FOREST, SOFT
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def markdown(report: Report, folder: str = "report") -> str:
     parts += [f"> {remark}" for remark in report.remarks]
     parts += [f"![{picture.caption}]({picture.path})" for picture in report.pictures]
     if report.validation is not None:
-        parts += sections.accuracy(
+        parts += verdicts.accuracy(
             report.validation, report.map_method, report.baseline, folder=folder
         )
     if report.comparison is not None:
