@@ -6,14 +6,19 @@ import json
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from cpazmal_scale.dtw.averaging import barycenter, barycenters
 from cpazmal_scale.dtw.band import band_limits
 from cpazmal_scale.dtw.block import block_distances
 from cpazmal_scale.dtw.decision import Decision, decide
-from cpazmal_scale.dtw.estimating import Scaling, checked_labels, checked_series, labels_of
+from cpazmal_scale.dtw.estimating import (
+    Scaling,
+    SeriesClassifier,
+    checked_labels,
+    checked_series,
+    labels_of,
+)
 from cpazmal_scale.dtw.temperature import fit_temperature, group_folds
 
 if TYPE_CHECKING:
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
 _ARRAYS = ("classes_", "barycenters_", "tau_", "mean_", "scale_")
 
 
-class NearestBarycenter(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class NearestBarycenter(SeriesClassifier):
     """Class of the nearest DTW barycenter, feature by feature.
 
     Each feature is z-scored with the training mean and standard deviation. For every class and

@@ -5,11 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+
+class SeriesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier of series in which NaN marks missing dates."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.three_d_array = True
+        return tags
 
 
 class Scaling(NamedTuple):

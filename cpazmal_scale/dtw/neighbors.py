@@ -6,11 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from cpazmal_scale.dtw.band import band_limits
-from cpazmal_scale.dtw.estimating import Scaling, checked_labels, checked_series, labels_of
+from cpazmal_scale.dtw.estimating import (
+    Scaling,
+    SeriesClassifier,
+    checked_labels,
+    checked_series,
+    labels_of,
+)
 from cpazmal_scale.dtw.pairs import distances
 
 if TYPE_CHECKING:
@@ -20,7 +25,7 @@ _ARRAYS = ("classes_", "series_", "codes_", "mean_", "scale_")
 _NO_CLASS = 255
 
 
-class KNeighborsDTW(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class KNeighborsDTW(SeriesClassifier):
     """Majority class of the k nearest training series, features dependent, exact.
 
     Missing dates of training series are interpolated in sample order, those of the series to be

@@ -1,0 +1,29 @@
+"""The recursion of the DTW room in a few plain lines, for comparison."""
+
+import numpy as np
+
+
+def naive(q, s, limits, weights=None, min_dates=1):
+    """DTW-AROW of `(K, T)` and `(K, T')`, float64, straight from its definition."""
+    q, s = np.atleast_2d(np.asarray(q, float)), np.atleast_2d(np.asarray(s, float))
+    rows, columns = q.shape[1], s.shape[1]
+    gone = np.isnan(q).any(axis=0)
+    total = np.full((rows, columns), np.inf)
+    for i in range(rows):
+        for j in range(limits[i][0], limits[i][1]):
+            cost = 0.0
+            if not gone[i]:
+                cost = ((q[:, i] - s[:, j]) ** 2).sum()
+                cost += 0.0 if weights is None else float(weights[i][j])
+            ways = [0.0] if i == j == 0 else []
+            if i and j:
+                ways.append(total[i - 1, j - 1])
+            if i and not gone[i] and not gone[i - 1]:
+                ways.append(total[i - 1, j])
+            if j and not gone[i]:
+                ways.append(total[i, j - 1])
+            total[i, j] = cost + min(ways, default=np.inf)
+    valid = rows - gone.sum()
+    if valid < max(min_dates, 1) or (gone.any() and np.isinf(total[-1, -1])):
+        return np.nan
+    return np.sqrt(total[-1, -1] * rows / valid)
