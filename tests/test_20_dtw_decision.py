@@ -47,7 +47,7 @@ def test_equals_the_twin(rule, features, classes, pixels, temperature, seed):
     rng = np.random.default_rng(seed)
     distances = (rng.random((features, classes, pixels)) * 4).astype(np.float32)
     distances[rng.random(distances.shape) < 0.03] = np.nan
-    tau, weights = rng.random(features) + 0.5, rng.random(features).round(1)
+    tau, weights = rng.random(features) + 0.5, rng.integers(0, 5, features) / 4
     made = decide(distances, tau, temperature, weights, decision=rule)
     for p in range(pixels):
         expected = twin(distances[:, :, p], tau, temperature, weights, rule)

@@ -135,7 +135,7 @@ def _limits_in_days(
     first = np.searchsorted(columns, rows - band, side="left")
     end = np.searchsorted(columns, rows + band, side="right")
     for i in np.flatnonzero(first >= end):
-        first[i] = _nearest(columns, rows[i])
+        first[i] = _nearer(columns, rows[i], first[i])
         end[i] = first[i] + 1
     first[0], end[-1] = 0, columns.size
     for i in range(1, rows.size):
@@ -147,5 +147,8 @@ def _limits_in_days(
     return np.stack([first, end], axis=1).astype(np.int32)
 
 
-def _nearest(columns: NDArray[np.float64], day: float) -> int:
-    return int(np.argmin(np.abs(columns - day)))
+def _nearer(columns: NDArray[np.float64], day: float, after: int) -> int:
+    """Of the columns around a day that has none within the band, the nearer one."""
+    if after == columns.size or (after > 0 and day - columns[after - 1] <= columns[after] - day):
+        return after - 1
+    return after
