@@ -38,7 +38,7 @@ def test_bursts_become_cubes_with_the_values_of_their_files(
         assert cube.attrs["polarisations"] == ["VV", "VH"]
         assert set(cube.sensor.to_numpy()) == {"S1A", "S1B"}
         assert cube.attrs["sat:orbit_state"] == "ascending"
-        assert (np.diff(cube.time.to_numpy()) > np.timedelta64(0)).all()
+        assert (np.diff(cube.time.to_numpy()) > np.timedelta64(0, "ns")).all()
         for polarisation in ("VV", "VH"):
             files = sorted(
                 (shared_data / "s1-rtc" / part.beam).glob(f"*_{polarisation}.tif"),

@@ -153,6 +153,7 @@ def cube_attributes(
         "title": f"Backscatter time series, beam {scene.beam}",
         "cpazmal_cube": layout.FORMAT,
         "software": f"cpazmal-scale {__version__}",
+        "reader": scene.reader_version,
         "beam": scene.beam,
         "radiometry": scene.radiometry,
         "chunk": chunk,
