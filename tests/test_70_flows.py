@@ -1,0 +1,65 @@
+"""Flows: every deployment leads to a flow, and only a hiccup of a store is worth another try."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import (
+    BlocksFailed,
+    CpazmalError,
+    SceneChanged,
+    StoreError,
+    StoreMissing,
+    WriterConflict,
+)
+
+ROOT = Path(__file__).parents[1]
+DEPLOYMENTS = yaml.safe_load((ROOT / "deploy" / "prefect.yaml").read_text())["deployments"]
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: d["entrypoint"])
+def test_every_deployment_leads_to_a_flow_with_a_form(deployment: dict[str, object]) -> None:
+    path, _, name = str(deployment["entrypoint"]).partition(":")
+    flow = getattr(import_module(path.removesuffix(".py").replace("/", ".")), name)
+    assert flow.name == name.replace("_", "-")
+    assert deployment["schedules"] == []
+    settings = flow.parameters.model_dump()["definitions"]["RunConfig"]["properties"]
+    assert set(settings) == set(RunConfig.model_fields)
+    assert all("description" in s or "$ref" in str(s) for s in settings.values())
+
+
+def test_all_five_flows_are_deployed() -> None:
+    flows = {str(d["entrypoint"]).split(":")[1] for d in DEPLOYMENTS}
+    assert flows == {"ingest", "train", "classify", "assess", "full_area_map"}
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (StoreError("the store is slow"), True),
+        (StoreMissing("not there"), False),
+        (WriterConflict("busy"), False),
+        (SceneChanged("other bytes"), False),
+        (BlocksFailed("one block"), False),
+        (ValueError("a bug"), False),
+    ],
+)
+def test_only_a_store_that_hiccups_is_tried_again(error: Exception, again: bool) -> None:
+    from prefect.states import Failed
+
+    from flows.runtime import is_transient
+
+    state = Failed(message=str(error), data=error)
+    assert is_transient(None, None, state) is again  # type: ignore[arg-type]
+    assert isinstance(error, CpazmalError | ValueError)
+
+
+def test_flow_modules_stay_thin() -> None:
+    for path in (ROOT / "flows").glob("*.py"):
+        if path.name != "runtime.py":
+            assert len(path.read_text().splitlines()) <= 60, path
