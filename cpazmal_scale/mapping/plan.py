@@ -233,19 +233,24 @@ class _Sizes(NamedTuple):
 
 
 def _edge(sizes: _Sizes, chunk: int, limit: int, workers: int) -> int:
-    """The largest block that fits 80 % of the memory and leaves every worker four blocks.
+    """The edge that reads least twice, fits 80 % of the memory and leaves workers four blocks each.
 
-    Larger blocks read fewer cube chunks twice; a block is never smaller than a cube chunk.
+    Larger blocks share fewer cube chunks with their neighbours. Of the edges that cut the grid into
+    as many blocks the smallest is taken, so that blocks are of one size.
     """
+
+    def count(edge: int) -> tuple[int, int]:
+        return math.ceil(sizes.shape[0] / edge), math.ceil(sizes.shape[1] / edge)
+
     unit = math.ceil(sizes.cube_chunk / chunk) * chunk
-    edge = unit
-    while True:
-        larger = edge + unit
-        many = math.ceil(sizes.shape[0] / larger) * math.ceil(sizes.shape[1] / larger)
-        fits = sizes.memory(Block(0, larger, 0, larger)) <= 0.8 * limit
-        if not fits or many < 4 * workers or larger > 8 * unit:
-            return edge
-        edge = larger
+    best = unit
+    for edge in range(2 * unit, 9 * unit, unit):
+        fits = sizes.memory(Block(0, edge, 0, edge)) <= 0.8 * limit
+        if not fits or math.prod(count(edge)) < 4 * workers:
+            break
+        if count(edge) != count(best):
+            best = edge
+    return best
 
 
 def _check_memory(made: MapPlan) -> None:
