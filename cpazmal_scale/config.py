@@ -175,8 +175,9 @@ class Train(Section):
 class Classify(Section):
     """Distances to classes (method §5)."""
 
-    decision: Literal["soft", "vote", "sum"] = "soft"
-    """How the features' distances become one class."""
+    decision: Literal["soft", "vote", "sum"] = "sum"
+    """How the features' distances become one class: by the `sum` of scaled distances (best
+    calibrated), the `soft` mean of each feature's probabilities, or a `vote` of the features."""
     reject: float | None = Field(None, gt=0)
     """Pixels farther from every class than this multiple of the within-class distance are rejected
     (254)."""

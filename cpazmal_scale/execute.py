@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -172,6 +173,7 @@ def _local_cluster(cluster: Cluster, workers: int) -> Iterator[str]:
             memory_limit=f"{cluster.memory_gib}GiB",
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
         ) as local,
     ):
         yield local.scheduler_address

@@ -76,6 +76,7 @@ def assess(
         SampleError: too few groups for the folds.
     """
     from cpazmal_scale.assess.cross_validate import cross_validate
+    from cpazmal_scale.assess.methods import BY_DECISION, DEFAULT
     from cpazmal_scale.assess.report import Report, write_report
     from cpazmal_scale.execute import open_executor
 
@@ -86,6 +87,7 @@ def assess(
             windows["class"].to_numpy(),
             windows["group"].to_numpy(),
             config,
+            methods=tuple(dict.fromkeys((BY_DECISION[config.classify.decision], *DEFAULT))),
             executor=executor,
             progress=progress,
         )
@@ -101,6 +103,7 @@ def assess(
         pictures=_pictures(config, result),
         opening=_opening(config, result),
         remarks=(CLUSTERED,) if config.samples.polygons is None else (),
+        map_method=BY_DECISION[config.classify.decision],
     )
     url = storage.join(config.workspace, "report.md")
     write_report(url, report)
@@ -147,8 +150,18 @@ def _campaign(config: RunConfig, features: tuple[str, ...]) -> Campaign:
         pixel=f"{width:.6g}{unit}",
         crs=facts["crs"],
         features=features,
-        simulated=bool(cube.attrs.get("simulated", False)),
+        simulated=_is_simulated(config.assess.truth),
     )
+
+
+def _is_simulated(truth: str | None) -> bool:
+    """Whether the reference says that it was simulated."""
+    import rasterio
+
+    if truth is None:
+        return False
+    with storage.open_local(truth) as path, rasterio.open(path, driver="GTiff") as raster:
+        return bool(raster.tags().get("simulated") == "yes")
 
 
 def _performance(result: MapResult | None, seconds: Mapping[str, float]) -> Performance:

@@ -223,7 +223,7 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
 
 
 def export_map(config: RunConfig) -> list[str]:
-    """The latest map as GeoTIFF and picture: beside it, and as the workspace's `map.tif`, `map.png`.
+    """The latest map as GeoTIFF and picture, beside it and as the workspace's `map.tif`, `map.png`.
 
     Raises:
         StoreMissing: no map was published.

@@ -98,7 +98,7 @@ def test_no_module_does_work_when_imported() -> None:
         "catalog",
         "workspace",
         "stages",
-        "job",
+        "report",
         "cli",
     ]
     rooms = [p.parent.name for p in PACKAGE.glob("*/__init__.py")]

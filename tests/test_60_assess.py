@@ -37,7 +37,7 @@ CONFIG = RunConfig.parse(
     }
 )
 ONCE = CONFIG.model_copy(update={"assess": CONFIG.assess.model_copy(update={"repeats": 1})})
-QUICK = (methods.SOFT, methods.VOTE, methods.EUCLID)
+QUICK = (methods.SUM, methods.VOTE, methods.EUCLID)
 Case = tuple[WindowSeries, "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
 
 
@@ -140,7 +140,7 @@ def test_a_split_through_a_polygon_is_refused(case: Case) -> None:
 def test_nothing_is_learnt_from_the_test_side(case: Case) -> None:
     """Absurd values in other polygons of the same test side change no prediction."""
     series, labels, polygons = case
-    both = (methods.SOFT, methods.FOREST)
+    both = (methods.SUM, methods.FOREST)
     before = cross_validate(*case, ONCE, methods=both)
     seed = int(np.random.SeedSequence([CONFIG.seed, 0]).generate_state(1)[0])
     _, test = next(stratified_group_folds(labels, polygons, 3, seed))
@@ -234,17 +234,17 @@ def test_series_without_dates_are_errors_not_gaps(case: Case) -> None:
 def test_band_barycenters_and_seed_come_from_the_configuration() -> None:
     days = np.arange(12.0)
     parse = RunConfig.parse
-    in_days = methods.make(methods.SOFT, days, parse({"dtw": {"band_days": 22}}))
+    in_days = methods.make(methods.SUM, days, parse({"dtw": {"band_days": 22}}))
     assert (in_days.radius, in_days.band_days) == (None, 22)
     asked = {"dtw": {"radius": 2}, "train": {"barycenters": 3}, "seed": 9}
-    in_samples = methods.make(methods.SOFT, days, parse(asked))
+    in_samples = methods.make(methods.SUM, days, parse(asked))
     assert (in_samples.radius, in_samples.band_days) == (2, None)
     assert (in_samples.barycenters, in_samples.seed) == (3, 9)
     euclid = methods.make(methods.EUCLID, days, parse({}))
-    assert (euclid.radius, euclid.band_days, euclid.decision) == (0, None, "soft")
+    assert (euclid.radius, euclid.band_days, euclid.decision) == (0, None, "sum")
     near = methods.make(methods.NEIGHBORS, days, parse({"dtw": {"radius": 2}}))
     assert (near.n_neighbors, near.radius) == (25, 2)
-    never = methods.make(methods.SOFT, days, parse({"classify": {"reject": 1.5}}))
+    never = methods.make(methods.SUM, days, parse({"classify": {"reject": 1.5}}))
     assert never.reject is None
 
 
@@ -253,7 +253,7 @@ def test_vote_shares_what_it_would_learn_alone(case: Case) -> None:
     codes = np.searchsorted(CLASSES, labels)
     numbers = np.unique(polygons, return_inverse=True)[1]
     given = (series.values, codes, numbers, np.arange(12.0) * 11, CONFIG)
-    shared = list(methods.fit_methods((methods.SOFT, methods.VOTE), *given))[1]
+    shared = list(methods.fit_methods((methods.SUM, methods.VOTE), *given))[1]
     alone = next(methods.fit_methods((methods.VOTE,), *given))
     assert shared.model.decision == alone.model.decision == "vote"
     assert np.array_equal(shared.model.barycenters_, alone.model.barycenters_)
@@ -292,8 +292,8 @@ def test_classes_keep_the_order_of_the_configuration(case: Case) -> None:
 
 
 def test_intervals_are_those_of_a_plain_bootstrap(found: CrossValidation) -> None:
-    row = found.summary().loc[methods.SOFT]
-    counts = found.counts[found.methods.index(methods.SOFT)]
+    row = found.summary().loc[methods.SUM]
+    counts = found.counts[found.methods.index(methods.SUM)]
     rng, drawn = np.random.default_rng(0), []
     for _ in range(2000):
         total = np.zeros((3, 4))
@@ -317,14 +317,14 @@ def test_summary_is_the_mean_and_deviation_over_folds(found: CrossValidation) ->
 
 
 def test_a_method_does_not_differ_from_itself(found: CrossValidation) -> None:
-    nothing = found.difference(methods.SOFT, methods.SOFT)
+    nothing = found.difference(methods.SUM, methods.SUM)
     assert (nothing.value, nothing.low, nothing.high, nothing.decided) == (0, 0, 0, False)
-    there = found.difference(methods.SOFT, methods.FOREST)
-    back = found.difference(methods.FOREST, methods.SOFT)
+    there = found.difference(methods.SUM, methods.FOREST)
+    back = found.difference(methods.FOREST, methods.SUM)
     turned = (-back.value, -back.high, -back.low)
     assert (there.value, there.low, there.high) == pytest.approx(turned)
     with pytest.raises(ValueError, match="was not compared"):
-        found.difference(methods.SOFT, methods.NEIGHBORS)
+        found.difference(methods.SUM, methods.NEIGHBORS)
 
 
 def test_errors_are_attributed_to_polygons(found: CrossValidation) -> None:
@@ -359,12 +359,12 @@ def settled(own: CrossValidation, soft: float, forest: float) -> CrossValidation
 
 
 def test_verdict_says_who_wins_even_when_it_is_the_forest(found: CrossValidation) -> None:
-    lost = verdict(settled(found, 0.7, 0.9), methods.SOFT, methods.FOREST)
+    lost = verdict(settled(found, 0.7, 0.9), methods.SUM, methods.FOREST)
     assert lost.startswith("**random forest wins**: macro-F1 over all folds 0.900 against 0.700")
-    won = verdict(settled(found, 0.8, 0.6), methods.SOFT, methods.FOREST)
-    assert won.startswith("**DTW barycenter (soft) wins**")
+    won = verdict(settled(found, 0.8, 0.6), methods.SUM, methods.FOREST)
+    assert won.startswith("**DTW barycenter (sum) wins**")
     assert "near 0.33" in won
-    level = verdict(settled(found, 0.7, 0.7), methods.SOFT, methods.FOREST)
+    level = verdict(settled(found, 0.7, 0.7), methods.SUM, methods.FOREST)
     assert "not decidedly" in level
     assert "cannot tell the two apart" in level
 
@@ -373,13 +373,13 @@ def test_report_says_whether_probabilities_fit(found: CrossValidation) -> None:
     def claiming(confidence: float, right: float) -> str:
         bins = np.zeros_like(found.reliability)
         bins[:, 6] = 1000, 1000 * confidence, 1000 * right
-        return believable(replace(found, reliability=bins), methods.SOFT)
+        return believable(replace(found, reliability=bins), methods.SUM)
 
     assert "too cautious**: mean confidence 0.610, right 0.900" in claiming(0.61, 0.9)
     assert "too sure of itself**" in claiming(0.65, 0.4)
     assert "claims what it keeps" in claiming(0.65, 0.66)
     assert "no probabilities" in believable(
-        replace(found, reliability=0 * found.reliability), methods.SOFT
+        replace(found, reliability=0 * found.reliability), methods.SUM
     )
 
 

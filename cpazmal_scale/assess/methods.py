@@ -25,7 +25,10 @@ FOREST = "random forest"
 NEIGHBORS = "k-NN DTW"
 EUCLID_NEIGHBORS = "k-NN Euclidean"
 
-DEFAULT = (SOFT, VOTE, EUCLID, FOREST)
+BY_DECISION = {"soft": SOFT, "vote": VOTE, "sum": SUM}
+"""The method that maps with each setting of `classify.decision`."""
+
+DEFAULT = (SUM, VOTE, EUCLID, FOREST)
 """What a report compares unless told otherwise."""
 
 _NEIGHBORS = 25
@@ -52,7 +55,7 @@ def fit_methods(
     """Train each method on the same series, one after the other.
 
     Everything learnt (z-scores, imputation, barycenters, temperature) comes from these series.
-    The vote shares the barycenters of the soft decision when both are asked for.
+    The vote shares the barycenters of another decision that comes before it.
 
     Args:
         names: of the methods.
@@ -72,7 +75,7 @@ def fit_methods(
         model = make(name, days, config)
         model.fit(values, codes, **({} if name == FOREST else {"groups": groups}))
         fitted = Fitted(name, model, time.perf_counter() - started)
-        shared = fitted if name == SOFT else shared
+        shared = fitted if name in (SOFT, SUM) else shared
         yield fitted
 
 
@@ -186,7 +189,7 @@ _MAKERS: dict[str, _Maker] = {
     SOFT: lambda days, config: _barycenter("soft", days, config),
     VOTE: lambda days, config: _barycenter("vote", days, config),
     SUM: lambda days, config: _barycenter("sum", days, config),
-    EUCLID: lambda days, config: _barycenter("soft", days, _euclid(config)),
+    EUCLID: lambda days, config: _barycenter(config.classify.decision, days, _euclid(config)),
     FOREST: lambda _days, config: _forest(config),
     NEIGHBORS: lambda days, config: _neighbors(days, config),
     EUCLID_NEIGHBORS: lambda days, config: _neighbors(days, _euclid(config)),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
 from cpazmal_scale.assess import sections, verdicts
-from cpazmal_scale.assess.methods import FOREST, SOFT
+from cpazmal_scale.assess.methods import FOREST, SUM
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ class Report:
     opening: str = ""
     """Python lines that open the map."""
     remarks: tuple[str, ...] = ()
-    map_method: str = SOFT
+    map_method: str = SUM
     """The compared method that made the map."""
     baseline: str = FOREST
 

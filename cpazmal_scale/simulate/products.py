@@ -80,7 +80,7 @@ def write_rasters(
         truth = stack.enter_context(
             created(home / "truth.tif", world.grid, whole, ("class",), dtype="uint8", nodata=0)
         )
-        truth.update_tags(classes=",".join(names))
+        truth.update_tags(classes=",".join(names), simulated="yes")
         dem = stack.enter_context(
             created(
                 home / "dem.tif", world.grid, whole, ("elevation",), dtype="float32", nodata=NODATA
