@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ARRAYS = ("classes_", "series_", "codes_", "mean_", "scale_")
 _NO_CLASS = 255
+_SERIES_AT_ONCE = 8192
 
 
 class KNeighborsDTW(SeriesClassifier):
@@ -89,11 +90,20 @@ class KNeighborsDTW(SeriesClassifier):
             raise ValueError(f"series must have the {length} dates of the training")
         pair = None if self.days is None else (self.days, self.days)
         table = band_limits(length, length, radius=self.radius, days=pair, band_days=self.band_days)
-        every = distances(
-            values, self.series_, limits=table, min_dates=self.min_dates, threads=self.threads
-        )
-        order = np.argsort(every, axis=1, kind="stable")[:, : self.n_neighbors]
-        return np.take_along_axis(every, order, axis=1), order
+        nearest = np.empty((len(values), min(self.n_neighbors, len(self.series_))), np.intp)
+        away = np.empty(nearest.shape, np.float32)
+        for start in range(0, len(values), _SERIES_AT_ONCE):
+            some = slice(start, start + _SERIES_AT_ONCE)
+            every = distances(
+                values[some],
+                self.series_,
+                limits=table,
+                min_dates=self.min_dates,
+                threads=self.threads,
+            )
+            nearest[some] = np.argsort(every, axis=1, kind="stable")[:, : nearest.shape[1]]
+            away[some] = np.take_along_axis(every, nearest[some], axis=1)
+        return away, nearest
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Share of the neighbours in each class `(N, C)`; NaN where too few dates are valid."""

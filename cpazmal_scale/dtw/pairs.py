@@ -12,7 +12,7 @@ from cpazmal_scale.dtw.block import block_distances
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_ROWS_AT_ONCE = 8192
+_ROWS_AT_ONCE = 2048
 
 
 class Alignment(NamedTuple):
