@@ -27,16 +27,13 @@ def _host() -> tuple[int, bool]:
     """Lanes that fit the host's registers five times over, and whether it fuses multiply-add."""
     name = config.CPU_NAME or binding.get_host_cpu_name()
     known = config.CPU_FEATURES
-    if known is None and config.CPU_NAME is None:
+    if known is None:
         known = binding.get_host_cpu_features().flatten()
-    has = {part[1:] for part in (known or "").split(",") if part.startswith("+")}
-    if name in ("znver4", "znver5"):
-        return 64, True
-    if "avx512f" in has:
-        return 32, True
-    if "neon" in has or name.startswith("apple") or "fp-armv8" in has:
-        return 16, True
-    return 16, "fma" in has
+    has = {part[1:] for part in known.split(",") if part.startswith("+")}
+    fused = bool({"fma", "neon", "fp-armv8"} & has)
+    if "avx512f" in has and fused:
+        return (64 if name in ("znver4", "znver5") else 32), True
+    return 16, fused
 
 
 LANES, _FUSED = _host()
