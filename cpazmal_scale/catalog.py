@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["cube", "samples", "model", "map"]
 
+CODED = ("class", "n_valid_dates")
+"""Variables of a map that stay whole numbers when it is opened."""
+
 _ATTEMPTS = 20
 
 
@@ -167,13 +170,10 @@ def _reader(product: Entry) -> Any:
     metadata = {"kind": product.kind, **product.metadata}
     if product.kind == "samples":
         return PandasParquet(Parquet(url), metadata=metadata)
-    cube = product.kind == "cube"
+    options: dict[str, Any] = {"consolidated": product.kind == "cube"}
+    if product.kind == "map":
+        options["mask_and_scale"] = dict.fromkeys(CODED, False)
     reader = XArrayDatasetReader(
-        Zarr(url),
-        metadata=metadata,
-        chunks={},
-        consolidated=cube,
-        decode_coords="all",
-        **({} if cube else {"mask_and_scale": product.kind != "map"}),
+        Zarr(url), metadata=metadata, chunks={}, decode_coords="all", **options
     )
-    return reader.sortby("time") if cube else reader
+    return reader.sortby("time") if product.kind == "cube" else reader
