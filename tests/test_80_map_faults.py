@@ -230,7 +230,7 @@ def test_killed_before_it_was_published(data, undisturbed, tmp_path: Path) -> No
     root["attributes"]["complete"] = False
     (Path(url) / "zarr.json").write_text(json.dumps(root))
     again = classify(config, *data, executor=Sabotaged(SerialExecutor(), unreachable))
-    assert (again.blocks_executed, again.blocks_skipped) == (0, 4)
+    assert (again.blocks_executed, again.blocks_skipped) == (0, len(digests))
     assert fingerprint(url) == undisturbed
 
 

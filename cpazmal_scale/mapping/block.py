@@ -53,6 +53,7 @@ def classify_block(block: Block, *, cube_url: str, model_url: str, map_url: str)
     began = time.perf_counter()
     job = _open(cube_url, model_url, map_url)
     seconds: Counter[str] = Counter()
+    seconds["open"] = time.perf_counter() - began  # type: ignore[assignment]
     products = empty_products(len(job.classes), block.y1 - block.y0, block.x1 - block.x0)
     for strip in strips(job.reader, block, job.halo):
         seconds["read"] += strip.seconds  # type: ignore[assignment]

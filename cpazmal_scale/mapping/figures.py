@@ -173,7 +173,10 @@ def _draw_legend(axis: Axes, small: Thumbnail, classes: tuple[str, ...]) -> None
         )
     swatch = Rectangle((0, len(entries) + 0.25), 0.1, 0.6, facecolor=NO_DATA_COLOUR, linewidth=0)
     axis.add_patch(swatch)
-    axis.text(0.14, len(entries) + 0.55, "no data", va="center", fontsize=11, color=_FAINT)
+    last = len(entries) + 0.55
+    axis.text(0.14, last, "no data", va="center", fontsize=11, color=_FAINT)
+    caption = "of the mapped area"
+    axis.text(1, last - 0.3, caption, va="center", ha="right", fontsize=8.5, color=_FAINT)
 
 
 def _area(square_metres: float, whole: float) -> str:

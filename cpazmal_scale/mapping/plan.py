@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.model import Model
 
 LARGEST_MAP_CHUNK = 512
-TILE = (128, 128)
+TILE = (32, 512)
 """Rows and columns computed together: their series stay in the last-level cache."""
 BASE_MEMORY = 420 << 20
 """Resident size of a worker with all libraries loaded and kernels compiled."""
@@ -233,7 +233,7 @@ class _Sizes(NamedTuple):
 
 
 def _edge(sizes: _Sizes, chunk: int, limit: int, workers: int) -> int:
-    """The edge that reads least twice, fits 80 % of the memory and leaves workers four blocks each.
+    """The edge that reads least twice, fits 80 % of the memory and leaves workers two blocks each.
 
     Larger blocks share fewer cube chunks with their neighbours. Of the edges that cut the grid into
     as many blocks the smallest is taken, so that blocks are of one size.
@@ -246,7 +246,7 @@ def _edge(sizes: _Sizes, chunk: int, limit: int, workers: int) -> int:
     best = unit
     for edge in range(2 * unit, 9 * unit, unit):
         fits = sizes.memory(Block(0, edge, 0, edge)) <= 0.8 * limit
-        if not fits or math.prod(count(edge)) < 4 * workers:
+        if not fits or math.prod(count(edge)) < 2 * workers:
             break
         if count(edge) != count(best):
             best = edge
