@@ -30,7 +30,7 @@ def test_the_only_beam_is_meant(two_beams: str) -> None:
 
 def test_of_several_beams_one_is_chosen(two_beams: str) -> None:
     assert workspace.beam_of(config(two_beams, beam="ASC45")) == "ASC45"
-    with pytest.raises(ConfigError, match="several beams.*ASC45, DSC37"):
+    with pytest.raises(ConfigError, match=r"several beams.*ASC45, DSC37"):
         workspace.beam_of(config(two_beams))
     with pytest.raises(ConfigError, match="no beam ASC54"):
         workspace.beam_of(config(two_beams, beam="ASC54"))
