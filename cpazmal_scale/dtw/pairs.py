@@ -69,7 +69,8 @@ def distances(
     queries, known = _series3(series, "series"), _series3(references, "references")
     if queries.shape[1] != known.shape[1]:
         raise ValueError(f"{queries.shape[1]} features in series, {known.shape[1]} in references")
-    _check_values(queries, known, missing)
+    if missing not in ("arow", "refuse"):
+        raise ValueError(f"missing must be 'arow' or 'refuse', not {missing!r}")
     table = _limits(queries.shape[2], known.shape[2], radius, days, band_days, limits)
     cells = None if weights is None else np.ascontiguousarray(weights, np.float32)
     turned = np.ascontiguousarray(known.transpose(1, 0, 2))
@@ -78,6 +79,7 @@ def distances(
     def part(start: int) -> None:
         some = slice(start, start + _ROWS_AT_ONCE)
         pixels = np.ascontiguousarray(queries[some].transpose(1, 2, 0))
+        _check_values(pixels, gaps_allowed=missing == "arow")
         options = {"weights": cells, "min_dates": min_dates, "dependent": True}
         result[some] = block_distances(pixels, turned, table, **options)[0].T  # type: ignore[arg-type]
 
@@ -137,7 +139,9 @@ def path(
         ValueError: as `distances`; or missing dates that leave no path.
     """
     first, second = (_series3(np.asarray(one)[None], "a series", np.float64)[0] for one in (q, s))
-    _check_values(first[None], second[None], "arow")
+    _check_values(first)
+    if not np.all(np.isfinite(second)):
+        raise ValueError("the reference must be finite; only the series may have missing dates")
     rows, columns = first.shape[1], second.shape[1]
     table = _limits(rows, columns, radius, days, band_days, limits)
     cost = ((first[:, :, None] - second[:, None, :]) ** 2).sum(axis=0)
@@ -194,14 +198,10 @@ def _series3(values: ArrayLike, name: str, dtype: type = np.float32) -> NDArray[
     return array.astype(dtype, copy=False)
 
 
-def _check_values(queries: NDArray[Any], known: NDArray[Any], missing: str) -> None:
-    if missing not in ("arow", "refuse"):
-        raise ValueError(f"missing must be 'arow' or 'refuse', not {missing!r}")
-    if not np.all(np.isfinite(known)):
-        raise ValueError("references must be finite; only series may have missing dates")
-    if np.any(np.isinf(queries)):
+def _check_values(series: NDArray[Any], *, gaps_allowed: bool = True) -> None:
+    if np.any(np.isinf(series)):
         raise ValueError("series must not be infinite; mark missing dates by NaN")
-    if missing == "refuse" and np.any(np.isnan(queries)):
+    if not gaps_allowed and np.any(np.isnan(series)):
         raise ValueError("series have missing dates")
 
 
