@@ -88,7 +88,11 @@ class ThreadExecutor:
 
 
 class DaskExecutor:
-    """Workers of a Dask cluster; a key whose worker dies three times comes back as a failure."""
+    """Workers of a Dask cluster.
+
+    Dask blames every key of a worker that dies. A key it gives up is heard again alone: the
+    innocent ones succeed, and one that kills its worker again comes back as a failure.
+    """
 
     def __init__(self, client: Client, address: str) -> None:
         self._client = client
@@ -105,6 +109,19 @@ class DaskExecutor:
         self, function: Callable[[Key], Value], keys: Iterable[Key]
     ) -> Iterator[tuple[Key, Value | Exception]]:
         """See `Executor.run`."""
+        from distributed import KilledWorker
+
+        accused = []
+        for key, result in self._run(function, keys, self.workers * _AHEAD):
+            if isinstance(result, KilledWorker):
+                accused.append(key)
+            else:
+                yield key, result
+        yield from self._run(function, accused, 1)
+
+    def _run(
+        self, function: Callable[[Key], Value], keys: Iterable[Key], at_once: int
+    ) -> Iterator[tuple[Key, Value | Exception]]:
         from distributed import as_completed
 
         waiting = iter(keys)
@@ -117,7 +134,7 @@ class DaskExecutor:
                 running[futures[-1]] = key
             return futures
 
-        completed = as_completed(hand_out(self.workers * _AHEAD), loop=self._client.loop)
+        completed = as_completed(hand_out(at_once), loop=self._client.loop)
         for future in completed:
             key = running.pop(future)
             error = future.exception()
@@ -164,8 +181,12 @@ def _local_cluster(cluster: Cluster, workers: int) -> Iterator[str]:
 
     # One thread per core overall: the kernels are single-threaded and release the GIL.
     single = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
+    settings = {
+        "distributed.nanny.pre-spawn-environ": single,
+        "distributed.scheduler.allowed-failures": 1,
+    }
     with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": single}),
+        dask.config.set(settings),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -173,7 +194,7 @@ def _local_cluster(cluster: Cluster, workers: int) -> Iterator[str]:
             memory_limit=f"{cluster.memory_gib}GiB",
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,
         ) as local,
     ):
         yield local.scheduler_address
@@ -184,7 +205,7 @@ def _connect(address: str) -> Iterator[Client]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout="20s", set_as_default=False)
+        client = Client(address, timeout="10s", set_as_default=False)
     except OSError:
         raise ConfigError(
             "no Dask scheduler answers",

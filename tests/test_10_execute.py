@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ def die_once(key: int, *, folder: str) -> int:
 
 def always_dies(key: int) -> int:
     if key == 3:
+        time.sleep(0.3)  # others are handed to this worker meanwhile
         os.kill(os.getpid(), signal.SIGKILL)
     return key
 
@@ -51,9 +53,9 @@ def test_killed_worker_is_replaced_and_a_deadly_key_is_returned(tmp_path: Path) 
     with open_executor(Cluster(kind="local", workers=2)) as executor:
         survived = dict(executor.run(functools.partial(die_once, folder=str(tmp_path)), range(8)))
         assert survived == {key: key for key in range(8)}
-        deadly = dict(executor.run(always_dies, range(6)))
+        deadly = dict(executor.run(always_dies, range(12)))
     assert type(deadly.pop(3)).__name__ == "KilledWorker"
-    assert deadly == {key: key for key in range(6) if key != 3}
+    assert deadly == {key: key for key in range(12) if key != 3}
 
 
 def test_unreachable_scheduler_is_one_sentence() -> None:

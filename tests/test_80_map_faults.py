@@ -172,7 +172,7 @@ def test_killed_workers_and_a_deadly_block(data, undisturbed, tmp_path: Path) ->
     sabotage = functools.partial(deadly, folder=str(tmp_path))
     with (
         open_executor(cluster) as executor,
-        pytest.raises(BlocksFailed, match=r"1 of 12 .*y32-x64: it killed 4 workers"),
+        pytest.raises(BlocksFailed, match=r"1 of 12 .*y32-x64: it kills its worker, alone too"),
     ):
         classify(config, *data, executor=Sabotaged(executor, sabotage))
     calls = Counter((tmp_path / "calls").read_text().split())
