@@ -84,14 +84,19 @@ def distances(
         result[some] = block_distances(pixels, turned, table, **options)[0].T  # type: ignore[arg-type]
 
     starts = range(0, len(queries), _ROWS_AT_ONCE)
-    if threads > 1 and len(starts) > 1:
+    shares = 8 * threads if threads > 1 and len(starts) > 1 else 1
+
+    def share(turn: int) -> None:
+        for start in starts[turn::shares]:
+            part(start)
+
+    if shares == 1:
+        share(0)
+    else:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(part, starts))
-    else:
-        for start in starts:
-            part(start)
+            list(pool.map(share, range(shares)))
     return result
 
 
