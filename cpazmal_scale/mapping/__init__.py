@@ -18,6 +18,9 @@ _PLACES = {
     "colours": "palette",
     "quicklook": "figures",
     "to_cog": "export",
+    "write_viewer": "viewer",
+    "stac_item": "stac",
+    "write_stac": "stac",
 }
 
 __all__ = sorted(_PLACES)

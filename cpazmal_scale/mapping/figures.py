@@ -204,14 +204,14 @@ def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
     days = f"{first.day} {first:%b %Y} – {last.day} {last:%b %Y}"
     beam = f"beam {recipe.beam}  ·  " if recipe.beam else ""
     figure.suptitle(
-        f"{_subject(recipe.classes)}\n",
+        f"{subject(recipe.classes)}\n",
         x=0.02,
         ha="left",
         fontsize=16,
         weight="bold",
         color=_INK,
     )
-    pixel = _pixel(data)
+    pixel = pixel_size(data)
     figure.text(
         0.02,
         1 - 0.62 / figure.get_figheight(),
@@ -222,12 +222,14 @@ def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
     )
 
 
-def _subject(classes: tuple[str, ...]) -> str:
+def subject(classes: tuple[str, ...]) -> str:
+    """What a map of these classes shows."""
     glacier = set(classes) <= {"ABL", "ACC", "HAG", "ICA"}
     return "Glacier surface classes" if glacier else "Surface classes"
 
 
-def _pixel(data: xr.Dataset) -> str:
+def pixel_size(data: xr.Dataset) -> str:
+    """Size of a pixel and CRS, in words."""
     import pyproj
 
     reference = data["spatial_ref"].attrs

@@ -1,0 +1,91 @@
+"""Where and how something was acquired, in the words of STAC."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_PLATFORMS = {
+    "PAZ1": ("PAZ-1", "X", 9.65),
+    "TSX1": ("TSX-1", "X", 9.65),
+    "TDX1": ("TDX-1", "X", 9.65),
+    "S1A": ("sentinel-1a", "C", 5.405),
+    "S1B": ("sentinel-1b", "C", 5.405),
+    "S1C": ("sentinel-1c", "C", 5.405),
+}
+"""Platform, band and centre frequency in GHz by sensor."""
+
+_MODE = re.compile(r"_(SM|SC|SL|HS|ST|WS|IW|EW)_")
+
+
+def footprint(data: xr.Dataset) -> tuple[list[list[float]], list[float]]:
+    """The grid's outline, counter-clockwise, and its box, in degrees east and north."""
+    import pyproj
+
+    crs, transform, (height, width) = _grid(data)
+    steps = np.linspace(0, 1, 9)[:-1]
+    still = np.zeros_like(steps)
+    columns = np.concatenate([still, steps, still + 1, 1 - steps]) * width
+    rows = np.concatenate([steps, still + 1, 1 - steps, still]) * height
+    x = transform[0] + columns * transform[1] + rows * transform[2]
+    y = transform[3] + columns * transform[4] + rows * transform[5]
+    to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    longitude, latitude = (np.round(part, 7) for part in to_degrees.transform(x, y))
+    ring = np.stack([longitude, latitude], axis=1).tolist()
+    box = [longitude.min(), latitude.min(), longitude.max(), latitude.max()]
+    return [*ring, ring[0]], [float(edge) for edge in box]
+
+
+def projection(data: xr.Dataset) -> dict[str, Any]:
+    """CRS, shape, transform and box of the grid."""
+    crs, transform, shape = _grid(data)
+    left, dx, rx, top, ry, dy = transform
+    code = crs.to_authority()
+    far = left + dx * shape[1], top + dy * shape[0]
+    return {
+        "proj:code": ":".join(code) if code else None,
+        **({} if code else {"proj:wkt2": crs.to_wkt()}),
+        "proj:shape": list(shape),
+        "proj:transform": [dx, rx, left, ry, dy, top],
+        "proj:bbox": [min(left, far[0]), min(top, far[1]), max(left, far[0]), max(top, far[1])],
+    }
+
+
+def _grid(data: xr.Dataset) -> tuple[Any, list[float], tuple[int, int]]:
+    import pyproj
+
+    reference = data["spatial_ref"].attrs
+    transform = [float(part) for part in str(reference["GeoTransform"]).split()]
+    shape = (int(data.sizes["y"]), int(data.sizes["x"]))
+    return pyproj.CRS.from_wkt(reference["crs_wkt"]), transform, shape
+
+
+def radar(cube: xr.Dataset, polarisations: list[str]) -> dict[str, Any]:
+    """What the cube knows of its acquisitions; nothing is guessed."""
+    known = [_PLATFORMS.get(str(sensor)) for sensor in np.unique(cube["sensor"].values)]
+    modes = {m[1] for m in map(_MODE.search, cube["scene_id"].values.tolist()) if m}
+    found: dict[str, Any] = {"sar:polarizations": polarisations}
+    if len(known) == 1 and known[0] is not None:
+        found["platform"] = known[0][0]
+    if len(modes) == 1:
+        found["sar:instrument_mode"] = modes.pop()
+    if known and known[0] is not None and len({each and each[1:] for each in known}) == 1:
+        found["sar:frequency_band"], found["sar:center_frequency"] = known[0][1:]
+    for key in ("sar:observation_direction", "sat:orbit_state"):
+        if key in cube.attrs:
+            found[key] = cube.attrs[key]
+    means = {
+        "view:incidence_angle": "incidence_angle",
+        "sar:resolution_range": "resolution_range",
+        "sar:resolution_azimuth": "resolution_azimuth",
+    }
+    for key, name in means.items():
+        values = cube[name].values
+        if np.isfinite(values).any():
+            found[key] = round(float(np.nanmean(values)), 3)
+    return found
