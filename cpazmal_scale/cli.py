@@ -149,10 +149,10 @@ def ingest(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
     Args:
         dry_run: only say what would be written.
     """
-    from cpazmal_scale import stages
+    from cpazmal_scale.stages import ingest as stage
 
     with _bar("look at the scenes" if dry_run else "ingest the scenes") as progress:
-        report = stages.ingest(config, dry_run=dry_run, progress=progress)
+        report = stage.ingest(config, dry_run=dry_run, progress=progress)
     _say(str(report))
 
 
@@ -163,23 +163,25 @@ def samples(*, config: Config = DEFAULT, query: Annotated[str | None, _COMMAND] 
     Args:
         query: instead, answer this SQL query on the table `windows` of the latest samples.
     """
-    from cpazmal_scale import stages, workspace
+    from cpazmal_scale import workspace
+    from cpazmal_scale.stages import samples as stage
 
     if query is not None:
-        _say(stages.query_samples(config, query).to_string(index=False))
+        _say(stage.query_samples(config, query).to_string(index=False))
         return
     with _bar("draw the samples") as progress:
-        entry = stages.draw_samples(config, progress=progress)
+        entry = stage.draw_samples(config, progress=progress)
     _say(workspace.describe(entry, config.workspace))
 
 
 @app.command
 def train(*, config: Config = DEFAULT) -> None:
     """Learn DTW barycenters from the samples."""
-    from cpazmal_scale import stages, workspace
+    from cpazmal_scale import workspace
+    from cpazmal_scale.stages import train as stage
 
     with _bar("learn barycenters") as progress:
-        entry = stages.train(config, progress=progress)
+        entry = stage.train(config, progress=progress)
     _say(workspace.describe(entry, config.workspace))
 
 
@@ -190,13 +192,13 @@ def classify(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
     Args:
         dry_run: only print blocks, bytes, memory and a time estimate.
     """
-    from cpazmal_scale import stages
+    from cpazmal_scale.stages import classify as stage
 
     if dry_run:
-        _say(stages.plan_map(config).card())
+        _say(stage.plan_map(config).card())
         return
     with _bar("classify the pixels") as progress:
-        result, _ = stages.classify(config, progress=progress)
+        result, _ = stage.classify(config, progress=progress)
     _say(str(result))
 
 
@@ -207,11 +209,11 @@ def map_(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
     Args:
         dry_run: only print blocks, bytes, memory and a time estimate.
     """
-    from cpazmal_scale import stages
+    from cpazmal_scale.stages.classify import export_map
 
     classify(config=config, dry_run=dry_run)
     if not dry_run:
-        _say("\n".join(stages.export_map(config)))
+        _say("\n".join(export_map(config)))
 
 
 @app.command
@@ -244,20 +246,20 @@ def run(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
 
 
 def _assess(config: RunConfig, seconds: dict[str, float]) -> None:
-    from cpazmal_scale import report
+    from cpazmal_scale.stages import assess as stage
 
     with _bar("cross-validate") as progress:
-        found = report.assess(config, progress=progress, seconds=seconds)
+        found = stage.assess(config, progress=progress, seconds=seconds)
     _say(str(found))
 
 
 @app.command
 def verify(*, config: Config = DEFAULT) -> None:
     """Read every chunk of the cubes again and name what is lost or altered."""
-    from cpazmal_scale import stages
+    from cpazmal_scale.stages import ingest as stage
 
     with _bar("verify") as progress:
-        findings = stages.verify(config, progress=progress)
+        findings = stage.verify(config, progress=progress)
     for finding in findings:
         _complain(str(finding))
     if findings:

@@ -182,8 +182,8 @@ class Classify(Section):
     """Pixels farther from every class than this multiple of the within-class distance are rejected
     (254)."""
     block: int | None = Field(None, ge=16)
-    """Edge of a block in pixels, rounded up to whole chunks; none: as large as fits a worker. The map
-    does not depend on it."""
+    """Edge of a block in pixels, rounded up to whole chunks; none: as large as fits a worker.
+    The map does not depend on it."""
 
 
 class Assess(Section):

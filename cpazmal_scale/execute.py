@@ -179,6 +179,9 @@ def _local_cluster(cluster: Cluster, workers: int) -> Iterator[str]:
     import dask
     from distributed import LocalCluster
 
+    # Orchestrators that log everything would print every connection of the cluster.
+    logging.getLogger("distributed").setLevel(logging.WARNING)
+
     # One thread per core overall: the kernels are single-threaded and release the GIL.
     single = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
     settings = {

@@ -6,8 +6,8 @@ from typing import Any
 
 from prefect import flow
 
-from cpazmal_scale import report
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.stages import assess as stages
 from flows.runtime import DEFAULT, progress, show_table, stage
 
 
@@ -15,7 +15,7 @@ from flows.runtime import DEFAULT, progress, show_table, stage
 def cross_validate(config: RunConfig) -> list[dict[str, Any]]:
     """Compare the methods by group-wise cross-validation."""
     with progress("folds evaluated") as update:
-        return report.assess(config, progress=update).rows()
+        return stages.assess(config, progress=update).rows()
 
 
 @flow(name="assess", log_prints=True)

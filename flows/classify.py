@@ -6,8 +6,8 @@ from typing import Any
 
 from prefect import flow
 
-from cpazmal_scale import stages
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.stages import classify as stages
 from flows.runtime import DEFAULT, progress, show_product, stage
 
 

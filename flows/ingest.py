@@ -7,10 +7,11 @@ from typing import Any
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from cpazmal_scale import stages, workspace
+from cpazmal_scale import workspace
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube.ingest import CubePlan
 from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.stages import ingest as stages
 from flows.runtime import DEFAULT, progress, show_table, stage
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from prefect import flow
 
-from cpazmal_scale import stages
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.stages.samples import draw_samples as draw
+from cpazmal_scale.stages.train import train as learn_barycenters
 from flows.runtime import DEFAULT, progress, show_product, stage
 
 
@@ -15,14 +16,14 @@ from flows.runtime import DEFAULT, progress, show_product, stage
 def draw_samples(config: RunConfig) -> dict[str, Any]:
     """Draw labelled windows."""
     with progress("samples drawn") as update:
-        return stages.draw_samples(config, progress=update).metadata
+        return draw(config, progress=update).metadata
 
 
 @stage("learn-barycenters")
 def learn(config: RunConfig) -> dict[str, Any]:
     """Learn barycenters from the windows."""
     with progress("series read") as update:
-        return stages.train(config, progress=update).metadata
+        return learn_barycenters(config, progress=update).metadata
 
 
 @flow(name="train", log_prints=True)

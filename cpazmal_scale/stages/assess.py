@@ -1,14 +1,18 @@
-"""The last stage: how good the model and its map are, beside a baseline, as report.md."""
+"""How good the model and its map are, beside a baseline, as report.md."""
 
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cpazmal_scale import catalog, stages, storage, workspace
+from cpazmal_scale import catalog, storage, workspace
 from cpazmal_scale.errors import StoreMissing
+from cpazmal_scale.stages import Progress
+from cpazmal_scale.stages.classify import classify, plan_map
+from cpazmal_scale.stages.samples import training_data
 
 if TYPE_CHECKING:
     from cpazmal_scale.assess.comparison import MapComparison
@@ -16,7 +20,6 @@ if TYPE_CHECKING:
     from cpazmal_scale.assess.validation import CrossValidation
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.mapping.run import MapResult
-    from cpazmal_scale.stages import Progress
 
 CLUSTERED = (
     "The classes are clusters of the series themselves: the figures say how well they are found "
@@ -80,7 +83,8 @@ def assess(
     from cpazmal_scale.assess.report import Report, write_report
     from cpazmal_scale.execute import open_executor
 
-    series, windows = stages.training_data(config)
+    began = time.perf_counter()
+    series, windows = training_data(config)
     with open_executor(config.cluster) as executor:
         validation = cross_validate(
             series,
@@ -91,6 +95,7 @@ def assess(
             executor=executor,
             progress=progress,
         )
+    stages = {**(seconds or {}), "cross-validation": time.perf_counter() - began}
     result = _finished_map(config)
     comparison = None if result is None else _compare(config, result)
     report = Report(
@@ -99,7 +104,7 @@ def assess(
         validation=validation,
         comparison=comparison,
         areas=None if result is None else result.areas,
-        performance=_performance(result, seconds or {}),
+        performance=_performance(result, stages),
         pictures=_pictures(config, result),
         opening=_opening(config, result),
         remarks=(CLUSTERED,) if config.samples.polygons is None else (),
@@ -114,10 +119,10 @@ def _finished_map(config: RunConfig) -> MapResult | None:
     """The published map of this configuration, if there is one."""
     try:
         published = workspace.find(config, "map").metadata["id"]
-        planned = stages.plan_map(config).id
+        planned = plan_map(config).id
     except StoreMissing:
         return None
-    return stages.classify(config)[0] if planned == published else None
+    return classify(config)[0] if planned == published else None
 
 
 def _compare(config: RunConfig, result: MapResult) -> MapComparison | None:

@@ -1,0 +1,74 @@
+"""Cube and model to a map and its files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cpazmal_scale import storage, workspace
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.stages import Progress
+
+if TYPE_CHECKING:
+    from cpazmal_scale.catalog import Entry
+    from cpazmal_scale.mapping.plan import MapPlan
+    from cpazmal_scale.mapping.run import MapResult
+
+
+def plan_map(config: RunConfig) -> MapPlan:
+    """What mapping the cube with its latest model would take; nothing is written.
+
+    Raises:
+        StoreMissing: no cube or model was published.
+        PlanRefused: a block does not fit the memory of a worker.
+    """
+    from cpazmal_scale.mapping.plan import plan
+
+    return plan(config, *_model_and_cube(config))
+
+
+def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[MapResult, Entry]:
+    """Cube and model to a published map; a map that exists is not computed again.
+
+    Raises:
+        StoreMissing: no cube or model was published.
+        ModelMismatch: the model does not fit the cube.
+        PlanRefused: a block does not fit the memory of a worker.
+        BlocksFailed: some blocks could not be computed; the map is not published.
+    """
+    from cpazmal_scale.mapping.run import classify as classify_blocks
+
+    result = classify_blocks(config, *_model_and_cube(config), progress=progress)
+    extent = workspace.extent(workspace.open_period(config))
+    areas = result.areas
+    facts = {
+        **extent,
+        "shape": list(result.shape),
+        "classes": list(result.classes),
+        "model": workspace.find(config, "model").metadata["id"],
+        "km2": dict(zip(areas["name"], areas["km2"].round(4).tolist(), strict=True)),
+    }
+    entry = workspace.publish(config, "map", result.id, f"maps/{result.id}.zarr", facts)
+    return result, entry
+
+
+def export_map(config: RunConfig) -> list[str]:
+    """The latest map as GeoTIFF and picture, beside it and as the workspace's `map.tif`, `map.png`.
+
+    Raises:
+        StoreMissing: no map was published.
+    """
+    from cpazmal_scale.mapping.export import to_cog
+    from cpazmal_scale.mapping.figures import quicklook
+
+    url = workspace.url_of(config, workspace.find(config, "map"))
+    stem = url.removesuffix(".zarr")
+    made = {"map.tif": to_cog(url, f"{stem}.tif"), "map.png": quicklook(url, f"{stem}.png")}
+    for name, source in made.items():
+        with storage.open_local(source) as path:
+            storage.upload(path, storage.join(config.workspace, name))
+    return [storage.join(config.workspace, name) for name in made]
+
+
+def _model_and_cube(config: RunConfig) -> tuple[str, str]:
+    model, cube = (workspace.find(config, kind) for kind in ("model", "cube"))
+    return workspace.url_of(config, model), workspace.url_of(config, cube)

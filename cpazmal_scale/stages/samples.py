@@ -1,0 +1,94 @@
+"""Cube and polygons to labelled windows."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from cpazmal_scale import storage, workspace
+from cpazmal_scale.config import RunConfig, identity
+from cpazmal_scale.stages import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cpazmal_scale.catalog import Entry
+    from cpazmal_scale.samples.series import WindowSeries
+
+
+def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entry:
+    """Labelled windows of a cube; without polygons the windows' clusters are their classes.
+
+    Raises:
+        SampleError: polygons, classes or groups do not allow it.
+    """
+    from cpazmal_scale.samples.index import write_index
+
+    windows, state = _windows(config, progress)
+    content = hashlib.sha256(windows.to_csv(index=False).encode()).hexdigest()
+    name = identity("samples", content, state)
+    path = f"samples/{name}.parquet"
+    write_index(windows, storage.join(config.workspace, path))
+    counts = windows.groupby("class")["group"].agg(["size", "nunique"])
+    facts = {
+        "windows": {str(code): int(row["size"]) for code, row in counts.iterrows()},
+        "groups": {str(code): int(row["nunique"]) for code, row in counts.iterrows()},
+        "labels": "polygons" if config.samples.polygons else "clusters",
+        "window": config.features.window,
+    }
+    return workspace.publish(config, "samples", name, path, facts)
+
+
+def training_data(
+    config: RunConfig, *, progress: Progress | None = None
+) -> tuple[WindowSeries, pd.DataFrame]:
+    """Feature series of the run's samples, and their index.
+
+    Raises:
+        StoreMissing: samples were not drawn.
+    """
+    from cpazmal_scale.samples.index import read_index
+    from cpazmal_scale.samples.series import window_series
+
+    entry = workspace.find(config, "samples")
+    windows = read_index(workspace.url_of(config, entry))
+    windows.attrs["id"] = entry.metadata["id"]
+    cube = workspace.open_period(config)
+    polarisations = workspace.channels(config, cube)
+    return window_series(cube, windows, config.features, polarisations, progress), windows
+
+
+def query_samples(config: RunConfig, sql: str) -> pd.DataFrame:
+    """Answer a SQL query on the table `windows` of the latest samples.
+
+    Raises:
+        StoreMissing: samples were not drawn.
+        SampleError: the SQL is wrong.
+    """
+    from cpazmal_scale.samples.query import query
+
+    return query(workspace.url_of(config, workspace.find(config, "samples")), sql)
+
+
+def _windows(config: RunConfig, progress: Progress | None) -> tuple[pd.DataFrame, str]:
+    from cpazmal_scale.samples.cluster import self_labelled
+    from cpazmal_scale.samples.index import window_index
+    from cpazmal_scale.samples.polygons import read_polygons
+
+    cube = workspace.open_period(config)
+    polarisations = workspace.channels(config, cube)
+    if config.samples.polygons is None:
+        windows = self_labelled(
+            cube, config.samples, config.features, config.seed, polarisations, progress
+        )
+    else:
+        windows = window_index(
+            cube,
+            read_polygons(config.samples.polygons, config.samples.classes),
+            config.samples,
+            config.features,
+            seed=config.seed,
+            polarisations=polarisations,
+            progress=progress,
+        )
+    return windows, str(cube.attrs["state"])
