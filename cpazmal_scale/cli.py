@@ -204,7 +204,7 @@ def classify(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
 
 @app.command(name="map")
 def map_(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
-    """Classify every pixel and export the map as GeoTIFF and picture.
+    """Classify every pixel and export the map as GeoTIFF, picture and page.
 
     Args:
         dry_run: only print blocks, bytes, memory and a time estimate.

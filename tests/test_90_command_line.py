@@ -55,7 +55,14 @@ def test_the_whole_main_job(run_yaml: Path, tmp_path: Path) -> None:
     assert not workspace.exists()
     ran = cpazmal("run", "-c", config)
     left = {path.name for path in workspace.iterdir()}
-    assert {"catalog.yaml", "map.tif", "map.png", "barycenters.png", "report.md"} <= left
+    assert {
+        "catalog.yaml",
+        "map.tif",
+        "map.png",
+        "map.html",
+        "barycenters.png",
+        "report.md",
+    } <= left
     with rasterio.open(workspace / "map.tif") as cog:
         assert cog.crs.to_epsg() == 32632
         assert cog.nodata == 255

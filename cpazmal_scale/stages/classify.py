@@ -52,17 +52,29 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
 
 
 def export_map(config: RunConfig) -> list[str]:
-    """The latest map as GeoTIFF and picture, beside it and as the workspace's `map.tif`, `map.png`.
+    """The latest map as GeoTIFF, picture and page, with its STAC item.
+
+    They lie beside the map, under its identity; the first three also as `map.tif`, `map.png` and
+    `map.html` of the workspace.
 
     Raises:
-        StoreMissing: no map was published.
+        StoreMissing: no map, cube or model was published.
+        ModelMismatch: the latest model is not the map's.
     """
     from cpazmal_scale.mapping.export import to_cog
     from cpazmal_scale.mapping.figures import quicklook
+    from cpazmal_scale.mapping.stac import write_stac
+    from cpazmal_scale.mapping.viewer import write_viewer
 
     url = workspace.url_of(config, workspace.find(config, "map"))
+    model, cube = _model_and_cube(config)
     stem = url.removesuffix(".zarr")
-    made = {"map.tif": to_cog(url, f"{stem}.tif"), "map.png": quicklook(url, f"{stem}.png")}
+    made = {
+        "map.tif": to_cog(url, f"{stem}.tif"),
+        "map.png": quicklook(url, f"{stem}.png"),
+        "map.html": write_viewer(url, f"{stem}.html", cube_url=cube, model_url=model),
+    }
+    write_stac(url, f"{stem}.item.json", cube_url=cube)
     for name, source in made.items():
         with storage.open_local(source) as path:
             storage.upload(path, storage.join(config.workspace, name))
