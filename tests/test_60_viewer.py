@@ -30,7 +30,7 @@ from cpazmal_scale.mapping.store import write_template
 from cpazmal_scale.mapping.viewer import write_viewer
 from cpazmal_scale.model import open_model
 
-HOSTILE = "</script><script>window.hacked = 1</script><!--<script>"
+HOSTILE = "</title></script><script>window.hacked = 1</script><!--<script>"
 
 
 @pytest.fixture(scope="module")
@@ -278,9 +278,21 @@ def test_opens_from_disk_without_errors_or_requests(shown: Browser, page: str) -
 def test_classes_are_drawn_where_they_are(shown: Browser, finished: str) -> None:
     opaque(shown)
     classes = open_map(finished)["class"].values
-    for value, code in enumerate(CLASSES, 1):
-        row, column = interior(classes, value)
-        assert colour_at(shown, row + 0.5, column + 0.5) == rgb(colours(CLASSES)[code])
+    told = shown.run(
+        "return [...Array(arguments[0] * arguments[1]).keys()].map((i) =>"
+        " viewer.valueAt('class', Math.floor(i / arguments[1]), i % arguments[1]) ?? 255)",
+        *SHAPE,
+    )
+    np.testing.assert_array_equal(np.array(told).reshape(SHAPE), classes)
+    picture = shown.picture()
+    (left, top), (right, bottom) = (screen(shown, *corner) for corner in ((0, 0), SHAPE))
+    rows, columns = np.nonzero((classes <= len(CLASSES)) & (np.indices(SHAPE)[1] < 70))
+    x = left + (columns + 0.5) * (right - left) / SHAPE[1]
+    y = top + (rows + 0.5) * (bottom - top) / SHAPE[0]
+    clear = (y > 200) & (y < picture.shape[0] - 80)  # not under the cards
+    drawn = picture[y.round().astype(int), x.round().astype(int)][clear]
+    table = np.array([rgb(colours(CLASSES)[code]) for code in CLASSES])
+    np.testing.assert_array_equal(drawn, table[classes[rows, columns] - 1][clear])
 
 
 def test_layers_switch_and_opacity_shows_the_radar_image(shown: Browser) -> None:
