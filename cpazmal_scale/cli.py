@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -82,8 +83,6 @@ def demo(folder: Path = Path("build/demo"), /, *, size: int = 768, seed: int = 4
         size: edge of the area in pixels of 3 m.
         seed: of the simulation and of every random choice.
     """
-    from datetime import date
-
     from cpazmal_scale.simulate.campaign import campaign
 
     with _bar("simulate the scenes") as progress:
@@ -108,6 +107,9 @@ def simulate(
     *,
     size: int = 768,
     seed: int = 42,
+    start: date | None = None,
+    end: date | None = None,
+    beams: tuple[Literal["DSC37", "ASC45", "ASC54"], ...] = ("DSC37", "ASC45", "ASC54"),
     grid: Literal["utm", "authors"] = "utm",
 ) -> None:
     """Write a simulated campaign: scenes, acquisition table, truth, polygons and a run.yaml.
@@ -116,12 +118,24 @@ def simulate(
         folder: where the files go.
         size: edge of the area in pixels.
         seed: of every random choice.
+        start: first day of the calendar; none: its beginning, January 2020.
+        end: last day of the calendar; none: its end, December 2022.
+        beams: viewing geometries; the first is the one that run.yaml maps.
         grid: UTM at 3 m, or the WGS84 grid of the CPAZMAL authors.
     """
     from cpazmal_scale.simulate.campaign import campaign
 
     with _bar("simulate the scenes") as progress:
-        made = campaign(folder, size=size, seed=seed, grid=grid, progress=progress)
+        made = campaign(
+            folder,
+            size=size,
+            seed=seed,
+            start=start,
+            end=end,
+            beams=beams,
+            grid=grid,
+            progress=progress,
+        )
     _say(str(made))
     _say(f"next: cpazmal run --config {folder / 'run.yaml'}")
 

@@ -58,6 +58,19 @@ def test_killed_worker_is_replaced_and_a_deadly_key_is_returned(tmp_path: Path) 
     assert deadly == {key: key for key in range(12) if key != 3}
 
 
+def test_a_running_scheduler_is_used_by_its_address() -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0"
+    ) as running:
+        cluster = Cluster(kind="address", address=running.scheduler_address)
+        with open_executor(cluster) as executor:
+            assert executor.workers == 2
+            assert dict(executor.run(square, range(5))) == {key: key**2 for key in range(5)}
+        assert len(running.scheduler.workers) == 1
+
+
 def test_unreachable_scheduler_is_one_sentence() -> None:
     cluster = Cluster(kind="address", address="tcp://127.0.0.1:9")
     with pytest.raises(ConfigError, match="no Dask scheduler answers"), open_executor(cluster):
