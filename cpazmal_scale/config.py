@@ -38,7 +38,9 @@ MASK_BITS = {
     "noise_limited": 16,
     "not_valid": 32,
 }
-"""Flags of a cube's `mask`, by name."""
+"""Flags of a cube's `mask`, by name, whatever the codes of its sources."""
+NOT_VALID = MASK_BITS["not_valid"]
+"""Flag of pixels without data."""
 
 
 class Section(BaseModel):
@@ -186,6 +188,31 @@ class Classify(Section):
     The map does not depend on it."""
 
 
+class After(Section):
+    """Maps to maps: what is done to a map once it has classes (method §7)."""
+
+    window: int | None = Field(None, ge=3, le=63)
+    """Edge of the window of Bayesian smoothing in pixels, odd, such as 15; none: no smoothing."""
+    strength: float = Field(20.0, gt=0)
+    """How far a pixel yields to its neighbours: the variance of its own log-odds."""
+    modal: int | None = Field(None, ge=3, le=63)
+    """Edge of a modal filter's window in pixels, odd; none: no modal filter."""
+    min_area: float | None = Field(None, gt=0)
+    """Smallest patch of a class in m²; smaller ones join a neighbour; none: all stay."""
+    outlines: str | None = None
+    """Vector file of glacier outlines: the map keeps what is inside; none: all of it."""
+    zone: str | None = None
+    """Column of `outlines` that names a glacier; none: `rgi_id`, `glims_id`, `name`, `id` or
+    `group`, the first that is there, or else its number."""
+
+    @model_validator(mode="after")
+    def _odd(self) -> Self:
+        for name in ("window", "modal"):
+            if (getattr(self, name) or 1) % 2 == 0:
+                raise ValueError(f"after.{name} must be odd, so that a window has a centre pixel")
+        return self
+
+
 class Assess(Section):
     """Figures of merit by group-wise cross-validation (method §6)."""
 
@@ -237,6 +264,7 @@ class RunConfig(Section):
     dtw: Dtw = Dtw()
     train: Train = Train()
     classify: Classify = Classify()
+    after: After = After()
     assess: Assess = Assess()
     cluster: Cluster = Cluster()
 

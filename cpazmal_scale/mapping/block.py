@@ -65,13 +65,13 @@ def classify_block(block: Block, *, cube_url: str, model_url: str, map_url: str)
         job.arrays[name][..., ys, xs] = values
     seconds["write"] = time.perf_counter() - writing  # type: ignore[assignment]
     seconds["all"] = time.perf_counter() - began  # type: ignore[assignment]
-    pixels, areas = _tally(products["class"], job.row_areas[ys], job.classes)
+    pixels, areas = tally(products["class"], job.row_areas[ys], job.classes)
     digest = {
         "block": list(block),
         "pixels": pixels,
         "square_metres": areas,
         "seconds": {stage: round(value, 6) for stage, value in seconds.items()},
-        "sha256": _digest(products),
+        "sha256": digest_of(products),
         "peak_memory": peak_memory(),
         "software": __version__,
     }
@@ -137,10 +137,16 @@ def _classify_strip(
             )
 
 
-def _tally(
+def tally(
     values: NDArray[np.uint8], areas: NDArray[np.float64], classes: tuple[str, ...]
 ) -> tuple[dict[str, int], dict[str, float]]:
-    """Pixels and m² by class code."""
+    """Pixels and m² by class code, and of `rejected` and `no_data`.
+
+    Args:
+        values: (h, w) class values as a map stores them.
+        areas: (h) m² of a pixel in each row.
+        classes: class codes in the map's order.
+    """
     pixels, square_metres = {}, {}
     for value, code in [*enumerate(classes, 1), (REJECTED, "rejected"), (NO_DATA, "no_data")]:
         rows = (values == value).sum(axis=1)
@@ -149,7 +155,8 @@ def _tally(
     return pixels, square_metres
 
 
-def _digest(products: Products) -> str:
+def digest_of(products: Products) -> str:
+    """SHA-256 of the values of all products, in the order of their names."""
     total = hashlib.sha256()
     for name in sorted(products):
         total.update(products[name].tobytes())

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -133,19 +133,32 @@ def classify(
 def _compute(
     made: MapPlan, left: list[Block], executor: Executor, progress: Progress | None
 ) -> dict[Block, dict[str, Any]]:
-    """Records of the blocks left.
+    job = functools.partial(
+        classify_block, cube_url=made.cube_url, model_url=made.model_url, map_url=made.url
+    )
+    return run_blocks(job, made.blocks, left, executor, progress, where=made.url)
+
+
+def run_blocks(
+    job: Callable[[Block], dict[str, Any]],
+    blocks: Sequence[Block],
+    left: Sequence[Block],
+    executor: Executor,
+    progress: Progress | None,
+    *,
+    where: str,
+) -> dict[Block, dict[str, Any]]:
+    """Results of the blocks left of all `blocks` of the map at `where`.
 
     Raises:
         BlocksFailed: some could not be computed, after all others were.
     """
-    job = functools.partial(
-        classify_block, cube_url=made.cube_url, model_url=made.model_url, map_url=made.url
-    )
     finished: dict[Block, dict[str, Any]] = {}
     failed: dict[Block, Exception] = {}
-    pixels = made.pixels - sum(block.pixels for block in left)
+    whole = sum(block.pixels for block in blocks)
+    pixels = whole - sum(block.pixels for block in left)
     if progress is not None:
-        progress(pixels, made.pixels)
+        progress(pixels, whole)
     for block, result in executor.run(job, left):
         if isinstance(result, Exception):
             failed[block] = result
@@ -153,13 +166,13 @@ def _compute(
         finished[block] = result
         pixels += block.pixels
         if progress is not None:
-            progress(pixels, made.pixels)
+            progress(pixels, whole)
     if failed:
-        raise _failure(made, failed)
+        raise _failure(len(blocks), failed, where)
     return finished
 
 
-def _failure(made: MapPlan, failed: dict[Block, Exception]) -> BlocksFailed:
+def _failure(blocks: int, failed: dict[Block, Exception], where: str) -> BlocksFailed:
     names = ", ".join(block.name for block in sorted(failed)[:5])
     more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
     block = min(failed)
@@ -168,8 +181,8 @@ def _failure(made: MapPlan, failed: dict[Block, Exception]) -> BlocksFailed:
     if type(error).__name__ == "KilledWorker":
         reason = "it kills its worker, alone too"
     return BlocksFailed(
-        f"{len(failed)} of {len(made.blocks)} blocks failed: {names}{more}; {block.name}: {reason}",
-        where=made.url,
+        f"{len(failed)} of {blocks} blocks failed: {names}{more}; {block.name}: {reason}",
+        where=where,
         remedy="the others are finished; once the cause is removed, run the same map again",
     )
 

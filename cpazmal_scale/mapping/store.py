@@ -13,7 +13,7 @@ from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.errors import StoreError, StoreMissing
 from cpazmal_scale.mapping.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.mapping.palette import colours
-from cpazmal_scale.mapping.pixels import NO_DATA, REJECTED, empty_products
+from cpazmal_scale.mapping.pixels import NO_DATA, REJECTED, Products, empty_products
 from cpazmal_scale.mapping.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
     },
     "margin": {
         "long_name": "largest minus second largest class probability",
+        "units": "1",
+    },
+    "change": {
+        "long_name": "probability that the class changed, were the two maps' errors independent",
         "units": "1",
     },
     "distance": {
@@ -106,7 +110,12 @@ def publish(url: str) -> None:
 
 
 def write_template(plan: MapPlan) -> None:
-    """Write the metadata of an unfinished map, its root document last.
+    """Write the metadata of an unfinished map; see `write_metadata`."""
+    write_metadata(_template(plan), plan.url)
+
+
+def write_metadata(data: xr.Dataset, url: str) -> None:
+    """Write the metadata of a group and its coordinates, its root document last.
 
     Only whole documents are put in place and nothing is deleted, so that two runs at once, or a
     killed one, leave either no map or a valid template.
@@ -116,34 +125,54 @@ def write_template(plan: MapPlan) -> None:
     documents: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
-        _template(plan).to_zarr(
-            MemoryStore(documents), zarr_format=3, consolidated=True, compute=False
-        )
+        data.to_zarr(MemoryStore(documents), zarr_format=3, consolidated=True, compute=False)
     for key in sorted(documents, key=lambda key: (key == _ROOT, key)):
-        storage.write_bytes(storage.join(plan.url, key), documents[key].to_bytes())
+        storage.write_bytes(storage.join(url, key), documents[key].to_bytes())
 
 
 def _template(plan: MapPlan) -> xr.Dataset:
+    from cpazmal_scale.cube.open import open_cube
+
+    classes = plan.recipe.classes
+    products = empty_products(len(classes), 1, 1)
+    grid = open_cube(plan.cube_url)
+    return template(products, classes, grid, plan.shape, plan.chunk, _attributes(plan))
+
+
+def template(
+    products: Products,
+    classes: tuple[str, ...],
+    grid: xr.Dataset,
+    shape: tuple[int, int],
+    chunk: int,
+    attributes: dict[str, Any],
+) -> xr.Dataset:
+    """An empty map.
+
+    Args:
+        products: one pixel (…, 1, 1) of every variable; its value stands for no data.
+        classes: what the values of `class` from 1 on mean.
+        grid: has the coordinates `y`, `x` and `spatial_ref`.
+        shape: rows and columns.
+        chunk: edge of a chunk in pixels.
+        attributes: of the map.
+    """
     import dask.array as da
     import xarray as xr
     from zarr.codecs import ZstdCodec
 
-    from cpazmal_scale.cube.open import open_cube
-
-    cube = open_cube(plan.cube_url)
-    coordinates = {name: cube[name].variable for name in ("y", "x", "spatial_ref")}
-    coordinates["class_name"] = xr.Variable("class_name", np.array(plan.recipe.classes, object))
+    coordinates = {name: grid[name].variable for name in ("y", "x", "spatial_ref")}
+    coordinates["class_name"] = xr.Variable("class_name", np.array(classes, object))
     variables = {}
-    for name, sample in empty_products(len(plan.recipe.classes), 1, 1).items():
-        shape = (*sample.shape[:-2], *plan.shape)
-        dims = ("class_name", "y", "x")[-len(shape) :]
+    for name, sample in products.items():
+        whole = (*sample.shape[:-2], *shape)
         fill = sample.flat[0]
         variables[name] = xr.Variable(
-            dims,
-            da.full(shape, fill, dtype=sample.dtype, chunks=-1),
+            ("class_name", "y", "x")[-len(whole) :],
+            da.full(whole, fill, dtype=sample.dtype, chunks=-1),
             attrs=_ATTRIBUTES[name],
             encoding={
-                "chunks": (*sample.shape[:-2], *[min(plan.chunk, n) for n in plan.shape]),
+                "chunks": (*sample.shape[:-2], *[min(chunk, n) for n in shape]),
                 "compressors": (ZstdCodec(level=1, checksum=True),),
                 "fill_value": fill.item(),
                 "grid_mapping": "spatial_ref",
@@ -152,8 +181,8 @@ def _template(plan: MapPlan) -> xr.Dataset:
         )
         if sample.dtype == np.uint16:
             variables[name].attrs = {**_ATTRIBUTES[name], "scale_factor": 1e-4}
-    variables["class"].attrs = _flags(plan.recipe.classes)
-    return xr.Dataset(variables, coordinates, _attributes(plan))
+    variables["class"].attrs = _flags(classes)
+    return xr.Dataset(variables, coordinates, attributes)
 
 
 def _flags(classes: tuple[str, ...]) -> dict[str, Any]:
