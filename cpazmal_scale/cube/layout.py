@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.scenes.scene import MASK_BITS, NOT_VALID
+from cpazmal_scale.config import MASK_BITS, NOT_VALID
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

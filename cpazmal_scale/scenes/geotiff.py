@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import storage
+from cpazmal_scale.config import NOT_VALID
 from cpazmal_scale.errors import SceneUnreadable
 from cpazmal_scale.scenes import lattice
-from cpazmal_scale.scenes.scene import NOT_VALID, Scene, SceneFile
+from cpazmal_scale.scenes.scene import Scene, SceneFile
 from cpazmal_scale.scenes.values import to_bits, to_power
 
 if TYPE_CHECKING:

@@ -18,17 +18,6 @@ CO_POLARISED = ("HH", "VV")
 POLARISATIONS = (*CO_POLARISED, "HV", "VH")
 """Linear polarisations, co-polarised ones first: the order of channels everywhere."""
 
-MASK_BITS = {
-    "layover": 1,
-    "shadow": 2,
-    "no_dem": 4,
-    "outside_swath": 8,
-    "noise_limited": 16,
-    "not_valid": 32,
-}
-"""Flags of the mask, whatever the codes of the source."""
-NOT_VALID = MASK_BITS["not_valid"]
-
 
 @dataclass(frozen=True)
 class SceneFile:

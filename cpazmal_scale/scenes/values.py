@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpazmal_scale.scenes.scene import MASK_BITS, NOT_VALID
+from cpazmal_scale.config import MASK_BITS, NOT_VALID
 
 AUTHORS_NODATA = -999.0
 LOWEST_POWER = -1.0

@@ -75,7 +75,8 @@ def export_map(config: RunConfig) -> list[str]:
         "map.html": write_viewer(url, f"{stem}.html", cube_url=cube, model_url=model),
     }
     write_stac(url, f"{stem}.item.json", cube_url=cube)
-    for name, source in made.items():
+    names_of_classes = {"map.tif.aux.xml": f"{stem}.tif.aux.xml"}
+    for name, source in (made | names_of_classes).items():
         with storage.open_local(source) as path:
             storage.upload(path, storage.join(config.workspace, name))
     return [storage.join(config.workspace, name) for name in made]
