@@ -77,6 +77,10 @@ def _one_sentence(url: str, action: str) -> Iterator[None]:
             raise StoreError(
                 "the disk is full", where=url, remedy="free space and run again: it continues"
             ) from None
+        if error.errno == errno.EROFS:
+            raise StoreError(
+                "the file system is read-only", where=url, remedy="choose another workspace"
+            ) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreError(
             f"cannot {action} ({reason})", where=url, remedy="check that the store is reachable"
@@ -85,6 +89,10 @@ def _one_sentence(url: str, action: str) -> Iterator[None]:
         # Stores raise errors of their own client libraries, none of which is imported here.
         if type(error).__module__.partition(".")[0] not in _CLIENT_LIBRARIES:
             raise
+        if error.errno == errno.EROFS:
+            raise StoreError(
+                "the file system is read-only", where=url, remedy="choose another workspace"
+            ) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreError(
             f"cannot {action} ({reason})", where=url, remedy="check endpoint and credentials"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from cpazmal_scale import storage
@@ -71,3 +74,23 @@ def test_failed_local_write_leaves_nothing(tmp_path) -> None:
     with pytest.raises(StoreError):
         storage.write_bytes(str(tmp_path / "folder"), b"data")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "the disk is full; free space and run again"),
+        (errno.EROFS, "the file system is read-only; choose another workspace"),
+        (errno.EIO, "cannot write"),
+    ],
+)
+def test_what_the_disk_says_is_one_sentence(
+    number: int, message: str, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(StoreError, match=message):
+        storage.write_bytes(f"{tmp_path}/x", b"1")
+    assert list(tmp_path.iterdir()) == []
