@@ -127,5 +127,4 @@ def _grids(first: Source, other: Source) -> list[tuple[str, object, object]]:
         ("CRS", *names),
         ("shape", first.shape, other.shape),
         ("transform", first.transform, other.transform),
-        ("chunk", first.chunk, other.chunk),
     ]

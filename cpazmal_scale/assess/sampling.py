@@ -1,0 +1,122 @@
+"""How many reference units an area estimate needs, and in which classes of the map.
+
+Source: Olofsson et al., Remote Sensing of Environment 148, 2014, section 5.1 (equation 13, Cochran)
+and its advice on rare classes: a floor for each, the others in proportion to their area.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale.errors import SampleError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+FLOOR = 50
+"""Units that even the rarest class gets."""
+
+
+def sample_size(mapped: ArrayLike, users: ArrayLike, standard_error: float) -> int:
+    """Units needed for a standard error of the overall accuracy: `(Σ W_i S_i / S(O))²`.
+
+    Args:
+        mapped: (C) area of each class in the map.
+        users: (C) user's accuracies that are expected, `S_i = √(U_i (1 − U_i))`.
+        standard_error: S(O), such as 0.01.
+
+    Raises:
+        SampleError: an accuracy or the standard error is not between 0 and 1, or no area.
+    """
+    areas, accuracy = np.asarray(mapped, np.float64), np.asarray(users, np.float64)
+    if not ((accuracy >= 0) & (accuracy <= 1)).all() or not 0 < standard_error < 1:
+        raise SampleError(
+            "accuracies and the standard error must lie between 0 and 1",
+            where="sampling design",
+            remedy="give fractions, such as 0.9 and 0.01",
+        )
+    weight = _shares(areas)
+    spread = float((weight * np.sqrt(accuracy * (1 - accuracy))).sum())
+    # The quotient is a whole number but for rounding where the design says so.
+    return max(1, math.ceil((spread / standard_error) ** 2 - 1e-9))
+
+
+def allocate(mapped: ArrayLike, units: int, *, floor: int = FLOOR) -> NDArray[np.int64]:
+    """Units of each class: at least `floor`, the rest in proportion to the classes' areas.
+
+    Classes whose proportional share is below the floor get the floor; the others share what is
+    left, by largest remainders. A class without area gets none.
+
+    Returns:
+        (C) int64 that add up to `units`.
+
+    Raises:
+        SampleError: the floors alone need more than `units`, or no area.
+    """
+    weight = _shares(np.asarray(mapped, np.float64))
+    present = weight > 0
+    if floor * int(present.sum()) > units:
+        raise SampleError(
+            f"{units} units are too few for {int(present.sum())} classes of at least {floor}",
+            where="sampling design",
+            remedy="take more units, or a lower floor",
+        )
+    rare = np.zeros(weight.size, np.bool_)
+    while True:
+        common = present & ~rare
+        left = units - floor * int(rare.sum())
+        share = np.where(common, weight, 0.0)
+        wanted = left * share / max(float(share.sum()), 1e-300)
+        low = common & (wanted < floor)
+        if not low.any():
+            break
+        rare |= low
+    whole = np.floor(wanted).astype(np.int64)
+    order = np.argsort(-(wanted - whole), kind="stable")
+    order = order[common[order]]
+    whole[order[: left - int(whole.sum())]] += 1
+    return np.where(rare, floor, whole)
+
+
+def draw(codes: NDArray[np.uint8], units: ArrayLike, seed: int) -> NDArray[np.int64]:
+    """Pixels drawn at random, without replacement, within each class of a map.
+
+    Args:
+        codes: (h, w) class values from 1.
+        units: (C) pixels wanted of each class.
+        seed: of the draw.
+
+    Returns:
+        (n, 3) int64 row, column and class value, in the order of the grid within a class; all
+        pixels of a class that has fewer than wanted.
+    """
+    drawn = []
+    flat = codes.ravel()
+    for value, (count, stream) in enumerate(
+        zip(
+            np.asarray(units).tolist(),
+            np.random.SeedSequence(seed).spawn(np.size(units)),
+            strict=True,
+        ),
+        1,
+    ):
+        places = np.flatnonzero(flat == value)
+        chosen = np.random.default_rng(stream).choice(
+            places, min(count, places.size), replace=False, shuffle=False
+        )
+        rows, columns = np.divmod(np.sort(chosen), codes.shape[1])
+        drawn.append(np.stack([rows, columns, np.full(rows.size, value)], axis=1))
+    return np.concatenate(drawn).astype(np.int64)
+
+
+def _shares(areas: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not (areas >= 0).all() or not areas.sum() > 0:
+        raise SampleError(
+            "an area is negative, or all are zero",
+            where="sampling design",
+            remedy="give the area of each class in the map",
+        )
+    return np.asarray(areas / areas.sum())
