@@ -109,6 +109,18 @@ def test_series_are_those_of_the_map_bit_for_bit(data, finished: str, sampled) -
     np.testing.assert_allclose(mean, twin, rtol=1e-5)
 
 
+def test_regions_change_nothing(data, finished: str, sampled, monkeypatch) -> None:
+    """Regions smaller than a window, so that every window reaches into its neighbours."""
+    opened, model = open_map(finished), open_model(data[0])
+    recipe = Recipe.model_validate_json(opened.attrs["recipe"])
+    monkeypatch.setattr("cpazmal_scale.mapping.sampled._MEMORY", 5 * 5 * 10 * 9)
+    mean = Averages(SHAPE, 1)
+    again = sample(opened, sampled[0].at, data[1], model, recipe, mean)
+    for name in ("at", "series", "distances", "classes", "probability"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(sampled[0], name))
+    np.testing.assert_array_equal(mean.means(), sampled[1])
+
+
 def test_distances_lead_to_the_map(data, finished: str, sampled) -> None:
     found, _ = sampled
     stored, model = open_map(finished), open_model(data[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping.recipe import Recipe
     from cpazmal_scale.model import Model
 
-_TILE = 1024
-"""Largest edge of the regions that are read, where chunks are larger."""
+_MEMORY = 768 << 20
+"""Bytes of the largest region that is read; smaller than a chunk if it must be."""
 
 
 @dataclass(frozen=True)
@@ -74,43 +74,43 @@ def sample(
 ) -> Sampled:
     """Series and distances at those of the points (N, 2) that have a class in the map.
 
-    The whole cube is read once, region by region; `mean` gets the co-polarised power of all dates.
-    The series are those that the map was made from, bit for bit.
+    The whole cube is read once, chunk by chunk, so points move by at most half a window to where
+    their windows lie in one chunk; `mean` gets the co-polarised power of all dates. The series are
+    those that the map was made from, bit for bit.
 
     Raises:
         StoreMissing: there is no cube.
         ModelMismatch: the cube lacks one of the map's dates.
         CubeDamaged: a chunk is lost or cannot be decoded.
     """
+    reader = ChunkReader.open(cube_url, recipe.polarisations, recipe.dates)
+    points = _within_chunks(points, reader.shape, _edge(reader), model.features.window)
     classes, probability = _stored(data, points)
     chosen = classes != NO_DATA
     at, classes, probability = points[chosen], classes[chosen], probability[chosen]
-    series = _series(cube_url, at, model, recipe, mean)
+    series = _series(reader, at, model, mean)
     distances = _distances(series, model, recipe)
     return Sampled(at, series, distances, classes, probability)
 
 
 def _series(
-    cube_url: str, at: NDArray[np.int32], model: Model, recipe: Recipe, mean: Averages
+    reader: ChunkReader, at: NDArray[np.int32], model: Model, mean: Averages
 ) -> NDArray[np.float32]:
     from cpazmal_scale.features.windows import window_series
 
-    reader = ChunkReader.open(cube_url, recipe.polarisations, recipe.dates)
     settings, size = model.features, model.features.window
-    halo = size // 2
-    series = np.full((len(at), len(model.names), len(recipe.dates)), np.nan, np.float32)
-    for y, x in _regions(reader.shape, min(reader.chunk, _TILE)):
-        inside = (at >= (y.start, x.start)) & (at < (y.stop, x.stop))
-        here = np.flatnonzero(inside.all(axis=1))
-        around = halo if here.size else 0
-        height, width = y.stop - y.start, x.stop - x.start
+    half = size // 2
+    series = np.full((len(at), len(model.names), len(reader.positions)), np.nan, np.float32)
+    for low, high in _regions(reader.shape, _edge(reader)):
+        here = np.flatnonzero(((at >= low) & (at < high)).all(axis=1))
+        windows = at[here] - half
+        around = half if ((windows < low) | (windows + size > high)).any() else 0
+        height, width = high - low
         power, mask = reader.buffers(height + 2 * around, width + 2 * around)
-        reader.read(power, mask, y.start - around, x.start - around)
+        reader.read(power, mask, *(low - around).tolist())
         inner = (slice(around, around + height), slice(around, around + width))
-        mean.add(_mean_over_dates(power[0][:, *inner]), y.start, x.start)
-        if here.size == 0:
-            continue
-        rows, columns = (at[here] - (y.start, x.start)).T[:, :, None, None]
+        mean.add(_mean_over_dates(power[0][:, *inner]), *low.tolist())
+        rows, columns = (windows - low + around).T[:, :, None, None]
         ys, xs = rows + np.arange(size)[:, None], columns + np.arange(size)
         series[here] = window_series(
             np.moveaxis(power[:, :, ys, xs], 2, 0),
@@ -157,16 +157,38 @@ def _stored(
 
 def _mean_over_dates(power: NDArray[np.float32]) -> NDArray[np.float32]:
     """(T, h, w) to (h, w), NaN where there never was data."""
-    known = np.isfinite(power)
-    total = np.where(known, power, np.float32(0)).sum(axis=0, dtype=np.float32)
+    total = np.zeros(power.shape[1:], np.float32)
+    count = np.zeros(power.shape[1:], np.float32)
+    for image in power:
+        known = np.isfinite(image)
+        np.add(total, image, out=total, where=known)
+        count += known
     with np.errstate(invalid="ignore"):
-        return np.asarray(total / known.sum(axis=0, dtype=np.float32), np.float32)
+        return np.asarray(total / count, np.float32)
 
 
-def _regions(shape: tuple[int, int], edge: int) -> Iterator[tuple[slice, slice]]:
+def _edge(reader: ChunkReader) -> int:
+    """Edge of the regions that are read: a chunk, or less where it would be too much."""
+    bytes_per_pixel = len(reader.positions) * (4 * (len(reader.layers) - 1) + 1)
+    return min(reader.chunk, int((_MEMORY / bytes_per_pixel) ** 0.5))
+
+
+def _regions(shape: tuple[int, int], edge: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """First and last + 1 row and column of regions that cover a grid."""
     for y in range(0, shape[0], edge):
         for x in range(0, shape[1], edge):
-            yield slice(y, min(y + edge, shape[0])), slice(x, min(x + edge, shape[1]))
+            yield np.array([y, x]), np.minimum([y + edge, x + edge], shape)
+
+
+def _within_chunks(
+    points: NDArray[np.int32], shape: tuple[int, int], edge: int, window: int
+) -> NDArray[np.int32]:
+    """The points, moved to where windows around them lie in one region, if they fit one."""
+    half = window // 2
+    low = points // edge * edge + half
+    high = np.minimum(points // edge * edge + edge, shape) - half - 1
+    moved = np.where(low <= high, np.clip(points, low, np.maximum(low, high)), points)
+    return np.asarray(moved, np.int32)
 
 
 def _cells(length: int, every: float) -> list[slice]:
