@@ -39,9 +39,9 @@ EDGE = 2048
 POINTS = 60
 """Sampled pixels along the longer side."""
 
-_LAYER_BYTES = 6 << 20
+_LAYER_BYTES = 11 << 19
 _SERIES_BYTES = 5 << 19
-"""Compressed layers, and raw series, at most; the page is a third larger than their sum."""
+"""Deflated layers, and series with distances, at most; the page is a third larger than both."""
 _LEVELS, _GREYS = 4000, 127
 
 
@@ -84,8 +84,8 @@ def write_viewer(
     shape = (int(data.sizes["y"]), int(data.sizes["x"]))
     classes = Layer(small.classes, step_for(shape, EDGE))
     mean = Averages(shape, classes.step)
-    per_series = 2 * len(model.names) * len(recipe.dates)
-    per_side = max(1, min(points, int((_SERIES_BYTES / per_series) ** 0.5)))
+    per_point = 2 * len(model.names) * (len(recipe.dates) + len(recipe.classes))
+    per_side = max(1, min(points, int((_SERIES_BYTES / per_point) ** 0.5)))
     sampled = sample(data, grid_points(classes, shape, per_side), cube_url, model, recipe, mean)
     image, decibels = _image(mean.means(), classes.step)
     layers = _fitted({"class": classes, "backscatter": image, **_means(data, recipe, classes.step)})
