@@ -7,6 +7,7 @@ and its advice on rare classes: a floor for each, the others in proportion to th
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,35 +82,41 @@ def allocate(mapped: ArrayLike, units: int, *, floor: int = FLOOR) -> NDArray[np
     return np.where(rare, floor, whole)
 
 
-def draw(codes: NDArray[np.uint8], units: ArrayLike, seed: int) -> NDArray[np.int64]:
+def draw(
+    strips: Iterable[tuple[int, NDArray[np.uint8]]], pixels: ArrayLike, units: ArrayLike, seed: int
+) -> NDArray[np.int64]:
     """Pixels drawn at random, without replacement, within each class of a map.
 
     Args:
-        codes: (h, w) class values from 1.
+        strips: first row and (h, w) class values from 1, of whole rows from top to bottom; the
+            draw does not depend on how the map is cut into strips.
+        pixels: (C) number of pixels of each class in the map.
         units: (C) pixels wanted of each class.
         seed: of the draw.
 
     Returns:
-        (n, 3) int64 row, column and class value, in the order of the grid within a class; all
-        pixels of a class that has fewer than wanted.
+        (n, 3) int64 row, column and class value, in the order of the grid; all pixels of a class
+        that has fewer than wanted.
     """
-    drawn = []
-    flat = codes.ravel()
-    for value, (count, stream) in enumerate(
-        zip(
-            np.asarray(units).tolist(),
-            np.random.SeedSequence(seed).spawn(np.size(units)),
-            strict=True,
-        ),
-        1,
-    ):
-        places = np.flatnonzero(flat == value)
-        chosen = np.random.default_rng(stream).choice(
-            places, min(count, places.size), replace=False, shuffle=False
-        )
-        rows, columns = np.divmod(np.sort(chosen), codes.shape[1])
-        drawn.append(np.stack([rows, columns, np.full(rows.size, value)], axis=1))
-    return np.concatenate(drawn).astype(np.int64)
+    sizes, wanted = np.asarray(pixels, np.int64).tolist(), np.asarray(units, np.int64).tolist()
+    streams = np.random.SeedSequence(seed).spawn(len(sizes))
+    ranks = [
+        np.sort(np.random.default_rng(s).choice(size, min(n, size), replace=False, shuffle=False))
+        for size, n, s in zip(sizes, wanted, streams, strict=True)
+    ]
+    seen = np.zeros(len(sizes), np.int64)
+    drawn = [np.zeros((0, 3), np.int64)]
+    for top, codes in strips:
+        here = []
+        for c, chosen in enumerate(ranks):
+            places = np.flatnonzero(codes == c + 1)
+            first, last = np.searchsorted(chosen, [seen[c], seen[c] + places.size])
+            rows, columns = np.divmod(places[chosen[first:last] - seen[c]], codes.shape[1])
+            here.append(np.stack([rows + top, columns, np.full(rows.size, c + 1)], axis=1))
+            seen[c] += places.size
+        found = np.concatenate(here).astype(np.int64)
+        drawn.append(found[np.lexsort((found[:, 1], found[:, 0]))])
+    return np.concatenate(drawn)
 
 
 def _shares(areas: NDArray[np.float64]) -> NDArray[np.float64]:
