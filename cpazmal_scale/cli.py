@@ -268,6 +268,61 @@ def _assess(config: RunConfig, seconds: dict[str, float]) -> None:
 
 
 @app.command
+def refine(*, config: Config = DEFAULT) -> None:
+    """Smooth, filter, sieve and restrict the latest map, as `after` says."""
+    from cpazmal_scale import workspace
+    from cpazmal_scale.stages import refine as stage
+
+    with _bar("refine the map") as progress:
+        entry = stage.refine(config, progress=progress)
+    _say(workspace.describe(entry, config.workspace))
+
+
+@app.command
+def fuse(names: tuple[str, ...], /, *, config: Config = DEFAULT) -> None:
+    """Make one map of several, such as those of all beams.
+
+    Args:
+        names: of two or more maps in the catalog.
+    """
+    from cpazmal_scale import workspace
+    from cpazmal_scale.stages import refine as stage
+
+    with _bar("fuse the maps") as progress:
+        entry = stage.fuse(config, names, progress=progress)
+    _say(workspace.describe(entry, config.workspace))
+
+
+@app.command
+def change(earlier: str, later: str, /, *, config: Config = DEFAULT) -> None:
+    """Map what changed between two maps of the same classes, with its probability.
+
+    Args:
+        earlier: name of a map in the catalog.
+        later: name of another.
+    """
+    from cpazmal_scale.stages import refine as stage
+
+    with _bar("compare the maps") as progress:
+        found, entry = stage.change(config, earlier, later, progress=progress)
+    _say(f"{found}\n{entry.name}")
+
+
+@app.command
+def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
+    """Print areas by class and glacier, inside the polygons of `after.outlines`, as CSV.
+
+    Args:
+        name: of a map in the catalog.
+    """
+    from cpazmal_scale.stages import refine as stage
+
+    with _bar("count by glacier") as progress:
+        table = stage.zonal(config, name, progress=progress)
+    _say(table.to_csv(index=False))
+
+
+@app.command
 def verify(*, config: Config = DEFAULT) -> None:
     """Read every chunk of the cubes again and name what is lost or altered."""
     from cpazmal_scale.stages import ingest as stage

@@ -89,10 +89,6 @@ def _one_sentence(url: str, action: str) -> Iterator[None]:
         # Stores raise errors of their own client libraries, none of which is imported here.
         if type(error).__module__.partition(".")[0] not in _CLIENT_LIBRARIES:
             raise
-        if error.errno == errno.EROFS:
-            raise StoreError(
-                "the file system is read-only", where=url, remedy="choose another workspace"
-            ) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreError(
             f"cannot {action} ({reason})", where=url, remedy="check endpoint and credentials"

@@ -83,6 +83,15 @@ def test_the_whole_main_job(run_yaml: Path, tmp_path: Path) -> None:
     assert "everything is intact" in cpazmal("verify", "-c", config).stdout
     listed = cpazmal("catalog", "ls", "-c", config).stdout
     assert {"cube_DSC37", "samples_DSC37", "model_DSC37", "map_DSC37"} <= set(listed.split())
+    cpazmal("refine", "-c", config, "--after.window", 15)
+    changed = cpazmal("change", "map_DSC37", "map_DSC37_refined", "-c", config).stdout
+    assert "from (row) to (column), km²" in changed
+    outlines = ("--after.outlines", run_yaml.parent / "polygons.gpkg", "--after.zone", "group")
+    zones = cpazmal("zonal", "map_DSC37", "-c", config, *outlines).stdout.splitlines()
+    assert zones[0].startswith("zone,pixels,km2")
+    assert len(zones) == 1 + 68
+    fused = cpazmal("fuse", "map_DSC37", "map_DSC37_refined", "-c", config).stdout
+    assert 'catalog["map_fused"]' in fused
     counted = cpazmal(
         "samples", "-c", config, "--query", "SELECT class, count(*) AS n FROM windows GROUP BY 1"
     ).stdout

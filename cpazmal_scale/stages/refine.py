@@ -1,0 +1,91 @@
+"""Maps to maps: smoothed, sieved, restricted, fused, compared, counted by glacier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cpazmal_scale import catalog, storage, workspace
+from cpazmal_scale.catalog import Entry
+from cpazmal_scale.stages import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cpazmal_scale.config import RunConfig
+    from cpazmal_scale.mapping.change import Change
+    from cpazmal_scale.mapping.derived import DerivedMap
+
+
+def refine(config: RunConfig, *, progress: Progress | None = None) -> Entry:
+    """Smooth, filter, sieve and restrict the latest map as the section `after` says.
+
+    Raises:
+        ConfigError: the section asks for nothing.
+        StoreMissing: no map was published.
+        SampleError: the outlines cannot be used.
+    """
+    from cpazmal_scale.mapping.after import refine as steps
+
+    url = workspace.url_of(config, workspace.find(config, "map"))
+    made = steps(config, url, progress=progress)
+    return _publish(config, f"{workspace.beam_of(config)}_refined", made[-1])
+
+
+def fuse(config: RunConfig, names: Sequence[str], *, progress: Progress | None = None) -> Entry:
+    """One map of several, such as those of all beams: the mean of their probabilities.
+
+    Raises:
+        StoreMissing: the catalog has no map of such a name.
+        GridMismatch: they have different grids.
+        ModelMismatch: they have different classes.
+    """
+    from cpazmal_scale.mapping.fusion import fuse as fuse_maps
+
+    return _publish(config, "fused", fuse_maps(config, _urls(config, names), progress=progress))
+
+
+def change(
+    config: RunConfig, earlier: str, later: str, *, progress: Progress | None = None
+) -> tuple[Change, Entry]:
+    """What changed between two maps of the catalog, with its probability.
+
+    Raises:
+        StoreMissing: the catalog has no map of such a name.
+        GridMismatch: they have different grids.
+        ModelMismatch: they have different classes.
+    """
+    from cpazmal_scale.mapping.change import change as compare
+
+    found = compare(config, *_urls(config, (earlier, later)), progress=progress)
+    return found, _publish(config, "change", found.map)
+
+
+def zonal(config: RunConfig, name: str, *, progress: Progress | None = None) -> pd.DataFrame:
+    """Areas and mean probabilities of a map by class in every outline of `after.outlines`.
+
+    Raises:
+        ConfigError: there are no outlines.
+        StoreMissing: the catalog has no map of this name.
+    """
+    from cpazmal_scale.mapping.zones import zonal as by_zone
+
+    return by_zone(config, _urls(config, (name,))[0], progress=progress)
+
+
+def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:
+    return [workspace.url_of(config, catalog.entry(config.workspace, name)) for name in names]
+
+
+def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
+    from cpazmal_scale.mapping.export import to_cog
+    from cpazmal_scale.mapping.figures import quicklook
+
+    stem = made.url.removesuffix(".zarr")
+    to_cog(made.url, f"{stem}.tif")
+    quicklook(made.url, f"{stem}.png")
+    facts = {"id": made.id, "classes": list(made.classes), "shape": list(made.shape)}
+    path = storage.join("maps", f"{made.id}.zarr")
+    entry = Entry(catalog.entry_name("map", label), "map", path, facts)
+    catalog.publish(config.workspace, entry)
+    return entry
