@@ -15,7 +15,7 @@ from small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_model, wo
 
 from cpazmal_scale import storage
 from cpazmal_scale.cube.open import open_cube
-from cpazmal_scale.errors import StoreError, StoreMissing
+from cpazmal_scale.errors import ModelMismatch, StoreError, StoreMissing
 from cpazmal_scale.mapping import classify, open_map, stac_item, to_cog, write_stac
 from cpazmal_scale.mapping.plan import plan
 from cpazmal_scale.mapping.stac_fields import radar
@@ -148,6 +148,16 @@ def test_several_sensors_and_unknown_ones(made) -> None:
     assert not {"platform", "sar:frequency_band"} & set(unknown)
     scenes = np.array(["PAZ1_SAR__SSC______SM_D_SRA_x"] * 10)
     assert radar(cube.assign_coords(scene_id=("time", scenes)), [])["sar:instrument_mode"] == "SM"
+
+
+def test_a_cube_of_other_dates_is_refused(made, tmp_path: Path) -> None:
+    with pytest.raises(ModelMismatch):
+        stac_item(made["map"], cube_url=make_cube(f"{tmp_path}/short.zarr", dates=7))
+    order = (9, 0, 5, 1, 2, 3, 4, 6, 7, 8)
+    shuffled = make_cube(f"{tmp_path}/shuffled.zarr", order=order)
+    assert stac_item(made["map"], cube_url=shuffled) == stac_item(
+        made["map"], cube_url=made["cube"]
+    )
 
 
 def test_nothing_and_unfinished_are_refused(made, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import CLASS_NAMES
-from cpazmal_scale.errors import StoreMissing
+from cpazmal_scale.errors import ModelMismatch, StoreMissing
 from cpazmal_scale.mapping.palette import colours
 from cpazmal_scale.mapping.pixels import REJECTED
 from cpazmal_scale.mapping.recipe import Recipe
@@ -58,6 +58,7 @@ def stac_item(url: str, *, cube_url: str | None = None, base: str | None = None)
     Raises:
         StoreMissing: neither a map nor a cube is there.
         StoreError: the map is not finished.
+        ModelMismatch: the cube lacks one of the map's dates.
     """
     from cpazmal_scale.cube.open import open_cube
 
@@ -71,8 +72,13 @@ def stac_item(url: str, *, cube_url: str | None = None, base: str | None = None)
     recipe = Recipe.model_validate_json(data.attrs["recipe"])
     cube = None
     if cube_url is not None:
-        chosen = np.array(recipe.dates, "datetime64[ns]")
-        cube = open_cube(cube_url).sel(time=chosen)
+        cube = open_cube(cube_url)
+        chosen = np.isin(cube["time"].values, np.array(recipe.dates, "datetime64[ns]"))
+        if chosen.sum() != len(recipe.dates):
+            raise ModelMismatch(
+                "this cube lacks dates of the map", where=cube_url, remedy="give the map's own cube"
+            )
+        cube = cube.isel(time=chosen)
     return _map_item(data, recipe, cube, url, folder)
 
 
