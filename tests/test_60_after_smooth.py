@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import shutil
@@ -211,13 +212,13 @@ def test_blocks_change_nothing(finished, tmp_path, step, after) -> None:
     """The same bytes for one block, for many, and for several workers."""
     found = []
     for number, (block, cluster) in enumerate(
-        [(1024, {"kind": "serial"}), (32, {"kind": "serial"}), (64, {"kind": "threads"})]
+        [(1024, {"kind": "serial"}), (32, {"kind": "threads", "workers": 2})]
     ):
         config = workspace(tmp_path / str(number), after=after, cluster=cluster)
         made = step(config, finished, block=block)
         found.append((made.id, made.pixels_by_class, fingerprint(made.url)))
-    assert found[0] == found[1] == found[2]
-    assert len(made.blocks) == 4
+    assert found[0] == found[1]
+    assert len(made.blocks) == 12
     source, result = open_map(finished), open_map(made.url)
     assert (source["class"].values != result["class"].values).any()
     lost = source["class"].values == 255
@@ -277,7 +278,7 @@ def test_made_once_and_resumed(finished, tmp_path, monkeypatch) -> None:
             for number, (key, result) in enumerate(super().run(function, keys)):
                 yield key, result if number < 5 else RuntimeError("lost")
 
-    with pytest.raises(BlocksFailed, match="7 of 12 blocks failed.*lost"):
+    with pytest.raises(BlocksFailed, match=r"7 of 12 blocks failed.*lost"):
         smooth(config, finished, block=32, executor=Dying())
     with pytest.raises(StoreError, match="not finished"):
         open_map(whole.url)
@@ -295,7 +296,7 @@ def test_steps_follow_each_other(finished, tmp_path) -> None:
     config = workspace(tmp_path, after={"window": 5, "modal": 3, "min_area": 50.0})
     steps = refine(config, finished)
     assert [made.kind for made in steps] == ["smoothed", "modal-filtered", "sieved"]
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         assert read_root(after.url)["attributes"]["derived_from"] == [before.id]
     summary = json.loads(Path(steps[-1].url.replace(".zarr", ".json")).read_text())
     assert summary["settings"] == {"pixels": 6}
