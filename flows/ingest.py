@@ -7,7 +7,6 @@ from typing import Any
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from cpazmal_scale import workspace
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube.ingest import CubePlan
 from cpazmal_scale.scenes.scene import Scene
@@ -31,7 +30,7 @@ def append(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
 @stage("publish-cube")
 def publish(config: RunConfig, plan: CubePlan) -> dict[str, Any]:
     """Bring the cube and its catalog entry up to date."""
-    return workspace.publish_cube(config, plan.beam).metadata
+    return stages.publish_cube(config, plan.beam).metadata
 
 
 @flow(name="ingest", log_prints=True)

@@ -58,23 +58,24 @@ def export_map(config: RunConfig) -> list[str]:
     `map.html` of the workspace.
 
     Raises:
-        StoreMissing: no map, cube or model was published.
-        ModelMismatch: the latest model is not the map's.
+        StoreMissing: no map was published, or its model is gone.
     """
     from cpazmal_scale.mapping.export import to_cog
     from cpazmal_scale.mapping.figures import quicklook
     from cpazmal_scale.mapping.stac import write_stac
     from cpazmal_scale.mapping.viewer import write_viewer
 
-    url = workspace.url_of(config, workspace.find(config, "map"))
-    model, cube = _model_and_cube(config)
+    entry = workspace.find(config, "map")
+    url, root = workspace.url_of(config, entry), storage.absolute(config.workspace)
+    cube = workspace.url_of(config, workspace.find(config, "cube"))
+    model = storage.join(root, "models", f"{entry.metadata['model']}.zarr")
     stem = url.removesuffix(".zarr")
     made = {
         "map.tif": to_cog(url, f"{stem}.tif"),
         "map.png": quicklook(url, f"{stem}.png"),
         "map.html": write_viewer(url, f"{stem}.html", cube_url=cube, model_url=model),
     }
-    write_stac(url, f"{stem}.item.json", cube_url=cube)
+    write_stac(url, f"{stem}.stac.json", cube_url=cube)
     names_of_classes = {"map.tif.aux.xml": f"{stem}.tif.aux.xml"}
     for name, source in (made | names_of_classes).items():
         with storage.open_local(source) as path:

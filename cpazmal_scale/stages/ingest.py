@@ -10,6 +10,7 @@ from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.stages import Progress
 
 if TYPE_CHECKING:
+    from cpazmal_scale.catalog import Entry
     from cpazmal_scale.cube.ingest import CubePlan, IngestReport
     from cpazmal_scale.errors import CubeDamaged
     from cpazmal_scale.scenes.scene import Scene
@@ -30,8 +31,18 @@ def ingest(
     report = into_cubes(config, dry_run=dry_run, progress=progress)
     if not dry_run:
         for cube in report.cubes:
-            workspace.publish_cube(config, cube.beam)
+            publish_cube(config, cube.beam)
     return report
+
+
+def publish_cube(config: RunConfig, beam: str) -> Entry:
+    """Bring a cube's catalog entry and STAC item up to date."""
+    from cpazmal_scale.mapping.stac import write_stac
+
+    entry = workspace.publish_cube(config, beam)
+    url = workspace.url_of(config, entry)
+    write_stac(url, f"{url.removesuffix('.zarr')}.stac.json")
+    return entry
 
 
 def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple[CubePlan, ...]:
