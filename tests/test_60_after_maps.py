@@ -26,6 +26,7 @@ from cpazmal_scale.mapping.change import change, changed, transitions
 from cpazmal_scale.mapping.fusion import fuse, fused
 from cpazmal_scale.mapping.mask import restrict
 from cpazmal_scale.mapping.outlines import read_outlines
+from cpazmal_scale.mapping.palette import colours, rgb, shows_change
 from cpazmal_scale.mapping.pixels import NOTHING, empty_products
 from cpazmal_scale.mapping.plan import Block, plan
 from cpazmal_scale.mapping.posterior import decide_again
@@ -206,6 +207,18 @@ def test_map_of_change(pair, tmp_path) -> None:
     to_cog(found.map.url, f"{tmp_path}/change.tif")
     quicklook(found.map.url, f"{tmp_path}/change.png", dpi=40)
     assert stac_item(found.map.url)["properties"]["classification:classes"][1]["name"] == "ABL-ACC"
+
+
+def test_what_stayed_is_pale() -> None:
+    codes = transitions(CLASSES)
+    usual, chosen = colours(CLASSES), colours(codes)
+    assert shows_change(codes)
+    assert not shows_change(("ABL", "debris-covered"))
+    for code in CLASSES:
+        for part, pale in zip(rgb(usual[code]), rgb(chosen[code]), strict=True):
+            assert pale == pytest.approx(255 - (255 - part) / 4, abs=1)
+    assert len(set(chosen.values())) == 16
+    assert all(max(rgb(chosen[a])) > min(rgb(chosen[a])) for a in codes if "-" in a)
 
 
 def test_change_needs_codes_for_all_pairs(monkeypatch, pair, tmp_path) -> None:

@@ -13,7 +13,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.mapping.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.mapping.palette import REJECTED as REJECTED_COLOUR
-from cpazmal_scale.mapping.palette import colours, rgb
+from cpazmal_scale.mapping.palette import colours, rgb, shows_change
 from cpazmal_scale.mapping.pixels import REJECTED
 from cpazmal_scale.mapping.recipe import Recipe
 from cpazmal_scale.mapping.store import open_map
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _INK, _FAINT = "#1d2126", "#6b7280"
 _LONG_SIDE = 8.4
+_LONG_LEGEND = 9
+"""Longer legends leave out areas, and classes that are nowhere."""
 
 
 def quicklook(map_url: str, png_url: str, *, dpi: int = 160) -> str:
@@ -152,10 +154,12 @@ def _draw_legend(axis: Axes, small: Thumbnail, classes: tuple[str, ...]) -> None
     entries = [
         (value, chosen[code], code, CLASS_NAMES.get(code, ""))
         for value, code in enumerate(classes, 1)
+        if len(classes) <= _LONG_LEGEND or small.square_metres[value]
     ]
     if small.square_metres[REJECTED]:
         entries.append((REJECTED, REJECTED_COLOUR, "—", "rejected"))
     lines = max(len(entries) + 1, 6)
+    roomy = len(entries) <= _LONG_LEGEND
     axis.set(xlim=(0, 1), ylim=(lines, 0))
     axis.axis("off")
     for row, (value, colour, code, name) in enumerate(entries):
@@ -165,12 +169,11 @@ def _draw_legend(axis: Axes, small: Thumbnail, classes: tuple[str, ...]) -> None
         axis.add_patch(swatch)
         axis.text(0.14, y, code, va="center", fontsize=12, weight="bold", color=_INK)
         axis.text(0.29, y, name, va="center", fontsize=11, color=_INK)
-        axis.text(
-            1, y - 0.16, f"{100 * area / whole:.1f} %", va="center", ha="right", fontsize=11.5
-        )
-        axis.text(
-            1, y + 0.24, _area(area, whole), va="center", ha="right", fontsize=8.5, color=_FAINT
-        )
+        share, at = f"{100 * area / whole:.1f} %", y - 0.16 if roomy else y
+        axis.text(1, at, share, va="center", ha="right", fontsize=11.5 if roomy else 9)
+        if roomy:
+            text = _area(area, whole)
+            axis.text(1, y + 0.24, text, va="center", ha="right", fontsize=8.5, color=_FAINT)
     swatch = Rectangle((0, len(entries) + 0.25), 0.1, 0.6, facecolor=NO_DATA_COLOUR, linewidth=0)
     axis.add_patch(swatch)
     last = len(entries) + 0.55
@@ -224,6 +227,8 @@ def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
 
 def subject(classes: tuple[str, ...]) -> str:
     """What a map of these classes shows."""
+    if shows_change(classes):
+        return "Change of surface classes"
     glacier = set(classes) <= {"ABL", "ACC", "HAG", "ICA"}
     return "Glacier surface classes" if glacier else "Surface classes"
 

@@ -32,16 +32,32 @@ def colours(classes: Iterable[str]) -> dict[str, str]:
     """Hexadecimal colour of every class code.
 
     The codes of the CPAZMAL dataset have fixed colours; others, such as the `C1 … Cn` of an
-    unsupervised map, get theirs by their position among the unknown ones.
+    unsupervised map, get theirs by their position among the unknown ones. On a map of change, whose
+    codes are `a` and `a-b` for all pairs, what stayed is pale.
     """
+    codes = tuple(classes)
     found, unknown = {}, 0
-    for code in classes:
+    for code in codes:
         if code in _KNOWN:
             found[code] = _KNOWN[code]
         else:
             found[code] = _OTHERS[unknown % len(_OTHERS)]
             unknown += 1
+    if shows_change(codes):
+        found |= {code: _pale(found[code]) for code in codes if "-" not in code}
     return found
+
+
+def shows_change(classes: Iterable[str]) -> bool:
+    """Whether these are the codes of a map of change: `a` and `a-b` for all pairs of classes."""
+    codes = set(classes)
+    alone = [code for code in codes if "-" not in code]
+    return len(alone) > 1 and codes == {a if a == b else f"{a}-{b}" for a in alone for b in alone}
+
+
+def _pale(colour: str) -> str:
+    """One part of the colour in four parts of white."""
+    return "#" + "".join(f"{255 - (255 - part) // 4:02x}" for part in rgb(colour))
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
