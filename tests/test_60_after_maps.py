@@ -204,6 +204,8 @@ def test_map_of_change(pair, tmp_path) -> None:
         *("ABL", "ABL-ACC", "ABL-HAG", "ABL-ICA", "ACC-ABL", "ACC"),
     ]
     assert "probability" not in data
+    with pytest.raises(ModelMismatch, match="no probabilities"):
+        fuse(workspace(tmp_path), [found.map.url, pair[0]])
     to_cog(found.map.url, f"{tmp_path}/change.tif")
     quicklook(found.map.url, f"{tmp_path}/change.png", dpi=40)
     assert stac_item(found.map.url)["properties"]["classification:classes"][1]["name"] == "ABL-ACC"

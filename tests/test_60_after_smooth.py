@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rio_cogeo.cogeo import cog_validate
@@ -290,6 +291,16 @@ def test_made_once_and_resumed(finished, tmp_path, monkeypatch) -> None:
     assert fingerprint(again.url) == expected
     assert again.pixels_by_class == whole.pixels_by_class
     assert not Path(whole.url.replace(".zarr", ".progress")).exists()
+
+
+def test_on_an_object_store(finished, tmp_path, s3_url) -> None:
+    here, there = (
+        smooth(workspace(at, after={"window": 5}), finished, block=64) for at in (tmp_path, s3_url)
+    )
+    again = modal(workspace(s3_url, after={"modal": 3}), there.url)
+    assert here.id == there.id
+    xr.testing.assert_identical(open_map(here.url).load(), open_map(there.url).load())
+    assert again.pixels_by_class["no_data"] == here.pixels_by_class["no_data"]
 
 
 def test_steps_follow_each_other(finished, tmp_path) -> None:

@@ -74,10 +74,15 @@ def open_source(url: str) -> Source:
     Raises:
         StoreMissing: there is none.
         StoreError: it is not finished.
+        ModelMismatch: it has no probabilities, as a map of change.
     """
     import zarr
 
     data = open_map(url)
+    if "probability" not in data:
+        raise ModelMismatch(
+            "it has no probabilities of classes", where=url, remedy="give a map of classes"
+        )
     reference = data["spatial_ref"].attrs
     return Source(
         url=url,
