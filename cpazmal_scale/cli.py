@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +13,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from cpazmal_scale import __version__
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.console import bar, complain, first_sentence, say
 from cpazmal_scale.errors import ConfigError, CpazmalError
 
 DEFAULT = RunConfig()
@@ -64,13 +64,13 @@ def main() -> None:
     except CpazmalError as error:
         if "--debug" in sys.argv:
             raise
-        _complain(str(error))
+        complain(str(error))
         sys.exit(error.exit_code)
     except CycloptsError as error:
-        _complain(_first_sentence(error))
+        complain(first_sentence(error))
         sys.exit(ConfigError.exit_code)
     except KeyboardInterrupt:
-        _complain("stopped; run the same command again to continue")
+        complain("stopped; run the same command again to continue")
         sys.exit(130)
 
 
@@ -85,7 +85,7 @@ def demo(folder: Path = Path("build/demo"), /, *, size: int = 768, seed: int = 4
     """
     from cpazmal_scale.simulate.campaign import campaign
 
-    with _bar("simulate the scenes") as progress:
+    with bar("simulate the scenes") as progress:
         made = campaign(
             folder / "campaign",
             size=size,
@@ -96,7 +96,7 @@ def demo(folder: Path = Path("build/demo"), /, *, size: int = 768, seed: int = 4
             workspace=str(folder),
             progress=progress,
         )
-    _say(str(made))
+    say(str(made))
     run(config=RunConfig.load(folder / "campaign" / "run.yaml"))
 
 
@@ -125,7 +125,7 @@ def simulate(
     """
     from cpazmal_scale.simulate.campaign import campaign
 
-    with _bar("simulate the scenes") as progress:
+    with bar("simulate the scenes") as progress:
         made = campaign(
             folder,
             size=size,
@@ -136,8 +136,8 @@ def simulate(
             grid=grid,
             progress=progress,
         )
-    _say(str(made))
-    _say(f"next: cpazmal run --config {folder / 'run.yaml'}")
+    say(str(made))
+    say(f"next: cpazmal run --config {folder / 'run.yaml'}")
 
 
 @app.command
@@ -150,10 +150,10 @@ def inspect(scenes: str, /, *, config: Config = DEFAULT) -> None:
     from cpazmal_scale.scenes.discover import discover
 
     rules = config.ingest.model_copy(update={"scenes": scenes})
-    with _bar("look at the scenes") as progress:
+    with bar("look at the scenes") as progress:
         found = discover(rules, check=True, progress=progress)
     for scene in found:
-        _say(str(scene))
+        say(str(scene))
 
 
 @app.command
@@ -165,9 +165,9 @@ def ingest(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
     """
     from cpazmal_scale.stages import ingest as stage
 
-    with _bar("look at the scenes" if dry_run else "ingest the scenes") as progress:
+    with bar("look at the scenes" if dry_run else "ingest the scenes") as progress:
         report = stage.ingest(config, dry_run=dry_run, progress=progress)
-    _say(str(report))
+    say(str(report))
 
 
 @app.command
@@ -181,11 +181,11 @@ def samples(*, config: Config = DEFAULT, query: Annotated[str | None, _COMMAND] 
     from cpazmal_scale.stages import samples as stage
 
     if query is not None:
-        _say(stage.query_samples(config, query).to_string(index=False))
+        say(stage.query_samples(config, query).to_string(index=False))
         return
-    with _bar("draw the samples") as progress:
+    with bar("draw the samples") as progress:
         entry = stage.draw_samples(config, progress=progress)
-    _say(workspace.describe(entry, config.workspace))
+    say(workspace.describe(entry, config.workspace))
 
 
 @app.command
@@ -194,9 +194,9 @@ def train(*, config: Config = DEFAULT) -> None:
     from cpazmal_scale import workspace
     from cpazmal_scale.stages import train as stage
 
-    with _bar("learn barycenters") as progress:
+    with bar("learn barycenters") as progress:
         entry = stage.train(config, progress=progress)
-    _say(workspace.describe(entry, config.workspace))
+    say(workspace.describe(entry, config.workspace))
 
 
 @app.command
@@ -209,11 +209,11 @@ def classify(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
     from cpazmal_scale.stages import classify as stage
 
     if dry_run:
-        _say(stage.plan_map(config).card())
+        say(stage.plan_map(config).card())
         return
-    with _bar("classify the pixels") as progress:
+    with bar("classify the pixels") as progress:
         result, _ = stage.classify(config, progress=progress)
-    _say(str(result))
+    say(str(result))
 
 
 @app.command(name="map")
@@ -227,7 +227,7 @@ def map_(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
 
     classify(config=config, dry_run=dry_run)
     if not dry_run:
-        _say("\n".join(export_map(config)))
+        say("\n".join(export_map(config)))
 
 
 @app.command
@@ -256,15 +256,15 @@ def run(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
         seconds[verb.__name__.strip("_")] = time.perf_counter() - began
     _assess(config, seconds)
     name = workspace.find(config, "map").name
-    _say("\nopen the map:\n" + workspace.how_to_open(config.workspace, name))
+    say("\nopen the map:\n" + workspace.how_to_open(config.workspace, name))
 
 
 def _assess(config: RunConfig, seconds: dict[str, float]) -> None:
     from cpazmal_scale.stages import assess as stage
 
-    with _bar("cross-validate") as progress:
+    with bar("cross-validate") as progress:
         found = stage.assess(config, progress=progress, seconds=seconds)
-    _say(str(found))
+    say(str(found))
 
 
 @app.command
@@ -273,9 +273,9 @@ def refine(*, config: Config = DEFAULT) -> None:
     from cpazmal_scale import workspace
     from cpazmal_scale.stages import refine as stage
 
-    with _bar("refine the map") as progress:
+    with bar("refine the map") as progress:
         entry = stage.refine(config, progress=progress)
-    _say(workspace.describe(entry, config.workspace))
+    say(workspace.describe(entry, config.workspace))
 
 
 @app.command
@@ -288,9 +288,9 @@ def fuse(names: tuple[str, ...], /, *, config: Config = DEFAULT) -> None:
     from cpazmal_scale import workspace
     from cpazmal_scale.stages import refine as stage
 
-    with _bar("fuse the maps") as progress:
+    with bar("fuse the maps") as progress:
         entry = stage.fuse(config, names, progress=progress)
-    _say(workspace.describe(entry, config.workspace))
+    say(workspace.describe(entry, config.workspace))
 
 
 @app.command
@@ -303,9 +303,9 @@ def change(earlier: str, later: str, /, *, config: Config = DEFAULT) -> None:
     """
     from cpazmal_scale.stages import refine as stage
 
-    with _bar("compare the maps") as progress:
+    with bar("compare the maps") as progress:
         found, entry = stage.change(config, earlier, later, progress=progress)
-    _say(f"{found}\n{entry.name}")
+    say(f"{found}\n{entry.name}")
 
 
 @app.command
@@ -317,9 +317,9 @@ def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
     """
     from cpazmal_scale.stages import refine as stage
 
-    with _bar("count by glacier") as progress:
+    with bar("count by glacier") as progress:
         table = stage.zonal(config, name, progress=progress)
-    _say(table.to_csv(index=False))
+    say(table.to_csv(index=False))
 
 
 @app.command
@@ -327,19 +327,19 @@ def verify(*, config: Config = DEFAULT) -> None:
     """Read every chunk of the cubes again and name what is lost or altered."""
     from cpazmal_scale.stages import ingest as stage
 
-    with _bar("verify") as progress:
+    with bar("verify") as progress:
         findings = stage.verify(config, progress=progress)
     for finding in findings:
-        _complain(str(finding))
+        complain(str(finding))
     if findings:
         sys.exit(findings[0].exit_code)
-    _say("everything is intact")
+    say("everything is intact")
 
 
 @app.command(name="config")
 def config_(*, config: Config = DEFAULT) -> None:
     """Print every setting with its meaning: a run configuration to start from."""
-    _say(config.commented_yaml())
+    say(config.commented_yaml())
 
 
 @catalog_app.command(name="ls")
@@ -354,7 +354,7 @@ def catalog_ls(*, workspace: Workspace = DEFAULT.workspace, kind: str | None = N
     from cpazmal_scale.workspace import line
 
     found = [entry for entry in catalog.entries(workspace) if kind in (None, entry.kind)]
-    _say("\n".join(map(line, found)) or f"nothing published in {workspace}")
+    say("\n".join(map(line, found)) or f"nothing published in {workspace}")
 
 
 @catalog_app.command(name="show")
@@ -368,7 +368,7 @@ def catalog_show(name: str, /, *, workspace: Workspace = DEFAULT.workspace) -> N
     from cpazmal_scale import catalog
     from cpazmal_scale.workspace import describe
 
-    _say(describe(catalog.entry(workspace, name), workspace))
+    say(describe(catalog.entry(workspace, name), workspace))
 
 
 @catalog_app.command(name="rm")
@@ -382,51 +382,3 @@ def catalog_rm(name: str, /, *, workspace: Workspace = DEFAULT.workspace) -> Non
     from cpazmal_scale import catalog
 
     catalog.withdraw(workspace, name)
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Any]:
-    """A progress bar with rate and remaining time, as a function of (done, total)."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description:<26}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=None)
-
-        def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield progress
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n")
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write(f"cpazmal: {text}\n")
-
-
-def _first_sentence(error: CycloptsError) -> str:
-    """What pydantic or cyclopts found wrong with a flag, in one sentence."""
-    cause = error.__cause__
-    if cause is not None and hasattr(cause, "errors"):
-        first = cause.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return f"--{where}: {first['msg'].removeprefix('Value error, ')}"
-    return str(error).strip().splitlines()[-1].strip()

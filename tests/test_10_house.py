@@ -23,6 +23,7 @@ RANKS: dict[str, int] = {
     "catalog": 5,
     "workspace": 6,
     "stages": 7,
+    "console": 8,
     **dict.fromkeys(("cli", "flows"), 9),
 }
 """Rooms in the order the data travel; a module imports rooms of lower rank, and its own."""

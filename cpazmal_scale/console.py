@@ -1,0 +1,68 @@
+"""What the command line says and shows: text, complaints and progress bars."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from cyclopts import CycloptsError
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar with rate and remaining time, as a function of (done, total)."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.{0 if speed >= 10 else 1}f}/s")
+
+    columns = (
+        TextColumn("{task.description:<26}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task(title, total=None)
+
+        def progress(done: int, total: int) -> None:
+            shown.update(task, completed=done, total=total)
+
+        yield progress
+
+
+def say(text: str) -> None:
+    """Print to standard output."""
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def complain(text: str) -> None:
+    """Print one sentence to standard error."""
+    sys.stderr.write(f"cpazmal: {text}\n")
+
+
+def first_sentence(error: CycloptsError) -> str:
+    """What pydantic or cyclopts found wrong with a flag, in one sentence."""
+    cause = error.__cause__
+    if cause is not None and hasattr(cause, "errors"):
+        first = cause.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"--{where}: {first['msg'].removeprefix('Value error, ')}"
+    return str(error).strip().splitlines()[-1].strip()
