@@ -95,6 +95,14 @@ def test_concurrent_publishers_lose_nothing(workspace: str) -> None:
     assert sorted(catalog.open_catalog(workspace)) == [f"map_{i}" for i in range(6)]
 
 
+def test_a_lost_index_is_no_loss(workspace: str) -> None:
+    url = catalog.publish(workspace, *fill(workspace))
+    before = storage.read_bytes(url)
+    storage.remove(url)
+    assert catalog.publish(workspace) == url
+    assert storage.read_bytes(url) == before
+
+
 def test_withdraw(workspace: str) -> None:
     catalog.publish(workspace, *fill(workspace))
     catalog.withdraw(workspace, "map_m")
