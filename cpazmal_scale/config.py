@@ -93,7 +93,7 @@ class Samples(Section):
     polygons: str | None = None
     """Vector file with columns `class` and `group`; none: the map is unsupervised."""
     classes: tuple[str, ...] = GLACIER_CLASSES
-    """Classes to learn, in this order."""
+    """Classes to learn; a map counts them from 1 in alphabetical order."""
     stride: int | None = Field(None, ge=1)
     """Step between windows in pixels; none: the window's size, so that windows do not overlap."""
     max_masked: float = Field(0.10, ge=0, le=1)

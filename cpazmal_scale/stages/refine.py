@@ -80,12 +80,23 @@ def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:
 def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
     from cpazmal_scale.mapping.export import to_cog
     from cpazmal_scale.mapping.figures import quicklook
+    from cpazmal_scale.mapping.store import read_recipe
 
+    recipe = read_recipe(made.url)
     stem = made.url.removesuffix(".zarr")
     to_cog(made.url, f"{stem}.tif")
     quicklook(made.url, f"{stem}.png")
-    facts = {"id": made.id, "classes": list(made.classes), "shape": list(made.shape)}
+    facts = {
+        "id": made.id,
+        "beam": recipe.beam,
+        "start": str(min(recipe.dates))[:10],
+        "end": str(max(recipe.dates))[:10],
+        "shape": list(made.shape),
+        "classes": list(made.classes),
+        "made": made.kind,
+    }
     path = storage.join("maps", f"{made.id}.zarr")
-    entry = Entry(catalog.entry_name("map", label), "map", path, facts)
-    catalog.publish(config.workspace, entry)
-    return entry
+    latest = Entry(catalog.entry_name("map", label), "map", path, facts)
+    kept = Entry(f"{latest.name}_{made.id[:8]}", "map", path, facts)
+    catalog.publish(config.workspace, latest, kept)
+    return latest
