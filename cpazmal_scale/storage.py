@@ -10,7 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cpazmal_scale.errors import StoreError, StoreMissing
 
@@ -116,6 +116,24 @@ def read_bytes(url: str) -> bytes:
             return local_path(url).read_bytes()
         filesystem, path = _filesystem(url)
         return bytes(filesystem.cat_file(path))
+
+
+@contextlib.contextmanager
+def open_binary(url: str) -> Iterator[BinaryIO]:
+    """A file opened for reading anywhere in it; of a remote one only what is read is fetched.
+
+    Raises:
+        StoreMissing: nothing is there.
+        StoreError: the store refuses or cannot be reached.
+    """
+    with _one_sentence(url, "read"):
+        if not is_remote(url):
+            with local_path(url).open("rb") as file:
+                yield file
+            return
+        filesystem, path = _filesystem(url)
+        with filesystem.open(path, "rb") as file:
+            yield file
 
 
 def write_bytes(url: str, data: bytes) -> None:
