@@ -14,7 +14,8 @@ import pytest
 
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes import xml
-from cpazmal_scale.scenes.annotation import Annotation, parse_annotation
+from cpazmal_scale.scenes.annotation import Annotation
+from cpazmal_scale.scenes.annotation_xml import parse_annotation
 from cpazmal_scale.scenes.georef import GeoGrid, parse_georef
 
 TSX1 = "tsx1_ssc_stripmap_2008"

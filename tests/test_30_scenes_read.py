@@ -32,7 +32,7 @@ from cpazmal_scale.errors import (
     StoreMissing,
 )
 from cpazmal_scale.scenes.discover import discover
-from cpazmal_scale.scenes.geotiff import read
+from cpazmal_scale.scenes.reading import read
 from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.scenes.values import to_bits, to_power
 

@@ -27,7 +27,7 @@ from cpazmal_scale.cube.record import (
     root_document,
 )
 from cpazmal_scale.errors import CpazmalError, WriterConflict
-from cpazmal_scale.scenes.geotiff import SceneReader
+from cpazmal_scale.scenes.reading import SceneReader
 from cpazmal_scale.scenes.scene import POLARISATIONS, Scene, ordered
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""GeoTIFF scenes: opening them safely, and reading them by strips of rows."""
+"""GeoTIFF scenes: opening them safely, and reading windows of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.config import NOT_VALID
 from cpazmal_scale.errors import SceneUnreadable
-from cpazmal_scale.scenes import lattice
-from cpazmal_scale.scenes.scene import Scene, SceneFile
+from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.values import to_bits, to_power
 
 if TYPE_CHECKING:
@@ -134,84 +132,38 @@ def read_bands(raster: Any, url: str, rows: slice, columns: slice) -> NDArray[An
     return values
 
 
-class SceneReader:
-    """A scene opened for reading by strips onto a grid that shares its pixel lattice."""
+class GeoTiffReader:
+    """An open GeoTIFF of a scene."""
 
-    def __init__(self, scene: Scene, grid: GeoBox) -> None:
-        self.scene, self.grid = scene, grid
-        self._stack = contextlib.ExitStack()
-        self._rasters: list[tuple[SceneFile, Any, int, int]] = []
+    def __init__(self, file: SceneFile, raster: Any) -> None:
+        self.file, self.raster = file, raster
 
-    def __enter__(self) -> SceneReader:
-        with contextlib.ExitStack() as stack:
-            for file in self.scene.files:
-                row, column = lattice.offset(file.geobox, self.grid, where=file.url)
-                raster = stack.enter_context(opened(file.url))
-                self._rasters.append((file, raster, row, column))
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def read(self, y0: int, y1: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Rows `y0` to `y1` of the grid.
-
-        Returns:
-            Backscatter (P, y1 − y0, W) float32, linear power, NaN for no-data, channels in the
-            order of `scene.polarisations`; and mask (y1 − y0, W) uint8 of `MASK_BITS`. Where files
-            overlap, backscatter is the mean of the valid ones and mask flags are united.
+    def read(self, rows: slice, columns: slice) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """A window of the file; see `reading.FileReader`.
 
         Raises:
-            SceneUnreadable: a block of a file cannot be decoded.
+            SceneUnreadable: a block cannot be decoded.
         """
-        shape = (y1 - y0, self.grid.shape[1])
-        power = np.full((len(self.scene.polarisations), *shape), np.nan, np.float32)
-        count = np.zeros(power.shape, np.uint8)
-        flags = np.zeros(shape, np.uint8)
-        for file, raster, row, column in self._rasters:
-            window = lattice.overlap(row, column, file.geobox, (y0, y1), shape[1])
-            if window is not None:
-                bands = read_bands(raster, file.url, *window[:2])
-                part = (slice(None), *window[2:])
-                self._add(file, raster, bands, power[part], count[part], flags[window[2:]])
-        if len(self._rasters) > 1:
-            np.divide(power, count, out=power, where=count > 1)
-        flags[np.isnan(power).all(axis=0)] |= NOT_VALID
-        return power, flags
-
-    def _add(
-        self,
-        file: SceneFile,
-        raster: Any,
-        bands: NDArray[Any],
-        power: NDArray[np.float32],
-        count: NDArray[np.uint8],
-        flags: NDArray[np.uint8],
-    ) -> None:
-        """Add one file's bands to the sums and counts of the strip, in place."""
-        valid = np.zeros(flags.shape, bool)
-        for name, values, nodata in zip(file.bands, bands, raster.nodatavals, strict=True):
-            if name == "mask":
-                continue
-            channel = self.scene.polarisations.index(name)
-            new = to_power(values, nodata, file.scale)
-            here = ~np.isnan(new)
-            if len(self._rasters) == 1:
-                power[channel] = new
-            else:
-                total = np.where(count[channel] > 0, power[channel] + new, new)
-                np.copyto(power[channel], total, where=here)
-                count[channel] += here
-            valid |= here
+        file = self.file
+        bands = read_bands(self.raster, file.url, rows, columns)
+        power = np.empty((len(file.polarisations), *bands.shape[1:]), np.float32)
+        nodata = self.raster.nodatavals
+        for channel, name in enumerate(file.polarisations):
+            band = file.bands.index(name)
+            power[channel] = to_power(bands[band], nodata[band], file.scale)
+        flags = np.zeros(power.shape[1:], np.uint8)
         if "mask" in file.bands:
             bits = to_bits(bands[file.bands.index("mask")], file.mask_codes)
-            np.bitwise_or(flags, bits, out=flags, where=valid)
+            np.copyto(flags, bits, where=~np.isnan(power).all(axis=0))
+        return power, flags
 
 
-def read(
-    scene: Scene, grid: GeoBox, rows: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Rows of a grid from a scene; see `SceneReader.read`."""
-    with SceneReader(scene, grid) as reader:
-        return reader.read(*rows)
+@contextlib.contextmanager
+def open_geotiff(file: SceneFile) -> Iterator[GeoTiffReader]:
+    """A GeoTIFF of a scene, opened for reading.
+
+    Raises:
+        SceneUnreadable: it cannot be opened.
+    """
+    with opened(file.url) as raster:
+        yield GeoTiffReader(file, raster)
