@@ -113,6 +113,12 @@ class SampleError(CpazmalError):
     kind, exit_code = "samples", 6
 
 
+class DatasetUnreadable(SampleError):
+    """A published dataset file is damaged, unsafe, or not of the layout its authors describe."""
+
+    kind = "dataset_unreadable"
+
+
 class ModelMismatch(CpazmalError):
     """The model's features, dates or classes do not fit the cube."""
 

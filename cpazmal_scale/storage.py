@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -262,10 +263,17 @@ def upload(path: Path, url: str) -> None:
     """Put a local file at `url`, replacing what is there in one step."""
     with _one_sentence(url, "write"):
         if is_remote(url):
-            filesystem, target = _filesystem(url)
-            filesystem.put_file(str(path), target)
+            filesystem, there = _filesystem(url)
+            filesystem.put_file(str(path), there)
         elif local_path(url).absolute() != path.absolute():
-            write_bytes(url, path.read_bytes())
+            target = local_path(url)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+            try:
+                shutil.copyfile(path, part)
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -296,3 +304,21 @@ def zarr_store(url: str, *, read_only: bool = False) -> Store:
     if is_remote(url):
         return FsspecStore.from_url(url, read_only=read_only)
     return LocalStore(local_path(url), read_only=read_only)
+
+
+@contextlib.contextmanager
+def open_seekable(url: str) -> Iterator[BinaryIO]:
+    """A file to read parts of; of a remote one only the parts that are read are fetched.
+
+    Raises:
+        StoreMissing: nothing is there.
+    """
+    with contextlib.ExitStack() as stack:
+        with _one_sentence(url, "read"):
+            if is_remote(url):
+                filesystem, path = _filesystem(url)
+                opened = filesystem.open(path, "rb", cache_type="blockcache")
+            else:
+                opened = local_path(url).open("rb")
+            stream = stack.enter_context(opened)
+        yield stream

@@ -25,7 +25,7 @@ class Preset:
 
 PRESETS = {
     "utm32n-3m": Preset("EPSG:32632", 3.0),
-    "cpazmal": Preset("EPSG:4326", 2.69494585e-5),
+    "cpazmal": Preset("EPSG:4326", lattice.AUTHORS_PIXEL),
 }
 """UTM zone 32 north at 3 m, and the WGS84 grid of the published CPAZMaL dataset."""
 

@@ -10,6 +10,9 @@ from cpazmal_scale.errors import GridMismatch
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
+AUTHORS_PIXEL = 2.69494585e-5
+"""Edge in degrees of a pixel of the published CPAZMaL dataset, on WGS84."""
+
 TOLERANCE = 0.05
 """Largest distance in pixels between corners that count as the same."""
 
