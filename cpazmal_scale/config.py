@@ -216,12 +216,58 @@ class After(Section):
 class Assess(Section):
     """Figures of merit by group-wise cross-validation (method §6)."""
 
+    split: Literal["stratified", "cyclic", "leave-one-group-out", "temporal", "geometry"] = (
+        "stratified"
+    )
+    """How polygons are divided, never through one: `stratified` folds, `cyclic` ones with the same
+    number of polygons of every class, one polygon at a time, or stratified folds that are tested on
+    later dates (`temporal`) or on another beam (`geometry`)."""
     folds: int = Field(3, ge=2)
-    """Folds of the stratified group split."""
+    """Folds of the stratified, temporal and geometry splits."""
     repeats: int = Field(20, ge=1)
     """Seeds of the split."""
+    groups_per_class: int = Field(1, ge=1)
+    """Polygons of each class on the test side of a cyclic fold."""
+    train_until: date | None = None
+    """Last date trained on in a temporal split; later ones are tested; none: the first year's."""
+    test_beam: str | None = None
+    """Beam that is tested in a geometry split; its samples must have been drawn."""
+    methods: tuple[
+        Literal[
+            "sum",
+            "soft",
+            "vote",
+            "neighbors",
+            "euclid-sum",
+            "euclid-soft",
+            "euclid-vote",
+            "euclid-neighbors",
+            "forest",
+        ],
+        ...,
+    ] = (
+        "sum",
+        "soft",
+        "vote",
+        "neighbors",
+        "euclid-sum",
+        "euclid-soft",
+        "euclid-vote",
+        "euclid-neighbors",
+        "forest",
+    )
+    """Methods to compare: DTW barycenters by decision, DTW nearest neighbours, the same four
+    without warping, and a random forest."""
+    neighbors: int = Field(25, ge=1)
+    """Neighbours that vote in the nearest-neighbour methods."""
     truth: str | None = None
     """Reference raster (uint8 from 1, in the order of its `classes` tag) to compare the map to."""
+
+    @model_validator(mode="after")
+    def _geometry(self) -> Self:
+        if (self.split == "geometry") != (self.test_beam is not None):
+            raise ValueError("assess.test_beam goes with assess.split: geometry, and only with it")
+        return self
 
 
 class Cluster(Section):

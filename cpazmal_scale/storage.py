@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import io
 import json
 import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cpazmal_scale.errors import StoreError, StoreMissing
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from zarr.abc.store import Store
 
 
@@ -257,6 +260,29 @@ def read_json(url: str) -> Any:
 def write_json(url: str, value: Any) -> None:
     """Replace a JSON document in one step."""
     write_bytes(url, json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode())
+
+
+def write_arrays(folder: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Store arrays as one file named by its content, for processes that need the same ones.
+
+    Returns:
+        Its URL, which never holds anything else.
+    """
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    url = join(folder, f"{hashlib.sha256(buffer.getvalue()).hexdigest()[:16]}.npz")
+    write_bytes(url, buffer.getvalue())
+    return url
+
+
+def read_arrays(url: str) -> dict[str, NDArray[Any]]:
+    """Arrays that `write_arrays` stored; pickled ones are refused."""
+    import numpy as np
+
+    with np.load(io.BytesIO(read_bytes(url)), allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 def upload(path: Path, url: str) -> None:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import chi2
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import f1_score
 
 from cpazmal_scale.assess import methods
-from cpazmal_scale.assess.cross_validate import cross_validate
+from cpazmal_scale.assess.cross_validate import Labelled, cross_validate
 from cpazmal_scale.assess.figures import confusion_figure, png
+from cpazmal_scale.assess.holdout import by_date, on_calendar
+from cpazmal_scale.assess.metrics import scores
 from cpazmal_scale.assess.report import Campaign, Performance, Report, Stage, write_report
+from cpazmal_scale.assess.significance import mcnemar, polygon_permutation
 from cpazmal_scale.assess.validation import CrossValidation
 from cpazmal_scale.assess.verdicts import believable, verdict
 from cpazmal_scale.config import RunConfig
@@ -30,14 +37,15 @@ CLASSES = ("ABL", "ACC", "HAG")
 DATES = np.datetime64("2020-01-08", "s") + np.arange(12) * np.timedelta64(11 * 86400, "s")
 CONFIG = RunConfig.parse(
     {
-        "assess": {"repeats": 2},
+        "assess": {"repeats": 2, "methods": ["sum", "vote", "euclid-sum", "forest"]},
         "samples": {"classes": CLASSES},
         "dtw": {"min_dates": 2},
         "train": {"iterations": 5, "restarts": 1},
     }
 )
 ONCE = CONFIG.model_copy(update={"assess": CONFIG.assess.model_copy(update={"repeats": 1})})
-QUICK = (methods.SUM, methods.VOTE, methods.EUCLID)
+COMPARED = (methods.SUM, methods.VOTE, methods.EUCLID_SUM, methods.FOREST)
+QUICK = (methods.SUM, methods.VOTE, methods.EUCLID_SUM)
 Case = tuple[WindowSeries, "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
 
 
@@ -80,8 +88,8 @@ def same(one: CrossValidation, two: CrossValidation) -> None:
 
 def test_every_window_is_tested_once_per_repeat(case: Case, found: CrossValidation) -> None:
     _, labels, polygons = case
-    assert found.methods == methods.DEFAULT
-    assert len(found.folds) == len(methods.DEFAULT) * 2 * 3
+    assert found.methods == COMPARED
+    assert len(found.folds) == len(COMPARED) * 2 * 3
     for g, polygon in enumerate(found.groups):
         for c, name in enumerate(CLASSES):
             own = int(((polygons == polygon) & (labels == name)).sum())
@@ -133,7 +141,7 @@ def partial(y: Any, groups: Any, folds: int, seed: int) -> Iterator[Any]:
 def test_a_split_through_a_polygon_is_refused(case: Case) -> None:
     with pytest.raises(SampleError, match="both trained on and tested on"):
         cross_validate(*case, CONFIG, split=leaking)
-    with pytest.raises(SampleError, match="does not test every window"):
+    with pytest.raises(SampleError, match="does not test every group"):
         cross_validate(*case, CONFIG, split=partial)
 
 
@@ -240,7 +248,7 @@ def test_band_barycenters_and_seed_come_from_the_configuration() -> None:
     in_samples = methods.make(methods.SUM, days, parse(asked))
     assert (in_samples.radius, in_samples.band_days) == (2, None)
     assert (in_samples.barycenters, in_samples.seed) == (3, 9)
-    euclid = methods.make(methods.EUCLID, days, parse({}))
+    euclid = methods.make(methods.EUCLID_SUM, days, parse({}))
     assert (euclid.radius, euclid.band_days, euclid.decision) == (0, None, "sum")
     near = methods.make(methods.NEIGHBORS, days, parse({"dtw": {"radius": 2}}))
     assert (near.n_neighbors, near.radius) == (25, 2)
@@ -283,11 +291,11 @@ def test_classes_keep_the_order_of_the_configuration(case: Case) -> None:
     series, labels, polygons = case
     turned = {"samples": {"classes": ("HAG", "ABL", "ACC")}, "assess": {"repeats": 1}}
     own = cross_validate(
-        series, labels, polygons, RunConfig.parse(turned), methods=(methods.EUCLID,)
+        series, labels, polygons, RunConfig.parse(turned), methods=(methods.EUCLID_SUM,)
     )
     assert own.classes == ("HAG", "ABL", "ACC")
     renamed = np.char.add("C", np.searchsorted(CLASSES, labels).astype(str))
-    own = cross_validate(series, renamed, polygons, CONFIG, methods=(methods.EUCLID,))
+    own = cross_validate(series, renamed, polygons, CONFIG, methods=(methods.EUCLID_SUM,))
     assert own.classes == ("C0", "C1", "C2")
 
 
@@ -472,3 +480,137 @@ def test_confusion_figure_shows_shares_and_counts() -> None:
     assert [tick.get_text() for tick in figure.axes[1].get_xticklabels()][-1] == "none"
     picture = imread(io.BytesIO(png(figure)))
     assert picture.shape[1] > picture.shape[0]
+
+
+def test_decisions_share_what_each_would_learn_alone(case: Case) -> None:
+    series, labels, polygons = case
+    codes = np.searchsorted(CLASSES, labels)
+    numbers = np.unique(polygons, return_inverse=True)[1]
+    given = (series.values, codes, numbers, np.arange(12.0) * 11, CONFIG)
+    names = (methods.VOTE, methods.SUM, methods.SOFT)
+    for shared in methods.fit_methods(names, *given):
+        alone = next(methods.fit_methods((shared.name,), *given))
+        assert shared.model.decision == alone.model.decision
+        assert shared.model.temperature_ == alone.model.temperature_
+    assert shared.model.temperature_ != 1.0
+
+
+def test_series_shared_through_a_store_give_the_same(
+    case: Case, found: CrossValidation, tmp_path: Path
+) -> None:
+    same(found, cross_validate(*case, CONFIG, share=str(tmp_path)))
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+
+
+SPLITS = ("stratified", "cyclic", "leave-one-group-out")
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_no_split_tests_a_polygon_it_was_trained_on(
+    case: Case, split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = []
+    real = methods.fit_methods
+
+    def spy(names: Any, values: Any, codes: Any, groups: Any, *more: Any) -> Iterator[Any]:
+        sides.append(set(groups.tolist()))
+        return real(names, values, codes, groups, *more)
+
+    monkeypatch.setattr(methods, "fit_methods", spy)
+    config = CONFIG.with_values({"assess": {"split": split}})
+    own = cross_validate(*case, config, methods=(methods.EUCLID_SUM,))
+    expected = {"stratified": 2 * 3, "cyclic": 2 * 4, "leave-one-group-out": 12}[split]
+    assert own.fold_count == len(sides) == expected
+    total = own.counts[0].sum(axis=(1, 2))
+    assert (total == own.windows.sum(axis=1) * total[0] // own.windows[0].sum()).all()
+    everyone = set(range(12))
+    tested = [everyone - trained for trained in sides]
+    size = {"stratified": {3, 4, 5}, "cyclic": {3}, "leave-one-group-out": {1}}[split]
+    assert {len(one) for one in tested} <= size
+    assert set().union(*tested) == everyone
+    assert (own.lacking_folds("test") == 12) == (split == "leave-one-group-out")
+
+
+def test_other_windows_are_tested_in_the_folds_of_their_polygons(case: Case) -> None:
+    series, labels, polygons = case
+    kept = np.flatnonzero([name[-1] in "01" for name in polygons])
+    other = WindowSeries(series.values[kept], series.names, series.dates)
+    own = cross_validate(*case, ONCE, tested=Labelled(other, labels[kept], polygons[kept]))
+    assert own.windows.sum() == kept.size
+    assert (own.counts.sum(axis=(1, 2, 3)) == kept.size).all()
+    turned = WindowSeries(-other.values, series.names, series.dates)
+    wrong = cross_validate(*case, ONCE, tested=Labelled(turned, labels[kept], polygons[kept]))
+    assert (wrong.summary()["oa_pooled"] < own.summary()["oa_pooled"]).all()
+    foreign = Labelled(other, labels[kept], np.char.add("X", polygons[kept]))
+    assert cross_validate(*case, ONCE, tested=foreign).windows.sum() == kept.size
+
+
+def test_differences_stand_beside_their_tests(found: CrossValidation) -> None:
+    table = found.differences()
+    assert len(table) == 6
+    row = table.iloc[0]
+    gap = found.difference(row["first"], row["second"])
+    assert (row["difference"], row["low"], row["high"]) == (gap.value, gap.low, gap.high)
+    right = found.predicted == found.codes
+    assert row["first_only"] == (right[0] & ~right[1]).sum()
+    assert row["second_only"] == (right[1] & ~right[0]).sum()
+    far = settled(found, 0.4, 0.9).differences().iloc[2]
+    assert far["permutation_p"] < 0.01
+    level = settled(found, 0.7, 0.7).differences()
+    assert (level["permutation_p"] == 1).all()
+
+
+def test_mcnemar_is_that_of_the_textbook() -> None:
+    """Agresti's ratings of a president: 86 and 150 changed their mind."""
+    first = np.repeat([True, True, False, False], (794, 150, 86, 570))
+    second = np.repeat([True, False, True, False], (794, 150, 86, 570))
+    found = mcnemar(first, second)
+    assert (found.first_only, found.second_only) == (150, 86)
+    assert found.p == pytest.approx(chi2.sf((150 - 86 - 1) ** 2 / 236, 1))
+    few = mcnemar(np.ones(7, bool), np.zeros(7, bool))
+    assert few.p == pytest.approx(2 * 0.5**7)
+    assert mcnemar(first, first).p == 1
+
+
+def test_permutation_agrees_with_all_exchanges() -> None:
+    rng = np.random.default_rng(5)
+    a, b = (rng.integers(0, 9, (6, 2, 3)) for _ in range(2))
+
+    def gap(one: Any, two: Any) -> float:
+        return float(scores(one.sum(0)).macro_f1 - scores(two.sum(0)).macro_f1)
+
+    every = []
+    for swap in itertools.product([False, True], repeat=6):
+        choose = np.array(swap)[:, None, None]
+        every.append(gap(np.where(choose, b, a), np.where(choose, a, b)))
+    exact = np.mean(np.abs(every) >= abs(gap(a, b)) - 1e-12)
+    assert polygon_permutation(a, b, 1) == pytest.approx(exact, abs=0.03)
+    assert polygon_permutation(a, b, 1) == polygon_permutation(b, a, 1)
+
+
+def test_the_calendar_brings_other_years_and_dates_together() -> None:
+    days = np.arange(4, 364, 11)
+    one, two = (
+        np.datetime64(f"{year}-01-01", "s")
+        + days.astype("timedelta64[D]")
+        + np.timedelta64(late, "D")
+        for year, late in ((2020, 0), (2021, 3))
+    )
+    season = np.cos(2 * np.pi * days / 365).astype(np.float32)
+    values = np.stack([season, np.full_like(season, np.nan)])[None]
+    both = WindowSeries(
+        np.concatenate([values, values], axis=2), ("a", "b"), np.concatenate([one, two])
+    )
+    before, after = by_date(both, None)
+    assert (before.dates == one).all()
+    assert (after.dates == two).all()
+    trained, tested = on_calendar(before, after, 6)
+    assert trained.names == tested.names == ("a",)
+    assert (trained.dates == tested.dates).all()
+    known = np.isfinite(trained.values) & np.isfinite(tested.values)
+    assert known.sum() > 30
+    assert np.abs(trained.values - tested.values)[known].max() < 0.25
+    with pytest.raises(SampleError, match="no feature has 6 dates"):
+        on_calendar(before, WindowSeries(values[..., :3], ("a", "b"), one[:3]), 6)
+    with pytest.raises(SampleError, match="dates lie before 2022-12-31"):
+        by_date(both, date(2022, 12, 31))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cpazmal_scale import storage
 from cpazmal_scale.assess import methods as known_methods
+from cpazmal_scale.assess.folds import Folds, Split
 from cpazmal_scale.assess.metrics import (
     BINS,
     codes_of,
@@ -18,10 +21,10 @@ from cpazmal_scale.assess.metrics import (
     reliability_counts,
     scores,
 )
-from cpazmal_scale.assess.validation import CrossValidation
+from cpazmal_scale.assess.validation import NEVER, CrossValidation
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.execute import SerialExecutor
-from cpazmal_scale.samples.splits import check_disjoint, stratified_group_folds
+from cpazmal_scale.samples.splits import check_disjoint
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -31,29 +34,39 @@ if TYPE_CHECKING:
     from cpazmal_scale.samples.series import WindowSeries
 
 Progress = Callable[[int, int], None]
-Split = Callable[
-    [Any, Any, int, int], Iterable[tuple["NDArray[np.integer]", "NDArray[np.integer]"]]
-]
 
 
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """What every fold needs; small enough to travel with its key."""
+class Labelled(NamedTuple):
+    """Windows with what is known of them."""
 
-    values: NDArray[np.float32]
-    codes: NDArray[np.intp]
-    groups: NDArray[np.intp]
-    fold_of: NDArray[np.int16]
-    """`(repeats, N)` fold in which a window is tested."""
-    days: NDArray[np.float64]
+    series: WindowSeries
+    y: ArrayLike
+    """`(N,)` class of every window."""
+    groups: ArrayLike
+    """`(N,)` group (polygon) of every window."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Plain values that every fold needs; they travel with its key."""
+
     classes: tuple[str, ...]
     methods: tuple[str, ...]
     config: RunConfig
 
 
+_Arrays = Mapping[str, "NDArray[Any]"]
+"""What every fold needs: `values, codes, groups` of training windows, the same of tested ones after
+`tested_`, `days` of the dates, `repeat, fold, tested` of the folds."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Outcome:
     rows: list[dict[str, Any]]
+    tested: NDArray[np.intp]
+    """`(n,)` positions of the tested windows."""
+    predicted: NDArray[np.int16]
+    """`(methods, n)`."""
     counts: NDArray[np.int64]
     """`(methods, groups, C, C + 1)`."""
     reliability: NDArray[np.float64]
@@ -66,12 +79,14 @@ def cross_validate(
     groups: ArrayLike,
     config: RunConfig,
     *,
-    methods: Sequence[str] = known_methods.DEFAULT,
+    methods: Sequence[str] | None = None,
+    tested: Labelled | None = None,
     executor: Executor | None = None,
-    split: Split = stratified_group_folds,
+    share: str | None = None,
+    split: Split | None = None,
     progress: Progress | None = None,
 ) -> CrossValidation:
-    """Train and test each method on `config.assess.folds` × `repeats` folds of whole groups.
+    """Train and test each method on the folds of `config.assess`, which are of whole groups.
 
     All learning, z-scores, imputation and temperature included, happens on the training side of
     a fold. Folds whose sides lack a class are evaluated like the others and listed. The result
@@ -81,10 +96,17 @@ def cross_validate(
         series: feature series of N windows.
         y: (N) class of every window.
         groups: (N) group (polygon) of every window.
-        config: folds, repeats, band, barycenters and seed.
-        methods: names out of `methods.NAMES`, compared in this order.
+        config: split, folds, repeats, methods, band, barycenters and seed.
+        methods: names out of `methods.NAMES`, compared in this order; none: those of the
+            configuration.
+        tested: other windows to test on, of the same features and number of dates, such as those of
+            another year or beam; a group is never trained on and tested on even so. None: the
+            windows themselves.
         executor: computes the folds; none: one after the other, here.
-        split: (y, groups, folds, seed) to the (train, test) rows of one repeat.
+        share: folder (any fsspec URL) where workers of other processes find the series, so that
+            these do not travel with every fold; none: they do.
+        split: (y, groups, folds, seed) to the (train, test) rows of one repeat; none: that of the
+            configuration.
         progress: called as (folds done, folds).
 
     Raises:
@@ -92,143 +114,188 @@ def cross_validate(
             or a split with a group on both sides.
         ConfigError: unknown method.
     """
-    task, names = _task(series, np.asarray(y), np.asarray(groups), config, methods, split)
-    keys = [(r, f) for r in range(config.assess.repeats) for f in range(config.assess.folds)]
-    found: dict[tuple[int, int], _Outcome] = {}
-    for key, outcome in (executor or SerialExecutor()).run(partial(_fold, task), keys):
+    trained = Labelled(series, y, groups)
+    plan, arrays, names = _prepared(trained, tested or trained, config, methods, split)
+    function: Callable[[int], _Outcome] = partial(_fold, plan, arrays)
+    if share is not None:
+        function = partial(_fold_at, plan, storage.write_arrays(share, arrays))
+    keys = range(len(arrays["fold"]))
+    found: dict[int, _Outcome] = {}
+    for key, outcome in (executor or SerialExecutor()).run(function, keys):
         if isinstance(outcome, Exception):
             raise outcome
         found[key] = outcome
         if progress is not None:
             progress(len(found), len(keys))
-    return _collected(task, names, [found[key] for key in keys])
+    return _collected(plan, arrays, names, [found[key] for key in keys])
 
 
-def _task(
-    series: WindowSeries,
-    y: NDArray[Any],
-    groups: NDArray[Any],
+def _prepared(
+    trained: Labelled,
+    tested: Labelled,
     config: RunConfig,
-    methods: Sequence[str],
-    split: Split,
-) -> tuple[_Task, tuple[str, ...]]:
-    """The task and the names of its groups."""
+    methods: Sequence[str] | None,
+    split: Split | None,
+) -> tuple[_Plan, dict[str, NDArray[Any]], tuple[str, ...]]:
+    """The plan, its arrays and the names of the groups."""
     from cpazmal_scale.dtw import season_days
 
-    days = season_days(series.dates)
-    for name in methods:
+    days = season_days(trained.series.dates)
+    chosen = tuple(known_methods.chosen(config) if methods is None else methods)
+    for name in chosen:
         known_methods.make(name, days, config)
-    present = {str(label) for label in np.unique(y)}
+    sides = (trained,) if tested is trained else (trained, tested)
+    classes = _classes(sides, config)
+    y, groups = (np.concatenate([np.asarray(s[i], str) for s in sides]) for i in (1, 2))
+    names, numbers = np.unique(groups, return_inverse=True)
+    arrays: dict[str, NDArray[Any]] = {"days": days}
+    start = 0
+    for prefix, side in (("", trained), ("tested_", tested)):
+        own = slice(start, start + len(side.series.values))
+        arrays[f"{prefix}values"] = np.ascontiguousarray(side.series.values, np.float32)
+        arrays[f"{prefix}codes"] = codes_of(y[own], classes)
+        arrays[f"{prefix}groups"] = numbers[own].astype(np.intp)
+        start = own.stop if tested is not trained else 0
+    folds = Folds.of(y, numbers.astype(np.intp), config, split)
+    plan = _Plan(classes, chosen, config)
+    return plan, arrays | folds._asdict(), tuple(str(name) for name in names)
+
+
+def _classes(sides: Sequence[Labelled], config: RunConfig) -> tuple[str, ...]:
+    """Classes in the order of the configuration where it knows them all."""
+    for series, y, groups in sides:
+        count, labels, polygons = len(series.values), len(np.asarray(y)), len(np.asarray(groups))
+        if not count == labels == polygons:
+            raise SampleError(f"{count} series, {labels} classes, {polygons} groups")
+    present = {str(label) for side in sides for label in np.unique(np.asarray(side.y))}
     wanted = config.samples.classes
     classes = tuple(c for c in wanted if c in present) if present <= set(wanted) else ()
     classes = classes or tuple(sorted(present))
-    if not len(series.values) == len(y) == len(groups):
-        raise SampleError(f"{len(series.values)} series, {len(y)} classes, {len(groups)} groups")
     if len(classes) < 2:
         raise SampleError(
             f"{len(classes)} class cannot be told apart",
             remedy="label at least two classes in two groups each",
         )
-    names, numbers = np.unique(groups.astype(str), return_inverse=True)
-    codes = codes_of(y, classes)
-    fold_of = np.stack([_folds(y, groups, config, seed, split) for seed in _seeds(config)])
-    task = _Task(
-        np.ascontiguousarray(series.values, np.float32),
-        *(codes, numbers.astype(np.intp), fold_of, days, classes, tuple(methods), config),
-    )
-    return task, tuple(str(name) for name in names)
+    return classes
 
 
-def _seeds(config: RunConfig) -> Iterator[int]:
-    """Seeds of the repeats' splits."""
-    for repeat in range(config.assess.repeats):
-        yield int(np.random.SeedSequence([config.seed, repeat]).generate_state(1)[0])
+@functools.lru_cache(maxsize=1)
+def _arrays_at(url: str) -> _Arrays:
+    return storage.read_arrays(url)
 
 
-def _folds(
-    y: NDArray[Any],
-    groups: NDArray[Any],
-    config: RunConfig,
-    seed: int,
-    split: Split,
-) -> NDArray[np.int16]:
-    """Fold `(N,)` in which each window is tested; every window is, once."""
-    fold_of = np.full(len(y), -1, np.int16)
-    for fold, (train, test) in enumerate(split(y, groups, config.assess.folds, seed)):
-        check_disjoint(groups, np.asarray(train, np.intp), np.asarray(test, np.intp))
-        fold_of[test] = fold
-    if fold_of.min() < 0 or fold_of.max() + 1 != config.assess.folds:
-        raise SampleError("the split does not test every window in one of the folds asked for")
-    return fold_of
+def _fold_at(plan: _Plan, url: str, key: int) -> _Outcome:
+    return _fold(plan, _arrays_at(url), key)
 
 
-def _fold(task: _Task, key: tuple[int, int]) -> _Outcome:
+def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
     """All methods on one fold."""
-    repeat, fold = key
-    test = np.flatnonzero(task.fold_of[repeat] == fold)
-    train = np.flatnonzero(task.fold_of[repeat] != fold)
-    check_disjoint(task.groups, train, test)
-    size, groups = len(task.classes), int(task.groups.max()) + 1
-    counts = np.zeros((len(task.methods), groups, size, size + 1), np.int64)
-    reliability = np.zeros((len(task.methods), BINS, 3))
-    rows = []
+    own = arrays["tested"][key]
+    train = np.flatnonzero(~own[arrays["groups"]])
+    test = np.flatnonzero(own[arrays["tested_groups"]])
+    truth, groups = arrays["tested_codes"][test], arrays["tested_groups"][test]
+    both = np.concatenate([arrays["groups"][train], groups])
+    check_disjoint(both, np.arange(train.size), np.arange(train.size, both.size))
+    size, methods = len(plan.classes), len(plan.methods)
+    outcome = _Outcome(
+        [],
+        test,
+        np.empty((methods, test.size), np.int16),
+        np.zeros((methods, own.size, size, size + 1), np.int64),
+        np.zeros((methods, BINS, 3)),
+    )
+    if not test.size:
+        return outcome
     fitted = known_methods.fit_methods(
-        task.methods,
-        *(task.values[train], task.codes[train], task.groups[train], task.days, task.config),
+        plan.methods,
+        arrays["values"][train],
+        arrays["codes"][train],
+        arrays["groups"][train],
+        arrays["days"],
+        plan.config,
     )
     for place, method in enumerate(fitted):
-        answer = known_methods.timed_answer(method, task.values[test], size)
-        truth, predicted = task.codes[test], answer.codes
-        for group in np.unique(task.groups[test]):
-            own = task.groups[test] == group
-            counts[place, group] = confusion_counts(truth[own], predicted[own], size)
-        reliability[place] = reliability_counts(truth, predicted, answer.confidence)
-        figures = scores(counts[place].sum(axis=0))
-        rows.append(
-            {
-                "method": method.name,
-                "repeat": repeat,
-                "fold": fold,
-                "macro_f1": float(figures.macro_f1),
-                "oa": float(figures.overall_accuracy),
-                "kappa": float(figures.kappa),
-                "weighted_f1": float(figures.weighted_f1),
-                **{f"f1_{n}": float(figures.f1[c]) for c, n in enumerate(task.classes)},
-                **probability_figures(truth, predicted, answer.probability),
-                "seconds_fit": method.seconds,
-                "seconds_predict": answer.seconds,
-            }
+        answer = known_methods.timed_answer(method, arrays["tested_values"][test], size)
+        outcome.predicted[place] = answer.codes
+        for group in np.unique(groups):
+            some = groups == group
+            counts = confusion_counts(truth[some], answer.codes[some], size)
+            outcome.counts[place, group] = counts
+        outcome.reliability[place] = reliability_counts(truth, answer.codes, answer.confidence)
+        row = _figures(plan.classes, truth, answer, outcome.counts[place].sum(axis=0))
+        where = {name: int(arrays[name][key]) for name in ("repeat", "fold")}
+        outcome.rows.append(
+            {"method": method.name, **where, **row, "seconds_fit": method.seconds}
+            | {"seconds_predict": answer.seconds}
         )
-    return _Outcome(rows, counts, reliability)
+    return outcome
 
 
-def _collected(task: _Task, names: tuple[str, ...], outcomes: list[_Outcome]) -> CrossValidation:
+def _figures(
+    classes: tuple[str, ...],
+    truth: NDArray[np.intp],
+    answer: known_methods.Answer,
+    counts: NDArray[np.int64],
+) -> dict[str, float]:
+    """Figures of one method on one fold."""
+    figures = scores(counts)
+    by_class = {
+        f"{name}_{label}": float(getattr(figures, name)[c])
+        for name in ("producers", "users", "f1")
+        for c, label in enumerate(classes)
+    }
+    return {
+        "macro_f1": float(figures.macro_f1),
+        "oa": float(figures.overall_accuracy),
+        "kappa": float(figures.kappa),
+        "weighted_f1": float(figures.weighted_f1),
+        **by_class,
+        **probability_figures(truth, answer.codes, answer.probability),
+    }
+
+
+def _collected(
+    plan: _Plan, arrays: _Arrays, names: tuple[str, ...], outcomes: list[_Outcome]
+) -> CrossValidation:
     import pandas as pd
 
-    size = len(task.classes)
-    mixture = np.zeros((len(names), size), np.int64)
-    np.add.at(mixture, (task.groups, task.codes), 1)
+    codes, groups = arrays["tested_codes"], arrays["tested_groups"]
+    mixture = np.zeros((len(names), len(plan.classes)), np.int64)
+    np.add.at(mixture, (groups, codes), 1)
+    predicted = np.full((len(plan.methods), codes.size), NEVER, np.int16)
+    for outcome in reversed(outcomes):
+        predicted[:, outcome.tested] = outcome.predicted
     return CrossValidation(
-        classes=task.classes,
-        methods=task.methods,
+        classes=plan.classes,
+        methods=plan.methods,
         groups=names,
         windows=mixture,
         folds=pd.DataFrame([row for outcome in outcomes for row in outcome.rows]),
-        lacking=_lacking(task),
+        lacking=_lacking(plan, arrays),
         counts=np.sum([outcome.counts for outcome in outcomes], axis=0),
         reliability=np.sum([outcome.reliability for outcome in outcomes], axis=0),
-        seed=task.config.seed,
+        codes=codes,
+        predicted=predicted,
+        split=plan.config.assess.split,
+        seed=plan.config.seed,
     )
 
 
-def _lacking(task: _Task) -> Any:
+def _lacking(plan: _Plan, arrays: _Arrays) -> Any:
     """Table of the classes that one side of a fold lacks."""
     import pandas as pd
 
     rows = []
-    for repeat, fold_of in enumerate(task.fold_of):
-        for fold in range(task.config.assess.folds):
-            for side, chosen in (("train", fold_of != fold), ("test", fold_of == fold)):
-                there = np.bincount(task.codes[chosen], minlength=len(task.classes))
-                rows += [(repeat, fold, side, task.classes[c]) for c in np.flatnonzero(there == 0)]
+    for repeat, fold, tested in zip(
+        *(arrays[n] for n in ("repeat", "fold", "tested")), strict=True
+    ):
+        sides = {
+            "train": arrays["codes"][~tested[arrays["groups"]]],
+            "test": arrays["tested_codes"][tested[arrays["tested_groups"]]],
+        }
+        for side, codes in sides.items():
+            there = np.bincount(codes, minlength=len(plan.classes))
+            rows += [
+                (int(repeat), int(fold), side, plan.classes[c]) for c in np.flatnonzero(there == 0)
+            ]
     return pd.DataFrame(rows, columns=["repeat", "fold", "side", "class"])

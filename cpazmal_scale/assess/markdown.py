@@ -33,6 +33,11 @@ def interval(low: float, high: float, digits: int = 3) -> str:
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
+def probability(p: float) -> str:
+    """A p-value, not below what thousands of draws can tell."""
+    return "< 0.001" if p < 0.001 else number(p)
+
+
 def per_cent(share: float, digits: int = 1) -> str:
     """A share as per cent."""
     return NONE if not math.isfinite(share) else f"{number(100 * share, digits)} %"

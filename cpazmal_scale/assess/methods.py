@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,21 +16,44 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.config import RunConfig
 
+SUM = "DTW barycenter (sum)"
 SOFT = "DTW barycenter (soft)"
 VOTE = "DTW barycenter (vote)"
-SUM = "DTW barycenter (sum)"
-EUCLID = "Euclidean barycenter"
-FOREST = "random forest"
 NEIGHBORS = "k-NN DTW"
+EUCLID_SUM = "Euclidean barycenter (sum)"
+EUCLID_SOFT = "Euclidean barycenter (soft)"
+EUCLID_VOTE = "Euclidean barycenter (vote)"
 EUCLID_NEIGHBORS = "k-NN Euclidean"
+FOREST = "random forest"
 
-BY_DECISION = {"soft": SOFT, "vote": VOTE, "sum": SUM}
-"""The method that maps with each setting of `classify.decision`."""
+BY_SETTING = {
+    "sum": SUM,
+    "soft": SOFT,
+    "vote": VOTE,
+    "neighbors": NEIGHBORS,
+    "euclid-sum": EUCLID_SUM,
+    "euclid-soft": EUCLID_SOFT,
+    "euclid-vote": EUCLID_VOTE,
+    "euclid-neighbors": EUCLID_NEIGHBORS,
+    "forest": FOREST,
+}
+"""Names by what `assess.methods` and `classify.decision` call them."""
+NAMES = tuple(BY_SETTING.values())
+"""Every method there is."""
+TWINS = {
+    SUM: EUCLID_SUM,
+    SOFT: EUCLID_SOFT,
+    VOTE: EUCLID_VOTE,
+    NEIGHBORS: EUCLID_NEIGHBORS,
+}
+"""Each method that warps, and the same without warping."""
 
-DEFAULT = (SUM, VOTE, EUCLID, FOREST)
-"""What a report compares unless told otherwise."""
-
-_NEIGHBORS = 25
+_DECISIONS = {
+    name: (setting.removeprefix("euclid-"), name in TWINS)
+    for setting, name in BY_SETTING.items()
+    if setting.removeprefix("euclid-") in ("sum", "soft", "vote")
+}
+"""Decision of each barycenter method, and whether it warps."""
 _TREES = 100
 
 
@@ -42,6 +64,12 @@ class Fitted(NamedTuple):
     model: Any
     seconds: float
     """Of the fit; a method that shares another's fit reports the other's."""
+
+
+def chosen(config: RunConfig) -> tuple[str, ...]:
+    """The methods a configuration compares, that of its map first."""
+    own = BY_SETTING[config.classify.decision]
+    return tuple(dict.fromkeys((own, *(BY_SETTING[name] for name in config.assess.methods))))
 
 
 def fit_methods(
@@ -55,7 +83,7 @@ def fit_methods(
     """Train each method on the same series, one after the other.
 
     Everything learnt (z-scores, imputation, barycenters, temperature) comes from these series.
-    The vote shares the barycenters of another decision that comes before it.
+    Decisions on the same barycenters share them; the temperature is each one's own.
 
     Args:
         names: of the methods.
@@ -65,17 +93,19 @@ def fit_methods(
         days: day of each date `(T,)`.
         config: band, barycenters and seed of the run.
     """
-    shared: Fitted | None = None
+    shared: dict[bool, Fitted] = {}
     for name in names:
-        if name == VOTE and shared is not None:
-            model = copy.copy(shared.model).set_params(decision="vote")
-            yield Fitted(name, model, shared.seconds)
+        decision, warps = _DECISIONS.get(name, ("", False))
+        if decision and warps in shared:
+            model, seconds = shared[warps].model.with_decision(decision), shared[warps].seconds
+            yield Fitted(name, model, seconds)
             continue
         started = time.perf_counter()
         model = make(name, days, config)
         model.fit(values, codes, **({} if name == FOREST else {"groups": groups}))
         fitted = Fitted(name, model, time.perf_counter() - started)
-        shared = fitted if name in (SOFT, SUM) else shared
+        if decision:
+            shared[warps] = fitted
         yield fitted
 
 
@@ -85,11 +115,16 @@ def make(name: str, days: NDArray[np.floating], config: RunConfig) -> Any:
     Raises:
         ConfigError: unknown name.
     """
-    if name not in _MAKERS:
+    if name not in NAMES:
         raise ConfigError(
-            f"no method is called {name!r}", remedy=f"choose among {', '.join(sorted(_MAKERS))}"
+            f"no method is called {name!r}", remedy=f"choose among {', '.join(NAMES)}"
         )
-    return _MAKERS[name](days, config)
+    if name == FOREST:
+        return _forest(config)
+    settings = config if name in TWINS else _euclid(config)
+    if name in (NEIGHBORS, EUCLID_NEIGHBORS):
+        return _neighbors(days, settings)
+    return _barycenter(_DECISIONS[name][0], days, settings)
 
 
 class Answer(NamedTuple):
@@ -153,7 +188,7 @@ def _neighbors(days: NDArray[np.floating], config: RunConfig) -> Any:
     from cpazmal_scale.dtw import KNeighborsDTW
 
     return KNeighborsDTW(
-        n_neighbors=_NEIGHBORS,
+        n_neighbors=config.assess.neighbors,
         radius=config.dtw.radius,
         days=days,
         band_days=config.dtw.band_days,
@@ -182,17 +217,3 @@ def _forest(config: RunConfig) -> Any:
 
 def _flat(values: NDArray[np.floating]) -> NDArray[np.floating]:
     return values.reshape(len(values), -1)
-
-
-_Maker = Callable[[Any, Any], Any]
-_MAKERS: dict[str, _Maker] = {
-    SOFT: lambda days, config: _barycenter("soft", days, config),
-    VOTE: lambda days, config: _barycenter("vote", days, config),
-    SUM: lambda days, config: _barycenter("sum", days, config),
-    EUCLID: lambda days, config: _barycenter(config.classify.decision, days, _euclid(config)),
-    FOREST: lambda _days, config: _forest(config),
-    NEIGHBORS: lambda days, config: _neighbors(days, config),
-    EUCLID_NEIGHBORS: lambda days, config: _neighbors(days, _euclid(config)),
-}
-NAMES = tuple(_MAKERS)
-"""Every method there is."""

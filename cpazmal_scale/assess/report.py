@@ -141,6 +141,7 @@ def tables(report: Report) -> dict[str, bytes]:
         found["accuracy"] = validation.summary().reset_index()
         found["accuracy_by_class"] = validation.per_class()
         found["accuracy_by_fold"] = validation.folds
+        found["differences_between_methods"] = validation.differences()
         found["errors_by_polygon"] = validation.errors()
         found["folds_lacking_a_class"] = validation.lacking
         found["reliability"] = validation.reliability_bins()

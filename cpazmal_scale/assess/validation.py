@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cpazmal_scale.assess.metrics import BINS, Scores, scores
+from cpazmal_scale.assess.significance import mcnemar, polygon_permutation
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+NEVER = -2
+"""Code of a window that no fold tests."""
 _DRAWS = 2000
-_FOLD_FIGURES = ("macro_f1", "oa", "kappa", "auc", "log_loss", "brier", "ece")
+_POOLED = {
+    "macro_f1": "macro_f1",
+    "oa": "overall_accuracy",
+    "weighted_f1": "weighted_f1",
+    "kappa": "kappa",
+}
+"""Figures of counts, and what `Scores` calls them."""
+_FOLD_FIGURES = (*_POOLED, "auc", "log_loss", "brier", "ece")
 
 
 class Difference(NamedTuple):
@@ -48,15 +59,21 @@ class CrossValidation:
     windows: NDArray[np.int64]
     """`(G, C)` windows of each group and class."""
     folds: pd.DataFrame
-    """One row per method, repeat and fold: macro_f1, oa, kappa, weighted_f1, f1_{class} (NaN where
-    the fold's test side lacks the class), auc, log_loss, brier, ece, seconds_fit and
-    seconds_predict."""
+    """One row per method, repeat and fold: macro_f1, oa, kappa, weighted_f1, producers_{class},
+    users_{class} and f1_{class} (NaN where the fold's test side lacks the class), auc, log_loss,
+    brier, ece, seconds_fit and seconds_predict."""
     lacking: pd.DataFrame
     """One row (repeat, fold, side, class) for every class that a side of a fold lacks."""
     counts: NDArray[np.int64]
     """`(M, G, C, C + 1)` confusion by group; rows are the reference, the last column no class."""
     reliability: NDArray[np.float64]
     """`(M, 10, 3)` sums per bin of confidence: predictions, confidence, right ones."""
+    codes: NDArray[np.intp]
+    """`(N,)` class positions of the windows."""
+    predicted: NDArray[np.int16]
+    """`(M, N)` what each method says of a window when it is first tested; -1 no class, -2 never."""
+    split: str
+    """How polygons were divided, as `assess.split`."""
     seed: int
 
     def confusion(self, method: str) -> NDArray[np.int64]:
@@ -68,22 +85,20 @@ class CrossValidation:
         return scores(self.confusion(method))
 
     def summary(self) -> pd.DataFrame:
-        """One row per method: `{figure}_mean` and `_std` over folds (ddof 1), the macro-F1 of all
-        folds' counts together (`macro_f1_pooled`) with its 95 % interval over polygons (`_low`,
-        `_high`), and mean seconds per fold.
+        """One row per method: `{figure}_mean` and `_std` over folds (ddof 1); macro-F1, overall
+        accuracy, weighted F1 and kappa of all folds' counts together (`_pooled`) with their 95 %
+        intervals over polygons (`_low`, `_high`); mean seconds per fold.
         """
         import pandas as pd
 
         rows = {}
         for method in self.methods:
             own = self.folds[self.folds["method"] == method]
-            draws = self._drawn[self._place(method)]
-            low, high = np.quantile(draws, [0.025, 0.975])
-            row = {
-                "macro_f1_pooled": float(self.pooled(method).macro_f1),
-                "macro_f1_low": float(low),
-                "macro_f1_high": float(high),
-            }
+            pooled, row = self.pooled(method), {}
+            for name, attribute in _POOLED.items():
+                draws = getattr(self._drawn, attribute)[self._place(method)]
+                row[f"{name}_pooled"] = float(getattr(pooled, attribute))
+                row[f"{name}_low"], row[f"{name}_high"] = _interval(draws)
             for name in _FOLD_FIGURES:
                 row[f"{name}_mean"] = float(own[name].mean())
                 row[f"{name}_std"] = float(own[name].std())
@@ -93,29 +108,30 @@ class CrossValidation:
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
     def per_class(self) -> pd.DataFrame:
-        """One row per method and class: windows, groups, producers, users and f1 of all folds'
-        counts, and mean ± std of F1 over the folds that test the class.
+        """One row per method and class: windows, groups, and for producers, users and f1 the value
+        of all folds' counts, its 95 % interval over polygons (`_low`, `_high`), and mean and
+        deviation over the folds that have it.
         """
         import pandas as pd
 
         rows = []
-        for method in self.methods:
+        for place, method in enumerate(self.methods):
             pooled = self.pooled(method)
             own = self.folds[self.folds["method"] == method]
-            for c, name in enumerate(self.classes):
-                rows.append(
-                    {
-                        "method": method,
-                        "class": name,
-                        "windows": int(self.windows[:, c].sum()),
-                        "groups": int((self.windows[:, c] > 0).sum()),
-                        "producers": float(pooled.producers[c]),
-                        "users": float(pooled.users[c]),
-                        "f1": float(pooled.f1[c]),
-                        "f1_mean": float(own[f"f1_{name}"].mean()),
-                        "f1_std": float(own[f"f1_{name}"].std()),
-                    }
-                )
+            for c, label in enumerate(self.classes):
+                row: dict[str, Any] = {
+                    "method": method,
+                    "class": label,
+                    "windows": int(self.windows[:, c].sum()),
+                    "groups": int((self.windows[:, c] > 0).sum()),
+                }
+                for name in ("producers", "users", "f1"):
+                    row[name] = float(getattr(pooled, name)[c])
+                    low, high = _interval(getattr(self._drawn, name)[place, :, c])
+                    row |= {f"{name}_low": low, f"{name}_high": high}
+                    row[f"{name}_mean"] = float(own[f"{name}_{label}"].mean())
+                    row[f"{name}_std"] = float(own[f"{name}_{label}"].std())
+                rows.append(row)
         return pd.DataFrame(rows)
 
     def errors(self) -> pd.DataFrame:
@@ -180,9 +196,28 @@ class CrossValidation:
     def difference(self, first: str, second: str) -> Difference:
         """Macro-F1 of `first` minus `second` over all folds, with a paired 95 % interval."""
         a, b = self._place(first), self._place(second)
-        low, high = np.quantile(self._drawn[a] - self._drawn[b], [0.025, 0.975])
+        low, high = _interval(self._drawn.macro_f1[a] - self._drawn.macro_f1[b])
         value = self.pooled(first).macro_f1 - self.pooled(second).macro_f1
-        return Difference(first, second, float(value), float(low), float(high))
+        return Difference(first, second, float(value), low, high)
+
+    def differences(self) -> pd.DataFrame:
+        """One row per pair of methods: difference in macro-F1 with its 95 % interval, p of the
+        permutation of polygons, and McNemar's test with the windows only one of them gets right.
+        """
+        import pandas as pd
+
+        rows = []
+        for a, b in itertools.combinations(range(len(self.methods)), 2):
+            gap = self.difference(self.methods[a], self.methods[b])
+            p = polygon_permutation(self.counts[a], self.counts[b], self.seed)
+            known = self.predicted[a] != NEVER
+            right = [self.predicted[m][known] == self.codes[known] for m in (a, b)]
+            paired = mcnemar(*right)._asdict()
+            paired["mcnemar_p"] = paired.pop("p")
+            named = {"first": gap.first, "second": gap.second, "difference": gap.value}
+            rows.append({**named, "low": gap.low, "high": gap.high, "permutation_p": p, **paired})
+        columns = ["first", "second", "difference", "low", "high", "permutation_p"]
+        return pd.DataFrame(rows, columns=[*columns, "first_only", "second_only", "mcnemar_p"])
 
     def lacking_folds(self, side: str) -> int:
         """Folds whose `train` or `test` side lacks a class."""
@@ -195,19 +230,26 @@ class CrossValidation:
         return len(self.folds) // len(self.methods)
 
     @cached_property
-    def _drawn(self) -> NDArray[np.float64]:
-        """Macro-F1 `(M, draws)` of bootstrap draws of polygons."""
+    def _drawn(self) -> Scores:
+        """Figures `(M, draws)` of bootstrap draws of polygons."""
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, _DRAWS]))
-        main = self.windows.argmax(axis=1)
+        tested = self.windows.any(axis=1)
+        main = np.where(tested, self.windows.argmax(axis=1), -1)
         weights = np.zeros((_DRAWS, len(self.groups)))
-        for c in np.unique(main):
+        for c in np.unique(main[tested]):
             members = np.flatnonzero(main == c)
             share = np.full(members.size, 1 / members.size)
             weights[:, members] = rng.multinomial(members.size, share, size=_DRAWS)
-        drawn = np.einsum("dg,mgij->mdij", weights, self.counts.astype(np.float64))
-        return scores(drawn).macro_f1
+        return scores(np.einsum("dg,mgij->mdij", weights, self.counts.astype(np.float64)))
 
     def _place(self, method: str) -> int:
         if method not in self.methods:
             raise ValueError(f"{method!r} was not compared; there are {', '.join(self.methods)}")
         return self.methods.index(method)
+
+
+def _interval(draws: NDArray[np.float64]) -> tuple[float, float]:
+    """The middle 95 % of the draws that are defined."""
+    known = draws[np.isfinite(draws)]
+    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
+    return float(low), float(high)

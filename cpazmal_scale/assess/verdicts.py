@@ -5,17 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cpazmal_scale.assess import markdown as md
-from cpazmal_scale.assess.methods import EUCLID
+from cpazmal_scale.assess.methods import TWINS
 
 if TYPE_CHECKING:
     from cpazmal_scale.assess.validation import CrossValidation, Difference
 
+_SPLITS = {
+    "stratified": "whole polygons, classes as even as they allow",
+    "cyclic": "the same number of polygons of every class tested in each, in turn",
+    "leave-one-group-out": "one polygon tested in each, so that figures of a fold are of one class "
+    "and only those of all folds together tell the methods apart",
+    "temporal": "whole polygons, trained on the earlier dates and tested on the later ones",
+    "geometry": "whole polygons, trained on one beam and tested on another",
+}
 _WORST = 6
 _FITTING = 0.05
+_BESIDE = ("weighted_f1", "kappa", "auc", "log_loss", "brier", "ece")
+_TESTS = (
+    "p by polygons: two methods' predictions are exchanged polygon by polygon, 5000 times. McNemar "
+    "counts windows of the first time each is tested; it takes them as independent, which those of "
+    "a polygon are not: its p is too small. No p is corrected for the number of comparisons."
+)
 _RELIABILITY = (
-    "A point on the diagonal is right as often as it claims. `DTW barycenter (vote)` gives "
-    "shares of votes, `random forest` shares of trees; neither was calibrated. The other "
-    "barycenter methods fit one temperature on polygons held out of the training side."
+    "A point on the diagonal is right as often as it claims. Votes are shares of features, "
+    "neighbours or trees and were not calibrated; `sum` and `soft` fit one temperature on polygons "
+    "held out of the training side."
 )
 
 
@@ -26,6 +40,8 @@ def accuracy(own: CrossValidation, subject: str, baseline: str, *, folder: str) 
         _procedure(own),
         _summary_table(own),
         verdict(own, subject, baseline),
+        "### Differences between methods",
+        _difference_table(own, subject, baseline),
         f"![Confusion matrices]({folder}/confusion.png)",
         "### By class",
         _class_table(own, (subject, baseline)),
@@ -42,12 +58,13 @@ def verdict(own: CrossValidation, subject: str, baseline: str) -> str:
     sentences = [f"Guessing would give a macro-F1 near {1 / len(own.classes):.2f}."]
     if {subject, baseline} <= set(own.methods):
         sentences.insert(0, _compared(own, own.difference(subject, baseline)))
-    if {subject, EUCLID} <= set(own.methods) and subject != EUCLID:
-        warping = own.difference(subject, EUCLID)
+    twin = TWINS.get(subject, "")
+    if {subject, twin} <= set(own.methods):
+        warping = own.difference(subject, twin)
         verb = "gains" if warping.value >= 0 else "loses"
         certain = "excludes" if warping.decided else "includes"
         sentences.append(
-            f"Warping {verb} {md.number(abs(warping.value))} against the same barycenters without "
+            f"Warping {verb} {md.number(abs(warping.value))} against the same method without "
             f"it ({warping.second}); the 95 % interval of the difference, "
             f"{md.interval(warping.low, warping.high)}, {certain} zero."
         )
@@ -93,7 +110,8 @@ def _procedure(own: CrossValidation) -> str:
     total = own.fold_count
     lacking = {side: own.lacking_folds(side) for side in ("train", "test")}
     text = (
-        f"{md.count(int(own.windows.sum()))} windows in {len(own.groups)} polygons, {total} folds; "
+        f"{md.count(int(own.windows.sum()))} windows in "
+        f"{int(own.windows.any(axis=1).sum())} polygons, {total} folds ({_SPLITS[own.split]}); "
         "a polygon is never trained on and tested on, and everything learnt, from standardisation "
         "to calibration, is learnt on the training side. Mean ± standard deviation over folds; the "
         "95 % interval is that of the macro-F1 over all folds' predictions together, from a "
@@ -110,24 +128,53 @@ def _procedure(own: CrossValidation) -> str:
 
 def _summary_table(own: CrossValidation) -> str:
     table = own.summary()
-    best = table["macro_f1_mean"].idxmax()
+    best = table["macro_f1_pooled"].idxmax()
+    single = own.split == "leave-one-group-out"
     rows = []
     for name, row in table.iterrows():
-        f1 = md.spread(row["macro_f1_mean"], row["macro_f1_std"])
+        pooled = md.number(row["macro_f1_pooled"])
         rows.append(
             (
                 str(name),
-                f"**{f1}**" if name == best else f1,
+                md.NONE if single else md.spread(row["macro_f1_mean"], row["macro_f1_std"]),
+                f"**{pooled}**" if name == best else pooled,
                 md.interval(row["macro_f1_low"], row["macro_f1_high"]),
                 md.spread(row["oa_mean"], row["oa_std"]),
-                *(md.number(row[f"{figure}_mean"]) for figure in ("auc", "log_loss", "brier")),
-                md.number(row["ece_mean"]),
+                *(md.number(row[f"{figure}_mean"]) for figure in _BESIDE),
                 md.seconds(row["seconds_fit"]),
                 md.seconds(row["seconds_predict"]),
             )
         )
-    header = "method|macro-F1|95 % interval|overall accuracy|AUC|log-loss|Brier|ECE|fit|predict"
+    header = (
+        "method|macro-F1 over folds|of all folds|95 % interval|overall accuracy|weighted F1|kappa"
+    )
+    header += "|AUC|log-loss|Brier|ECE|fit|predict"
     return md.table(header.split("|"), rows)
+
+
+def _difference_table(own: CrossValidation, subject: str, baseline: str) -> str:
+    """The pairs people ask about: the map's method with all, and each with its Euclidean twin."""
+    asked = [(subject, name) for name in own.methods if name != subject]
+    asked += [(name, twin) for name, twin in TWINS.items() if name != subject]
+    asked += [(name, baseline) for name in own.methods if name.startswith("k-NN")]
+    table = own.differences()
+    rows = []
+    for row in table.to_dict("records"):
+        pair = (row["first"], row["second"])
+        if pair not in asked and pair[::-1] not in asked:
+            continue
+        rows.append(
+            (
+                f"{pair[0]} − {pair[1]}",
+                md.number(row["difference"]),
+                md.interval(row["low"], row["high"]),
+                md.probability(row["permutation_p"]),
+                f"{md.count(row['first_only'])} / {md.count(row['second_only'])}",
+                md.probability(row["mcnemar_p"]),
+            )
+        )
+    header = "macro-F1|difference|95 % interval|p by polygons|only one right|p McNemar"
+    return f"{_TESTS}\n\n{md.table(header.split('|'), rows)}" if rows else "One method only."
 
 
 def _class_table(own: CrossValidation, methods: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -19,10 +20,13 @@ from cpazmal_scale.dtw.estimating import (
     checked_series,
     labels_of,
 )
-from cpazmal_scale.dtw.temperature import fit_temperature, group_folds
+from cpazmal_scale.dtw.lesson import HeldOut, Lesson
+from cpazmal_scale.dtw.temperature import fit_temperature
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from cpazmal_scale.dtw.lesson import Key, Run
 
 _ARRAYS = ("classes_", "barycenters_", "tau_", "mean_", "scale_")
 
@@ -55,6 +59,7 @@ class NearestBarycenter(SeriesClassifier):
         temperature_: float.
         mean_: float64 `(K,)` of the training features.
         scale_: float64 `(K,)`, their standard deviation.
+        held_out_: what the temperature was fitted on; none where nothing was held out.
     """
 
     def __init__(
@@ -83,26 +88,65 @@ class NearestBarycenter(SeriesClassifier):
         self.temperature = temperature
         self.seed = seed
 
-    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        run: Run | None = None,
+    ) -> Self:
         """Learn from series `(N, K, T)` or `(N, T)`, NaN missing, their labels and polygons.
+
+        `run` finds the averages elsewhere, as `average` does here; the result is the same.
 
         Raises:
             ValueError: shapes, values or labels that do not fit, a class without any valid date.
         """
+        lesson = self.lesson(X, y, groups)
+        centroids = self._averaged(lesson, run)
+        self.barycenters_ = centroids[0]
+        self.tau_ = self._tau(lesson.values, lesson.codes, centroids[0])
+        if not _usable(self.barycenters_).any():
+            poor = self.classes_[np.isnan(self.barycenters_).all(axis=(1, 2, 3))]
+            raise ValueError(f"no feature has valid dates in every class; none at all in: {poor}")
+        self.held_out_ = self._held_out(lesson, centroids)
+        self.temperature_ = self._fitted_temperature()
+        return self
+
+    def lesson(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Lesson:
+        """What `fit` learns from the same arguments: the series z-scored, and who is held out."""
         series = checked_series(self, X, reset=True)
         self.classes_, codes = checked_labels(y, len(series))
         self.dates_in_ = series.shape[2]
         scaling = Scaling.of(series)
         self.mean_, self.scale_ = scaling
         values = scaling.apply(series)
-        self.barycenters_, self.tau_ = self._learn(values, codes)
-        if not _usable(self.barycenters_).any():
-            poor = self.classes_[np.isnan(self.barycenters_).all(axis=(1, 2, 3))]
-            raise ValueError(f"no feature has valid dates in every class; none at all in: {poor}")
-        self.temperature_ = 1.0 if self.temperature is None else float(self.temperature)
-        if groups is not None and self.temperature is None and self.decision != "vote":
-            self.temperature_ = self._held_out_temperature(values, codes, groups)
-        return self
+        held = groups if self.temperature is None else None
+        return Lesson.of(values, codes, held, self.seed)
+
+    def average(self, lesson: Lesson, key: Key) -> NDArray[np.float64]:
+        """Averages `(M, T)` of one class's series of one feature; NaN without any valid date."""
+        members, table = lesson.members(key), self.limits()
+        if not len(members):
+            return np.full((1, table.shape[0]), np.nan)
+        options: dict[str, Any] = {
+            "limits": table,
+            "iterations": self.iterations,
+            "restarts": self.restarts,
+            "seed": self.seed,
+        }
+        if self.barycenters == 1:
+            return barycenter(members, **options).values[None]
+        found = barycenters(members, self.barycenters, **options).values
+        return np.asarray(found[np.arange(self.barycenters) % len(found)])
+
+    def with_decision(self, decision: Literal["soft", "vote", "sum"]) -> Self:
+        """The same barycenters under another decision, its temperature fitted as by `fit`."""
+        check_is_fitted(self)
+        other = copy.copy(self)
+        other.decision = decision
+        other.temperature_ = other._fitted_temperature()
+        return other
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Labels `(N,)`; rejected series and those without class get '' (text labels) or -1."""
@@ -173,65 +217,54 @@ class NearestBarycenter(SeriesClassifier):
         model = cls(**{**parts["settings"], "days": arrays.get("days")})
         for name in _ARRAYS:
             setattr(model, name, np.asarray(arrays[name]))
+        model.held_out_ = None
         model.temperature_ = float(parts["fitted"]["temperature_"])
         model.n_features_in_ = int(parts["fitted"]["n_features_in_"])
         model.dates_in_ = model.barycenters_.shape[3]
         return model
 
-    def _learn(
-        self, values: NDArray[np.float32], codes: NDArray[np.intp]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Barycenters `(C, M, K, T)` and tau `(K,)` of z-scored series."""
-        table, features = self.limits(), values.shape[1]
-        centroids = np.empty(
-            (len(self.classes_), self.barycenters, features, values.shape[2]), np.float32
-        )
-        for c in range(len(self.classes_)):
-            for k in range(features):
-                centroids[c, :, k] = self._averages(values[codes == c, k], table)
+    def _averaged(self, lesson: Lesson, run: Run | None) -> NDArray[np.float32]:
+        """Barycenters `(parts, C, M, K, T)`."""
+        _, features, columns = lesson.values.shape
+        size = (len(lesson.parts), len(self.classes_), self.barycenters, features, columns)
+        centroids = np.empty(size, np.float32)
+        keys = lesson.keys()
+        found = run(keys) if run else ((key, self.average(lesson, key)) for key in keys)
+        for (part, c, k), values in found:
+            centroids[part, c, :, k] = values
+        return centroids
+
+    def _tau(
+        self, values: NDArray[np.float32], codes: NDArray[np.intp], centroids: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Median distance `(K,)` of series to the nearest centroid of their own class."""
         block = np.ascontiguousarray(values.transpose(1, 2, 0))
-        nearest = _nearest(block, centroids, table, self.min_dates)
+        nearest = _nearest(block, centroids, self.limits(), self.min_dates)
         own = nearest[:, codes, np.arange(codes.size)].astype(np.float64)
-        tau = np.ones(features)
-        for k in range(features):
+        tau = np.ones(len(own))
+        for k in range(len(own)):
             known = own[k][np.isfinite(own[k])]
             middle = float(np.median(known)) if known.size else 0.0
             tau[k] = middle if middle > 0 else (float(known.mean()) if known.size else 0.0) or 1.0
-        return centroids, tau
+        return tau
 
-    def _averages(
-        self, members: NDArray[np.float32], table: NDArray[np.int32]
-    ) -> NDArray[np.float64]:
-        members = members[~np.isnan(members).all(axis=1)]
-        if not len(members):
-            return np.full((1, table.shape[0]), np.nan)
-        options: dict[str, Any] = {
-            "limits": table,
-            "iterations": self.iterations,
-            "restarts": self.restarts,
-            "seed": self.seed,
-        }
-        if self.barycenters == 1:
-            return barycenter(members, **options).values[None]
-        found = barycenters(members, self.barycenters, **options).values
-        return np.asarray(found[np.arange(self.barycenters) % len(found)])
-
-    def _held_out_temperature(
-        self, values: NDArray[np.float32], codes: NDArray[np.intp], groups: ArrayLike
-    ) -> float:
-        numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
-        if numbers.shape != codes.shape:
-            raise ValueError(f"{codes.size} series, {numbers.size} groups")
+    def _held_out(self, lesson: Lesson, centroids: NDArray[np.float32]) -> HeldOut | None:
+        """Held-out series against the barycenters of their fold; none if nothing was held out."""
         parts, truths = [], []
-        for train, held in group_folds(codes, numbers, self.seed):
-            centroids, tau = self._learn(values[train], codes[train])
-            block = np.ascontiguousarray(values[held].transpose(1, 2, 0))
-            near = _nearest(block, centroids, self.limits(), self.min_dates)
+        for (train, held), own in zip(lesson.parts[1:], centroids[1:], strict=True):
+            tau = self._tau(lesson.values[train], lesson.codes[train], own)
+            block = np.ascontiguousarray(lesson.values[held].transpose(1, 2, 0))
+            near = _nearest(block, own, self.limits(), self.min_dates)
             parts.append(near / tau[:, None, None].astype(np.float32))
-            truths.append(codes[held])
-        if not parts:
+            truths.append(lesson.codes[held])
+        return HeldOut(np.concatenate(parts, axis=2), np.concatenate(truths)) if parts else None
+
+    def _fitted_temperature(self) -> float:
+        if self.temperature is not None:
+            return float(self.temperature)
+        if self.held_out_ is None:
             return 1.0
-        return fit_temperature(np.concatenate(parts, axis=2), np.concatenate(truths), self.decision)
+        return fit_temperature(*self.held_out_, self.decision)
 
 
 def _nearest(

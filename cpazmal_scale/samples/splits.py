@@ -96,6 +96,32 @@ def cyclic_group_folds(
         yield train, test
 
 
+def leave_one_group_out(
+    y: NDArray[Any],
+    groups: NDArray[Any],
+    folds: int = 0,  # noqa: ARG001 - one fold per group, whatever was asked
+    seed: int = 0,  # noqa: ARG001 - nothing is drawn
+) -> Iterator[tuple[Rows, Rows]]:
+    """As many folds as groups, each tested alone, in the order of their names.
+
+    Args:
+        y: (N) class of every sample.
+        groups: (N) group of every sample.
+        folds: not used; all splits take it.
+        seed: not used; all splits take it.
+
+    Yields:
+        Row numbers to train on and to test on.
+
+    Raises:
+        SampleError: a class within one group only.
+    """
+    y, groups = np.asarray(y), np.asarray(groups)
+    _check_groups(y, groups, 2)
+    for group in np.unique(groups):
+        yield np.flatnonzero(groups != group), np.flatnonzero(groups == group)
+
+
 def lacking_classes(y: NDArray[Any], train: Rows, test: Rows) -> tuple[str, ...]:
     """Classes of `y` that a fold has on one side only or on none."""
     y = np.asarray(y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,16 +16,21 @@ from cpazmal_scale.stages.classify import classify, plan_map
 from cpazmal_scale.stages.samples import training_data
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cpazmal_scale.assess.comparison import MapComparison
+    from cpazmal_scale.assess.cross_validate import Labelled
     from cpazmal_scale.assess.report import Campaign, Performance
     from cpazmal_scale.assess.validation import CrossValidation
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.mapping.run import MapResult
+    from cpazmal_scale.samples.series import WindowSeries
 
 CLUSTERED = (
     "The classes are clusters of the series themselves: the figures say how well they are found "
     "again in other places, not what they are."
 )
+_SAME_BEAM = {"split": "stratified", "test_beam": None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,23 +84,12 @@ def assess(
         StoreMissing: samples were not drawn.
         SampleError: too few groups for the folds.
     """
-    from cpazmal_scale.assess.cross_validate import cross_validate
-    from cpazmal_scale.assess.methods import BY_DECISION, DEFAULT
+    from cpazmal_scale.assess.methods import BY_SETTING
     from cpazmal_scale.assess.report import Report, write_report
-    from cpazmal_scale.execute import open_executor
 
     began = time.perf_counter()
     series, windows = training_data(config)
-    with open_executor(config.cluster) as executor:
-        validation = cross_validate(
-            series,
-            windows["class"].to_numpy(),
-            windows["group"].to_numpy(),
-            config,
-            methods=tuple(dict.fromkeys((BY_DECISION[config.classify.decision], *DEFAULT))),
-            executor=executor,
-            progress=progress,
-        )
+    validation = _validate(config, _labelled(series, windows), progress)
     stages = {**(seconds or {}), "cross-validation": time.perf_counter() - began}
     result = _finished_map(config)
     comparison = None if result is None else _compare(config, result)
@@ -108,11 +103,57 @@ def assess(
         pictures=_pictures(config, result),
         opening=_opening(config, result),
         remarks=(CLUSTERED,) if config.samples.polygons is None else (),
-        map_method=BY_DECISION[config.classify.decision],
+        map_method=BY_SETTING[config.classify.decision],
     )
     url = storage.join(config.workspace, "report.md")
     write_report(url, report)
     return Assessment(url, validation, comparison)
+
+
+def _labelled(series: WindowSeries, windows: pd.DataFrame) -> Labelled:
+    from cpazmal_scale.assess.cross_validate import Labelled
+
+    return Labelled(series, windows["class"].to_numpy(), windows["group"].to_numpy())
+
+
+def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> CrossValidation:
+    """Every method on the folds, the series shared through the workspace with other processes."""
+    from cpazmal_scale.assess.cross_validate import cross_validate
+    from cpazmal_scale.execute import open_executor
+
+    trained, tested = _sides(config, known)
+    share = storage.join(storage.absolute(config.workspace), "shared", uuid.uuid4().hex)
+    apart = config.cluster.kind in ("local", "address")
+    try:
+        with open_executor(config.cluster) as executor:
+            return cross_validate(
+                *trained,
+                config,
+                tested=tested,
+                executor=executor,
+                share=share if apart else None,
+                progress=progress,
+            )
+    finally:
+        if apart and storage.exists(share):
+            storage.remove(share, recursive=True)
+
+
+def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | None]:
+    """Windows to train on, and other ones to test on where the split asks for them."""
+    from cpazmal_scale.assess.holdout import by_date, on_calendar
+
+    split = config.assess.split
+    if split == "temporal":
+        before, after = by_date(known.series, config.assess.train_until)
+        other = known._replace(series=after)
+    elif split == "geometry":
+        elsewhere = config.with_values({"beam": config.assess.test_beam, "assess": _SAME_BEAM})
+        before, other = known.series, _labelled(*training_data(elsewhere))
+    else:
+        return known, None
+    one, two = on_calendar(before, other.series, config.dtw.min_dates)
+    return known._replace(series=one), other._replace(series=two)
 
 
 def _finished_map(config: RunConfig) -> MapResult | None:

@@ -1,0 +1,72 @@
+"""What barycenters are learnt from, in parts that can be learnt anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cpazmal_scale.dtw.temperature import group_folds
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+Key = tuple[int, int, int]
+"""Part, class and feature whose series are averaged."""
+Run = Callable[[Iterable[Key]], Iterator[tuple[Key, "NDArray[np.floating]"]]]
+"""Averages `(M, T)` of keys, in any order."""
+
+
+class Lesson(NamedTuple):
+    """Series to average by class and feature: all of them, then each fold's training side."""
+
+    values: NDArray[np.float32]
+    """`(N, K, T)`, z-scored."""
+    codes: NDArray[np.intp]
+    """`(N,)` class positions."""
+    parts: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...]
+    """Positions learnt from and held out: first all and none, then folds of groups."""
+
+    @classmethod
+    def of(
+        cls,
+        values: NDArray[np.float32],
+        codes: NDArray[np.intp],
+        groups: ArrayLike | None,
+        seed: int,
+    ) -> Lesson:
+        """Without `groups` nothing is held out.
+
+        Raises:
+            ValueError: another number of groups than of series.
+        """
+        every = np.arange(codes.size)
+        parts = [(every, every[:0])]
+        if groups is not None:
+            numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
+            if numbers.shape != codes.shape:
+                raise ValueError(f"{codes.size} series, {numbers.size} groups")
+            parts += group_folds(codes, numbers, seed)
+        return cls(values, codes, tuple(parts))
+
+    def keys(self) -> list[Key]:
+        """Every average to find."""
+        sizes = (len(self.parts), int(self.codes.max()) + 1, self.values.shape[1])
+        return [(int(p), int(c), int(k)) for p, c, k in np.ndindex(sizes)]
+
+    def members(self, key: Key) -> NDArray[np.float32]:
+        """Series `(n, T)` with at least one valid date that are averaged for a key."""
+        part, c, k = key
+        rows = self.parts[part][0]
+        found = self.values[rows[self.codes[rows] == c], k]
+        return np.asarray(found[~np.isnan(found).all(axis=1)])
+
+
+class HeldOut(NamedTuple):
+    """How far held-out series are from barycenters that were learnt without their groups."""
+
+    distances: NDArray[np.float32]
+    """`(K, C, n)` in units of tau."""
+    codes: NDArray[np.intp]
+    """`(n,)` true class positions."""
