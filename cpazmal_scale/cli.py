@@ -31,6 +31,8 @@ app = App(
 )
 catalog_app = App(name="catalog", help="What a workspace holds.")
 app.command(catalog_app)
+areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals (Olofsson 2014).")
+app.command(areas_app)
 
 
 @app.meta.default
@@ -320,6 +322,48 @@ def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
     with bar("count by glacier") as progress:
         table = stage.zonal(config, name, progress=progress)
     say(table.to_csv(index=False))
+
+
+@areas_app.command(name="design")
+def areas_design(
+    name: str,
+    file: str,
+    /,
+    *,
+    units: Annotated[int | None, _COMMAND] = None,
+    standard_error: Annotated[float, _COMMAND] = 0.01,
+    config: Config = DEFAULT,
+) -> None:
+    """Draw points from a map, at random within each class, for somebody to interpret.
+
+    Args:
+        name: of a map in the catalog.
+        file: GeoPackage to write; fill its column `reference` and give it to `areas estimate`.
+        units: how many points; none: what the standard error needs.
+        standard_error: wanted of the overall accuracy, as a fraction.
+    """
+    from cpazmal_scale.assess.units import write_points
+    from cpazmal_scale.stages import areas as stage
+
+    drawn = stage.design(config, name, units=units, standard_error=standard_error)
+    say(f"{len(drawn)} units in {write_points(drawn, file)}: fill the column `reference`")
+
+
+@areas_app.command(name="estimate")
+def areas_estimate(name: str, reference: str, /, *, config: Config = DEFAULT) -> None:
+    """Print areas (km²) and accuracies with their 95 % intervals, by glacier too if outlined.
+
+    Args:
+        name: of a map in the catalog.
+        reference: interpreted points of `areas design`, or a reference raster.
+    """
+    from cpazmal_scale.stages import areas as stage
+
+    with bar("count by glacier") as progress:
+        whole, zones = stage.estimate(config, name, reference, progress=progress)
+    say(str(whole))
+    if zones is not None:
+        say(zones.to_csv(index=False))
 
 
 @app.command

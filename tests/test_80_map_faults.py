@@ -4,7 +4,9 @@
 |---|---|---|
 | process killed -9 after n blocks | template, n records | computes the others only |
 | killed while the template is written | arrays without a root document | writes it again |
+| killed -9 at any block, before or after its record | records before it | the others only |
 | worker killed | nothing of the block, or a part | block is computed again |
+| a worker killed every few blocks | as above, each time | ≤ 10 % of the blocks again |
 | a chunk of the cube is damaged | all other blocks, their records | once repaired: those blocks |
 | a block kills every worker | all other blocks, their records | that block only |
 """
@@ -18,6 +20,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_campaign import make_cube, make_model, workspace
+from small_campaign import UTM, make_cube, make_model, workspace
 from test_60_mapping import fingerprint
 
 from cpazmal_scale import storage
@@ -138,6 +141,43 @@ def test_killed_run_continues(data, undisturbed, tmp_path: Path) -> None:
     assert fingerprint(url) == undisturbed
 
 
+def kill_at(function: Any, block: Block, *, name: str, recorded: bool) -> Any:
+    """Die at one block, before it begins or right after its record is written."""
+    if block.name == name and not recorded:
+        os.kill(os.getpid(), signal.SIGKILL)
+    digest = function(block)
+    if block.name == name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return digest
+
+
+def died(work: Any) -> bool:
+    """Run something in a forked process; whether it was killed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        work()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_killed_at_any_block(recorded: bool, data, undisturbed, tmp_path: Path) -> None:
+    """kill -9 at every block in turn, before it and after its record; nothing is done twice."""
+    blocks = plan(workspace(tmp_path, **BLOCKS), *data).blocks
+    for number, block in enumerate(blocks):
+        config = workspace(tmp_path / block.name, **BLOCKS)
+        sabotage = functools.partial(kill_at, name=block.name, recorded=recorded)
+        executor = Sabotaged(SerialExecutor(), sabotage)
+        assert died(functools.partial(classify, config, *data, executor=executor))
+        counting = Counting(SerialExecutor(), Counter())
+        made = classify(config, *data, executor=counting)
+        assert made.blocks_skipped == number + recorded
+        assert counting.calls.total() == len(blocks) - number - recorded
+        assert fingerprint(made.url) == undisturbed
+
+
 def test_resumed_run_keeps_the_first_ones_blocks(data, undisturbed, tmp_path: Path) -> None:
     """Another block size does not throw finished blocks away."""
     first = Sabotaged(SerialExecutor(), fail_late)
@@ -162,6 +202,32 @@ def test_failed_blocks_are_named_and_nothing_is_published(data, tmp_path: Path) 
     assert len(records(url)) == 8
     with pytest.raises(StoreError, match="not finished"):
         open_map(url)
+
+
+def killing(function: Any, block: Block, *, folder: str, every: int) -> Any:
+    """Whoever begins the n-th, 2 n-th, … block dies of it."""
+    calls = Path(folder) / "calls"
+    with calls.open("a") as file:
+        file.write(f"{block.name}\n")
+    count = len(calls.read_text().split())
+    if count % every == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return function(block)
+
+
+def test_a_worker_dies_every_few_blocks(data, tmp_path: Path) -> None:
+    """The map completes; only the blocks that a worker was busy with are executed again."""
+    cube = make_cube(f"{tmp_path}/cube.zarr", grid=UTM.zoom_to((320, 256)))
+    config = workspace(tmp_path / "killed", **BLOCKS)
+    undisturbed = classify(workspace(tmp_path / "whole", **BLOCKS), data[0], cube)
+    cluster = config.cluster.model_copy(update={"kind": "local", "workers": 2})
+    sabotage = functools.partial(killing, folder=str(tmp_path), every=20)
+    with open_executor(cluster) as executor:
+        made = classify(config, data[0], cube, executor=Sabotaged(executor, sabotage))
+    calls = (tmp_path / "calls").read_text().split()
+    assert made.blocks_executed == len(set(calls)) == 80
+    assert 3 <= len(calls) - 80 <= 8, "at most ten per cent more"
+    assert fingerprint(made.url) == fingerprint(undisturbed.url)
 
 
 def test_killed_workers_and_a_deadly_block(data, undisturbed, tmp_path: Path) -> None:

@@ -153,12 +153,14 @@ def _open_map(url: str) -> Iterator[tuple[_Mapped, tuple[str, ...]]]:
 
 
 @contextlib.contextmanager
-def _open_truth(url: str, mapped: _Mapped) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """A reader (row, col, height, width) -> uint8 on the map's grid, and the class names."""
+def open_raster(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """A reference raster, open, and the class names of its values from 1.
+
+    Raises:
+        StoreMissing: nothing is there.
+        StoreError: not a GeoTIFF of uint8 with a CRS and a tag `classes`.
+    """
     import rasterio
-    from rasterio.enums import Resampling
-    from rasterio.vrt import WarpedVRT
-    from rasterio.windows import Window
 
     with storage.open_local(url) as path, contextlib.ExitStack() as stack:
         try:
@@ -174,19 +176,30 @@ def _open_truth(url: str, mapped: _Mapped) -> Iterator[tuple[Any, tuple[str, ...
                 where=url,
                 remedy="write the class names, in the order of the values from 1, as the tag",
             )
-        height, width = mapped.values.shape
-        warped = stack.enter_context(
-            WarpedVRT(
-                source,
-                crs=mapped.crs,
-                transform=mapped.transform,
-                height=height,
-                width=width,
-                resampling=Resampling.nearest,
-                src_nodata=0,
-                nodata=0,
-            )
-        )
+        yield source, names
+
+
+@contextlib.contextmanager
+def _open_truth(url: str, mapped: _Mapped) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """A reader (row, col, height, width) -> uint8 on the map's grid, and the class names."""
+    from rasterio.enums import Resampling
+    from rasterio.vrt import WarpedVRT
+    from rasterio.windows import Window
+
+    height, width = mapped.values.shape
+    with (
+        open_raster(url) as (source, names),
+        WarpedVRT(
+            source,
+            crs=mapped.crs,
+            transform=mapped.transform,
+            height=height,
+            width=width,
+            resampling=Resampling.nearest,
+            src_nodata=0,
+            nodata=0,
+        ) as warped,
+    ):
         yield lambda r, c, h, w: warped.read(1, window=Window(c, r, w, h)), names
 
 

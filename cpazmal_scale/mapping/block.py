@@ -51,6 +51,9 @@ def classify_block(block: Block, *, cube_url: str, model_url: str, map_url: str)
         ModelMismatch: the model at this address is another than the map's.
     """
     began = time.perf_counter()
+    known = records.find(map_url, block)
+    if known is not None:  # by a worker that died before it could tell
+        return known
     job = _open(cube_url, model_url, map_url)
     seconds: Counter[str] = Counter()
     seconds["open"] = time.perf_counter() - began  # type: ignore[assignment]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.mapping.plan import Block, cut
 from cpazmal_scale.mapping.source import Source, open_source
+from cpazmal_scale.samples.vectors import read_vectors
 
 if TYPE_CHECKING:
     import geopandas
@@ -123,23 +123,7 @@ def read_outlines(url: str, map_url: str, zone: str | None = None) -> Outlines:
 
 
 def _read(url: str) -> geopandas.GeoDataFrame:
-    import geopandas
-
-    with storage.open_local(url) as path:
-        try:
-            table = geopandas.read_file(path)
-        except (RuntimeError, ValueError, OSError):
-            raise SampleError(
-                "not a vector file that can be read",
-                where=url,
-                remedy="give a GeoPackage, GeoJSON or zipped shapefile",
-            ) from None
-    if not isinstance(table, geopandas.GeoDataFrame) or table.crs is None:
-        raise SampleError(
-            "holds no shapes with a CRS",
-            where=url,
-            remedy="save the outlines with their reference system",
-        )
+    table = read_vectors(url)
     table = table[table.geometry.notna() & ~table.geometry.is_empty]
     if not table.geometry.geom_type.isin(["Polygon", "MultiPolygon"]).any():
         raise SampleError("holds no polygon", where=url, remedy="give outlines as polygons")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cpazmal_scale import storage
+from cpazmal_scale.errors import StoreMissing
 from cpazmal_scale.mapping.plan import Block
 
 
@@ -30,6 +31,17 @@ def record(map_url: str, digest: dict[str, Any]) -> None:
     """Note that a block is written; called after its last byte is."""
     name = Block(*digest["block"]).name
     storage.write_json(storage.join(_folder(map_url), f"block-{name}.json"), digest)
+
+
+def find(map_url: str, block: Block) -> dict[str, Any] | None:
+    """The record of a block; none if it is not finished."""
+    try:
+        found: dict[str, Any] = storage.read_json(
+            storage.join(_folder(map_url), f"block-{block.name}.json")
+        )
+    except StoreMissing:
+        return None
+    return found
 
 
 def recorded(map_url: str) -> dict[Block, dict[str, Any]]:

@@ -56,6 +56,11 @@ class Source:
         whole[..., y : y + bottom - top, x : x + right - left] = inner
         return whole
 
+    def at(self, name: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[Any]:
+        """(n) values of a flat variable, as stored, at n pixels of the grid."""
+        array: Any = self.group[name]
+        return np.asarray(array.vindex[rows, columns])
+
     def products(self, block: Block) -> dict[str, NDArray[Any]]:
         """All variables of a map in a block."""
         names = ("class", "probability", "entropy", "margin", "distance", "n_valid_dates")

@@ -1,0 +1,224 @@
+"""One complete massif: simulated straight into a cube, trained on, mapped, exported and assessed.
+
+    python -m benchmarks.massif [edge in pixels] [folder]
+
+30 dates of HH and HV, 10 000 x 10 000 pixels unless told otherwise (about 25 GB of cube, removed at
+the end), on worker processes of a local Dask cluster. Prints times, speed, the workers' memory over
+time and what the map is worth, as Markdown.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import zlib
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks import cubes
+from cpazmal_scale.config import MASK_BITS, NOT_VALID, RunConfig
+from cpazmal_scale.simulate import imaging, polygons, products, tables
+from cpazmal_scale.simulate.grids import over_massif
+from cpazmal_scale.simulate.world import World, ground_block, make_world
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cpazmal_scale.simulate.tables import Acquisition
+
+BEAM, CHUNK, SEED = "DSC37", 512, 42
+START, END = date(2020, 1, 1), date(2021, 1, 31)
+
+_world: World
+"""What the processes that write the cube inherit when they are forked."""
+
+
+def passes() -> list[Acquisition]:
+    """The dual-polarised passes of the beam."""
+    return [
+        one
+        for one in tables.calendar()
+        if one.beam == BEAM and START <= one.start.date() <= END and len(one.polarisations) == 2
+    ]
+
+
+def write_tile(url: str, row: int, column: int) -> tuple[int, int, dict[str, list[int]]]:
+    """All dates of one chunk; returns the checksums of its objects by layer."""
+    height, width = _world.grid.size
+    y, x = row * CHUNK, column * CHUNK
+    shape = min(CHUNK, height - y), min(CHUNK, width - x)
+    ground = ground_block(_world, y, x, *shape)
+    codes = ground.masks[BEAM] & np.uint8(MASK_BITS["layover"] | MASK_BITS["shadow"])
+    sums: dict[str, list[int]] = {"HH": [], "HV": [], "mask": []}
+    for number, one in enumerate(passes()):
+        inside = imaging.inside_swath(_world, ground.window, one)
+        layers = {"mask": np.where(inside, codes, np.uint8(NOT_VALID))}
+        for name in ("HH", "HV"):
+            layers[name] = np.where(
+                inside, imaging.image(_world, ground, one, name), np.float32(np.nan)
+            )
+        for name, values in layers.items():
+            fill = np.nan if name != "mask" else NOT_VALID
+            whole = np.full((CHUNK, CHUNK), fill, values.dtype)
+            whole[: shape[0], : shape[1]] = values
+            data = cubes.write_chunk(url, name, number, row, column, whole)
+            sums[name].append(zlib.crc32(data) or 1)
+    return row, column, sums
+
+
+def write_cube(world: World, url: str, workers: int) -> None:
+    """The campaign as a cube, tile by tile on several processes."""
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    global _world
+    _world = world
+    edge = world.grid.resolution
+    grid = GeoBox(
+        world.grid.size, Affine(edge, 0, world.grid.left, 0, -edge, world.grid.top), world.grid.crs
+    )
+    tiles = [-(-size // CHUNK) for size in world.grid.size]
+    stored = {name: np.zeros((len(passes()), *tiles), np.uint32) for name in ("HH", "HV", "mask")}
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        jobs = [
+            pool.submit(write_tile, url, r, c) for r in range(tiles[0]) for c in range(tiles[1])
+        ]
+        for job in jobs:
+            row, column, sums = job.result()
+            for name, values in sums.items():
+                stored[name][:, row, column] = values
+    cubes.finish(url, grid, CHUNK, BEAM, [_described(one) for one in passes()], stored)
+
+
+def _described(one: Acquisition) -> dict[str, Any]:
+    return {
+        "time": int(one.start.timestamp()),
+        "scene_id": f"{products.SENSOR}_{one.start:%Y%m%dT%H%M%S}",
+        "sensor": products.SENSOR,
+        "beam": BEAM,
+        "pass_direction": "DSC",
+        "polarisations": "+".join(one.polarisations),
+        "incidence_angle": one.incidence_angle,
+        "resolution_range": one.resolution_range,
+        "resolution_azimuth": one.resolution_azimuth,
+    }
+
+
+class Memory(threading.Thread):
+    """Watches the resident memory of this process's children, twice a second."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.samples: list[tuple[float, float]] = []
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Sample until `stop`."""
+        import psutil
+
+        began = time.perf_counter()
+        while not self._done.wait(0.5):
+            sizes = [0]
+            for child in psutil.Process().children(recursive=True):
+                try:
+                    sizes.append(child.memory_info().rss)
+                except psutil.Error:
+                    continue
+            self.samples.append((time.perf_counter() - began, max(sizes) / 2**30))
+
+    def stop(self) -> None:
+        """End the watch."""
+        self._done.set()
+        self.join()
+
+    def curve(self, points: int = 10) -> str:
+        """Largest process at evenly spaced moments, GiB."""
+        if not self.samples:
+            return "too short to tell"
+        picked = np.linspace(0, len(self.samples) - 1, points).round().astype(int)
+        return ", ".join(f"{t:.0f} s {size:.2f}" for t, size in (self.samples[i] for i in picked))
+
+
+def timed(seconds: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
+    """Run something, keep its wall time."""
+    print(f"{name} …", file=sys.stderr, flush=True)
+    began = time.perf_counter()
+    result = work()
+    seconds[name] = time.perf_counter() - began
+    print(f"  {seconds[name]:.1f} s", file=sys.stderr, flush=True)
+    return result
+
+
+def settings(root: Path, workers: int) -> RunConfig:
+    """The run that maps the campaign."""
+    return RunConfig.parse(
+        {
+            "workspace": str(root),
+            "beam": BEAM,
+            "polarisations": ["HH", "HV"],
+            "dtw": {"radius": 3},
+            "samples": {"polygons": str(root / "polygons.gpkg")},
+            "cluster": {"kind": "local", "workers": workers},
+        }
+    )
+
+
+def main(edge: int = 10_000, folder: str | None = None, workers: int = 2) -> None:
+    """Simulate, train, map, export, compare; print the figures."""
+    from cpazmal_scale.assess.truth import compare_map
+    from cpazmal_scale.stages import classify, ingest, samples, train
+
+    root = Path(tempfile.mkdtemp(prefix="cpazmal-massif-", dir=folder))
+    seconds: dict[str, float] = {}
+    try:
+        world = timed(
+            seconds,
+            "simulate the ground",
+            lambda: make_world(over_massif("utm", (edge, edge)), SEED, (BEAM,)),
+        )
+        url = f"{root}/cubes/{BEAM}.zarr"
+        timed(seconds, "simulate into the cube", lambda: write_cube(world, url, workers))
+        polygons.draw(world).to_file(root / "polygons.gpkg", driver="GPKG")
+        products.write_rasters(world, root, [], 2048, None)
+        size = sum(f.stat().st_size for f in Path(url).rglob("*") if f.is_file())
+        config = settings(root, workers)
+        ingest.publish_cube(config, BEAM)
+        timed(seconds, "draw the samples", lambda: samples.draw_samples(config))
+        timed(seconds, "learn the barycenters", lambda: train.train(config))
+        memory = Memory()
+        memory.start()
+        made, _ = timed(seconds, "map", lambda: classify.classify(config))
+        memory.stop()
+        timed(seconds, "export", lambda: classify.export_map(config))
+        truth = str(root / "truth.tif")
+        compared = timed(seconds, "compare", lambda: compare_map(made.url, truth, None))
+        print(f"{edge} x {edge} pixels, {len(passes())} dates, HH + HV, {workers} workers;")
+        print(f"cube {size / 1e9:.1f} GB, local disk\n")
+        print("| stage | s |\n|---|---|")
+        print("\n".join(f"| {name} | {value:.1f} |" for name, value in seconds.items()))
+        print(f"\n{made}\n")
+        every = made.stages["all"]
+        shares = {name: value / every for name, value in made.stages.items() if name != "all"}
+        print(", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
+        print(f"{made.pixels_per_second_per_core:,.0f} px/s per core while computing")
+        print(f"largest worker over time, GiB: {memory.curve()}")
+        print(compared.table().round(3).to_string())
+        for name in ("map.png", "map.tif", "map.html"):
+            there = root / name
+            print(f"{name}: {there.stat().st_size / 1e6:.1f} MB" if there.exists() else name)
+        shutil.copy(root / "map.png", Path(tempfile.gettempdir()) / "massif-map.png")
+    finally:
+        shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    main(*(int(a) for a in sys.argv[1:2]), *sys.argv[2:3])

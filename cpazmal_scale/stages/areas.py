@@ -1,0 +1,190 @@
+"""Areas with intervals: units drawn from a map, and what their interpretation says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale import catalog, workspace
+from cpazmal_scale.errors import SampleError
+from cpazmal_scale.stages import Progress
+
+if TYPE_CHECKING:
+    import geopandas
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.assess.areas import AreaEstimate
+    from cpazmal_scale.config import RunConfig
+    from cpazmal_scale.mapping.source import Source
+
+SQUARE_METRES_PER_KM2 = 1e6
+
+
+def design(
+    config: RunConfig,
+    name: str,
+    *,
+    units: int | None = None,
+    standard_error: float = 0.01,
+    users: float = 0.8,
+) -> geopandas.GeoDataFrame:
+    """Draw units from a map, at random within each of its classes, to be interpreted.
+
+    Args:
+        config: the run; its seed rules the draw.
+        name: of a map of classes in the catalog.
+        units: how many; none: as many as `standard_error` needs.
+        standard_error: of the overall accuracy.
+        users: user's accuracy expected of every class.
+
+    Returns:
+        One point per unit, see `assess.units.points`.
+
+    Raises:
+        StoreMissing: the catalog has no map of this name.
+        SampleError: too few units for the map's classes.
+    """
+    from rasterio.transform import Affine
+
+    from cpazmal_scale.assess.sampling import FLOOR, allocate, draw, sample_size
+    from cpazmal_scale.assess.units import points
+
+    source = _source(config, name)
+    pixels, mapped = _mapped(source)
+    present = int((mapped > 0).sum())
+    wanted = units or max(sample_size(mapped, np.full_like(mapped, users), standard_error), 1)
+    floor = min(FLOOR, wanted // max(present, 1))
+    drawn = draw(_strips(source), pixels, allocate(mapped, wanted, floor=floor), config.seed)
+    transform = Affine.from_gdal(*source.transform)
+    return points(drawn, transform, source.crs, source.id, config.seed)
+
+
+def estimate(
+    config: RunConfig,
+    name: str,
+    reference: str,
+    *,
+    progress: Progress | None = None,
+) -> tuple[AreaEstimate, pd.DataFrame | None]:
+    """Unbiased areas (km²) and accuracies of a map's classes with 95 % intervals.
+
+    Args:
+        config: the run; with `after.outlines`, glaciers are estimated one by one too.
+        name: of a map of classes in the catalog.
+        reference: interpreted units of `design`; or a reference raster (uint8, tag `classes`), at
+            which units are drawn and read.
+        progress: called with pixels done and pixels in all, where there are outlines.
+
+    Returns:
+        The whole map's estimate, and a table by `zone` and `class` with `units`, `mapped_km2`,
+        `km2` and `km2_95`; NaN where a mapped class has fewer than two units in the zone. None
+        without outlines.
+
+    Raises:
+        StoreMissing: the catalog has no map of this name.
+        SampleError: the units are not this map's, are incomplete, or too few.
+    """
+    from cpazmal_scale.assess import areas
+    from cpazmal_scale.assess.units import count, labelled, read_points
+
+    source = _source(config, name)
+    if reference.lower().endswith((".tif", ".tiff")):
+        table = labelled(design(config, name), reference)
+    else:
+        table = read_points(reference, source.id)
+    table = table.assign(mapped=_classes_at(source, table))
+    classes, counts = count(table["mapped"], table["reference"], source.recipe.classes)
+    mapped = np.zeros(len(classes))
+    mapped[: len(source.recipe.classes)] = _mapped(source)[1] / SQUARE_METRES_PER_KM2
+    whole = areas.estimate(counts, mapped, classes)
+    if config.after.outlines is None:
+        return whole, None
+    return whole, _by_zone(config, source, table, progress)
+
+
+def _source(config: RunConfig, name: str) -> Source:
+    from cpazmal_scale.mapping.source import open_source
+
+    return open_source(workspace.url_of(config, catalog.entry(config.workspace, name)))
+
+
+def _strips(source: Source) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    from cpazmal_scale.mapping.plan import Block
+
+    height, width = source.shape
+    for y in range(0, height, source.chunk):
+        yield y, source.read("class", Block(y, min(y + source.chunk, height), 0, width))
+
+
+def _mapped(source: Source) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Pixels and m² of each class."""
+    classes = range(1, len(source.recipe.classes) + 1)
+    pixels = np.zeros(len(classes), np.int64)
+    square_metres = np.zeros(len(classes))
+    for top, codes in _strips(source):
+        rows = np.stack([(codes == value).sum(axis=1) for value in classes])
+        pixels += rows.sum(axis=1)
+        square_metres += rows @ source.row_areas[top : top + len(codes)]
+    return pixels, square_metres
+
+
+def _classes_at(source: Source, table: geopandas.GeoDataFrame) -> list[str]:
+    rows, columns = (table[axis].to_numpy(np.int64) for axis in ("row", "column"))
+    height, width = source.shape
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    values = source.at("class", rows, columns) if inside.all() else np.zeros(1)
+    classes = source.recipe.classes
+    if ((values < 1) | (values > len(classes))).any():
+        raise SampleError(
+            "a unit lies where the map has no class",
+            where=source.url,
+            remedy="use units that were drawn from this map",
+        )
+    return [classes[int(value) - 1] for value in values]
+
+
+def _by_zone(
+    config: RunConfig, source: Source, table: geopandas.GeoDataFrame, progress: Progress | None
+) -> pd.DataFrame:
+    import pandas as pd
+
+    from cpazmal_scale.mapping.outlines import read_outlines
+    from cpazmal_scale.mapping.zones import zonal
+
+    outlines = read_outlines(str(config.after.outlines), source.url, config.after.zone)
+    inside = table.sjoin(outlines.table, predicate="within")
+    rows = []
+    for zone in zonal(config, source.url, progress=progress).to_dict("records"):
+        units = inside[inside["zone"] == zone["zone"]]
+        mapped = [float(zone[f"{code}_km2"]) for code in source.recipe.classes]
+        rows += _zone_rows(str(zone["zone"]), source.recipe.classes, mapped, units)
+    return pd.DataFrame(rows)
+
+
+def _zone_rows(
+    zone: str, known: tuple[str, ...], mapped: list[float], units: geopandas.GeoDataFrame
+) -> list[dict[str, object]]:
+    from cpazmal_scale.assess import areas
+    from cpazmal_scale.assess.units import count
+
+    classes, counts = count(units["mapped"], units["reference"], known)
+    sizes = np.array([*mapped, *[0.0] * (len(classes) - len(known))])
+    nothing = np.full(len(classes), np.nan)
+    km2, spread = nothing, nothing
+    if ((counts.sum(axis=1) >= 2) | (sizes == 0)).all() and sizes.any():
+        found = areas.estimate(counts, sizes, classes)
+        km2, spread = found.areas, areas.Z95 * found.se_areas
+    return [
+        {
+            "zone": zone,
+            "class": code,
+            "units": int(counts[i].sum()),
+            "mapped_km2": float(sizes[i]),
+            "km2": float(km2[i]),
+            "km2_95": float(spread[i]),
+        }
+        for i, code in enumerate(classes)
+    ]
