@@ -321,7 +321,7 @@ def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
 
     with bar("count by glacier") as progress:
         table = stage.zonal(config, name, progress=progress)
-    say(table.to_csv(index=False))
+    say(table.to_csv(index=False, float_format="%.6g"))
 
 
 @areas_app.command(name="design")
@@ -359,11 +359,11 @@ def areas_estimate(name: str, reference: str, /, *, config: Config = DEFAULT) ->
     """
     from cpazmal_scale.stages import areas as stage
 
-    with bar("count by glacier") as progress:
+    with bar("read the map") as progress:
         whole, zones = stage.estimate(config, name, reference, progress=progress)
     say(str(whole))
     if zones is not None:
-        say(zones.to_csv(index=False))
+        say(zones.to_csv(index=False, float_format="%.6g"))
 
 
 @app.command

@@ -63,7 +63,19 @@ class AreaEstimate:
 
     def __str__(self) -> str:
         head = f"overall accuracy {self.overall:.3f} ± {Z95 * self.se_overall:.3f}"
-        return f"{head}\n{self.table().round(4)}"
+        rows = [
+            f"{name:<16}{int(row['units']):>6}{row['mapped']:>12.4f}"
+            f"{_plus_minus(row['area'], row['area_95'], 4):>20}"
+            f"{_plus_minus(row['users'], row['users_95'], 3):>16}"
+            f"{_plus_minus(row['producers'], row['producers_95'], 3):>16}"
+            for name, row in self.table().iterrows()
+        ]
+        title = f"{'':<16}{'units':>6}{'mapped':>12}{'area':>20}{'user':>16}{'producer':>16}"
+        return "\n".join([head, title, *rows])
+
+
+def _plus_minus(value: float, spread: float, digits: int) -> str:
+    return "–" if np.isnan(value) else f"{value:.{digits}f} ± {spread:.{digits}f}"
 
 
 def estimate(counts: ArrayLike, mapped: ArrayLike, classes: Sequence[str]) -> AreaEstimate:

@@ -76,7 +76,7 @@ def estimate(
         name: of a map of classes in the catalog.
         reference: interpreted units of `design`; or a reference raster (uint8, tag `classes`), at
             which units are drawn and read.
-        progress: called with pixels done and pixels in all, where there are outlines.
+        progress: called with pixels done and pixels in all.
 
     Returns:
         The whole map's estimate, and a table by `zone` and `class` with `units`, `mapped_km2`,
@@ -98,7 +98,7 @@ def estimate(
     table = table.assign(mapped=_classes_at(source, table))
     classes, counts = count(table["mapped"], table["reference"], source.recipe.classes)
     mapped = np.zeros(len(classes))
-    mapped[: len(source.recipe.classes)] = _mapped(source)[1] / SQUARE_METRES_PER_KM2
+    mapped[: len(source.recipe.classes)] = _mapped(source, progress)[1] / SQUARE_METRES_PER_KM2
     whole = areas.estimate(counts, mapped, classes)
     if config.after.outlines is None:
         return whole, None
@@ -119,7 +119,9 @@ def _strips(source: Source) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         yield y, source.read("class", Block(y, min(y + source.chunk, height), 0, width))
 
 
-def _mapped(source: Source) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _mapped(
+    source: Source, progress: Progress | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Pixels and m² of each class."""
     classes = range(1, len(source.recipe.classes) + 1)
     pixels = np.zeros(len(classes), np.int64)
@@ -128,6 +130,8 @@ def _mapped(source: Source) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         rows = np.stack([(codes == value).sum(axis=1) for value in classes])
         pixels += rows.sum(axis=1)
         square_metres += rows @ source.row_areas[top : top + len(codes)]
+        if progress is not None:
+            progress((top + len(codes)) * source.shape[1], source.shape[0] * source.shape[1])
     return pixels, square_metres
 
 
