@@ -44,7 +44,8 @@ def write_cube(url: str, edge: int) -> None:
     room = layout.DATES_PER_CHUNK
     times = 1577836800 + 11 * 86400 * np.arange(room, dtype=np.int64)
     storage.write_bytes(f"{url}/time/c/0", layout.encode(times))
-    for name in ("scene_id", "sensor", "beam", "pass_direction", "polarisations", "source_sha256"):
+    texts = ("scene_id", "sensor", "beam", "pass_direction", "source_sha256", "resampling")
+    for name in (*texts, "polarisations"):
         storage.write_bytes(f"{url}/{name}/c/0", layout.encode_texts(["HH+HV"] * room))
     for name in ("incidence_angle", "resolution_range", "resolution_azimuth"):
         storage.write_bytes(f"{url}/{name}/c/0", layout.encode(np.zeros(room, np.float32)))

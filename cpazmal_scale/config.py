@@ -83,6 +83,12 @@ class Ingest(Section):
     table: str | None = None
     """CSV of acquisitions (sensor, start, beam, pass_direction, incidence_angle, …);
     none: `acquisitions.csv` beside the scenes, if there."""
+    resample: bool = False
+    """Bring scenes of another CRS, pixel size or lattice onto the cube's grid (power as the mean
+    over area, masks by nearest) instead of refusing them."""
+    grid: Literal["utm32n-3m", "cpazmal"] | None = None
+    """Grid of a new cube: UTM zone 32 at 3 m, or the WGS84 pixels of the published dataset; none:
+    that of its first scene."""
     chunk: int = Field(512, ge=16, le=8192)
     """Edge of a square chunk in pixels; one chunk holds one date."""
 

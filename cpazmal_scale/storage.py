@@ -303,8 +303,10 @@ def upload(path: Path, url: str) -> None:
 
 
 @contextlib.contextmanager
-def open_local(url: str) -> Iterator[Path]:
+def open_local(url: str, *beside: str) -> Iterator[Path]:
     """A local path with the content of `url`; a remote file is copied for the time of the block.
+
+    Those of the files `beside` it that exist are next to it in the block too.
 
     Raises:
         StoreMissing: nothing is there.
@@ -316,11 +318,11 @@ def open_local(url: str) -> Iterator[Path]:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
-        copy = Path(folder) / url.rsplit("/", 1)[-1]
-        with _one_sentence(url, "read"):
-            filesystem, path_there = _filesystem(url)
-            filesystem.get_file(path_there, str(copy))
-        yield copy
+        for one in (url, *filter(exists, beside)):
+            with _one_sentence(one, "read"):
+                filesystem, path_there = _filesystem(one)
+                filesystem.get_file(path_there, str(Path(folder) / one.rsplit("/", 1)[-1]))
+        yield Path(folder) / url.rsplit("/", 1)[-1]
 
 
 def zarr_store(url: str, *, read_only: bool = False) -> Store:

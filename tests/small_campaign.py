@@ -75,6 +75,7 @@ def make_cube(
         "pass_direction": ["DSC"] * dates,
         "polarisations": ["HH" if i == NO_HV else "HH+HV" for i in order],
         "source_sha256": [f"{i:064d}" for i in order],
+        "resampling": [""] * dates,
     }
     put = functools.partial(_put, url)
     beyond = layout.DATES_PER_CHUNK - dates

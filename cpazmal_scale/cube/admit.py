@@ -15,16 +15,16 @@ ANGLE_TOLERANCE = 3.0
 differ by more."""
 
 
-def admit(record: Record, scene: Scene) -> Literal["new", "unchanged"]:
+def admit(record: Record, scene: Scene, *, resample: bool = False) -> Literal["new", "unchanged"]:
     """Compare a scene with what the cube holds.
 
     Raises:
         SceneChanged: this acquisition is there with other bytes or polarisations.
         BeamMismatch: another beam, flight direction, incidence angle or radiometry.
-        GridMismatch: another pixel lattice, or no common pixel.
+        GridMismatch: no common pixel; unless `resample` is set, another pixel lattice.
     """
     _check_geometry(record, scene)
-    place(scene, record.grid)
+    place(scene, record.grid, resample=resample)
     held = _find(record, scene)
     if held is None:
         return "new"

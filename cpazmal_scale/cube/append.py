@@ -46,14 +46,16 @@ def append(
     *,
     chunk: int = 512,
     grid: GeoBox | None = None,
+    resample: bool = False,
     lease: Lease | None = None,
     progress: Progress | None = None,
 ) -> Literal["appended", "unchanged"]:
     """Add one date to a cube, which is created on `grid` (default: the scene's) if absent.
 
     Killed at any moment, the old cube stays intact and a repeated call completes. `chunk` counts
-    only at creation. Who passes a held `lease` calls `publish` once all dates are in. `progress`
-    is called with rows done and rows in all.
+    only at creation. With `resample` a scene of another lattice is resampled onto the grid. Who
+    passes a held `lease` calls `publish` once all dates are in. `progress` is called with rows done
+    and rows in all.
 
     Raises:
         SceneChanged: the cube holds this acquisition with other bytes.
@@ -63,13 +65,24 @@ def append(
     """
     if lease is None:
         with hold(cube_url) as own:
-            done = append(cube_url, scene, chunk=chunk, grid=grid, lease=own, progress=progress)
+            done = append(
+                cube_url,
+                scene,
+                chunk=chunk,
+                grid=grid,
+                resample=resample,
+                lease=own,
+                progress=progress,
+            )
             publish(cube_url)
             return done
     record = read_record(cube_url)
-    if record is not None and admit(record, scene) == "unchanged":
+    if record is not None and admit(record, scene, resample=resample) == "unchanged":
         return "unchanged"
-    Addition(cube_url, record, scene, grid or scene.geobox, chunk).run(lease, progress)
+    addition = Addition(
+        cube_url, record, scene, grid or scene.geobox, chunk=chunk, resample=resample
+    )
+    addition.run(lease, progress)
     return "appended"
 
 
@@ -77,13 +90,20 @@ class Addition:
     """One date on its way into a cube."""
 
     def __init__(
-        self, url: str, record: Record | None, scene: Scene, grid: GeoBox, chunk: int
+        self,
+        url: str,
+        record: Record | None,
+        scene: Scene,
+        grid: GeoBox,
+        *,
+        chunk: int,
+        resample: bool,
     ) -> None:
-        self.url, self.record, self.scene = url, record, scene
+        self.url, self.record, self.scene, self.resample = url, record, scene, resample
         self.grid = grid if record is None else record.grid
         self.chunk = chunk if record is None else record.chunk
         self.index = 0 if record is None else record.length
-        self.place: Placement = place(scene, self.grid)
+        self.place: Placement = place(scene, self.grid, resample=resample)
         held = () if record is None else record.polarisations
         self.polarisations = ordered({*held, *scene.polarisations})
 
@@ -141,7 +161,7 @@ class Addition:
     def _strips(self, progress: Progress | None) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
         """Chunk row and values by layer, for every row of chunks the scene touches."""
         first, last = self.place.rows[0] // self.chunk, -(-self.place.rows[1] // self.chunk)
-        with SceneReader(self.scene, self.grid) as reader:
+        with SceneReader(self.scene, self.grid, resample=self.resample) as reader:
             for row in range(first, last):
                 y0, y1 = row * self.chunk, min(self.grid.shape[0], (row + 1) * self.chunk)
                 power, mask = reader.read(y0, y1)
@@ -175,7 +195,7 @@ class Addition:
         """Rewrite the last chunk of every coordinate; committed values stay as they are."""
         number, first = divmod(self.index, layout.DATES_PER_CHUNK)
         start = self.index - first
-        for name, value in date_values(self.scene).items():
+        for name, value in date_values(self.scene, self.grid).items():
             kind = layout.PER_DATE[name][0]
             old = [] if self.record is None else self.record.dates[name][start:]
             values = [*old, value]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
-from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config import Ingest, RunConfig
 from cpazmal_scale.cube import grid as grids
 from cpazmal_scale.cube.admit import admit
 from cpazmal_scale.cube.append import append, is_published, publish
@@ -113,7 +113,7 @@ def ingest(
         scenes = sum(len(plan.new) + len(plan.unchanged) for plan in plans)
         written = scenes + sum(len(plan.unchanged) for plan in plans)
         for plan in plans:
-            _execute(plan, config.ingest.chunk, progress, written, 2 * scenes)
+            _execute(plan, config.ingest, progress, written, 2 * scenes)
             written += len(plan.new)
     reports = tuple(_report(plan) for plan in plans)
     return IngestReport(reports, time.monotonic() - begun, dry_run)
@@ -139,12 +139,17 @@ def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple
 
 def _plan(config: RunConfig, beam: str, record: Record | None, scenes: list[Scene]) -> CubePlan:
     new, unchanged, notes = [], [], []
-    grid = record.grid if record else grids.union(scenes)
+    rules = config.ingest
+    grid = record.grid if record else None
+    grid = grid or grids.union(scenes, preset=rules.grid, resample=rules.resample)
     for scene in scenes:
-        if record is not None and admit(record, scene) == "unchanged":
+        if record is not None and admit(record, scene, resample=rules.resample) == "unchanged":
             unchanged.append(scene.id)
             continue
-        cropped = grids.place(scene, grid).cropped
+        method = grids.resampling(scene, grid)
+        if method:
+            notes.append(f"{scene.id}: {method}")
+        cropped = grids.place(scene, grid, resample=rules.resample).cropped
         if cropped:
             notes.append(f"{scene.id}: {cropped:.1%} lies outside the cube and is left out")
         new.append(scene)
@@ -152,13 +157,22 @@ def _plan(config: RunConfig, beam: str, record: Record | None, scenes: list[Scen
     return CubePlan(url, beam, record, grid, tuple(new), tuple(unchanged), tuple(notes))
 
 
-def _execute(plan: CubePlan, chunk: int, progress: Progress | None, done: int, total: int) -> None:
+def _execute(
+    plan: CubePlan, rules: Ingest, progress: Progress | None, done: int, total: int
+) -> None:
     unfinished = plan.record is not None and not is_published(plan.record)
     if not plan.new and not unfinished:
         return
     with hold(plan.url) as lease:
         for number, scene in enumerate(plan.new, start=1):
-            append(plan.url, scene, chunk=chunk, grid=plan.grid, lease=lease)
+            append(
+                plan.url,
+                scene,
+                chunk=rules.chunk,
+                grid=plan.grid,
+                resample=rules.resample,
+                lease=lease,
+            )
             if progress is not None:
                 progress(done + number, total)
         publish(plan.url)

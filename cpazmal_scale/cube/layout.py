@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
-FORMAT = 1
+FORMAT = 2
 DATES_PER_CHUNK = 256
 ZSTD_LEVEL = 1
 
@@ -48,6 +48,7 @@ PER_DATE: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "resolution_range": ("float32", {"long_name": "ground range resolution", "units": "m"}),
     "resolution_azimuth": ("float32", {"long_name": "azimuth resolution", "units": "m"}),
+    "resampling": ("string", {"long_name": "how it was brought onto this grid, empty: not at all"}),
 }
 """Type on disk and attributes of the coordinates along time."""
 

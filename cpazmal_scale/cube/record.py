@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.cube import layout
+from cpazmal_scale.cube.grid import resampling
 from cpazmal_scale.errors import CubeDamaged, StoreMissing
 from cpazmal_scale.scenes.scene import Scene
 
@@ -110,8 +111,8 @@ def _read_coordinate(url: str, name: str, length: int) -> list[Any]:
     return values[:length]
 
 
-def date_values(scene: Scene) -> dict[str, Any]:
-    """The scene's value of every coordinate along time."""
+def date_values(scene: Scene, grid: GeoBox) -> dict[str, Any]:
+    """The scene's value of every coordinate along time, in a cube on `grid`."""
     across, along = scene.resolution or (float("nan"), float("nan"))
     return {
         "time": int(scene.start.timestamp()),
@@ -124,6 +125,7 @@ def date_values(scene: Scene) -> dict[str, Any]:
         "incidence_angle": scene.incidence_angle,
         "resolution_range": across,
         "resolution_azimuth": along,
+        "resampling": resampling(scene, grid),
     }
 
 

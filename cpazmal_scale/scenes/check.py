@@ -42,18 +42,33 @@ def check_file(raster: Any, file: SceneFile) -> tuple[BandSummary, ...]:
             reverse, not calibrated, or a mask band with values that are no mask codes.
     """
     check_blocks(raster, file.url)
-    tallies = [_Tally(*band) for band in zip(file.bands, raster.nodatavals, strict=True)]
+    used = [at for at, name in enumerate(file.bands) if name != "skip"]
+    tallies = [_Tally(file.bands[at], _nodata(raster, file, at)) for at in used]
+    numbers = [at + 1 for at in used]
     block = raster.block_shapes[0][0]
     step = ROWS if block > ROWS else ROWS // block * block
     for y in range(0, raster.height, step):
         rows = slice(y, min(raster.height, y + step))
         for tally, values in zip(
-            tallies, read_bands(raster, file.url, rows, slice(0, raster.width)), strict=True
+            tallies,
+            read_bands(raster, file.url, rows, slice(0, raster.width), numbers),
+            strict=True,
         ):
             tally.add(values)
-    return tuple(tally.verdict(file) for tally in tallies if tally.name != "mask") + tuple(
-        summary for tally in tallies if tally.name == "mask" for summary in tally.mask_verdict(file)
-    )
+    summaries = []
+    for tally in tallies:
+        if tally.name == "mask":
+            tally.check_mask(file)
+        elif tally.name == "incidence":
+            tally.check_angles(file)
+        else:
+            summaries.append(tally.verdict(file))
+    return tuple(summaries)
+
+
+def _nodata(raster: Any, file: SceneFile, band: int) -> float | None:
+    found: float | None = raster.nodatavals[band]
+    return found if file.nodata is None else file.nodata
 
 
 class _Tally:
@@ -98,8 +113,23 @@ class _Tally:
         _check_median(self.name, median, file)
         return BandSummary(self.name, self.valid / self.pixels, median)
 
-    def mask_verdict(self, file: SceneFile) -> tuple[BandSummary, ...]:
-        """Nothing to summarise.
+    def check_angles(self, file: SceneFile) -> None:
+        """The band may hold incidence angles.
+
+        Raises:
+            SceneImplausible: its median is no angle in degrees.
+        """
+        sample = np.concatenate(self.samples)
+        median = float(np.median(sample)) if sample.size else float("nan")
+        if not 2 < median < 90:
+            raise SceneImplausible(
+                f"the median incidence angle is {median:.3g}, not between 2 and 90 degrees",
+                where=file.url,
+                remedy="give the angle from the vertical in degrees",
+            )
+
+    def check_mask(self, file: SceneFile) -> None:
+        """The band may hold mask codes.
 
         Raises:
             SceneImplausible: more than one value in a hundred is no mask code.
@@ -111,9 +141,8 @@ class _Tally:
             raise SceneImplausible(
                 f"the mask band holds {sample[strange][0]:g}, which is no mask code (0 to 3)",
                 where=file.url,
-                remedy="tell the order of bands with ingest.naming.bands",
+                remedy="tell the order of bands with ingest.naming.bands or in the sidecar",
             )
-        return ()
 
 
 def _check_median(name: str, median: float, file: SceneFile) -> None:
@@ -126,7 +155,8 @@ def _check_median(name: str, median: float, file: SceneFile) -> None:
         raise SceneImplausible(
             f"the median of {name} is {median:.3g}, but {problem}",
             where=file.url,
-            remedy=f"set ingest.naming.scale: {remedy}, or calibrate the scene",
+            remedy=f"set ingest.naming.scale: {remedy} (or `scale` in its sidecar), "
+            "or calibrate the scene",
         )
     if median > HIGHEST_MEDIAN:
         raise SceneImplausible(

@@ -14,10 +14,11 @@ from typing import Any, Literal
 from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest, Naming
 from cpazmal_scale.errors import ConfigError, SceneError, SceneUnknown, StoreMissing
-from cpazmal_scale.scenes import lattice, naming
+from cpazmal_scale.scenes import lattice, naming, sidecar
 from cpazmal_scale.scenes.check import check_file
-from cpazmal_scale.scenes.geotiff import READER_VERSION, geobox_of, opened
+from cpazmal_scale.scenes.geotiff import GEOTIFF, READER_VERSION, geobox_of, opened
 from cpazmal_scale.scenes.scene import (
+    BANDS,
     POLARISATIONS,
     SAME_ACQUISITION,
     Scene,
@@ -33,13 +34,20 @@ _SAFE_BEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file recognised by its name, before it is opened."""
+    """A file recognised by its name or sidecar, before it is opened.
+
+    `rules` tell what its bands and values are.
+    """
 
     url: str
     named: naming.Named
     row: naming.Row | None
     beam: str
     pass_direction: Literal["ASC", "DSC"] | None
+    rules: Naming
+    look_side: Literal["R", "L"] | None = None
+    driver: str = GEOTIFF
+    nodata: float | None = None
 
 
 def discover(
@@ -63,14 +71,15 @@ def discover(
     groups = group(candidates(ingest))
     scenes = []
     for done, members in enumerate(groups):
-        scenes.append(_describe(members, ingest.naming, check=check, checked=checked))
+        look_closer = check and members[0].named.id not in checked
+        scenes.append(_describe(members, check=look_closer, resample=ingest.resample))
         if progress is not None:
             progress(done + 1, len(groups))
     return scenes
 
 
 def candidates(ingest: Ingest) -> list[Candidate]:
-    """Files recognised by their names, unopened, sorted by URL.
+    """Files recognised by their names or sidecars, unopened, sorted by URL.
 
     Raises:
         SceneUnknown: none is recognised, or one has no known viewing geometry.
@@ -81,22 +90,65 @@ def candidates(ingest: Ingest) -> list[Candidate]:
         )
     files, folder = list_files(ingest.scenes)
     table = _table(ingest, folder)
-    found = [
+    found = _described(files)
+    taken = {one.url for one in found}
+    rasters = [one for one in files if one.lower().endswith(SUFFIXES) and one not in taken]
+    found += [
         _candidate(url, named, ingest.naming, table)
-        for url in files
+        for url in rasters
         if (named := naming.parse_name(url, ingest.naming)) is not None
     ]
     if not found:
         raise SceneUnknown(
-            f"none of {len(files)} GeoTIFF files has the name of a scene",
+            f"none of {len(rasters)} GeoTIFF files has the name of a scene or a sidecar",
             where=ingest.scenes,
-            remedy="describe the names with ingest.naming.pattern",
+            remedy="describe the names with ingest.naming.pattern, or each file with a sidecar",
         )
+    return sorted(found, key=lambda one: one.url)
+
+
+def _described(files: list[str]) -> list[Candidate]:
+    """Rasters that a sidecar describes, and their rasters of incidence angles."""
+    listed, found = frozenset(files), []
+    for url in files:
+        if not url.lower().endswith(sidecar.SUFFIXES):
+            continue
+        raster = sidecar.raster_of(url, listed)
+        if raster is not None:
+            found += _from_sidecar(raster, sidecar.read_sidecar(url))
     return found
 
 
+def _from_sidecar(raster: str, told: sidecar.Sidecar) -> list[Candidate]:
+    rules = Naming(
+        bands=told.bands,
+        mask_codes=told.mask_codes,
+        radiometry=told.radiometry,
+        scale=told.scale,
+    )
+    one = Candidate(
+        url=raster,
+        named=told.named(raster),
+        row=told.row(),
+        beam=_safe_beam(told.beam, raster),
+        pass_direction=told.pass_direction,
+        rules=rules,
+        look_side=told.look_side,
+        driver=told.driver_of(raster),
+        nodata=told.nodata,
+    )
+    if told.incidence is None:
+        return [one]
+    beside = storage.join(raster.rsplit("/", 1)[0], told.incidence)
+    angles = rules.model_copy(update={"bands": ("incidence",)})
+    driver = told.model_copy(update={"driver": None}).driver_of(beside)
+    return [one, replace(one, url=beside, rules=angles, driver=driver, nodata=None)]
+
+
 def list_files(url: str) -> tuple[list[str], str]:
-    """Sorted GeoTIFF files of a folder (with all below), a single file or a glob; and the folder.
+    """Sorted files of a folder (with all below), a single file or a glob; and the folder.
+
+    To single files and those of a glob their sidecars are added.
 
     Raises:
         StoreMissing: there is nothing at the URL.
@@ -108,7 +160,9 @@ def list_files(url: str) -> tuple[list[str], str]:
     folder = re.split(r"[*?\[]", url)[0]
     if folder != url or found == [url]:
         folder = folder.rsplit("/", 1)[0]
-    return [one for one in found if one.lower().endswith(SUFFIXES)], folder
+        named = [f"{stem}.yaml" for one in found for stem in (one, one.rsplit(".", 1)[0])]
+        found = sorted({*found, *filter(storage.exists, named)})
+    return found, folder
 
 
 def _table(ingest: Ingest, folder: str) -> list[naming.Row]:
@@ -132,14 +186,19 @@ def _candidate(url: str, named: naming.Named, rules: Naming, table: list[naming.
             where=url,
             remedy="complete acquisitions.csv (column beam) or set ingest.naming.beam",
         )
+    direction = named.pass_direction or (row and row.pass_direction) or rules.pass_direction
+    side: Literal["R"] | None = "R" if named.sensor in naming.X_BAND_SENSORS else None
+    return Candidate(url, named, row, _safe_beam(beam, url), direction or None, rules, side)
+
+
+def _safe_beam(beam: str, url: str) -> str:
     if not _SAFE_BEAM.fullmatch(beam):
         raise SceneUnknown(
             f"the beam `{beam}` cannot name a cube",
             where=url,
             remedy="use letters, digits, dots, dashes and underscores",
         )
-    direction = named.pass_direction or (row and row.pass_direction) or rules.pass_direction
-    return Candidate(url, named, row, beam, direction or None)
+    return beam
 
 
 def group(found: list[Candidate]) -> list[list[Candidate]]:
@@ -158,15 +217,19 @@ def group(found: list[Candidate]) -> list[list[Candidate]]:
     return sorted(groups, key=lambda g: (g[0].named.start, g[0].named.sensor, g[0].beam))
 
 
-def _describe(
-    members: list[Candidate], rules: Naming, *, check: bool, checked: Container[str]
-) -> Scene:
+def _describe(members: list[Candidate], *, check: bool, resample: bool) -> Scene:
     """One scene of its files; copies of a file with the same bytes count once."""
-    first = members[0]
-    look_closer = check and first.named.id not in checked
+    first, rules = members[0], members[0].rules
     files: dict[tuple[str, tuple[str, ...]], SceneFile] = {}
     for member in members:
-        file = _describe_file(member, rules, check=look_closer)
+        if member.rules.radiometry != rules.radiometry:
+            raise SceneUnknown(
+                f"it is {member.rules.radiometry}, {first.url} of the same scene is "
+                f"{rules.radiometry}",
+                where=member.url,
+                remedy="give one radiometry per beam",
+            )
+        file = _describe_file(member, check=check)
         files.setdefault((file.sha256, file.bands), file)
     found = {p for file in files.values() for p in file.polarisations}
     promised = set(first.row.polarisations or ()) if first.row else set()
@@ -187,24 +250,34 @@ def _describe(
         stop=max(stops, default=None),
         beam=first.beam,
         pass_direction=first.pass_direction,
-        look_side="R" if first.named.sensor in naming.X_BAND_SENSORS else None,
+        look_side=first.look_side,
         polarisations=ordered(found),
         incidence_angle=math.nan if angle is None else angle,
         radiometry=rules.radiometry,
         resolution=row.resolution if row else None,
-        geobox=lattice.union((file.url, file.geobox) for file in files.values()),
+        geobox=lattice.union(
+            ((file.url, file.geobox) for file in files.values()), resample=resample
+        ),
         files=tuple(files.values()),
         reader_version=READER_VERSION,
     )
 
 
-def _describe_file(member: Candidate, rules: Naming, *, check: bool) -> SceneFile:
+def _describe_file(member: Candidate, *, check: bool) -> SceneFile:
     """Hash, header and, with `check`, a look at the values while the hash is computed."""
-    with opened(member.url) as raster, ThreadPoolExecutor(1) as beside:
-        geobox = geobox_of(raster, member.url)
-        bands = _bands(raster, member, rules)
+    rules = member.rules
+    with opened(member.url, member.driver) as raster, ThreadPoolExecutor(1) as beside:
         digest = beside.submit(_sha256, raster.name)
-        file = SceneFile(member.url, "", bands, geobox, rules.scale, rules.mask_codes)
+        file = SceneFile(
+            url=member.url,
+            sha256="",
+            bands=_bands(raster, member),
+            geobox=geobox_of(raster, member.url),
+            scale=rules.scale,
+            mask_codes=rules.mask_codes,
+            driver=member.driver,
+            nodata=member.nodata,
+        )
         if check:
             check_file(raster, file)
         return replace(file, sha256=digest.result())
@@ -215,12 +288,12 @@ def _sha256(path: str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _bands(raster: Any, member: Candidate, rules: Naming) -> tuple[str, ...]:
+def _bands(raster: Any, member: Candidate) -> tuple[str, ...]:
     """What each band holds: configured, else by the file's polarisation, table or descriptions.
 
     The authors' files end with the mask; files of a user's pattern may lack it.
     """
-    channel = member.named.polarisation
+    channel, rules = member.named.polarisation, member.rules
     if rules.bands is not None:
         bands = tuple(channel or "?" if band == "-" else band for band in rules.bands)
     elif channel is not None:
@@ -234,8 +307,9 @@ def _bands(raster: Any, member: Candidate, rules: Naming) -> tuple[str, ...]:
     else:
         bands = ("HH", "mask") if raster.count < 3 else ("HH", "HV", "mask")
         bands = bands[: raster.count]
-    wrong = [band for band in bands if band not in (*POLARISATIONS, "mask")]
-    if wrong or len(bands) != raster.count or len(set(bands)) != len(bands):
+    wrong = [band for band in bands if band not in BANDS]
+    used = [band for band in bands if band != "skip"]
+    if wrong or len(bands) != raster.count or len(set(used)) != len(used):
         raise _unknown_bands(member.url, bands, raster.count)
     return bands
 

@@ -1,4 +1,4 @@
-"""GeoTIFF scenes: opening them safely, and reading windows of them."""
+"""GeoTIFF scenes, and other rasters by an explicit driver: opened safely, read by windows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SceneUnreadable
 from cpazmal_scale.scenes.scene import SceneFile
-from cpazmal_scale.scenes.values import to_bits, to_power
+from cpazmal_scale.scenes.values import to_bits, to_degrees, to_power
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,34 +21,52 @@ if TYPE_CHECKING:
 
 READER_VERSION = "geotiff-1"
 CACHE_BYTES = 128 * 2**20
+GEOTIFF = "GTiff"
+HEADERS: dict[str, tuple[str, ...]] = {
+    "EHdr": (".hdr", ".prj"),
+    "ENVI": (".hdr",),
+    "RST": (".rdc",),
+    "SAGA": (".sgrd", ".prj"),
+}
+"""Drivers of plain uncompressed pixels, and the suffixes of the files that describe them."""
+DRIVERS = (GEOTIFF, *HEADERS, "HFA", "JP2OpenJPEG", "PCIDSK")
+"""GDAL drivers a scene may ask for: those whose files refer to no other address."""
 
 
 @contextlib.contextmanager
-def opened(url: str) -> Iterator[Any]:
-    """A rasterio dataset of a GeoTIFF at any URL; its `name` is a local path.
+def opened(url: str, driver: str = GEOTIFF) -> Iterator[Any]:
+    """A rasterio dataset at any URL, opened with one of `DRIVERS`; its `name` is a local path.
 
     Raises:
-        SceneUnreadable: not a GeoTIFF, or so damaged that its header cannot be read.
+        SceneUnreadable: not of that format, or so damaged that its header cannot be read.
         StoreMissing: there is no such file.
     """
     import rasterio
 
+    format_name = "GeoTIFF" if driver == GEOTIFF else f"{driver} raster"
     with (
-        storage.open_local(url) as path,
+        storage.open_local(url, *_described_by(url, driver)) as path,
         rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
-        _one_sentence(url, "not a readable GeoTIFF"),
-        _open_quietly(path) as raster,
+        _one_sentence(url, f"not a readable {format_name}"),
+        _open_quietly(path, driver) as raster,
     ):
         yield raster
 
 
-def _open_quietly(path: Path) -> Any:
+def _described_by(url: str, driver: str) -> list[str]:
+    """Where the files that describe a raster of plain pixels may be."""
+    stem = url.rsplit("/", 1)[0] + "/" + url.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    return [f"{start}{suffix}" for suffix in HEADERS.get(driver, ()) for start in (stem, url)]
+
+
+def _open_quietly(path: Path, driver: str) -> Any:
     """Open without the warning on a missing transform, which `geobox_of` makes an error."""
     import rasterio
 
+    options = {"NUM_THREADS": "ALL_CPUS"} if driver == GEOTIFF else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        return rasterio.open(path, driver="GTiff", NUM_THREADS="ALL_CPUS")
+        return rasterio.open(path, driver=driver, **options)
 
 
 @contextlib.contextmanager
@@ -82,16 +100,34 @@ def geobox_of(raster: Any, url: str) -> GeoBox:
         raise SceneUnreadable(
             "its grid is rotated or south-up", where=url, remedy="warp it north-up with gdalwarp"
         )
-    return GeoBox(raster.shape, raster.transform, str(raster.crs))
+    return GeoBox(raster.shape, raster.transform, _crs_name(raster.crs))
+
+
+def _crs_name(crs: Any) -> str:
+    """The EPSG code where the CRS is one under another name, as in SNAP's headers; else its WKT."""
+    code = crs.to_epsg(confidence_threshold=90)
+    return str(crs) if code is None else f"EPSG:{code}"
 
 
 def check_blocks(raster: Any, url: str) -> None:
     """Every block of the raster was written and lies inside the file.
 
+    Compressed formats other than GeoTIFF are not looked at: decoding them tells.
+
     Raises:
         SceneUnreadable: sparse or truncated.
     """
     size = Path(raster.name).stat().st_size
+    if raster.driver in HEADERS:
+        needed = raster.width * raster.height * sum(np.dtype(d).itemsize for d in raster.dtypes)
+        if size < needed:
+            raise SceneUnreadable(
+                f"truncated: {size} bytes, but its header needs {needed}",
+                where=url,
+                remedy="copy the file again from its source",
+            )
+    if raster.driver != GEOTIFF:
+        return
     interleaved = raster.interleaving is not None and raster.interleaving.name == "pixel"
     for band in raster.indexes[:1] if interleaved else raster.indexes:
         height, width = raster.block_shapes[band - 1]
@@ -119,8 +155,10 @@ def _block_end(raster: Any, band: int, row: int, column: int) -> int | None:
     return None if start is None or length is None else int(start) + int(length)
 
 
-def read_bands(raster: Any, url: str, rows: slice, columns: slice) -> NDArray[Any]:
-    """All bands of a window, (bands, h, w), raw values.
+def read_bands(
+    raster: Any, url: str, rows: slice, columns: slice, bands: list[int] | None = None
+) -> NDArray[Any]:
+    """Bands (numbers from 1; none: all) of a window, (bands, h, w), raw values.
 
     Raises:
         SceneUnreadable: a block cannot be decoded.
@@ -128,12 +166,12 @@ def read_bands(raster: Any, url: str, rows: slice, columns: slice) -> NDArray[An
     from rasterio.windows import Window
 
     with _one_sentence(url, f"rows {rows.start} to {rows.stop} cannot be decoded"):
-        values: NDArray[Any] = raster.read(window=Window.from_slices(rows, columns))
+        values: NDArray[Any] = raster.read(bands, window=Window.from_slices(rows, columns))
     return values
 
 
 class GeoTiffReader:
-    """An open GeoTIFF of a scene."""
+    """An open GeoTIFF, or other raster, of a scene."""
 
     def __init__(self, file: SceneFile, raster: Any) -> None:
         self.file, self.raster = file, raster
@@ -145,25 +183,50 @@ class GeoTiffReader:
             SceneUnreadable: a block cannot be decoded.
         """
         file = self.file
-        bands = read_bands(self.raster, file.url, rows, columns)
-        power = np.empty((len(file.polarisations), *bands.shape[1:]), np.float32)
-        nodata = self.raster.nodatavals
+        bands = self._bands((*file.polarisations, "mask"), rows, columns)
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        power = np.empty((len(file.polarisations), *shape), np.float32)
         for channel, name in enumerate(file.polarisations):
-            band = file.bands.index(name)
-            power[channel] = to_power(bands[band], nodata[band], file.scale)
-        flags = np.zeros(power.shape[1:], np.uint8)
-        if "mask" in file.bands:
-            bits = to_bits(bands[file.bands.index("mask")], file.mask_codes)
-            np.copyto(flags, bits, where=~np.isnan(power).all(axis=0))
+            power[channel] = to_power(bands[name], self._nodata(name), file.scale)
+        flags = np.zeros(shape, np.uint8)
+        if "mask" in bands:
+            bits = to_bits(bands["mask"], file.mask_codes)
+            np.copyto(flags, bits, where=~np.isnan(power).all(axis=0) if len(power) else np.True_)
         return power, flags
+
+    def incidence(self, rows: slice, columns: slice) -> NDArray[np.float32] | None:
+        """Incidence angles of a window; see `reading.FileReader`.
+
+        Raises:
+            SceneUnreadable: a block cannot be decoded.
+        """
+        if "incidence" not in self.file.bands:
+            return None
+        bands = self._bands(("incidence",), rows, columns)
+        return to_degrees(bands["incidence"], self._nodata("incidence"))
+
+    def _bands(
+        self, names: tuple[str, ...], rows: slice, columns: slice
+    ) -> dict[str, NDArray[Any]]:
+        wanted = {name: at for at, name in enumerate(self.file.bands, start=1) if name in names}
+        if not wanted:
+            return {}
+        values = read_bands(self.raster, self.file.url, rows, columns, [*wanted.values()])
+        return dict(zip(wanted, values, strict=True))
+
+    def _nodata(self, name: str) -> float | None:
+        if self.file.nodata is not None:
+            return self.file.nodata
+        found: float | None = self.raster.nodatavals[self.file.bands.index(name)]
+        return found
 
 
 @contextlib.contextmanager
 def open_geotiff(file: SceneFile) -> Iterator[GeoTiffReader]:
-    """A GeoTIFF of a scene, opened for reading.
+    """A GeoTIFF, or other raster, of a scene, opened for reading.
 
     Raises:
         SceneUnreadable: it cannot be opened.
     """
-    with opened(file.url) as raster:
+    with opened(file.url, file.driver) as raster:
         yield GeoTiffReader(file, raster)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -49,17 +50,59 @@ def offset(geobox: GeoBox, grid: GeoBox, *, where: object) -> tuple[int, int]:
     problem = difference(geobox, grid)
     if problem is not None:
         raise GridMismatch(
-            problem, where=where, remedy="resample the scene onto that grid with gdalwarp first"
+            problem, where=where, remedy="set ingest.resample, or warp it onto that grid first"
         )
     mine, theirs = geobox.transform, grid.transform
     return round((mine.f - theirs.f) / theirs.e), round((mine.c - theirs.c) / theirs.a)
 
 
-def union(geoboxes: Iterable[tuple[str, GeoBox]]) -> GeoBox:
+def extent(geobox: GeoBox, grid: GeoBox, *, where: object) -> tuple[int, int, int, int]:
+    """Rows and columns of `grid` that `geobox` touches: top, left, bottom, right (excluded).
+
+    They may lie outside the grid; CRS and lattice may differ.
+
+    Raises:
+        GridMismatch: the footprint has no place in the grid's CRS.
+    """
+    if difference(geobox, grid) is None:
+        row, column = offset(geobox, grid, where=where)
+        return row, column, row + geobox.shape[0], column + geobox.shape[1]
+    left, bottom, right, top = bounds_in(geobox, str(grid.crs), where=where)
+    start = grid.transform
+    return (
+        math.floor((top - start.f) / start.e),
+        math.floor((left - start.c) / start.a),
+        math.ceil((bottom - start.f) / start.e),
+        math.ceil((right - start.c) / start.a),
+    )
+
+
+def bounds_in(geobox: GeoBox, crs: str, *, where: object) -> tuple[float, float, float, float]:
+    """Left, bottom, right, top of a footprint in another CRS.
+
+    Raises:
+        GridMismatch: it has no place there.
+    """
+    from rasterio.errors import RasterioError
+    from rasterio.warp import transform_bounds
+
+    try:
+        found = transform_bounds(str(geobox.crs), crs, *geobox.boundingbox.bbox, densify_pts=21)
+    except RasterioError:
+        found = (math.inf,) * 4
+    if not all(map(math.isfinite, found)):
+        raise GridMismatch(
+            f"its footprint has no place in {crs}", where=where, remedy="choose another grid"
+        )
+    left, bottom, right, top = map(float, found)
+    return left, bottom, right, top
+
+
+def union(geoboxes: Iterable[tuple[str, GeoBox]], *, resample: bool = False) -> GeoBox:
     """The smallest grid on the first lattice that covers all of the named ones.
 
     Raises:
-        GridMismatch: naming the first that does not share the lattice.
+        GridMismatch: naming the first that does not share the lattice, unless `resample` is set.
     """
     from affine import Affine
     from odc.geo.geobox import GeoBox
@@ -68,8 +111,9 @@ def union(geoboxes: Iterable[tuple[str, GeoBox]]) -> GeoBox:
     first = named[0][1]
     boxes = []
     for name, geobox in named:
-        row, column = offset(geobox, first, where=name)
-        boxes.append((row, column, row + geobox.shape[0], column + geobox.shape[1]))
+        if not resample:
+            offset(geobox, first, where=name)
+        boxes.append(extent(geobox, first, where=name))
     top, left = min(box[0] for box in boxes), min(box[1] for box in boxes)
     bottom, right = max(box[2] for box in boxes), max(box[3] for box in boxes)
     start = first.transform

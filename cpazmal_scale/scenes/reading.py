@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from cpazmal_scale.config import NOT_VALID
-from cpazmal_scale.scenes import lattice
+from cpazmal_scale.scenes import lattice, warp
 from cpazmal_scale.scenes.geotiff import open_geotiff
 from cpazmal_scale.scenes.scene import Scene, SceneFile
 
@@ -28,6 +29,9 @@ class FileReader(Protocol):
             no-data; and `MASK_BITS` flags (h, w) uint8, 0 where no polarisation is valid.
         """
 
+    def incidence(self, rows: slice, columns: slice) -> NDArray[np.float32] | None:
+        """Incidence angles (h, w) in degrees, NaN unknown; None when the file holds none."""
+
 
 def open_file(file: SceneFile) -> contextlib.AbstractContextManager[FileReader]:
     """A file of a scene, opened by the reader of its format.
@@ -38,19 +42,83 @@ def open_file(file: SceneFile) -> contextlib.AbstractContextManager[FileReader]:
     return open_geotiff(file)
 
 
-class SceneReader:
-    """A scene opened for reading by strips onto a grid that shares its pixel lattice."""
+@dataclass(frozen=True)
+class _Source:
+    """An open file of a scene and where it lies in the grid: top, left, bottom, right."""
 
-    def __init__(self, scene: Scene, grid: GeoBox) -> None:
-        self.scene, self.grid = scene, grid
+    file: SceneFile
+    reader: FileReader
+    grid: GeoBox
+    extent: tuple[int, int, int, int]
+    aligned: bool
+
+    def meet(self, y0: int, y1: int) -> _Window | None:
+        """What of the file lies in rows `y0` to `y1` of the grid; None when nothing does."""
+        top, left, bottom, right = self.extent
+        rows = slice(max(y0, top), min(y1, bottom))
+        columns = slice(max(0, left), min(self.grid.shape[1], right))
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            return None
+        target = slice(rows.start - y0, rows.stop - y0), columns
+        if self.aligned:
+            here = slice(rows.start - top, rows.stop - top)
+            return _Window(here, slice(columns.start - left, columns.stop - left), target, None)
+        strip = self.grid[rows, columns]
+        needed = warp.source_window(self.file.geobox, strip)
+        return None if needed is None else _Window(*needed, target, strip)
+
+    def read(self, window: _Window) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Power (P, h, w) and flags (h, w) on the grid's pixels of a window."""
+        power, flags = self.reader.read(window.rows, window.columns)
+        if window.strip is None:
+            return power, flags
+        source = self.file.geobox[window.rows, window.columns]
+        moved = [warp.area_mean(values, source, window.strip) for values in power]
+        shape = (0, *window.strip.shape)
+        stack = np.stack(moved) if moved else np.empty(shape, np.float32)
+        return stack, warp.nearest(flags, source, window.strip)
+
+    def incidence(self, window: _Window) -> NDArray[np.float32] | None:
+        """Incidence angles (h, w) on the grid's pixels of a window, if the file holds them."""
+        angles = self.reader.incidence(window.rows, window.columns)
+        if angles is None or window.strip is None:
+            return angles
+        source = self.file.geobox[window.rows, window.columns]
+        return warp.area_mean(angles, source, window.strip)
+
+
+class _Window(NamedTuple):
+    """Rows and columns of a file, the place in the strip that gets them, and the strip's part of
+    the grid where the file has to be resampled onto it.
+    """
+
+    rows: slice
+    columns: slice
+    target: tuple[slice, slice]
+    strip: GeoBox | None
+
+
+class SceneReader:
+    """A scene opened for reading by strips onto a grid.
+
+    Files that share the grid's pixel lattice are copied; others are resampled (`scenes.warp`) if
+    `resample` is set, else refused.
+    """
+
+    def __init__(self, scene: Scene, grid: GeoBox, *, resample: bool = False) -> None:
+        self.scene, self.grid, self.resample = scene, grid, resample
         self._stack = contextlib.ExitStack()
-        self._files: list[tuple[SceneFile, FileReader, int, int]] = []
+        self._sources: list[_Source] = []
 
     def __enter__(self) -> SceneReader:
         with contextlib.ExitStack() as stack:
             for file in self.scene.files:
-                row, column = lattice.offset(file.geobox, self.grid, where=file.url)
-                self._files.append((file, stack.enter_context(open_file(file)), row, column))
+                if not self.resample:
+                    lattice.offset(file.geobox, self.grid, where=file.url)
+                aligned = lattice.difference(file.geobox, self.grid) is None
+                extent = lattice.extent(file.geobox, self.grid, where=file.url)
+                reader = stack.enter_context(open_file(file))
+                self._sources.append(_Source(file, reader, self.grid, extent, aligned))
             self._stack = stack.pop_all()
         return self
 
@@ -72,25 +140,45 @@ class SceneReader:
         power = np.full((len(self.scene.polarisations), *shape), np.nan, np.float32)
         count = np.zeros(power.shape, np.uint8)
         flags = np.zeros(shape, np.uint8)
-        for file, reader, row, column in self._files:
-            window = lattice.overlap(row, column, file.geobox, (y0, y1), shape[1])
+        for source in self._sources:
+            window = source.meet(y0, y1)
             if window is None:
                 continue
-            new, bits = reader.read(*window[:2])
-            np.bitwise_or(flags[window[2:]], bits, out=flags[window[2:]])
-            for name, values in zip(file.polarisations, new, strict=True):
-                channel = (self.scene.polarisations.index(name), *window[2:])
+            new, bits = source.read(window)
+            np.bitwise_or(flags[window.target], bits, out=flags[window.target])
+            for name, values in zip(source.file.polarisations, new, strict=True):
+                channel = (self.scene.polarisations.index(name), *window.target)
                 self._add(values, power[channel], count[channel])
-        if len(self._files) > 1:
+        if len(self._sources) > 1:
             np.divide(power, count, out=power, where=count > 1)
-        flags[np.isnan(power).all(axis=0)] |= NOT_VALID
+        flags[np.isnan(power).all(axis=0)] = NOT_VALID
         return power, flags
+
+    def incidence(self, y0: int, y1: int) -> NDArray[np.float32] | None:
+        """Incidence angles in degrees of rows `y0` to `y1`, (y1 − y0, W) float32, NaN unknown.
+
+        None where no file of the scene has any. Where files overlap, the first one counts.
+
+        Raises:
+            SceneUnreadable: a block of a file cannot be decoded.
+        """
+        angles = None
+        for source in self._sources:
+            window = source.meet(y0, y1)
+            new = None if window is None else source.incidence(window)
+            if window is None or new is None:
+                continue
+            if angles is None:
+                angles = np.full((y1 - y0, self.grid.shape[1]), np.nan, np.float32)
+            here = angles[window.target]
+            np.copyto(here, new, where=np.isnan(here))
+        return angles
 
     def _add(
         self, new: NDArray[np.float32], power: NDArray[np.float32], count: NDArray[np.uint8]
     ) -> None:
         """Add one file's values to the sums and counts of the strip, in place."""
-        if len(self._files) == 1:
+        if len(self._sources) == 1:
             power[:] = new
             return
         here = ~np.isnan(new)
@@ -99,8 +187,8 @@ class SceneReader:
 
 
 def read(
-    scene: Scene, grid: GeoBox, rows: tuple[int, int]
+    scene: Scene, grid: GeoBox, rows: tuple[int, int], *, resample: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Rows of a grid from a scene; see `SceneReader.read`."""
-    with SceneReader(scene, grid) as reader:
+    with SceneReader(scene, grid, resample=resample) as reader:
         return reader.read(*rows)

@@ -17,14 +17,17 @@ SAME_ACQUISITION = timedelta(minutes=2)
 CO_POLARISED = ("HH", "VV")
 POLARISATIONS = (*CO_POLARISED, "HV", "VH")
 """Linear polarisations, co-polarised ones first: the order of channels everywhere."""
+BANDS = (*POLARISATIONS, "mask", "incidence", "skip")
+"""What a raster band may hold; `incidence` is an angle in degrees, `skip` is of no interest."""
 
 
 @dataclass(frozen=True)
 class SceneFile:
     """One raster of a scene.
 
-    `bands` tells what each raster band holds: a polarisation or `mask`. `scale` is `linear` power
-    or `dB`; `mask_codes` is `snap` (1 layover, 2 shadow) or `isce3` (1 shadow, 2 layover).
+    `bands` tells what each raster band holds, one of `BANDS`. `scale` is `linear` power or `dB`;
+    `mask_codes` is `snap` (1 layover, 2 shadow) or `isce3` (1 shadow, 2 layover); `driver` is
+    GDAL's; `nodata` a no-data value besides the raster's own.
     """
 
     url: str
@@ -33,11 +36,13 @@ class SceneFile:
     geobox: GeoBox
     scale: Literal["linear", "dB"] = "linear"
     mask_codes: Literal["snap", "isce3"] = "snap"
+    driver: str = "GTiff"
+    nodata: float | None = None
 
     @property
     def polarisations(self) -> tuple[str, ...]:
         """Polarisations in this file, in band order."""
-        return tuple(band for band in self.bands if band != "mask")
+        return tuple(band for band in self.bands if band in POLARISATIONS)
 
 
 @dataclass(frozen=True)

@@ -50,3 +50,11 @@ def to_bits(codes: NDArray[Any], mask_codes: str) -> NDArray[np.uint8]:
     bits = np.array([0, first, second, first | second, NOT_VALID], np.uint8)
     known = (codes == 0) | (codes == 1) | (codes == 2) | (codes == 3)
     return bits[np.where(known, codes, 4).astype(np.uint8)]
+
+
+def to_degrees(values: NDArray[Any], nodata: float | None) -> NDArray[np.float32]:
+    """Incidence angles in degrees, float32, same shape; NaN outside 0 to 90 and for no-data."""
+    angles = np.array(values, dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        angles[is_nodata(angles, nodata) | ~((angles > 0) & (angles < 90))] = np.nan
+    return angles

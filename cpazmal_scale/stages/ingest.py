@@ -66,7 +66,8 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
     """
     from cpazmal_scale.cube.append import append
 
-    return append(plan.url, scene, chunk=config.ingest.chunk, grid=plan.grid)
+    rules = config.ingest
+    return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=rules.resample)
 
 
 def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeDamaged]:
