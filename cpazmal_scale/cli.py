@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from cpazmal_scale import __version__
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.console import bar, complain, first_sentence, say
+from cpazmal_scale.console import Notes, bar, complain, first_sentence, say
 from cpazmal_scale.errors import ConfigError, CpazmalError
 
 DEFAULT = RunConfig()
@@ -61,6 +62,9 @@ def launch(
 
 def main() -> None:
     """Entry point: errors end in one sentence and their exit code."""
+    notes = logging.getLogger("cpazmal_scale")
+    notes.setLevel(logging.INFO)
+    notes.addHandler(Notes())
     try:
         app.meta(exit_on_error=False, print_error=False, result_action="return_value")
     except CpazmalError as error:

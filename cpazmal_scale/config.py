@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from cpazmal_scale.cluster import Cluster as Cluster
 from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.section import Section
 
 GLACIER_CLASSES = ("ABL", "ACC", "HAG", "ICA")
 """Ablation, accumulation, hanging glacier, ice apron: the four surfaces of the talk."""
@@ -43,10 +46,8 @@ NOT_VALID = MASK_BITS["not_valid"]
 """Flag of pixels without data."""
 
 
-class Section(BaseModel):
-    """A frozen part of the run's configuration; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+_PASSWORD = re.compile(r"[a-z0-9+]+://[^/@\s\"]*:[^/@\s\"]+@")
+"""An address with user and password."""
 
 
 class Naming(Section):
@@ -276,25 +277,6 @@ class Assess(Section):
         return self
 
 
-class Cluster(Section):
-    """Where blocks are computed."""
-
-    kind: Literal["serial", "threads", "local", "address"] = "local"
-    """`local` starts Dask worker processes here; `address` uses a running Dask scheduler."""
-    workers: int | None = Field(None, ge=1)
-    """Worker processes or threads; none: one per core."""
-    memory_gib: float = Field(2.0, gt=0)
-    """Memory of one worker in GiB."""
-    address: str | None = None
-    """Address of a Dask scheduler, for kind `address`."""
-
-    @model_validator(mode="after")
-    def _address(self) -> Self:
-        if (self.kind == "address") != (self.address is not None):
-            raise ValueError("cluster.address goes with cluster.kind: address, and only with it")
-        return self
-
-
 class RunConfig(Section):
     """A whole run, from scenes to map."""
 
@@ -324,6 +306,15 @@ class RunConfig(Section):
     def _period(self) -> Self:
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"start {self.start} is after end {self.end}")
+        return self
+
+    @model_validator(mode="after")
+    def _no_password(self) -> Self:
+        if _PASSWORD.search(self.model_dump_json()):
+            raise ValueError(
+                "an address holds a password; leave it out and set the store's environment, such "
+                "as AWS_ACCESS_KEY_ID"
+            )
         return self
 
     def commented_yaml(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,3 +67,11 @@ def first_sentence(error: CycloptsError) -> str:
         where = ".".join(str(part) for part in first["loc"])
         return f"--{where}: {first['msg'].removeprefix('Value error, ')}"
     return str(error).strip().splitlines()[-1].strip()
+
+
+class Notes(logging.Handler):
+    """Prints what the library notes in passing, such as the Dask dashboard's address."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one note to standard error, above the progress bar."""
+        sys.stderr.write(f"{record.getMessage()}\n")

@@ -135,3 +135,15 @@ class BlocksFailed(CpazmalError):
     """Some blocks were quarantined; the others are finished and recorded."""
 
     kind, exit_code = "blocks_failed", 9
+
+
+class ClusterError(CpazmalError):
+    """The Dask cluster cannot be had, went away, or runs other versions than this process."""
+
+    kind, exit_code = "cluster", 10
+
+
+class ClusterLost(ClusterError):
+    """The Dask scheduler was there and went away; what is finished is kept."""
+
+    kind = "cluster_lost"

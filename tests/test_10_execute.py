@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cpazmal_scale.config import Cluster
-from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.errors import ClusterError
 from cpazmal_scale.execute import open_executor
 
 
@@ -72,6 +72,6 @@ def test_a_running_scheduler_is_used_by_its_address() -> None:
 
 
 def test_unreachable_scheduler_is_one_sentence() -> None:
-    cluster = Cluster(kind="address", address="tcp://127.0.0.1:9")
-    with pytest.raises(ConfigError, match="no Dask scheduler answers"), open_executor(cluster):
+    cluster = Cluster(kind="address", address="tcp://127.0.0.1:9", wait_s=0.5)
+    with pytest.raises(ClusterError, match="no Dask scheduler answers"), open_executor(cluster):
         pass

@@ -15,7 +15,8 @@ PACKAGE = ROOT / "cpazmal_scale"
 MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "flows").glob("*.py")])
 
 RANKS: dict[str, int] = {
-    **dict.fromkeys(("__init__", "errors", "config", "features", "dtw"), 0),
+    **dict.fromkeys(("__init__", "errors", "section", "cluster", "config"), 0),
+    **dict.fromkeys(("features", "dtw"), 0),
     **dict.fromkeys(("storage", "execute", "scenes"), 1),
     **dict.fromkeys(("cube", "samples", "simulate"), 2),
     "model": 3,
@@ -29,6 +30,7 @@ RANKS: dict[str, int] = {
 """Rooms in the order the data travel; a module imports rooms of lower rank, and its own."""
 
 BESIDE = {("scenes", "storage"), ("errors", "__init__"), ("config", "errors")}
+BESIDE |= {("cluster", "section"), ("config", "section"), ("config", "cluster")}
 """Imports within a rank that are part of the plan."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import RunConfig, identity
 from cpazmal_scale.errors import ModelMismatch, PlanRefused
-from cpazmal_scale.execute import cores
+from cpazmal_scale.execute import block_memory, workers_of
 from cpazmal_scale.mapping.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
     shape = (int(cube.sizes["y"]), int(cube.sizes["x"]))
     cube_chunk = int(cube.attrs["chunk"])
     chunk = min(cube_chunk, LARGEST_MAP_CHUNK)
-    workers = 1 if config.cluster.kind == "serial" else config.cluster.workers or cores()
-    limit = int(config.cluster.memory_gib * 2**30)
+    workers = workers_of(config.cluster)
+    limit = block_memory(config.cluster)
     sizes = _Sizes(shape, recipe, cube_chunk, model.features.window // 2)
     wanted = block or config.classify.block
     edge = math.ceil(wanted / chunk) * chunk if wanted else _edge(sizes, chunk, limit, workers)

@@ -1,22 +1,17 @@
-"""One executor interface over serial code, threads and Dask: keys in, results as they finish."""
+"""Keys in, results as they finish: the same interface over serial code, threads and Dask."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.errors import ClusterLost
 
 if TYPE_CHECKING:
     from distributed import Client
-
-    from cpazmal_scale.config import Cluster
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -94,30 +89,31 @@ class DaskExecutor:
     innocent ones succeed, and one that kills its worker again comes back as a failure.
     """
 
-    def __init__(self, client: Client, address: str) -> None:
+    def __init__(self, client: Client, address: str, workers: int | None = None) -> None:
         self._client = client
-        threads = client.nthreads().values()
-        if not threads:
-            raise ConfigError(
-                "the Dask scheduler has no workers",
-                where=address,
-                remedy="start workers with `dask worker ADDRESS`",
-            )
-        self.workers = sum(threads)
+        self._address = address
+        self.workers = workers or sum(client.nthreads().values())
 
     def run(
         self, function: Callable[[Key], Value], keys: Iterable[Key]
     ) -> Iterator[tuple[Key, Value | Exception]]:
         """See `Executor.run`."""
-        from distributed import KilledWorker
+        from distributed import CancelledError, KilledWorker
 
         accused = []
-        for key, result in self._run(function, keys, self.workers * _AHEAD):
-            if isinstance(result, KilledWorker):
-                accused.append(key)
-            else:
-                yield key, result
-        yield from self._run(function, accused, 1)
+        try:
+            for key, result in self._run(function, keys, self.workers * _AHEAD):
+                if isinstance(result, KilledWorker):
+                    accused.append(key)
+                else:
+                    yield key, result
+            yield from self._run(function, accused, 1)
+        except CancelledError:
+            raise ClusterLost(
+                "the Dask scheduler went away",
+                where=self._address,
+                remedy="start it and run again: what is finished is kept",
+            ) from None
 
     def _run(
         self, function: Callable[[Key], Value], keys: Iterable[Key], at_once: int
@@ -149,71 +145,3 @@ def _attempt(function: Callable[[Key], Value], key: Key) -> Value | Exception:
         return function(key)
     except Exception as error:  # noqa: BLE001 - handed to the caller with its key
         return error
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def open_executor(cluster: Cluster) -> Iterator[Executor]:
-    """The executor a run asks for, closed at the end of the block.
-
-    Raises:
-        ConfigError: the Dask scheduler cannot be reached or has no workers.
-    """
-    workers = cluster.workers or cores()
-    if cluster.kind == "serial":
-        yield SerialExecutor()
-    elif cluster.kind == "threads":
-        yield ThreadExecutor(workers)
-    else:
-        with contextlib.ExitStack() as stack:
-            address = cluster.address or stack.enter_context(_local_cluster(cluster, workers))
-            yield DaskExecutor(stack.enter_context(_connect(address)), address)
-
-
-@contextlib.contextmanager
-def _local_cluster(cluster: Cluster, workers: int) -> Iterator[str]:
-    import dask
-    from distributed import LocalCluster
-
-    # Orchestrators that log everything would print every connection of the cluster.
-    logging.getLogger("distributed").setLevel(logging.WARNING)
-
-    # One thread per core overall: the kernels are single-threaded and release the GIL.
-    single = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
-    settings = {
-        "distributed.nanny.pre-spawn-environ": single,
-        "distributed.scheduler.allowed-failures": 1,
-    }
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=f"{cluster.memory_gib}GiB",
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        ) as local,
-    ):
-        yield local.scheduler_address
-
-
-@contextlib.contextmanager
-def _connect(address: str) -> Iterator[Client]:
-    from distributed import Client
-
-    try:
-        client = Client(address, timeout="10s", set_as_default=False)
-    except OSError:
-        raise ConfigError(
-            "no Dask scheduler answers",
-            where=address,
-            remedy="check cluster.address, or use cluster.kind: local",
-        ) from None
-    with client:
-        yield client

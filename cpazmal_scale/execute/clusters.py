@@ -1,0 +1,153 @@
+"""The executor a configuration asks for: workers started or found, checked, and closed again."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from cpazmal_scale.cluster import Cluster
+from cpazmal_scale.errors import ClusterError
+from cpazmal_scale.execute.executors import (
+    DaskExecutor,
+    Executor,
+    SerialExecutor,
+    ThreadExecutor,
+)
+from cpazmal_scale.execute.sizes import GIB, block_memory, workers_of
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed.security import Security
+
+_LOG = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def open_executor(cluster: Cluster) -> Iterator[Executor]:
+    """The executor a run asks for, closed at the end of the block.
+
+    Raises:
+        ClusterError: the Dask cluster cannot be had, has no workers, or runs other versions.
+    """
+    if cluster.kind == "serial":
+        yield SerialExecutor()
+    elif cluster.kind == "threads":
+        yield ThreadExecutor(workers_of(cluster))
+    else:
+        # Dask's own messages would hide the one sentence of what went wrong.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        with contextlib.ExitStack() as stack:
+            target = cluster.address or stack.enter_context(_started(cluster))
+            address = target if isinstance(target, str) else str(target.scheduler_address)
+            client = stack.enter_context(_connect(target, address, cluster))
+            yield _executor(client, address, cluster)
+
+
+@contextlib.contextmanager
+def _started(cluster: Cluster) -> Iterator[Any]:
+    """A Dask cluster of our own, scaled as configured."""
+    if cluster.kind == "kubernetes":
+        from cpazmal_scale.execute.kubernetes import start
+    elif cluster.kind == "slurm":
+        from cpazmal_scale.execute.slurm import start
+    else:
+        start = _local_cluster
+    with start(cluster) as started:
+        if cluster.maximum is not None:
+            started.adapt(minimum=cluster.minimum, maximum=cluster.maximum)
+        elif cluster.kind != "local":
+            started.scale(workers_of(cluster))
+        yield started
+
+
+@contextlib.contextmanager
+def _local_cluster(cluster: Cluster) -> Iterator[Any]:
+    import dask
+    from distributed import LocalCluster
+
+    # One thread per core overall: the kernels are single-threaded and release the GIL.
+    single = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
+    settings = {
+        "distributed.nanny.pre-spawn-environ": single,
+        "distributed.scheduler.allowed-failures": 1,
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=max(1, cluster.minimum or 0) if cluster.maximum else workers_of(cluster),
+            threads_per_worker=cluster.threads,
+            processes=True,
+            memory_limit=block_memory(cluster) * cluster.threads,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        ) as local,
+    ):
+        yield local
+
+
+def _security(cluster: Cluster) -> Security | None:
+    """TLS of the configured files; none: Dask's own configuration."""
+    from distributed.security import Security
+
+    if cluster.tls is None:
+        return None
+    authority, certificate, key = cluster.tls
+    return Security(
+        require_encryption=True,
+        tls_ca_file=authority,
+        tls_client_cert=certificate,
+        tls_client_key=key,
+    )
+
+
+@contextlib.contextmanager
+def _connect(target: Any, address: str, cluster: Cluster) -> Iterator[Client]:
+    from distributed import Client
+
+    security = _security(cluster)
+    try:
+        client = Client(target, timeout=cluster.wait_s, set_as_default=False, security=security)
+    except (OSError, TypeError, ValueError) as error:
+        tls = ", set cluster.tls_ca, tls_cert and tls_key" if address.startswith("tls") else ""
+        raise ClusterError(
+            f"no Dask scheduler answers ({type(error).__name__})",
+            where=address,
+            remedy=f"check cluster.address{tls}, or use cluster.kind: local",
+        ) from None
+    with client:
+        yield client
+
+
+def _executor(client: Client, address: str, cluster: Cluster) -> Executor:
+    """The connected cluster once it has workers and is found to be alike."""
+    from cpazmal_scale.execute.versions import check_versions
+
+    try:
+        client.wait_for_workers(1, timeout=cluster.wait_s)
+    except TimeoutError:
+        raise ClusterError(
+            f"the Dask cluster had no worker after {cluster.wait_s:g} s",
+            where=address,
+            remedy="start some with `dask worker ADDRESS`, or raise cluster.wait_s if they queue",
+        ) from None
+    if cluster.kind != "local":
+        check_versions(client, address)
+        _check_memory(client, address, cluster)
+    _LOG.info("Dask dashboard: %s", client.dashboard_link)
+    threads = sum(client.nthreads().values())
+    return DaskExecutor(client, address, max(threads, (cluster.maximum or 0) * cluster.threads))
+
+
+def _check_memory(client: Client, address: str, cluster: Cluster) -> None:
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    shares = [w["memory_limit"] / w["nthreads"] for w in workers if w["memory_limit"]]
+    if min(shares, default=block_memory(cluster)) < 0.95 * block_memory(cluster):
+        raise ClusterError(
+            f"its workers have {min(shares) / GIB:.2g} GiB for each thread, the blocks are planned "
+            f"for {block_memory(cluster) / GIB:.2g}",
+            where=address,
+            remedy=f"set cluster.memory_gib: {min(shares) * cluster.threads / GIB:.2g}",
+        )

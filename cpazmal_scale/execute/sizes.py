@@ -1,0 +1,37 @@
+"""How many workers and how much memory a run may take, from its configuration and this machine."""
+
+from __future__ import annotations
+
+from cpazmal_scale.cluster import Cluster
+
+GIB = 2**30
+_USUAL_GIB = 2.0
+"""Memory of a block where the machine has more."""
+_REMOTE_WORKERS = 4
+
+
+def cores() -> int:
+    """Cores this process may use: affinity and the container's quota count."""
+    from dask.system import cpu_count
+
+    return int(cpu_count())
+
+
+def workers_of(cluster: Cluster) -> int:
+    """Worker processes, or threads of kind `threads`, that a cluster will have at most."""
+    if cluster.kind == "serial":
+        return 1
+    if cluster.kind in ("kubernetes", "slurm"):
+        return cluster.maximum or cluster.workers or _REMOTE_WORKERS
+    return cluster.maximum or cluster.workers or max(1, cores() // cluster.threads)
+
+
+def block_memory(cluster: Cluster) -> int:
+    """Bytes one block may take: a worker's memory, shared by its threads."""
+    if cluster.memory_gib is not None:
+        return int(cluster.memory_gib * GIB / cluster.threads)
+    if cluster.kind in ("address", "kubernetes", "slurm"):
+        return int(_USUAL_GIB * GIB)
+    from distributed.system import memory_limit
+
+    return min(int(_USUAL_GIB * GIB), memory_limit() // (workers_of(cluster) * cluster.threads))
