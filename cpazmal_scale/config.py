@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from cpazmal_scale.cluster import Cluster as Cluster
 from cpazmal_scale.errors import ConfigError
-from cpazmal_scale.section import Section
+from cpazmal_scale.section import Section as Section
 
 GLACIER_CLASSES = ("ABL", "ACC", "HAG", "ICA")
 """Ablation, accumulation, hanging glacier, ice apron: the four surfaces of the talk."""
