@@ -75,12 +75,28 @@ class Naming(Section):
     """Whether the values are linear power or decibels."""
 
 
+class Level1b(Section):
+    """Level-1b products (SSC, MGD, GEC, EEC): how they are calibrated and geocoded."""
+
+    radiometry: Literal["beta0", "sigma0", "gamma0"] = "gamma0"
+    """Backscatter coefficient, with the ellipsoid's incidence angle."""
+    noise: Literal["auto", "subtract", "keep"] = "auto"
+    """Whether the annotated noise power is subtracted; `auto`: unless the processor did."""
+    height: float = Field(0.0, ge=-500, le=9000)
+    """Height above the WGS84 ellipsoid in metres on which SSC and MGD are geocoded: the mean of the
+    area, the same for all dates."""
+    resampling: Literal["average", "nearest"] = "average"
+    """Image samples of a pixel: the mean of their power, or the one at its centre, which keeps
+    single-look statistics."""
+
+
 class Ingest(Section):
     """Scenes to cubes."""
 
     scenes: str | None = None
     """Folder, file or glob (any fsspec URL) with the scenes."""
     naming: Naming = Naming()
+    level1b: Level1b = Level1b()
     table: str | None = None
     """CSV of acquisitions (sensor, start, beam, pass_direction, incidence_angle, …);
     none: `acquisitions.csv` beside the scenes, if there."""

@@ -235,6 +235,19 @@ def find(url: str) -> list[str]:
         return sorted(str(found) for found in paths)
 
 
+def sizes(url: str) -> dict[str, int]:
+    """Bytes of every file below a folder, by its path from there.
+
+    Raises:
+        StoreError: the store refuses or cannot be reached.
+    """
+    with _one_sentence(url, "list"):
+        filesystem, path = _filesystem(url)
+        found = filesystem.find(path, detail=True)
+        start = len(str(path).rstrip("/")) + 1
+        return {name[start:]: int(info["size"]) for name, info in sorted(found.items())}
+
+
 def remove(url: str, *, recursive: bool = False) -> None:
     """Delete a file, or a folder with `recursive`; nothing happens when it is not there."""
     with _one_sentence(url, "remove"):

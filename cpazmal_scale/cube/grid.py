@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cpazmal_scale.errors import GridMismatch
 from cpazmal_scale.scenes import lattice, warp
+from cpazmal_scale.scenes.lattice import PRESETS, snapped
 from cpazmal_scale.scenes.scene import Scene
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A CRS and a square pixel in its units."""
-
-    crs: str
-    pixel: float
-
-
-PRESETS = {
-    "utm32n-3m": Preset("EPSG:32632", 3.0),
-    "cpazmal": Preset("EPSG:4326", lattice.AUTHORS_PIXEL),
-}
-"""UTM zone 32 north at 3 m, and the WGS84 grid of the published CPAZMaL dataset."""
-
-
-def snapped(bounds: tuple[float, float, float, float], preset: Preset) -> GeoBox:
-    """The smallest grid that covers (left, bottom, right, top), edges at multiples of the pixel."""
-    from affine import Affine
-    from odc.geo.geobox import GeoBox
-
-    left, bottom = (math.floor(round(edge / preset.pixel, 6)) for edge in bounds[:2])
-    right, top = (math.ceil(round(edge / preset.pixel, 6)) for edge in bounds[2:])
-    step = preset.pixel
-    transform = Affine(step, 0, left * step, 0, -step, top * step)
-    return GeoBox((top - bottom, right - left), transform, preset.crs)
 
 
 def union(scenes: Iterable[Scene], *, preset: str | None = None, resample: bool = False) -> GeoBox:

@@ -1,9 +1,10 @@
-"""Pixel lattices: when two grids share one, where one lies in the other, and their union."""
+"""Pixel lattices: presets, when two grids share one, where one lies in another, their union."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cpazmal_scale.errors import GridMismatch
@@ -16,6 +17,33 @@ AUTHORS_PIXEL = 2.69494585e-5
 
 TOLERANCE = 0.05
 """Largest distance in pixels between corners that count as the same."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A CRS and a square pixel in its units."""
+
+    crs: str
+    pixel: float
+
+
+PRESETS = {
+    "utm32n-3m": Preset("EPSG:32632", 3.0),
+    "cpazmal": Preset("EPSG:4326", AUTHORS_PIXEL),
+}
+"""UTM zone 32 north at 3 m, and the WGS84 grid of the published CPAZMaL dataset."""
+
+
+def snapped(bounds: tuple[float, float, float, float], preset: Preset) -> GeoBox:
+    """The smallest grid that covers (left, bottom, right, top), edges at multiples of the pixel."""
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    left, bottom = (math.floor(round(edge / preset.pixel, 6)) for edge in bounds[:2])
+    right, top = (math.ceil(round(edge / preset.pixel, 6)) for edge in bounds[2:])
+    step = preset.pixel
+    transform = Affine(step, 0, left * step, 0, -step, top * step)
+    return GeoBox((top - bottom, right - left), transform, preset.crs)
 
 
 def difference(geobox: GeoBox, grid: GeoBox) -> str | None:
