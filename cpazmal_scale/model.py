@@ -64,21 +64,14 @@ class Model:
         Raises:
             ModelMismatch: there are no dates.
         """
-        from cpazmal_scale.dtw.band import band_limits, season_days
+        from cpazmal_scale.dtw.band import season_days
 
         if len(dates) == 0:
             raise ModelMismatch(
                 "the cube has no date in this period",
                 remedy="change `start` and `end`, or ingest more scenes",
             )
-        days = (season_days(dates), season_days(self.dates))
-        return band_limits(
-            len(dates),
-            len(self.dates),
-            radius=self.classifier.radius,
-            days=days,
-            band_days=self.classifier.band_days,
-        )
+        return self.classifier.limits(season_days(dates))
 
 
 def train(

@@ -50,6 +50,16 @@ def test_regular_dates_give_the_band_in_samples():
     assert np.array_equal(in_days, band_limits(30, 30, radius=3))
 
 
+def test_dates_stand_for_their_day_of_the_year():
+    rows = np.array(["2020-01-08", "2020-03-19", "2020-12-30"], "datetime64[D]")
+    columns = np.array(["2021-01-02", "2021-03-02", "2022-01-04"], "datetime64[ns]")
+    days = (season_days(rows), season_days(columns))
+    assert days[1][-1] == 368
+    expected = band_limits(3, 3, days=days, band_days=33.0)
+    assert np.array_equal(band_limits(3, 3, days=(rows, columns)), expected)
+    assert np.array_equal(time_weights(rows, columns), time_weights(*days))
+
+
 def test_seasons_of_two_years_align():
     one = season_days(np.array(["2020-01-08", "2020-01-19"], "datetime64[s]"))
     two = season_days(np.array(["2021-01-08", "2021-01-19"], "datetime64[ns]"))
@@ -68,6 +78,9 @@ def test_time_weights_are_the_logistic_of_the_folded_elapsed_time():
         ({"radius": -1}, "radius"),
         ({"band_days": 33.0}, "dates"),
         ({"radius": 1, "band_days": 33.0}, "not both"),
+        ({"radius": 1, "days": ([0, 1, 2], [0, 1, 2])}, "not both"),
+        ({"radius": 0.5}, "whole number"),
+        ({"days": ([0, 1, 2],)}, "both series"),
         ({"band_days": -1.0, "days": ([0, 1, 2], [0, 1, 2])}, "0 or more"),
         ({"band_days": np.nan, "days": ([0, 1, 2], [0, 1, 2])}, "0 or more"),
         ({"band_days": 3.0, "days": ([0, 2, 1], [0, 1, 2])}, "increasing"),

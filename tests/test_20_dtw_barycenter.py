@@ -51,29 +51,37 @@ def test_cost_never_rises_and_is_that_of_the_values(count, length, radius, missi
     assert found.cost == pytest.approx(cost_of(found.values, series, limits, shares), rel=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("length", "radius", "columns"), [(24, 3, 24), (40, 3, 40), (30, None, 20)]
-)
-def test_never_worse_than_tslearn_from_the_same_start(length, radius, columns):
+def tslearns(series, start, radius, iterations=30, weights=None):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # h5py, which it does not need here
         from tslearn.barycenters import dtw_barycenter_averaging
 
-    rng = np.random.default_rng(length)
-    series = bumps(rng, 30, length)
+        band = {"global_constraint": "sakoe_chiba", "sakoe_chiba_radius": radius}
+        return dtw_barycenter_averaging(
+            series,
+            init_barycenter=start,
+            max_iter=iterations,
+            tol=0.0,
+            weights=weights,
+            metric_params=None if radius is None else band,
+        )
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("length", "radius", "columns"), [(24, 3, 24), (40, 3, 40), (30, None, 20), (12, 0, 12)]
+)
+def test_never_worse_than_tslearn_from_the_same_start(length, radius, columns, seed):
+    rng = np.random.default_rng(seed)
+    series = bumps(rng, 20, length) if seed % 2 else rng.normal(size=(20, length)).cumsum(axis=1)
     start = np.interp(np.linspace(0, 1, columns), np.linspace(0, 1, length), series.mean(axis=0))
+    weights = rng.random(20) + 0.1 if seed > 3 else None
     limits = band_limits(length, columns, radius=radius)
-    options = {"global_constraint": "sakoe_chiba", "sakoe_chiba_radius": radius}
-    theirs = dtw_barycenter_averaging(
-        series[:, :, None],
-        init_barycenter=start[:, None],
-        max_iter=30,
-        tol=0.0,
-        metric_params=options if radius is not None else None,
-    )
-    ours = barycenter(series, limits=limits, start=start, iterations=30, tolerance=0.0)
-    assert ours.cost <= cost_of(theirs.ravel(), series, limits) * (1 + 1e-6)
-    assert ours.cost < ours.costs[0]
+    theirs = tslearns(series[:, :, None], start[:, None], radius, 15, weights).ravel()
+    options = {"limits": limits, "weights": weights, "tolerance": 0.0, "iterations": 15}
+    ours = barycenter(series, start=start, **options)
+    assert ours.cost <= cost_of(theirs, series, limits, weights) * (1 + 1e-6)
+    assert ours.cost <= ours.costs[0]
 
 
 def test_one_step_is_the_mean_of_what_is_matched():
@@ -85,14 +93,42 @@ def test_one_step_is_the_mean_of_what_is_matched():
     assert found.values.tolist() == [0.0, 1.0, 3.0, 3.0]
 
 
-def test_tslearns_own_vector_of_a_dependent_average_bounds_our_cost():
+def test_tslearns_own_vector_of_a_dependent_average():
     if not DATA.exists():
         pytest.skip("the vectors of tslearn are not here")
     held = json.loads((DATA / "dba_randn15x10x3_maxiter5.json").read_text())
-    series, theirs = np.array(held["X"])[:, :, 0], np.array(held["expected"])[:, 0]
-    limits = band_limits(10, 10)
+    series, theirs = np.array(held["X"]).transpose(0, 2, 1), np.array(held["expected"]).T
     ours = barycenter(series, iterations=5, tolerance=0.0)
-    assert ours.cost <= cost_of(theirs, series, limits)
+    assert ours.values.shape == (3, 10)
+    np.testing.assert_allclose(ours.values, theirs, atol=held["atol"])
+    assert ours.cost == pytest.approx(cost_of(theirs, series, band_limits(10, 10)))
+
+
+def test_dependent_features_are_averaged_along_one_path():
+    rng = np.random.default_rng(7)
+    series = np.stack([bumps(rng, 12, 14), bumps(rng, 12, 14)], axis=1)
+    series[2, 1, 5] = np.nan  # a date is missing where any feature is
+    found = barycenter(series, radius=2, restarts=2)
+    assert found.values.shape == (2, 14)
+    limits = band_limits(14, 14, radius=2)
+    assert found.cost == pytest.approx(cost_of(found.values, series, limits), rel=1e-9)
+    same = barycenter(series[:, :1], radius=2).values[0]
+    assert same.tobytes() == barycenter(series[:, 0], radius=2).values.tobytes()
+    several = barycenters(series, 2, radius=2)
+    assert several.values.shape == (2, 2, 14)
+    away = [[naive(one, center, limits) for center in several.values] for one in series]
+    assert several.cost == pytest.approx((np.min(away, axis=1) ** 2).sum(), rel=1e-9)
+
+
+def test_a_band_in_days_aligns_series_with_another_calendar():
+    rng = np.random.default_rng(8)
+    here = np.datetime64("2020-01-08") + np.arange(0, 330, 11)
+    there = np.datetime64("2021-01-03") + np.arange(0, 330, 22)
+    series = bumps(rng, 10, 30)
+    found = barycenter(series, days=(here, there))
+    assert found.values.shape == (15,)
+    limits = band_limits(30, 15, days=(here, there), band_days=33)
+    assert found.cost == pytest.approx(cost_of(found.values, series, limits))
 
 
 def test_missing_dates_count_for_nothing_and_threads_do_not_matter():
@@ -114,7 +150,13 @@ def test_more_starts_are_never_worse_and_seeded():
     assert (
         many.values.tobytes() == barycenter(series, radius=3, restarts=4, seed=1).values.tobytes()
     )
-    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    done, total = zip(*calls, strict=True)
+    assert set(total) == {4 * 30}
+    assert list(done) == sorted(set(done))
+    assert {30, 60, 90, 120} <= set(done)  # a start that converges early counts in full
+    calls.clear()
+    barycenters(series, 2, restarts=2, iterations=5, progress=lambda *at: calls.append(at))
+    assert calls[-1] == (10, 10)
 
 
 def test_time_weights_enter_the_alignment():
@@ -165,7 +207,11 @@ def test_no_more_barycenters_than_series():
         (lambda: barycenter(np.zeros((0, 3))), "filled"),
         (lambda: barycenter([[1.0, 2.0]], start="median"), "start"),
         (lambda: barycenter([[1.0, 2.0]], start=[1.0, np.nan]), "start"),
+        (lambda: barycenter([[1.0, 2.0]], start=np.zeros((2, 2))), "start"),
         (lambda: barycenter([[1.0, 2.0]], weights=[-1.0]), "weights"),
+        (lambda: barycenter([[1.0, 2.0]], weights=[0.0]), "weight"),
+        (lambda: barycenter([[1.0, 2.0]], radius=1, limits=[[0, 2], [0, 2]]), "not both"),
+        (lambda: barycenter(np.zeros((2, 2, 2, 2))), "filled"),
         (lambda: barycenter([[1.0, 2.0]], time_weights=[[1.0]]), "time_weights"),
         (lambda: barycenters([[1.0, 2.0]], 0), "at least one"),
     ],

@@ -20,38 +20,39 @@ def align_all(
     """Add what each date of `average` is matched with to `sums`, its weight to `counts`.
 
     Args:
-        series: float64 `(N, T)`, NaN a missing date.
+        series: float64 `(N, K, T)`, NaN in all features of a missing date.
         shares: float64 `(N,)` weight of each series, the scale of its missing dates included.
-        average: float64 `(T',)`.
+        average: float64 `(K, T')`.
         limits: int32 `(T, 2)` column limits.
         weights: float64 `(T, T')` additive cost per cell, or of size 0.
-        sums: float64 `(T',)`, added to.
+        sums: float64 `(K, T')`, added to.
         counts: float64 `(T',)`, added to.
         costs: float64 `(N,)`, set to share times squared path cost; 0 for series that have no
             share or whose missing dates leave no path: they count for nothing.
     """
-    rows, columns = series.shape[1], average.size
+    rows, columns = series.shape[2], average.shape[1]
     total = np.full((rows + 1, columns + 1), np.inf)
     total[0, 0] = 0.0
     costs[:] = 0.0
     for n in range(series.shape[0]):
         if shares[n] == 0.0:
             continue
-        _accumulate(series[n], average, limits, weights, total)
+        accumulate(series[n], average, limits, weights, total)
         if np.isinf(total[rows, columns]):
             continue
         costs[n] = shares[n] * total[rows, columns]
         i, j = rows - 1, columns - 1
         while True:
-            gone = np.isnan(series[n, i])
+            gone = np.isnan(series[n, 0, i])
             if not gone:
-                sums[j] += shares[n] * series[n, i]
+                for k in range(series.shape[1]):
+                    sums[k, j] += shares[n] * series[n, k, i]
                 counts[j] += shares[n]
             if i == 0 and j == 0:
                 break
             down, right, best = 1, 1, total[i, j]
             if not gone:
-                if i > 0 and total[i, j + 1] < best and not np.isnan(series[n, i - 1]):
+                if i > 0 and total[i, j + 1] < best and not np.isnan(series[n, 0, i - 1]):
                     right, best = 0, total[i, j + 1]
                 if total[i + 1, j] < best:
                     down, right = 0, 1
@@ -60,16 +61,17 @@ def align_all(
 
 
 @nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _accumulate(
+def accumulate(
     one: np.ndarray,
     average: np.ndarray,
     limits: np.ndarray,
     weights: np.ndarray,
     total: np.ndarray,
 ) -> None:
+    """Fill `total` `(T + 1, T' + 1)`, given infinite but for the 0 in its first corner."""
     closed = True
-    for i in range(one.size):
-        value, above, row = one[i], total[i], total[i + 1]
+    for i in range(one.shape[1]):
+        value, above, row = one[0, i], total[i], total[i + 1]
         first, end = np.uint32(limits[i, 0]), np.uint32(limits[i, 1])
         left, gone = np.inf, np.isnan(value)
         for j in range(first, end):
@@ -79,9 +81,12 @@ def _accumulate(
             best = min(above[j], left)
             if not closed:
                 best = min(best, above[j + 1])
-            step = value - average[j]
-            best += step * step
+            step = value - average[0, j]
+            cost = step * step
+            for k in range(1, one.shape[0]):
+                step = one[k, i] - average[k, j]
+                cost += step * step
             if weights.size:
-                best += weights[i, j]
-            row[j + 1] = left = best
+                cost += weights[i, j]
+            row[j + 1] = left = best + cost
         closed = gone

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from cpazmal_scale.dtw.band import Band
 from cpazmal_scale.dtw.members import Barycenter, Members, filled, stretched
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from cpazmal_scale.dtw.members import Start
+    from cpazmal_scale.dtw.members import Start, Tick
 
     Progress = Callable[[int, int], None]
 
@@ -25,7 +26,7 @@ class Barycenters(NamedTuple):
     """Several averages of a set of series."""
 
     values: NDArray[np.float64]
-    """`(M, T')`."""
+    """`(M, T')`, or `(M, K, T')` of dependent features."""
     labels: NDArray[np.intp]
     """`(N,)` nearest barycenter of each series."""
     cost: float
@@ -38,6 +39,8 @@ def barycenter(
     series: ArrayLike,
     *,
     radius: int | None = None,
+    days: tuple[ArrayLike, ArrayLike] | None = None,
+    band_days: float | None = None,
     limits: ArrayLike | None = None,
     time_weights: ArrayLike | None = None,
     weights: ArrayLike | None = None,
@@ -57,35 +60,41 @@ def barycenter(
     depend on `threads`.
 
     Args:
-        series: `(N, T)`, NaN a missing date; series without any valid date count for nothing.
+        series: `(N, T)`, or `(N, K, T)` aligned by all features together; NaN is a missing date.
+            Series without any valid date count for nothing.
         radius: band in samples; none: no band.
-        limits: column limits `(T, T')` table instead, as from `band_limits` with days.
+        days: dates of the series and of the barycenter, for a band in days; see `band_limits`.
+        band_days: band in days.
+        limits: column limits `(T, 2)` instead of a band.
         time_weights: `(T, T')` additive cost per cell (TWDTW).
         weights: `(N,)` weight of each series, not negative.
         start: `mean` (date by date, gaps interpolated), `medoid` (of at most 64 members),
-            `random` member, or the values `(T',)` themselves.
+            `random` member, or the values `(T',)` or `(K, T')` themselves.
         restarts: starts in all; those after the first are random members.
         iterations: most updates per start.
         tolerance: stop when the cost falls by less than this share of itself.
         seed: of the random members.
         threads: threads that share the series.
-        progress: called as (starts done, starts).
+        progress: called after each update as (updates done, most updates of all starts); a start
+            that converges early counts in full.
 
     Raises:
         ValueError: no series with a valid date, infinite values, shapes that do not match.
     """
-    members = Members.of(series, radius, limits, time_weights, weights, start, threads)
+    band = Band(radius, days, band_days, limits)
+    members = Members.of(series, band, time_weights, weights, start, threads)
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     best: Barycenter | None = None
     for turn in range(max(restarts, 1)):
+        tick = _ticker(progress, turn, max(restarts, 1), iterations)
         first = members.start(start if turn == 0 else "random", rng)
-        found = members.descend(first, iterations, tolerance)
+        found = members.descend(first, iterations, tolerance, tick=tick)
+        tick(iterations)
         if best is None or found.cost < best.cost:
             best = found
-        if progress is not None:
-            progress(turn + 1, max(restarts, 1))
     assert best is not None
-    return best
+    values = best.values[0] if np.ndim(series) == 2 else best.values
+    return best._replace(values=values)
 
 
 def barycenters(
@@ -93,6 +102,8 @@ def barycenters(
     count: int,
     *,
     radius: int | None = None,
+    days: tuple[ArrayLike, ArrayLike] | None = None,
+    band_days: float | None = None,
     limits: ArrayLike | None = None,
     time_weights: ArrayLike | None = None,
     weights: ArrayLike | None = None,
@@ -107,29 +118,50 @@ def barycenters(
 
     Arguments as for `barycenter`; `count` is cut to the number of series with a valid date.
     """
-    members = Members.of(series, radius, limits, time_weights, weights, "mean", threads)
+    band = Band(radius, days, band_days, limits)
+    members = Members.of(series, band, time_weights, weights, "mean", threads)
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     count = min(count, int(np.count_nonzero(members.shares)))
     if count < 1:
         raise ValueError("at least one barycenter is needed")
     best: Barycenters | None = None
     for turn in range(max(restarts, 1)):
-        found = _cluster(members, count, iterations, tolerance, rng)
+        tick = _ticker(progress, turn, max(restarts, 1), iterations)
+        found = _cluster(members, count, iterations, tolerance, rng, tick)
+        tick(iterations)
         if best is None or found.cost < best.cost:
             best = found
-        if progress is not None:
-            progress(turn + 1, max(restarts, 1))
     assert best is not None
-    return best
+    values = best.values[:, 0] if np.ndim(series) == 2 else best.values
+    return best._replace(values=values)
+
+
+def _ticker(progress: Progress | None, turn: int, starts: int, steps: int) -> Tick:
+    """Reports the steps done of one start as those of all; none twice."""
+    seen = turn * steps
+
+    def tick(done: int) -> None:
+        nonlocal seen
+        if progress is not None and turn * steps + done > seen:
+            seen = turn * steps + done
+            progress(seen, starts * steps)
+
+    return tick
 
 
 def _cluster(
-    members: Members, count: int, iterations: int, tolerance: float, rng: np.random.Generator
+    members: Members,
+    count: int,
+    iterations: int,
+    tolerance: float,
+    rng: np.random.Generator,
+    tick: Tick,
 ) -> Barycenters:
     averages = _scattered(members, count, rng)
     table = members.squares(averages)
     labels, costs = table.argmin(axis=1), [float(table.min(axis=1).sum())]
-    for _ in range(iterations):
+    for turn in range(iterations):
+        tick(turn)
         own = [members.shares * (labels == m) for m in range(count)]
         moved = np.stack(
             [

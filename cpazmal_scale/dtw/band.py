@@ -7,12 +7,15 @@ last column, and touch: a path from corner to corner always exists (`check_limit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+BAND_DAYS = 33.0
+"""Band in days where the dates alone are given: three repeat cycles of 11 days."""
 
 
 def band_limits(
@@ -30,34 +33,64 @@ def band_limits(
         columns: length T' of the references.
         radius: admissible `|i - j|`; for unequal lengths the side of the longer series is widened
             by the difference (tslearn's Sakoe-Chiba convention).
-        days: days of the rows and of the columns, increasing; see `season_days`.
-        band_days: admissible `|days_i - days_j|`. Where no column is near enough the nearest one
-            is admitted, and columns that no row admits go to the nearer of the two rows around
-            them: the least widening that connects corner to corner.
+        days: dates of the rows and of the columns, increasing: days as numbers, or datetime64,
+            which stands for its day of the year (`season_days`).
+        band_days: admissible `|days_i - days_j|`, 33 where `days` alone are given. Where no column
+            is near enough the nearest one is admitted, and columns that no row admits go to the
+            nearer of the two rows around them: the least widening that connects corner to corner.
 
     Returns:
-        int32 `(rows, 2)` table of `[first, last + 1)` columns; all columns where neither `radius`
-        nor `band_days` is given.
+        int32 `(rows, 2)` table of `[first, last + 1)` columns; all columns where no band is given.
 
     Raises:
         ValueError: both bands, a negative one, no dates for a band in days, wrong lengths.
     """
     if rows < 1 or columns < 1:
         raise ValueError(f"series need at least one date, not {rows} and {columns}")
-    if radius is not None and band_days is not None:
-        raise ValueError("give the band in samples or in days, not both")
+    if radius is not None and not (days is None and band_days is None):
+        raise ValueError("give the band in samples (radius) or in days, not both")
+    if days is not None:
+        band = BAND_DAYS if band_days is None else float(band_days)
+        return _limits_in_days(*_checked_days(days, rows, columns), band)
     if band_days is not None:
-        if days is None:
-            raise ValueError("a band in days needs the dates of both series: days=(rows, columns)")
-        return _limits_in_days(*_checked_days(days, rows, columns), float(band_days))
+        raise ValueError("a band in days needs the dates of both series: days=(rows, columns)")
     if radius is None:
         return np.tile(np.array([0, columns], np.int32), (rows, 1))
-    if radius < 0:
-        raise ValueError(f"radius must be 0 or more, not {radius}")
+    if radius != int(radius) or radius < 0:
+        raise ValueError(f"radius must be a whole number of samples, 0 or more, not {radius}")
     row = np.arange(rows)
     down, right = radius + max(rows - columns, 0), radius + max(columns - rows, 0)
     first, end = np.maximum(row - down, 0), np.minimum(row + right + 1, columns)
     return np.stack([first, end], axis=1).astype(np.int32)
+
+
+class Band(NamedTuple):
+    """A band as functions are asked for it: in samples, in days, as a table, or none."""
+
+    radius: int | None = None
+    days: tuple[ArrayLike, ArrayLike] | None = None
+    band_days: float | None = None
+    table: ArrayLike | None = None
+
+    def columns(self, otherwise: int) -> int:
+        """Length T' of the references, where the band tells it."""
+        if self.table is not None and np.ndim(self.table) == 2 and np.size(self.table):
+            return int(np.asarray(self.table)[-1, -1])
+        return otherwise if self.days is None else np.size(self.days[-1])
+
+    def limits_of(self, rows: int, columns: int) -> NDArray[np.int32]:
+        """The table `(rows, 2)`.
+
+        Raises:
+            ValueError: several bands at once, or one that does not fit the lengths.
+        """
+        if self.table is None:
+            return band_limits(
+                rows, columns, radius=self.radius, days=self.days, band_days=self.band_days
+            )
+        if not (self.radius is None and self.days is None and self.band_days is None):
+            raise ValueError("give limits or a band, not both")
+        return check_limits(self.table, rows, columns)
 
 
 def check_limits(limits: Any, rows: int, columns: int) -> NDArray[np.int32]:
@@ -101,24 +134,32 @@ def time_weights(
     """TWDTW's additive cost `1 / (1 + exp(-alpha (dt - beta)))` per cell (Maus et al. 2016).
 
     Args:
-        rows: days of the series, `(T,)`.
-        columns: days of the references, `(T',)`.
+        rows: dates of the series, `(T,)`: days, or datetime64.
+        columns: dates of the references, `(T',)`.
         alpha: steepness per day.
         beta: midpoint in days.
         cycle: period in days over which the elapsed time is folded.
 
     Returns:
-        float32 `(T, T')`, for the `weights` of `distances` and `block_distances`.
+        float32 `(T, T')`, the `time_weights` of distances and barycenters.
     """
-    elapsed = np.abs(np.subtract.outer(np.asarray(rows, float), np.asarray(columns, float))) % cycle
+    elapsed = np.abs(np.subtract.outer(_as_days(rows), _as_days(columns))) % cycle
     elapsed = np.minimum(elapsed, cycle - elapsed)
     return np.asarray(1.0 / (1.0 + np.exp(-alpha * (elapsed - beta))), np.float32)
+
+
+def _as_days(dates: ArrayLike) -> NDArray[np.float64]:
+    if np.asarray(dates).dtype.kind == "M":
+        return season_days(dates)
+    return np.asarray(dates, dtype=np.float64)
 
 
 def _checked_days(
     days: tuple[ArrayLike, ArrayLike], rows: int, columns: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    both = [np.asarray(side, dtype=np.float64) for side in days]
+    if len(days) != 2:
+        raise ValueError(f"days must be those of both series: (rows, columns), not {len(days)}")
+    both = [_as_days(side) for side in days]
     for side, length in zip(both, (rows, columns), strict=True):
         if side.shape != (length,):
             raise ValueError(f"{length} dates needed, {side.shape} given")

@@ -11,7 +11,7 @@ from cpazmal_scale.dtw import kernels
 from cpazmal_scale.dtw.band import check_limits
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 def block_distances(
@@ -20,7 +20,7 @@ def block_distances(
     limits: NDArray[np.int32],
     *,
     out: NDArray[np.float32] | None = None,
-    weights: NDArray[np.float32] | None = None,
+    time_weights: NDArray[np.float32] | None = None,
     dependent: bool = False,
     min_dates: int = 1,
 ) -> NDArray[np.float32]:
@@ -39,7 +39,7 @@ def block_distances(
         references: float32 `(K, R, T')` C-contiguous, finite.
         limits: int32 `(T, 2)` column limits, from `band_limits`.
         out: float32 `(K, R, P)` written in place, or `(1, R, P)` if `dependent`.
-        weights: float32 `(T, T')` added to the cost of each cell, from `time_weights`.
+        time_weights: float32 `(T, T')` added to the cost of each cell (TWDTW).
         dependent: sum the costs over the features instead of keeping K distances; a date is then
             missing where any feature is.
         min_dates: fewer valid dates give NaN.
@@ -57,20 +57,30 @@ def block_distances(
     if out is None:
         out = np.empty(shape, np.float32)
     _check_array("out", out, shape)
-    if weights is not None:
-        weights = np.ascontiguousarray(weights, np.float32)
-        _check_array("weights", weights, (rows, columns))
-        if not np.all(np.isfinite(weights)) or np.any(weights < 0):
-            raise ValueError("weights must be finite and not negative")
-    if (features == 1 or not dependent) and weights is None and not config.DISABLE_JIT:
+    if time_weights is not None:
+        time_weights = checked_weights(time_weights, (rows, columns))
+    if (features == 1 or not dependent) and time_weights is None and not config.DISABLE_JIT:
         kernels.sweep(series, references, limits, min_dates, out)
         return out
     if dependent:
-        return _summed(series, references, limits, weights, min_dates, out)
+        return _summed(series, references, limits, time_weights, min_dates, out)
     for k in range(features):
         part = slice(k, k + 1)
-        _summed(series[part], references[part], limits, weights, min_dates, out[part])
+        _summed(series[part], references[part], limits, time_weights, min_dates, out[part])
     return out
+
+
+def checked_weights(weights: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Additive costs `(T, T')` as contiguous float32.
+
+    Raises:
+        ValueError: another shape, negative or not finite.
+    """
+    cells = np.ascontiguousarray(weights, np.float32)
+    _check_array("time_weights", cells, shape)
+    if not np.all(np.isfinite(cells)) or np.any(cells < 0):
+        raise ValueError("time_weights must be finite and not negative")
+    return cells
 
 
 def _summed(

@@ -191,13 +191,10 @@ class NearestBarycenter(SeriesClassifier):
         count = rows or (columns if own is None else len(np.asarray(own)))
         if days is None and count != columns:
             raise ValueError(f"series must have the {columns} dates of the training, not {count}")
-        pair = None if self.days is None else (own, self.days)
+        if self.band_days is None or self.days is None or own is None:
+            return band_limits(count, columns, radius=self.radius, band_days=self.band_days)
         return band_limits(
-            count,
-            columns,
-            radius=self.radius,
-            days=pair,  # type: ignore[arg-type]
-            band_days=self.band_days,
+            count, columns, radius=self.radius, days=(own, self.days), band_days=self.band_days
         )
 
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:

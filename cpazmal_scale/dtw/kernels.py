@@ -47,21 +47,21 @@ def sweep(
 ) -> None:
     """Distances `(K, R, P)` of `(K, T, P)` pixels to `(K, R, T')` references, checked before."""
     features, rows, pixels = series.shape
-    tile = _aligned(rows * LANES)
-    line = _aligned(references.shape[2] * LANES)
-    total = _aligned(LANES)
-    scale = _aligned(LANES)
+    tile = aligned(rows * LANES)
+    line = aligned(references.shape[2] * LANES)
+    total = aligned(LANES)
+    scale = aligned(LANES)
     for p in range(0, pixels, LANES):
         for k in range(features):
             gaps = _pack(series, k, p, tile) or rows < min_dates
             if gaps:
-                _scales(tile, rows, min_dates, scale)
+                scales_of(tile, rows, min_dates, scale)
             for r in range(references.shape[1]):
                 if gaps:
-                    _recursion(tile, line, references[k, r], limits, gaps, total)
-                    _scaled_root(total, scale)
+                    recursion(tile, line, references[k, r], limits, gaps, total)
+                    scaled_root(total, scale)
                 else:
-                    _recursion(tile, line, references[k, r], limits, None, total)
+                    recursion(tile, line, references[k, r], limits, None, total)
                     store(total, 0, root(load(total, 0)))
                 _unpack(total, out, (k * references.shape[1] + r) * pixels, p, pixels)
 
@@ -82,11 +82,11 @@ def sweep_summed(
     """
     features, rows, pixels = series.shape
     count, columns = references.shape[1:]
-    tiles = _aligned(features * rows * LANES)
-    marks = _aligned(rows * LANES)
-    line = _aligned(columns * LANES)
-    total = _aligned(LANES)
-    scale = _aligned(LANES)
+    tiles = aligned(features * rows * LANES)
+    marks = aligned(rows * LANES)
+    line = aligned(columns * LANES)
+    total = aligned(LANES)
+    scale = aligned(LANES)
     for p in range(0, pixels, LANES):
         marks[:] = np.float32(0)
         for k in range(features):
@@ -94,15 +94,15 @@ def sweep_summed(
             _pack(series, k, p, tile)
             for at in range(0, rows * LANES, LANES):
                 store(marks, at, mark(load(marks, at), load(tile, at)))
-        _scales(marks, rows, min_dates, scale)
+        scales_of(marks, rows, min_dates, scale)
         for r in range(count):
-            _summed_recursion(tiles, marks, line, references[:, r], limits, weights, total)
-            _scaled_root(total, scale)
+            summed_recursion(tiles, marks, line, references[:, r], limits, weights, total)
+            scaled_root(total, scale)
             _unpack(total, out, r * pixels, p, pixels)
 
 
 @nb.njit(nogil=True)  # type: ignore[untyped-decorator]
-def _recursion(
+def recursion(
     tile: np.ndarray,
     line: np.ndarray,
     s: np.ndarray,
@@ -158,7 +158,7 @@ def _recursion(
 
 
 @nb.njit(nogil=True)  # type: ignore[untyped-decorator]
-def _summed_recursion(
+def summed_recursion(
     tiles: np.ndarray,
     marks: np.ndarray,
     line: np.ndarray,
@@ -167,6 +167,7 @@ def _summed_recursion(
     weights: np.ndarray,
     total: np.ndarray,
 ) -> None:
+    """The same with costs summed over features and `weights`, a row at a time."""
     rows, features = limits.shape[0], references.shape[0]
     far, left = fill(np.float32(np.inf)), fill(np.float32(np.inf))
     seen = 0
@@ -194,7 +195,7 @@ def _summed_recursion(
 
 
 @nb.njit(nogil=True)  # type: ignore[untyped-decorator]
-def _aligned(size: int) -> np.ndarray:
+def aligned(size: int) -> np.ndarray:
     """Uninitialised float32 starting on a cache line, so that no access straddles two."""
     raw = np.empty(size + _ALIGNMENT, np.float32)
     start = (-(raw.ctypes.data >> 2)) & (_ALIGNMENT - 1)
@@ -228,7 +229,7 @@ def _unpack(total: np.ndarray, out: np.ndarray, start: int, p: int, pixels: int)
 
 
 @nb.njit(nogil=True)  # type: ignore[untyped-decorator]
-def _scales(tile: np.ndarray, rows: int, min_dates: int, scale: np.ndarray) -> None:
+def scales_of(tile: np.ndarray, rows: int, min_dates: int, scale: np.ndarray) -> None:
     """Samples over valid samples of each lane; NaN where too few are valid."""
     scale[:] = np.float32(0)
     for at in range(0, rows * LANES, LANES):
@@ -240,7 +241,7 @@ def _scales(tile: np.ndarray, rows: int, min_dates: int, scale: np.ndarray) -> N
 
 
 @nb.njit(nogil=True)  # type: ignore[untyped-decorator]
-def _scaled_root(total: np.ndarray, scale: np.ndarray) -> None:
+def scaled_root(total: np.ndarray, scale: np.ndarray) -> None:
     """Distances from squared sums; where missing dates leave no path, NaN."""
     one, far = np.float32(1), np.float32(np.inf)
     for lane in range(LANES):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from cpazmal_scale.dtw.alignment import align_all
-from cpazmal_scale.dtw.band import band_limits, check_limits
+from cpazmal_scale.dtw.band import Band
 from cpazmal_scale.dtw.pairs import distances
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Start = Literal["mean", "medoid", "random"]
+    Tick = Callable[[int], None]
 
 _SERIES_AT_ONCE = 512
 _MEDOID_CANDIDATES = 64
@@ -25,7 +26,7 @@ class Barycenter(NamedTuple):
     """The average of a set of series."""
 
     values: NDArray[np.float64]
-    """`(T',)`."""
+    """`(T',)`, or `(K, T')` of dependent features."""
     cost: float
     """Sum over the series of weight times squared (scaled) distance to `values`."""
     costs: tuple[float, ...]
@@ -33,7 +34,7 @@ class Barycenter(NamedTuple):
 
 
 class Members(NamedTuple):
-    """Series to average, with all that the alignment needs."""
+    """Series `(N, K, T)` to average, with all that the alignment needs."""
 
     series: NDArray[np.float64]
     shares: NDArray[np.float64]
@@ -46,8 +47,7 @@ class Members(NamedTuple):
     def of(
         cls,
         series: ArrayLike,
-        radius: int | None,
-        limits: ArrayLike | None,
+        band: Band,
         time_weights: ArrayLike | None,
         weights: ArrayLike | None,
         start: Start | ArrayLike,
@@ -58,26 +58,30 @@ class Members(NamedTuple):
         Raises:
             ValueError: no series with a valid date, infinite values, shapes that do not match.
         """
-        values = np.ascontiguousarray(series, np.float64)
-        if values.ndim != 2 or 0 in values.shape or np.any(np.isinf(values)):
-            raise ValueError("series must be a filled (N, T) array of finite values or NaN")
+        values = np.array(series, np.float64)
+        if values.ndim == 2:
+            values = values[:, None]
+        if values.ndim != 3 or 0 in values.shape or np.any(np.isinf(values)):
+            raise ValueError(
+                "series must be a filled (N, T) or (N, K, T) array of finite values or NaN, "
+                f"not {np.shape(series)}"
+            )
+        values.transpose(0, 2, 1)[np.isnan(values).any(axis=1)] = np.nan
+        rows = values.shape[2]
+        columns = rows if isinstance(start, str) else np.shape(start)[-1]
+        columns = band.columns(columns)
         cells = np.zeros((0, 0)) if time_weights is None else np.asarray(time_weights, np.float64)
-        columns = values.shape[1] if isinstance(start, str) else np.size(start)
-        if limits is None:
-            table = band_limits(values.shape[1], columns, radius=radius)
-        else:
-            columns = int(np.asarray(limits)[-1, 1])
-            table = check_limits(limits, values.shape[1], columns)
-        if cells.size and cells.shape != (values.shape[1], columns):
-            raise ValueError(f"time_weights must have shape {(values.shape[1], columns)}")
-        return cls(values, _shares(values, weights), table, cells, columns, threads)
+        if cells.size and (cells.shape != (rows, columns) or not np.all(cells >= 0)):
+            raise ValueError(f"time_weights must have shape {(rows, columns)}, not negative")
+        shares, table = _shares(values, weights), band.limits_of(rows, columns)
+        return cls(values, shares, table, cells, columns, threads)
 
     def start(self, start: Start | ArrayLike, rng: np.random.Generator) -> NDArray[np.float64]:
-        """The first average, finite, of the length asked for."""
+        """The first average `(K, T')`, finite, of the length asked for."""
         if not isinstance(start, str):
-            values = np.array(start, dtype=np.float64)
-            if values.shape != (self.columns,) or not np.all(np.isfinite(values)):
-                raise ValueError(f"a start must be {self.columns} finite values")
+            values, shape = np.array(start, np.float64, ndmin=2), self.series.shape[1]
+            if values.shape != (shape, self.columns) or not np.all(np.isfinite(values)):
+                raise ValueError(f"a start must be {shape} × {self.columns} finite values")
             return np.asarray(values)
         known = self.series[self.shares > 0]
         if start == "mean":
@@ -93,16 +97,19 @@ class Members(NamedTuple):
         if len(known) > _MEDOID_CANDIDATES:
             some = known[np.sort(rng.choice(len(known), _MEDOID_CANDIDATES, replace=False))]
         members = np.stack([stretched(filled(one), self.columns) for one in some])
-        squares = distances(known, members, limits=self.limits, threads=self.threads) ** 2
-        return np.asarray(members[int(np.argmin(np.nansum(squares, axis=0, dtype=np.float64)))])
+        cells = self.weights if self.weights.size else None
+        away = distances(
+            known, members, limits=self.limits, time_weights=cells, threads=self.threads
+        )
+        return np.asarray(members[int(np.nansum(away.astype(float) ** 2, axis=0).argmin())])
 
     def align(
         self, average: NDArray[np.float64], shares: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Each series' cost and the next average; parts are added in a fixed order."""
         starts = range(0, len(self.series), _SERIES_AT_ONCE)
-        sums = np.zeros((len(starts), self.columns))
-        counts, costs = np.zeros_like(sums), np.empty(len(self.series))
+        sums = np.zeros((len(starts), *average.shape))
+        counts, costs = np.zeros((len(starts), self.columns)), np.empty(len(self.series))
 
         def part(start: int) -> None:
             some, turn = slice(start, start + _SERIES_AT_ONCE), start // _SERIES_AT_ONCE
@@ -118,7 +125,7 @@ class Members(NamedTuple):
             )
 
         _in_threads(part, starts, self.threads)
-        matched = counts.sum(axis=0)
+        matched = np.broadcast_to(counts.sum(axis=0), average.shape)
         return costs, np.divide(sums.sum(axis=0), matched, out=average.copy(), where=matched > 0)
 
     def descend(
@@ -127,14 +134,17 @@ class Members(NamedTuple):
         iterations: int,
         tolerance: float,
         shares: NDArray[np.float64] | None = None,
+        tick: Tick | None = None,
     ) -> Barycenter:
-        """DBA from one start until the cost no longer falls."""
+        """DBA from one start until the cost no longer falls; `tick` hears of each update."""
         shares = self.shares if shares is None else shares
         parts, following = self.align(first, shares)
         average, costs = first, [float(parts.sum())]
-        for _ in range(iterations):
+        for turn in range(iterations):
             parts, after = self.align(following, shares)
             cost = float(parts.sum())
+            if tick is not None:
+                tick(turn + 1)
             if not cost < costs[-1]:
                 break
             average, following = following, after
@@ -161,13 +171,14 @@ def _in_threads(function: Callable[[int], None], starts: range, threads: int) ->
 
 def _shares(values: NDArray[np.float64], weights: ArrayLike | None) -> NDArray[np.float64]:
     """Weight of each series times T / valid dates; 0 without any."""
-    valid = np.count_nonzero(~np.isnan(values), axis=1)
+    rows = values.shape[2]
+    valid = np.count_nonzero(~np.isnan(values[:, 0]), axis=1)
     given = np.ones(len(values)) if weights is None else np.asarray(weights, np.float64)
     if given.shape != (len(values),) or np.any(given < 0) or not np.all(np.isfinite(given)):
         raise ValueError("weights must be one finite number per series, not negative")
-    shares = np.where(valid > 0, given * (values.shape[1] / np.maximum(valid, 1)), 0.0)
+    shares = np.where(valid > 0, given * (rows / np.maximum(valid, 1)), 0.0)
     if not np.any(shares > 0):
-        raise ValueError("no series has a valid date")
+        raise ValueError("no series has both a valid date and a weight")
     return shares
 
 
@@ -179,14 +190,15 @@ def _mean(known: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def filled(one: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaps interpolated in sample order, ends held."""
-    valid = np.flatnonzero(~np.isnan(one))
-    return np.asarray(np.interp(np.arange(one.size), valid, one[valid]))
+    """`(K, T)` with gaps interpolated in sample order, ends held."""
+    places = np.arange(one.shape[1])
+    valid = np.flatnonzero(~np.isnan(one[0]))
+    return np.stack([np.interp(places, valid, row[valid]) for row in one])
 
 
 def stretched(one: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
-    """The series at `columns` equal steps, linearly interpolated."""
-    if one.size == columns:
+    """`(K, columns)`: the series at equal steps, linearly interpolated."""
+    if one.shape[1] == columns:
         return one.copy()
-    places = np.linspace(0, one.size - 1, columns)
-    return np.asarray(np.interp(places, np.arange(one.size), one))
+    places, steps = np.linspace(0, one.shape[1] - 1, columns), np.arange(one.shape[1])
+    return np.stack([np.interp(places, steps, row) for row in one])

@@ -88,7 +88,7 @@ class KNeighborsDTW(SeriesClassifier):
         length = self.series_.shape[2]
         if values.shape[2] != length:
             raise ValueError(f"series must have the {length} dates of the training")
-        pair = None if self.days is None else (self.days, self.days)
+        pair = None if self.days is None or self.band_days is None else (self.days, self.days)
         table = band_limits(length, length, radius=self.radius, days=pair, band_days=self.band_days)
         nearest = np.empty((len(values), min(self.n_neighbors, len(self.series_))), np.intp)
         away = np.empty(nearest.shape, np.float32)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+from numba import config
 
-from cpazmal_scale.dtw.band import band_limits, check_limits
-from cpazmal_scale.dtw.block import block_distances
+from cpazmal_scale.dtw.alignment import accumulate
+from cpazmal_scale.dtw.band import Band
+from cpazmal_scale.dtw.block import block_distances, checked_weights
+from cpazmal_scale.dtw.rows import sweep_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-# Not a power of two: rows of 8192 bytes would fall on the same lines of the cache.
-_ROWS_AT_ONCE = 1984
+_ROWS_AT_ONCE = 8192
+_NO_CELLS = np.zeros((0, 0), np.float32)
 
 
 class Alignment(NamedTuple):
@@ -36,67 +39,72 @@ def distances(
     band_days: float | None = None,
     limits: ArrayLike | None = None,
     missing: Literal["arow", "refuse"] = "arow",
-    weights: ArrayLike | None = None,
+    time_weights: ArrayLike | None = None,
     min_dates: int = 1,
     threads: int = 1,
 ) -> NDArray[np.float32]:
     """DTW distance of every series to every reference.
 
     The recursion runs in float32 on the differences `q - s`: the relative error of a distance is
-    below `(T + T') 2^-24`, in practice a few 1e-7. Give float64 input as differences from a common
-    level if its mean is large against its variation.
+    below `(T + T' + K + 4) 2^-24`, in practice a few 1e-7. Give float64 input as differences from a
+    common level if its mean is large against its variation: it is rounded to float32 first.
 
     Args:
         series: `(N, T)`, or `(N, K, T)` for dependent multivariate distances; NaN is a missing
             date.
         references: `(R, T')` or `(R, K, T')`, finite.
         radius: band in samples; 0 is the Euclidean distance. No band if none is given.
-        days: days of the columns T and T', for `band_days`.
-        band_days: band in days.
+        days: dates `(T,)` and `(T',)` of both sides, for a band in days; see `band_limits`.
+        band_days: the band in days, 33 if only `days` are given.
         limits: column limits `(T, 2)` instead of a band.
         missing: `arow` scores series with missing dates by DTW-AROW (see `block_distances`),
             `refuse` raises.
-        weights: `(T, T')` additive cost per cell, from `time_weights`.
+        time_weights: `(T, T')` additive cost per cell (TWDTW), from the function of that name.
         min_dates: fewer valid dates give NaN.
         threads: threads that share the series; the result does not depend on them.
 
     Returns:
-        float32 `(N, R)`; NaN where a series has fewer than `min_dates` valid dates.
+        float32 `(N, R)`; NaN where a series has fewer than `min_dates` valid dates or, with unequal
+        lengths, where the missing dates leave no path.
 
     Raises:
         ValueError: shapes, bands or values that cannot be compared; infinite values.
     """
-    queries, known = _series3(series, "series"), _series3(references, "references")
+    queries, known = _series3(series, "series"), _series3(references, "references", np.float32)
     if queries.shape[1] != known.shape[1]:
         raise ValueError(f"{queries.shape[1]} features in series, {known.shape[1]} in references")
     if missing not in ("arow", "refuse"):
         raise ValueError(f"missing must be 'arow' or 'refuse', not {missing!r}")
-    table = _limits(queries.shape[2], known.shape[2], radius, days, band_days, limits)
-    cells = None if weights is None else np.ascontiguousarray(weights, np.float32)
+    if not np.all(np.isfinite(known)):
+        raise ValueError("references must be finite; only series may have missing dates")
+    shape = queries.shape[2], known.shape[2]
+    table = Band(radius, days, band_days, limits).limits_of(*shape)
+    cells = _NO_CELLS if time_weights is None else checked_weights(time_weights, shape)
     turned = np.ascontiguousarray(known.transpose(1, 0, 2))
     result = np.empty((len(queries), len(known)), np.float32)
 
     def part(start: int) -> None:
         some = slice(start, start + _ROWS_AT_ONCE)
-        pixels = np.ascontiguousarray(queries[some].transpose(1, 2, 0))
-        _check_values(pixels, gaps_allowed=missing == "arow")
-        options = {"weights": cells, "min_dates": min_dates, "dependent": True}
-        result[some] = block_distances(pixels, turned, table, **options)[0].T  # type: ignore[arg-type]
+        rows = np.ascontiguousarray(queries[some], np.float32)
+        if config.DISABLE_JIT:
+            result[some] = _by_blocks(rows, turned, table, cells, min_dates)
+            state = 2 * int(np.isinf(rows).any()) or int(np.isnan(rows).any())
+        else:
+            state = sweep_rows(rows, turned, table, cells, min_dates, result[some])
+        if state == 2:
+            raise ValueError("series must not be infinite; mark missing dates by NaN")
+        if state == 1 and missing == "refuse":
+            raise ValueError("series have missing dates")
 
     starts = range(0, len(queries), _ROWS_AT_ONCE)
-    shares = 8 * threads if threads > 1 and len(starts) > 1 else 1
-
-    def share(turn: int) -> None:
-        for start in starts[turn::shares]:
+    if threads < 2 or len(starts) < 2:
+        for start in starts:
             part(start)
-
-    if shares == 1:
-        share(0)
     else:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(share, range(shares)))
+            list(pool.map(part, starts))
     return result
 
 
@@ -109,7 +117,7 @@ def distance(
     band_days: float | None = None,
     limits: ArrayLike | None = None,
     missing: Literal["arow", "refuse"] = "arow",
-    weights: ArrayLike | None = None,
+    time_weights: ArrayLike | None = None,
 ) -> float:
     """DTW distance of one series `(T,)` or `(K, T)` to another; keywords as in `distances`."""
     table = distances(
@@ -120,7 +128,7 @@ def distance(
         band_days=band_days,
         limits=limits,
         missing=missing,
-        weights=weights,
+        time_weights=time_weights,
     )
     return float(table[0, 0])
 
@@ -133,7 +141,7 @@ def path(
     days: tuple[ArrayLike, ArrayLike] | None = None,
     band_days: float | None = None,
     limits: ArrayLike | None = None,
-    weights: ArrayLike | None = None,
+    time_weights: ArrayLike | None = None,
 ) -> Alignment:
     """The best path between two series `(T,)` or `(K, T)`, in float64.
 
@@ -144,33 +152,26 @@ def path(
         ValueError: as `distances`; or missing dates that leave no path.
     """
     first, second = (_series3(np.asarray(one)[None], "a series", np.float64)[0] for one in (q, s))
-    _check_values(first)
+    if first.shape[0] != second.shape[0]:
+        raise ValueError(f"{first.shape[0]} features in q, {second.shape[0]} in s")
+    if np.any(np.isinf(first)):
+        raise ValueError("series must not be infinite; mark missing dates by NaN")
     if not np.all(np.isfinite(second)):
         raise ValueError("the reference must be finite; only the series may have missing dates")
-    rows, columns = first.shape[1], second.shape[1]
-    table = _limits(rows, columns, radius, days, band_days, limits)
-    cost = ((first[:, :, None] - second[:, None, :]) ** 2).sum(axis=0)
-    if weights is not None:
-        cost = cost + np.asarray(weights, float)
+    shape = rows, columns = first.shape[1], second.shape[1]
+    table = Band(radius, days, band_days, limits).limits_of(rows, columns)
+    cells = _NO_CELLS if time_weights is None else checked_weights(time_weights, shape)
     gone = np.asarray(np.any(np.isnan(first), axis=0))
-    cost[gone] = 0.0
-    total = _accumulate(cost, gone, table)
+    total = np.full((rows + 1, columns + 1), np.inf)
+    total[0, 0] = 0.0
+    marked = np.where(gone, np.nan, first)
+    accumulate(marked, np.ascontiguousarray(second), table, cells.astype(np.float64), total)
+    total = total[1:, 1:]
     if not np.isfinite(total[-1, -1]):
         raise ValueError("the missing dates leave no path inside the band")
     scale = rows / max(rows - int(gone.sum()), 1)
     length = float(np.sqrt(total[-1, -1] * scale)) if not gone.all() else float("nan")
     return Alignment(_trace(total, gone), length, total)
-
-
-def _accumulate(
-    cost: NDArray[np.float64], gone: NDArray[np.bool_], limits: NDArray[np.int32]
-) -> NDArray[np.float64]:
-    total = np.full(cost.shape, np.inf)
-    for i in range(cost.shape[0]):
-        for j in range(limits[i, 0], limits[i, 1]):
-            steps = [total[at] for at in _steps(i, j, gone)]
-            total[i, j] = cost[i, j] + (min(steps) if steps else (0.0 if i == j == 0 else np.inf))
-    return total
 
 
 def _trace(total: NDArray[np.float64], gone: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -192,7 +193,26 @@ def _steps(i: int, j: int, gone: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return steps
 
 
-def _series3(values: ArrayLike, name: str, dtype: type = np.float32) -> NDArray[Any]:
+def _by_blocks(
+    rows: NDArray[np.float32],
+    references: NDArray[np.float32],
+    limits: NDArray[np.int32],
+    cells: NDArray[np.float32],
+    min_dates: int,
+) -> NDArray[np.float32]:
+    """The same without a compiler."""
+    away = block_distances(
+        np.ascontiguousarray(rows.transpose(1, 2, 0)),
+        references,
+        limits,
+        time_weights=cells if cells.size else None,
+        dependent=True,
+        min_dates=min_dates,
+    )
+    return np.asarray(away[0].T)
+
+
+def _series3(values: ArrayLike, name: str, dtype: type | None = None) -> NDArray[Any]:
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
@@ -200,26 +220,4 @@ def _series3(values: ArrayLike, name: str, dtype: type = np.float32) -> NDArray[
         array = array[:, None, :]
     if array.ndim != 3 or 0 in array.shape[1:]:
         raise ValueError(f"{name} must have shape (N, T) or (N, K, T), not {np.shape(values)}")
-    return array.astype(dtype, copy=False)
-
-
-def _check_values(series: NDArray[Any], *, gaps_allowed: bool = True) -> None:
-    if np.any(np.isinf(series)):
-        raise ValueError("series must not be infinite; mark missing dates by NaN")
-    if not gaps_allowed and np.any(np.isnan(series)):
-        raise ValueError("series have missing dates")
-
-
-def _limits(
-    rows: int,
-    columns: int,
-    radius: int | None,
-    days: tuple[ArrayLike, ArrayLike] | None,
-    band_days: float | None,
-    limits: ArrayLike | None,
-) -> NDArray[np.int32]:
-    if limits is None:
-        return band_limits(rows, columns, radius=radius, days=days, band_days=band_days)
-    if radius is not None or band_days is not None:
-        raise ValueError("give limits or a band, not both")
-    return check_limits(limits, rows, columns)
+    return array if dtype is None else array.astype(dtype, copy=False)
