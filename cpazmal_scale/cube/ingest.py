@@ -14,7 +14,8 @@ from cpazmal_scale.cube.admit import admit
 from cpazmal_scale.cube.append import append, is_published, publish
 from cpazmal_scale.cube.lease import hold
 from cpazmal_scale.cube.record import Record, read_record
-from cpazmal_scale.scenes.discover import candidates, discover
+from cpazmal_scale.scenes.candidates import candidates
+from cpazmal_scale.scenes.discover import discover
 from cpazmal_scale.scenes.scene import Scene
 
 if TYPE_CHECKING:

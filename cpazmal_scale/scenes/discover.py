@@ -1,4 +1,4 @@
-"""Files to scenes: recognise, describe, and merge the files of one acquisition."""
+"""Files to scenes: described, checked, and those of one acquisition merged."""
 
 from __future__ import annotations
 
@@ -7,47 +7,29 @@ import math
 import re
 from collections.abc import Callable, Container
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from cpazmal_scale import storage
-from cpazmal_scale.config import Ingest, Naming
-from cpazmal_scale.errors import ConfigError, SceneError, SceneUnknown, StoreMissing
-from cpazmal_scale.scenes import lattice, naming, sidecar
+from cpazmal_scale.config import Ingest
+from cpazmal_scale.errors import (
+    SceneError,
+    SceneUnknown,
+    SceneUnreadable,
+)
+from cpazmal_scale.scenes import lattice
+from cpazmal_scale.scenes.candidates import Candidate, candidates, group
 from cpazmal_scale.scenes.check import check_file
-from cpazmal_scale.scenes.geotiff import GEOTIFF, READER_VERSION, geobox_of, opened
+from cpazmal_scale.scenes.geotiff import READER_VERSION, geobox_of, opened
 from cpazmal_scale.scenes.scene import (
     BANDS,
     POLARISATIONS,
-    SAME_ACQUISITION,
     Scene,
     SceneFile,
     ordered,
 )
 
 Progress = Callable[[int, int], None]
-
-SUFFIXES = (".tif", ".tiff")
-_SAFE_BEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A file recognised by its name or sidecar, before it is opened.
-
-    `rules` tell what its bands and values are.
-    """
-
-    url: str
-    named: naming.Named
-    row: naming.Row | None
-    beam: str
-    pass_direction: Literal["ASC", "DSC"] | None
-    rules: Naming
-    look_side: Literal["R", "L"] | None = None
-    driver: str = GEOTIFF
-    nodata: float | None = None
 
 
 def discover(
@@ -76,145 +58,6 @@ def discover(
         if progress is not None:
             progress(done + 1, len(groups))
     return scenes
-
-
-def candidates(ingest: Ingest) -> list[Candidate]:
-    """Files recognised by their names or sidecars, unopened, sorted by URL.
-
-    Raises:
-        SceneUnknown: none is recognised, or one has no known viewing geometry.
-    """
-    if ingest.scenes is None:
-        raise ConfigError(
-            "no scenes are given", where="ingest.scenes", remedy="set a folder, file or glob"
-        )
-    files, folder = list_files(ingest.scenes)
-    table = _table(ingest, folder)
-    found = _described(files)
-    taken = {one.url for one in found}
-    rasters = [one for one in files if one.lower().endswith(SUFFIXES) and one not in taken]
-    found += [
-        _candidate(url, named, ingest.naming, table)
-        for url in rasters
-        if (named := naming.parse_name(url, ingest.naming)) is not None
-    ]
-    if not found:
-        raise SceneUnknown(
-            f"none of {len(rasters)} GeoTIFF files has the name of a scene or a sidecar",
-            where=ingest.scenes,
-            remedy="describe the names with ingest.naming.pattern, or each file with a sidecar",
-        )
-    return sorted(found, key=lambda one: one.url)
-
-
-def _described(files: list[str]) -> list[Candidate]:
-    """Rasters that a sidecar describes, and their rasters of incidence angles."""
-    listed, found = frozenset(files), []
-    for url in files:
-        if not url.lower().endswith(sidecar.SUFFIXES):
-            continue
-        raster = sidecar.raster_of(url, listed)
-        if raster is not None:
-            found += _from_sidecar(raster, sidecar.read_sidecar(url))
-    return found
-
-
-def _from_sidecar(raster: str, told: sidecar.Sidecar) -> list[Candidate]:
-    rules = Naming(
-        bands=told.bands,
-        mask_codes=told.mask_codes,
-        radiometry=told.radiometry,
-        scale=told.scale,
-    )
-    one = Candidate(
-        url=raster,
-        named=told.named(raster),
-        row=told.row(),
-        beam=_safe_beam(told.beam, raster),
-        pass_direction=told.pass_direction,
-        rules=rules,
-        look_side=told.look_side,
-        driver=told.driver_of(raster),
-        nodata=told.nodata,
-    )
-    if told.incidence is None:
-        return [one]
-    beside = storage.join(raster.rsplit("/", 1)[0], told.incidence)
-    angles = rules.model_copy(update={"bands": ("incidence",)})
-    driver = told.model_copy(update={"driver": None}).driver_of(beside)
-    return [one, replace(one, url=beside, rules=angles, driver=driver, nodata=None)]
-
-
-def list_files(url: str) -> tuple[list[str], str]:
-    """Sorted files of a folder (with all below), a single file or a glob; and the folder.
-
-    To single files and those of a glob their sidecars are added.
-
-    Raises:
-        StoreMissing: there is nothing at the URL.
-    """
-    url = storage.absolute(url)
-    found = storage.find(url)
-    if not found:
-        raise StoreMissing("no scenes are here", where=url, remedy="check the path or bucket")
-    folder = re.split(r"[*?\[]", url)[0]
-    if folder != url or found == [url]:
-        folder = folder.rsplit("/", 1)[0]
-        named = [f"{stem}.yaml" for one in found for stem in (one, one.rsplit(".", 1)[0])]
-        found = sorted({*found, *filter(storage.exists, named)})
-    return found, folder
-
-
-def _table(ingest: Ingest, folder: str) -> list[naming.Row]:
-    """The table given, else `acquisitions.csv` in the scenes' folder or the one above."""
-    if ingest.table is not None:
-        return naming.read_table(ingest.table)
-    for place in (folder, folder.rsplit("/", 1)[0]):
-        url = storage.join(place, "acquisitions.csv")
-        if storage.exists(url):
-            return naming.read_table(url)
-    return []
-
-
-def _candidate(url: str, named: naming.Named, rules: Naming, table: list[naming.Row]) -> Candidate:
-    row = naming.find_row(table, named.sensor, named.start)
-    beam = named.beam or (row and row.beam) or rules.beam
-    if beam is None:
-        raise SceneUnknown(
-            f"its viewing geometry is unknown: no row for {named.sensor} "
-            f"{named.start:%Y%m%dT%H%M%S} in an acquisition table",
-            where=url,
-            remedy="complete acquisitions.csv (column beam) or set ingest.naming.beam",
-        )
-    direction = named.pass_direction or (row and row.pass_direction) or rules.pass_direction
-    side: Literal["R"] | None = "R" if named.sensor in naming.X_BAND_SENSORS else None
-    return Candidate(url, named, row, _safe_beam(beam, url), direction or None, rules, side)
-
-
-def _safe_beam(beam: str, url: str) -> str:
-    if not _SAFE_BEAM.fullmatch(beam):
-        raise SceneUnknown(
-            f"the beam `{beam}` cannot name a cube",
-            where=url,
-            remedy="use letters, digits, dots, dashes and underscores",
-        )
-    return beam
-
-
-def group(found: list[Candidate]) -> list[list[Candidate]]:
-    """Files of one acquisition together: same sensor and beam, starts within two minutes."""
-    groups: list[list[Candidate]] = []
-    for one in sorted(found, key=lambda c: (c.named.sensor, c.beam, c.named.start, c.url)):
-        first = groups[-1][0] if groups else None
-        if (
-            first is not None
-            and (first.named.sensor, first.beam) == (one.named.sensor, one.beam)
-            and one.named.start - first.named.start <= SAME_ACQUISITION
-        ):
-            groups[-1].append(one)
-        else:
-            groups.append([one])
-    return sorted(groups, key=lambda g: (g[0].named.start, g[0].named.sensor, g[0].beam))
 
 
 def _describe(members: list[Candidate], *, check: bool, resample: bool) -> Scene:
@@ -267,6 +110,13 @@ def _describe_file(member: Candidate, *, check: bool) -> SceneFile:
     """Hash, header and, with `check`, a look at the values while the hash is computed."""
     rules = member.rules
     with opened(member.url, member.driver) as raster, ThreadPoolExecutor(1) as beside:
+        if member.shape is not None and member.shape != raster.shape:
+            raise SceneUnreadable(
+                f"it has {raster.height} x {raster.width} pixels, but its product promises "
+                f"{member.shape[0]} x {member.shape[1]}",
+                where=member.url,
+                remedy="copy the product again from its source",
+            )
         digest = beside.submit(_sha256, raster.name)
         file = SceneFile(
             url=member.url,

@@ -104,9 +104,13 @@ def geobox_of(raster: Any, url: str) -> GeoBox:
 
 
 def _crs_name(crs: Any) -> str:
-    """The EPSG code where the CRS is one under another name, as in SNAP's headers; else its WKT."""
+    """The EPSG code where the CRS is one under another name, as in SNAP's headers; else its WKT.
+
+    Rasters are stored east first, in which CRS84 and EPSG:4326 are the same.
+    """
     code = crs.to_epsg(confidence_threshold=90)
-    return str(crs) if code is None else f"EPSG:{code}"
+    name = str(crs) if code is None else f"EPSG:{code}"
+    return "EPSG:4326" if name == "OGC:CRS84" else name
 
 
 def check_blocks(raster: Any, url: str) -> None:
