@@ -1,59 +1,54 @@
 """Speed and memory of a full map: pixels per second per core and the share of every stage.
 
-    python -m benchmarks.mapping [edge in pixels] [workers] [folder]
+    python -m benchmarks.mapping [--edge 3072] [--edges 1024 2048 4096] [--folder DIR]
 
 The cube holds 30 dates of HH and HV speckle; the model has 4 classes, 9 features, one barycenter
-each and a band of 3 samples. The scene is written, mapped and removed.
+each and a band of 3 samples. Scenes are written, mapped and removed.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 import tempfile
 import time
 import types
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from benchmarks import cubes
+
+if TYPE_CHECKING:
+    from cpazmal_scale.mapping.run import MapResult
 
 DATES, CHUNK = 30, 512
 
 
 def write_cube(url: str, edge: int) -> None:
+    """A square cube of speckle; all chunks of one layer and date are alike."""
     from affine import Affine
     from odc.geo.geobox import GeoBox
 
     from cpazmal_scale import storage
-    from cpazmal_scale.cube import layout, record
 
     grid = GeoBox((edge, edge), Affine(3, 0, 331200, 0, -3, 5078400), "EPSG:32632")
-    documents = layout.documents(("HH", "HV", "mask"), grid, CHUNK, DATES, "gamma0_T")
     rng = np.random.default_rng(0)
     tiles = -(-edge // CHUNK)
-    for name in ("HH", "HV", "mask"):
-        for date in range(DATES):
+    for date in range(DATES):
+        for name in ("HH", "HV", "mask"):
             speckle = rng.gamma(3, 0.05, (CHUNK, CHUNK)).astype(np.float32)
             values = np.zeros((CHUNK, CHUNK), np.uint8) if name == "mask" else speckle
-            data = layout.encode(values)
-            for row in range(tiles):
-                for column in range(tiles):
-                    storage.write_bytes(f"{url}/{name}/c/{date}/{row}/{column}", data)
-            sums = np.ones((tiles, tiles), np.uint32)
-            storage.write_bytes(f"{url}/stored/{name}/c/{date}/0/0", layout.encode(sums))
-    room = layout.DATES_PER_CHUNK
-    times = 1577836800 + 11 * 86400 * np.arange(room, dtype=np.int64)
-    storage.write_bytes(f"{url}/time/c/0", layout.encode(times))
-    texts = ("scene_id", "sensor", "beam", "pass_direction", "source_sha256", "resampling")
-    for name in (*texts, "polarisations"):
-        storage.write_bytes(f"{url}/{name}/c/0", layout.encode_texts(["HH+HV"] * room))
-    for name in ("incidence_angle", "resolution_range", "resolution_azimuth"):
-        storage.write_bytes(f"{url}/{name}/c/0", layout.encode(np.zeros(room, np.float32)))
-    for name, axis in zip(("y", "x"), layout.axis_values(grid), strict=True):
-        storage.write_bytes(f"{url}/{name}/c/0", layout.encode(axis))
-    facts = {"cpazmal_cube": layout.FORMAT, "beam": "bench", "radiometry": "gamma0_T"}
-    facts |= {"chunk": CHUNK, "polarisations": ["HH", "HV"]}
-    storage.write_bytes(f"{url}/zarr.json", record.root_document(facts, documents))
+            data = cubes.write_chunk(url, name, date, 0, 0, values)
+            for row, column in np.ndindex(tiles, tiles):
+                storage.write_bytes(f"{url}/{name}/c/{date}/{row}/{column}", data)
+    dates = [
+        {"time": 1577836800 + 11 * 86400 * date, "scene_id": str(date), "polarisations": "HH+HV"}
+        for date in range(DATES)
+    ]
+    stored = {name: np.ones((DATES, tiles, tiles), np.uint32) for name in ("HH", "HV", "mask")}
+    cubes.finish(url, grid, CHUNK, "bench", dates, stored)
 
 
 def write_model(url: str) -> None:
@@ -79,7 +74,8 @@ def write_model(url: str) -> None:
     model.save_model(made, url)
 
 
-def main(edge: int = 2048, workers: int = 1, folder: str | None = None) -> None:
+def measure(edge: int, workers: int, folder: str | None = None) -> MapResult:
+    """Write a scene and map it, after a short run that compiles and loads everything."""
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.mapping import classify
 
@@ -93,24 +89,61 @@ def main(edge: int = 2048, workers: int = 1, folder: str | None = None) -> None:
         if workers == 1:
             warm = RunConfig.parse({**config.model_dump(), "end": "2020-06-01"})
             classify(warm, f"{root}/model.zarr", f"{root}/cube.zarr")
-        began = time.process_time()
-        made = classify(config, f"{root}/model.zarr", f"{root}/cube.zarr")
-        busy = time.process_time() - began
+        return classify(config, f"{root}/model.zarr", f"{root}/cube.zarr")
     finally:
         shutil.rmtree(root)
-    stages = {name: made.stages[name] for name in ("features", "distances", "decision", "write")}
-    stages["waiting for the store"] = made.stages["wait"]
-    stages["libraries, model and cube opened"] = made.stages["open"]
-    print(f"{edge} × {edge} pixels, {DATES} dates, HH + HV, {workers} worker(s)")
-    print(f"  {made.pixels_per_second:,.0f} px/s, start-up included, {made.seconds:.1f} s")
-    print(f"  {made.pixels_per_second_per_core:,.0f} px/s per core while computing")
-    if workers == 1:
-        print(f"  {edge**2 / busy:,.0f} px/s per core by processor time, all included")
-    for name, seconds in stages.items():
-        share = 100 * seconds / made.stages["all"]
-        print(f"  {share:5.1f} %  {1e6 * seconds / edge**2:6.2f} µs/px  {name}")
-    print(f"  peak memory of a worker {made.peak_memory / 2**30:.2f} GiB")
+
+
+def stages(edge: int, folder: str | None) -> None:
+    """Where the time of one core goes."""
+    began = time.process_time()
+    made = measure(edge, 1, folder)
+    busy = time.process_time() - began
+    every = {
+        "features": "features",
+        "distances": "distances",
+        "decision": "decision",
+        "write": "write",
+        "wait": "waiting for the store (the rest of reading is hidden)",
+        "open": "libraries, model and cube opened",
+    }
+    print(f"\n{edge} × {edge} pixels, {DATES} dates, HH + HV, one core\n")
+    print("| | µs per pixel (wall) | share |\n|---|---|---|")
+    for name, text in every.items():
+        share = made.stages[name] / made.stages["all"]
+        print(f"| {text} | {1e6 * made.stages[name] / edge**2:.2f} | {share:.0%} |")
+    print(f"\n{made.pixels_per_second_per_core:,.0f} pixels/s per core by wall time,", end=" ")
+    print(f"{edge**2 / busy:,.0f} by processor time, writing the scene included.")
+    print(f"Peak memory of the worker {made.peak_memory / 2**30:.2f} GiB.")
+
+
+def scaling(edges: list[int], folder: str | None) -> None:
+    """Size of the scene and number of workers: linear in both, memory constant."""
+    print("\n| Mpx | workers | s of blocks | px/s | px/s per core | peak GiB | blocks |")
+    print("|---|---|---|---|---|---|---|")
+    for edge in edges:
+        for workers in (1, 2):
+            made = measure(edge, workers, folder)
+            # Wall time of the blocks alone: start-up of worker processes is not per pixel.
+            wall = (made.stages["all"] - made.stages["open"]) / workers
+            print(
+                f"| {edge**2 / 1e6:.1f} | {workers} | {wall:.1f} | {edge**2 / wall:,.0f} | "
+                f"{edge**2 / wall / workers:,.0f} | {made.peak_memory / 2**30:.2f} | "
+                f"{made.blocks_executed} |",
+                flush=True,
+            )
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--edge", type=int, default=3072, help="of the scene for the stages")
+    parser.add_argument("--edges", type=int, nargs="*", default=[1024, 2048, 4096])
+    parser.add_argument("--folder", help="where scenes are written; none: the temporary folder")
+    given = parser.parse_args()
+    stages(given.edge, given.folder)
+    scaling(given.edges, given.folder)
 
 
 if __name__ == "__main__":
-    main(*(int(a) for a in sys.argv[1:3]), *sys.argv[3:4])
+    main()
