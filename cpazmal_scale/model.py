@@ -247,6 +247,8 @@ def barycenters_figure(
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
+    from cpazmal_scale.features import in_words
+
     rows = -(-len(model.names) // 3)
     figure = Figure(figsize=(12, 2.6 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, 3, sharex=True, squeeze=False)
@@ -261,7 +263,7 @@ def barycenters_figure(
             for m, values in enumerate(model.classifier.barycenters_[c, :, k]):
                 known = np.where(seen, values * scale[k] + mean[k], np.nan)
                 axis.plot(days, known, color=colours[code], lw=1.8, label=code if m == 0 else None)
-        axis.set_title(_in_words(name), fontsize=10)
+        axis.set_title(in_words(name), fontsize=10)
         axis.grid(alpha=0.25)
         locator = AutoDateLocator(minticks=3, maxticks=9)
         axis.xaxis.set_major_locator(locator)
@@ -272,10 +274,3 @@ def barycenters_figure(
         "DTW barycenters by class; bands hold the middle half of the windows", fontsize=12
     )
     return figure
-
-
-def _in_words(name: str) -> str:
-    """`HH.k1` as `HH  κ₁`."""
-    channel, _, statistic = name.rpartition(".")
-    symbol = {"k": "κ", "c": "c"}[statistic[0]]
-    return f"{channel}  {symbol}{'₀₁₂₃₄'[int(statistic[1])]}"

@@ -20,11 +20,13 @@ from sklearn.metrics import f1_score
 
 from cpazmal_scale.assess import methods
 from cpazmal_scale.assess.cross_validate import Labelled, cross_validate
-from cpazmal_scale.assess.figures import confusion_figure, png
+from cpazmal_scale.assess.figures import confusion_figure
 from cpazmal_scale.assess.holdout import by_date, on_calendar
+from cpazmal_scale.assess.markdown import markdown
 from cpazmal_scale.assess.metrics import scores
-from cpazmal_scale.assess.report import Campaign, Performance, Report, Stage, write_report
+from cpazmal_scale.assess.report import Campaign, Performance, Report, Stage, blocks, write_report
 from cpazmal_scale.assess.significance import mcnemar, polygon_permutation
+from cpazmal_scale.assess.style import png
 from cpazmal_scale.assess.validation import CrossValidation
 from cpazmal_scale.assess.verdicts import believable, verdict
 from cpazmal_scale.config import RunConfig
@@ -406,9 +408,7 @@ FACTS = Campaign(
 
 
 def sections_of(own: CrossValidation) -> str:
-    from cpazmal_scale.assess.report import markdown
-
-    return markdown(Report("Glacier map", FACTS, validation=own))
+    return markdown("Glacier map", blocks(Report("Glacier map", FACTS, validation=own)))
 
 
 def test_report_holds_the_numbers_of_the_tables(tmp_path: Any, found: CrossValidation) -> None:

@@ -1,14 +1,15 @@
-"""Pictures of an assessment: confusion matrices and reliability diagrams."""
+"""Pictures of a cross-validation: methods, confusion, errors by polygon, reliability."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.assess.methods import TWINS
 from cpazmal_scale.assess.metrics import expected_calibration_error, scores
+from cpazmal_scale.assess.style import COLOURS, INK, MUTED, canvas, legend_below, quiet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +18,79 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.assess.validation import CrossValidation
 
-_INK, _MUTED, _GRID = "#1f2933", "#66727f", "#d8dee4"
-_COLOURS = ("#2b6ca3", "#d9822b", "#4b9b6e", "#8a5ea8", "#b5485d", "#7a7a3a", "#3f8f9b")
+
+def methods_figure(own: CrossValidation) -> Figure:
+    """Macro-F1 of all folds with its 95 % interval over polygons, one line per method."""
+    table = own.summary()
+    count, twins = len(table), set(TWINS.values())
+    figure, axes = canvas(1, 1, (8.5, 0.42 * count + 1.1))
+    axis = axes[0, 0]
+    for place, (name, row) in enumerate(table.iterrows()):
+        colour = COLOURS[0] if name in TWINS else COLOURS[1] if name in twins else COLOURS[2]
+        low, value, high = (row[f"macro_f1_{end}"] for end in ("low", "pooled", "high"))
+        axis.plot([low, high], [place, place], color=colour, linewidth=2.2, alpha=0.55)
+        axis.plot(value, place, "o", color=colour, markersize=7)
+        axis.annotate(
+            *(f"{value:.3f}", (value, place)),
+            xytext=(0, 6),
+            textcoords="offset points",
+            **_centred(INK, 8) | {"va": "bottom"},
+        )
+    chance = 1 / len(own.classes)
+    axis.axvline(chance, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    axis.annotate(
+        "guessing",
+        (chance, count - 0.5),
+        xytext=(4, 0),
+        textcoords="offset points",
+        color=MUTED,
+        fontsize=8,
+        va="bottom",
+    )
+    axis.set_yticks(range(count), list(table.index))
+    axis.set(ylim=(count - 0.4, -0.8), xlim=(0, 1.02), xlabel="macro-F1 of all folds")
+    quiet(axis)
+    axis.grid(axis="y", visible=False)
+    return figure
+
+
+def polygons_figure(own: CrossValidation, method: str, colours: Mapping[str, str]) -> Figure:
+    """What a method takes each polygon for: bars of the predicted classes, worst polygon on top."""
+    counts = own.counts[own.methods.index(method)]
+    members = [_worst_first(counts[:, c], c) for c in range(len(own.classes))]
+    tallest = max(len(rows) for rows in members)
+    size = (2.6 * len(own.classes) + 0.6, 0.2 * tallest + 1.4)
+    figure, axes = canvas(1, len(own.classes), size, sharex=True)
+    names = (*own.classes, "no class")
+    for c, axis in enumerate(axes[0]):
+        rows = members[c]
+        share = counts[rows, c] / counts[rows, c].sum(axis=1, keepdims=True)
+        left = np.zeros(len(rows))
+        for j, name in enumerate(names):
+            axis.barh(
+                range(len(rows)),
+                100 * share[:, j],
+                left=100 * left,
+                height=0.8,
+                color=colours.get(name, MUTED),
+                label=name if j < len(own.classes) or counts[..., -1].any() else None,
+            )
+            left += share[:, j]
+        axis.set_yticks(range(len(rows)), [own.groups[g] for g in rows], fontsize=7)
+        axis.set(ylim=(tallest - 0.4, -0.6), xlim=(0, 100))
+        axis.set_title(f"polygons of {own.classes[c]}", fontsize=10, color=INK)
+        axis.set_xlabel("predictions, %")
+        quiet(axis)
+        axis.grid(visible=False)
+    legend_below(figure, axes[0, 0])
+    return figure
+
+
+def _worst_first(counts: NDArray[np.integer], code: int) -> NDArray[np.intp]:
+    """Polygons with predictions `(G, C + 1)`, the least often right one first."""
+    total = counts.sum(axis=1)
+    rows = np.flatnonzero(total)
+    return np.asarray(rows[np.argsort(counts[rows, code] / total[rows], kind="stable")])
 
 
 def confusion_figure(
@@ -30,23 +102,16 @@ def confusion_figure(
         confusions: title to counts `(C, C + 1)`; the last column, no class, is drawn if not empty.
         classes: names of the C classes.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     none = any(np.asarray(counts)[:, -1].any() for counts in confusions.values())
     columns = [*classes, "none"] if none else list(classes)
-    width = 1.6 + 0.82 * len(columns)
-    figure = Figure(
-        figsize=(width * len(confusions) + 0.4, 1.8 + 0.74 * len(classes)), layout="constrained"
-    )
-    FigureCanvasAgg(figure)
-    axes = np.atleast_1d(figure.subplots(1, len(confusions), sharey=True))
-    for place, (axis, (title, counts)) in enumerate(zip(axes, confusions.items(), strict=True)):
+    width = (1.6 + 0.82 * len(columns)) * len(confusions) + 0.4
+    figure, axes = canvas(1, len(confusions), (width, 1.8 + 0.74 * len(classes)), sharey=True)
+    for place, (axis, (title, counts)) in enumerate(zip(axes[0], confusions.items(), strict=True)):
         _confusion(axis, np.asarray(counts), columns, classes)
         f1 = float(scores(counts).macro_f1)
-        axis.set_title(f"{title}\nmacro-F1 {f1:.3f}", fontsize=11, color=_INK, pad=10)
+        axis.set_title(f"{title}\nmacro-F1 {f1:.3f}", fontsize=11, color=INK, pad=10)
         if place == 0:
-            axis.set_ylabel("reference", color=_MUTED)
+            axis.set_ylabel("reference", color=MUTED)
     return figure
 
 
@@ -60,7 +125,7 @@ def _confusion(
     for i, j in np.ndindex(shown.shape):
         if not np.isfinite(share[i, j]):
             continue
-        colour = "white" if share[i, j] > 0.55 else _INK
+        colour = "white" if share[i, j] > 0.55 else INK
         axis.text(
             *(j, i - 0.07, f"{100 * share[i, j]:.0f} %"),
             **_centred(colour, 11, "bold" if i == j else "normal"),
@@ -68,8 +133,8 @@ def _confusion(
         axis.text(*(j, i + 0.22, f"{shown[i, j]:,}".replace(",", "\u2009")), **_centred(colour, 8))
     axis.set_xticks(range(len(columns)), columns)
     axis.set_yticks(range(len(classes)), classes)
-    axis.set_xlabel("predicted", color=_MUTED)
-    axis.tick_params(length=0, labelcolor=_INK)
+    axis.set_xlabel("predicted", color=MUTED)
+    axis.tick_params(length=0, labelcolor=INK)
     axis.spines[:].set_visible(False)
     axis.set_xticks(np.arange(0.5, len(columns) - 1), minor=True)
     axis.set_yticks(np.arange(0.5, len(classes) - 1), minor=True)
@@ -90,14 +155,10 @@ def reliability_figure(validation: CrossValidation, methods: Sequence[str] | Non
         validation: the counted predictions.
         methods: to draw; none: all.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     table, names = validation.reliability_bins(), tuple(methods or validation.methods)
-    figure = Figure(figsize=(6.4, 6.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    upper.plot([0, 1], [0, 1], color=_MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    figure, axes = canvas(2, 1, (6.8, 6.8), sharex=True, height_ratios=(4, 1))
+    upper, lower = axes[:, 0]
+    upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     upper.annotate(
         "calibrated",
         (0.07, 0.07),
@@ -106,7 +167,7 @@ def reliability_figure(validation: CrossValidation, methods: Sequence[str] | Non
         rotation=45,
         rotation_mode="anchor",
         transform_rotates_text=True,
-        color=_MUTED,
+        color=MUTED,
         fontsize=8,
     )
     for place, name in enumerate(names):
@@ -114,7 +175,7 @@ def reliability_figure(validation: CrossValidation, methods: Sequence[str] | Non
         share = own["predictions"] / max(int(own["predictions"].sum()), 1)
         error = expected_calibration_error(validation.reliability[validation.methods.index(name)])
         drawn = own[share >= 0.005]
-        colour = _COLOURS[place % len(_COLOURS)]
+        colour = COLOURS[place % len(COLOURS)]
         label = f"{name}, ECE {error:.3f}"
         upper.plot(
             *(drawn["confidence"], drawn["accuracy"], "o-"),
@@ -127,21 +188,8 @@ def reliability_figure(validation: CrossValidation, methods: Sequence[str] | Non
         edges = [*own["low"], 1.0]
         lower.stairs(100 * share, edges, color=colour, linewidth=1.5)
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of right predictions")
-    upper.legend(frameon=False, loc="best", fontsize=9, labelcolor=_INK)
     lower.set(xlabel="confidence (probability of the predicted class)", ylabel="predictions, %")
-    for axis in (upper, lower):
-        axis.grid(color=_GRID, linewidth=0.6)
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.spines[["left", "bottom"]].set_color(_GRID)
-        axis.tick_params(length=0, labelcolor=_INK)
-        axis.xaxis.label.set_color(_MUTED)
-        axis.yaxis.label.set_color(_MUTED)
+    quiet(upper)
+    quiet(lower)
+    legend_below(figure, upper, columns=2)
     return figure
-
-
-def png(figure: Figure, *, dpi: int = 150) -> bytes:
-    """The figure as the content of a PNG file."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=dpi, facecolor="white")
-    return content.getvalue()

@@ -1,63 +1,36 @@
-"""Numbers and tables as Markdown."""
+"""A report as Markdown."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-NONE = "–"
-"""A figure that does not exist."""
+from cpazmal_scale.assess.blocks import Block, Code, Files, Heading, Picture, Table, Text
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int = 1) -> str:
-    """A pipe table; the first `text_columns` are left-aligned, the others to the right."""
-    rule = ["---" if place < text_columns else "---:" for place in range(len(header))]
-    lines = [header, rule, *rows]
+def markdown(title: str, blocks: Sequence[Block]) -> str:
+    """The whole document."""
+    return "\n\n".join([f"# {title}", *map(_block, blocks)]) + "\n"
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading(text, level):
+            return f"{'#' * level} {text}"
+        case Text(text, quoted):
+            return f"> {text}" if quoted else text
+        case Table():
+            return _table(block)
+        case Picture(path, caption):
+            return f"![{caption}]({path})"
+        case Code(text):
+            return f"```python\n{text.strip()}\n```"
+        case Files(paths):
+            return ", ".join(f"[{path.rsplit('/', 1)[-1]}]({path})" for path in paths)
+
+
+def _table(table: Table) -> str:
+    """A pipe table; words are left-aligned, numbers to the right."""
+    columns = range(len(table.header))
+    rule = ["---" if place < table.text_columns else "---:" for place in columns]
+    lines = [table.header, rule, *table.rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in lines)
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A fixed number of digits."""
-    return NONE if not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
-
-
-def spread(mean: float, std: float, digits: int = 3) -> str:
-    """Mean ± standard deviation, or the mean alone where there is no deviation."""
-    if not math.isfinite(std):
-        return number(mean, digits)
-    return f"{number(mean, digits)} ± {number(std, digits)}"
-
-
-def interval(low: float, high: float, digits: int = 3) -> str:
-    """A range from low to high."""
-    return f"{number(low, digits)} to {number(high, digits)}"
-
-
-def probability(p: float) -> str:
-    """A p-value, not below what thousands of draws can tell."""
-    return "< 0.001" if p < 0.001 else number(p)
-
-
-def per_cent(share: float, digits: int = 1) -> str:
-    """A share as per cent."""
-    return NONE if not math.isfinite(share) else f"{number(100 * share, digits)} %"
-
-
-def count(value: int) -> str:
-    """A whole number with its thousands apart."""
-    return f"{value:,}".replace(",", "\u202f")
-
-
-def seconds(value: float) -> str:
-    """A duration."""
-    if value < 0.1:
-        return f"{1000 * value:.0f} ms"
-    if value < 10:
-        return f"{value:.2f} s"
-    return f"{value:.0f} s" if value < 120 else f"{int(value) // 60} min {int(value) % 60:02d} s"
-
-
-def memory(size: float) -> str:
-    """Bytes as MiB or GiB."""
-    mib = size / 2**20
-    return f"{mib:.0f} MiB" if mib < 1024 else f"{mib / 1024:.2f} GiB"

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
 from cpazmal_scale.assess import sections, verdicts
-from cpazmal_scale.assess.methods import FOREST, SUM
+from cpazmal_scale.assess.blocks import Block, Code, Files, Heading, Picture, Table, Text
+from cpazmal_scale.assess.latex import latex
+from cpazmal_scale.assess.markdown import markdown
+from cpazmal_scale.assess.methods import FOREST, NEIGHBORS, SUM, TWINS
+from cpazmal_scale.assess.page import page
+from cpazmal_scale.assess.style import png
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
+    from cpazmal_scale.assess.backscatter import Backscatter
     from cpazmal_scale.assess.comparison import MapComparison
+    from cpazmal_scale.assess.pairs import Pair
     from cpazmal_scale.assess.validation import CrossValidation
 
 
@@ -57,13 +66,16 @@ class Performance:
     machine: str = ""
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A picture beside the report."""
+@dataclass(frozen=True, eq=False)
+class Portraits:
+    """What the labelled windows look like."""
 
-    path: str
-    """Relative to the report."""
-    caption: str
+    colours: Mapping[str, str]
+    """Colour of each class."""
+    backscatter: Backscatter | None = None
+    pairs: tuple[Pair, ...] = ()
+    barycenters: Picture | None = None
+    """Of the trained model, made by its stage."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +89,9 @@ class Report:
     areas: pd.DataFrame | None = None
     """One row per class (index) with name, pixels, km2 and share."""
     performance: Performance = field(default_factory=Performance)
+    portraits: Portraits | None = None
     pictures: tuple[Picture, ...] = ()
+    """Made by other stages."""
     opening: str = ""
     """Python lines that open the map."""
     remarks: tuple[str, ...] = ()
@@ -87,7 +101,10 @@ class Report:
 
 
 def write_report(url: str, report: Report) -> tuple[str, ...]:
-    """Write `report.md` at `url`; figures and CSV tables go to a folder of the same stem beside it.
+    """Write a report as Markdown and as a page, its figures and tables beside it.
+
+    `report.md` links to its pictures; `report.html`, of the same stem, holds them. The folder of
+    that stem has figures as PNG, all numbers as CSV and the tables as LaTeX.
 
     Args:
         url: of the Markdown file, any fsspec URL.
@@ -99,21 +116,32 @@ def write_report(url: str, report: Report) -> tuple[str, ...]:
     Raises:
         StoreError: the store cannot be written.
     """
-    stem = url.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    folder = storage.join(url.rsplit("/", 1)[0], stem) if "/" in url else stem
-    written = []
-    for name, content in (tables(report) | _figures(report)).items():
-        written.append(storage.join(folder, name))
-        storage.write_bytes(written[-1], content)
-    storage.write_bytes(url, markdown(report, stem).encode())
-    return (*written, url)
+    base, _, name = url.rpartition("/")
+    stem = name.rsplit(".", 1)[0]
+    told = blocks(report, stem)
+    drawn = {f"{stem}/{file}": png(figure) for file, figure in _figures(report).items()}
+    files = {f"{stem}/{file}": data for file, data in tables(report).items()} | drawn
+    files |= {
+        f"{stem}/{block.name}.tex": latex(block).encode()
+        for block in told
+        if isinstance(block, Table) and block.name
+    }
+    written = [storage.join(base, path) if base else path for path in files]
+    for place, data in zip(written, files.values(), strict=True):
+        storage.write_bytes(place, data)
+    for picture in _given(report):
+        drawn[picture.path] = storage.read_bytes(storage.join(base or ".", picture.path))
+    html = f"{url.removesuffix('.md')}.html"
+    storage.write_bytes(html, page(report.title, told, drawn).encode())
+    storage.write_bytes(url, markdown(report.title, told).encode())
+    return (*written, html, url)
 
 
-def markdown(report: Report, folder: str = "report") -> str:
-    """The report's text; `folder` is where its figures and tables lie, relative to it."""
-    parts = [f"# {report.title}", sections.campaign(report.campaign)]
-    parts += [f"> {remark}" for remark in report.remarks]
-    parts += [f"![{picture.caption}]({picture.path})" for picture in report.pictures]
+def blocks(report: Report, folder: str = "report") -> list[Block]:
+    """What the report says; `folder` is where its figures and tables lie, relative to it."""
+    parts: list[Block] = [*sections.campaign(report.campaign)]
+    parts += [Text(remark, quoted=True) for remark in report.remarks]
+    parts += report.pictures
     if report.validation is not None:
         parts += verdicts.accuracy(
             report.validation, report.map_method, report.baseline, folder=folder
@@ -122,15 +150,21 @@ def markdown(report: Report, folder: str = "report") -> str:
         parts += sections.against_reference(report.comparison)
     if report.areas is not None:
         parts += sections.areas(report.areas)
+    if report.portraits is not None:
+        parts += sections.portraits(report.portraits, folder)
     if report.performance.stages or report.performance.map_pixels:
         parts += sections.performance(report.performance)
     if report.opening:
-        parts += ["## Open the map", f"```python\n{report.opening.strip()}\n```"]
+        parts += [Heading("Open it"), Code(report.opening)]
     names = sorted(tables(report))
     if names:
-        links = ", ".join(f"[{name}]({folder}/{name})" for name in names)
-        parts += ["## Tables", f"All figures as CSV, with every digit: {links}."]
-    return "\n\n".join(parts) + "\n"
+        parts += [Heading("Tables"), Text("All figures as CSV, with every digit:")]
+        parts.append(Files([f"{folder}/{name}" for name in names]))
+    printed = [part.name for part in parts if isinstance(part, Table) and part.name]
+    if printed:
+        parts.append(Text("The tables above as LaTeX:"))
+        parts.append(Files([f"{folder}/{name}.tex" for name in printed]))
+    return parts
 
 
 def tables(report: Report) -> dict[str, bytes]:
@@ -153,16 +187,35 @@ def tables(report: Report) -> dict[str, bytes]:
     return {f"{name}.csv": frame.to_csv(index=False).encode() for name, frame in found.items()}
 
 
-def _figures(report: Report) -> dict[str, bytes]:
-    from cpazmal_scale.assess import figures
+def _figures(report: Report) -> dict[str, Figure]:
+    from cpazmal_scale.assess import figures, portraits
 
-    if report.validation is None:
-        return {}
-    own = report.validation
-    compared = [name for name in (report.map_method, report.baseline) if name in own.methods]
-    shown = {name: own.confusion(name) for name in compared or own.methods[:2]}
-    drawn = {
-        "confusion.png": figures.confusion_figure(shown, own.classes),
-        "reliability.png": figures.reliability_figure(own),
-    }
-    return {name: figures.png(figure) for name, figure in drawn.items()}
+    drawn: dict[str, Figure] = {}
+    own, seen = report.validation, report.portraits
+    if own is not None:
+        compared = [name for name in (report.map_method, report.baseline) if name in own.methods]
+        shown = {name: own.confusion(name) for name in compared or own.methods[:2]}
+        colours = {} if seen is None else seen.colours
+        drawn["methods.png"] = figures.methods_figure(own)
+        drawn["confusion.png"] = figures.confusion_figure(shown, own.classes)
+        drawn["polygons.png"] = figures.polygons_figure(own, next(iter(shown)), colours)
+        drawn["reliability.png"] = figures.reliability_figure(own, _few(own, *shown))
+    if seen is not None and seen.backscatter is not None:
+        drawn["histograms.png"] = portraits.histogram_figure(seen.backscatter, seen.colours)
+        drawn["evolution.png"] = portraits.evolution_figure(seen.backscatter, seen.colours)
+    if seen is not None and seen.pairs:
+        drawn["alignments.png"] = portraits.alignment_figure(seen.pairs, seen.colours)
+    return drawn
+
+
+def _given(report: Report) -> Iterator[Picture]:
+    """Pictures of other stages, which lie beside the report already."""
+    yield from report.pictures
+    if report.portraits is not None and report.portraits.barycenters is not None:
+        yield report.portraits.barycenters
+
+
+def _few(own: CrossValidation, *first: str) -> tuple[str, ...]:
+    """The methods whose curves stay legible in one picture."""
+    wanted = (*first, TWINS.get(first[0], ""), NEIGHBORS)
+    return tuple(dict.fromkeys(name for name in wanted if name in own.methods))

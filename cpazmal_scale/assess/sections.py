@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cpazmal_scale.assess import markdown as md
+from cpazmal_scale.assess import numbers as say
+from cpazmal_scale.assess.blocks import Block, Heading, Picture, Table, Text
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cpazmal_scale.assess.comparison import MapComparison
-    from cpazmal_scale.assess.report import Campaign, Performance
+    from cpazmal_scale.assess.report import Campaign, Performance, Portraits
 
+_SIMULATED = (
+    "The scenes are **simulated**: the figures below say how the method does on this simulation, "
+    "not on real glaciers."
+)
+_ALIGNED = (
+    "Euclid compares two windows date by date, DTW matches dates inside the band so that the "
+    "distance is smallest. A shift in time that separates two classes is lost to DTW as far as the "
+    "band reaches; one that does not, within a class, is forgiven."
+)
 _REFERENCE = (
     "Pixels whose true class the map knows; where the map has no data they are left out of the "
     "accuracies, rejected ones are errors. The second row leaves out the training polygons "
@@ -19,7 +29,7 @@ _REFERENCE = (
 )
 
 
-def campaign(facts: Campaign) -> str:
+def campaign(facts: Campaign) -> list[Block]:
     """Table of what was mapped."""
     rows, columns = facts.shape
     lines = [
@@ -27,18 +37,13 @@ def campaign(facts: Campaign) -> str:
         ("Dates", f"{facts.dates}, {facts.first_date} to {facts.last_date}"),
         ("Polarisations", ", ".join(facts.polarisations)),
         ("Features", ", ".join(facts.features)),
-        ("Grid", f"{md.count(rows)} × {md.count(columns)} pixels of {facts.pixel}, {facts.crs}"),
+        ("Grid", f"{say.count(rows)} × {say.count(columns)} pixels of {facts.pixel}, {facts.crs}"),
     ]
-    text = md.table(("", ""), [(f"**{name}**", value) for name, value in lines], text_columns=2)
-    if facts.simulated:
-        text += (
-            "\n\nThe scenes are **simulated**: the figures below say how the method does on this "
-            "simulation, not on real glaciers."
-        )
-    return text
+    table = Table(("", ""), [(f"**{name}**", value) for name, value in lines], text_columns=2)
+    return [table, Text(_SIMULATED)] if facts.simulated else [table]
 
 
-def against_reference(own: MapComparison) -> list[str]:
+def against_reference(own: MapComparison) -> list[Block]:
     """The map beside the reference raster."""
     table = own.table()
     header = ["reference", "pixels", "no data", "rejected", "overall accuracy", "macro-F1"]
@@ -46,27 +51,30 @@ def against_reference(own: MapComparison) -> list[str]:
     rows = [
         (
             str(name),
-            md.count(int(row["pixels"])),
-            *(md.per_cent(row[figure]) for figure in ("no_data", "rejected", "oa")),
-            *(md.number(row[figure]) for figure in ("macro_f1", *(f"f1_{c}" for c in own.classes))),
+            say.count(int(row["pixels"])),
+            *(say.per_cent(row[figure]) for figure in ("no_data", "rejected", "oa")),
+            *(
+                say.number(row[figure])
+                for figure in ("macro_f1", *(f"f1_{c}" for c in own.classes))
+            ),
         )
         for name, row in table.iterrows()
     ]
-    parts = [
-        "## Map against the reference",
-        _REFERENCE,
-        md.table(header, rows),
+    return [
+        Heading("Map against the reference"),
+        Text(_REFERENCE),
+        Table(header, rows, name="map_against_reference", caption="The map against the reference."),
+        *_foreign(own),
     ]
-    return [*parts, *_foreign(own)]
 
 
-def _foreign(own: MapComparison) -> list[str]:
+def _foreign(own: MapComparison) -> list[Block]:
     table = own.foreign()
     table = table[table["pixels"] > 0]
     if table.empty:
-        return ["The map knows every class of the reference."]
+        return [Text("The map knows every class of the reference.")]
     text = (
-        f"**{md.per_cent(own.forced)} of the labelled pixels that the map classifies belong to "
+        f"**{say.per_cent(own.forced)} of the labelled pixels that the map classifies belong to "
         f"classes it was never shown** ({', '.join(table.index)}). It gives them one of its "
         f"{len(own.classes)} classes all the same, unless it rejects them; they do not enter the "
         "accuracies above:"
@@ -74,51 +82,79 @@ def _foreign(own: MapComparison) -> list[str]:
     rows = [
         (
             str(name),
-            md.count(int(row["pixels"])),
-            *(md.per_cent(row[c], 0) for c in table.columns[1:]),
+            say.count(int(row["pixels"])),
+            *(say.per_cent(row[c], 0) for c in table.columns[1:]),
         )
         for name, row in table.iterrows()
     ]
-    return [text, md.table(["true class", "pixels", *map(str, table.columns[1:])], rows)]
+    return [Text(text), Table(["true class", "pixels", *map(str, table.columns[1:])], rows)]
 
 
-def areas(table: pd.DataFrame) -> list[str]:
+def areas(table: pd.DataFrame) -> list[Block]:
     """Areas as counted on the map."""
     rows = [
         (
             str(code),
             str(row["name"]),
-            md.count(int(row["pixels"])),
-            md.number(row["km2"]),
-            md.per_cent(row["share"]),
+            say.count(int(row["pixels"])),
+            say.number(row["km2"]),
+            say.per_cent(row["share"]),
         )
         for code, row in table.iterrows()
     ]
     return [
-        "## Areas on the map",
-        "Counted pixels, not corrected for the map's errors.",
-        md.table(("class", "name", "pixels", "km²", "share"), rows, text_columns=2),
+        Heading("Areas on the map"),
+        Text("Counted pixels, not corrected for the map's errors."),
+        Table(
+            ("class", "name", "pixels", "km²", "share"),
+            rows,
+            text_columns=2,
+            name="areas",
+            caption="Areas by class, as counted on the map.",
+        ),
     ]
 
 
-def performance(facts: Performance) -> list[str]:
+def portraits(facts: Portraits, folder: str) -> list[Block]:
+    """Pictures of the labelled windows."""
+    parts: list[Block] = [Heading("The labelled windows")]
+    if facts.backscatter is not None:
+        parts += [
+            Picture(f"{folder}/histograms.png", "Backscatter of the pixels by class and season"),
+            Picture(
+                f"{folder}/evolution.png",
+                "Evolution in time: mean of a class's windows, ± one standard deviation",
+            ),
+        ]
+    if facts.barycenters is not None:
+        parts.append(facts.barycenters)
+    if facts.pairs:
+        parts.append(Text(_ALIGNED))
+        parts.append(
+            Picture(f"{folder}/alignments.png", "Typical windows of two classes, what is compared")
+        )
+    return parts
+
+
+def performance(facts: Performance) -> list[Block]:
     """Timings, rate and memory."""
-    parts = ["## Time and memory"]
+    parts: list[Block] = [Heading("Time and memory")]
     if facts.stages:
-        rows = [(stage.name, stage.detail, md.seconds(stage.seconds)) for stage in facts.stages]
+        rows = [(stage.name, stage.detail, say.seconds(stage.seconds)) for stage in facts.stages]
         total = sum(stage.seconds for stage in facts.stages)
-        rows.append(("**all**", "", f"**{md.seconds(total)}**"))
-        parts.append(md.table(("stage", "", "wall time"), rows, text_columns=2))
+        rows.append(("**all**", "", f"**{say.seconds(total)}**"))
+        parts.append(Table(("stage", "", "wall time"), rows, text_columns=2))
     if facts.map_pixels and facts.map_seconds > 0:
         rate = facts.map_pixels / facts.map_seconds
         workers = f"{facts.workers} worker{'s' if facts.workers > 1 else ''}"
-        parts.append(
-            f"The map: {md.count(facts.map_pixels)} pixels in {md.seconds(facts.map_seconds)} on "
-            f"{workers}: **{md.count(round(rate))} pixels per second**, reading and writing "
-            f"included ({md.count(round(rate / facts.workers))} per worker)."
+        text = (
+            f"The map: {say.count(facts.map_pixels)} pixels in {say.seconds(facts.map_seconds)} on "
+            f"{workers}: **{say.count(round(rate))} pixels per second**, reading and writing "
+            f"included ({say.count(round(rate / facts.workers))} per worker)."
         )
+        parts.append(Text(text))
     if facts.peak_memory is not None:
-        parts.append(f"Peak memory of one worker: {md.memory(facts.peak_memory)}.")
+        parts.append(Text(f"Peak memory of one worker: {say.memory(facts.peak_memory)}."))
     if facts.machine:
-        parts.append(f"Machine: {facts.machine}.")
+        parts.append(Text(f"Machine: {facts.machine}."))
     return parts

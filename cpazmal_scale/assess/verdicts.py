@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cpazmal_scale.assess import markdown as md
+from cpazmal_scale.assess import numbers as say
+from cpazmal_scale.assess.blocks import Block, Heading, Picture, Table, Text
 from cpazmal_scale.assess.methods import TWINS
 
 if TYPE_CHECKING:
@@ -33,23 +34,28 @@ _RELIABILITY = (
 )
 
 
-def accuracy(own: CrossValidation, subject: str, baseline: str, *, folder: str) -> list[str]:
+def accuracy(own: CrossValidation, subject: str, baseline: str, *, folder: str) -> list[Block]:
     """The cross-validation: what was done, who wins, tables and figures."""
+    shown = subject if subject in own.methods else own.methods[0]
     return [
-        "## Accuracy by cross-validation",
-        _procedure(own),
+        Heading("Accuracy by cross-validation"),
+        Text(verdict(own, subject, baseline)),
+        Text(_procedure(own)),
+        Picture(f"{folder}/methods.png", "Macro-F1 of all folds with its 95 % interval, by method"),
         _summary_table(own),
-        verdict(own, subject, baseline),
-        "### Differences between methods",
+        Heading("Differences between methods", 3),
+        Text(_TESTS),
         _difference_table(own, subject, baseline),
-        f"![Confusion matrices]({folder}/confusion.png)",
-        "### By class",
+        Heading("By class", 3),
+        Picture(f"{folder}/confusion.png", "Confusion matrices: share of each reference class"),
         _class_table(own, (subject, baseline)),
-        "### Polygons behind most errors",
-        _worst_table(own, subject if subject in own.methods else own.methods[0]),
-        "### Are the probabilities to be believed?",
-        f"{_RELIABILITY} {believable(own, subject)}",
-        f"![Reliability diagram]({folder}/reliability.png)",
+        Heading("Polygons behind most errors", 3),
+        Text(f"{shown}, over all folds."),
+        Picture(f"{folder}/polygons.png", f"What {shown} takes each polygon for"),
+        *_worst_table(own, shown),
+        Heading("Are the probabilities to be believed?", 3),
+        Text(f"{_RELIABILITY} {believable(own, subject)}".strip()),
+        Picture(f"{folder}/reliability.png", "Reliability: share right against confidence"),
     ]
 
 
@@ -64,9 +70,9 @@ def verdict(own: CrossValidation, subject: str, baseline: str) -> str:
         verb = "gains" if warping.value >= 0 else "loses"
         certain = "excludes" if warping.decided else "includes"
         sentences.append(
-            f"Warping {verb} {md.number(abs(warping.value))} against the same method without "
+            f"Warping {verb} {say.number(abs(warping.value))} against the same method without "
             f"it ({warping.second}); the 95 % interval of the difference, "
-            f"{md.interval(warping.low, warping.high)}, {certain} zero."
+            f"{say.interval(warping.low, warping.high)}, {certain} zero."
         )
     return " ".join(sentences)
 
@@ -76,8 +82,8 @@ def _compared(own: CrossValidation, gap: Difference) -> str:
     winner, loser, high, low = gap.first, gap.second, first, second
     if gap.value < 0:
         winner, loser, high, low = loser, winner, second, first
-    span = f"{gap.first} minus {gap.second}, 95 % interval {md.interval(gap.low, gap.high)}"
-    figures = f"macro-F1 over all folds {md.number(high)} against {md.number(low)} for {loser}"
+    span = f"{gap.first} minus {gap.second}, 95 % interval {say.interval(gap.low, gap.high)}"
+    figures = f"macro-F1 over all folds {say.number(high)} against {say.number(low)} for {loser}"
     if gap.decided:
         return f"**{winner} wins**: {figures} ({span}, without zero)."
     polygons = len(own.groups)
@@ -95,7 +101,7 @@ def believable(own: CrossValidation, method: str) -> str:
     if not count:
         return f"{method} gave no probabilities."
     gap = float((claimed - right) / count)
-    figures = f"mean confidence {md.number(claimed / count)}, right {md.number(right / count)}"
+    figures = f"mean confidence {say.number(claimed / count)}, right {say.number(right / count)}"
     if abs(gap) < _FITTING:
         return f"On the whole {method} claims what it keeps: {figures}."
     if gap > 0:
@@ -110,7 +116,7 @@ def _procedure(own: CrossValidation) -> str:
     total = own.fold_count
     lacking = {side: own.lacking_folds(side) for side in ("train", "test")}
     text = (
-        f"{md.count(int(own.windows.sum()))} windows in "
+        f"{say.count(int(own.windows.sum()))} windows in "
         f"{int(own.windows.any(axis=1).sum())} polygons, {total} folds ({_SPLITS[own.split]}); "
         "a polygon is never trained on and tested on, and everything learnt, from standardisation "
         "to calibration, is learnt on the training side. Mean ± standard deviation over folds; the "
@@ -126,33 +132,34 @@ def _procedure(own: CrossValidation) -> str:
     )
 
 
-def _summary_table(own: CrossValidation) -> str:
+def _summary_table(own: CrossValidation) -> Table:
     table = own.summary()
     best = table["macro_f1_pooled"].idxmax()
     single = own.split == "leave-one-group-out"
     rows = []
     for name, row in table.iterrows():
-        pooled = md.number(row["macro_f1_pooled"])
+        pooled = say.number(row["macro_f1_pooled"])
         rows.append(
             (
                 str(name),
-                md.NONE if single else md.spread(row["macro_f1_mean"], row["macro_f1_std"]),
+                say.NONE if single else say.spread(row["macro_f1_mean"], row["macro_f1_std"]),
                 f"**{pooled}**" if name == best else pooled,
-                md.interval(row["macro_f1_low"], row["macro_f1_high"]),
-                md.spread(row["oa_mean"], row["oa_std"]),
-                *(md.number(row[f"{figure}_mean"]) for figure in _BESIDE),
-                md.seconds(row["seconds_fit"]),
-                md.seconds(row["seconds_predict"]),
+                say.interval(row["macro_f1_low"], row["macro_f1_high"]),
+                say.spread(row["oa_mean"], row["oa_std"]),
+                *(say.number(row[f"{figure}_mean"]) for figure in _BESIDE),
+                say.seconds(row["seconds_fit"]),
+                say.seconds(row["seconds_predict"]),
             )
         )
     header = (
         "method|macro-F1 over folds|of all folds|95 % interval|overall accuracy|weighted F1|kappa"
     )
     header += "|AUC|log-loss|Brier|ECE|fit|predict"
-    return md.table(header.split("|"), rows)
+    caption = "Methods side by side: mean and standard deviation over folds, macro-F1 of all folds."
+    return Table(header.split("|"), rows, name="accuracy", caption=caption)
 
 
-def _difference_table(own: CrossValidation, subject: str, baseline: str) -> str:
+def _difference_table(own: CrossValidation, subject: str, baseline: str) -> Table:
     """The pairs people ask about: the map's method with all, and each with its Euclidean twin."""
     asked = [(subject, name) for name in own.methods if name != subject]
     asked += [(name, twin) for name, twin in TWINS.items() if name != subject]
@@ -166,18 +173,19 @@ def _difference_table(own: CrossValidation, subject: str, baseline: str) -> str:
         rows.append(
             (
                 f"{pair[0]} − {pair[1]}",
-                md.number(row["difference"]),
-                md.interval(row["low"], row["high"]),
-                md.probability(row["permutation_p"]),
-                f"{md.count(row['first_only'])} / {md.count(row['second_only'])}",
-                md.probability(row["mcnemar_p"]),
+                say.number(row["difference"]),
+                say.interval(row["low"], row["high"]),
+                say.probability(row["permutation_p"]),
+                f"{say.count(row['first_only'])} / {say.count(row['second_only'])}",
+                say.probability(row["mcnemar_p"]),
             )
         )
     header = "macro-F1|difference|95 % interval|p by polygons|only one right|p McNemar"
-    return f"{_TESTS}\n\n{md.table(header.split('|'), rows)}" if rows else "One method only."
+    caption = "Differences in macro-F1 between methods."
+    return Table(header.split("|"), rows, name="differences_between_methods", caption=caption)
 
 
-def _class_table(own: CrossValidation, methods: tuple[str, ...]) -> str:
+def _class_table(own: CrossValidation, methods: tuple[str, ...]) -> Table:
     shown = [name for name in methods if name in own.methods] or list(own.methods)
     of = {(row["method"], row["class"]): row for row in own.per_class().to_dict("records")}
     header = ["class", "windows", "polygons"]
@@ -186,27 +194,27 @@ def _class_table(own: CrossValidation, methods: tuple[str, ...]) -> str:
     rows = []
     for label in own.classes:
         first = of[shown[0], label]
-        cells = [label, md.count(first["windows"]), str(first["groups"])]
+        cells = [label, say.count(first["windows"]), str(first["groups"])]
         for name in shown:
             row = of[name, label]
-            cells += [md.per_cent(row["producers"]), md.per_cent(row["users"])]
-            cells.append(md.spread(row["f1_mean"], row["f1_std"]))
+            cells += [say.per_cent(row["producers"]), say.per_cent(row["users"])]
+            cells.append(say.spread(row["f1_mean"], row["f1_std"]))
         rows.append(cells)
-    return md.table(header, rows)
+    caption = "Accuracy by class: producer's and user's of all folds, F1 over folds."
+    return Table(header, rows, name="accuracy_by_class", caption=caption)
 
 
-def _worst_table(own: CrossValidation, method: str) -> str:
+def _worst_table(own: CrossValidation, method: str) -> list[Block]:
     table = own.errors()
     worst = table[(table["method"] == method) & (table["right"] < 1)].head(_WORST)
     rows = [
         (
             *(str(row["group"]), str(row["class"]), str(row["mistaken_for"])),
-            md.count(int(row["windows"])),
-            md.per_cent(row["right"]),
-            md.per_cent(row["share_of_errors"]),
+            say.count(int(row["windows"])),
+            say.per_cent(row["right"]),
+            say.per_cent(row["share_of_errors"]),
         )
         for _, row in worst.iterrows()
     ]
     header = ("polygon", "class", "mostly taken for", "windows", "right", "share of all errors")
-    note = f"{method}, over all folds."
-    return f"{note}\n\n{md.table(header, rows, text_columns=3)}" if rows else f"{note} No errors."
+    return [Table(header, rows, text_columns=3)] if rows else [Text("No errors.")]

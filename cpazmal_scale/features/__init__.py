@@ -38,3 +38,12 @@ def names(polarisations: Sequence[str], xpol: str = "logratio") -> tuple[str, ..
             }[xpol]
         )
     return tuple(f"{name}.{kind}{order}" for name, kind in channels for order in (1, 2, 3))
+
+
+def in_words(name: str) -> str:
+    """The name of a series as figures print it, such as `HH  κ₁` for `HH.k1`."""
+    channel, _, statistic = name.rpartition(".")
+    if statistic[:1] in ("k", "c") and statistic[1:].isdigit():
+        number = statistic[1:].translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        statistic = {"k": "κ", "c": "c"}[statistic[0]] + number
+    return f"{channel}  {statistic}".strip()

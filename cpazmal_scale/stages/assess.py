@@ -18,9 +18,10 @@ from cpazmal_scale.stages.samples import training_data
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cpazmal_scale.assess.blocks import Picture
     from cpazmal_scale.assess.comparison import MapComparison
     from cpazmal_scale.assess.cross_validate import Labelled
-    from cpazmal_scale.assess.report import Campaign, Performance
+    from cpazmal_scale.assess.report import Campaign, Performance, Portraits
     from cpazmal_scale.assess.validation import CrossValidation
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.mapping.run import MapResult
@@ -30,6 +31,7 @@ CLUSTERED = (
     "The classes are clusters of the series themselves: the figures say how well they are found "
     "again in other places, not what they are."
 )
+_BARYCENTERS = "Barycenters by class, over the middle half of the windows they stand for"
 _SAME_BEAM = {"split": "stratified", "test_beam": None}
 
 
@@ -64,7 +66,8 @@ class Assessment:
                 f"overall accuracy {row['oa']:.3f}"
                 for name, row in self.comparison.table().iterrows()
             ]
-        return "\n".join([*lines, f"report: {self.url}"])
+        page = self.url.removesuffix(".md") + ".html"
+        return "\n".join([*lines, f"report: {self.url}", f"page:   {page}"])
 
 
 def assess(
@@ -100,7 +103,8 @@ def assess(
         comparison=comparison,
         areas=None if result is None else result.areas,
         performance=_performance(result, stages),
-        pictures=_pictures(config, result),
+        portraits=_portraits(config, series, windows, validation.classes),
+        pictures=() if result is None else _pictures(config, ("map.png", "Map of the classes")),
         opening=_opening(config, result),
         remarks=(CLUSTERED,) if config.samples.polygons is None else (),
         map_method=BY_SETTING[config.classify.decision],
@@ -228,14 +232,31 @@ def _performance(result: MapResult | None, seconds: Mapping[str, float]) -> Perf
     )
 
 
-def _pictures(config: RunConfig, result: MapResult | None) -> tuple[Any, ...]:
-    from cpazmal_scale.assess.report import Picture
+def _portraits(
+    config: RunConfig, series: WindowSeries, windows: pd.DataFrame, classes: tuple[str, ...]
+) -> Portraits:
+    from cpazmal_scale.assess.backscatter import backscatter
+    from cpazmal_scale.assess.pairs import typical_pairs
+    from cpazmal_scale.assess.report import Portraits
+    from cpazmal_scale.mapping.palette import colours
 
-    captions = {"map.png": "Map of the classes", "barycenters.png": "Barycenters by class"}
-    there = ["barycenters.png"] if result is None else list(captions)
+    cube = workspace.open_period(config)
+    channels = workspace.channels(config, cube)
+    return Portraits(
+        colours(classes),
+        backscatter(cube, windows, classes, channels, config.features.excluded),
+        typical_pairs(series, windows["class"].to_numpy(str), classes, config.dtw),
+        next(iter(_pictures(config, ("barycenters.png", _BARYCENTERS))), None),
+    )
+
+
+def _pictures(config: RunConfig, *wanted: tuple[str, str]) -> tuple[Picture, ...]:
+    """Pictures (name, caption) that other stages left in the workspace."""
+    from cpazmal_scale.assess.blocks import Picture
+
     return tuple(
-        Picture(name, captions[name])
-        for name in there
+        Picture(name, caption)
+        for name, caption in wanted
         if storage.exists(storage.join(config.workspace, name))
     )
 

@@ -1,0 +1,58 @@
+"""Numbers as they are read."""
+
+from __future__ import annotations
+
+import math
+
+NONE = "–"
+"""A figure that does not exist."""
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A fixed number of digits."""
+    if not math.isfinite(value):
+        return NONE
+    # No sign on what rounds to nothing.
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def spread(mean: float, std: float, digits: int = 3) -> str:
+    """Mean ± standard deviation, or the mean alone where there is no deviation."""
+    if not math.isfinite(std):
+        return number(mean, digits)
+    return f"{number(mean, digits)} ± {number(std, digits)}"
+
+
+def interval(low: float, high: float, digits: int = 3) -> str:
+    """A range from low to high."""
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def probability(p: float) -> str:
+    """A p-value, not below what thousands of draws can tell."""
+    return "< 0.001" if p < 0.001 else number(p)
+
+
+def per_cent(share: float, digits: int = 1) -> str:
+    """A share as per cent."""
+    return NONE if not math.isfinite(share) else f"{number(100 * share, digits)} %"
+
+
+def count(value: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def seconds(value: float) -> str:
+    """A duration."""
+    if value < 0.1:
+        return f"{1000 * value:.0f} ms"
+    if value < 10:
+        return f"{value:.2f} s"
+    return f"{value:.0f} s" if value < 120 else f"{int(value) // 60} min {int(value) % 60:02d} s"
+
+
+def memory(size: float) -> str:
+    """Bytes as MiB or GiB."""
+    mib = size / 2**20
+    return f"{mib:.0f} MiB" if mib < 1024 else f"{mib / 1024:.2f} GiB"
