@@ -143,12 +143,13 @@ def time_weights(
     Returns:
         float32 `(T, T')`, the `time_weights` of distances and barycenters.
     """
-    elapsed = np.abs(np.subtract.outer(_as_days(rows), _as_days(columns))) % cycle
+    elapsed = np.abs(np.subtract.outer(as_days(rows), as_days(columns))) % cycle
     elapsed = np.minimum(elapsed, cycle - elapsed)
     return np.asarray(1.0 / (1.0 + np.exp(-alpha * (elapsed - beta))), np.float32)
 
 
-def _as_days(dates: ArrayLike) -> NDArray[np.float64]:
+def as_days(dates: ArrayLike) -> NDArray[np.float64]:
+    """Days as they are, datetime64 as its `season_days`."""
     if np.asarray(dates).dtype.kind == "M":
         return season_days(dates)
     return np.asarray(dates, dtype=np.float64)
@@ -159,7 +160,7 @@ def _checked_days(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if len(days) != 2:
         raise ValueError(f"days must be those of both series: (rows, columns), not {len(days)}")
-    both = [_as_days(side) for side in days]
+    both = [as_days(side) for side in days]
     for side, length in zip(both, (rows, columns), strict=True):
         if side.shape != (length,):
             raise ValueError(f"{length} dates needed, {side.shape} given")
