@@ -10,18 +10,25 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 from cpazmal_scale import __version__
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.console import Notes, bar, complain, first_sentence, say
+from cpazmal_scale.console import (
+    COMMAND,
+    Config,
+    Notes,
+    Switch,
+    bar,
+    complain,
+    first_sentence,
+    say,
+)
+from cpazmal_scale.dataset_verbs import dataset_app
 from cpazmal_scale.errors import ConfigError, CpazmalError
 
 DEFAULT = RunConfig()
-Config = Annotated[RunConfig, Parameter(name="*", group=Group("Run configuration", sort_key=2))]
-_COMMAND = Parameter(group=Group("Command", sort_key=1))
-DryRun = Annotated[bool, _COMMAND]
-Workspace = Annotated[str, Parameter(name="--workspace", group=Group("Command", sort_key=1))]
+Workspace = Annotated[str, COMMAND]
 
 app = App(
     name="cpazmal",
@@ -34,6 +41,7 @@ catalog_app = App(name="catalog", help="What a workspace holds.")
 app.command(catalog_app)
 areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals (Olofsson 2014).")
 app.command(areas_app)
+app.command(dataset_app)
 
 
 @app.meta.default
@@ -163,7 +171,7 @@ def inspect(scenes: str, /, *, config: Config = DEFAULT) -> None:
 
 
 @app.command
-def ingest(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
+def ingest(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     """Check scenes and append them to the cube of their beam.
 
     Args:
@@ -177,7 +185,7 @@ def ingest(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
 
 
 @app.command
-def samples(*, config: Config = DEFAULT, query: Annotated[str | None, _COMMAND] = None) -> None:
+def samples(*, config: Config = DEFAULT, query: Annotated[str | None, COMMAND] = None) -> None:
     """Draw labelled windows of a cube into a table.
 
     Args:
@@ -206,7 +214,7 @@ def train(*, config: Config = DEFAULT) -> None:
 
 
 @app.command
-def classify(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
+def classify(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     """Classify every pixel of a cube into a map.
 
     Args:
@@ -223,7 +231,7 @@ def classify(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
 
 
 @app.command(name="map")
-def map_(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
+def map_(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     """Classify every pixel and export the map as GeoTIFF, picture and page.
 
     Args:
@@ -243,7 +251,7 @@ def assess(*, config: Config = DEFAULT) -> None:
 
 
 @app.command
-def run(*, config: Config = DEFAULT, dry_run: DryRun = False) -> None:
+def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     """Do the whole main job: scenes to cube, samples, model, map, assessment and report.
 
     Args:
@@ -334,8 +342,8 @@ def areas_design(
     file: str,
     /,
     *,
-    units: Annotated[int | None, _COMMAND] = None,
-    standard_error: Annotated[float, _COMMAND] = 0.01,
+    units: Annotated[int | None, COMMAND] = None,
+    standard_error: Annotated[float, COMMAND] = 0.01,
     config: Config = DEFAULT,
 ) -> None:
     """Draw points from a map, at random within each class, for somebody to interpret.

@@ -6,8 +6,17 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, Group, Parameter
+
+from cpazmal_scale.config import RunConfig
+
+COMMAND = Parameter(group=Group("Command", sort_key=1))
+"""Flags of one verb, shown before those of the run configuration."""
+Config = Annotated[RunConfig, Parameter(name="*", group=Group("Run configuration", sort_key=2))]
+"""A verb's run configuration: every setting is a flag."""
+Switch = Annotated[bool, COMMAND]
 
 
 @contextmanager

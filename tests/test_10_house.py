@@ -25,7 +25,8 @@ RANKS: dict[str, int] = {
     "workspace": 6,
     "stages": 7,
     "console": 8,
-    **dict.fromkeys(("cli", "flows"), 9),
+    "dataset_verbs": 9,
+    **dict.fromkeys(("cli", "flows"), 10),
 }
 """Rooms in the order the data travel; a module imports rooms of lower rank, and its own."""
 

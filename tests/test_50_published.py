@@ -289,6 +289,11 @@ def hurt(path: Path, how: str) -> None:
 
             bomb = zlib.compress(bytes(2**26), 9)
             owner["images"].id.write_direct_chunk((0, 0, 0), bomb)
+        elif how in ("checksum", "cut"):
+            images = owner["images"].id
+            _, raw = images.read_direct_chunk((0, 0, 0))
+            raw = raw[:-4] + b"none" if how == "checksum" else raw[:-4]
+            images.write_direct_chunk((0, 0, 0), raw)
         elif how == "flipped":
             owner["images"].id.write_direct_chunk((0, 0, 0), b"\x78\x9c" + bytes(50))
         elif how == "orbit":
@@ -311,7 +316,9 @@ def hurt(path: Path, how: str) -> None:
         ("rotated", "not north-up"),
         ("no transform", "no attribute geo_transform"),
         ("bomb", "larger than its values|holds 4321 of 4320 bytes"),
-        ("flipped", "cannot|can be read"),
+        ("flipped", "can be read"),
+        ("checksum", "incorrect data check"),
+        ("cut", "ends before its checksum"),
     ],
 )
 def test_a_hostile_file_is_refused_in_one_sentence(copy: Path, how: str, words: str) -> None:

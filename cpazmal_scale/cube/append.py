@@ -8,7 +8,9 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -36,6 +38,17 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
+
+class StripReader(Protocol):
+    """A scene that hands out rows of a grid, as `SceneReader` does."""
+
+    def read(self, y0: int, y1: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Power (P, y1 - y0, W), linear, NaN for no data, and mask (y1 - y0, W)."""
+
+
+Opener = Callable[[Scene, "GeoBox"], AbstractContextManager[StripReader]]
+"""Opens a scene for reading onto a grid."""
+
 LOCAL_WRITERS, REMOTE_WRITERS = 2, 16
 """Threads that code and store chunks: the disk's cores, or requests in flight."""
 
@@ -48,14 +61,15 @@ def append(
     grid: GeoBox | None = None,
     resample: bool = False,
     lease: Lease | None = None,
+    opener: Opener | None = None,
     progress: Progress | None = None,
 ) -> Literal["appended", "unchanged"]:
     """Add one date to a cube, which is created on `grid` (default: the scene's) if absent.
 
     Killed at any moment, the old cube stays intact and a repeated call completes. `chunk` counts
     only at creation. With `resample` a scene of another lattice is resampled onto the grid. Who
-    passes a held `lease` calls `publish` once all dates are in. `progress` is called with rows done
-    and rows in all.
+    passes a held `lease` calls `publish` once all dates are in. `opener` reads the pixels; none:
+    the reader of the scene's files. `progress` is called with rows done and rows in all.
 
     Raises:
         SceneChanged: the cube holds this acquisition with other bytes.
@@ -72,6 +86,7 @@ def append(
                 grid=grid,
                 resample=resample,
                 lease=own,
+                opener=opener,
                 progress=progress,
             )
             publish(cube_url)
@@ -80,7 +95,10 @@ def append(
     if record is not None and admit(record, scene, resample=resample) == "unchanged":
         return "unchanged"
     addition = Addition(
-        cube_url, record, scene, grid or scene.geobox, chunk=chunk, resample=resample
+        *(cube_url, record, scene, grid or scene.geobox),
+        chunk=chunk,
+        opener=opener or partial(SceneReader, resample=resample),
+        resample=resample,
     )
     addition.run(lease, progress)
     return "appended"
@@ -97,9 +115,10 @@ class Addition:
         grid: GeoBox,
         *,
         chunk: int,
+        opener: Opener,
         resample: bool,
     ) -> None:
-        self.url, self.record, self.scene, self.resample = url, record, scene, resample
+        self.url, self.record, self.scene, self.opener = url, record, scene, opener
         self.grid = grid if record is None else record.grid
         self.chunk = chunk if record is None else record.chunk
         self.index = 0 if record is None else record.length
@@ -161,7 +180,7 @@ class Addition:
     def _strips(self, progress: Progress | None) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
         """Chunk row and values by layer, for every row of chunks the scene touches."""
         first, last = self.place.rows[0] // self.chunk, -(-self.place.rows[1] // self.chunk)
-        with SceneReader(self.scene, self.grid, resample=self.resample) as reader:
+        with self.opener(self.scene, self.grid) as reader:
             for row in range(first, last):
                 y0, y1 = row * self.chunk, min(self.grid.shape[0], (row + 1) * self.chunk)
                 power, mask = reader.read(y0, y1)

@@ -11,7 +11,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest, RunConfig
 from cpazmal_scale.cube import grid as grids
 from cpazmal_scale.cube.admit import admit
-from cpazmal_scale.cube.append import append, is_published, publish
+from cpazmal_scale.cube.append import Opener, append, is_published, publish
 from cpazmal_scale.cube.lease import hold
 from cpazmal_scale.cube.record import Record, read_record
 from cpazmal_scale.scenes.candidates import candidates
@@ -114,9 +114,9 @@ def ingest(
         scenes = sum(len(plan.new) + len(plan.unchanged) for plan in plans)
         written = scenes + sum(len(plan.unchanged) for plan in plans)
         for plan in plans:
-            _execute(plan, config.ingest, progress, written, 2 * scenes)
+            fill_cube(plan, config.ingest, progress, written, 2 * scenes)
             written += len(plan.new)
-    reports = tuple(_report(plan) for plan in plans)
+    reports = tuple(cube_report(plan) for plan in plans)
     return IngestReport(reports, time.monotonic() - begun, dry_run)
 
 
@@ -133,12 +133,17 @@ def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple
     records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
     known = {i for record in records.values() if record for i in record.dates["scene_id"]}
     scenes = discover(config.ingest, check=True, checked=known, progress=progress)
-    return tuple(
-        _plan(config, beam, records[beam], [s for s in scenes if s.beam == beam]) for beam in beams
-    )
+    by_beam = {beam: [scene for scene in scenes if scene.beam == beam] for beam in beams}
+    return tuple(plan_cube(config, beam, records[beam], by_beam[beam]) for beam in beams)
 
 
-def _plan(config: RunConfig, beam: str, record: Record | None, scenes: list[Scene]) -> CubePlan:
+def plan_cube(config: RunConfig, beam: str, record: Record | None, scenes: list[Scene]) -> CubePlan:
+    """Compare the scenes of one beam with its cube; nothing is written.
+
+    Raises:
+        SceneError: a scene changed or is of another geometry.
+        GridMismatch: the scenes do not share the cube's pixel lattice, or miss it.
+    """
     new, unchanged, notes = [], [], []
     rules = config.ingest
     grid = record.grid if record else None
@@ -158,9 +163,15 @@ def _plan(config: RunConfig, beam: str, record: Record | None, scenes: list[Scen
     return CubePlan(url, beam, record, grid, tuple(new), tuple(unchanged), tuple(notes))
 
 
-def _execute(
-    plan: CubePlan, rules: Ingest, progress: Progress | None, done: int, total: int
+def fill_cube(
+    plan: CubePlan,
+    rules: Ingest,
+    progress: Progress | None,
+    done: int,
+    total: int,
+    opener: Opener | None = None,
 ) -> None:
+    """Append the plan's new scenes and publish the cube; `progress` goes on from `done`."""
     unfinished = plan.record is not None and not is_published(plan.record)
     if not plan.new and not unfinished:
         return
@@ -173,13 +184,15 @@ def _execute(
                 grid=plan.grid,
                 resample=rules.resample,
                 lease=lease,
+                opener=opener,
             )
             if progress is not None:
                 progress(done + number, total)
         publish(plan.url)
 
 
-def _report(plan: CubePlan) -> CubeReport:
+def cube_report(plan: CubePlan) -> CubeReport:
+    """What carrying out a plan gives."""
     height, width = plan.grid.shape
     layers = sum(4 * len(scene.polarisations) + 1 for scene in plan.new)
     return CubeReport(

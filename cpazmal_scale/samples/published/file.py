@@ -73,6 +73,16 @@ class PublishedFile:
         codes = hdf5.image(masks, stored)
         return power, heal_mask(codes, power, self.account, where)
 
+    def check(self) -> None:
+        """Check that every image and mask is there, without reading them.
+
+        Raises:
+            DatasetUnreadable: naming the first chunk that was never written or cannot be one.
+        """
+        for images, masks in self._sources.values():
+            hdf5.check_chunks(images)
+            hdf5.check_chunks(masks)
+
     def _group(self, name: str) -> Group:
         if not _GROUP.fullmatch(name):
             raise hdf5.refuse(f"a group is called {name!r}", self._data)

@@ -185,17 +185,41 @@ def _product(shape: tuple[int, ...]) -> int:
     return math.prod(int(length) for length in shape)
 
 
-def _chunk(found: Any, start: tuple[int, ...]) -> NDArray[Any]:
-    """A chunk, inflated no further than its shape allows."""
+def check_chunks(found: Any) -> None:
+    """Check that every chunk of a dataset was written and is no larger than its values.
+
+    Raises:
+        DatasetUnreadable: naming the first that is not.
+    """
+    if found.chunks is not None:
+        steps = [
+            range(0, length, chunk) for length, chunk in zip(found.shape, found.chunks, strict=True)
+        ]
+        with one_sentence(found):
+            for corner in product(*steps):
+                _stored_size(found, corner)
+
+
+def _stored_size(found: Any, start: tuple[int, ...]) -> int:
+    """Bytes that a chunk holds inflated, once its place in the file is plausible."""
     info = found.id.get_chunk_info_by_coord(start)
     if info.byte_offset is None or not info.size:
         raise refuse(f"the chunk at {start} was never written", found)
-    size = _product(found.chunks) * found.dtype.itemsize
+    size = _product(found.chunks) * int(found.dtype.itemsize)
     if info.size > size + size // 100 + 1024:
         raise refuse(f"the chunk at {start} is larger than its values", found)
+    return size
+
+
+def _chunk(found: Any, start: tuple[int, ...]) -> NDArray[Any]:
+    """A chunk, inflated no further than its shape allows."""
+    size = _stored_size(found, start)
     skipped, raw = found.id.read_direct_chunk(start)
     if found.compression is not None and not skipped:
-        raw = zlib.decompressobj().decompress(raw, size + 1)
+        inflating = zlib.decompressobj()
+        raw = inflating.decompress(raw, size + 1)
+        if not inflating.eof and len(raw) == size:
+            raise refuse(f"the chunk at {start} ends before its checksum", found)
     if len(raw) != size:
         raise refuse(f"the chunk at {start} holds {len(raw)} of {size} bytes", found)
     return np.frombuffer(raw, found.dtype).reshape(found.chunks)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from cpazmal_scale.config import MASK_BITS
+from cpazmal_scale.config import MASK_BITS, NOT_VALID
 from cpazmal_scale.errors import SampleError
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ Scale = Literal["intensity", "amplitude", "dB"]
 class WindowRule:
     """Which windows of a chip are taken.
 
-    A pixel is bad if a flag of `masked` (or no data in the mask) is set on any date, valid if
-    its backscatter is known on all dates and channels. A window is taken if at most `max_masked`
-    of its pixels are bad and at least `min_valid` valid. The authors' `max_mask_value=1` is
-    `masked=("shadow",)`; 0 is `("layover", "shadow")`.
+    A pixel is bad if on any date a flag of `masked` is set, or its mask is unknown where there is
+    backscatter; it is valid if its backscatter is known on all dates and channels. A window is
+    taken if at most `max_masked` of its pixels are bad and at least `min_valid` valid. The authors'
+    `max_mask_value=1` is `masked=("shadow",)`; 0 is `("layover", "shadow")`.
     """
 
     size: int = 32
@@ -43,15 +43,17 @@ class WindowRule:
         """Top left pixels (n, 2) of the windows taken, by rows.
 
         Args:
-            power: (H, W, …), NaN for no data.
-            mask: (H, W, …) of `MASK_BITS`.
+            power: (H, W, T, …), NaN for no data.
+            mask: (H, W, T) of `MASK_BITS`.
         """
-        height, width = mask.shape[:2]
+        height, width, _ = mask.shape
         if height < self.size or width < self.size:
             return np.zeros((0, 2), np.int64)
-        bits = sum(MASK_BITS[flag] for flag in {*self.masked, "not_valid"})
-        bad = np.any((mask & np.uint8(bits) != 0).reshape(height, width, -1), axis=2)
-        valid = np.all(np.isfinite(power).reshape(height, width, -1), axis=2)
+        flags = np.uint8(sum(MASK_BITS[flag] for flag in set(self.masked)))
+        known = np.all(np.isfinite(power).reshape(*mask.shape, -1), axis=3)
+        unmasked = known & (mask & np.uint8(NOT_VALID) != 0)
+        bad = np.any((mask & flags != 0) | unmasked, axis=2)
+        valid = np.all(known, axis=2)
         area = self.size**2
         taken = (_window_sums(bad, self.size) <= self.max_masked * area) & (
             _window_sums(valid, self.size) >= self.min_valid * area

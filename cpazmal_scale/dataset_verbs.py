@@ -1,0 +1,78 @@
+"""The verbs on the published dataset: `cpazmal dataset show`, `import` and `export`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.console import Config, Switch, bar, say
+
+DEFAULT = RunConfig()
+dataset_app = App(name="dataset", help="The published CPAZMaL dataset, and samples in its layout.")
+
+
+@dataset_app.command(name="show")
+def show(file: str, /, *, windows: Switch = False, pixels: Switch = False) -> None:
+    """Say what a published file holds, what is wrong with it, and how it compares.
+
+    Args:
+        file: HDF5 file, any fsspec URL.
+        windows: also count the windows of the authors' scenarios, which reads the pixels.
+        pixels: also read every pixel, to count the defects that only they show.
+    """
+    from cpazmal_scale.samples.published.expected import check_counts, check_windows
+    from cpazmal_scale.samples.published.file import opened
+
+    with opened(file) as chips:
+        for name, group in chips.groups.items():
+            series = [one for one in chips.series if one.group == name]
+            held = ", ".join(f"{s.orbit}/{s.polarisation} {len(s.dates)}" for s in series)
+            height, width = series[0].shape if series else (0, 0)
+            say(f"{name:<10}{group.label:<7}{height:>5} x {width:<6}{held}")
+        checks = check_counts(chips)
+        if windows:
+            with bar("count the windows") as progress:
+                checks += check_windows(chips, progress)
+        if pixels:
+            with bar("read the pixels") as progress:
+                for done, one in enumerate(chips.series, 1):
+                    for date in range(len(one.dates)):
+                        chips.read(one, date)
+                    progress(done, len(chips.series))
+        say(f"\nbeside the file published on 2025-12-18:\n{_lines(checks)}")
+        say(f"\nwhat is wrong, and what is done about it:\n{chips.account}")
+
+
+@dataset_app.command(name="import")
+def import_(file: str, /, *, config: Config = DEFAULT) -> None:
+    """Bring a published file into the workspace: cubes, polygons, samples, and a run.yaml.
+
+    Args:
+        file: HDF5 file, any fsspec URL.
+    """
+    from cpazmal_scale.stages import dataset as stage
+
+    with bar("bring in the chips") as progress:
+        report = stage.import_dataset(config, file, progress=progress)
+    say(str(report))
+    say(f"next: cpazmal run --config {report.settings}")
+
+
+@dataset_app.command(name="export")
+def export(file: str, /, *, config: Config = DEFAULT) -> None:
+    """Write the polygons of a run, cut out of its cubes, in the published layout.
+
+    Args:
+        file: HDF5 file to write, any fsspec URL.
+    """
+    from cpazmal_scale.stages import dataset as stage
+
+    with bar("write the chips") as progress:
+        count = stage.export_dataset(config, file, progress=progress)
+    say(f"{count} series in {file}")
+
+
+def _lines(items: Sequence[object]) -> str:
+    return "\n".join(f"  {item}" for item in items)

@@ -1,0 +1,210 @@
+"""The published dataset to cubes, polygons and samples, and samples to its layout."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cpazmal_scale import catalog, storage, workspace
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError, SampleError
+from cpazmal_scale.samples.published.chips import STUDY, Chips
+from cpazmal_scale.samples.published.healing import Account
+from cpazmal_scale.stages import Progress
+from cpazmal_scale.stages.ingest import publish_cube
+from cpazmal_scale.stages.samples import draw_samples
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from cpazmal_scale.cube.ingest import CubePlan, CubeReport
+    from cpazmal_scale.samples.published.file import PublishedFile
+
+POLYGONS, HEALED, SETTINGS = "dataset/polygons.gpkg", "dataset/healed.csv", "dataset/run.yaml"
+"""Where an import leaves outlines, account and settings, below the workspace."""
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import made: cubes, what was healed, and how many windows each beam gives."""
+
+    cubes: tuple[CubeReport, ...]
+    account: Account
+    samples: tuple[str, ...]
+    settings: str
+
+    def __str__(self) -> str:
+        healed = ["healed:", str(self.account)]
+        lines = [*map(str, self.cubes), *healed, *self.samples, f"settings: {self.settings}"]
+        return "\n".join(lines)
+
+
+def import_dataset(
+    config: RunConfig, url: str, *, progress: Progress | None = None
+) -> ImportReport:
+    """Bring a published file into the workspace: a cube per beam, its polygons, and samples.
+
+    Values are stored as they are in the file, each chip at its nearest pixel. What is there
+    already is skipped, so that an interrupted import goes on where it was. Samples are drawn of
+    every class that a beam shows in two groups.
+
+    Raises:
+        DatasetUnreadable: damaged, unsafe, or not of this layout.
+        SceneChanged: the workspace holds these dates from another file.
+        StoreMissing: nothing is there.
+    """
+    from cpazmal_scale.cube.ingest import cube_report, fill_cube
+    from cpazmal_scale.samples.published.canvas import ChipReader, canvas_of, outlines
+    from cpazmal_scale.samples.published.file import opened
+
+    account = Account()
+    with opened(url, account) as chips:
+        chips.check()
+        canvas = canvas_of(chips, account)
+        plans = _plans(config, chips, canvas, url)
+        opener = partial(_reader, ChipReader, chips, canvas, account)
+        total = sum(len(plan.new) for plan in plans)
+        done = 0
+        for plan in plans:
+            fill_cube(plan, config.ingest, progress, done, total, opener)
+            publish_cube(config, plan.beam)
+            done += len(plan.new)
+        polygons = outlines(chips, canvas)
+        labels = sorted({group.label for group in chips.groups.values()} - {STUDY})
+    _write_polygons(polygons, storage.join(config.workspace, POLYGONS))
+    if total:
+        table = account.table().to_csv(index=False)
+        storage.write_bytes(storage.join(config.workspace, HEALED), table.encode())
+    settings = _settings(config, plans, labels)
+    drawn = tuple(_draw(settings, plan.beam, polygons) for plan in plans)
+    where = storage.join(config.workspace, SETTINGS)
+    storage.write_bytes(where, settings.commented_yaml().encode())
+    return ImportReport(tuple(map(cube_report, plans)), account, drawn, where)
+
+
+def export_dataset(config: RunConfig, url: str, *, progress: Progress | None = None) -> int:
+    """Write the polygons of a run, cut out of its cubes, in the published layout.
+
+    All classes and beams there are, or only `config.samples.classes` and `config.beam`; `start` and
+    `end` bound the dates. The polygons' file may have columns `number, id, latitude, longitude,
+    elevation, orientation, slope`, which the file then carries.
+
+    Returns:
+        The number of series written.
+
+    Raises:
+        ConfigError: no polygons were given.
+        SampleError: the cubes or polygons do not fit the layout.
+    """
+    from cpazmal_scale.samples.polygons import read_polygons
+    from cpazmal_scale.samples.published.from_cubes import CubeChips
+    from cpazmal_scale.samples.published.writing import write_published
+
+    source = config.samples.polygons
+    if source is None:
+        raise ConfigError(
+            "no polygons to cut out", where="samples.polygons", remedy="give a vector file"
+        )
+    chosen = "classes" in config.samples.model_fields_set
+    polygons = read_polygons(source, config.samples.classes if chosen else None)
+    chips = CubeChips(_cubes(config), polygons, _facts(source))
+    write_published(chips, url, progress=progress)
+    return len(chips.series)
+
+
+def _plans(config: RunConfig, chips: PublishedFile, canvas: Any, url: str) -> list[CubePlan]:
+    """One plan per beam of the file."""
+    from cpazmal_scale.cube.ingest import cube_url, plan_cube
+    from cpazmal_scale.cube.record import read_record
+    from cpazmal_scale.samples.published.canvas import scenes_of
+
+    scenes = scenes_of(
+        chips, canvas, url=url, sha256=_sha256(url), radiometry=config.ingest.naming.radiometry
+    )
+    return [
+        plan_cube(config, beam, read_record(cube_url(config.workspace, beam)), members)
+        for beam, members in scenes.items()
+        if config.beam in (None, beam)
+    ]
+
+
+def _reader(make: Any, chips: Chips, canvas: Any, account: Account, scene: Any, grid: Any) -> Any:
+    """A reader of one scene's chips; the cube's grid must be the canvas'."""
+    from cpazmal_scale.errors import GridMismatch
+
+    if grid != canvas.grid:
+        raise GridMismatch(
+            f"the cube's grid is {grid.shape}, the file's chips make {canvas.grid.shape}",
+            where=scene.id,
+            remedy="import into a workspace of its own",
+        )
+    return make(chips, canvas, scene, account)
+
+
+def _sha256(url: str) -> str:
+    digest = hashlib.sha256()
+    with storage.open_seekable(url) as stream:
+        for block in iter(partial(stream.read, 1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _write_polygons(polygons: Any, url: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
+        path = Path(folder) / "polygons.gpkg"
+        polygons.to_file(path, driver="GPKG")
+        storage.upload(path, url)
+
+
+def _settings(config: RunConfig, plans: list[CubePlan], labels: list[str]) -> RunConfig:
+    """The run as it goes on from here: the polygons, and all classes unless some were chosen."""
+    classes = config.samples.classes if "classes" in config.samples.model_fields_set else labels
+    samples = {"polygons": storage.join(config.workspace, POLYGONS), "classes": list(classes)}
+    beam = config.beam or max(plans, key=lambda plan: len(plan.new) + len(plan.unchanged)).beam
+    return config.with_values({"samples": samples, "beam": beam, "ingest": {"scenes": None}})
+
+
+def _draw(settings: RunConfig, beam: str, polygons: Any) -> str:
+    """Draw one beam's samples; what it gives, or why it gives none."""
+    groups = polygons.groupby("class")["group"].nunique()
+    classes = [name for name in settings.samples.classes if groups.get(name, 0) > 1]
+    run = settings.with_values({"beam": beam, "samples": {"classes": classes}})
+    try:
+        entry = draw_samples(run)
+    except SampleError as error:
+        return f"{beam}: no samples ({error})"
+    counts = ", ".join(f"{name} {count}" for name, count in entry.metadata["windows"].items())
+    return f"{beam}: {counts} windows"
+
+
+def _cubes(config: RunConfig) -> list[xr.Dataset]:
+    """The cubes of the run's beam, or of all beams."""
+    if config.beam is not None:
+        return [workspace.open_period(config)]
+    beams = [entry.metadata["beam"] for entry in catalog.entries(config.workspace, kind="cube")]
+    if not beams:
+        workspace.beam_of(config)
+    found = []
+    for beam in sorted(map(str, beams)):
+        try:
+            found.append(workspace.open_period(config.with_values({"beam": beam})))
+        except SampleError:  # a beam without a date in the period
+            continue
+    return found
+
+
+def _facts(url: str) -> dict[str, dict[str, Any]]:
+    """What the polygons' file knows of each group beside its class."""
+    import geopandas
+
+    with storage.open_local(url) as path:
+        table = geopandas.read_file(path, ignore_geometry=True)
+    table.columns = [str(name).lower() for name in table.columns]
+    return {
+        str(row["group"]): {str(name): value for name, value in row.items()}
+        for row in table.drop_duplicates("group").to_dict("records")
+    }
