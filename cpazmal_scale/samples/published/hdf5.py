@@ -97,7 +97,7 @@ def group(parent: Any, name: str) -> Any:
     return _member(parent, name, h5py.Group)
 
 
-def dataset(parent: Any, name: str, kinds: str, dimensions: int) -> Any:
+def dataset(parent: Any, name: str, kinds: str, dimensions: int | tuple[int, ...]) -> Any:
     """A dataset whose values are of one of numpy's `kinds` (f, i, u, S), unread.
 
     Raises:
@@ -110,8 +110,10 @@ def dataset(parent: Any, name: str, kinds: str, dimensions: int) -> Any:
     with one_sentence(found):
         if found.dtype.kind not in kinds or found.dtype.hasobject:
             raise refuse(f"its values are {found.dtype}", found)
-        if found.ndim != dimensions:
-            raise refuse(f"it has {found.ndim} dimensions, not {dimensions}", found)
+        wanted = dimensions if isinstance(dimensions, tuple) else (dimensions,)
+        if found.ndim not in wanted:
+            ranks = " or ".join(map(str, wanted))
+            raise refuse(f"it has {found.ndim} dimensions, not {ranks}", found)
         if found.is_virtual or found.external:
             raise refuse("its data lie in another file", found)
         plan = found.id.get_create_plist()

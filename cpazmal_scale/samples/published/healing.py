@@ -104,15 +104,23 @@ def heal_image(
     of a group to one shape. What is below zero afterwards, without being no-data, is thus a mixture
     of both and no backscatter; zeros come from beyond the image.
     """
-    empty = is_nodata(raw, nodata)
-    rim = ~empty & (raw < 0)
+    power, rim = heal_values(raw, nodata)
     if rim.any():
         account.add("resampling_rim", where, int(rim.sum()), raw.size)
-        beside = _grown(rim) & ~empty & ~rim
+        beside = _grown(rim) & np.isfinite(power)
         account.add("rim_neighbour", where, int(beside.sum()), raw.size)
+    return power
+
+
+def heal_values(
+    raw: NDArray[np.float32], nodata: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Linear power of stored values, NaN for no data, and which were smeared; any shape."""
+    empty = is_nodata(raw, nodata)
+    rim = ~empty & (raw < 0)
     power = raw.astype(np.float32, copy=True)
     power[empty | rim] = np.nan
-    return power
+    return power, rim
 
 
 def heal_mask(
