@@ -64,6 +64,9 @@ def _check_geometry(record: Record, scene: Scene) -> None:
     elif scene.radiometry != record.attributes["radiometry"]:
         theirs = record.attributes["radiometry"]
         problem = f"its values are {scene.radiometry}, the cube's {theirs}"
+    elif scene.processing != record.attributes.get("processing", ""):
+        theirs = record.attributes.get("processing") or "made before"
+        problem = f"it is {scene.processing or 'made before'}, the cube is {theirs}"
     if problem is not None:
         raise BeamMismatch(
             problem,

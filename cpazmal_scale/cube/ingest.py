@@ -144,7 +144,8 @@ def plan_cube(config: RunConfig, beam: str, record: Record | None, scenes: list[
         SceneError: a scene changed or is of another geometry.
         GridMismatch: the scenes do not share the cube's pixel lattice, or miss it.
     """
-    new, unchanged, notes = [], [], []
+    new: list[Scene] = []
+    unchanged, notes = [], []
     rules = config.ingest
     grid = record.grid if record else None
     grid = grid or grids.union(scenes, preset=rules.grid, resample=rules.resample)
@@ -152,6 +153,8 @@ def plan_cube(config: RunConfig, beam: str, record: Record | None, scenes: list[
         if record is not None and admit(record, scene, resample=rules.resample) == "unchanged":
             unchanged.append(scene.id)
             continue
+        if not new:  # what holds for a scene holds for the others of its beam
+            notes += sorted({one.product.note for one in scene.files if one.product} - {""})
         method = grids.resampling(scene, grid)
         if method:
             notes.append(f"{scene.id}: {method}")

@@ -158,6 +158,7 @@ def cube_attributes(
         "reader": scene.reader_version,
         "beam": scene.beam,
         "radiometry": scene.radiometry,
+        **({"processing": scene.processing} if scene.processing else {}),
         "chunk": chunk,
         **{name: text for name, text in described.items() if text},
         **(old or {}),

@@ -1,4 +1,4 @@
-"""Which files are scenes: recognised by name, table, sidecar or SNAP document, unopened."""
+"""Which files are scenes: known by name, table, sidecar, SNAP document or annotation, unopened."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Literal
 from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest, Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown, StoreMissing
-from cpazmal_scale.scenes import dimap, naming, sidecar
+from cpazmal_scale.scenes import dimap, lattice, naming, sidecar
 from cpazmal_scale.scenes.geotiff import GEOTIFF
+from cpazmal_scale.scenes.level1b import Product, find_products
 from cpazmal_scale.scenes.scene import SAME_ACQUISITION
 
 SUFFIXES = (".tif", ".tiff")
@@ -19,7 +20,7 @@ _SAFE_BEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file recognised by its name or sidecar, before it is opened.
+    """A file recognised by its name or sidecar, before it is opened, or a Level-1b product.
 
     `rules` tell what its bands and values are, `shape` the rows and columns promised elsewhere.
     """
@@ -34,13 +35,20 @@ class Candidate:
     driver: str = GEOTIFF
     nodata: float | None = None
     shape: tuple[int, int] | None = None
+    product: Product | None = None
+
+    @property
+    def processing(self) -> str:
+        """What is done here to make backscatter on a map of it."""
+        return "" if self.product is None else self.product.processing
 
 
 def candidates(ingest: Ingest) -> list[Candidate]:
-    """Files recognised by their names or sidecars, unopened, sorted by URL.
+    """Files recognised by their names or sidecars, unopened, and products; sorted by URL.
 
     Raises:
         SceneUnknown: none is recognised, or one has no known viewing geometry.
+        SceneUnreadable: a product's annotation or archive is damaged.
     """
     if ingest.scenes is None:
         raise ConfigError(
@@ -48,7 +56,11 @@ def candidates(ingest: Ingest) -> list[Candidate]:
         )
     files, folder = list_files(ingest.scenes)
     table = _table(ingest, folder)
-    found = _described(files)
+    preset = None if ingest.grid is None else lattice.PRESETS[ingest.grid]
+    products = find_products(files, ingest.level1b, preset)
+    inside = tuple(f"{one.url}/" for one in products)
+    files = [one for one in files if not one.startswith(inside)]
+    found = _described(files) + [_of_product(one, ingest.naming, table) for one in products]
     for url in files:
         if url.lower().endswith(dimap.SUFFIX):
             found += _from_dimap(dimap.read_dimap(url), ingest.naming, table)
@@ -61,7 +73,7 @@ def candidates(ingest: Ingest) -> list[Candidate]:
     ]
     if not found:
         raise SceneUnknown(
-            f"none of {len(files)} files is a scene by its name or a sidecar",
+            f"none of {len(files)} files is a product, or a scene by its name or a sidecar",
             where=ingest.scenes,
             remedy="describe the names with ingest.naming.pattern, or each file with a sidecar",
         )
@@ -129,6 +141,30 @@ def _from_dimap(product: dimap.Dimap, rules: Naming, table: list[naming.Row]) ->
         )
         for band in bands
     ]
+
+
+def _of_product(product: Product, rules: Naming, table: list[naming.Row]) -> Candidate:
+    """A product; the acquisition table and the configuration may give its beam another name."""
+    told = product.annotation
+    row = naming.find_row(table, told.sensor, told.start)
+    beam = (row and row.beam) or rules.beam or told.beam
+    return Candidate(
+        url=product.where,
+        named=naming.Named(
+            id=product.id,
+            sensor=told.sensor,
+            start=told.start.replace(microsecond=0),
+            stop=told.stop.replace(microsecond=0),
+        ),
+        row=row,
+        beam=_safe_beam(beam, product.where),
+        pass_direction=told.orbit_direction,
+        rules=Naming(
+            radiometry=product.settings.radiometry, incidence_angle=told.centre.incidence_angle
+        ),
+        look_side=told.look_side,
+        product=product,
+    )
 
 
 def list_files(url: str) -> tuple[list[str], str]:

@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from cpazmal_scale.config import Ingest
-from cpazmal_scale.errors import (
-    SceneError,
-    SceneUnknown,
-    SceneUnreadable,
-)
-from cpazmal_scale.scenes import lattice
+from cpazmal_scale.errors import SceneError, SceneUnknown, SceneUnreadable
+from cpazmal_scale.scenes import lattice, level1b
 from cpazmal_scale.scenes.candidates import Candidate, candidates, group
 from cpazmal_scale.scenes.check import check_file
 from cpazmal_scale.scenes.geotiff import READER_VERSION, geobox_of, opened
+from cpazmal_scale.scenes.product_reader import describe_product
 from cpazmal_scale.scenes.scene import (
     BANDS,
     POLARISATIONS,
@@ -72,6 +69,12 @@ def _describe(members: list[Candidate], *, check: bool, resample: bool) -> Scene
                 where=member.url,
                 remedy="give one radiometry per beam",
             )
+        if member.processing != first.processing:
+            raise SceneUnknown(
+                f"{first.url} is the same acquisition, processed in another way",
+                where=member.url,
+                remedy="keep one of them: a Level-1b product or scenes made of it",
+            )
         file = _describe_file(member, check=check)
         files.setdefault((file.sha256, file.bands), file)
     found = {p for file in files.values() for p in file.polarisations}
@@ -97,17 +100,30 @@ def _describe(members: list[Candidate], *, check: bool, resample: bool) -> Scene
         polarisations=ordered(found),
         incidence_angle=math.nan if angle is None else angle,
         radiometry=rules.radiometry,
-        resolution=row.resolution if row else None,
+        resolution=_resolution(first),
         geobox=lattice.union(
             ((file.url, file.geobox) for file in files.values()), resample=resample
         ),
         files=tuple(files.values()),
-        reader_version=READER_VERSION,
+        reader_version=READER_VERSION if first.product is None else level1b.READER_VERSION,
+        processing=first.processing,
     )
+
+
+def _resolution(one: Candidate) -> tuple[float, float] | None:
+    """Range and azimuth resolution in metres, of the table or the annotation."""
+    if one.row is not None and one.row.resolution is not None:
+        return one.row.resolution
+    if one.product is None:
+        return None
+    raster = one.product.annotation.raster
+    return raster.range_resolution, raster.azimuth_resolution
 
 
 def _describe_file(member: Candidate, *, check: bool) -> SceneFile:
     """Hash, header and, with `check`, a look at the values while the hash is computed."""
+    if member.product is not None:
+        return describe_product(member.product, check=check)
     rules = member.rules
     with opened(member.url, member.driver) as raster, ThreadPoolExecutor(1) as beside:
         if member.shape is not None and member.shape != raster.shape:

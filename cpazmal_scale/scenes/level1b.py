@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,8 +12,11 @@ from cpazmal_scale import config
 from cpazmal_scale.scenes import archive, lattice, xml
 from cpazmal_scale.scenes.annotation import Annotation
 from cpazmal_scale.scenes.annotation_xml import parse_annotation
+from cpazmal_scale.scenes.radiometry import subtracts_noise
 
 READER_VERSION = "level1b-1"
+NEAR_HEIGHT = 200.0
+"""Metres between the height a scene is geocoded at and its mean that go without a note."""
 GEOREF = "ANNOTATION/GEOREF.xml"
 _MAIN = re.compile(r"(?:PAZ1|TSX1|TDX1)_SAR__(?:SSC|MGD|GEC|EEC)_\w+_\d{8}T\d{6}_\d{8}T\d{6}\.xml")
 
@@ -46,14 +50,30 @@ class Product:
         return self.annotation.variant in ("SSC", "MGD")
 
     @property
-    def geocoding(self) -> str:
-        """How its pixels were placed on the map, in words."""
-        if self.annotation.variant == "EEC":
-            return "terrain-corrected by the provider"
-        if self.annotation.variant == "GEC":
-            return "not terrain-corrected: geocoded by the provider"
+    def processing(self) -> str:
+        """How backscatter on a map is made of it, in words; dates that differ are not stacked."""
+        settings, variant = self.settings, self.annotation.variant
+        noise = "subtracted" if subtracts_noise(self.annotation, settings.noise) else "kept"
+        if variant == "EEC":
+            return f"terrain-corrected by the provider; noise {noise}"
+        if variant == "GEC":
+            return f"not terrain-corrected, geocoded by the provider; noise {noise}"
+        sample = "mean power" if settings.resampling == "average" else "nearest sample"
         return (
-            f"not terrain-corrected: geocoded {self.settings.height:g} m above the WGS84 ellipsoid"
+            f"not terrain-corrected, geocoded {settings.height:g} m above the WGS84 ellipsoid; "
+            f"{sample} of a pixel; noise {noise}"
+        )
+
+    @property
+    def note(self) -> str:
+        """What a user should know of the height it is geocoded at; empty when that is plausible."""
+        mean, height = self.annotation.average_height, self.settings.height
+        if not self.in_radar_geometry or abs(mean - height) < NEAR_HEIGHT:
+            return ""
+        angle = math.radians(self.annotation.centre.incidence_angle)
+        return (
+            f"the scene lies at {mean:.0f} m on average, is geocoded at {height:g} m: pixels are "
+            f"about {abs(mean - height) / math.tan(angle):.0f} m off; set ingest.level1b.height"
         )
 
     def member(self, name: str) -> str:

@@ -20,9 +20,10 @@ from cpazmal_scale.scenes.geolocation import Geolocation
 from cpazmal_scale.scenes.georef import parse_georef
 from cpazmal_scale.scenes.geotiff import geobox_of
 from cpazmal_scale.scenes.images import CosarImage, TiffImage, check_image, open_image
-from cpazmal_scale.scenes.level1b import GEOREF, Product
+from cpazmal_scale.scenes.level1b import GEOREF, Product, digest
 from cpazmal_scale.scenes.placing import footprint, ground_spacing, locator, map_locator, utm
 from cpazmal_scale.scenes.radiometry import calibrate, noise_beta0, subtracts_noise
+from cpazmal_scale.scenes.scene import SceneFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,3 +188,21 @@ def check_product(reader: ProductReader) -> tuple[float, ...]:
         check_image(image, layer.cal_factor)
         for layer, image in zip(layers, reader.images, strict=True)
     )
+
+
+def describe_product(product: Product, *, check: bool) -> SceneFile:
+    """A product as the file of a scene: hashed, its grid known, and with `check` looked at whole.
+
+    Raises:
+        SceneUnreadable, SceneImplausible: see `open_product` and `check_product`.
+    """
+    with open_product(product) as reader:
+        if check:
+            check_product(reader)
+        return SceneFile(
+            url=product.where,
+            sha256=digest(product),
+            bands=product.annotation.polarisations,
+            geobox=reader.geobox,
+            product=product,
+        )

@@ -11,6 +11,7 @@ import numpy as np
 from cpazmal_scale.config import NOT_VALID
 from cpazmal_scale.scenes import lattice, warp
 from cpazmal_scale.scenes.geotiff import open_geotiff
+from cpazmal_scale.scenes.product_reader import open_product
 from cpazmal_scale.scenes.scene import Scene, SceneFile
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def open_file(file: SceneFile) -> contextlib.AbstractContextManager[FileReader]:
     Raises:
         SceneUnreadable: it cannot be opened.
     """
+    if file.product is not None:
+        return open_product(file.product, file.geobox)
     return open_geotiff(file)
 
 

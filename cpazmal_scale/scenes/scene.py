@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
+    from cpazmal_scale.scenes.level1b import Product
+
 SAME_ACQUISITION = timedelta(minutes=2)
 """Files of one sensor and beam that start closer than this are slices of one acquisition."""
 
@@ -23,7 +25,7 @@ BANDS = (*POLARISATIONS, "mask", "incidence", "skip")
 
 @dataclass(frozen=True)
 class SceneFile:
-    """One raster of a scene.
+    """One raster of a scene, or one Level-1b product with all its images (`product`).
 
     `bands` tells what each raster band holds, one of `BANDS`. `scale` is `linear` power or `dB`;
     `mask_codes` is `snap` (1 layover, 2 shadow) or `isce3` (1 shadow, 2 layover); `driver` is
@@ -38,6 +40,7 @@ class SceneFile:
     mask_codes: Literal["snap", "isce3"] = "snap"
     driver: str = "GTiff"
     nodata: float | None = None
+    product: Product | None = None
 
     @property
     def polarisations(self) -> tuple[str, ...]:
@@ -50,7 +53,8 @@ class Scene:
     """One acquisition, possibly of several files: slices along track, or one per polarisation.
 
     Times are UTC and aware; `incidence_angle` is at scene centre in degrees (NaN: unknown);
-    `resolution` is (range, azimuth) in metres; `geobox` covers all files.
+    `resolution` is (range, azimuth) in metres; `geobox` covers all files; `processing` says what is
+    done here to make backscatter on a map of it, empty when that was done before.
     """
 
     id: str
@@ -67,6 +71,7 @@ class Scene:
     geobox: GeoBox
     files: tuple[SceneFile, ...]
     reader_version: str
+    processing: str = ""
 
     @property
     def source_sha256(self) -> str:
