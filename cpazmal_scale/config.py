@@ -49,6 +49,11 @@ NOT_VALID = MASK_BITS["not_valid"]
 _PASSWORD = re.compile(r"[a-z0-9+]+://[^/@\s\"]*:[^/@\s\"]+@")
 """An address with user and password."""
 
+Statistic = Literal[
+    "k1", "k2", "k3", "k4", "mean", "std", "cv", "skewness", "kurtosis", "entropy", "histogram"
+]  # fmt: skip
+"""Statistics of a window."""
+
 
 class Naming(Section):
     """How scene files are recognised and described when their names do not tell all."""
@@ -136,6 +141,9 @@ class Features(Section):
     """Edge of the square window in pixels, odd."""
     xpol: Literal["logratio", "fraction", "code", "talk", "none"] = "logratio"
     """Third channel made of the cross-polarised and co-polarised ones."""
+    statistics: tuple[Statistic, ...] = ("k1", "k2", "k3")
+    """Statistics of every channel: log-cumulants k1 to k4; mean, std, cv (std / mean), skewness and
+    kurtosis of the amplitude; entropy and histogram of its levels of 3 dB (16 series)."""
     unbiased: bool = False
     """Use unbiased k-statistics instead of the authors' biased cumulants."""
     floor_db: float = -31.0
@@ -160,10 +168,18 @@ class Features(Section):
         """`floor_db` as linear power."""
         return float(10.0 ** (self.floor_db / 10.0))
 
+    @property
+    def kernel(self) -> dict[str, Any]:
+        """Keywords of the kernels in `features.blocks` and `features.windows`, but the window."""
+        names = ("xpol", "statistics", "unbiased", "min_valid")
+        return {"floor": self.floor, **{name: getattr(self, name) for name in names}}
+
     @model_validator(mode="after")
     def _odd(self) -> Self:
         if self.window % 2 == 0:
             raise ValueError("features.window must be odd, so that a window has a centre pixel")
+        if not self.statistics or len(set(self.statistics)) < len(self.statistics):
+            raise ValueError("features.statistics names each statistic once, and at least one")
         return self
 
 

@@ -56,7 +56,7 @@ class Model:
         """Names of the K feature series."""
         from cpazmal_scale import features
 
-        return features.names(self.polarisations, self.features.xpol)
+        return features.names(self.polarisations, self.features.xpol, self.features.statistics)
 
     def limits(self, dates: NDArray[np.datetime64]) -> NDArray[np.int32]:
         """Column limits (T, 2) of the band for a cube's dates (T,), aligned by day of year.

@@ -129,6 +129,7 @@ def make_model(url: str, config: RunConfig | None = None, *, chosen: slice = sli
         np.ascontiguousarray(mask[chosen]),
         settings.excluded,
         window=settings.window,
+        **settings.kernel,
     )
     rng = np.random.default_rng(3)
     half = settings.window // 2
@@ -140,7 +141,7 @@ def make_model(url: str, config: RunConfig | None = None, *, chosen: slice = sli
     made = model.train(
         types.SimpleNamespace(  # type: ignore[arg-type]
             values=values[keep],
-            names=names(("HH", "HV")),
+            names=names(("HH", "HV"), settings.xpol, settings.statistics),
             dates=start[chosen].astype("datetime64[s]"),
         ),
         labels[keep].tolist(),

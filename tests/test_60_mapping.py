@@ -59,8 +59,13 @@ def fingerprint(url: str) -> dict[str, str]:
     }
 
 
-def test_map_equals_the_naive_route(data, finished) -> None:
+@pytest.mark.parametrize("statistics", [None, ("cv", "k1", "histogram"), ("mean", "entropy", "k4")])
+def test_map_equals_the_naive_route(data, statistics, finished, tmp_path: Path) -> None:
     """Whole-scene features through the classifier's own decision, without blocks or tiles."""
+    if statistics is not None:
+        config = workspace(tmp_path, features={"statistics": statistics, "unbiased": True})
+        data = (make_model(f"{tmp_path}/model.zarr", config), data[1])
+        finished = classify(config, *data)
     model = open_model(data[0])
     power, mask, _ = backscatter()
     around = ((0, 0), (3, 3), (3, 3))
@@ -68,8 +73,9 @@ def test_map_equals_the_naive_route(data, finished) -> None:
         np.pad(power, ((0, 0), *around), constant_values=np.nan),
         np.pad(mask, around, constant_values=32),
         model.features.excluded,
+        **model.features.kernel,
     )
-    flat = series.reshape(9, DATES, -1)
+    flat = series.reshape(len(model.names), DATES, -1)
     decided = model.classifier.decide_block(flat, model.limits(model.dates))
     made = open_map(finished.url)
     expected = np.where(decided.index < 254, decided.index + 1, decided.index).reshape(SHAPE)

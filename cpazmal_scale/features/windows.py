@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.features import LOG_CUMULANTS
 from cpazmal_scale.features.blocks import block_series
 
 if TYPE_CHECKING:
@@ -18,17 +20,19 @@ def window_series(
     excluded: int = 0,
     *,
     xpol: str = "logratio",
+    statistics: Sequence[str] = LOG_CUMULANTS,
     unbiased: bool = False,
     floor: float = 10**-3.1,
     min_valid: float = 0.6,
 ) -> NDArray[np.float32]:
-    """Cumulants of N windows given as arrays, bit-identical to `block_series` at the same pixels.
+    """Statistics of N windows given as arrays, bit-identical to `block_series` at the same pixels.
 
     Args:
         power: (N, P, T, w, w) linear power, NaN no data.
         mask: (N, T, w, w) bit flags, or none.
         excluded: flags whose pixels are left out.
         xpol: third channel, as in `block_series`.
+        statistics: of every channel, as in `block_series`.
         unbiased: use k-statistics.
         floor: smallest power, linear, before the logarithm.
         min_valid: smallest share of valid pixels; fewer give NaN.
@@ -44,7 +48,8 @@ def window_series(
     if power.ndim != 5 or power.shape[3] != power.shape[4]:
         raise ValueError(f"power is (N, P, T, w, w), not {power.shape}")
     settings: dict[str, Any] = {
-        "xpol": xpol, "unbiased": unbiased, "floor": floor, "min_valid": min_valid,
+        "xpol": xpol, "statistics": statistics, "unbiased": unbiased, "floor": floor,
+        "min_valid": min_valid,
     }  # fmt: skip
     window = power.shape[3]
     side_by_side = max(1, TILE // window)

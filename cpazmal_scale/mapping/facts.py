@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.config import CLASS_NAMES
+from cpazmal_scale.features import in_words, meaning
 from cpazmal_scale.mapping.figures import pixel_size, subject
 from cpazmal_scale.mapping.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.mapping.palette import colours
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping.thumbnail import Thumbnail
     from cpazmal_scale.model import Model
 
-_ORDERS = {"1": "mean", "2": "spread", "3": "skewness"}
 _LATTICE = 33
 """Nodes per side on which longitude and latitude are given: 0.1 m between them over 30 km."""
 
@@ -47,20 +47,11 @@ def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> d
         "software": data.attrs["software"],
         "decision": recipe.decision,
         "classes": classes,
-        "features": [{"name": name, **_in_words(name)} for name in model.names],
+        "features": [
+            {"name": name, "label": in_words(name), "meaning": meaning(name)}
+            for name in model.names
+        ],
         "window": recipe.features.window,
-    }
-
-
-def _in_words(name: str) -> dict[str, str]:
-    channel, _, statistic = name.rpartition(".")
-    symbol = "κ" if statistic[0] == "k" else "c"
-    what = "ln amplitude" if "(" not in channel else "combination"
-    if "/" in channel:
-        what = "ln amplitude ratio"
-    return {
-        "label": f"{channel} {symbol}{'₀₁₂₃'[int(statistic[1])]}",
-        "meaning": f"{_ORDERS[statistic[1]]} of the {what}",
     }
 
 

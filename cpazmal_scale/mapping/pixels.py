@@ -106,10 +106,7 @@ class PixelClassifier:
             mask,
             settings.excluded,
             window=settings.window,
-            xpol=settings.xpol,
-            unbiased=settings.unbiased,
-            floor=settings.floor,
-            min_valid=settings.min_valid,
+            **settings.kernel,
         )
         features, dates, height, width = series.shape
         valid = np.isfinite(series[0]).sum(axis=0)

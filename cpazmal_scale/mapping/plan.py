@@ -10,6 +10,7 @@ from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import RunConfig, identity
 from cpazmal_scale.errors import ModelMismatch, PlanRefused
 from cpazmal_scale.execute import block_memory, workers_of
+from cpazmal_scale.features import names
 from cpazmal_scale.mapping.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -226,8 +227,9 @@ class _Sizes(NamedTuple):
         rows, columns = min(self.cube_chunk, height) + 4 * self.halo, width + 2 * self.halo
         strips = min(2, math.ceil(height / self.cube_chunk)) * rows * columns * self.bytes_in
         transit = CHUNKS_IN_FLIGHT * self.cube_chunk**2 * 8
-        channels = 2 * len(self.recipe.polarisations) - 1
-        series = 3 * channels * len(self.recipe.dates) * 4
+        settings = self.recipe.features
+        every = names(self.recipe.polarisations, settings.xpol, settings.statistics)
+        series = len(every) * len(self.recipe.dates) * 4
         tile = TILE[0] * TILE[1] * (3 * series + self.bytes_in + 400)
         return BASE_MEMORY + strips + transit + tile + 2 * height * width * self.bytes_out
 

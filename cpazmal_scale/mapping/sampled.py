@@ -116,10 +116,7 @@ def _series(
             np.moveaxis(power[:, :, ys, xs], 2, 0),
             np.moveaxis(mask[:, ys, xs], 1, 0),
             settings.excluded,
-            xpol=settings.xpol,
-            unbiased=settings.unbiased,
-            floor=settings.floor,
-            min_valid=settings.min_valid,
+            **settings.kernel,
         )
     return series
 

@@ -54,7 +54,8 @@ def self_labelled(
     usable = index["valid_fraction"] >= samples.min_valid
     index = index[usable & (index["masked_fraction"] <= samples.max_masked)]
     index = index.reset_index(drop=True)
-    series = window_series(cube, index, features, polarisations, progress)
+    cumulants = features.model_copy(update={"statistics": ("k1", "k2", "k3")})
+    series = window_series(cube, index, cumulants, polarisations, progress)
     pure = _pure(series.values)
     index = index[pure].reset_index(drop=True)
     levels = series.values[pure][:, : 3 * len(polarisations) : 3]

@@ -57,7 +57,7 @@ def window_series(
             f"{features.window}",
             remedy="make the samples again with this window",
         )
-    labels = names(polarisations, features.xpol)
+    labels = names(polarisations, features.xpol, features.statistics)
     dates = cube["time"].to_numpy().astype("datetime64[s]")
     values = np.empty((len(index), len(labels), len(dates)), np.float32)
     y0, x0 = (index[name].to_numpy(np.int64) for name in ("y0", "x0"))
@@ -66,9 +66,6 @@ def window_series(
             pixels.power,
             pixels.mask,
             features.excluded,
-            xpol=features.xpol,
-            unbiased=features.unbiased,
-            floor=features.floor,
-            min_valid=features.min_valid,
+            **features.kernel,
         )
     return WindowSeries(values, labels, dates)
