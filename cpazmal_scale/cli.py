@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from cpazmal_scale import __version__
+from cpazmal_scale.catalog_verbs import catalog_app
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.console import (
     COMMAND,
@@ -28,7 +29,6 @@ from cpazmal_scale.dataset_verbs import dataset_app
 from cpazmal_scale.errors import ConfigError, CpazmalError
 
 DEFAULT = RunConfig()
-Workspace = Annotated[str, COMMAND]
 
 app = App(
     name="cpazmal",
@@ -37,7 +37,6 @@ app = App(
     "Begin with `cpazmal demo`, or `cpazmal run --config run.yaml` on your own scenes.",
     default_parameter=Parameter(negative=()),
 )
-catalog_app = App(name="catalog", help="What a workspace holds.")
 app.command(catalog_app)
 areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals (Olofsson 2014).")
 app.command(areas_app)
@@ -396,45 +395,3 @@ def verify(*, config: Config = DEFAULT) -> None:
 def config_(*, config: Config = DEFAULT) -> None:
     """Print every setting with its meaning: a run configuration to start from."""
     say(config.commented_yaml())
-
-
-@catalog_app.command(name="ls")
-def catalog_ls(*, workspace: Workspace = DEFAULT.workspace, kind: str | None = None) -> None:
-    """List the products of a workspace.
-
-    Args:
-        workspace: folder or bucket URL.
-        kind: only cubes, samples, models or maps.
-    """
-    from cpazmal_scale import catalog
-    from cpazmal_scale.workspace import line
-
-    found = [entry for entry in catalog.entries(workspace) if kind in (None, entry.kind)]
-    say("\n".join(map(line, found)) or f"nothing published in {workspace}")
-
-
-@catalog_app.command(name="show")
-def catalog_show(name: str, /, *, workspace: Workspace = DEFAULT.workspace) -> None:
-    """Show what is known of one product, and the lines that open it.
-
-    Args:
-        name: its name in the catalog.
-        workspace: folder or bucket URL.
-    """
-    from cpazmal_scale import catalog
-    from cpazmal_scale.workspace import describe
-
-    say(describe(catalog.entry(workspace, name), workspace))
-
-
-@catalog_app.command(name="rm")
-def catalog_rm(name: str, /, *, workspace: Workspace = DEFAULT.workspace) -> None:
-    """Take a product out of the catalog; its data stay.
-
-    Args:
-        name: its name in the catalog.
-        workspace: folder or bucket URL.
-    """
-    from cpazmal_scale import catalog
-
-    catalog.withdraw(workspace, name)

@@ -124,22 +124,37 @@ def publish(
 ) -> Entry:
     """Publish a product as the latest of its beam and, for good, under its identity."""
     beam = beam_of(config)
-    metadata = {"id": identity, "beam": beam, **facts}
+    metadata = {"id": identity, "beam": beam, **_seen(config), **facts}
     latest = Entry(catalog.entry_name(kind, beam), kind, path, metadata)
-    kept = Entry(f"{latest.name}_{identity[:8]}", kind, path, metadata)
-    catalog.publish(config.workspace, latest, kept)
+    catalog.publish(config.workspace, latest, latest.version())
     return latest
+
+
+def _seen(config: RunConfig) -> dict[str, Any]:
+    """Place and period of the run's cube, as far as the run uses it."""
+    cube = find(config, "cube").metadata
+    seen: dict[str, Any] = {name: cube[name] for name in ("bbox", "start", "end") if name in cube}
+    if "start" in seen and config.start:
+        seen["start"] = max(seen["start"], config.start.isoformat())
+    if "end" in seen and config.end:
+        seen["end"] = min(seen["end"], config.end.isoformat())
+    return seen
+
+
+def bbox(raster: xr.Dataset) -> list[float]:
+    """West, south, east, north of a raster in degrees."""
+    import rioxarray  # noqa: F401  # makes `.rio`
+
+    return [round(float(edge), 6) for edge in raster.rio.transform_bounds("EPSG:4326")]
 
 
 def extent(cube: xr.Dataset) -> dict[str, Any]:
     """What a reader of the catalog wants to know before opening a cube or a map of it."""
-    import rioxarray  # noqa: F401  # makes `.rio`
-
-    west, south, east, north = cube.rio.transform_bounds("EPSG:4326")
+    place = bbox(cube)
     days = cube["time"].dt.strftime("%Y-%m-%d").values
     return {
         "beam": str(cube.attrs["beam"]),
-        "bbox": [round(float(v), 6) for v in (west, south, east, north)],
+        "bbox": place,
         "crs": cube.rio.crs.to_string(),
         "shape": [int(cube.sizes[d]) for d in ("time", "y", "x")],
         "start": str(min(days)),
@@ -153,7 +168,7 @@ def line(entry: Entry) -> str:
     facts = entry.metadata
     period = f"{facts['start']} to {facts['end']}" if "start" in facts else ""
     shape = " x ".join(str(n) for n in facts.get("shape", []))
-    return f"{entry.kind:<8}{entry.name:<34}{period:<26}{shape}".rstrip()
+    return f"{entry.kind:<8}{entry.name:<34}{period:<26}{shape:<20}{entry.id[:8]}".rstrip()
 
 
 def describe(entry: Entry, workspace: str) -> str:
@@ -165,12 +180,22 @@ def describe(entry: Entry, workspace: str) -> str:
 
 def how_to_open(workspace: str, name: str) -> str:
     """The three lines that open a product in any Python."""
-    kind = name.split("_")[0]
+    *above, own = name.split("/")
+    kind = own.split("_")[0]
+    variable = {"map": "glacier_map"}.get(kind, kind if kind in MADE_BY else "nested")
+    steps = "".join(f'["{step}"].read()' for step in (*above, own))
     return (
         "  import intake\n"
         f'  catalog = intake.open_catalog("{catalog.catalog_url(workspace)}")\n'
-        f'  {"glacier_map" if kind == "map" else kind} = catalog["{name}"].read()'
+        f"  {variable} = catalog{steps}"
     )
+
+
+def pictures(workspace: str, entry: Entry) -> list[str]:
+    """Addresses of what can be looked at: a map's page, picture and GeoTIFF, a model's figure."""
+    stem = storage.join(workspace, entry.path.removesuffix(".zarr"))
+    made = (f"{stem}.{ending}" for ending in ("html", "png", "tif"))
+    return [url for url in made if storage.exists(url)]
 
 
 def _plain(value: object) -> str:

@@ -92,6 +92,14 @@ def test_the_whole_main_job(run_yaml: Path, tmp_path: Path) -> None:
     assert len(zones) == 1 + 68
     fused = cpazmal("fuse", "map_DSC37", "map_DSC37_refined", "-c", config).stdout
     assert 'catalog["map_fused"]' in fused
+    maps = cpazmal("catalog", "ls", "-c", config, "--kind", "map", "--bbox", 6, 45, 8, 47).stdout
+    assert [line.split()[1] for line in maps.splitlines()] == [
+        *("map_DSC37", "map_DSC37_refined", "map_change", "map_fused")
+    ]
+    version = "map_DSC37@" + maps.splitlines()[0].split()[-1]
+    opened_map = cpazmal("catalog", "open", version, "-c", config).stdout
+    assert "<xarray.Dataset>" in opened_map
+    assert all(Path(url).is_file() for url in opened_map.splitlines()[-3:])
     counted = cpazmal(
         "samples", "-c", config, "--query", "SELECT class, count(*) AS n FROM windows GROUP BY 1"
     ).stdout
@@ -124,6 +132,8 @@ def test_real_sentinel1_scenes_take_the_same_way(shared_data: Path, tmp_path: Pa
         (("train", "--features.window", "8"), 2, "must be odd"),
         (("train", "--featurs.window", "9"), 2, "Did you mean"),
         (("catalog", "show", "map_x", "--workspace", "{tmp}"), 5, "no catalog entry"),
+        (("catalog", "open", "map_x@1a", "--workspace", "{tmp}"), 5, "no version 1a of 'map_x'"),
+        (("catalog", "ls", "--time", "2020-13-01"), 2, "'2020-13-01' is not a day or period"),
         (("samples", "--workspace", "s3://no-such-bucket"), 5, "s3://no-such-bucket"),
     ],
 )

@@ -80,7 +80,7 @@ def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:
 def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
     from cpazmal_scale.mapping.export import to_cog
     from cpazmal_scale.mapping.figures import quicklook
-    from cpazmal_scale.mapping.store import read_recipe
+    from cpazmal_scale.mapping.store import open_map, read_recipe
 
     recipe = read_recipe(made.url)
     stem = made.url.removesuffix(".zarr")
@@ -89,6 +89,7 @@ def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
     facts = {
         "id": made.id,
         "beam": recipe.beam,
+        "bbox": workspace.bbox(open_map(made.url)),
         "start": str(min(recipe.dates))[:10],
         "end": str(max(recipe.dates))[:10],
         "shape": list(made.shape),
@@ -97,6 +98,5 @@ def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
     }
     path = storage.join("maps", f"{made.id}.zarr")
     latest = Entry(catalog.entry_name("map", label), "map", path, facts)
-    kept = Entry(f"{latest.name}_{made.id[:8]}", "map", path, facts)
-    catalog.publish(config.workspace, latest, kept)
+    catalog.publish(config.workspace, latest, latest.version())
     return latest

@@ -1,0 +1,48 @@
+"""The index of a workspace, in the form that intake opens in one line.
+
+Addresses are relative to the catalog and nothing in it is secret: credentials come from the
+reader's environment.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cpazmal_scale.catalog.records import Entry
+
+CODED = ("class", "n_valid_dates")
+"""Variables of a map that stay whole numbers when it is opened."""
+
+
+def as_yaml(products: list[Entry]) -> bytes:
+    """An intake catalog of the products; equal products, equal bytes."""
+    import yaml
+    from intake.readers.entry import Catalog
+
+    catalog = Catalog(metadata={"project": "cpazmal-scale"})
+    for product in products:
+        # `catalog[name] = reader` would leave the name out of `list(catalog)`.
+        catalog.give_name(catalog.add_entry(_reader(product)), product.name)
+    # Opening adds these, and saving them would write the reader's credentials.
+    for own in ("CATALOG_DIR", "CATALOG_PATH", "STORAGE_OPTIONS"):
+        catalog.user_parameters.pop(own, None)
+    return yaml.safe_dump(catalog.to_dict(), sort_keys=True).encode()
+
+
+def _reader(product: Entry) -> Any:
+    from intake.readers.datatypes import CatalogFile, Parquet, Zarr
+    from intake.readers.readers import PandasParquet, XArrayDatasetReader, YAMLCatalogReader
+
+    url = f"{{CATALOG_DIR}}/{product.path}"
+    metadata = {"kind": product.kind, **product.metadata}
+    if product.kind == "catalog":
+        return YAMLCatalogReader(CatalogFile(url), metadata=metadata)
+    if product.kind == "samples":
+        return PandasParquet(Parquet(url), metadata=metadata)
+    options: dict[str, Any] = {"consolidated": product.kind == "cube"}
+    if product.kind == "map":
+        options["mask_and_scale"] = dict.fromkeys(CODED, False)
+    reader = XArrayDatasetReader(
+        Zarr(url), metadata=metadata, chunks={}, decode_coords="all", **options
+    )
+    return reader.sortby("time") if product.kind == "cube" else reader

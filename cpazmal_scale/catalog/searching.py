@@ -1,0 +1,166 @@
+"""Find products by name, version, class, beam, time and place, and open them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from cpazmal_scale import storage
+from cpazmal_scale.catalog.records import Entry, Kind, catalog_url, entries, read_record
+from cpazmal_scale.errors import ConfigError, StoreMissing
+
+if TYPE_CHECKING:
+    from intake.readers.entry import Catalog
+
+
+Box = tuple[float, float, float, float]
+Period = tuple[date | None, date | None]
+
+
+def entry(workspace: str, name: str) -> Entry:
+    """One published product.
+
+    Args:
+        workspace: folder or bucket URL.
+        name: `map_DSC37`, the latest; `map_DSC37@1a2b`, the version whose identity begins so;
+            `mont_blanc/map_DSC37`, one of a nested catalog.
+
+    Raises:
+        StoreMissing: the catalog has no such entry or version.
+        ConfigError: several versions begin so.
+    """
+    head, _, rest = name.partition("/")
+    if rest:
+        nested = entry(workspace, head)
+        return _below(nested, entry(_folder(workspace, nested), rest))
+    plain, _, identity = name.partition("@")
+    if identity:
+        return _version(workspace, plain, identity)
+    found = read_record(workspace, f"{name}.json") if name.isidentifier() else None
+    if found is None:
+        raise StoreMissing(
+            f"no catalog entry {name!r}",
+            where=workspace,
+            remedy="`cpazmal catalog ls` shows what there is",
+        )
+    return found
+
+
+def search(
+    workspace: str,
+    *,
+    kind: Kind | None = None,
+    beam: str | None = None,
+    time: Period | None = None,
+    bbox: Box | None = None,
+    versions: bool = False,
+) -> list[Entry]:
+    """Products that meet every condition given, those of nested catalogs too.
+
+    Args:
+        workspace: folder or bucket URL.
+        kind: class of product.
+        beam: viewing geometry.
+        time: first and last day; a product whose period overlaps is found. None: open.
+        bbox: west, south, east, north in degrees; a product that overlaps is found.
+        versions: also the names of single versions, not only the latest.
+    """
+    return [
+        e
+        for e in _walk(workspace)
+        if kind in (None, e.kind)
+        and beam in (None, e.metadata.get("beam"))
+        and (versions or not e.is_version)
+        and (time is None or _meets_period(e, time))
+        and (bbox is None or _meets_box(e, bbox))
+    ]
+
+
+def open_catalog(workspace: str) -> Catalog:
+    """The workspace's intake catalog.
+
+    Raises:
+        StoreMissing: nothing was published there.
+    """
+    import intake
+
+    url = catalog_url(workspace)
+    if not storage.exists(url):
+        raise StoreMissing(
+            "no catalog here", where=url, remedy="run `cpazmal run` or check the workspace"
+        )
+    return intake.open_catalog(url)
+
+
+def read(workspace: str, name: str) -> Any:
+    """What a name stands for, through intake: a lazy Dataset, a DataFrame, or a nested catalog.
+
+    Raises:
+        StoreMissing: the catalog has no such entry.
+    """
+    found = entry(workspace, name)
+    *above, own = found.name.split("/")
+    catalog = open_catalog(workspace)
+    for nested in above:
+        catalog = catalog[nested].read()
+    return catalog[own].read()
+
+
+def _version(workspace: str, name: str, identity: str) -> Entry:
+    found = {}
+    for product in entries(workspace):
+        if product.id.startswith(identity) and (
+            product.name == name or (product.is_version and product.name[:-9] == name)
+        ):
+            found[product.id] = product
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise ConfigError(
+            f"several versions of {name} begin with {identity}",
+            where=workspace,
+            remedy=f"give more digits: {', '.join(sorted(found))}",
+        )
+    raise StoreMissing(
+        f"no version {identity} of {name!r}",
+        where=workspace,
+        remedy="`cpazmal catalog ls --versions` shows what there is",
+    )
+
+
+def _walk(workspace: str) -> Iterator[Entry]:
+    for found in entries(workspace):
+        yield found
+        if found.kind == "catalog":
+            for product in _walk(_folder(workspace, found)):
+                yield _below(found, product)
+
+
+def _folder(workspace: str, nested: Entry) -> str:
+    return storage.join(workspace, nested.path.rpartition("/")[0])
+
+
+def _below(nested: Entry, product: Entry) -> Entry:
+    """A nested catalog's product as the catalog above sees it."""
+    folder = nested.path.rpartition("/")[0]
+    name = f"{nested.name}/{product.name}"
+    return replace(product, name=name, path=storage.join(folder, product.path))
+
+
+def _meets_period(product: Entry, period: Period) -> bool:
+    first, last = product.metadata.get("start"), product.metadata.get("end")
+    if first is None or last is None:
+        return False
+    after, before = period
+    return (after is None or str(last) >= after.isoformat()) and (
+        before is None or str(first) <= before.isoformat()
+    )
+
+
+def _meets_box(product: Entry, box: Box) -> bool:
+    if "bbox" not in product.metadata:
+        return False
+    west, south, east, north = product.metadata["bbox"]
+    return bool(west <= box[2] and box[0] <= east and south <= box[3] and box[1] <= north)

@@ -1,0 +1,121 @@
+"""The verbs of `cpazmal catalog`: what a workspace holds, shown, opened and withdrawn."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from cpazmal_scale.catalog import Kind
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.console import COMMAND, say
+from cpazmal_scale.errors import ConfigError
+
+Workspace = Annotated[str, COMMAND]
+DEFAULT: str = RunConfig().workspace
+
+catalog_app = App(
+    name="catalog", help="What a workspace holds.", default_parameter=Parameter(negative=())
+)
+
+
+@catalog_app.command
+def ls(
+    *,
+    workspace: Workspace = DEFAULT,
+    kind: Kind | None = None,
+    beam: str | None = None,
+    time: str | None = None,
+    bbox: tuple[float, float, float, float] | None = None,
+    versions: bool = False,
+) -> None:
+    """List the products of a workspace and of the workspaces nested in it.
+
+    Args:
+        workspace: folder or bucket URL.
+        kind: only this class of product.
+        beam: only this viewing geometry.
+        time: only products of a day, 2020-03-01, or period, 2020-03-01/2020-06-30, 2020-03-01/..
+        bbox: only products that overlap west south east north, in degrees.
+        versions: also each single version, not only the latest.
+    """
+    from cpazmal_scale import catalog
+    from cpazmal_scale.workspace import line
+
+    period = None if time is None else _period(time)
+    found = catalog.search(
+        workspace, kind=kind, beam=beam, time=period, bbox=bbox, versions=versions
+    )
+    say("\n".join(map(line, found)) or f"nothing of this kind published in {workspace}")
+
+
+@catalog_app.command
+def show(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
+    """Show what is known of one product, and the lines that open it.
+
+    Args:
+        name: its name in the catalog; `name@identity` for a version, `nested/name` below.
+        workspace: folder or bucket URL.
+    """
+    from cpazmal_scale import catalog
+    from cpazmal_scale.workspace import describe
+
+    say(describe(catalog.entry(workspace, name), workspace))
+
+
+@catalog_app.command(name="open")
+def open_(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
+    """Open a product and print its dimensions and variables, and the files to look at.
+
+    Args:
+        name: its name in the catalog; `name@identity` for a version, `nested/name` below.
+        workspace: folder or bucket URL.
+    """
+    from cpazmal_scale import catalog
+    from cpazmal_scale.workspace import pictures
+
+    say(repr(catalog.read(workspace, name)))
+    for url in pictures(workspace, catalog.entry(workspace, name)):
+        say(url)
+
+
+@catalog_app.command
+def add(folder: str, /, *, workspace: Workspace = DEFAULT) -> None:
+    """Nest the catalog of a workspace in the catalog of the folder above it.
+
+    Args:
+        folder: where the workspace is, below `workspace`.
+        workspace: folder or bucket URL of the catalog above.
+    """
+    from cpazmal_scale import catalog
+    from cpazmal_scale.workspace import line
+
+    say(line(catalog.add_workspace(workspace, folder)))
+
+
+@catalog_app.command
+def rm(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
+    """Take a name out of the catalog; the data stay.
+
+    Args:
+        name: its name in the catalog; `name@identity` for a version.
+        workspace: folder or bucket URL.
+    """
+    from cpazmal_scale import catalog
+
+    gone = catalog.withdraw(workspace, name)
+    say(f"{gone.name} is no longer in the catalog; its data stay in {gone.path}")
+
+
+def _period(text: str) -> tuple[date | None, date | None]:
+    first, _, last = text.partition("/")
+    try:
+        days = [None if day == ".." else date.fromisoformat(day) for day in (first, last or first)]
+    except ValueError:
+        raise ConfigError(
+            f"{text!r} is not a day or period",
+            where="--time",
+            remedy="write 2020-03-01, 2020-03-01/2020-06-30 or ../2020-06-30",
+        ) from None
+    return days[0], days[1]
