@@ -222,6 +222,9 @@ class Classify(Section):
     reject: float | None = Field(None, gt=0)
     """Pixels farther from every class than this multiple of the within-class distance are rejected
     (254)."""
+    outlines: str | None = None
+    """Vector file of glacier outlines: only what is inside is mapped, and only blocks that hold
+    some of it are computed; none: every pixel."""
     block: int | None = Field(None, ge=16)
     """Edge of a block in pixels, rounded up to whole chunks; none: as large as fits a worker.
     The map does not depend on it."""

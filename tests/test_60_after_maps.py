@@ -30,6 +30,7 @@ from cpazmal_scale.mapping.palette import colours, rgb, shows_change
 from cpazmal_scale.mapping.pixels import NOTHING, empty_products
 from cpazmal_scale.mapping.plan import Block, plan
 from cpazmal_scale.mapping.posterior import decide_again
+from cpazmal_scale.mapping.source import open_source
 from cpazmal_scale.mapping.store import publish, write_template
 from cpazmal_scale.mapping.zones import write_table, zonal
 
@@ -318,22 +319,24 @@ def test_outlines_that_cannot_be_used(pair, glaciers, tmp_path) -> None:
             step(config, pair[0])
     (tmp_path / "broken.gpkg").write_bytes(b"not a file")
     with pytest.raises(SampleError, match="not a vector file"):
-        read_outlines(f"{tmp_path}/broken.gpkg", pair[0])
+        read_outlines(f"{tmp_path}/broken.gpkg", open_source(pair[0]))
     with pytest.raises(SampleError, match="no column `nom`"):
-        read_outlines(glaciers, pair[0], "nom")
+        read_outlines(glaciers, open_source(pair[0]), "nom")
     table = geopandas.read_file(glaciers)
     table[table["RGI_ID"] == "far"].to_file(tmp_path / "far.gpkg")
     with pytest.raises(SampleError, match="no outline covers a pixel"):
-        read_outlines(f"{tmp_path}/far.gpkg", pair[0])
+        read_outlines(f"{tmp_path}/far.gpkg", open_source(pair[0]))
     table.set_geometry(table.geometry.representative_point()).to_file(tmp_path / "points.gpkg")
     with pytest.raises(SampleError, match="no polygon"):
-        read_outlines(f"{tmp_path}/points.gpkg", pair[0])
-    assert read_outlines(glaciers, pair[0], "other").table["zone"].tolist() == [*"01234"]
+        read_outlines(f"{tmp_path}/points.gpkg", open_source(pair[0]))
+    assert read_outlines(glaciers, open_source(pair[0]), "other").table["zone"].tolist() == [
+        *"01234"
+    ]
     assert not (tmp_path / "maps").exists()
 
 
 def test_drawing_does_not_depend_on_the_block(pair, glaciers) -> None:
-    outlines = read_outlines(glaciers, pair[0])
+    outlines = read_outlines(glaciers, open_source(pair[0]))
     whole = outlines.inside(Block(0, SHAPE[0], 0, SHAPE[1]))
     part = Block(32, 64, 32, 96)
     np.testing.assert_array_equal(outlines.inside(part), whole[32:64, 32:96])

@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
+    from cpazmal_scale.mapping.outlines import Outlines
 
-def classify_block(block: Block, *, cube_url: str, model_url: str, map_url: str) -> dict[str, Any]:
+
+def classify_block(
+    block: Block, *, cube_url: str, model_url: str, map_url: str, outlines_url: str | None = None
+) -> dict[str, Any]:
     """Compute one block of a map, write it, and then its record.
 
     Everything is opened by its address, once per process. The block's arrays are whole chunks of
@@ -49,19 +53,21 @@ def classify_block(block: Block, *, cube_url: str, model_url: str, map_url: str)
     Raises:
         CubeDamaged: a chunk of the cube cannot be decoded.
         ModelMismatch: the model at this address is another than the map's.
+        SampleError: the outlines are others than the map's.
     """
     began = time.perf_counter()
     known = records.find(map_url, block)
     if known is not None:  # by a worker that died before it could tell
         return known
-    job = _open(cube_url, model_url, map_url)
+    job = _open(cube_url, model_url, map_url, outlines_url)
     seconds: Counter[str] = Counter()
     seconds["open"] = time.perf_counter() - began  # type: ignore[assignment]
     products = empty_products(len(job.classes), block.y1 - block.y0, block.x1 - block.x0)
+    inside = None if job.outlines is None else job.outlines.inside(block)
     for strip in strips(job.reader, block, job.halo):
         seconds["read"] += strip.seconds  # type: ignore[assignment]
         seconds["wait"] += strip.waited  # type: ignore[assignment]
-        _classify_strip(job, strip, strip.y - block.y0, products, seconds)
+        _classify_strip(job, strip, strip.y - block.y0, products, inside, seconds)
     writing = time.perf_counter()
     ys, xs = slice(block.y0, block.y1), slice(block.x0, block.x1)
     for name, values in products.items():
@@ -92,12 +98,14 @@ class _Job:
     classes: tuple[str, ...]
     row_areas: NDArray[np.float64]
     halo: int
+    outlines: Outlines | None
 
 
 @lru_cache(maxsize=2)
-def _open(cube_url: str, model_url: str, map_url: str) -> _Job:
+def _open(cube_url: str, model_url: str, map_url: str, outlines_url: str | None) -> _Job:
     import zarr
 
+    from cpazmal_scale.mapping.outlines import MapGrid, known_outlines
     from cpazmal_scale.model import open_model
 
     recipe, model = read_recipe(map_url), open_model(model_url)
@@ -109,22 +117,30 @@ def _open(cube_url: str, model_url: str, map_url: str) -> _Job:
         )
     group = zarr.open_group(storage.zarr_store(map_url), mode="r+", use_consolidated=True)
     arrays: dict[str, Any] = {name: group[name] for name in empty_products(1, 1, 1)}
-    reference = dict(group["spatial_ref"].attrs)
-    transform = [float(part) for part in str(reference["GeoTransform"]).split()]
+    chunk = max(arrays["class"].chunks)
+    grid = MapGrid.of(group["spatial_ref"].attrs, arrays["class"].shape, chunk)
+    outlines = outlines_url and known_outlines(outlines_url, grid, None, recipe.outlines)
     return _Job(
         ChunkReader.open(cube_url, recipe.polarisations, recipe.dates),
         PixelClassifier.of(model, recipe),
         arrays,
         recipe.classes,
-        row_areas(str(reference["crs_wkt"]), transform, arrays["class"].shape[0]),
+        row_areas(grid.crs, grid.transform, grid.shape[0]),
         model.features.window // 2,
+        outlines or None,
     )
 
 
 def _classify_strip(
-    job: _Job, strip: Strip, top: int, products: Products, seconds: Counter[str]
+    job: _Job,
+    strip: Strip,
+    top: int,
+    products: Products,
+    inside: NDArray[np.bool_] | None,
+    seconds: Counter[str],
 ) -> None:
-    """Fill the products from row `top` on, tile by tile."""
+    """Fill the products from row `top` on, tile by tile, where they are `inside` the outlines."""
+    blank = empty_products(len(job.classes), 1, 1)
     around = 2 * job.halo
     height, width = strip.mask.shape[1] - around, strip.mask.shape[2] - around
     for y in range(0, height, TILE[0]):
@@ -132,12 +148,13 @@ def _classify_strip(
             h, w = min(TILE[0], height - y), min(TILE[1], width - x)
             there = (..., slice(top + y, top + y + h), slice(x, x + w))
             here = (..., slice(y, y + h + around), slice(x, x + w + around))
-            job.classifier.classify(
-                strip.power[here],
-                strip.mask[here],
-                {name: values[there] for name, values in products.items()},
-                seconds,
-            )
+            if inside is not None and not inside[there].any():
+                continue
+            tile = {name: values[there] for name, values in products.items()}
+            job.classifier.classify(strip.power[here], strip.mask[here], tile, seconds)
+            if inside is not None:
+                for name, values in tile.items():
+                    np.copyto(values, blank[name], where=~inside[there])
 
 
 def tally(

@@ -18,7 +18,7 @@ def card(plan: MapPlan) -> str:
         ("cube", f"{recipe.cube}, {recipe.beam}"),
         ("dates", f"{len(recipe.dates)}, {recipe.dates[0][:10]} to {recipe.dates[-1][:10]}"),
         ("channels", f"{', '.join(recipe.polarisations)}; classes {', '.join(recipe.classes)}"),
-        ("grid", f"{height} × {width} = {plan.pixels / 1e6:.3g} Mpx"),
+        ("grid", f"{height} × {width} = {height * width / 1e6:.3g} Mpx{_outlined(plan)}"),
         ("blocks", f"{len(plan.blocks)} of {plan.block} × {plan.block} on {workers}"),
         ("reads", f"{amount(plan.bytes_read)} (uncompressed, halos included)"),
         ("writes", f"{amount(plan.bytes_written)} (uncompressed)"),
@@ -27,6 +27,13 @@ def card(plan: MapPlan) -> str:
         ("time", f"about {duration(plan.seconds)}"),
     ]
     return "\n".join(f"{name:<9}{text}" for name, text in lines)
+
+
+def _outlined(plan: MapPlan) -> str:
+    """How much of the grid is computed, where outlines say so."""
+    if plan.outlines_url is None:
+        return ""
+    return f", {plan.pixels / 1e6:.3g} Mpx in blocks that {plan.outlines_url} touches"
 
 
 def amount(size: float) -> str:

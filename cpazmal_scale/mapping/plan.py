@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from cpazmal_scale.mapping.outlines import MapGrid, Outlines
     from cpazmal_scale.model import Model
 
 LARGEST_MAP_CHUNK = 512
@@ -25,6 +26,8 @@ TILE = (32, 512)
 """Rows and columns computed together: their series stay in the last-level cache."""
 BASE_MEMORY = 420 << 20
 """Resident size of a worker with all libraries loaded and kernels compiled."""
+START_SECONDS = 5.0
+"""Until workers run, libraries are loaded and kernels compiled."""
 CHUNKS_IN_FLIGHT = 16
 """Chunks that are fetched and decoded at once."""
 
@@ -54,13 +57,15 @@ class MapPlan:
 
     `chunk` is the edge of the map's chunks, `block` that of the blocks, `cube_chunk` that of the
     cube's chunks, all in pixels; sizes are bytes, `memory` and `memory_limit` those of one worker;
-    `cells` counts evaluations of the DTW recursion.
+    `cells` counts evaluations of the DTW recursion. With outlines, `blocks` are those that hold
+    some of what is inside.
     """
 
     id: str
     url: str
     cube_url: str
     model_url: str
+    outlines_url: str | None
     recipe: Recipe
     shape: tuple[int, int]
     cube_chunk: int
@@ -76,15 +81,15 @@ class MapPlan:
 
     @property
     def pixels(self) -> int:
-        """Pixels of the grid."""
-        return self.shape[0] * self.shape[1]
+        """Pixels of all blocks."""
+        return sum(block.pixels for block in self.blocks)
 
     @property
     def seconds(self) -> float:
         """Rough time on cores like those the constants were measured on."""
         samples = self.pixels * len(self.recipe.dates) * len(self.recipe.polarisations)
         work = self.bytes_read / 3.5e8 + samples * 4e-8 + self.cells / 4e9 + self.pixels * 1e-6
-        return work / max(1, min(self.workers, len(self.blocks)))
+        return START_SECONDS + work / max(1, min(self.workers, len(self.blocks)))
 
     def card(self) -> str:
         """The plan as a few lines of text."""
@@ -106,30 +111,34 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
     Raises:
         PlanRefused: a block does not fit the memory of a worker.
         ModelMismatch: the cube lacks the model's polarisations, or dates in this period.
+        SampleError: the outlines cannot be used, or cover no pixel.
         StoreMissing: there is no such model or cube.
     """
     from cpazmal_scale.cube.open import open_cube
+    from cpazmal_scale.mapping.outlines import MapGrid
     from cpazmal_scale.model import open_model
 
     model = open_model(model_url)
     cube = open_cube(cube_url, start=config.start, end=config.end)
-    recipe = _recipe(config, model, cube, cube_url)
-    limits = model.limits(cube["time"].values.astype("datetime64[s]"))
     shape = (int(cube.sizes["y"]), int(cube.sizes["x"]))
     cube_chunk = int(cube.attrs["chunk"])
     chunk = min(cube_chunk, LARGEST_MAP_CHUNK)
+    outlines = _outlines(config, MapGrid.of(cube["spatial_ref"].attrs, shape, chunk))
+    recipe = _recipe(config, model, cube, cube_url, None if outlines is None else outlines.digest)
+    limits = model.limits(cube["time"].values.astype("datetime64[s]"))
     workers = workers_of(config.cluster)
     limit = block_memory(config.cluster)
     sizes = _Sizes(shape, recipe, cube_chunk, model.features.window // 2)
     wanted = block or config.classify.block
     edge = math.ceil(wanted / chunk) * chunk if wanted else _edge(sizes, chunk, limit, workers)
-    blocks = tuple(cut(shape, edge))
+    blocks = tuple(b for b in cut(shape, edge) if outlines is None or outlines.touches(b))
     map_id = identity("map", __version__, recipe.model_dump(mode="json", exclude={"cube"}))
     made = MapPlan(
         id=map_id,
         url=storage.join(storage.absolute(config.workspace), "maps", f"{map_id}.zarr"),
         cube_url=storage.absolute(cube_url),
         model_url=storage.absolute(model_url),
+        outlines_url=None if outlines is None else storage.absolute(str(config.classify.outlines)),
         recipe=recipe,
         shape=shape,
         cube_chunk=cube_chunk,
@@ -137,9 +146,9 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
         block=edge,
         blocks=blocks,
         bytes_read=sum(sizes.read(block) for block in blocks),
-        bytes_written=shape[0] * shape[1] * sizes.bytes_out,
-        cells=_cells(model, limits, shape),
-        memory=sizes.memory(blocks[0]),
+        bytes_written=sum(block.pixels for block in blocks) * sizes.bytes_out,
+        cells=_cells(model, limits, sum(block.pixels for block in blocks)),
+        memory=max(sizes.memory(block) for block in blocks),
         memory_limit=limit,
         workers=workers,
     )
@@ -156,7 +165,17 @@ def cut(shape: tuple[int, int], edge: int) -> list[Block]:
     ]
 
 
-def _recipe(config: RunConfig, model: Model, cube: xr.Dataset, cube_url: str) -> Recipe:
+def _outlines(config: RunConfig, grid: MapGrid) -> Outlines | None:
+    from cpazmal_scale.mapping.outlines import read_outlines
+
+    if config.classify.outlines is None:
+        return None
+    return read_outlines(config.classify.outlines, grid)
+
+
+def _recipe(
+    config: RunConfig, model: Model, cube: xr.Dataset, cube_url: str, outlines: str | None
+) -> Recipe:
     missing = [name for name in model.polarisations if name not in cube.data_vars]
     if missing:
         raise ModelMismatch(
@@ -181,14 +200,15 @@ def _recipe(config: RunConfig, model: Model, cube: xr.Dataset, cube_url: str) ->
         classes=model.classes,
         decision=config.classify.decision,
         reject=config.classify.reject,
+        outlines=outlines,
         features=model.features,
     )
 
 
-def _cells(model: Model, limits: NDArray[np.int32], shape: tuple[int, int]) -> int:
+def _cells(model: Model, limits: NDArray[np.int32], pixels: int) -> int:
     classes, centroids, features, _ = model.classifier.barycenters_.shape
     band = int((limits[:, 1] - limits[:, 0]).sum())
-    return int(shape[0] * shape[1] * classes * centroids * features * band)
+    return int(pixels * classes * centroids * features * band)
 
 
 class _Sizes(NamedTuple):

@@ -35,5 +35,7 @@ class Recipe(BaseModel):
     """How distances become a class."""
     reject: float | None
     """Largest distance to a class, in units of the within-class distance."""
+    outlines: str | None = None
+    """Identity of the outlines that the map keeps to."""
     features: Features
     """How windows become series; the model's own."""

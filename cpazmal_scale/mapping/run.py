@@ -29,9 +29,9 @@ Progress = Callable[[int, int], None]
 class MapResult:
     """A finished map.
 
-    `pixels` have a class; `seconds` is the wall time of this call, `stages` the blocks' own seconds
-    by stage over all calls; `blocks_executed` were computed by this call, `blocks_skipped` before;
-    `peak_memory` is that of the largest worker, in bytes.
+    `pixels` have a class, `computed` lie in blocks; `seconds` is the wall time of this call,
+    `stages` the blocks' own seconds by stage over all calls; `blocks_executed` were computed by
+    this call, `blocks_skipped` before; `peak_memory` is that of the largest worker, in bytes.
     """
 
     id: str
@@ -39,6 +39,7 @@ class MapResult:
     shape: tuple[int, int]
     classes: tuple[str, ...]
     pixels: int
+    computed: int
     seconds: float
     workers: int
     stages: dict[str, float]
@@ -48,13 +49,13 @@ class MapResult:
     pixels_by_class: dict[str, int]
     square_metres: dict[str, float]
     pixels_per_second: float
-    """Grid pixels per second of wall time: of this call or, if it had nothing to do, of the one
-    that finished the map."""
+    """Pixels of blocks per second of wall time: of this call or, if it had nothing to do, of the
+    one that finished the map."""
 
     @property
     def pixels_per_second_per_core(self) -> float:
-        """Grid pixels per second that a block is being computed."""
-        return self.shape[0] * self.shape[1] / max(self.stages["all"], 1e-9)
+        """Pixels of blocks per second that one is being computed."""
+        return self.computed / max(self.stages["all"], 1e-9)
 
     def __str__(self) -> str:
         rows = [
@@ -134,7 +135,11 @@ def _compute(
     made: MapPlan, left: list[Block], executor: Executor, progress: Progress | None
 ) -> dict[Block, dict[str, Any]]:
     job = functools.partial(
-        classify_block, cube_url=made.cube_url, model_url=made.model_url, map_url=made.url
+        classify_block,
+        cube_url=made.cube_url,
+        model_url=made.model_url,
+        map_url=made.url,
+        outlines_url=made.outlines_url,
     )
     return run_blocks(job, made.blocks, left, executor, progress, where=made.url)
 
@@ -213,6 +218,7 @@ def _result(made: MapPlan, summary: dict[str, Any], executed: int, began: float)
         shape=made.shape,
         classes=classes,
         pixels=int(sum(pixels[code] for code in classes)),
+        computed=made.pixels,
         seconds=time.perf_counter() - began,
         workers=int(summary["workers"]),
         stages=stages,

@@ -67,8 +67,8 @@ def zonal(
         raise ConfigError(
             "no outlines are given", where="after.outlines", remedy="name a vector file"
         )
-    outlines = read_outlines(config.after.outlines, map_url, config.after.zone)
     source = open_source(map_url)
+    outlines = read_outlines(config.after.outlines, source, config.after.zone)
     edge = -(-(block or _EDGE) // source.chunk) * source.chunk
     blocks = list(cut(source.shape, edge))
     job = functools.partial(

@@ -158,7 +158,7 @@ def _by_zone(
     from cpazmal_scale.mapping.outlines import read_outlines
     from cpazmal_scale.mapping.zones import zonal
 
-    outlines = read_outlines(str(config.after.outlines), source.url, config.after.zone)
+    outlines = read_outlines(str(config.after.outlines), source, config.after.zone)
     inside = table.sjoin(outlines.table, predicate="within")
     rows = []
     for zone in zonal(config, source.url, progress=progress).to_dict("records"):
