@@ -124,6 +124,7 @@ def simulate(
     end: date | None = None,
     beams: tuple[Literal["DSC37", "ASC45", "ASC54"], ...] = ("DSC37", "ASC45", "ASC54"),
     grid: Literal["utm", "authors"] = "utm",
+    level1b: bool = False,
 ) -> None:
     """Write a simulated campaign: scenes, acquisition table, truth, polygons and a run.yaml.
 
@@ -135,6 +136,7 @@ def simulate(
         end: last day of the calendar; none: its end, December 2022.
         beams: viewing geometries; the first is the one that run.yaml maps.
         grid: UTM at 3 m, or the WGS84 grid of the CPAZMAL authors.
+        level1b: SSC products in slant range instead of calibrated GeoTIFFs.
     """
     from cpazmal_scale.simulate.campaign import campaign
 
@@ -147,6 +149,7 @@ def simulate(
             end=end,
             beams=beams,
             grid=grid,
+            level1b=level1b,
             progress=progress,
         )
     say(str(made))

@@ -14,8 +14,9 @@ from cpazmal_scale.errors import SceneUnreadable
 from cpazmal_scale.scenes import xml
 from cpazmal_scale.scenes.annotation import Annotation
 from cpazmal_scale.scenes.annotation_xml import parse_annotation
-from cpazmal_scale.scenes.geolocation import Geolocation, ecef
+from cpazmal_scale.scenes.geolocation import Geolocation
 from cpazmal_scale.scenes.georef import GeoGrid, parse_georef
+from cpazmal_scale.scenes.orbit import ecef
 from cpazmal_scale.scenes.radiometry import calibrate, noise_beta0, subtracts_noise
 
 KS = 1.04344690525452603e-05

@@ -333,7 +333,7 @@ def speckle(world, ground):
         line, sample = imaging._speckle_axes(world, acquisition, beam)
         top, lines = imaging._reach(line, ground)
         left, samples = imaging._reach(sample, ground)
-        re, im = imaging._speckle(5, acquisition, polarisation, top, left, lines, samples)
+        re, im = imaging.speckle(5, acquisition, polarisation, top, left, lines, samples)
         out = np.empty(ground.shape, np.float32)
         ones = np.ones_like(out)
         kernels.detect(ones, 0, 0, line, sample, re, im, top, left, 0.0, out)

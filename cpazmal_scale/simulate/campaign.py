@@ -10,14 +10,10 @@ from pathlib import Path
 from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.simulate import polygons, tables
 from cpazmal_scale.simulate.grids import GridName, over_massif
-from cpazmal_scale.simulate.products import (
-    SENSOR,
-    Product,
-    Progress,
-    products_of,
-    write_rasters,
-)
+from cpazmal_scale.simulate.level1b import slant_product, write_slant_product
+from cpazmal_scale.simulate.products import SENSOR, Progress, products_of, write_rasters
 from cpazmal_scale.simulate.rasters import TILE
+from cpazmal_scale.simulate.slant import HEIGHT
 from cpazmal_scale.simulate.tables import Acquisition
 from cpazmal_scale.simulate.world import World, make_world
 
@@ -63,6 +59,7 @@ def campaign(
     beams: tuple[str, ...] = ("DSC37", "ASC45", "ASC54"),
     grid: GridName = "utm",
     workspace: str | None = None,
+    level1b: bool = False,
     block: int = 512,
     progress: Progress | None = None,
 ) -> Campaign:
@@ -71,7 +68,8 @@ def campaign(
     Writes `scenes/{asc,dsc}/*.tif` (float32 linear backscatter bands HH[, HV], then the SNAP mask
     0 none, 1 layover, 2 shadow, 3 both; −999 outside the swath), `scenes/acquisitions.csv`,
     `truth.tif` (uint8 1..8, tag `classes`), `dem.tif` (float32 m), `polygons.gpkg` and `run.yaml`.
-    The same seed, size and grid give the same pixels, whatever the block, period or beams.
+    The same seed, size and grid give the same pixels, whatever the block, period or beams. With
+    `level1b` the scenes are SSC products instead, complex images in slant range.
 
     Args:
         folder: Local folder to write into.
@@ -82,6 +80,7 @@ def campaign(
         beams: Viewing geometries among DSC37, ASC45, ASC54; the first rules `run.yaml`.
         grid: `utm` (EPSG:32632, 3 m) or `authors` (EPSG:4326, 2.69494585e-5 degrees).
         workspace: Workspace written into `run.yaml`; none: `run` beside the scenes.
+        level1b: Write SSC products instead of calibrated GeoTIFFs.
         block: Edge of the blocks worked on; memory grows with it, the pixels do not change.
         progress: Called with (done, total), counting the blocks of every file.
 
@@ -97,20 +96,29 @@ def campaign(
     world = make_world(over_massif(grid, shape), seed, beams)
     home = Path(folder)
     products = [
-        product for acquisition in passes for product in products_of(world, acquisition, home)
+        product
+        for acquisition in (() if level1b else passes)
+        for product in products_of(world, acquisition, home)
     ]
-    _refuse_others(home, products)
-    _make_folders(products)
+    slant = [slant_product(one, home, SENSOR) for one in passes if level1b]
+    files = [product.path for product in products] + [product.main for product in slant]
+    _refuse_others(home, files)
+    _make_folders(files)
     labelled = polygons.draw(world)
     with rasterio.Env(GDAL_CACHEMAX=256):
         truth = write_rasters(world, home, products, block, progress)
+    for done, product in enumerate(slant, start=1):
+        write_slant_product(world, product, SENSOR)
+        if progress is not None:
+            progress(done, len(slant))
     labelled.to_file(home / "polygons.gpkg", driver="GPKG", layer="polygons")
     _write_calendar(home / "scenes" / "acquisitions.csv", passes)
-    run = _write_run(home, world, passes, workspace)
+    rules = _level1b_rules(grid) if level1b else {}
+    run = _write_run(home, world, passes, workspace, rules)
     return Campaign(
         folder=home,
         run=run,
-        files=tuple(product.path for product in products),
+        files=tuple(files),
         acquisitions=len(passes),
         size=shape,
         polygons={
@@ -168,8 +176,8 @@ def _refuse_remote(folder: str) -> None:
         )
 
 
-def _make_folders(products: list[Product]) -> None:
-    for folder in {product.path.parent for product in products}:
+def _make_folders(files: list[Path]) -> None:
+    for folder in {path.parent for path in files}:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -180,9 +188,10 @@ def _make_folders(products: list[Product]) -> None:
             ) from None
 
 
-def _refuse_others(home: Path, products: list[Product]) -> None:
-    ours = {product.path for product in products}
-    others = [path for path in sorted((home / "scenes").rglob("*.tif")) if path not in ours]
+def _refuse_others(home: Path, files: list[Path]) -> None:
+    scenes = home / "scenes"
+    found = sorted([*scenes.rglob("*.tif"), *scenes.glob("*/*_SAR__*.xml")])
+    others = [path for path in found if path not in set(files)]
     if others:
         raise ConfigError(
             f"{len(others)} scenes of another campaign, such as {others[0].name}",
@@ -211,8 +220,18 @@ def _write_calendar(path: Path, passes: tuple[Acquisition, ...]) -> None:
             )
 
 
+def _level1b_rules(grid: GridName) -> dict[str, object]:
+    """Settings that bring SSC products onto the grid of the campaign's other files."""
+    presets = {"utm": "utm32n-3m", "authors": "cpazmal"}
+    return {"grid": presets[grid], "level1b": {"height": HEIGHT}}
+
+
 def _write_run(
-    home: Path, world: World, passes: tuple[Acquisition, ...], workspace: str | None
+    home: Path,
+    world: World,
+    passes: tuple[Acquisition, ...],
+    workspace: str | None,
+    rules: dict[str, object],
 ) -> Path:
     """Settings of a run on the first beam, in the period where it has both polarisations if any."""
     import yaml
@@ -228,7 +247,7 @@ def _write_run(
         "start": dual[0].start.date(),
         "end": dual[-1].start.date(),
         "polarisations": list(dual[0].polarisations),
-        "ingest": {"scenes": str(home / "scenes")},
+        "ingest": {"scenes": str(home / "scenes"), **rules},
         "samples": {"polygons": str(home / "polygons.gpkg")},
         "assess": {"truth": str(home / "truth.tif")},
     }

@@ -17,7 +17,8 @@ LAYOVER_DB = 4.0
 NODATA = -999.0
 """The authors' value outside the swath, in every band."""
 
-_RANGE_SPACING, _AZIMUTH_SPACING = 0.77, 0.5
+RANGE_SPACING, AZIMUTH_SPACING = 0.77, 0.5
+"""Distance of image samples, in units of the resolution along range and azimuth."""
 _RANGE_TAPS = (0.17, 1.0, 0.17)
 _AZIMUTH_TAPS = (0.5, 1.0, 0.5)
 
@@ -27,12 +28,12 @@ def image(
 ) -> NDArray[np.float32]:
     """Noise-subtracted linear backscatter (h, w) of one block on one date, no-data included."""
     beam = tables.beams()[acquisition.beam]
-    power = _power(world, block, acquisition, beam, polarisation)
+    power = backscattered(world, block, acquisition, polarisation)
     out = np.empty(block.shape, np.float32)
     line, sample = _speckle_axes(world, acquisition, beam)
     first_line, lines = _reach(line, block)
     first_sample, samples = _reach(sample, block)
-    re, im = _speckle(
+    re, im = speckle(
         world.seed, acquisition, polarisation, first_line, first_sample, lines, samples
     )
     noise = 10 ** (tables.NOISE_FLOOR_DB / 10)
@@ -41,9 +42,11 @@ def image(
     return out
 
 
-def _power(
-    world: World, block: Block, acquisition: Acquisition, beam: Beam, polarisation: str
+def backscattered(
+    world: World, block: Block, acquisition: Acquisition, polarisation: str
 ) -> NDArray[np.float32]:
+    """Linear backscatter (h, w) of one block on one date, without speckle and noise."""
+    beam = tables.beams()[acquisition.beam]
     day = seasons.day_of_year(acquisition.start)
     turn = 2 * np.pi * day / seasons.DAYS
     departure = (
@@ -78,8 +81,8 @@ def _speckle_axes(
     flight, look = viewing.directions(beam)
     down, along = world.grid.pixel
     shift = generator(world.seed, "sampling", acquisition.start.isoformat()).uniform(size=2)
-    azimuth = _AZIMUTH_SPACING * acquisition.resolution_azimuth
-    range_ = _RANGE_SPACING * acquisition.resolution_range
+    azimuth = AZIMUTH_SPACING * acquisition.resolution_azimuth
+    range_ = RANGE_SPACING * acquisition.resolution_range
     line = np.array([shift[0], flight[0] * down / azimuth, flight[1] * along / azimuth])
     sample = np.array([shift[1], look[0] * down / range_, look[1] * along / range_])
     return line, sample
@@ -94,7 +97,7 @@ def _reach(axis: NDArray[np.float64], block: Block) -> tuple[int, int]:
     return first, int(np.floor(places.max())) + 3 - first
 
 
-def _speckle(
+def speckle(
     seed: int,
     acquisition: Acquisition,
     polarisation: str,

@@ -1,0 +1,112 @@
+"""Simulated SSC products: read as they were written, and the same ground as the GeoTIFF scenes."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import uniform_filter
+
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.cube.ingest import cube_url, ingest
+from cpazmal_scale.cube.open import open_cube
+from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.scenes import xml
+from cpazmal_scale.scenes.annotation_xml import parse_annotation
+from cpazmal_scale.scenes.discover import discover
+from cpazmal_scale.scenes.georef import parse_georef
+from cpazmal_scale.scenes.reading import SceneReader
+from cpazmal_scale.simulate.annotation_xml import annotation_document, georef_document
+from cpazmal_scale.simulate.campaign import campaign
+from cpazmal_scale.simulate.grids import over_massif
+from cpazmal_scale.simulate.slant import look
+from cpazmal_scale.simulate.tables import calendar
+
+PERIOD = {"start": date(2020, 1, 1), "end": date(2020, 2, 1)}
+BEAMS = ("DSC37", "ASC45")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same small campaign as SSC products and as calibrated GeoTIFFs."""
+    home = tmp_path_factory.mktemp("campaigns")
+    for name, level1b in (("slant", True), ("ground", False)):
+        campaign(home / name, size=300, beams=BEAMS, level1b=level1b, **PERIOD)
+    return home / "slant", home / "ground"
+
+
+@pytest.mark.parametrize("beam", ["DSC37", "ASC45", "ASC54"])
+def test_annotation_and_grid_are_read_as_written(beam: str) -> None:
+    acquisition = next(one for one in calendar() if one.beam == beam)
+    seen = look(over_massif("utm", (512, 400)), acquisition, "PAZ1", "PAZ1_SAR__SSC")
+    found = parse_annotation(xml.parse(annotation_document(seen.annotation), where="a.xml"))
+    assert found == seen.annotation
+    grid = parse_georef(xml.parse(georef_document(seen.grid), where="g.xml"))
+    for field in fields(grid):
+        mine, theirs = getattr(grid, field.name), getattr(seen.grid, field.name)
+        if isinstance(mine, np.ndarray):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-15, atol=1e-18)
+        else:
+            assert mine == theirs
+    assert found.centre.incidence_angle == pytest.approx(acquisition.incidence_angle, abs=0.1)
+
+
+def test_both_ways_show_the_same_ground(folders: tuple[Path, Path]) -> None:
+    """Slant range, COSAR, noise, calibration and geocoding end where the map scenes began."""
+    slant, ground = (
+        discover(RunConfig.load(folder / "run.yaml").ingest, check=True) for folder in folders
+    )
+    assert len(slant) == len(ground) == 4
+    for one, other in zip(slant, ground, strict=True):
+        assert (one.beam, one.polarisations, one.start) == (
+            other.beam,
+            other.polarisations,
+            other.start,
+        )
+        with SceneReader(one, other.geobox) as reader:
+            mine, _ = reader.read(0, other.geobox.shape[0])
+        with SceneReader(other, other.geobox) as reader:
+            theirs, _ = reader.read(0, other.geobox.shape[0])
+        inside = ~np.isnan(theirs[0])
+        assert not np.isnan(mine[:, inside]).any()
+        for a, b in zip(mine, theirs, strict=True):
+            means = a[inside].mean(), b[inside].mean()
+            assert 10 * np.log10(means[0] / means[1]) == pytest.approx(0, abs=0.4)
+            like = {
+                shift: _likeness(a, np.roll(b, shift, (0, 1)), inside)
+                for shift in ((0, 0), (0, 6), (0, -6), (6, 0), (-6, 0))
+            }
+            assert like[0, 0] > 0.9
+            assert max(like, key=lambda shift: like[shift]) == (0, 0)
+
+
+def _likeness(a: np.ndarray, b: np.ndarray, inside: np.ndarray) -> float:
+    """Correlation of smoothed backscatter in dB."""
+    smooth = [uniform_filter(np.nan_to_num(x), 11)[inside] for x in (a, b)]
+    return float(np.corrcoef(*np.log(np.maximum(smooth, 1e-4)))[0, 1])
+
+
+def test_a_simulated_campaign_of_products_is_ingested(folders: tuple[Path, Path]) -> None:
+    config = RunConfig.load(folders[0] / "run.yaml")
+    report = ingest(config)
+    assert sorted(cube.beam for cube in report.cubes) == sorted(BEAMS)
+    cube = open_cube(cube_url(config.workspace, "DSC37"))
+    assert dict(cube.sizes)["time"] == 2
+    assert cube.attrs["processing"].startswith("not terrain-corrected, geocoded 2000 m")
+    assert all(one.unchanged for one in ingest(config).cubes)
+
+
+def test_the_same_seed_gives_the_same_bytes(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    campaign(tmp_path, size=300, beams=("DSC37",), level1b=True, **PERIOD)
+    for path in sorted((tmp_path / "scenes").rglob("*.*")):
+        other = folders[0] / path.relative_to(tmp_path)
+        if path.suffix in (".cos", ".xml"):
+            assert path.read_bytes() == other.read_bytes(), path.name
+
+
+def test_two_campaigns_are_not_mixed(folders: tuple[Path, Path]) -> None:
+    with pytest.raises(ConfigError, match="another campaign"):
+        campaign(folders[0], size=300, beams=BEAMS, **PERIOD)
