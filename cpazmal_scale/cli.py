@@ -21,6 +21,7 @@ from cpazmal_scale.console import (
     Notes,
     Switch,
     bar,
+    bars,
     complain,
     first_sentence,
     say,
@@ -210,8 +211,8 @@ def train(*, config: Config = DEFAULT) -> None:
     from cpazmal_scale import workspace
     from cpazmal_scale.stages import train as stage
 
-    with bar("learn barycenters") as progress:
-        entry = stage.train(config, progress=progress)
+    with bars("read the windows", "learn barycenters") as (reading, progress):
+        entry = stage.train(config, reading=reading, progress=progress)
     say(workspace.describe(entry, config.workspace))
 
 
@@ -278,8 +279,8 @@ def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
 def _assess(config: RunConfig, seconds: dict[str, float]) -> None:
     from cpazmal_scale.stages import assess as stage
 
-    with bar("cross-validate") as progress:
-        found = stage.assess(config, progress=progress, seconds=seconds)
+    with bars("read the windows", "cross-validate") as (reading, progress):
+        found = stage.assess(config, reading=reading, progress=progress, seconds=seconds)
     say(str(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,13 @@ Switch = Annotated[bool, COMMAND]
 @contextmanager
 def bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar with rate and remaining time, as a function of (done, total)."""
+    with bars(title) as (progress,):
+        yield progress
+
+
+@contextmanager
+def bars(*titles: str) -> Iterator[tuple[Callable[[int, int], None], ...]]:
+    """Progress bars of steps that follow each other; the later ones appear when they begin."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -29,6 +37,7 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
         Progress,
         ProgressColumn,
         Task,
+        TaskID,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -50,12 +59,16 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task(title, total=None)
+        tasks = [
+            shown.add_task(title, total=None, start=not place, visible=not place)
+            for place, title in enumerate(titles)
+        ]
 
-        def progress(done: int, total: int) -> None:
-            shown.update(task, completed=done, total=total)
+        def update(task: TaskID, done: int, total: int) -> None:
+            shown.start_task(task)
+            shown.update(task, completed=done, total=total, visible=True)
 
-        yield progress
+        yield tuple(functools.partial(update, task) for task in tasks)
 
 
 def say(text: str) -> None:

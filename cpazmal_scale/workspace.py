@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import catalog, storage
@@ -105,6 +107,23 @@ def _co_and_cross(present: tuple[str, ...]) -> tuple[str, ...]:
     co = next((name for name in present if name[0] == name[1]), present[0])
     cross = [name for name in present if name[0] == co[0] and name != co]
     return (co, *cross[:1])
+
+
+@contextmanager
+def shared(config: RunConfig) -> Iterator[str | None]:
+    """A folder for arrays that workers of other processes need, gone at the end of the block.
+
+    None where the run's workers are threads of this process.
+    """
+    if config.cluster.kind in ("serial", "threads"):
+        yield None
+        return
+    url = storage.join(storage.absolute(config.workspace), "shared", uuid.uuid4().hex)
+    try:
+        yield url
+    finally:
+        if storage.exists(url):
+            storage.remove(url, recursive=True)
 
 
 def publish_cube(config: RunConfig, beam: str) -> Entry:

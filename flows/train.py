@@ -22,7 +22,7 @@ def draw_samples(config: RunConfig) -> dict[str, Any]:
 @stage("learn-barycenters")
 def learn(config: RunConfig) -> dict[str, Any]:
     """Learn barycenters from the windows."""
-    with progress("series read") as update:
+    with progress("averages found") as update:
         return learn_barycenters(config, progress=update).metadata
 
 

@@ -11,6 +11,9 @@ import xarray as xr
 from cpazmal_scale import features, model, storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ModelMismatch, SampleError, StoreError, StoreMissing
+from cpazmal_scale.execute import DaskExecutor, Executor, SerialExecutor, ThreadExecutor
+from cpazmal_scale.model.card import barycenters_figure, card
+from cpazmal_scale.model.learning import Workers
 
 
 def windows(seed: int = 0, classes: str = "AB", per_class: int = 12):
@@ -29,12 +32,19 @@ def windows(seed: int = 0, classes: str = "AB", per_class: int = 12):
     return series, labels, groups
 
 
-def trained(**settings):
+def trained(workers: Workers | None = None, **settings):
     series, labels, groups = windows()
     config = RunConfig.parse(settings)
-    return series, model.train(
-        series, labels, groups, config, polarisations=("HH", "HV"), provenance={"cube": "x"}
+    made = model.train(
+        series,
+        labels,
+        groups,
+        config,
+        polarisations=("HH", "HV"),
+        provenance={"cube": "x"},
+        workers=workers,
     )
+    return series, made
 
 
 @pytest.mark.parametrize("place", ["local", "s3"])
@@ -98,9 +108,99 @@ def test_a_half_written_model_is_no_model(tmp_path) -> None:
 
 def test_figure_draws_every_feature() -> None:
     series, made = trained(train={"barycenters": 2})
-    figure = model.barycenters_figure(
+    figure = barycenters_figure(
         made, series, np.repeat(["A", "B"], 12), {"A": "tab:red", "B": "tab:blue"}
     )
     assert figure.axes[0].get_title() == "HH  κ₁"
     assert len(figure.axes) == 9
     assert all(len(axis.lines) == 4 for axis in figure.axes)
+
+
+def same(one: model.Model, two: model.Model) -> None:
+    """Everything learnt is equal, bit for bit."""
+    for name in ("barycenters_", "tau_", "mean_", "scale_", "temperature_"):
+        np.testing.assert_array_equal(
+            getattr(one.classifier, name), getattr(two.classifier, name), err_msg=name
+        )
+    assert one.id == two.id
+
+
+class Backwards:
+    """An executor that finishes the last key first."""
+
+    workers = 1
+
+    def run(self, function, keys):
+        for key in reversed(list(keys)):
+            yield key, function(key)
+
+
+@pytest.mark.parametrize("executor", [SerialExecutor(), ThreadExecutor(3), Backwards()])
+def test_training_does_not_depend_on_workers(executor: Executor, tmp_path) -> None:
+    told: list[tuple[int, int]] = []
+    workers = Workers(executor, progress=lambda *at: told.append(at))
+    settings = {"train": {"barycenters": 2, "restarts": 3}}
+    _, alone = trained(**settings)
+    same(alone, trained(workers, **settings)[1])
+    same(alone, trained(Workers(executor, str(tmp_path)), **settings)[1])
+    averages = 4 * 2 * 9  # all windows and three held-out folds, classes, features
+    assert told == [(n, averages) for n in range(1, averages + 1)]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.e2e
+def test_workers_of_other_processes_find_the_same_averages(tmp_path) -> None:
+    from distributed import Client, LocalCluster
+
+    seen: list[int] = []
+
+    class Watched(DaskExecutor):
+        def run(self, function, keys):
+            import cloudpickle
+
+            keys = list(keys)
+            seen.extend(len(cloudpickle.dumps((function, key))) for key in keys)
+            return super().run(function, keys)
+
+    dashboard = {"dashboard_address": "127.0.0.1:0"}
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, **dashboard) as cluster,
+        Client(cluster) as client,
+    ):
+        executor = Watched(client, cluster.scheduler_address)
+        same(trained()[1], trained(Workers(executor, str(tmp_path)))[1])
+    assert max(seen) < 2000  # keys and an address; the series are 12 kB
+
+
+def test_a_failed_average_is_raised() -> None:
+    class Failing:
+        workers = 1
+
+        def run(self, _function, keys):
+            for key in keys:
+                yield key, StoreError("the share is gone")
+
+    with pytest.raises(StoreError, match="the share is gone"):
+        trained(Workers(Failing()))
+
+
+def test_card_says_what_the_model_is() -> None:
+    import json
+
+    _, labels, groups = windows()
+    made = trained(dtw={"band_days": 22}, train={"barycenters": 2})[1]
+    told = json.loads(json.dumps(card(made, labels, groups, "a.png")))
+    assert told["id"] == made.id
+    assert told["classes"]["A"] == {
+        "name": "A",
+        "windows": 12,
+        "groups": ["A000", "A001", "A002"],
+    }
+    assert told["band"] == {"days": 22, "samples": None}
+    assert told["barycenters"]["barycenters"] == 2
+    assert set(told["features"]) == set(made.names)
+    assert told["features"]["HH.k1"]["tau"] == made.classifier.tau_[0]
+    held = told["held_out"]
+    assert held["windows"] == 24
+    assert held["log_loss_calibrated"] <= held["log_loss_uncalibrated"]
+    assert held["accuracy"] > 0.9

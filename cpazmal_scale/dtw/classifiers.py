@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -97,7 +98,7 @@ class NearestBarycenter(SeriesClassifier):
     ) -> Self:
         """Learn from series `(N, K, T)` or `(N, T)`, NaN missing, their labels and polygons.
 
-        `run` finds the averages elsewhere, as `average` does here; the result is the same.
+        `run` applies `average` to the keys of the `lesson`, by threads or on other machines.
 
         Raises:
             ValueError: shapes, values or labels that do not fit, a class without any valid date.
@@ -225,8 +226,8 @@ class NearestBarycenter(SeriesClassifier):
         _, features, columns = lesson.values.shape
         size = (len(lesson.parts), len(self.classes_), self.barycenters, features, columns)
         centroids = np.empty(size, np.float32)
-        keys = lesson.keys()
-        found = run(keys) if run else ((key, self.average(lesson, key)) for key in keys)
+        average, keys = partial(self.average, lesson), lesson.keys()
+        found = run(average, keys) if run else ((key, average(key)) for key in keys)
         for (part, c, k), values in found:
             centroids[part, c, :, k] = values
         return centroids

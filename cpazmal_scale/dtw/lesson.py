@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 Key = tuple[int, int, int]
 """Part, class and feature whose series are averaged."""
-Run = Callable[[Iterable[Key]], Iterator[tuple[Key, "NDArray[np.floating]"]]]
-"""Averages `(M, T)` of keys, in any order."""
+Run = Callable[
+    [Callable[[Key], "NDArray[np.float64]"], Sequence[Key]],
+    Iterator[tuple[Key, "NDArray[np.float64]"]],
+]
+"""Applies the function, or one that gives the same, to every key; any order."""
 
 
 class Lesson(NamedTuple):

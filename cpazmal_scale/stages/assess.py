@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -73,6 +72,7 @@ class Assessment:
 def assess(
     config: RunConfig,
     *,
+    reading: Progress | None = None,
     progress: Progress | None = None,
     seconds: Mapping[str, float] | None = None,
 ) -> Assessment:
@@ -80,6 +80,7 @@ def assess(
 
     Args:
         config: the run.
+        reading: called as (chunks read, chunks).
         progress: called as (folds done, folds).
         seconds: wall time of the stages before this one, for the report.
 
@@ -91,7 +92,7 @@ def assess(
     from cpazmal_scale.assess.report import Report, write_report
 
     began = time.perf_counter()
-    series, windows = training_data(config)
+    series, windows = training_data(config, progress=reading)
     validation = _validate(config, _labelled(series, windows), progress)
     stages = {**(seconds or {}), "cross-validation": time.perf_counter() - began}
     result = _finished_map(config)
@@ -111,7 +112,29 @@ def assess(
     )
     url = storage.join(config.workspace, "report.md")
     write_report(url, report)
+    _add_to_card(config, validation)
     return Assessment(url, validation, comparison)
+
+
+def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
+    """Write the figures of the model's method on the card of the latest model, if there is one."""
+    from cpazmal_scale.assess.methods import BY_SETTING
+
+    try:
+        facts = workspace.find(config, "model").metadata
+    except StoreMissing:
+        return
+    if "card" not in facts or facts["samples"] != workspace.find(config, "samples").metadata["id"]:
+        return
+    url = storage.join(config.workspace, facts["card"])
+    card, method = storage.read_json(url), BY_SETTING[config.classify.decision]
+    row = validation.summary().to_dict("index")[method]
+    card.setdefault("assessed", {})[validation.split] = {
+        "method": method,
+        "folds": validation.fold_count,
+        **{str(name): value for name, value in row.items() if "seconds" not in str(name)},
+    }
+    storage.write_json(url, card)
 
 
 def _labelled(series: WindowSeries, windows: pd.DataFrame) -> Labelled:
@@ -126,21 +149,10 @@ def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> 
     from cpazmal_scale.execute import open_executor
 
     trained, tested = _sides(config, known)
-    share = storage.join(storage.absolute(config.workspace), "shared", uuid.uuid4().hex)
-    apart = config.cluster.kind in ("local", "address")
-    try:
-        with open_executor(config.cluster) as executor:
-            return cross_validate(
-                *trained,
-                config,
-                tested=tested,
-                executor=executor,
-                share=share if apart else None,
-                progress=progress,
-            )
-    finally:
-        if apart and storage.exists(share):
-            storage.remove(share, recursive=True)
+    with open_executor(config.cluster) as executor, workspace.shared(config) as share:
+        return cross_validate(
+            *trained, config, tested=tested, executor=executor, share=share, progress=progress
+        )
 
 
 def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | None]:

@@ -7,15 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage, workspace
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.execute import open_executor
 from cpazmal_scale.stages import Progress
 from cpazmal_scale.stages.samples import training_data
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
 
+_MANY = 5000
+"""Windows whose averages take longer than processes take to start."""
 
-def train(config: RunConfig, *, progress: Progress | None = None) -> Entry:
-    """Samples to barycenters: the model and its figure.
+
+def train(
+    config: RunConfig, *, reading: Progress | None = None, progress: Progress | None = None
+) -> Entry:
+    """Samples to barycenters: the model, its card and its figure.
+
+    Args:
+        config: the run.
+        reading: called as (chunks read, chunks).
+        progress: called as (averages found, averages): one per class, feature and held-out fold.
 
     Raises:
         StoreMissing: samples were not drawn.
@@ -23,22 +34,29 @@ def train(config: RunConfig, *, progress: Progress | None = None) -> Entry:
     """
     from cpazmal_scale import model as models
     from cpazmal_scale.mapping.palette import colours
+    from cpazmal_scale.model.card import barycenters_figure, card
+    from cpazmal_scale.model.learning import Workers
 
-    series, windows = training_data(config, progress=progress)
-    labels = windows["class"].tolist()
-    model = models.train(
-        series,
-        labels,
-        windows["group"].tolist(),
-        config,
-        polarisations=workspace.channels(config, workspace.open_period(config)),
-        provenance={"beam": workspace.beam_of(config), "samples": windows.attrs["id"]},
-    )
+    series, windows = training_data(config, progress=reading)
+    labels, groups = windows["class"].tolist(), windows["group"].tolist()
+    where = _workers(config, len(windows))
+    with open_executor(where.cluster) as executor, workspace.shared(where) as share:
+        model = models.train(
+            series,
+            labels,
+            groups,
+            config,
+            polarisations=workspace.channels(config, workspace.open_period(config)),
+            provenance={"beam": workspace.beam_of(config), "samples": windows.attrs["id"]},
+            workers=Workers(executor, share, progress),
+        )
     path = f"models/{model.id}.zarr"
     models.save_model(model, storage.join(config.workspace, path))
-    figure = models.barycenters_figure(model, series, labels, colours(model.classes))
+    figure = barycenters_figure(model, series, labels, colours(model.classes))
     for name in (f"models/{model.id}.png", "barycenters.png"):
         _save_figure(figure, storage.join(config.workspace, name))
+    told = card(model, labels, groups, f"{model.id}.png")
+    storage.write_json(storage.join(config.workspace, f"models/{model.id}.json"), told)
     facts = {
         "classes": list(model.classes),
         "features": list(model.names),
@@ -47,8 +65,16 @@ def train(config: RunConfig, *, progress: Progress | None = None) -> Entry:
         "dates": len(model.dates),
         "samples": windows.attrs["id"],
         "barycenters": config.train.barycenters,
+        "card": f"models/{model.id}.json",
     }
     return workspace.publish(config, "model", model.id, path, facts)
+
+
+def _workers(config: RunConfig, windows: int) -> RunConfig:
+    """The run with threads instead of local processes, if those would take longer to start."""
+    if config.cluster.kind != "local" or windows > _MANY:
+        return config
+    return config.with_values({"cluster": {"kind": "threads"}})
 
 
 def _save_figure(figure: Any, url: str) -> None:

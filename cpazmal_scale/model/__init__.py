@@ -14,10 +14,10 @@ from cpazmal_scale.errors import ModelMismatch, SampleError, StoreError, StoreMi
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from cpazmal_scale.dtw.classifiers import NearestBarycenter
+    from cpazmal_scale.model.learning import Workers
     from cpazmal_scale.samples.series import WindowSeries
 
 _ARRAYS = {
@@ -82,6 +82,7 @@ def train(
     *,
     polarisations: tuple[str, ...],
     provenance: Mapping[str, Any],
+    workers: Workers | None = None,
 ) -> Model:
     """Learn barycenters of labelled windows.
 
@@ -92,6 +93,7 @@ def train(
         config: sections `dtw`, `train`, `classify` and the seed are used.
         polarisations: co-polarised channel, then the cross-polarised one.
         provenance: plain values that describe the samples; part of the model's identity.
+        workers: find the averages; none: one after the other, here.
 
     Raises:
         SampleError: fewer than two classes, or a class without any valid series.
@@ -99,6 +101,7 @@ def train(
     import numpy as np
 
     from cpazmal_scale.dtw.band import season_days
+    from cpazmal_scale.model import learning
 
     if len(set(labels)) < 2:
         raise SampleError(
@@ -107,7 +110,7 @@ def train(
         )
     classifier = new_classifier(config, season_days(series.dates))
     try:
-        classifier.fit(series.values, np.asarray(labels), groups=np.asarray(groups))
+        learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)
     except ValueError as error:
         raise SampleError(str(error), remedy="check the polygons and the period") from None
     facts = {
@@ -230,47 +233,3 @@ def open_model(url: str) -> Model:
             where=url,
             remedy="remove it and train again",
         ) from None
-
-
-def barycenters_figure(
-    model: Model, series: WindowSeries, labels: Sequence[str], colours: Mapping[str, str]
-) -> Figure:
-    """Every feature's barycenters by class, over the middle half of their class's windows.
-
-    Args:
-        model: the trained model.
-        series: the windows it was trained on.
-        labels: class of each window.
-        colours: colour of each class.
-    """
-    import numpy as np
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-    from matplotlib.figure import Figure
-
-    from cpazmal_scale.features import in_words
-
-    rows = -(-len(model.names) // 3)
-    figure = Figure(figsize=(12, 2.6 * rows + 0.6), layout="constrained")
-    axes = figure.subplots(rows, 3, sharex=True, squeeze=False)
-    scale, mean = model.classifier.scale_, model.classifier.mean_
-    days = model.dates.astype("datetime64[s]")
-    for k, (name, axis) in enumerate(zip(model.names, axes.T.flat, strict=False)):
-        for c, code in enumerate(model.classes):
-            members = series.values[np.asarray(labels) == code, k]
-            seen = ~np.isnan(members).all(axis=0)
-            low, high = np.nanpercentile(members[:, seen], (25, 75), axis=0)
-            axis.fill_between(days[seen], low, high, color=colours[code], alpha=0.18, lw=0)
-            for m, values in enumerate(model.classifier.barycenters_[c, :, k]):
-                known = np.where(seen, values * scale[k] + mean[k], np.nan)
-                axis.plot(days, known, color=colours[code], lw=1.8, label=code if m == 0 else None)
-        axis.set_title(in_words(name), fontsize=10)
-        axis.grid(alpha=0.25)
-        locator = AutoDateLocator(minticks=3, maxticks=9)
-        axis.xaxis.set_major_locator(locator)
-        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
-    figure.suptitle(
-        "DTW barycenters by class; bands hold the middle half of the windows", fontsize=12
-    )
-    return figure

@@ -1,0 +1,138 @@
+"""What is known of a model, for people: a JSON card and a picture of its barycenters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale.config import CLASS_NAMES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from cpazmal_scale.model import Model
+    from cpazmal_scale.samples.series import WindowSeries
+
+MISSING = (
+    "a missing date is matched one to one at no cost and the sum scaled by samples / valid samples "
+    "(DTW-AROW); features with fewer than min_dates valid dates do not count"
+)
+LIMITS = (
+    "Every pixel gets one of these classes, whatever it is, unless it is rejected.",
+    "Accuracy holds for polygons like the trained ones, seen by this beam.",
+    "Probabilities were calibrated on polygons held out of training, not on the area mapped.",
+)
+
+
+def card(model: Model, labels: Sequence[str], groups: Sequence[str], figure: str) -> dict[str, Any]:
+    """Plain values that say what a model is, was made from and can be trusted with.
+
+    Args:
+        model: the trained model.
+        labels: class of each training window.
+        groups: polygon of each.
+        figure: name of the picture beside the card.
+    """
+    own = model.classifier
+    settings = own.get_params(deep=False)
+    known, polygons = np.asarray(labels), np.asarray(groups)
+    return {
+        "id": model.id,
+        "kind": "nearest DTW barycenter",
+        "classes": {
+            code: {
+                "name": CLASS_NAMES.get(code, code),
+                "windows": int((known == code).sum()),
+                "groups": sorted(set(polygons[known == code].tolist())),
+            }
+            for code in model.classes
+        },
+        "features": {
+            name: {"mean": float(mean), "scale": float(scale), "tau": float(tau)}
+            for name, mean, scale, tau in zip(
+                model.names, own.mean_, own.scale_, own.tau_, strict=True
+            )
+        },
+        "made_by": model.features.model_dump(mode="json"),
+        "polarisations": list(model.polarisations),
+        "dates": model.dates.astype(str).tolist(),
+        "barycenters": {
+            name: settings[name] for name in ("barycenters", "iterations", "restarts", "seed")
+        },
+        "band": {"days": own.band_days, "samples": own.radius},
+        "missing_dates": {"rule": MISSING, "min_dates": own.min_dates},
+        "decision": {
+            "rule": own.decision,
+            "temperature": float(own.temperature_),
+            "reject": own.reject,
+        },
+        "held_out": _held_out(model),
+        "provenance": dict(model.provenance),
+        "limits": list(LIMITS),
+        "figure": figure,
+    }
+
+
+def _held_out(model: Model) -> dict[str, Any] | None:
+    """How training windows fare against barycenters of other polygons, before and after
+    calibration; none where nothing was held out.
+    """
+    from cpazmal_scale.dtw.decision import NO_CLASS, decide
+
+    own = model.classifier
+    if own.held_out_ is None:
+        return None
+    distances, codes = own.held_out_
+    figures: dict[str, Any] = {"windows": int(codes.size)}
+    for name, temperature in (("uncalibrated", 1.0), ("calibrated", own.temperature_)):
+        made = decide(distances, np.ones(len(distances)), temperature, decision=own.decision)
+        decided = made.index != NO_CLASS
+        chance = made.probability[codes, np.arange(codes.size)][decided].astype(np.float64)
+        figures[f"log_loss_{name}"] = float(-np.log(np.maximum(chance, 1e-4)).mean())
+        figures["accuracy"] = float((made.index == codes).mean())
+    return figures
+
+
+def barycenters_figure(
+    model: Model, series: WindowSeries, labels: Sequence[str], colours: Mapping[str, str]
+) -> Figure:
+    """Every feature's barycenters by class, over the middle half of their class's windows.
+
+    Args:
+        model: the trained model.
+        series: the windows it was trained on.
+        labels: class of each window.
+        colours: colour of each class.
+    """
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.figure import Figure
+
+    from cpazmal_scale.features import in_words
+
+    rows = -(-len(model.names) // 3)
+    figure = Figure(figsize=(12, 2.6 * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, 3, sharex=True, squeeze=False)
+    scale, mean = model.classifier.scale_, model.classifier.mean_
+    days = model.dates.astype("datetime64[s]")
+    for k, (name, axis) in enumerate(zip(model.names, axes.T.flat, strict=False)):
+        for c, code in enumerate(model.classes):
+            members = series.values[np.asarray(labels) == code, k]
+            seen = ~np.isnan(members).all(axis=0)
+            low, high = np.nanpercentile(members[:, seen], (25, 75), axis=0)
+            axis.fill_between(days[seen], low, high, color=colours[code], alpha=0.18, lw=0)
+            for m, values in enumerate(model.classifier.barycenters_[c, :, k]):
+                known = np.where(seen, values * scale[k] + mean[k], np.nan)
+                axis.plot(days, known, color=colours[code], lw=1.8, label=code if m == 0 else None)
+        axis.set_title(in_words(name), fontsize=10)
+        axis.grid(alpha=0.25)
+        locator = AutoDateLocator(minticks=3, maxticks=9)
+        axis.xaxis.set_major_locator(locator)
+        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
+    figure.suptitle(
+        "DTW barycenters by class; bands hold the middle half of the windows", fontsize=12
+    )
+    return figure

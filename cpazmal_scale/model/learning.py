@@ -1,0 +1,85 @@
+"""Averages of a classifier found by workers, one class and feature at a time."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale import storage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.dtw.classifiers import NearestBarycenter
+    from cpazmal_scale.dtw.lesson import Key, Lesson
+    from cpazmal_scale.execute import Executor
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Workers:
+    """Where averages are found; the result does not depend on it."""
+
+    executor: Executor
+    share: str | None = None
+    """Folder (any fsspec URL) where workers of other processes find the series; none: they are
+    threads of this one."""
+    progress: Progress | None = None
+    """Called as (averages found, averages)."""
+
+
+def fit(
+    classifier: NearestBarycenter,
+    values: NDArray[np.float32],
+    labels: NDArray[Any],
+    groups: NDArray[Any],
+    workers: Workers | None = None,
+) -> None:
+    """Fit a classifier on series `(N, K, T)`, its averages found by `workers` if given.
+
+    Raises:
+        ValueError: as `NearestBarycenter.fit`.
+    """
+    if workers is None:
+        classifier.fit(values, labels, groups=groups)
+        return
+    elsewhere = None
+    if workers.share is not None:
+        settings = classifier.get_params(deep=False)
+        days = np.asarray(settings.pop("days"))
+        arrays = {"values": values, "labels": labels, "groups": groups, "days": days}
+        url = storage.write_arrays(workers.share, arrays)
+        elsewhere = functools.partial(_average_at, url, json.dumps(settings, sort_keys=True))
+
+    def run(
+        average: Callable[[Key], NDArray[np.float64]], keys: Sequence[Key]
+    ) -> Iterator[tuple[Key, NDArray[np.float64]]]:
+        found = workers.executor.run(elsewhere or average, keys)
+        for done, (key, result) in enumerate(found, start=1):
+            if isinstance(result, Exception):
+                raise result
+            if workers.progress is not None:
+                workers.progress(done, len(keys))
+            yield key, result
+
+    classifier.fit(values, labels, groups=groups, run=run)
+
+
+@functools.lru_cache(maxsize=1)
+def _lesson_at(url: str, settings: str) -> tuple[NearestBarycenter, Lesson]:
+    from cpazmal_scale.dtw.classifiers import NearestBarycenter
+
+    arrays = storage.read_arrays(url)
+    classifier = NearestBarycenter(**json.loads(settings), days=arrays["days"])
+    return classifier, classifier.lesson(arrays["values"], arrays["labels"], arrays["groups"])
+
+
+def _average_at(url: str, settings: str, key: Key) -> NDArray[np.float64]:
+    classifier, lesson = _lesson_at(url, settings)
+    return classifier.average(lesson, key)
