@@ -46,18 +46,18 @@ def show(file: str, /, *, windows: Switch = False, pixels: Switch = False) -> No
 
 
 @dataset_app.command(name="import")
-def import_(file: str, /, *, config: Config = DEFAULT) -> None:
+def import_(file: str, /, *, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     """Bring a published file into the workspace: cubes, polygons, samples, and a run.yaml.
 
     Args:
         file: HDF5 file, any fsspec URL.
+        dry_run: only say what would be written.
     """
     from cpazmal_scale.stages import dataset as stage
 
     with bar("bring in the chips") as progress:
-        report = stage.import_dataset(config, file, progress=progress)
+        report = stage.import_dataset(config, file, dry_run=dry_run, progress=progress)
     say(str(report))
-    say(f"next: cpazmal run --config {report.settings}")
 
 
 @dataset_app.command(name="export")

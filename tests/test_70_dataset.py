@@ -201,6 +201,9 @@ def test_an_import_that_stops_half_way_goes_on(
     monkeypatch.undo()
     done = cube_of(config, "ASC45").sizes["time"]
     report = import_dataset(config, str(file))
+    import_dataset(config, str(file))
+    healed = pd.read_csv(f"{config.workspace}/dataset/healed.csv")
+    assert healed["where"].str.startswith("ASC54 ").sum() == 1
     assert 0 < done < 8
     assert sum(len(cube.appended) for cube in report.cubes) == 8 - done
     whole = settings(tmp_path / "whole")
@@ -295,6 +298,47 @@ def test_samples_are_written_so_that_the_authors_loader_opens_them(
         assert chips.account.findings() == []
 
 
+def test_cubes_come_back_through_the_layout(campaign: RunConfig, tmp_path: Path) -> None:
+    """Simulated scenes to cubes, to a file, to cubes: inside the polygons nothing changes."""
+    from cpazmal_scale.samples.published.from_cubes import CubeChips
+    from cpazmal_scale.samples.published.scenarios import temporal_stack
+    from cpazmal_scale.samples.published.windows import WindowRule
+
+    path = tmp_path / "ours.hdf5"
+    run = campaign.with_values({"samples": {"classes": ["ABL", "ACC"]}})
+    export_dataset(run, str(path))
+    again = run.with_values({"workspace": str(tmp_path / "w")})
+    import_dataset(again, str(path))
+    for orbit, beam in (("DSC", "DSC37"), ("ASC", "ASC45")):
+        (new,) = (
+            entry.metadata["beam"]
+            for entry in catalog.entries(again.workspace, kind="cube")
+            if str(entry.metadata["beam"]).startswith(orbit)
+        )
+        first = open_cube(
+            f"{run.workspace}/cubes/{beam}.zarr", start=run.start, end=run.end
+        ).compute()
+        second = cube_of(again, str(new)).compute()
+        down = round((first["y"].values[0] - second["y"].values[0]) / small.PIXEL)
+        right = round((second["x"].values[0] - first["x"].values[0]) / small.PIXEL)
+        height, width = second.sizes["y"], second.sizes["x"]
+        for channel in ("HH", "HV"):
+            box = first[channel].to_numpy()[:, down : down + height, right : right + width]
+            values = second[channel].to_numpy()
+            inside = np.isfinite(values)
+            assert 0.05 < inside.mean() < 0.9
+            np.testing.assert_array_equal(values[inside], box[inside])
+    polygons = geopandas.read_file(run.samples.polygons)
+    polygons = polygons[polygons["class"].isin(["ABL", "ACC"])]
+    cube = open_cube(f"{run.workspace}/cubes/DSC37.zarr", start=run.start, end=run.end)
+    made = temporal_stack(CubeChips([cube], polygons), WindowRule(6), orbit="DSC")
+    with opened(str(path)) as chips:
+        theirs = temporal_stack(chips, WindowRule(6), orbit="DSC")
+    np.testing.assert_array_equal(made.X, theirs.X)
+    np.testing.assert_array_equal(made.masks, theirs.masks)
+    assert made.counts() == theirs.counts()
+
+
 def test_the_verbs(file: Path, tmp_path: Path) -> None:
     program = str(Path(sys.executable).with_name("cpazmal"))
 
@@ -308,6 +352,10 @@ def test_the_verbs(file: Path, tmp_path: Path) -> None:
     assert "series: 20 (differs: expected 276)" in shown
     assert "ASC45 3 dates, ASC54 1 dates" in shown
     workspace = tmp_path / "w"
+    planned = cpazmal("import", file, "--workspace", workspace, "--dry-run").stdout
+    assert "ASC54: 1 appended" in planned
+    assert "nothing written; would write" in planned
+    assert not workspace.exists()
     brought = cpazmal("import", file, "--workspace", workspace).stdout
     assert f"next: cpazmal run --config {workspace}/dataset/run.yaml" in brought
     out = tmp_path / "out.hdf5"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import tempfile
 from dataclasses import dataclass
 from functools import partial
@@ -30,27 +31,33 @@ POLYGONS, HEALED, SETTINGS = "dataset/polygons.gpkg", "dataset/healed.csv", "dat
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import made: cubes, what was healed, and how many windows each beam gives."""
+    """What an import made, or would make: cubes, what was healed, and windows of each beam.
+
+    `settings` is the run.yaml to go on with; none: nothing was written.
+    """
 
     cubes: tuple[CubeReport, ...]
     account: Account
-    samples: tuple[str, ...]
-    settings: str
+    samples: tuple[str, ...] = ()
+    settings: str | None = None
 
     def __str__(self) -> str:
-        healed = ["healed:", str(self.account)]
-        lines = [*map(str, self.cubes), *healed, *self.samples, f"settings: {self.settings}"]
-        return "\n".join(lines)
+        lines = [*map(str, self.cubes), "healed:", str(self.account), *self.samples]
+        if self.settings is None:
+            size = sum(cube.bytes for cube in self.cubes) / 2**20
+            return "\n".join([*lines, f"nothing written; would write {size:.0f} MiB of pixels"])
+        return "\n".join([*lines, f"next: cpazmal run --config {self.settings}"])
 
 
 def import_dataset(
-    config: RunConfig, url: str, *, progress: Progress | None = None
+    config: RunConfig, url: str, *, dry_run: bool = False, progress: Progress | None = None
 ) -> ImportReport:
     """Bring a published file into the workspace: a cube per beam, its polygons, and samples.
 
     Values are stored as they are in the file, each chip at its nearest pixel. What is there
     already is skipped, so that an interrupted import goes on where it was. Samples are drawn of
-    every class that a beam shows in two groups.
+    every class that a beam shows in two groups. With `dry_run` nothing is written, and only what
+    the file's facts tell is known of its defects.
 
     Raises:
         DatasetUnreadable: damaged, unsafe, or not of this layout.
@@ -66,6 +73,8 @@ def import_dataset(
         chips.check()
         canvas = canvas_of(chips, account)
         plans = _plans(config, chips, canvas, url)
+        if dry_run:
+            return ImportReport(tuple(map(cube_report, plans)), account)
         opener = partial(_reader, ChipReader, chips, canvas, account)
         total = sum(len(plan.new) for plan in plans)
         done = 0
@@ -76,9 +85,7 @@ def import_dataset(
         polygons = outlines(chips, canvas)
         labels = sorted({group.label for group in chips.groups.values()} - {STUDY})
     _write_polygons(polygons, storage.join(config.workspace, POLYGONS))
-    if total:
-        table = account.table().to_csv(index=False)
-        storage.write_bytes(storage.join(config.workspace, HEALED), table.encode())
+    _write_account(account, storage.join(config.workspace, HEALED))
     settings = _settings(config, plans, labels)
     drawn = tuple(_draw(settings, plan.beam, polygons) for plan in plans)
     where = storage.join(config.workspace, SETTINGS)
@@ -151,6 +158,17 @@ def _sha256(url: str) -> str:
         for block in iter(partial(stream.read, 1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _write_account(account: Account, url: str) -> None:
+    """Keep what was healed; what an import before this one healed stays."""
+    import pandas as pd
+
+    tables = [account.table()]
+    if storage.exists(url):
+        tables.append(pd.read_csv(io.BytesIO(storage.read_bytes(url)), keep_default_na=False))
+    whole = pd.concat(tables, ignore_index=True).drop_duplicates(["defect", "where"])
+    storage.write_bytes(url, whole.to_csv(index=False).encode())
 
 
 def _write_polygons(polygons: Any, url: str) -> None:
