@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -28,6 +28,7 @@ from cpazmal_scale.console import (
 )
 from cpazmal_scale.dataset_verbs import dataset_app
 from cpazmal_scale.errors import ConfigError, CpazmalError
+from cpazmal_scale.scene_verbs import inspect, simulate
 
 DEFAULT = RunConfig()
 
@@ -38,6 +39,8 @@ app = App(
     "Begin with `cpazmal demo`, or `cpazmal run --config run.yaml` on your own scenes.",
     default_parameter=Parameter(negative=()),
 )
+app.command(simulate)
+app.command(inspect)
 app.command(catalog_app)
 areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals (Olofsson 2014).")
 app.command(areas_app)
@@ -112,65 +115,6 @@ def demo(folder: Path = Path("build/demo"), /, *, size: int = 768, seed: int = 4
         )
     say(str(made))
     run(config=RunConfig.load(folder / "campaign" / "run.yaml"))
-
-
-@app.command
-def simulate(
-    folder: Path,
-    /,
-    *,
-    size: int = 768,
-    seed: int = 42,
-    start: date | None = None,
-    end: date | None = None,
-    beams: tuple[Literal["DSC37", "ASC45", "ASC54"], ...] = ("DSC37", "ASC45", "ASC54"),
-    grid: Literal["utm", "authors"] = "utm",
-    level1b: bool = False,
-) -> None:
-    """Write a simulated campaign: scenes, acquisition table, truth, polygons and a run.yaml.
-
-    Args:
-        folder: where the files go.
-        size: edge of the area in pixels.
-        seed: of every random choice.
-        start: first day of the calendar; none: its beginning, January 2020.
-        end: last day of the calendar; none: its end, December 2022.
-        beams: viewing geometries; the first is the one that run.yaml maps.
-        grid: UTM at 3 m, or the WGS84 grid of the CPAZMAL authors.
-        level1b: SSC products in slant range instead of calibrated GeoTIFFs.
-    """
-    from cpazmal_scale.simulate.campaign import campaign
-
-    with bar("simulate the scenes") as progress:
-        made = campaign(
-            folder,
-            size=size,
-            seed=seed,
-            start=start,
-            end=end,
-            beams=beams,
-            grid=grid,
-            level1b=level1b,
-            progress=progress,
-        )
-    say(str(made))
-    say(f"next: cpazmal run --config {folder / 'run.yaml'}")
-
-
-@app.command
-def inspect(scenes: str, /, *, config: Config = DEFAULT) -> None:
-    """Check scenes and say what they are, one line each.
-
-    Args:
-        scenes: folder, file or glob, on any fsspec URL.
-    """
-    from cpazmal_scale.scenes.discover import discover
-
-    rules = config.ingest.model_copy(update={"scenes": scenes})
-    with bar("look at the scenes") as progress:
-        found = discover(rules, check=True, progress=progress)
-    for scene in found:
-        say(str(scene))
 
 
 @app.command

@@ -76,6 +76,20 @@ def say(text: str) -> None:
     sys.stdout.write(text.rstrip("\n") + "\n")
 
 
+def show_card(title: str, rows: list[tuple[str, str]]) -> None:
+    """Print a table of labels and texts under a title to standard output."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
 def complain(text: str) -> None:
     """Print one sentence to standard error."""
     sys.stderr.write(f"cpazmal: {text}\n")

@@ -25,8 +25,7 @@ RANKS: dict[str, int] = {
     "workspace": 6,
     "stages": 7,
     "console": 8,
-    "dataset_verbs": 9,
-    "catalog_verbs": 9,
+    **dict.fromkeys(("scene_verbs", "dataset_verbs", "catalog_verbs"), 9),
     **dict.fromkeys(("cli", "flows"), 10),
 }
 """Rooms in the order the data travel; a module imports rooms of lower rank, and its own."""

@@ -142,7 +142,7 @@ def sample(image: Image, line: Array, column: Array, sampling: Sampling) -> NDAr
     block = _looked(image, first, last, sampling.looks)
     power = np.full(line.shape, np.nan, np.float32)
     power[inside] = block[index[0][inside] - first[0], index[1][inside] - first[1]]
-    return _mean(power, (sampling.places, sampling.places))
+    return cell_mean(power, (sampling.places, sampling.places))
 
 
 def _looked(
@@ -156,10 +156,10 @@ def _looked(
     if looks == (1, 1):
         return values
     beyond = [(0, one - cut) for one, cut in zip(end, stop, strict=True)]
-    return _mean(np.pad(values, beyond, constant_values=np.nan), looks)
+    return cell_mean(np.pad(values, beyond, constant_values=np.nan), looks)
 
 
-def _mean(values: NDArray[np.float32], cell: tuple[int, int]) -> NDArray[np.float32]:
+def cell_mean(values: NDArray[np.float32], cell: tuple[int, int]) -> NDArray[np.float32]:
     """Means of valid values over cells; NaN where a cell has none."""
     if cell == (1, 1):
         return values

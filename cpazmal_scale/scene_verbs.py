@@ -1,0 +1,88 @@
+"""The verbs on scenes before they are in a cube: `cpazmal simulate` and `inspect`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.console import COMMAND, Config, bar, say, show_card
+
+if TYPE_CHECKING:
+    from cpazmal_scale.scenes.scene import Scene
+
+DEFAULT = RunConfig()
+
+
+def simulate(
+    folder: Path,
+    /,
+    *,
+    size: int = 768,
+    seed: int = 42,
+    start: date | None = None,
+    end: date | None = None,
+    beams: tuple[Literal["DSC37", "ASC45", "ASC54"], ...] = ("DSC37", "ASC45", "ASC54"),
+    grid: Literal["utm", "authors"] = "utm",
+    level1b: bool = False,
+) -> None:
+    """Write a simulated campaign: scenes, acquisition table, truth, polygons and a run.yaml.
+
+    Args:
+        folder: where the files go.
+        size: edge of the area in pixels.
+        seed: of every random choice.
+        start: first day of the calendar; none: its beginning, January 2020.
+        end: last day of the calendar; none: its end, December 2022.
+        beams: viewing geometries; the first is the one that run.yaml maps.
+        grid: UTM at 3 m, or the WGS84 grid of the CPAZMAL authors.
+        level1b: SSC products in slant range instead of calibrated GeoTIFFs.
+    """
+    from cpazmal_scale.simulate.campaign import campaign
+
+    with bar("simulate the scenes") as progress:
+        made = campaign(
+            folder,
+            size=size,
+            seed=seed,
+            start=start,
+            end=end,
+            beams=beams,
+            grid=grid,
+            level1b=level1b,
+            progress=progress,
+        )
+    say(str(made))
+    say(f"next: cpazmal run --config {folder / 'run.yaml'}")
+
+
+def inspect(
+    scenes: str, /, *, pictures: Annotated[str | None, COMMAND] = None, config: Config = DEFAULT
+) -> None:
+    """Check scenes and say what they are: a card and a picture of one, a line each of many.
+
+    Args:
+        scenes: folder, file, archive or glob, on any fsspec URL.
+        pictures: folder for quick-look pictures; none: `build/inspect` for a single scene.
+    """
+    from cpazmal_scale.scenes.discover import discover
+
+    rules = config.ingest.model_copy(update={"scenes": scenes})
+    with bar("look at the scenes") as progress:
+        found = discover(rules, check=True, progress=progress)
+    if len(found) == 1 or pictures is not None:
+        _show_cards(found, pictures or "build/inspect")
+    else:
+        say("\n".join(map(str, found)))
+
+
+def _show_cards(found: list[Scene], pictures: str) -> None:
+    from cpazmal_scale import storage
+    from cpazmal_scale.scenes.card import card, quicklook
+    from cpazmal_scale.scenes.overview import overview
+
+    for scene in found:
+        seen = overview(scene)
+        show_card(str(scene), card(scene, seen))
+        say(quicklook(scene, storage.join(pictures, f"{scene.id}.png"), seen=seen))
