@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale import storage
+from cpazmal_scale.scenes import lattice
 from cpazmal_scale.scenes.level1b import Product
 from cpazmal_scale.scenes.orbit import LIGHT
 from cpazmal_scale.scenes.overview import Overview, overview
@@ -152,7 +153,7 @@ def _noise(product: Product, reader: ProductReader) -> Rows:
 
 def _on_the_map(scene: Scene) -> Rows:
     height, width = scene.geobox.shape
-    box = scene.geobox.geographic_extent.boundingbox
+    west, south, east, north = lattice.bounds_in(scene.geobox, "EPSG:4326", where=scene.id)
     step = abs(scene.geobox.transform.a)
     return [
         (
@@ -164,7 +165,7 @@ def _on_the_map(scene: Scene) -> Rows:
         ),
         (
             "place",
-            f"{box.left:.3f} to {box.right:.3f} °E, {box.bottom:.3f} to {box.top:.3f} °N",
+            f"{west:.3f} to {east:.3f} °E, {south:.3f} to {north:.3f} °N",
         ),
         ("values", f"{scene.radiometry}, linear power"),
         *([("processing", scene.processing)] if scene.processing else []),
