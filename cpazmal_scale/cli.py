@@ -28,6 +28,7 @@ from cpazmal_scale.console import (
 )
 from cpazmal_scale.dataset_verbs import dataset_app
 from cpazmal_scale.errors import ConfigError, CpazmalError
+from cpazmal_scale.sample_verbs import samples, samples_app
 from cpazmal_scale.scene_verbs import inspect, simulate
 
 DEFAULT = RunConfig()
@@ -45,6 +46,7 @@ app.command(catalog_app)
 areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals (Olofsson 2014).")
 app.command(areas_app)
 app.command(dataset_app)
+app.command(samples_app)
 
 
 @app.meta.default
@@ -129,24 +131,6 @@ def ingest(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     with bar("look at the scenes" if dry_run else "ingest the scenes") as progress:
         report = stage.ingest(config, dry_run=dry_run, progress=progress)
     say(str(report))
-
-
-@app.command
-def samples(*, config: Config = DEFAULT, query: Annotated[str | None, COMMAND] = None) -> None:
-    """Draw labelled windows of a cube into a table.
-
-    Args:
-        query: instead, answer this SQL query on the table `windows` of the latest samples.
-    """
-    from cpazmal_scale import workspace
-    from cpazmal_scale.stages import samples as stage
-
-    if query is not None:
-        say(stage.query_samples(config, query).to_string(index=False))
-        return
-    with bar("draw the samples") as progress:
-        entry = stage.draw_samples(config, progress=progress)
-    say(workspace.describe(entry, config.workspace))
 
 
 @app.command

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -115,6 +115,21 @@ class Ingest(Section):
     """Edge of a square chunk in pixels; one chunk holds one date."""
 
 
+class Flags(Section):
+    """Largest share of a window's pixels that may carry a mask flag; none: any share."""
+
+    layover: float | None = Field(None, ge=0, le=1)
+    """Layover."""
+    shadow: float | None = Field(None, ge=0, le=1)
+    """Shadow."""
+    no_dem: float | None = Field(None, ge=0, le=1)
+    """No elevation was known."""
+    outside_swath: float | None = Field(None, ge=0, le=1)
+    """Outside the swath."""
+    noise_limited: float | None = Field(None, ge=0, le=1)
+    """Backscatter near the noise floor."""
+
+
 class Samples(Section):
     """Labelled polygons to windows."""
 
@@ -124,12 +139,28 @@ class Samples(Section):
     """Classes to learn; a map counts them from 1 in alphabetical order."""
     stride: int | None = Field(None, ge=1)
     """Step between windows in pixels; none: the window's size, so that windows do not overlap."""
+    offset: Literal["corner", "best"] = "corner"
+    """Where the grid of a polygon's windows begins: at its top-left pixel, or where most usable
+    windows fit."""
     max_masked: float = Field(0.10, ge=0, le=1)
-    """Largest share of layover or shadow pixels in a window, over all dates."""
+    """Largest share of layover or shadow pixels in a window."""
     min_valid: float = Field(0.60, ge=0, le=1)
-    """Smallest share of valid pixels in a window, on the median date."""
+    """Smallest share of valid pixels in a window."""
+    flags: Flags = Flags()
+    across: Literal["typical", "every", "stack"] = "typical"
+    """How shares are taken across dates: of the `typical` date (valid: median, flagged: mean); of
+    the worst, so that `every` date is good enough; or of the `stack`, where a pixel is valid if it
+    is on all dates and flagged if it is on any (the authors' rule)."""
+    dem: str | None = None
+    """Elevation raster in metres, any CRS, that gives windows elevation, slope and aspect."""
+    where: str | None = None
+    """SQL condition on the windows, such as `incidence_angle < 40 AND elevation > 2500`."""
     max_per_group: int | None = Field(60, ge=1)
     """Windows drawn at most from one polygon, so that large polygons do not rule their class."""
+    balance: bool = False
+    """Give every class as many windows, evenly from its groups, and leave small groups out."""
+    min_per_group: int | None = Field(None, ge=1)
+    """Windows a group needs to count when classes are balanced; none: what keeps most windows."""
     clusters: int = Field(4, ge=2, le=32)
     """Number of classes of an unsupervised map."""
 
@@ -323,6 +354,10 @@ class RunConfig(Section):
     """First date used for training and mapping."""
     end: date | None = None
     """Last date used for training and mapping."""
+    months: tuple[Annotated[int, Field(ge=1, le=12)], ...] | None = None
+    """Months used for training and mapping, such as 12, 1, 2; none: all."""
+    dates: tuple[date, ...] | None = None
+    """Days used for training and mapping; none: all from `start` to `end`."""
     polarisations: tuple[str, ...] | None = Field(None, min_length=1, max_length=2)
     """Co-polarised, then cross-polarised channel, such as HH, HV; none: those of the cube."""
     seed: int = 42
@@ -351,6 +386,11 @@ class RunConfig(Section):
                 "as AWS_ACCESS_KEY_ID"
             )
         return self
+
+    @property
+    def period(self) -> dict[str, Any]:
+        """Keywords that open a cube on the dates of this run."""
+        return {name: getattr(self, name) for name in ("start", "end", "months", "dates")}
 
     def commented_yaml(self) -> str:
         """This configuration as YAML, every setting under a comment that says what it does."""

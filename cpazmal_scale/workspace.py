@@ -65,7 +65,7 @@ def url_of(config: RunConfig, entry: Entry) -> str:
 
 
 def open_period(config: RunConfig) -> xr.Dataset:
-    """The run's cube, from `start` to `end`.
+    """The run's cube on its dates: `start` to `end`, `months`, `dates`.
 
     Raises:
         StoreMissing: there is no cube.
@@ -74,12 +74,12 @@ def open_period(config: RunConfig) -> xr.Dataset:
     from cpazmal_scale.cube.open import open_cube
 
     url = url_of(config, find(config, "cube"))
-    cube = open_cube(url, start=config.start, end=config.end)
+    cube = open_cube(url, **config.period)
     if cube.sizes["time"] == 0:
         raise SampleError(
-            f"no date lies between {config.start} and {config.end}",
+            "no date lies in the period",
             where=url,
-            remedy="change `start` and `end`",
+            remedy="change `start`, `end`, `months` and `dates`",
         )
     return cube
 

@@ -25,12 +25,13 @@ RANKS: dict[str, int] = {
     "workspace": 6,
     "stages": 7,
     "console": 8,
-    **dict.fromkeys(("scene_verbs", "dataset_verbs", "catalog_verbs"), 9),
+    **dict.fromkeys(("scene_verbs", "dataset_verbs", "catalog_verbs", "sample_verbs"), 9),
     **dict.fromkeys(("cli", "flows"), 10),
 }
 """Rooms in the order the data travel; a module imports rooms of lower rank, and its own."""
 
 BESIDE = {("scenes", "storage"), ("errors", "__init__"), ("config", "errors")}
+BESIDE |= {("samples", "cube")}
 BESIDE |= {("cluster", "section"), ("config", "section"), ("config", "cluster")}
 """Imports within a rank that are part of the plan."""
 

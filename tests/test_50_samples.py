@@ -22,8 +22,8 @@ from cpazmal_scale.samples.cluster import self_labelled
 from cpazmal_scale.samples.index import read_index, window_index, write_index
 from cpazmal_scale.samples.pixels import window_pixels
 from cpazmal_scale.samples.polygons import read_polygons
-from cpazmal_scale.samples.query import query
 from cpazmal_scale.samples.series import window_series
+from cpazmal_scale.samples.sql import nothing, query
 
 LEFT, TOP, PIXEL = 334_000.0, 5_082_000.0, 3.0
 FEATURES = Features()
@@ -367,16 +367,23 @@ def test_index_is_stored_and_queried(
     index = index_of(make_cube())
     write_index(index, url)
     pd.testing.assert_frame_equal(read_index(url), index, check_dtype=False)
-    count = query(url, "SELECT class, count(*) AS n FROM windows GROUP BY class ORDER BY class")
+    count = query("SELECT class, count(*) AS n FROM samples GROUP BY class ORDER BY class", url)
     assert count.to_dict("list") == {"class": ["ABL", "ICA"], "n": [31, 32]}
     some = query(
-        url,
         "SELECT * FROM windows WHERE class IN ('ICA', 'HAG') AND incidence_angle < 40 "
-        "AND time_start < '2021-01-01' AND y0 < 5",
+        "AND date < '2020-01-20' AND y0 < 5",
+        url,
     )
     assert set(some["group"]) == {"ICA001"}
-    assert len(some) == 4
-    assert len(query(url, "SELECT * FROM windows WHERE y0 < 0")) == 0
+    assert len(some) == 4 * 2  # windows × dates
+    assert list(some["date"].unique()) == list(
+        pd.to_datetime(["2020-01-08T17:25:29", "2020-01-19T17:25:29"])
+    )
+    assert len(query("SELECT * FROM windows WHERE y0 < 0", url)) == 0
+    assert nothing(url) == (
+        "no row: there are 63 windows of ABL, ICA, 2020-01-08 to 2020-02-21, "
+        "incidence 36.5° to 36.5°"
+    )
 
 
 @pytest.mark.parametrize(
@@ -386,17 +393,41 @@ def test_index_is_stored_and_queried(
         "SELEC 1",
         "SELECT * FROM other",
         "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM read_csv('/etc/passwd')",
         "COPY windows TO '/tmp/never.csv'",
+        "SELECT * FROM index",
+        "SET enable_external_access = true; SELECT * FROM '/etc/passwd'",
+        "SELECT 1; DROP VIEW windows",
+        "INSTALL httpfs",
+        "ATTACH '/tmp/never.duckdb'",
+        "SELECT getenv('HOME')",
+        "SELECT * FROM secret",
         "",
     ],
 )
 def test_wrong_sql_is_one_sentence(sql: str, tmp_path: Path) -> None:
     url = f"{tmp_path}/a.parquet"
     write_index(index_of(make_cube(dates=1)), url)
+    secret = pd.DataFrame({"key": ["a variable of this process"]})
     with pytest.raises(SampleError, match="the query fails") as caught:
-        query(url, sql)
+        query(sql, url)
     assert "\n" not in str(caught.value)
-    assert "valid_fraction" in str(caught.value.remedy)
+    assert any(word in str(caught.value.remedy) for word in ("valid_fraction", "one question"))
+    assert not Path("/tmp/never.csv").exists()
+    assert len(secret) == 1
+
+
+def test_several_indices_are_asked_together_and_old_ones_are_named() -> None:
+    here = index_of(make_cube(dates=2))
+    there = index_of(make_cube(dates=3)).assign(beam="ASC_59")
+    found = query("SELECT beam, count(*) AS n FROM windows GROUP BY beam ORDER BY n", [here, there])
+    assert found.to_dict("list") == {"beam": ["DSC_132_strip_011", "ASC_59"], "n": [126, 189]}
+    ids = query("SELECT DISTINCT id FROM windows ORDER BY id", [here, there])["id"]
+    assert ids.tolist() == list(range(126))
+    quoted = query('SELECT "group", min("size") AS s FROM samples GROUP BY 1 ORDER BY 1', here)
+    assert quoted["group"].tolist() == ["ABL001", "ABL002", "ICA001", "ICA002"]
+    with pytest.raises(SampleError, match="does not know its dates"):
+        query("SELECT 1", here.drop(columns="dates"))
 
 
 def test_a_missing_or_broken_index_is_named(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_the_whole_main_job(run_yaml: Path, tmp_path: Path) -> None:
     assert "<xarray.Dataset>" in opened_map
     assert all(Path(url).is_file() for url in opened_map.splitlines()[-3:])
     counted = cpazmal(
-        "samples", "-c", config, "--query", "SELECT class, count(*) AS n FROM windows GROUP BY 1"
+        "samples", "query", "SELECT class, count(*) AS n FROM samples GROUP BY 1", "-c", config
     ).stdout
     assert {"ABL", "ACC", "HAG", "ICA"} <= set(counted.split())
 

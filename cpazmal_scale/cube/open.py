@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,16 @@ if TYPE_CHECKING:
 
 
 def open_cube(
-    url: str, *, start: date | str | None = None, end: date | str | None = None
+    url: str,
+    *,
+    start: date | str | None = None,
+    end: date | str | None = None,
+    months: Sequence[int] | None = None,
+    dates: Sequence[date | str] | None = None,
 ) -> xr.Dataset:
     """A cube with its dates sorted, from `start` to `end` (whole days, inclusive).
+
+    Of these, only those in some `months` (1 to 12) and on some days, `dates`, if given.
 
     Returns:
         Dataset with dimensions (time, y, x): one float32 variable of linear power per
@@ -54,7 +62,7 @@ def open_cube(
         ) from error
     times = cube["time"].to_numpy()
     order = np.argsort(times, kind="stable")
-    order = order[_within(times[order], start, end)]
+    order = order[within(times[order], start, end, months, dates)]
     if not np.array_equal(order, np.arange(times.size)):
         cube = cube.isel(time=order)
     chunks = {"time": 1, "y": chunk, "x": chunk}
@@ -82,16 +90,23 @@ def content_state(cube: xr.Dataset) -> str:
     )
 
 
-def _within(
+def within(
     times: np.ndarray[tuple[int], np.dtype[np.datetime64]],
-    start: date | str | None,
-    end: date | str | None,
+    start: date | str | None = None,
+    end: date | str | None = None,
+    months: Sequence[int] | None = None,
+    dates: Sequence[date | str] | None = None,
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which times lie in a period, in some months and on some days; none: no such condition."""
     chosen = np.ones(times.shape, np.bool_)
     if start is not None:
         chosen &= times >= _day(start)
     if end is not None:
         chosen &= times < _day(end) + np.timedelta64(1, "D")
+    if months is not None:
+        chosen &= np.isin(times.astype("datetime64[M]").astype(np.int64) % 12 + 1, months)
+    if dates is not None:
+        chosen &= np.isin(times.astype("datetime64[D]"), [_day(one) for one in dates])
     return chosen
 
 

@@ -119,7 +119,7 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
     from cpazmal_scale.model import open_model
 
     model = open_model(model_url)
-    cube = open_cube(cube_url, start=config.start, end=config.end)
+    cube = open_cube(cube_url, **config.period)
     shape = (int(cube.sizes["y"]), int(cube.sizes["x"]))
     cube_chunk = int(cube.attrs["chunk"])
     chunk = min(cube_chunk, LARGEST_MAP_CHUNK)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.samples.index import describe
+from cpazmal_scale.samples.index import admitted, describe
 from cpazmal_scale.samples.pixels import Progress, require_data
 from cpazmal_scale.samples.series import window_series
 
@@ -50,10 +50,8 @@ def self_labelled(
     """
     require_data(cube, polarisations)
     windows = _regular(cube, features.window, polarisations[0])
-    index = describe(cube, windows, features, polarisations, progress)
-    usable = index["valid_fraction"] >= samples.min_valid
-    index = index[usable & (index["masked_fraction"] <= samples.max_masked)]
-    index = index.reset_index(drop=True)
+    index = describe(cube, windows, features, polarisations, progress, samples)
+    index = admitted(index, samples).reset_index(drop=True)
     cumulants = features.model_copy(update={"statistics": ("k1", "k2", "k3")})
     series = window_series(cube, index, cumulants, polarisations, progress)
     pure = _pure(series.values)

@@ -5,23 +5,28 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.config import MASK_BITS
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.samples.edges import PixelEdges
 from cpazmal_scale.samples.pixels import Progress, require_data, window_pixels
 from cpazmal_scale.samples.polygons import require_groups
+from cpazmal_scale.samples.shares import MASKED, SHARES, VALID, across_dates, seen, usable
 
 if TYPE_CHECKING:
     import geopandas
     import pandas as pd
     import xarray as xr
+    from numpy.typing import NDArray
 
     from cpazmal_scale.config import Features, Samples
+
+
+BY_DATE = ("dates", "valid_by_date", "masked_by_date", "incidence_by_date")
+"""Columns that hold a list, one value per date of the cube."""
 
 
 def window_index(
@@ -36,22 +41,27 @@ def window_index(
 ) -> pd.DataFrame:
     """Windows that lie inside the labelled polygons and can be trusted.
 
-    The windows of a polygon stand on a grid anchored at the top-left pixel of its bounding box.
-    At most `samples.max_per_group` are drawn from each class and group, at random by `seed`;
-    polygons elsewhere do not change the draw.
+    The windows of a polygon stand on a grid anchored at the top-left pixel of its bounding box, or
+    where most of them are usable (`samples.offset`). At most `samples.max_per_group` are drawn from
+    each class and group, at random by `seed`; polygons elsewhere do not change the draw.
 
     Returns:
         One row per window, ordered by class (as in `samples.classes`), group and position:
         `class, group, beam, time_start, time_end` (UTC), `y0, x0` top-left pixel, `size` in pixels,
-        `y, x` centre in the cube's CRS, `valid_fraction` of the co-polarised pixels on the median
-        date, `layover_fraction`, `shadow_fraction`, `masked_fraction` (either) over all dates,
-        `incidence_angle` in degrees (median over dates, NaN unknown), `polarisations`.
+        `y, x` centre in the cube's CRS, `valid_fraction` of the co-polarised pixels,
+        `layover_fraction`, `shadow_fraction`, `no_dem_fraction`, `outside_swath_fraction`,
+        `noise_limited_fraction` and `masked_fraction` (layover or shadow) across dates as
+        `samples.across` says, `incidence_angle` in degrees (median over dates, NaN unknown),
+        `elevation` in m, `slope` and `aspect` in degrees (NaN without `samples.dem`),
+        `polarisations`; and lists with a value per date, `BY_DATE`.
 
     Raises:
-        SampleError: no polygon covers the cube, a polarisation is missing, or a class has fewer
-            than two groups left.
+        SampleError: no polygon covers the cube, a polarisation is missing, no window is usable, or
+            a class has fewer than two groups left.
     """
     import pandas as pd
+
+    from cpazmal_scale.samples.balance import balanced
 
     require_data(cube, polarisations)
     where = cube.attrs.get("beam", "the cube")
@@ -64,17 +74,17 @@ def window_index(
             remedy="check the polygons' CRS, or ingest scenes that cover them",
         )
     require_groups(chosen, where=where, classes=samples.classes)
-    stride = samples.stride or features.window
     tables = []
     for label, group, shape in zip(chosen["class"], chosen["group"], chosen.geometry, strict=True):
-        y0, x0 = grid.windows_inside(shape, features.window, stride)
+        y0, x0 = _corners(cube, shape, samples, features, polarisations[0])
         tables.append(pd.DataFrame({"class": label, "group": group, "y0": y0, "x0": x0}))
     windows = pd.concat(tables, ignore_index=True)
-    index = describe(cube, windows, features, polarisations, progress)
-    usable = index["valid_fraction"] >= samples.min_valid
-    index = index[usable & (index["masked_fraction"] <= samples.max_masked)]
+    index = admitted(describe(cube, windows, features, polarisations, progress, samples), samples)
     index = _drawn(index, samples.max_per_group, seed)
     require_groups(index, where=where, classes=samples.classes)
+    if samples.balance:
+        rows = balanced(index["class"], index["group"], samples.min_per_group, seed)
+        index = index.iloc[rows]
     order = index["class"].map({name: i for i, name in enumerate(samples.classes)})
     return (
         index.assign(_order=order)
@@ -83,26 +93,70 @@ def window_index(
     )
 
 
+def admitted(index: pd.DataFrame, samples: Samples) -> pd.DataFrame:
+    """The windows whose shares and facts allow their use, said which rule leaves none."""
+    from cpazmal_scale.samples.sql import chosen
+
+    kept = index
+    for rule, fits in usable(index, samples).items():
+        kept = kept[fits.reindex(kept.index)]
+        _require_windows(kept, len(index), rule)
+    if samples.where is not None:
+        kept = chosen(kept, samples.where)
+        _require_windows(kept, len(index), f"samples.where, {samples.where}")
+    return kept
+
+
+def _require_windows(index: pd.DataFrame, before: int, rule: str) -> None:
+    if before and not len(index):
+        raise SampleError(
+            f"none of {before} windows satisfies {rule}",
+            remedy="loosen it, or look at `SELECT * FROM samples` of samples drawn without it",
+        )
+
+
+def _corners(
+    cube: xr.Dataset, shape: Any, samples: Samples, features: Features, polarisation: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns (n) of the top-left pixels of the windows of a polygon."""
+    from cpazmal_scale.samples.anchor import best_corners
+
+    grid, size = PixelEdges(cube), features.window
+    if samples.offset == "corner":
+        return grid.windows_inside(shape, size, samples.stride or size)
+    covered = grid.windows_inside(shape, 1, 1)
+    return best_corners(cube, polarisation, covered, samples, features)
+
+
 def describe(
     cube: xr.Dataset,
     windows: pd.DataFrame,
     features: Features,
     polarisations: Sequence[str],
     progress: Progress | None = None,
+    samples: Samples | None = None,
 ) -> pd.DataFrame:
     """Complete a table of `class, group, y0, x0` with what the cube says of each window."""
+    from cpazmal_scale.samples.terrain import terrain
+
     size = features.window
     y0, x0 = (windows[name].to_numpy(np.int64) for name in ("y0", "x0"))
-    shares = np.zeros((4, len(windows)))
-    bits = [MASK_BITS["layover"], MASK_BITS["shadow"], MASK_BITS["layover"] | MASK_BITS["shadow"]]
-    for pixels in window_pixels(cube, y0, x0, size, polarisations[:1], progress):
-        valid = np.isfinite(pixels.power[:, 0]) & (pixels.mask & features.excluded == 0)
-        shares[0, pixels.rows] = np.median(valid.mean((2, 3)), axis=1)
-        for share, flags in zip(shares[1:], bits, strict=True):
-            share[pixels.rows] = (pixels.mask & flags != 0).mean((1, 2, 3))
-    grid = PixelEdges(cube)
+    across = samples.across if samples else "typical"
     times = cube["time"].to_numpy()
+    shares = {name: np.zeros(len(windows)) for name in SHARES}
+    by_date = np.zeros((2, len(windows), len(times)), np.float32)
+    for pixels in window_pixels(cube, y0, x0, size, polarisations[:1], progress):
+        found = seen(pixels.power[:, 0], pixels.mask, features.excluded)
+        by_date[0, pixels.rows] = found[VALID].mean((2, 3))
+        by_date[1, pixels.rows] = found[MASKED].mean((2, 3))
+        for name, share in across_dates(found, across, 1, _mean).items():
+            shares[name][pixels.rows] = share
+    grid = PixelEdges(cube)
     centre = (size - 1) / 2
+    angles = _incidence_angles(cube)
+    known = angles[np.isfinite(angles)]
+    dem = samples.dem if samples else None
+    lists = (times.astype("datetime64[ms]"), by_date[0], by_date[1], angles)
     return windows.assign(
         beam=str(cube.attrs.get("beam", "")),
         time_start=times.min(),
@@ -110,13 +164,19 @@ def describe(
         size=size,
         y=grid.top + (y0 + centre + 0.5) * grid.dy,
         x=grid.left + (x0 + centre + 0.5) * grid.dx,
-        valid_fraction=shares[0],
-        layover_fraction=shares[1],
-        shadow_fraction=shares[2],
-        masked_fraction=shares[3],
-        incidence_angle=_incidence_angle(cube),
+        **shares,
+        incidence_angle=float(np.median(known)) if len(known) else float("nan"),
+        **terrain(dem, grid, y0, x0, size),
         polarisations=",".join(polarisations),
+        **{
+            name: list(values) if values.ndim == 2 else [values] * len(windows)
+            for name, values in zip(BY_DATE, lists, strict=True)
+        },
     )
+
+
+def _mean(pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.asarray(pixels.mean((-2, -1)))
 
 
 def write_index(index: pd.DataFrame, url: str) -> None:
@@ -160,9 +220,8 @@ def _drawn(index: pd.DataFrame, most: int | None, seed: int) -> pd.DataFrame:
     return index.loc[sorted(kept)]
 
 
-def _incidence_angle(cube: xr.Dataset) -> float:
+def _incidence_angles(cube: xr.Dataset) -> NDArray[np.float32]:
+    """Incidence angle of every date in degrees, NaN unknown."""
     if "incidence_angle" not in cube.coords:
-        return float("nan")
-    angles = cube["incidence_angle"].to_numpy()
-    known = angles[np.isfinite(angles)]
-    return float(np.median(known)) if len(known) else float("nan")
+        return np.full(cube.sizes["time"], np.nan, np.float32)
+    return np.broadcast_to(cube["incidence_angle"].to_numpy(), cube.sizes["time"]).astype("f4")

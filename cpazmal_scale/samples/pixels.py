@@ -60,7 +60,7 @@ def window_pixels(
         high = np.array([edges[0][cy + 1], edges[1][cx + 1]])
         origin = np.maximum(low, corners[rows].min(0))
         stop = np.minimum(high, corners[rows].max(0) + size)
-        power, mask = _load(cube, polarisations, origin, stop)
+        power, mask = region(cube, polarisations, origin, stop)
         inside = rows[parts[rows] == 1]
         for first in range(0, len(inside), BATCH):
             some = inside[first : first + BATCH]
@@ -167,12 +167,13 @@ def _chunks(
     return {chunk: np.array(found[chunk], np.intp) for chunk in sorted(found)}, parts
 
 
-def _load(
+def region(
     cube: xr.Dataset,
     polarisations: Sequence[str],
     origin: NDArray[np.int64],
     stop: NDArray[np.int64],
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Power (P, T, h, w) and mask (T, h, w) from pixel (y, x) `origin` up to `stop`."""
     box = cube[[*polarisations, "mask"]].isel(
         y=slice(int(origin[0]), int(stop[0])), x=slice(int(origin[1]), int(stop[1]))
     )

@@ -22,10 +22,11 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
     Raises:
         SampleError: polygons, classes or groups do not allow it.
     """
-    from cpazmal_scale.samples.index import write_index
+    from cpazmal_scale.samples.index import BY_DATE, write_index
 
     windows, state = _windows(config, progress)
-    content = hashlib.sha256(windows.to_csv(index=False).encode()).hexdigest()
+    plain = windows.drop(columns=list(BY_DATE))
+    content = hashlib.sha256(plain.to_csv(index=False).encode()).hexdigest()
     name = identity("samples", content, state)
     path = f"samples/{name}.parquet"
     write_index(windows, storage.join(config.workspace, path))
@@ -58,16 +59,18 @@ def training_data(
     return window_series(cube, windows, config.features, polarisations, progress), windows
 
 
-def query_samples(config: RunConfig, sql: str) -> pd.DataFrame:
-    """Answer a SQL query on the table `windows` of the latest samples.
+def query_samples(config: RunConfig, sql: str) -> tuple[pd.DataFrame, str]:
+    """Answer a SQL query on the latest samples; with what there would be if it has no row.
 
     Raises:
         StoreMissing: samples were not drawn.
         SampleError: the SQL is wrong.
     """
-    from cpazmal_scale.samples.query import query
+    from cpazmal_scale.samples.sql import nothing, query
 
-    return query(workspace.url_of(config, workspace.find(config, "samples")), sql)
+    url = workspace.url_of(config, workspace.find(config, "samples"))
+    answer = query(sql, url)
+    return answer, "" if len(answer) else nothing(url)
 
 
 def _windows(config: RunConfig, progress: Progress | None) -> tuple[pd.DataFrame, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from cpazmal_scale.config import MASK_BITS, NOT_VALID
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.samples.summed import best_offset, window_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,11 +56,11 @@ class WindowRule:
         bad = np.any((mask & flags != 0) | unmasked, axis=2)
         valid = np.all(known, axis=2)
         area = self.size**2
-        taken = (_window_sums(bad, self.size) <= self.max_masked * area) & (
-            _window_sums(valid, self.size) >= self.min_valid * area
+        taken = (window_sums(bad, self.size) <= self.max_masked * area) & (
+            window_sums(valid, self.size) >= self.min_valid * area
         )
         step = self.stride or self.size
-        top, left = _best_offset(taken, min(step, self.size), step) if self.best_offset else (0, 0)
+        top, left = best_offset(taken, min(step, self.size), step) if self.best_offset else (0, 0)
         found = np.argwhere(taken[top::step, left::step])
         return found.astype(np.int64) * step + (top, left)
 
@@ -78,20 +79,3 @@ def to_scale(power: NDArray[np.float32], scale: Scale) -> NDArray[np.float32]:
     with np.errstate(invalid="ignore", divide="ignore"):
         values = np.sqrt(power) if scale == "amplitude" else 10 * np.log10(power)
     return np.where(np.isfinite(values), values, np.nan).astype(np.float32)
-
-
-def _window_sums(values: NDArray[Any], size: int) -> NDArray[np.int64]:
-    """Sum over every window, (H - w + 1, W - w + 1), from a summed-area table."""
-    table = np.zeros((values.shape[0] + 1, values.shape[1] + 1), np.int64)
-    np.cumsum(np.cumsum(values, axis=0), axis=1, out=table[1:, 1:])
-    return table[size:, size:] - table[:-size, size:] - table[size:, :-size] + table[:-size, :-size]
-
-
-def _best_offset(taken: NDArray[np.bool_], most: int, step: int) -> tuple[int, int]:
-    """The first offset below `most` in both axes from which most windows are taken."""
-    rows, columns = (-(-length // step) for length in taken.shape)
-    whole = np.zeros((rows * step, columns * step), np.bool_)
-    whole[: taken.shape[0], : taken.shape[1]] = taken
-    counts = whole.reshape(rows, step, columns, step).sum(axis=(0, 2))[:most, :most]
-    top, left = np.unravel_index(int(counts.argmax()), counts.shape)
-    return int(top), int(left)

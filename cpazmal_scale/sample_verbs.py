@@ -1,0 +1,48 @@
+"""The verbs on labelled windows: `cpazmal samples` and `cpazmal samples query`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App
+
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.console import COMMAND, Config, bar, complain, say
+
+DEFAULT = RunConfig()
+samples_app = App(name="samples", help="Draw labelled windows of a cube, and ask about them.")
+
+
+@samples_app.default
+def samples(*, config: Config = DEFAULT) -> None:
+    """Draw labelled windows of a cube into a table."""
+    from cpazmal_scale import workspace
+    from cpazmal_scale.stages import samples as stage
+
+    with bar("draw the samples") as progress:
+        entry = stage.draw_samples(config, progress=progress)
+    say(workspace.describe(entry, config.workspace))
+
+
+@samples_app.command(name="query")
+def query(
+    sql: str, /, *, config: Config = DEFAULT, output: Annotated[Path | None, COMMAND] = None
+) -> None:
+    """Answer a SQL query on the latest samples.
+
+    Table `windows` has a row for every window and `date`, `samples` one for every window.
+
+    Args:
+        sql: one SELECT.
+        output: CSV file for the answer; none: it is printed.
+    """
+    from cpazmal_scale.stages import samples as stage
+
+    answer, remark = stage.query_samples(config, sql)
+    if remark:
+        complain(remark)
+    elif output is None:
+        say(answer.to_string(index=False))
+    if output is not None:
+        answer.to_csv(output, index=False)

@@ -1,0 +1,64 @@
+"""Series on a regular calendar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale.errors import SampleError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def regular_series(
+    values: NDArray[np.floating],
+    dates: NDArray[np.datetime64],
+    *,
+    every_days: float,
+    max_gap_days: float,
+    axis: int = -1,
+) -> tuple[NDArray[np.float32], NDArray[np.datetime64]]:
+    """Values at equal steps of time, linear between the two nearest valid dates.
+
+    Args:
+        values: (…, T, …) with time along `axis`, NaN where a date is missing.
+        dates: (T) ascending.
+        every_days: step in days, from the first date on.
+        max_gap_days: two valid dates farther apart leave NaN between them.
+        axis: of time.
+
+    Returns:
+        Values (…, T', …) float32, NaN where no valid dates enclose a step closely enough, and the
+        T' dates as datetime64[s].
+
+    Raises:
+        SampleError: no date, or steps or gaps that are not positive.
+    """
+    if len(dates) == 0 or not every_days > 0 or not max_gap_days > 0:
+        raise SampleError(
+            "a regular calendar needs a date, and positive steps and gaps",
+            remedy="give every_days and max_gap_days above 0",
+        )
+    start = dates.astype("datetime64[s]")[0]
+    days = (dates.astype("datetime64[s]") - start) / np.timedelta64(1, "D")
+    steps = np.arange(0, days[-1] + 1e-9, every_days)
+    moved = np.moveaxis(np.asarray(values, np.float64), axis, -1)
+    flat = moved.reshape(-1, moved.shape[-1])
+    known = np.isfinite(flat)
+    at = np.arange(len(days))
+    before = np.maximum.accumulate(np.where(known, at, -1), axis=1)
+    reverse = np.where(known, at, len(at))[:, ::-1]
+    after = np.minimum.accumulate(reverse, axis=1)[:, ::-1]
+    low = before[:, np.searchsorted(days, steps + 1e-9, "right") - 1]
+    high = after[:, np.searchsorted(days, steps - 1e-9, "left")]
+    inside = (low >= 0) & (high < len(at))
+    low, high = np.where(inside, low, 0), np.where(inside, high, 0)
+    width = days[high] - days[low]
+    share = np.divide(steps - days[low], width, out=np.zeros(width.shape), where=width > 0)
+    first, last = (np.take_along_axis(flat, chosen, 1) for chosen in (low, high))
+    made = np.where(inside & (width <= max_gap_days), first + share * (last - first), np.nan)
+    shaped = made.astype(np.float32).reshape(*moved.shape[:-1], len(steps))
+    calendar = start + (steps * 86400).round().astype("timedelta64[s]")
+    return np.moveaxis(shaped, -1, axis), calendar

@@ -1,0 +1,128 @@
+"""SQL on indices of windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cpazmal_scale.errors import SampleError
+from cpazmal_scale.samples.index import BY_DATE, read_index
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LOCKED = {
+    "enable_external_access": "false",
+    "python_enable_replacements": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+"""The query sees its tables only: no files, no network, no variables of this process."""
+
+_WINDOWS = """
+CREATE VIEW windows AS SELECT * EXCLUDE (
+    time_start, time_end, dates, valid_fraction, masked_fraction, incidence_angle,
+    valid_by_date, masked_by_date, incidence_by_date),
+    unnest(dates) AS date, unnest(valid_by_date) AS valid_fraction,
+    unnest(masked_by_date) AS masked_fraction, unnest(incidence_by_date) AS incidence_angle
+FROM samples"""
+
+
+def query(sql: str, index: str | pd.DataFrame | Sequence[str | pd.DataFrame]) -> pd.DataFrame:
+    """Answer a SELECT (DuckDB) on one or more indices, at any fsspec URL or in memory.
+
+    Two tables: `windows` has one row per window and `date`, with that date's `incidence_angle`,
+    `valid_fraction` and `masked_fraction`; `samples` has one row per window, as the index. Both
+    have `id`, the window's row in the index (of the first one, then the second …). The words
+    `group` and `size` stand in double quotes in SQL. Only these tables are seen: no files, no
+    network. Credentials of the store stay with fsspec.
+
+    Example:
+        `query("SELECT * FROM windows WHERE class IN ('ICA', 'HAG') AND incidence_angle < 40 "
+        "AND date < '2021-01-01'", url)`
+
+    Returns:
+        The answer, perhaps without rows: `nothing` then says what there would be.
+
+    Raises:
+        StoreMissing: no index is there.
+        SampleError: the SQL is wrong, saying where, or is not one SELECT.
+    """
+    import duckdb
+
+    samples = _table(index)
+    with duckdb.connect(config={**_LOCKED, "lock_configuration": "true"}) as connection:
+        connection.register("samples", samples)
+        connection.execute(_WINDOWS)
+        try:
+            statements = connection.extract_statements(sql)
+            if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
+                raise SampleError(
+                    "the query fails: not one SELECT", remedy="ask one question, and change nothing"
+                )
+            answer: pd.DataFrame = connection.execute(statements[0]).df()
+            return answer
+        except duckdb.Error as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise SampleError(f"the query fails: {reason}", remedy=_remedy(samples)) from None
+
+
+def chosen(index: pd.DataFrame, condition: str) -> pd.DataFrame:
+    """The rows of an index that satisfy a SQL condition on the table `samples`.
+
+    Raises:
+        SampleError: the condition is wrong.
+    """
+    import duckdb
+
+    try:
+        duckdb.SQLExpression(condition)
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise SampleError(
+            f"the query fails: {reason}", where=condition, remedy="give one SQL condition"
+        ) from None
+    kept = query(f"SELECT id FROM samples WHERE ({condition})", index)["id"]  # noqa: S608
+    return index.iloc[sorted(kept)]
+
+
+def nothing(index: str | pd.DataFrame | Sequence[str | pd.DataFrame]) -> str:
+    """What could have been asked for, in one sentence, for those whose query found no row."""
+    one = query(
+        "SELECT count(*) AS n, string_agg(DISTINCT class, ', ' ORDER BY class) AS classes, "
+        "min(time_start)::DATE AS first, max(time_end)::DATE AS last, "
+        "min(incidence_angle) AS low, max(incidence_angle) AS high FROM samples",
+        index,
+    ).iloc[0]
+    if not one["n"]:
+        return "no row: the index is empty"
+    angles = f", incidence {one['low']:.1f}° to {one['high']:.1f}°" if one["low"] > 0 else ""
+    days = f"{str(one['first'])[:10]} to {str(one['last'])[:10]}"
+    return f"no row: there are {one['n']} windows of {one['classes']}, {days}{angles}"
+
+
+def _table(index: str | pd.DataFrame | Sequence[str | pd.DataFrame]) -> Any:
+    """All rows as one Arrow table, numbered."""
+    import pandas as pd
+    import pyarrow as pa
+
+    several = [index] if isinstance(index, (str, pd.DataFrame)) else list(index)
+    tables = [read_index(one) if isinstance(one, str) else one for one in several]
+    for table, source in zip(tables, several, strict=True):
+        if not set(BY_DATE) <= set(table.columns):
+            raise SampleError(
+                "this index does not know its dates",
+                where=source if isinstance(source, str) else None,
+                remedy="run `cpazmal samples` again",
+            )
+    whole = pd.concat(tables, ignore_index=True)
+    whole.insert(0, "id", range(len(whole)))
+    return pa.Table.from_pandas(whole, preserve_index=False)
+
+
+def _remedy(samples: Any) -> str:
+    names = ", ".join(name for name in samples.column_names if name not in BY_DATE)
+    return (
+        "`windows` has a `date` for every row, `samples` one row per window; their columns are "
+        f'{names} ("group" and "size" in double quotes)'
+    )

@@ -1,0 +1,365 @@
+"""Labelled windows of one cube: chosen by table, dates and SQL, read lazily or as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from cpazmal_scale.errors import SampleError
+from cpazmal_scale.samples.pixels import Progress, window_pixels
+from cpazmal_scale.samples.published.windows import Scale, to_scale
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.config import Features, Samples
+
+SEASONS = {
+    "winter": (12, 1, 2),
+    "spring": (3, 4, 5),
+    "summer": (6, 7, 8),
+    "autumn": (9, 10, 11),
+}
+"""Months of the meteorological seasons."""
+Season = Literal["winter", "spring", "summer", "autumn"]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation of every polarisation, in the scale they were taken in."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    scale: Scale
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """N labelled windows of w × w pixels on T dates in P polarisations; nothing is read yet.
+
+    `index` is a table as `window_index` gives it; pixels with an `excluded` mask bit, or without
+    data, are NaN. Every choice gives new windows and leaves these as they are.
+    """
+
+    index: pd.DataFrame
+    cube: xr.Dataset
+    polarisations: tuple[str, ...]
+    scale: Scale = "intensity"
+    excluded: int = 0
+    normalisation: Normalisation | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __repr__(self) -> str:
+        size = self.index["size"].iloc[0] if len(self) else "no"
+        return (
+            f"{len(self)} windows of {size} pixels, {self.cube.sizes['time']} dates, "
+            f"{'+'.join(self.polarisations)} {self.scale}, beam {self.cube.attrs.get('beam', '')}"
+        )
+
+    @property
+    def classes(self) -> NDArray[np.str_]:
+        """Class of every window (N)."""
+        return self.index["class"].to_numpy(np.str_)
+
+    @property
+    def groups(self) -> NDArray[np.str_]:
+        """Group of every window (N); never split it between training and test."""
+        return self.index["group"].to_numpy(np.str_)
+
+    @property
+    def dates(self) -> NDArray[np.datetime64]:
+        """Dates (T), UTC."""
+        return self.cube["time"].to_numpy().astype("datetime64[s]")
+
+    def summary(self) -> pd.DataFrame:
+        """Windows and groups of every class."""
+        counts = self.index.groupby("class")["group"].agg(["size", "nunique"])
+        return counts.rename(columns={"size": "windows", "nunique": "groups"})
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Answer a SELECT on `windows` and `samples`, as `samples.query`; `id` is the row here."""
+        from cpazmal_scale.samples.sql import query
+
+        return query(sql, self.index)
+
+    def take(self, rows: Sequence[int] | NDArray[Any]) -> Windows:
+        """These rows, by number or by a mask (N)."""
+        return replace(self, index=self.index.iloc[np.asarray(rows)].reset_index(drop=True))
+
+    def where(self, condition: str) -> Windows:
+        """Windows that satisfy a SQL condition on the table `samples`.
+
+        Raises:
+            SampleError: the condition is wrong, or no window satisfies it.
+        """
+        from cpazmal_scale.samples.sql import chosen, nothing
+
+        kept = chosen(self.index, condition)
+        if not len(kept):
+            raise SampleError(
+                f"no window satisfies {condition}", remedy=nothing(self.index).split(": ", 1)[1]
+            )
+        return replace(self, index=kept.reset_index(drop=True))
+
+    def during(
+        self,
+        start: date | str | None = None,
+        end: date | str | None = None,
+        *,
+        months: Sequence[int] | None = None,
+        seasons: Sequence[Season] | None = None,
+        dates: Sequence[date | str] | None = None,
+    ) -> Windows:
+        """The same windows on some of the dates: whole days, `end` included.
+
+        Raises:
+            SampleError: a season is unknown, or no date is left.
+        """
+        from cpazmal_scale.cube.open import within
+
+        unknown = [name for name in seasons or () if name not in SEASONS]
+        if unknown:
+            raise SampleError(f"no season {unknown[0]}", remedy=f"give {', '.join(SEASONS)}")
+        times = self.cube["time"].to_numpy()
+        chosen = within(times, start, end, months, dates)
+        if seasons is not None:
+            chosen &= within(times, months=[m for name in seasons for m in SEASONS[name]])
+        if not chosen.any():
+            known = f"{str(times.min())[:10]} to {str(times.max())[:10]}"
+            raise SampleError("no date is left", remedy=f"the windows have dates from {known}")
+        kept = np.flatnonzero(chosen)
+        return replace(
+            self, cube=self.cube.isel(time=kept), index=_on_dates(self.index, times, kept)
+        )
+
+    def channels(self, *polarisations: str) -> Windows:
+        """The same windows in these polarisations, in this order.
+
+        Raises:
+            SampleError: the cube lacks one.
+        """
+        from cpazmal_scale.samples.pixels import require_data
+
+        require_data(self.cube, polarisations)
+        return replace(self, polarisations=polarisations, normalisation=None)
+
+    def scaled(self, scale: Scale) -> Windows:
+        """The same windows as linear `intensity`, `amplitude` (its root) or `dB`."""
+        return replace(self, scale=scale, normalisation=None)
+
+    def balanced(self, threshold: int | None = None, seed: int = 42) -> Windows:
+        """As many windows of every class, evenly from its groups; see `samples.balanced`."""
+        from cpazmal_scale.samples.balance import balanced
+
+        return self.take(balanced(self.classes, self.groups, threshold, seed))
+
+    def statistics(self, progress: Progress | None = None) -> Normalisation:
+        """Mean and standard deviation of every polarisation over all valid pixels and dates.
+
+        Take those of the training windows, and normalise all others with them.
+
+        Raises:
+            SampleError: a polarisation has no valid pixel.
+        """
+        sums = np.zeros((3, len(self.polarisations)))
+        for _, values in replace(self, normalisation=None).batches(progress):
+            wide = values.astype(np.float64)
+            for row, part in zip(sums, (np.isfinite(wide), wide, wide**2), strict=True):
+                row += np.nansum(part, axis=(0, 2, 3, 4))
+        count, total, squares = sums
+        if not count.all():
+            name = self.polarisations[int(np.argmin(count))]
+            raise SampleError(f"no valid pixel of {name}", remedy="choose other dates or channels")
+        mean = total / count
+        std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+        return Normalisation(tuple(mean.tolist()), tuple(std.tolist()), self.scale)
+
+    def normalised(self, by: Normalisation) -> Windows:
+        """The same windows as z-scores, channel by channel.
+
+        Raises:
+            SampleError: the statistics are of another scale or number of channels.
+        """
+        if by.scale != self.scale or len(by.mean) != len(self.polarisations):
+            raise SampleError(
+                f"statistics of {len(by.mean)} channels in {by.scale} do not fit {self!r}",
+                remedy="take them from training windows with the same channels and scale",
+            )
+        return replace(self, normalisation=by)
+
+    def batches(
+        self, progress: Progress | None = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+        """Row numbers (n) and pixels (n, P, T, w, w), each chunk of the cube read once."""
+        if not len(self):
+            return
+        y0, x0 = (self.index[name].to_numpy(np.int64) for name in ("y0", "x0"))
+        size = int(self.index["size"].iloc[0])
+        for some in window_pixels(self.cube, y0, x0, size, self.polarisations, progress):
+            yield some.rows, self._finished(some.power, some.mask)
+
+    def to_numpy(self, progress: Progress | None = None) -> NDArray[np.float32]:
+        """All pixels, (N, P, T, w, w) float32, NaN where there are none."""
+        size = int(self.index["size"].iloc[0]) if len(self) else 0
+        shape = (len(self), len(self.polarisations), self.cube.sizes["time"], size, size)
+        values = np.empty(shape, np.float32)
+        for rows, some in self.batches(progress):
+            values[rows] = some
+        return values
+
+    def to_xarray(self) -> xr.Dataset:
+        """All pixels, lazily: a variable (window, time, row, column) per polarisation.
+
+        Coordinates are the columns of the index, but its lists; `.compute()` reads the chunks.
+        """
+        import xarray as xr
+
+        from cpazmal_scale.samples.index import BY_DATE
+
+        size = int(self.index["size"].iloc[0]) if len(self) else 0
+        corner = {name: self.index[name].to_numpy(np.int64)[:, None] for name in ("y0", "x0")}
+        rows = xr.DataArray(corner["y0"] + np.arange(size), dims=("window", "row"))
+        columns = xr.DataArray(corner["x0"] + np.arange(size), dims=("window", "column"))
+        spatial = [name for name in self.cube.coords if set(self.cube[name].dims) & {"y", "x"}]
+        cut = self.cube.drop_vars(spatial).isel(y=rows, x=columns)
+        mask = cut["mask"].transpose("window", "time", "row", "column")
+        made = {}
+        for at, name in enumerate(self.polarisations):
+            power = cut[name].transpose(*mask.dims)
+            made[name] = xr.apply_ufunc(
+                self._one_channel, power, mask, at, dask="parallelized", output_dtypes=[np.float32]
+            )
+            made[name].attrs = {"scale": self.scale, "units": "dB" if self.scale == "dB" else "1"}
+        facts = self.index.drop(columns=[*BY_DATE, "polarisations"], errors="ignore")
+        columns_of = {str(name): ("window", facts[name].to_numpy()) for name in facts}
+        return xr.Dataset(made).assign_coords(columns_of)
+
+    def to_torch(self) -> Any:
+        """A map-style torch `Dataset` of (pixels (P, T, w, w) float32, class number).
+
+        Missing pixels are 0, after normalisation the mean. Classes are numbered in the order of
+        their names, `dataset.classes`.
+
+        Raises:
+            SampleError: torch is not installed.
+        """
+        from cpazmal_scale.samples.tensors import torch_dataset
+
+        return torch_dataset(self)
+
+    def _finished(self, power: NDArray[np.float32], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+        values = np.empty_like(power)
+        for at in range(power.shape[1]):
+            values[:, at] = self._one_channel(power[:, at], mask, at)
+        return values
+
+    def _one_channel(
+        self, power: NDArray[np.float32], mask: NDArray[np.uint8], at: int
+    ) -> NDArray[np.float32]:
+        valid = np.where(mask & self.excluded == 0, power, np.float32(np.nan))
+        values = to_scale(valid, self.scale)
+        if self.normalisation is not None:
+            std = self.normalisation.std[at]
+            values = (values - np.float32(self.normalisation.mean[at])) / np.float32(std or 1.0)
+        return np.asarray(values, np.float32)
+
+
+def open_windows(
+    index: str | pd.DataFrame,
+    cube: str | xr.Dataset,
+    *,
+    polarisations: Sequence[str] | None = None,
+    features: Features | None = None,
+) -> Windows:
+    """Windows of an index that was drawn before, on all dates of a cube.
+
+    Args:
+        index: table, or URL of a Parquet index.
+        cube: dataset, or URL of a cube; the one the index was drawn from.
+        polarisations: channels, co-polarised first; none: those of the index.
+        features: whose mask flags are left out; none: the defaults.
+
+    Raises:
+        StoreMissing: index or cube are not there.
+        SampleError: they do not fit each other.
+    """
+    from cpazmal_scale import config
+    from cpazmal_scale.cube.open import open_cube
+    from cpazmal_scale.samples.index import read_index
+    from cpazmal_scale.samples.pixels import require_data
+
+    table = read_index(index) if isinstance(index, str) else index
+    data = open_cube(cube) if isinstance(cube, str) else cube
+    beam = data.attrs.get("beam", "")
+    table = table[table["beam"] == beam].reset_index(drop=True)
+    if not len(table):
+        raise SampleError(f"the index has no window of beam {beam}", remedy="open its own cube")
+    chosen = tuple(polarisations or table["polarisations"].iloc[0].split(","))
+    require_data(data, chosen)
+    return Windows(table, data, chosen, excluded=(features or config.Features()).excluded)
+
+
+def draw_windows(
+    cube: str | xr.Dataset,
+    polygons: str | Any,
+    samples: Samples | None = None,
+    features: Features | None = None,
+    *,
+    polarisations: Sequence[str] | None = None,
+    seed: int = 42,
+    progress: Progress | None = None,
+) -> Windows:
+    """Labelled windows of a cube inside polygons.
+
+    Args:
+        cube: dataset, or URL of a cube.
+        polygons: URL of a GeoPackage, GeoJSON or (zipped) shapefile with columns `class` and
+            `group`, or such a GeoDataFrame.
+        samples: which windows are taken; none: the defaults, and all classes of the polygons.
+        features: size of the windows, and mask flags whose pixels are left out.
+        polarisations: channels, co-polarised first; none: all of the cube.
+        seed: of the draw.
+        progress: called with chunks done and chunks in all.
+
+    Raises:
+        StoreMissing: cube or polygons are not there.
+        SampleError: polygons, classes or groups do not allow it.
+    """
+    from cpazmal_scale import config
+    from cpazmal_scale.cube.open import open_cube
+    from cpazmal_scale.samples.index import window_index
+    from cpazmal_scale.samples.polygons import read_polygons
+
+    data = open_cube(cube) if isinstance(cube, str) else cube
+    classes = samples.classes if samples else None
+    labelled = read_polygons(polygons, classes) if isinstance(polygons, str) else polygons
+    rules = samples or config.Samples(classes=tuple(sorted(set(labelled["class"]))))
+    sizes = features or config.Features()
+    known = [str(name) for name in data.data_vars if name != "mask"]
+    chosen = tuple(polarisations or known)
+    index = window_index(
+        data, labelled, rules, sizes, seed=seed, polarisations=chosen, progress=progress
+    )
+    return Windows(index, data, chosen, excluded=sizes.excluded)
+
+
+def _on_dates(
+    index: pd.DataFrame, times: NDArray[np.datetime64], kept: NDArray[np.intp]
+) -> pd.DataFrame:
+    """An index whose lists hold the kept dates only."""
+    from cpazmal_scale.samples.index import BY_DATE
+
+    shorter: dict[str, Any] = {
+        name: [np.asarray(values)[kept] for values in index[name]]
+        for name in BY_DATE
+        if name in index and len(index) and len(index[name].iloc[0]) == len(times)
+    }
+    return index.assign(time_start=times[kept].min(), time_end=times[kept].max(), **shorter)
