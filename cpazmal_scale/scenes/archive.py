@@ -196,6 +196,16 @@ class _Tar:
             if one.size > FREE_BYTES or len(names) > MAX_MEMBERS:
                 _check(url, names, self.sizes, path)
         _check(url, names, self.sizes, path)
+        if self.packed:
+            self._verify()
+
+    def _verify(self) -> None:
+        """Read what follows the last member: the checksum of all is at the end."""
+        done = 0
+        while self.archive.fileobj and (piece := self.archive.fileobj.read(_PIECE)):
+            done += len(piece)
+            if done > FREE_BYTES:
+                raise tarfile.ReadError("data follow the end of the archive")
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:

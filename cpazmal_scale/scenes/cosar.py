@@ -135,6 +135,18 @@ class Cosar:
             raise self._unreadable(f"a sample of lines {lines.start} to {lines.stop} is not finite")
         return values, valid
 
+    def unwritten(self, lines: slice) -> int:
+        """How many of some lines were never written: they lack the range of valid samples."""
+        count, first = 0, 0
+        for burst in self.bursts:
+            begin, stop = max(lines.start, first), min(lines.stop, first + burst.lines)
+            if begin < stop:
+                words = self._map(burst).view(">u4")[..., 0]
+                part = words[begin - first + HEADER_LINES : stop - first + HEADER_LINES, :2]
+                count += int((part == 0).all(axis=1).sum())
+            first += burst.lines
+        return count
+
     def _window(
         self, burst: Burst, rows: slice, samples: slice
     ) -> tuple[NDArray[np.complex64], NDArray[np.bool_]]:

@@ -48,6 +48,10 @@ class CosarImage:
         power[~valid] = np.nan
         return power
 
+    def unwritten(self, lines: slice) -> int:
+        """Lines that were never written; see `Cosar.unwritten`."""
+        return self.cosar.unwritten(lines)
+
 
 class TiffImage:
     """DN² of a detected image."""
@@ -71,6 +75,10 @@ class TiffImage:
         power: NDArray[np.float32] = values.astype(np.float32) ** 2
         power[values == 0] = np.nan
         return power
+
+    def unwritten(self, lines: slice) -> int:  # noqa: ARG002 - zeros are no data here
+        """0: zeros are no data in a detected image, which may have borders of them."""
+        return 0
 
 
 @contextlib.contextmanager
@@ -148,7 +156,9 @@ def check_image(image: CosarImage | TiffImage, cal_factor: float) -> float:
     height, width = image.shape
     valid, zero_rows, total = 0, 0, 0.0
     for line in range(0, height, ROWS):
-        power = image.read(slice(line, min(height, line + ROWS)), slice(0, width))
+        lines = slice(line, min(height, line + ROWS))
+        power = image.read(lines, slice(0, width))
+        zero_rows += image.unwritten(lines)
         good = ~np.isnan(power)
         valid += int(good.sum())
         total += float(np.nansum(power, dtype=np.float64))
