@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.console import Config, Switch, bar, say
+
+if TYPE_CHECKING:
+    from cpazmal_scale.samples.published.expected import Check
+    from cpazmal_scale.samples.published.file import PublishedFile
 
 DEFAULT = RunConfig()
 dataset_app = App(name="dataset", help="The published CPAZMaL dataset, and samples in its layout.")
@@ -22,27 +27,50 @@ def show(file: str, /, *, windows: Switch = False, pixels: Switch = False) -> No
         windows: also count the windows of the authors' scenarios, which reads the pixels.
         pixels: also read every pixel, to count the defects that only they show.
     """
-    from cpazmal_scale.samples.published.expected import check_counts, check_windows
     from cpazmal_scale.samples.published.file import opened
+    from cpazmal_scale.samples.published.healing import Account
+    from cpazmal_scale.samples.published.training import is_training, read_training
 
+    if is_training(file):
+        account = Account()
+        say(f"{read_training(file, account)}\n{account}")
+        return
     with opened(file) as chips:
-        for name, group in chips.groups.items():
-            series = [one for one in chips.series if one.group == name]
-            held = ", ".join(f"{s.orbit}/{s.polarisation} {len(s.dates)}" for s in series)
-            height, width = series[0].shape if series else (0, 0)
-            say(f"{name:<10}{group.label:<7}{height:>5} x {width:<6}{held}")
-        checks = check_counts(chips)
-        if windows:
-            with bar("count the windows") as progress:
-                checks += check_windows(chips, progress)
+        _describe(chips)
+        checks = _compared(chips, windows)
         if pixels:
-            with bar("read the pixels") as progress:
-                for done, one in enumerate(chips.series, 1):
-                    for date in range(len(one.dates)):
-                        chips.read(one, date)
-                    progress(done, len(chips.series))
+            _read_all(chips)
         say(f"\nbeside the file published on 2025-12-18:\n{_lines(checks)}")
         say(f"\nwhat is wrong, and what is done about it:\n{chips.account}")
+
+
+def _describe(chips: PublishedFile) -> None:
+    """One line per group."""
+    for name, group in chips.groups.items():
+        series = [one for one in chips.series if one.group == name]
+        held = ", ".join(f"{s.orbit}/{s.polarisation} {len(s.dates)}" for s in series)
+        height, width = series[0].shape if series else (0, 0)
+        say(f"{name:<10}{group.label:<7}{height:>5} x {width:<6}{held}")
+
+
+def _compared(chips: PublishedFile, windows: bool) -> list[Check]:
+    """Counts of the file beside the published ones."""
+    from cpazmal_scale.samples.published.expected import check_counts, check_windows
+
+    checks = check_counts(chips)
+    if windows:
+        with bar("count the windows") as progress:
+            checks += check_windows(chips, progress)
+    return checks
+
+
+def _read_all(chips: PublishedFile) -> None:
+    """Read every pixel, so that what is wrong with any is in the file's account."""
+    with bar("read the pixels") as progress:
+        for done, one in enumerate(chips.series, 1):
+            for date in range(len(one.dates)):
+                chips.read(one, date)
+            progress(done, len(chips.series))
 
 
 @dataset_app.command(name="import")

@@ -13,7 +13,7 @@ import pytest
 import small_published as small
 
 from cpazmal_scale.errors import DatasetUnreadable, SampleError, StoreMissing
-from cpazmal_scale.samples.published import hdf5
+from cpazmal_scale.samples.published import chunks, hdf5
 from cpazmal_scale.samples.published.beams import beams_by_day
 from cpazmal_scale.samples.published.canvas import canvas_of
 from cpazmal_scale.samples.published.chips import find, stacked
@@ -371,5 +371,5 @@ def test_regions_of_any_chunking_equal_h5py_s(tmp_path: Path) -> None:
         file.create_dataset("a", data=values, chunks=(4, 5, 2), compression="gzip")
         file.create_dataset("b", data=values)
         for name in "ab":
-            box = hdf5.region(hdf5.dataset(file, name, "f", 3), ((3, 11), (0, 9), (1, 4)))
+            box = chunks.region(hdf5.dataset(file, name, "f", 3), ((3, 11), (0, 9), (1, 4)))
             np.testing.assert_array_equal(box, values[3:11, :, 1:4])

@@ -16,6 +16,7 @@ from cpazmal_scale.samples.published.file import opened
 from cpazmal_scale.samples.published.healing import Account
 from cpazmal_scale.samples.published.scenarios import temporal_stack
 from cpazmal_scale.samples.published.training import (
+    is_training,
     read_training,
     training_series,
     write_training,
@@ -97,6 +98,44 @@ def test_resampled_rims_are_no_data(tmp_path: Path) -> None:
     account = Account()
     assert np.isnan(read_training(str(path), account).power).sum() == 1
     assert account.findings()[0].defect == "resampling_rim"
+
+
+def test_a_training_file_is_described_and_not_taken_for_chips(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    authors_file(path, (7, 5, 5, 3, 2), ["_".join(DATES)] * 7)
+    assert is_training(str(path))
+    assert not is_training(str(small.write(tmp_path / "chips.hdf5")))
+    assert str(read_training(str(path))).splitlines() == [
+        "7 windows of 5 x 5 pixels, 3 dates, 2 polarisations",
+        "HAG          3 windows in 3 groups",
+        "ICA          4 windows in 4 groups",
+    ]
+    with pytest.raises(DatasetUnreadable, match="holds windows, not chips"), opened(str(path)):
+        pass
+
+
+def test_methods_are_compared_on_a_training_file(tmp_path: Path) -> None:
+    """From the talk's kind of file to figures of merit, groups kept whole."""
+    from cpazmal_scale.assess.cross_validate import cross_validate
+    from cpazmal_scale.config import RunConfig
+
+    path = str(tmp_path / "ax4.h5")
+    with opened(str(small.write(tmp_path / "x.hdf5"))) as chips:
+        made = temporal_stack(chips, WindowRule(size=5), orbit="DSC", start=None, end=None)
+    write_training(made, path)
+    windows = read_training(path)
+    few = {"dtw": {"min_dates": 2}, "assess": {"folds": 2, "repeats": 1}}
+    config = RunConfig.parse({"features": {"window": 5}, **few})
+    series = training_series(windows, config.features)
+    found = cross_validate(
+        series,
+        windows.labels,
+        windows.group_names,
+        config,
+        methods=("DTW barycenter (sum)", "random forest"),
+    )
+    assert found.classes == ("ABL", "ICA")
+    assert found.folds.groupby("method")["macro_f1"].mean().min() > 0.9
 
 
 @pytest.mark.parametrize(

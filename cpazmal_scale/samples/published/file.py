@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.samples.published import hdf5
+from cpazmal_scale.errors import DatasetUnreadable
+from cpazmal_scale.samples.published import chunks, hdf5
 from cpazmal_scale.samples.published.beams import beams_by_day
 from cpazmal_scale.samples.published.chips import Group, Orbit, Series
 from cpazmal_scale.samples.published.healing import Account, heal_image, heal_mask
@@ -47,6 +48,12 @@ class PublishedFile:
 
     def __init__(self, file: Any, url: str, account: Account) -> None:
         self.url, self.account = url, account
+        if "img" in hdf5.names(file):
+            raise DatasetUnreadable(
+                "a training file of the first generation holds windows, not chips",
+                where=url,
+                remedy="`cpazmal dataset show` describes it, samples.published.training reads it",
+            )
         self._data = hdf5.group(file, "data")
         metadata = hdf5.group(file, "metadata")
         self.nodata = hdf5.number(metadata, "nodata_value", NODATA)
@@ -69,8 +76,8 @@ class PublishedFile:
         images, masks = self._sources[series.path]
         stored = self._order[series.path][date]
         where = f"{series.path} {series.dates[date]}"
-        power = heal_image(hdf5.image(images, stored), self.nodata, self.account, where)
-        codes = hdf5.image(masks, stored)
+        power = heal_image(chunks.image(images, stored), self.nodata, self.account, where)
+        codes = chunks.image(masks, stored)
         return power, heal_mask(codes, power, self.account, where)
 
     def check(self) -> None:
@@ -80,8 +87,8 @@ class PublishedFile:
             DatasetUnreadable: naming the first chunk that was never written or cannot be one.
         """
         for images, masks in self._sources.values():
-            hdf5.check_chunks(images)
-            hdf5.check_chunks(masks)
+            chunks.check_chunks(images)
+            chunks.check_chunks(masks)
 
     def _group(self, name: str) -> Group:
         if not _GROUP.fullmatch(name):
@@ -194,13 +201,13 @@ class _RawSeries:
         self.orbit: Orbit = "ASC" if orbit == "ASC" else "DSC"
         self.images = hdf5.dataset(owner, "images", "f", 3)
         self.masks = hdf5.dataset(owner, "masks", "i", 3)
-        self.days = [_day(raw, owner) for raw in hdf5.table(owner, "timestamps", "S").tolist()]
+        self.days = [_day(raw, owner) for raw in chunks.table(owner, "timestamps", "S").tolist()]
         self.passes = [
-            raw.decode("ascii", "replace") for raw in hdf5.table(owner, "passes", "S").tolist()
+            raw.decode("ascii", "replace") for raw in chunks.table(owner, "passes", "S").tolist()
         ]
         names = ("angles_incidence", "resolution_range", "resolution_azimuth")
         self.angles, *self.resolution = (
-            hdf5.table(owner, name, "f").astype(np.float32) for name in names
+            chunks.table(owner, name, "f").astype(np.float32) for name in names
         )
         lengths = {len(self.days), len(self.passes), len(self.angles), self.images.shape[2]}
         lengths |= {len(values) for values in self.resolution}

@@ -12,7 +12,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.samples.published import hdf5
+from cpazmal_scale.samples.published import chunks, hdf5
 from cpazmal_scale.samples.published.file import NODATA
 from cpazmal_scale.samples.published.healing import Account, heal_values
 from cpazmal_scale.samples.series import WindowSeries
@@ -41,6 +41,27 @@ class TrainingWindows:
     group_names: NDArray[np.str_]
     dates: tuple[tuple[str, ...], ...]
 
+    def __str__(self) -> str:
+        count, size, _, dates, channels = self.power.shape
+        held = f"{dates} dates, {channels} polarisation{'s' if channels > 1 else ''}"
+        lines = [f"{count} windows of {size} x {size} pixels, {held}"]
+        for label in np.unique(self.labels):
+            own = self.labels == label
+            groups = len(np.unique(self.group_names[own]))
+            lines.append(f"{label:<7}{int(own.sum()):>7} windows in {groups} groups")
+        return "\n".join(lines)
+
+
+def is_training(url: str) -> bool:
+    """Whether a file holds windows of the first generation.
+
+    Raises:
+        DatasetUnreadable: not an HDF5 file.
+        StoreMissing: nothing is there.
+    """
+    with hdf5.opened(url) as file:
+        return "img" in hdf5.names(file)
+
 
 def read_training(url: str, account: Account | None = None) -> TrainingWindows:
     """Read a training file; values below zero, made by resampling, become no data.
@@ -52,19 +73,19 @@ def read_training(url: str, account: Account | None = None) -> TrainingWindows:
     account = Account() if account is None else account
     with hdf5.opened(url) as file:
         images = hdf5.dataset(file, "img", "f", (4, 5))
-        dates = [tuple(_text(raw).split("_")) for raw in hdf5.table(file, "date", "S").tolist()]
+        dates = [tuple(_text(raw).split("_")) for raw in chunks.table(file, "date", "S").tolist()]
         labels, names = (
-            np.array([_text(raw) for raw in hdf5.table(file, key, "S").tolist()], np.str_)
+            np.array([_text(raw) for raw in chunks.table(file, key, "S").tolist()], np.str_)
             for key in ("labels", "org")
         )
-        groups = hdf5.table(file, "groups", "iu").astype(np.int64)
+        groups = chunks.table(file, "groups", "iu").astype(np.int64)
         shape = _shape(images, dates)
         if {len(dates), len(labels), len(names), len(groups)} != {shape[0]}:
             raise hdf5.refuse("its windows and labels differ in number", images)
         power = np.empty(shape, np.float32)
         for rows in _batches(images):
             box = ((rows.start, rows.stop), *((0, length) for length in images.shape[1:]))
-            part = hdf5.region(images, box).astype(np.float32)
+            part = chunks.region(images, box).astype(np.float32)
             values, rim = heal_values(part, NODATA)
             account.add("resampling_rim", f"img {rows.start}", int(rim.sum()), rim.size)
             power[rows] = values.reshape(-1, *shape[1:])
@@ -154,7 +175,7 @@ def _shape(images: Any, dates: list[tuple[str, ...]]) -> tuple[int, ...]:
 def _batches(images: Any) -> Iterator[slice]:
     """Rows of windows that are read at once."""
     row = int(np.prod(images.shape[1:])) * int(images.dtype.itemsize)
-    step = max(1, hdf5.LARGEST_REGION // 4 // max(1, row))
+    step = max(1, chunks.LARGEST_REGION // 4 // max(1, row))
     for start in range(0, images.shape[0], step):
         yield slice(start, min(start + step, images.shape[0]))
 
