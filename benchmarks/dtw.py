@@ -1,16 +1,15 @@
 """Speed of the DTW room beside the libraries people use, and beside C written by hand.
 
 Run `python benchmarks/dtw.py [--write]`; `--write` keeps the tables in `docs/benchmarks.md`. It
-takes a few minutes. One-core figures are the best processor time of several runs, those of all
-cores the best wall time, always with the peers in the same run: other programs on the machine move
-both alike.
+takes about five minutes. One-core figures are the best processor time of several rounds, those of
+all cores the best wall time; ours and the peers' calls take turns, so that other programs on the
+machine move both alike.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -21,11 +20,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parents[1]))
 warnings.filterwarnings("ignore")
 
+import numpy as np  # noqa: E402
+
+from benchmarks import dtw_peers  # noqa: E402
+from benchmarks.clock import CORES, Report, machine, race  # noqa: E402
 from cpazmal_scale.dtw import (  # noqa: E402
     KNeighborsDTW,
     band_limits,
@@ -37,24 +38,15 @@ from cpazmal_scale.dtw import (  # noqa: E402
 from cpazmal_scale.dtw.lanes import LANES  # noqa: E402
 
 RNG = np.random.default_rng(0)
-CORES = os.cpu_count() or 1
-LINES: list[str] = []
+REPORT = Report("dtw")
+say, table, row = REPORT.say, REPORT.table, REPORT.row
+REACHED: dict[str, str] = {}
+FEW = 300
+"""Series the peers get; ours are 40 000 and more, the peers' time is linear in them."""
 
 
-def say(line: str = "") -> None:
-    print(line, flush=True)
-    LINES.append(line)
-
-
-def seconds(call: Callable[[], object], repeats: int = 5, *, wall: bool = False) -> float:
-    """Best of several runs: processor time of this thread, or wall time."""
-    clock = time.perf_counter if wall else time.thread_time
-    best = np.inf
-    for _ in range(repeats):
-        start = clock()
-        call()
-        best = min(best, clock() - start)
-    return best
+def normal(*shape: int) -> np.ndarray:
+    return RNG.normal(size=shape).astype(np.float32)
 
 
 def cells(length: int, radius: int | None) -> int:
@@ -62,81 +54,68 @@ def cells(length: int, radius: int | None) -> int:
     return int((limits[:, 1] - limits[:, 0]).sum())
 
 
-def peers(
-    q: np.ndarray, s: np.ndarray, radius: int | None, cores: int = 1
-) -> dict[str, Callable[[], object]]:
-    """Each library's fastest batch call for these pairs."""
-    from aeon.distances import dtw_pairwise_distance
-    from dtaidistance import dtw
-    from tslearn.metrics import cdist_dtw
-
-    length = q.shape[1]
-    q8, s8 = q.astype(float), s.astype(float)
-    every = np.concatenate([q8, s8])
-    block = ((0, len(q)), (len(q), len(every)))
-    window = None if radius is None else (radius + 0.01) / length
-    band = {} if radius is None else {"global_constraint": "sakoe_chiba"}
+def pair_times(q: np.ndarray, s: np.ndarray, radius: int, cores: int) -> dict[str, float]:
+    """Nanoseconds per pair, ours first."""
+    calls: dict[str, Callable[[], object]] = {
+        "ours": partial(distances, q, s, radius=radius, threads=cores)
+    }
+    calls |= dtw_peers.batches(q[:FEW], s, radius, cores)
+    times = race(calls, 4, wall=cores > 1)
     return {
-        "aeon": lambda: dtw_pairwise_distance(
-            q8[:, None], s8[:, None], window=window, n_jobs=cores
-        ),
-        "tslearn": lambda: cdist_dtw(q8, s8, sakoe_chiba_radius=radius, n_jobs=cores, **band),
-        "dtaidistance": lambda: dtw.distance_matrix_fast(
-            every,
-            block=block,
-            compact=True,
-            parallel=cores > 1,
-            window=None if radius is None else radius + 1,
-        ),
+        name: spent / ((len(q) if name == "ours" else FEW) * len(s)) * 1e9
+        for name, spent in times.items()
     }
 
 
 def compare_distances() -> None:
-    say("### (a) N × R distances, one core: ns per pair\n")
-    say("| T | r | ours | aeon | tslearn | dtaidistance | ours vs fastest peer |")
-    say("|---|---|---|---|---|---|---|")
-    for length in (24, 30, 60):
-        for radius in (3, 5, None):
-            q = RNG.normal(size=(40_000, length)).astype(np.float32)
-            s = RNG.normal(size=(36, length)).astype(np.float32)
-            call = partial(distances, q, s, radius=radius)
-            ours = seconds(call) / (len(q) * 36) * 1e9
-            few = q[:300]
-            others = {}
-            for name, call in peers(few, s, radius).items():
-                call()
-                others[name] = seconds(call, 3) / (len(few) * 36) * 1e9
-            row = " | ".join(f"{others[name]:.0f}" for name in ("aeon", "tslearn", "dtaidistance"))
-            ratio = min(others.values()) / ours
-            say(f"| {length} | {radius or 'none'} | {ours:.1f} | {row} | {ratio:.0f} × |")
-    say()
+    for cores in sorted({1, CORES}):
+        much = "one core" if cores == 1 else f"{cores} cores"
+        say(f"### (a) N × R distances, {much}: ns per pair\n")
+        table("T", "r", "ours", *dtw_peers.NAMES, "ours vs fastest peer")
+        for length in (24, 30, 60):
+            for radius in (3, 5, None):
+                q, s = normal(40_000 * cores, length), normal(36, length)
+                found = pair_times(q, s, radius, cores)
+                ours, others = found.pop("ours"), [f"{found[n]:.0f}" for n in dtw_peers.NAMES]
+                ratio = f"{min(found.values()) / ours:.0f} ×"
+                row(length, radius or "none", f"{ours:.1f}", *others, ratio)
+        say()
 
 
 def the_headline() -> None:
-    q = RNG.normal(size=(1_000_000, 30)).astype(np.float32)
-    s = RNG.normal(size=(36, 30)).astype(np.float32)
+    q, s = normal(1_000_000, 30), normal(36, 30)
     work = cells(30, 3) * len(q) * 36 / 1e9
-    one = seconds(lambda: distances(q, s, radius=3), 3)
-    fastest = _fastest_peer(q, s, 1)
+    calls: dict[str, Callable[[], object]] = {
+        str(n): partial(distances, q, s, radius=3, threads=n) for n in sorted({1, CORES})
+    }
+    peers = dtw_peers.batches(q[:FEW], s, 3, 1)
+    spent = race({**calls, **peers}, 6)
+    fastest = min(spent[name] for name in peers) * len(q) / FEW
+    REACHED["≥ 30 × the fastest peer per core, N = 1e6, R = 36"] = f"{fastest / spent['1']:.0f} ×"
     say(
-        f"N = 1e6, R = 36, T = 30, r = 3, one core: {one:.2f} s of processor time "
-        f"({work / one:.1f} Gcell/s), {fastest / one:.0f} × the fastest peer "
-        "(extrapolated from 300 series).\n"
+        f"N = 1e6, R = 36, T = 30, r = 3, one core: {spent['1']:.2f} s of processor time "
+        f"({work / spent['1']:.1f} Gcell/s), {fastest / spent['1']:.0f} × the fastest peer "
+        f"(extrapolated from {FEW} series).\n"
     )
     if CORES > 1:
-        every = seconds(lambda: distances(q, s, radius=3, threads=CORES), 5, wall=True)
-        alone = seconds(lambda: distances(q, s, radius=3), 5, wall=True)
-        spent = _processor_time(lambda: distances(q, s, radius=3, threads=CORES))
+        walls = race(calls, 12, wall=True)
+        peers = dtw_peers.batches(q[:FEW], s, 3, CORES)
+        fastest = min(race(peers, 5, wall=True).values()) * len(q) / FEW
+        one, every = walls["1"], walls[str(CORES)]
+        more = spent[str(CORES)] / spent["1"]
+        REACHED[f"≥ {0.9 * CORES:.1f} × on {CORES} threads"] = (
+            f"{one / every:.2f} × in wall time, at {more:.2f} × the processor time"
+        )
         say(
-            f"The same on {CORES} cores: {every:.2f} s of wall time, {alone / every:.2f} × one "
-            f"core, {_fastest_peer(q, s, CORES) / every:.0f} × the fastest peer on {CORES} cores. "
-            f"The threads together used {spent / one:.2f} × the processor time of one.\n"
+            f"The same on {CORES} cores: {every:.2f} s of wall time, {one / every:.2f} × one "
+            f"core, {fastest / every:.0f} × the fastest peer on {CORES} cores. "
+            f"The threads together used {more:.2f} × the processor time of one.\n"
         )
 
 
 def kernel_on_all_cores() -> None:
-    limits, s = band_limits(30, 30, radius=3), RNG.normal(size=(1, 36, 30)).astype(np.float32)
-    blocks = [RNG.normal(size=(1, 30, 1984)).astype(np.float32) for _ in range(CORES)]
+    limits, s = band_limits(30, 30, radius=3), normal(1, 36, 30)
+    blocks = [normal(1, 30, 1984) for _ in range(CORES)]
     outs = [np.empty((1, 36, 1984), np.float32) for _ in blocks]
 
     def work(turn: int) -> None:
@@ -144,35 +123,14 @@ def kernel_on_all_cores() -> None:
             block_distances(blocks[turn], s, limits, out=outs[turn])
 
     with ThreadPoolExecutor(CORES) as pool:
-        alone, together = np.inf, np.inf
-        for _ in range(8):
-            alone = min(alone, seconds(lambda: work(0), 1, wall=True))
-            together = min(
-                together, seconds(lambda: list(pool.map(work, range(CORES))), 1, wall=True)
-            )
+        calls = {"one": partial(work, 0), "all": lambda: list(pool.map(work, range(CORES)))}
+        found = race(calls, 12, wall=True)
+    speed = cells(30, 3) * 1984 * 3600 / found["one"] / 1e9
     say(
-        f"The block kernel on {CORES} threads, a block each: {CORES * alone / together:.2f} × the "
-        f"pixels of one ({cells(30, 3) * 1984 * 3600 / alone / 1e9:.1f} Gcell/s) in wall time.\n"
+        f"The block kernel on {CORES} threads, a block each: "
+        f"{CORES * found['one'] / found['all']:.2f} × the pixels of one ({speed:.1f} Gcell/s) in "
+        "wall time.\n"
     )
-
-
-def _processor_time(call: Callable[[], object]) -> float:
-    """Smallest processor time of all threads."""
-    best = np.inf
-    for _ in range(5):
-        start = time.process_time()
-        call()
-        best = min(best, time.process_time() - start)
-    return best
-
-
-def _fastest_peer(q: np.ndarray, s: np.ndarray, cores: int) -> float:
-    """Seconds for all series, from the first 300."""
-    few, fastest = q[:300], np.inf
-    for call in peers(few, s, 3, cores).values():
-        call()
-        fastest = min(fastest, seconds(call, 3, wall=cores > 1))
-    return fastest / len(few) * len(q)
 
 
 def against_c() -> None:
@@ -187,160 +145,138 @@ def against_c() -> None:
         except (OSError, subprocess.CalledProcessError):
             say("No C compiler for AVX2 here.\n")
             return
-        say("| T | r | ours, Gcell/s | C, Gcell/s | ours / C | 10 % missing, Gcell/s |")
-        say("|---|---|---|---|---|---|")
+        table("T", "r", "ours, Gcell/s", "C, Gcell/s", "ours / C", "10 % missing, Gcell/s")
+        ratios = []
         for length, radius in [(24, 3), (30, 3), (60, 3), (30, 5), (60, None)]:
-            say(_row_against_c(function, length, radius))
+            ours, c, missing = _speeds_beside_c(function, length, radius)
+            ratios.append(ours / c)
+            shown = (f"{ours:.1f}", f"{c:.1f}", f"{ours / c:.2f}", f"{missing:.1f}")
+            row(length, radius or "none", *shown)
+    REACHED["≥ 50 % of the C loop"] = f"{min(ratios):.0%} to {max(ratios):.0%}"
     say()
 
 
-def _row_against_c(function: Callable[..., object], length: int, radius: int | None) -> str:
+def _speeds_beside_c(
+    function: Callable[..., object], length: int, radius: int | None
+) -> tuple[float, ...]:
     pixels, count = 4096, 36
-    q = RNG.normal(size=(1, length, pixels)).astype(np.float32)
-    s = RNG.normal(size=(1, count, length)).astype(np.float32)
+    q, s = normal(1, length, pixels), normal(1, count, length)
     limits = band_limits(length, length, radius=radius)
     out, theirs = np.empty((1, count, pixels), np.float32), np.empty((count, pixels), np.float32)
     raw = np.empty(32 * length + 16, np.float32)
-    row = raw[(-raw.ctypes.data // 4) % 16 :]
+    line = raw[(-raw.ctypes.data // 4) % 16 :]
     sizes = [ctypes.c_long(number) for number in (length, pixels, count)]
-    places = [ctypes.c_void_p(array.ctypes.data) for array in (q, s, limits, row, theirs)]
+    places = [ctypes.c_void_p(array.ctypes.data) for array in (q, s, limits, line, theirs)]
     gaps = np.where(RNG.random(q.shape) < 0.1, np.float32(np.nan), q)
-    work = cells(length, radius) * pixels * count / 1e9
-    best = [np.inf] * 3
-    for _ in range(30):
-        calls = (
-            lambda: block_distances(q, s, limits, out=out),
-            lambda: function(*places[:3], *sizes, *places[3:]),
-            lambda: block_distances(gaps, s, limits, out=out),
-        )
-        best = [min(b, seconds(call, 1)) for b, call in zip(best, calls, strict=True)]
+    calls = {
+        "ours": lambda: block_distances(q, s, limits, out=out),
+        "C": lambda: function(*places[:3], *sizes, *places[3:]),
+        "missing": lambda: block_distances(gaps, s, limits, out=out),
+    }
+    best = race(calls, 30)
     np.testing.assert_allclose(block_distances(q, s, limits)[0], theirs, rtol=1e-5)
-    ours, c, missing = (work / b for b in best)
-    return (
-        f"| {length} | {radius or 'none'} | {ours:.1f} | {c:.1f} | {ours / c:.2f} | {missing:.1f} |"
-    )
+    work = cells(length, radius) * pixels * count / 1e9
+    return tuple(work / spent for spent in best.values())
+
+
+def on_one_core(section: str) -> None:
+    """Run a section in a process of one thread: aeon's barycenters take all threads they find."""
+    command = [sys.executable, __file__, section]
+    one = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, env={**os.environ, **one}, stdout=subprocess.PIPE, text=True)
+    ran.check_returncode()
+    for line in ran.stdout.splitlines():
+        say(line)
 
 
 def compare_barycenters() -> None:
-    from aeon.clustering.averaging import elastic_barycenter_average
-    from dtaidistance.dtw_barycenter import dba_loop
-    from tslearn.barycenters import dtw_barycenter_averaging
-
     say("### (c) One barycenter of N = 200 series, T = 30, r = 3, one core\n")
     say("Cost = sum of squared banded distances to the barycenter, always recomputed by us.\n")
-    say("| library | seconds | final cost |")
-    say("|---|---|---|")
     center = RNG.normal(15, 3, (200, 1))
     series = np.exp(-(((np.arange(30) - center) / 3) ** 2)) + RNG.normal(0, 0.2, (200, 30))
-    band = {"global_constraint": "sakoe_chiba", "sakoe_chiba_radius": 3}
     start = series.mean(axis=0)
     calls: dict[str, Callable[[], np.ndarray]] = {
         "ours": lambda: barycenter(series, radius=3, start=start).values,
         "ours, 4 starts": lambda: barycenter(series, radius=3, start=start, restarts=4).values,
-        "tslearn (EM)": lambda: dtw_barycenter_averaging(
-            series, init_barycenter=start[:, None], metric_params=band, max_iter=30
-        ),
-        "aeon (Petitjean)": lambda: elastic_barycenter_average(
-            series[:, None], distance="dtw", window=3.01 / 30, method="petitjean"
-        ),
-        "aeon (subgradient)": lambda: elastic_barycenter_average(
-            series[:, None], distance="dtw", window=3.01 / 30, method="subgradient", random_state=0
-        ),
-        "dtaidistance (C)": lambda: dba_loop(
-            series, start.copy(), max_it=30, thr=1e-5, use_c=True, window=4
-        ),
+        **dtw_peers.averages(series, start, 3),
     }
+    times = race(calls, 4)
+    table("library", "seconds", "final cost")
     for name, call in calls.items():
         values = np.asarray(call()).reshape(1, -1)
-        spent = seconds(call, 3)
         cost = float((distances(series, values, radius=3).astype(float) ** 2).sum())
-        say(f"| {name} | {spent:.4f} | {cost:.4f} |")
+        row(name, f"{times[name]:.4f}", f"{cost:.4f}")
     say()
 
 
 def compare_neighbours() -> None:
-    from sklearn.neighbors import KNeighborsClassifier
-    from tslearn.metrics import cdist_dtw
-
     say("### (d) k-NN, k = 25, r = 3, 1000 training windows × 9 features × T = 30, one core\n")
     X, y = RNG.normal(size=(1000, 9, 30)), np.arange(1000) % 4
-    queries = RNG.normal(size=(40, 9, 30))
+    X += 0.5 * y[:, None, None]
+    queries = RNG.normal(size=(40, 9, 30)) + 0.5 * (np.arange(40) % 4)[:, None, None]
+    many = np.tile(queries, (16, 1, 1))
     model = KNeighborsDTW(n_neighbors=25, radius=3, standardise=False).fit(X, y)
-    ours = seconds(lambda: model.predict(queries), 3)
-
-    def authors() -> np.ndarray:
-        turned = (queries.transpose(0, 2, 1), X.transpose(0, 2, 1))
-        away = cdist_dtw(*turned, global_constraint="sakoe_chiba", sakoe_chiba_radius=3)
-        fitted = KNeighborsClassifier(25, metric="precomputed").fit(np.zeros((1000, 1000)), y)
-        return np.asarray(fitted.predict(away))
-
-    authors()
-    theirs = seconds(authors, 2)
-    same = np.mean(model.predict(queries) == authors())
-    say("| | ms per query | same classes |")
-    say("|---|---|---|")
-    say(f"| ours | {ours / 40 * 1e3:.3f} | |")
-    say(f"| scikit-learn + tslearn | {theirs / 40 * 1e3:.2f} | {same:.0%} |\n")
-    say(f"{theirs / ours:.0f} × faster.\n")
+    calls: dict[str, Callable[[], np.ndarray]] = {
+        "ours": lambda: model.predict(many),
+        **dtw_peers.neighbours(X, y, queries, 25, 3),
+    }
+    times, own = race(calls, 3), model.predict(queries)
+    times["ours"] /= 16
+    table("", "ms per query", "ours is faster by", "same classes")
+    for name, call in calls.items():
+        ratio = f"{times[name] / times['ours']:.0f} ×"
+        row(name, f"{times[name] / 40 * 1e3:.3f}", ratio, f"{np.mean(call()[:40] == own):.0%}")
+    say()
 
 
 def scaling() -> None:
     say("### (e) Scaling\n")
-    say("| N | R | T | threads | seconds (wall) | Gcell/s |")
-    say("|---|---|---|---|---|---|")
     base = (200_000, 36, 30, 1)
     variants = [base, (50_000, 36, 30, 1), (800_000, 36, 30, 1), (200_000, 4, 30, 1)]
     variants += [(200_000, 144, 30, 1), (200_000, 36, 60, 1), (200_000, 36, 120, 1)]
     variants += [(800_000, 36, 30, n) for n in sorted({2, CORES}) if n > 1]
-    for many, count, length, threads in variants:
-        q = RNG.normal(size=(many, length)).astype(np.float32)
-        s = RNG.normal(size=(count, length)).astype(np.float32)
-        spent = seconds(partial(distances, q, s, radius=3, threads=threads), 4, wall=True)
+    calls = {}
+    for variant in variants:
+        many, count, length, threads = variant
+        q, s = normal(many, length), normal(count, length)
+        calls[str(variant)] = partial(distances, q, s, radius=3, threads=threads)
+    walls = race(calls, 6, wall=True)
+    table("N", "R", "T", "threads", "seconds (wall)", "Gcell/s")
+    for variant in variants:
+        many, count, length, _ = variant
+        spent = walls[str(variant)]
         speed = cells(length, 3) * many * count / spent / 1e9
-        say(f"| {many} | {count} | {length} | {threads} | {spent:.3f} | {speed:.1f} |")
+        row(*variant, f"{spent:.3f}", f"{speed:.1f}")
     say()
     away = RNG.random((9, 4, 100_000)).astype(np.float32)
-    spent = seconds(lambda: decide(away, np.ones(9))) / 1e5 * 1e9
+    spent = race({"decide": lambda: decide(away, np.ones(9))})["decide"] / 1e5 * 1e9
     say(f"Soft decision of 9 features × 4 classes: {spent:.0f} ns per pixel, one core.\n")
 
 
-def machine() -> str:
-    name = platform.processor() or platform.machine()
-    for line in (
-        Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ()
-    ):
-        if line.startswith("model name"):
-            name = line.split(":")[1].strip()
-    import numba
-
-    return (
-        f"{name}, {CORES} cores, {LANES} pixels at once, numba {numba.__version__}, "
-        f"numpy {np.__version__}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
-    )
-
-
-def keep(path: Path) -> None:
-    """Replace what stands between the two marks of our section."""
-    first, last = "<!-- dtw tables -->\n", "<!-- end of dtw tables -->\n"
-    before, rest = path.read_text().split(first)
-    path.write_text(before + first + "\n" + "\n".join(LINES) + "\n" + last + rest.split(last)[1])
-
-
 def main() -> None:
-    say(f"Machine: {machine()}. Load while measuring: {os.getloadavg()[0]:.1f}.\n")
-    block_distances(
-        np.zeros((1, 2, 1), np.float32), np.zeros((1, 1, 2), np.float32), band_limits(2, 2)
-    )
+    started, load = time.monotonic(), os.getloadavg()[0]
+    say(f"Machine: {machine()}; {LANES} pixels at once.")
     compare_distances()
     the_headline()
     kernel_on_all_cores()
     against_c()
-    compare_barycenters()
-    compare_neighbours()
+    on_one_core("barycenters")
+    on_one_core("neighbours")
     scaling()
+    say("### Asked and reached\n")
+    table("asked", "reached")
+    for asked, reached in REACHED.items():
+        row(asked, reached)
+    minutes = (time.monotonic() - started) / 60
+    REPORT.lines[0] += (
+        f" Load of the machine {load:.1f} before and {os.getloadavg()[0]:.1f} after, our own "
+        f"included; {minutes:.0f} minutes.\n"
+    )
     if "--write" in sys.argv:
-        keep(Path(__file__).parents[1] / "docs" / "benchmarks.md")
+        REPORT.keep()
 
+
+SECTIONS = {"barycenters": compare_barycenters, "neighbours": compare_neighbours}
 
 if __name__ == "__main__":
-    main()
+    SECTIONS.get(sys.argv[-1], main)()

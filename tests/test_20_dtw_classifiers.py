@@ -1,11 +1,14 @@
 """Classifiers: scikit-learn's contract, missing dates, groups, storage, the shared block."""
 
 import json
+import pickle
 from unittest import SkipTest
 
 import numpy as np
 import pytest
 from dtw_twin import naive
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -15,6 +18,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from cpazmal_scale.dtw import KNeighborsDTW, NearestBarycenter, band_limits
 from cpazmal_scale.dtw.decision import NO_CLASS, REJECTED
 from cpazmal_scale.dtw.estimating import Scaling
+from cpazmal_scale.dtw.selecting import keep_smallest
 from cpazmal_scale.dtw.temperature import fit_temperature, group_folds
 
 CLASSES = np.array(["ABL", "ACC", "HAG", "ICA"])
@@ -173,15 +177,33 @@ def test_other_dates_align_by_their_days(windows):
 def test_stored_without_pickle(windows, model, tmp_path):
     values, labels, groups = windows
     model.fit(values, labels, groups=groups)
-    arrays, text = model.state()
-    np.savez(tmp_path / "model.npz", settings=text, **arrays)
-    with np.load(tmp_path / "model.npz", allow_pickle=False) as held:
-        stored = {name: held[name] for name in arrays}
-        again = type(model).from_state(stored, str(held["settings"]))
-    assert json.loads(text)
+    model.save(tmp_path / "model.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.npz"]
+    again = type(model).load(tmp_path / "model.npz")
+    assert json.loads(model.state()[1])
     assert again.predict_proba(values).tobytes() == model.predict_proba(values).tobytes()
     assert again.predict(values).tolist() == model.predict(values).tolist()
     assert repr(again) == repr(model)
+
+
+def test_other_files_are_not_loaded(windows, tmp_path):
+    values, labels, _ = windows
+    saved = tmp_path / "model.npz"
+    KNeighborsDTW(n_neighbors=5).fit(values, labels).save(saved)
+    with pytest.raises(ValueError, match="holds KNeighborsDTW"):
+        NearestBarycenter.load(saved)
+    whole = saved.read_bytes()
+    for damaged in (b"", b"text", whole[: len(whole) // 2], pickle.dumps(np.array([{}]))):
+        saved.write_bytes(damaged)
+        with pytest.raises(ValueError):
+            KNeighborsDTW.load(saved)
+    np.savez(saved, kind="KNeighborsDTW", settings=np.array([{}], dtype=object))
+    with pytest.raises(ValueError):
+        KNeighborsDTW.load(saved)
+    mixed = np.where(labels == "ABL", labels, labels).astype(object)
+    with pytest.raises(ValueError, match="text or numbers"):
+        KNeighborsDTW().fit(values, mixed).save(tmp_path / "other.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.npz"]
 
 
 def test_neighbours_are_the_nearest_by_the_dependent_distance(windows):
@@ -316,3 +338,30 @@ def test_barycenter_figure_shows_the_spread_of_the_members(windows, tmp_path):
     figure = barycenter_figure(centers, members, labels=owners, dates=dates)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["20 members", "10 members"]
     figure.savefig(tmp_path / "both.png")
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32 - 1))
+def test_the_smallest_are_those_of_a_stable_sort(count, wanted, seed):
+    rng = np.random.default_rng(seed)
+    every = rng.integers(0, 6, (4, count)).astype(np.float32)
+    every[1, rng.random(count) < 0.3] = np.nan
+    every[2] = np.nan
+    wanted = min(wanted, count)
+    values, places = np.empty((4, wanted), np.float32), np.empty((4, wanted), np.intp)
+    keep_smallest(every, values, places)
+    order = np.argsort(every, axis=1, kind="stable")[:, :wanted]
+    np.testing.assert_array_equal(values, np.take_along_axis(every, order, axis=1))
+    known = ~np.isnan(values)
+    assert np.array_equal(places[known], order[known])
+
+
+def test_neighbours_do_not_depend_on_threads_or_company(windows):
+    values, labels, _ = windows
+    many = np.tile(values, (3, 1, 1))
+    one = KNeighborsDTW(5, radius=2).fit(values, labels)
+    two = KNeighborsDTW(5, radius=2, threads=3).fit(values, labels)
+    away, order = one.kneighbors(many)
+    for found in (two.kneighbors(many), [np.tile(part, (3, 1)) for part in one.kneighbors(values)]):
+        np.testing.assert_array_equal(found[0], away)
+        np.testing.assert_array_equal(found[1], order)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -21,6 +25,50 @@ class SeriesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.input_tags.three_d_array = True
         return tags
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], str]:
+        """Arrays and a JSON text from which `from_state` makes the same classifier."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, NDArray[Any]], text: str) -> Self:
+        """The classifier whose `state` this is."""
+        raise NotImplementedError
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted classifier to one `.npz` file without pickle; replaced at once, or not.
+
+        Raises:
+            ValueError: labels are neither text nor numbers.
+        """
+        arrays, settings = self.state()
+        if any(array.dtype.hasobject for array in arrays.values()):
+            raise ValueError("only labels that are text or numbers can be saved")
+        target = Path(path)
+        beside = target.with_name(f"{target.name}.{os.getpid()}.part")
+        try:
+            with beside.open("wb") as file:
+                np.savez(file, kind=type(self).__name__, settings=settings, **arrays)  # type: ignore[arg-type]
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The classifier that `save` wrote.
+
+        Raises:
+            ValueError: the file holds something else.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as held:
+                arrays = {name: held[name] for name in held.files}
+        except (EOFError, zipfile.BadZipFile, zlib.error, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} is not a saved {cls.__name__}") from error
+        kind = str(arrays.pop("kind", "something else"))
+        if kind != cls.__name__:
+            raise ValueError(f"{path} holds {kind}, not a {cls.__name__}")
+        return cls.from_state(arrays, str(arrays.pop("settings")))
 
 
 class Scaling(NamedTuple):

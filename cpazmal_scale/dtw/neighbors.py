@@ -17,6 +17,7 @@ from cpazmal_scale.dtw.estimating import (
     labels_of,
 )
 from cpazmal_scale.dtw.pairs import distances
+from cpazmal_scale.dtw.selecting import keep_smallest
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -101,8 +102,7 @@ class KNeighborsDTW(SeriesClassifier):
                 min_dates=self.min_dates,
                 threads=self.threads,
             )
-            nearest[some] = np.argsort(every, axis=1, kind="stable")[:, : nearest.shape[1]]
-            away[some] = np.take_along_axis(every, nearest[some], axis=1)
+            keep_smallest(every, away[some], nearest[some])
         return away, nearest
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -10,12 +10,14 @@ from numba import config
 from cpazmal_scale.dtw.alignment import accumulate
 from cpazmal_scale.dtw.band import Band
 from cpazmal_scale.dtw.block import block_distances, checked_weights
+from cpazmal_scale.dtw.lanes import LANES
 from cpazmal_scale.dtw.rows import sweep_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _ROWS_AT_ONCE = 8192
+_PARTS_PER_THREAD = 4
 _NO_CELLS = np.zeros((0, 0), np.float32)
 
 
@@ -83,8 +85,12 @@ def distances(
     turned = np.ascontiguousarray(known.transpose(1, 0, 2))
     result = np.empty((len(queries), len(known)), np.float32)
 
+    step = _ROWS_AT_ONCE
+    if threads > 1:
+        step = min(step, LANES * -(-len(queries) // (LANES * _PARTS_PER_THREAD * threads)) or LANES)
+
     def part(start: int) -> None:
-        some = slice(start, start + _ROWS_AT_ONCE)
+        some = slice(start, start + step)
         rows = np.ascontiguousarray(queries[some], np.float32)
         if config.DISABLE_JIT:
             result[some] = _by_blocks(rows, turned, table, cells, min_dates)
@@ -96,7 +102,7 @@ def distances(
         if state == 1 and missing == "refuse":
             raise ValueError("series have missing dates")
 
-    starts = range(0, len(queries), _ROWS_AT_ONCE)
+    starts = range(0, len(queries), step)
     if threads < 2 or len(starts) < 2:
         for start in starts:
             part(start)
