@@ -70,7 +70,8 @@ def annotation_document(told: Annotation) -> bytes:
     for layer in told.layers:
         _layer_files(root, layer)
     _product_info(_put(root, "productInfo"), told)
-    _specific(root, told)
+    if told.is_complex:
+        _specific(root, told)
     _put(root, "platform/orbit/orbitHeader/accuracy", told.orbit_accuracy)
     for vector in told.orbit:
         _state(_put(root, "platform/orbit/stateVec"), vector)
