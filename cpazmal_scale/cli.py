@@ -27,7 +27,7 @@ from cpazmal_scale.console import (
     say,
 )
 from cpazmal_scale.dataset_verbs import dataset_app
-from cpazmal_scale.errors import ConfigError, CpazmalError
+from cpazmal_scale.errors import ConfigError, CpazmalError, CubeDamaged
 from cpazmal_scale.sample_verbs import samples, samples_app
 from cpazmal_scale.scene_verbs import inspect, simulate
 
@@ -131,6 +131,8 @@ def ingest(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     with bar("look at the scenes" if dry_run else "ingest the scenes") as progress:
         report = stage.ingest(config, dry_run=dry_run, progress=progress)
     say(str(report))
+    if report.refused:
+        sys.exit(report.refused[0].exit_code)
 
 
 @app.command
@@ -310,10 +312,24 @@ def areas_estimate(name: str, reference: str, /, *, config: Config = DEFAULT) ->
 
 
 @app.command
-def verify(*, config: Config = DEFAULT) -> None:
-    """Read every chunk of the cubes again and name what is lost or altered."""
+def verify(*, config: Config = DEFAULT, repair: Switch = False) -> None:
+    """Read every chunk of the cubes again and name what is lost or altered.
+
+    Args:
+        repair: restore it, from the manifest and from the scenes of `ingest.scenes`; what cannot
+            be restored is removed, listed, and reads as no data.
+    """
     from cpazmal_scale.stages import ingest as stage
 
+    if repair:
+        with bar("verify and repair") as progress:
+            done = stage.repair(config, progress=progress)
+        for one in done:
+            (say if one.restored else complain)(str(one))
+        if not all(one.restored for one in done):
+            sys.exit(CubeDamaged.exit_code)
+        say("everything is intact")
+        return
     with bar("verify") as progress:
         findings = stage.verify(config, progress=progress)
     for finding in findings:

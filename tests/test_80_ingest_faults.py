@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scenes_factory import STARTS, campaign, run_config
+from scenes_factory import STARTS, campaign, run_config, speckle, write_raster
 
 from cpazmal_scale import storage
+from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube.ingest import ingest
 from cpazmal_scale.cube.open import open_cube
 from cpazmal_scale.cube.verify import verify
@@ -23,6 +24,7 @@ SCRIPT = """
 import json, os, signal, sys, time
 from pathlib import Path
 from cpazmal_scale import storage
+from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube.ingest import ingest
 from cpazmal_scale.errors import CpazmalError
@@ -86,6 +88,15 @@ def settings(scenes: Path, workspace: Path | str, **more: object) -> dict[str, o
     return {"config": run_config(scenes, workspace).model_dump(mode="json"), **more}
 
 
+def killed_everywhere(tmp_path: Path, base: Path, config: RunConfig) -> int:
+    """Runs of an ingest on copies of a workspace, `runs/k` killed at its k-th store operation."""
+    call = json.dumps({"config": config.model_dump(mode="json")})
+    enumerator = run(FORKING, SCRIPT, str(base), str(tmp_path / "runs"), call)
+    output, _ = enumerator.communicate(timeout=240)
+    assert enumerator.returncode == 0
+    return int(output.split()[-1])
+
+
 def run(script: str, *arguments: str, **options: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True, **options
@@ -116,11 +127,7 @@ def one_then_three(tmp_path) -> tuple[Path, Path, str]:
 def test_killed_at_every_single_store_operation(tmp_path, one_then_three) -> None:
     scenes, base, whole = one_then_three
     expected, states = content(whole), set()
-    arguments = (SCRIPT, str(base), str(tmp_path / "runs"), json.dumps(settings(scenes, "-")))
-    enumerator = run(FORKING, *arguments)
-    output, _ = enumerator.communicate(timeout=240)
-    assert enumerator.returncode == 0
-    operations = int(output.split()[-1])
+    operations = killed_everywhere(tmp_path, base, run_config(scenes, "-"))
     assert operations > 60
     reference = open_cube(whole).compute()
     for kill_at in range(operations):
@@ -134,6 +141,52 @@ def test_killed_at_every_single_store_operation(tmp_path, one_then_three) -> Non
         ingest(run_config(scenes, f"{tmp_path}/runs/{kill_at}"))
         assert content(cube) == expected, f"killed at store operation {kill_at}"
     assert states == {1, 2, 3}
+
+
+def test_a_late_polarisation_and_a_resampled_date_killed_everywhere(tmp_path) -> None:
+    folder, shape = tmp_path / "scenes", (30, 40)
+    naming = {
+        "pattern": r"X_(?P<start>\d{8}T\d{6})_(?P<polarisation>H[HV])\.tif$",
+        "sensor": "PAZ1",
+        "beam": "DSC37",
+    }
+
+    def config(workspace: Path | str) -> RunConfig:
+        rules = {"ingest": {"resample": True}}
+        return run_config(folder, workspace, **naming).with_values(rules)
+
+    def channel(date: str, name: str, seed: int, **options: float) -> None:
+        write_raster(folder / f"X_{date}_{name}.tif", [speckle(shape, seed)], **options)
+
+    channel(STARTS[0], "HH", 1)
+    channel(STARTS[0], "HV", 2)
+    channel(STARTS[1], "HH", 3)
+    base = tmp_path / "base"
+    ingest(config(base))
+    channel(STARTS[1], "HV", 4)
+    channel(STARTS[2], "HH", 5, shift=0.4)
+    shutil.copytree(base, tmp_path / "whole")
+    whole = ingest(config(tmp_path / "whole")).cubes[0].url
+    expected, states = content(whole), set()
+    operations = killed_everywhere(tmp_path, base, config("-"))
+    assert operations > 40
+    reference = open_cube(whole).compute()
+    for kill_at in range(operations):
+        cube = f"{tmp_path}/runs/{kill_at}/cubes/DSC37.zarr"
+        seen = open_cube(cube).compute()
+        held = seen.polarisations.to_numpy().tolist()
+        states.add(tuple(held))
+        late = "HV" in held[1]
+        np.testing.assert_array_equal(seen.HH, reference.HH[: len(held)])
+        np.testing.assert_array_equal(seen.HV[0], reference.HV[0])
+        if late:
+            np.testing.assert_array_equal(seen.HV[1], reference.HV[1])
+        else:
+            assert np.isnan(seen.HV[1]).all()
+        assert all("surplus" in one.what and not late for one in verify(cube))
+        ingest(config(f"{tmp_path}/runs/{kill_at}"))
+        assert content(cube) == expected, f"killed at store operation {kill_at}"
+    assert states == {("HH+HV", "HH"), ("HH+HV",) * 2, ("HH+HV", "HH+HV", "HH")}
 
 
 @pytest.mark.parametrize("kill_at", [0, 2, 9, 25, 60])
@@ -196,6 +249,42 @@ def test_writers_that_race_store_every_date_once(
         assert 0 in race(tmp_path, scenes, workspace, 4)
     report = ingest(run_config(scenes, workspace)).cubes[0]
     assert report.dates == 4
+    assert verify(report.url) == []
+    calm = ingest(run_config(scenes, tmp_path / "calm")).cubes[0]
+    assert open_cube(report.url).attrs["state"] == open_cube(calm.url).attrs["state"]
+    np.testing.assert_array_equal(open_cube(report.url).HH, open_cube(calm.url).HH)
+
+
+@pytest.mark.parametrize("writers", [2, 8])
+def test_writers_of_overlapping_lists_lose_nothing(tmp_path, writers: int) -> None:
+    """The scenes are a ring; each process has its share and the two that follow."""
+    starts = [f"202001{10 + number}T054412" for number in range(max(4, writers))]
+    scenes = campaign(tmp_path / "scenes", shape=(30, 40), starts=tuple(starts))
+    files = sorted((scenes / "dsc").iterdir())
+    step, lists = len(files) // writers, []
+    for number in range(writers):
+        folder = tmp_path / f"list{number}"
+        folder.mkdir()
+        shutil.copy(scenes / "acquisitions.csv", folder)
+        for offset in range(step + 2):
+            path = files[(number * step + offset) % len(files)]
+            if not (folder / path.name).exists():
+                (folder / path.name).hardlink_to(path)
+        lists.append(folder)
+    workspace, gate = tmp_path / "ws", tmp_path / "gate"
+    calls = [json.dumps(settings(one, workspace, gate=str(gate))) for one in lists]
+    processes = [run(SCRIPT, call) for call in calls]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    gate.touch()
+    outputs = [process.communicate(timeout=240)[0] for process in processes]
+    for process, output in zip(processes, outputs, strict=True):
+        assert process.returncode == 0 or output.startswith("writer_conflict"), output
+    assert any(process.returncode == 0 for process in processes)
+    for one in lists:
+        report = ingest(run_config(one, workspace)).cubes[0]
+    assert report.dates == len(starts)
     assert verify(report.url) == []
     calm = ingest(run_config(scenes, tmp_path / "calm")).cubes[0]
     assert open_cube(report.url).attrs["state"] == open_cube(calm.url).attrs["state"]

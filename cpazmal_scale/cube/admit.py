@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cpazmal_scale.cube.grid import place
 from cpazmal_scale.cube.record import Record, start_of
 from cpazmal_scale.errors import BeamMismatch, SceneChanged
-from cpazmal_scale.scenes.scene import SAME_ACQUISITION, Scene
+from cpazmal_scale.scenes.scene import SAME_ACQUISITION, Scene, ordered
 
 ANGLE_TOLERANCE = 3.0
 """Largest difference in degrees between centre incidence angles of one beam: strips of one orbit
 differ by more."""
 
 
-def admit(record: Record, scene: Scene, *, resample: bool = False) -> Literal["new", "unchanged"]:
+@dataclass(frozen=True)
+class Admission:
+    """What becomes of a scene: a new date, nothing, or more polarisations of date `index`.
+
+    `scene` is what has to be written: of a late polarisation only the files that are not there.
+    """
+
+    outcome: Literal["new", "unchanged", "late"]
+    index: int
+    scene: Scene
+
+
+def admit(record: Record, scene: Scene, *, resample: bool = False) -> Admission:
     """Compare a scene with what the cube holds.
 
     Raises:
-        SceneChanged: this acquisition is there with other bytes or polarisations.
+        SceneChanged: polarisations of this acquisition are there from other bytes.
         BeamMismatch: another beam, flight direction, incidence angle or radiometry.
         GridMismatch: no common pixel; unless `resample` is set, another pixel lattice.
     """
@@ -27,10 +40,16 @@ def admit(record: Record, scene: Scene, *, resample: bool = False) -> Literal["n
     place(scene, record.grid, resample=resample)
     held = _find(record, scene)
     if held is None:
-        return "new"
-    if record.dates["source_sha256"][held] == scene.source_sha256:
-        return "unchanged"
+        return Admission("new", record.length, scene)
+    known = record.dates["source_sha256"][held].split("+")
+    files = tuple(file for file in scene.files if file.sha256 not in known)
+    if not files:
+        return Admission("unchanged", held, scene)
     before = record.dates["polarisations"][held]
+    added = {name for file in files for name in file.polarisations}
+    if added and added.isdisjoint(before.split("+")):
+        part = replace(scene, files=files, polarisations=ordered(added))
+        return Admission("late", held, part)
     raise SceneChanged(
         f"the cube holds this acquisition of {start_of(record, held):%Y-%m-%d %H:%M:%S} "
         f"({before}) from other bytes",

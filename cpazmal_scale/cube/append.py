@@ -1,23 +1,22 @@
-"""Append one date to a cube: write past its end, then commit with one PUT of the root document."""
+"""Append one date to a cube: write past its end, then commit with one PUT of the root document.
+
+A polarisation that comes later for a date goes the same way: its chunks are written where readers
+do not look as long as the date's `polarisations` do not name it, the changed coordinates under keys
+the old root document does not use.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube import layout
-from cpazmal_scale.cube.admit import admit
-from cpazmal_scale.cube.grid import Placement, place
+from cpazmal_scale.cube import layout, manifest
+from cpazmal_scale.cube.admit import Admission, admit
 from cpazmal_scale.cube.lease import Lease, hold
 from cpazmal_scale.cube.record import (
     ROOT,
@@ -28,29 +27,15 @@ from cpazmal_scale.cube.record import (
     read_root,
     root_document,
 )
+from cpazmal_scale.cube.write import Opener, Target, write_layers
 from cpazmal_scale.errors import CpazmalError, WriterConflict
-from cpazmal_scale.scenes.reading import SceneReader
 from cpazmal_scale.scenes.scene import POLARISATIONS, Scene, ordered
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
 Progress = Callable[[int, int], None]
-
-
-class StripReader(Protocol):
-    """A scene that hands out rows of a grid, as `SceneReader` does."""
-
-    def read(self, y0: int, y1: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Power (P, y1 - y0, W), linear, NaN for no data, and mask (y1 - y0, W)."""
-
-
-Opener = Callable[[Scene, "GeoBox"], AbstractContextManager[StripReader]]
-"""Opens a scene for reading onto a grid."""
-
-LOCAL_WRITERS, REMOTE_WRITERS = 2, 16
-"""Threads that code and store chunks: the disk's cores, or requests in flight."""
+Outcome = Literal["appended", "added", "unchanged"]
 
 
 def append(
@@ -63,13 +48,14 @@ def append(
     lease: Lease | None = None,
     opener: Opener | None = None,
     progress: Progress | None = None,
-) -> Literal["appended", "unchanged"]:
+) -> Outcome:
     """Add one date to a cube, which is created on `grid` (default: the scene's) if absent.
 
-    Killed at any moment, the old cube stays intact and a repeated call completes. `chunk` counts
-    only at creation. With `resample` a scene of another lattice is resampled onto the grid. Who
-    passes a held `lease` calls `publish` once all dates are in. `opener` reads the pixels; none:
-    the reader of the scene's files. `progress` is called with rows done and rows in all.
+    A scene that has another polarisation of a date that is there is added to it. Killed at any
+    moment, the old cube stays intact and a repeated call completes. `chunk` counts only at
+    creation. With `resample` a scene of another lattice is resampled onto the grid. Who passes a
+    held `lease` calls `publish` once all dates are in. `opener` reads the pixels; none: the reader
+    of the scene's files. `progress` is called with rows done and rows in all.
 
     Raises:
         SceneChanged: the cube holds this acquisition with other bytes.
@@ -92,46 +78,55 @@ def append(
             publish(cube_url)
             return done
     record = read_record(cube_url)
-    if record is not None and admit(record, scene, resample=resample) == "unchanged":
+    if record is None:
+        target = Target(cube_url, grid or scene.geobox, chunk, 0, resample)
+        Addition(target, None, Admission("new", 0, scene), opener).run(lease, progress)
+        return "appended"
+    admission = admit(record, scene, resample=resample)
+    if admission.outcome == "unchanged":
         return "unchanged"
-    addition = Addition(
-        *(cube_url, record, scene, grid or scene.geobox),
-        chunk=chunk,
-        opener=opener or partial(SceneReader, resample=resample),
-        resample=resample,
-    )
-    addition.run(lease, progress)
-    return "appended"
+    target = Target(cube_url, record.grid, record.chunk, admission.index, resample)
+    Addition(target, record, admission, opener).run(lease, progress)
+    return "appended" if admission.outcome == "new" else "added"
 
 
 class Addition:
-    """One date on its way into a cube."""
+    """One date, or more polarisations of one, on their way into a cube."""
 
     def __init__(
         self,
-        url: str,
+        target: Target,
         record: Record | None,
-        scene: Scene,
-        grid: GeoBox,
-        *,
-        chunk: int,
-        opener: Opener,
-        resample: bool,
+        admission: Admission,
+        opener: Opener | None = None,
     ) -> None:
-        self.url, self.record, self.scene, self.opener = url, record, scene, opener
-        self.grid = grid if record is None else record.grid
-        self.chunk = chunk if record is None else record.chunk
-        self.index = 0 if record is None else record.length
-        self.place: Placement = place(scene, self.grid, resample=resample)
+        self.target, self.record, self.scene = target, record, admission.scene
+        self.late, self.opener = admission.outcome == "late", opener
         held = () if record is None else record.polarisations
-        self.polarisations = ordered({*held, *scene.polarisations})
+        self.polarisations = ordered({*held, *self.scene.polarisations})
+        self.static = () if record is None else record.static
+        self.brought: tuple[str, ...] = ()
+        self.dates = _dates(record, admission, target.grid)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Layers to write: the mask stays that of the polarisations that came first."""
+        offered = layout.STATIC if self.opener is None else ()
+        lacking = tuple(layer for layer in offered if layer not in self.static)
+        return (*self.scene.polarisations, *(() if self.late else ("mask",)), *lacking)
 
     def run(self, lease: Lease, progress: Progress | None = None) -> None:
         """Write, then commit; leftovers are removed when something fails before the commit."""
         try:
             self.clear()
-            self._write_layers(lease, progress)
-            self._write_coordinates()
+            sums = write_layers(
+                self.target, self.scene, self.layers, lease, opener=self.opener, progress=progress
+            )
+            self.brought = tuple(layer for layer in layout.STATIC if layer in sums)
+            self.static += self.brought
+            separators = self._write_coordinates()
+            root = self._root(separators)
+            self._write_manifest(root)
             lease.check()
             self._check_unchanged()
         except BaseException:
@@ -139,126 +134,123 @@ class Addition:
                 lease.check()
                 self.clear()
             raise
-        self.commit()
+        storage.write_bytes(storage.join(self.target.url, ROOT), root)
 
     def clear(self) -> None:
-        """Remove what an interrupted append left at this date, of any polarisation."""
+        """Remove what an interrupted addition left here, of any polarisation the date lacks."""
+        url, known = self.target.url, (*POLARISATIONS, "mask", *layout.STATIC)
         if self.record is None:
-            for name in storage.list_names(self.url):
-                if name in (*POLARISATIONS, *layout.PER_DATE, "mask", "stored", "x", "y"):
-                    storage.remove(storage.join(self.url, name), recursive=True)
+            for name in storage.list_names(url):
+                if name in (*known, *layout.PER_DATE, "stored", "x", "y"):
+                    storage.remove(storage.join(url, name), recursive=True)
             return
-        for layer in (*POLARISATIONS, "mask"):
-            for path in (layer, f"stored/{layer}"):
-                here = storage.join(self.url, path, "c", str(self.index))
-                if storage.exists(here):
-                    storage.remove(here, recursive=True)
+        held: set[str] = {*self.record.static}
+        if self.late:
+            held |= {"mask", *self.record.dates["polarisations"][self.target.index].split("+")}
+        for layer in (one for one in known if one not in held):
+            for path in self.target.folders(layer):
+                if storage.exists(path):
+                    storage.remove(path, recursive=True)
 
-    def _write_layers(self, lease: Lease, progress: Progress | None) -> None:
-        rows = -(-self.grid.shape[0] // self.chunk), -(-self.grid.shape[1] // self.chunk)
-        layers = (*self.scene.polarisations, "mask")
-        stored = {layer: np.zeros(rows, np.uint32) for layer in layers}
-        threads = REMOTE_WRITERS if storage.is_remote(self.url) else LOCAL_WRITERS
-        with ThreadPoolExecutor(threads) as pool:
-            waiting: deque[list[Future[None]]] = deque()
-            for done, strip in self._strips(progress):
-                lease.renew()
-                waiting.append(
-                    [
-                        pool.submit(self._write_chunk, layer, done, column, part, stored[layer])
-                        for layer, values in strip.items()
-                        for column, part in self._parts(values)
-                    ]
-                )
-                if len(waiting) > 1:
-                    _finish(waiting.popleft())
-            while waiting:
-                _finish(waiting.popleft())
-        for layer, sums in stored.items():
-            storage.write_bytes(self._chunk_url(f"stored/{layer}", 0, 0), layout.encode(sums))
+    def _write_coordinates(self) -> dict[str, str]:
+        """Write the coordinates that change; the separators of the keys they then have.
 
-    def _strips(self, progress: Progress | None) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
-        """Chunk row and values by layer, for every row of chunks the scene touches."""
-        first, last = self.place.rows[0] // self.chunk, -(-self.place.rows[1] // self.chunk)
-        with self.opener(self.scene, self.grid) as reader:
-            for row in range(first, last):
-                y0, y1 = row * self.chunk, min(self.grid.shape[0], (row + 1) * self.chunk)
-                power, mask = reader.read(y0, y1)
-                yield row, dict(zip(self.scene.polarisations, power, strict=True)) | {"mask": mask}
-                if progress is not None:
-                    progress(row + 1 - first, last - first)
-
-    def _parts(self, values: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-        first, last = self.place.columns[0] // self.chunk, -(-self.place.columns[1] // self.chunk)
-        for column in range(first, last):
-            yield column, values[:, column * self.chunk : (column + 1) * self.chunk]
-
-    def _write_chunk(
-        self, layer: str, row: int, column: int, part: NDArray[Any], stored: NDArray[np.uint32]
-    ) -> None:
-        fill = layout.layer_fill(layer)
-        if (np.isnan(part) if layer != "mask" else part == fill).all():
-            return
-        if part.shape != (self.chunk, self.chunk):
-            whole = np.full((self.chunk, self.chunk), fill, part.dtype)
-            whole[: part.shape[0], : part.shape[1]] = part
-            part = whole
-        data = layout.encode(part)
-        storage.write_bytes(self._chunk_url(layer, row, column), data)
-        stored[row, column] = zlib.crc32(data) or 1
-
-    def _chunk_url(self, path: str, row: int, column: int) -> str:
-        return storage.join(self.url, path, "c", str(self.index), str(row), str(column))
-
-    def _write_coordinates(self) -> None:
-        """Rewrite the last chunk of every coordinate; committed values stay as they are."""
-        number, first = divmod(self.index, layout.DATES_PER_CHUNK)
-        start = self.index - first
-        for name, value in date_values(self.scene, self.grid).items():
-            kind = layout.PER_DATE[name][0]
-            old = [] if self.record is None else self.record.dates[name][start:]
-            values = [*old, value]
-            where = storage.join(self.url, name, "c", str(number))
-            rest = layout.DATES_PER_CHUNK - len(values)
-            if kind == "string":
-                storage.write_bytes(where, layout.encode_texts([*values, *[""] * rest]))
-            else:
-                padded = [*values, *[0 if kind == "int64" else float("nan")] * rest]
-                storage.write_bytes(where, layout.encode(np.array(padded, kind)))
+        A new date rewrites the last chunk of each, in which committed values stay as they are.
+        """
+        separators = {} if self.record is None else self.record.separators
+        first = self.target.index // layout.DATES_PER_CHUNK
+        for name, values in self.dates.items():
+            number = first
+            if self.record is not None and self.late:
+                if values == self.record.dates[name] or name not in _CHANGING:
+                    continue
+                separators[name] = "." if separators[name] == "/" else "/"
+                number = 0
+            write_coordinate(self.target.url, name, values, separators.get(name, "/"), number)
         if self.record is None:
-            for name, axis in zip("yx", layout.axis_values(self.grid), strict=True):
-                storage.write_bytes(storage.join(self.url, name, "c", "0"), layout.encode(axis))
+            write_axes(self.target.url, self.target.grid)
+        return separators
+
+    def _root(self, separators: dict[str, str]) -> bytes:
+        old = self.record.attributes if self.record else None
+        target = self.target
+        attributes = cube_attributes(self.scene, self.polarisations, target.chunk, old)
+        arrays = layout.documents(
+            (*self.polarisations, "mask", *self.static),
+            target.grid,
+            target.chunk,
+            len(self.dates["time"]),
+            self.scene.radiometry,
+            separators=separators,
+            commit=attributes["commit"],
+        )
+        return root_document(attributes, arrays)
+
+    def _write_manifest(self, root: bytes) -> None:
+        sources = [] if self.record is None else manifest.sources_of(self.record)
+        sources += [[] for _ in range(len(self.dates["time"]) - len(sources))]
+        sources[self.target.index] = [
+            *sources[self.target.index],
+            manifest.described(self.scene, self.brought),
+        ]
+        commit = 1 if self.record is None else self.record.commit + 1
+        manifest.write_manifest(self.target.url, commit, root, self.dates, sources)
 
     def _check_unchanged(self) -> None:
-        if read_root(self.url) != (self.record.root if self.record else None):
+        if read_root(self.target.url) != (self.record.root if self.record else None):
             raise WriterConflict(
                 "the cube changed while this date was written",
-                where=self.url,
+                where=self.target.url,
                 remedy="run again: what is committed stays, the rest continues",
             )
 
-    def commit(self) -> None:
-        """Replace the root document: from now on readers see the new date."""
-        layers = (*self.polarisations, "mask")
-        radiometry = self.scene.radiometry
-        arrays = layout.documents(layers, self.grid, self.chunk, self.index + 1, radiometry)
-        attributes = cube_attributes(
-            self.scene,
-            self.polarisations,
-            self.chunk,
-            self.record.attributes if self.record else None,
-        )
-        storage.write_bytes(storage.join(self.url, ROOT), root_document(attributes, arrays))
+
+_CHANGING = ("polarisations", "source_sha256", "resampling")
+"""Coordinates that a late polarisation changes."""
 
 
-def _finish(futures: list[Future[None]]) -> None:
-    for future in futures:
-        future.result()
+def _dates(record: Record | None, admission: Admission, grid: GeoBox) -> dict[str, list[Any]]:
+    """The coordinates along time after the addition."""
+    new = date_values(admission.scene, grid)
+    if record is None:
+        return {name: [value] for name, value in new.items()}
+    if admission.outcome == "new":
+        return {name: [*record.dates[name], value] for name, value in new.items()}
+    dates = {name: list(values) for name, values in record.dates.items()}
+    at = admission.index
+    held = dates["polarisations"][at].split("+")
+    dates["polarisations"][at] = "+".join(ordered({*held, *admission.scene.polarisations}))
+    for name, joint in (("source_sha256", "+"), ("resampling", ", ")):
+        parts = {*dates[name][at].split(joint), *new[name].split(joint)} - {""}
+        dates[name][at] = joint.join(sorted(parts))
+    return dates
 
 
-def _member_documents(record: Record) -> list[tuple[str, bytes]]:
-    """Documents of the members, the one that tells completion (`time`) last."""
-    names = sorted(record.arrays, key=lambda name: (name == "time", name))
+def write_coordinate(
+    url: str, name: str, values: list[Any], separator: str, number: int = 0
+) -> None:
+    """Write the chunks of a coordinate along time from chunk `number` on."""
+    kind, size = layout.PER_DATE[name][0], layout.DATES_PER_CHUNK
+    for first in range(number * size, len(values), size):
+        part = values[first : first + size]
+        rest = size - len(part)
+        where = storage.join(url, layout.coordinate_key(name, first // size, separator))
+        if kind == "string":
+            storage.write_bytes(where, layout.encode_texts([*part, *[""] * rest]))
+        else:
+            padded = [*part, *[0 if kind == "int64" else float("nan")] * rest]
+            storage.write_bytes(where, layout.encode(np.array(padded, kind)))
+
+
+def write_axes(url: str, grid: GeoBox) -> None:
+    """Write the coordinates of pixel centres."""
+    for name, axis in zip("yx", layout.axis_values(grid), strict=True):
+        storage.write_bytes(storage.join(url, name, "c", "0"), layout.encode(axis))
+
+
+def member_documents(record: Record) -> list[tuple[str, bytes]]:
+    """Documents of the members, the one that tells completion (`stored`) last."""
+    names = sorted(record.arrays, key=lambda name: (name == "stored", name))
     return [
         (storage.join(record.url, name, ROOT), json.dumps(record.arrays[name]).encode())
         for name in names
@@ -267,13 +259,17 @@ def _member_documents(record: Record) -> list[tuple[str, bytes]]:
 
 def is_published(record: Record) -> bool:
     """Whether the members' own documents followed the root document."""
-    last, document = _member_documents(record)[-1]
+    last, document = member_documents(record)[-1]
     return storage.exists(last) and storage.read_bytes(last) == document
 
 
 def publish(cube_url: str) -> None:
-    """Bring the members' own documents up to the root document, for readers that ignore it."""
+    """Bring the members' own documents up to the root document, for readers that ignore it.
+
+    Manifests of earlier commits are removed.
+    """
     record = read_record(cube_url)
     if record is not None and not is_published(record):
-        for where, document in _member_documents(record):
+        manifest.prune(cube_url, record.commit)
+        for where, document in member_documents(record):
             storage.write_bytes(where, document)

@@ -11,9 +11,12 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest, RunConfig
 from cpazmal_scale.cube import grid as grids
 from cpazmal_scale.cube.admit import admit
-from cpazmal_scale.cube.append import Opener, append, is_published, publish
+from cpazmal_scale.cube.append import append, is_published, publish
 from cpazmal_scale.cube.lease import hold
 from cpazmal_scale.cube.record import Record, read_record
+from cpazmal_scale.cube.report import Action, CubeReport, IngestReport, SceneReport
+from cpazmal_scale.cube.write import Opener
+from cpazmal_scale.errors import CpazmalError, GridMismatch
 from cpazmal_scale.scenes.candidates import candidates
 from cpazmal_scale.scenes.discover import discover
 from cpazmal_scale.scenes.scene import Scene
@@ -22,57 +25,15 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class CubeReport:
-    """What one cube got: scene ids, notes on cropped scenes, and its number of dates after it."""
-
-    url: str
-    beam: str
-    shape: tuple[int, int]
-    appended: tuple[str, ...]
-    unchanged: tuple[str, ...]
-    notes: tuple[str, ...]
-    dates: int
-    bytes: int
-
-    def __str__(self) -> str:
-        height, width = self.shape
-        line = (
-            f"{self.beam}: {len(self.appended)} appended, {len(self.unchanged)} unchanged, "
-            f"{self.dates} dates of {height} x {width} px, {self.url}"
-        )
-        return "\n".join([line, *(f"  {note}" for note in self.notes)])
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """What an ingest did, or would do; `bytes` counts pixels as stored uncompressed."""
-
-    cubes: tuple[CubeReport, ...]
-    seconds: float
-    dry_run: bool
-
-    @property
-    def bytes(self) -> int:
-        """Uncompressed bytes of the appended dates."""
-        return sum(cube.bytes for cube in self.cubes)
-
-    def __str__(self) -> str:
-        lines = [str(cube) for cube in self.cubes]
-        amount = f"{self.bytes / 2**20:.0f} MiB of pixels"
-        if self.dry_run:
-            return "\n".join([*lines, f"nothing written; would write {amount}"])
-        return "\n".join([*lines, f"{amount} in {self.seconds:.1f} s"])
+Refused = Callable[[CpazmalError], None]
 
 
 @dataclass(frozen=True)
 class CubePlan:
-    """What one cube is to get: described and checked scenes that it does not hold yet.
+    """What one cube is to get: described and checked scenes, or parts of them, that it lacks.
 
     `record` is the cube as it is, none where it is new; `grid` its grid, the union of the scenes'
-    footprints for a new one; `unchanged` are ids of scenes already there.
+    footprints for a new one; `scenes` tell what becomes of all of them.
     """
 
     url: str
@@ -80,8 +41,21 @@ class CubePlan:
     record: Record | None
     grid: GeoBox
     new: tuple[Scene, ...]
-    unchanged: tuple[str, ...]
+    scenes: tuple[SceneReport, ...]
     notes: tuple[str, ...]
+
+    @property
+    def unchanged(self) -> tuple[str, ...]:
+        """Ids of the scenes that are there."""
+        return tuple(scene.id for scene in self.scenes if scene.action == "unchanged")
+
+    @property
+    def report(self) -> CubeReport:
+        """What the cube gets."""
+        added = sum(scene.action == "append" for scene in self.scenes)
+        held = self.record.length if self.record else 0
+        shape = (int(self.grid.shape[0]), int(self.grid.shape[1]))
+        return CubeReport(self.url, self.beam, shape, self.scenes, held + added, self.notes)
 
 
 def cube_url(workspace: str, beam: str) -> str:
@@ -96,7 +70,7 @@ def ingest(
 
     Every scene is hashed, described, checked and compared with the cubes before the first byte is
     written; scenes already there are skipped. `progress` counts scenes, twice each: looked at, and
-    written. With `dry_run` nothing is written.
+    written. With `dry_run` nothing is written, and scenes that would be refused are in the report.
 
     Raises:
         SceneError: a scene cannot be used (see `scenes.discover`), or changed.
@@ -109,21 +83,25 @@ def ingest(
         if progress is not None:
             progress(done, 2 * total)
 
-    plans = plan_ingest(config, progress=looked)
+    refused: list[CpazmalError] = []
+    plans = plan_ingest(config, refused=refused.append if dry_run else None, progress=looked)
     if not dry_run:
         scenes = sum(len(plan.new) + len(plan.unchanged) for plan in plans)
         written = scenes + sum(len(plan.unchanged) for plan in plans)
         for plan in plans:
             fill_cube(plan, config.ingest, progress, written, 2 * scenes)
             written += len(plan.new)
-    reports = tuple(cube_report(plan) for plan in plans)
-    return IngestReport(reports, time.monotonic() - begun, dry_run)
+    reports = tuple(plan.report for plan in plans)
+    return IngestReport(reports, time.monotonic() - begun, dry_run, tuple(refused))
 
 
-def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple[CubePlan, ...]:
+def plan_ingest(
+    config: RunConfig, *, refused: Refused | None = None, progress: Progress | None = None
+) -> tuple[CubePlan, ...]:
     """Look at all scenes of `config.ingest` and compare them with the cubes; nothing is written.
 
     The scenes of a plan go into its cube with `append(plan.url, scene, chunk=…, grid=plan.grid)`.
+    Scenes that cannot be used are handed to `refused`, if given, and left out.
 
     Raises:
         SceneError: a scene cannot be used (see `scenes.discover`), or changed.
@@ -131,39 +109,90 @@ def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple
     """
     beams = sorted({one.beam for one in candidates(config.ingest)})
     records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
-    known = {i for record in records.values() if record for i in record.dates["scene_id"]}
-    scenes = discover(config.ingest, check=True, checked=known, progress=progress)
-    by_beam = {beam: [scene for scene in scenes if scene.beam == beam] for beam in beams}
-    return tuple(plan_cube(config, beam, records[beam], by_beam[beam]) for beam in beams)
+    held = {
+        name: digests.split("+")
+        for record in records.values()
+        if record
+        for name, digests in zip(
+            record.dates["scene_id"], record.dates["source_sha256"], strict=True
+        )
+    }
+    scenes = discover(config.ingest, check=True, held=held, refused=refused, progress=progress)
+    plans = []
+    for beam in beams:
+        mine = [scene for scene in scenes if scene.beam == beam]
+        if mine:
+            plans.append(plan_cube(config, beam, records[beam], mine, refused=refused))
+    return tuple(plans)
 
 
-def plan_cube(config: RunConfig, beam: str, record: Record | None, scenes: list[Scene]) -> CubePlan:
+def plan_cube(
+    config: RunConfig,
+    beam: str,
+    record: Record | None,
+    scenes: list[Scene],
+    *,
+    refused: Refused | None = None,
+) -> CubePlan:
     """Compare the scenes of one beam with its cube; nothing is written.
 
     Raises:
         SceneError: a scene changed or is of another geometry.
         GridMismatch: the scenes do not share the cube's pixel lattice, or miss it.
     """
-    new: list[Scene] = []
-    unchanged, notes = [], []
     rules = config.ingest
-    grid = record.grid if record else None
-    grid = grid or grids.union(scenes, preset=rules.grid, resample=rules.resample)
+    grid = record.grid if record else _new_grid(rules, scenes, refused)
+    new: list[Scene] = []
+    reports: list[SceneReport] = []
     for scene in scenes:
-        if record is not None and admit(record, scene, resample=rules.resample) == "unchanged":
-            unchanged.append(scene.id)
+        try:
+            part, report = _look(record, scene, grid, resample=rules.resample)
+        except CpazmalError as error:
+            if refused is None:
+                raise
+            refused(error)
             continue
-        if not new:  # what holds for a scene holds for the others of its beam
-            notes += sorted({one.product.note for one in scene.files if one.product} - {""})
-        method = grids.resampling(scene, grid)
-        if method:
-            notes.append(f"{scene.id}: {method}")
-        cropped = grids.place(scene, grid, resample=rules.resample).cropped
-        if cropped:
-            notes.append(f"{scene.id}: {cropped:.1%} lies outside the cube and is left out")
-        new.append(scene)
+        reports.append(report)
+        if report.action != "unchanged":
+            new.append(part)
+    # What holds for a scene holds for the others of its beam.
+    notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
     url = cube_url(config.workspace, beam)
-    return CubePlan(url, beam, record, grid, tuple(new), tuple(unchanged), tuple(notes))
+    return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))
+
+
+def _new_grid(rules: Ingest, scenes: list[Scene], refused: Refused | None) -> GeoBox:
+    """The grid of a new cube; where refusals are collected, the first scene's if they disagree."""
+    try:
+        return grids.union(scenes, preset=rules.grid, resample=rules.resample)
+    except GridMismatch:
+        if refused is None:
+            raise
+        return scenes[0].geobox
+
+
+def _look(
+    record: Record | None, scene: Scene, grid: GeoBox, *, resample: bool
+) -> tuple[Scene, SceneReport]:
+    """What of a scene the cube lacks, and what becomes of it."""
+    action: Action = "append"
+    if record is not None:
+        admission = admit(record, scene, resample=resample)
+        if admission.outcome == "unchanged":
+            report = SceneReport(scene.id, scene.start, "unchanged", scene.polarisations)
+            return scene, report
+        action, scene = ("add" if admission.outcome == "late" else "append"), admission.scene
+    place = grids.place(scene, grid, resample=resample)
+    pixels = (place.rows[1] - place.rows[0]) * (place.columns[1] - place.columns[0])
+    return scene, SceneReport(
+        id=scene.id,
+        start=scene.start,
+        action=action,
+        polarisations=scene.polarisations,
+        cropped=place.cropped,
+        resampling=grids.resampling(scene, grid),
+        bytes=pixels * (4 * len(scene.polarisations) + (action == "append")),
+    )
 
 
 def fill_cube(
@@ -192,19 +221,3 @@ def fill_cube(
             if progress is not None:
                 progress(done + number, total)
         publish(plan.url)
-
-
-def cube_report(plan: CubePlan) -> CubeReport:
-    """What carrying out a plan gives."""
-    height, width = plan.grid.shape
-    layers = sum(4 * len(scene.polarisations) + 1 for scene in plan.new)
-    return CubeReport(
-        url=plan.url,
-        beam=plan.beam,
-        shape=(height, width),
-        appended=tuple(scene.id for scene in plan.new),
-        unchanged=plan.unchanged,
-        notes=plan.notes,
-        dates=len(plan.new) + (plan.record.length if plan.record else 0),
-        bytes=layers * height * width,
-    )

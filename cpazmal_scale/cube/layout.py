@@ -1,13 +1,16 @@
 """The Zarr v3 documents of a cube and the coding of its chunks.
 
-Layers (`HH`, `HV`, …, `mask`) are cut in chunks of one date. Coordinates along time hold
-`DATES_PER_CHUNK` dates per chunk, so that they open in one request each. `stored/<layer>` holds the
-CRC-32 of every chunk object, 0 where none is stored: a lost chunk is not mistaken for no-data.
+Layers (`HH`, `HV`, …, `mask`) are cut in chunks of one date; `incidence` has no dates. Coordinates
+along time hold `DATES_PER_CHUNK` dates per chunk, so that they open in one request each. Committed
+values in them change only together with the separator of their keys (`c/0` or `c.0`), which the
+root document tells. `stored/<layer>` holds the CRC-32 of every chunk object, 0 where none is
+stored: a lost chunk is not mistaken for no-data.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
 FORMAT = 2
 DATES_PER_CHUNK = 256
 ZSTD_LEVEL = 1
+INCIDENCE = "incidence"
+STATIC = (INCIDENCE,)
+"""Layers that are the same on all dates of a beam."""
+SEPARATORS = ("/", ".")
 
 _ZSTD = {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": True}}
 _BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
@@ -63,6 +70,7 @@ def array_document(
     attributes: dict[str, Any],
     *,
     fill: float | str = 0,
+    separator: str = "/",
 ) -> dict[str, Any]:
     """The metadata document of one array."""
     serializer = {"name": "vlen-utf8"} if data_type == "string" else _BYTES
@@ -72,7 +80,7 @@ def array_document(
         "shape": list(shape),
         "data_type": data_type,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunks)}},
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": separator}},
         "fill_value": fill,
         "codecs": [serializer, _ZSTD],
         "attributes": attributes,
@@ -91,36 +99,73 @@ def layer_fill(layer: str) -> float:
     return NOT_VALID if layer == "mask" else float("nan")
 
 
+def chunk_key(layer: str, index: int, row: int, column: int) -> str:
+    """Key of a chunk object of a layer at date number `index`."""
+    date = "" if layer in STATIC else f"{index}/"
+    return f"{layer}/c/{date}{row}/{column}"
+
+
+def list_key(layer: str, index: int) -> str:
+    """Key of the list of chunk objects of a layer at date number `index`."""
+    return (
+        chunk_key(f"stored/{layer}", index, 0, 0)
+        if layer not in STATIC
+        else f"stored/{layer}/c/0/0"
+    )
+
+
+def coordinate_key(name: str, number: int, separator: str = "/") -> str:
+    """Key of a chunk of a coordinate."""
+    return f"{name}/c{separator}{number}"
+
+
 def documents(
-    layers: tuple[str, ...], grid: GeoBox, chunk: int, dates: int, radiometry: str
+    layers: tuple[str, ...],
+    grid: GeoBox,
+    chunk: int,
+    dates: int,
+    radiometry: str,
+    *,
+    separators: Mapping[str, str] | None = None,
+    commit: int = 0,
 ) -> dict[str, dict[str, Any]]:
-    """Documents of every array and subgroup of a cube with `dates` dates, by path."""
+    """Documents of every array and subgroup of a cube with `dates` dates, by path.
+
+    `separators` are those of coordinates whose keys do not use `/`. `commit` numbers the states of
+    the cube.
+    """
     height, width = grid.shape
     tiles = -(-height // chunk), -(-width // chunk)
-    found: dict[str, dict[str, Any]] = {"stored": group_document({})}
+    found: dict[str, dict[str, Any]] = {"stored": group_document({"commit": commit})}
     for name, (length, attributes) in _axes(grid).items():
         found[name] = array_document((length,), (length,), "float64", (name,), attributes)
     found["spatial_ref"] = array_document((), (), "int64", (), spatial_ref(grid))
     for layer in layers:
-        mask = layer == "mask"
+        mask, dated = layer == "mask", layer not in STATIC
         found[layer] = array_document(
-            (dates, height, width),
-            (1, chunk, chunk),
+            (dates, height, width)[not dated :],
+            (1, chunk, chunk)[not dated :],
             "uint8" if mask else "float32",
-            ("time", "y", "x"),
+            ("time", "y", "x")[not dated :],
             _layer_attributes(layer, radiometry),
             fill=NOT_VALID if mask else "NaN",
         )
         found[f"stored/{layer}"] = array_document(
-            (dates, *tiles),
-            (1, *tiles),
+            (dates, *tiles)[not dated :],
+            (1, *tiles)[not dated :],
             "uint32",
-            ("time", "chunk_row", "chunk_column"),
+            ("time", "chunk_row", "chunk_column")[not dated :],
             {"long_name": f"CRC-32 of the chunk objects of {layer}, 0 where none is stored"},
         )
     for name, (kind, attributes) in PER_DATE.items():
         found[name] = array_document(
-            (dates,), (DATES_PER_CHUNK,), kind, ("time",), attributes, fill=_PER_DATE_FILL[kind]
+            (dates,),
+            (DATES_PER_CHUNK,),
+            kind,
+            ("time",),
+            attributes,
+            fill=_PER_DATE_FILL[kind],
+            separator=(separators or {}).get(name, "/"),
         )
     return found
 
@@ -139,6 +184,13 @@ def _axes(grid: GeoBox) -> dict[str, tuple[int, dict[str, Any]]]:
 def _layer_attributes(layer: str, radiometry: str) -> dict[str, Any]:
     others = " ".join(name for name in PER_DATE if name != "time")
     shared = {"grid_mapping": "spatial_ref", "coordinates": others}
+    if layer == INCIDENCE:
+        return {
+            "long_name": "incidence angle of this viewing geometry",
+            "standard_name": "angle_of_incidence",
+            "units": "degree",
+            "grid_mapping": "spatial_ref",
+        }
     if layer == "mask":
         return {
             "long_name": "pixels to distrust",

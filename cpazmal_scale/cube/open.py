@@ -66,8 +66,24 @@ def open_cube(
     if not np.array_equal(order, np.arange(times.size)):
         cube = cube.isel(time=order)
     chunks = {"time": 1, "y": chunk, "x": chunk}
-    cube = cube.assign({name: cube[name].chunk(chunks) for name in cube.data_vars})
+    cube = cube.assign(
+        {name: cube[name].chunk({d: chunks[str(d)] for d in cube[name].dims}) for name in cube}
+    )
+    cube = _without_leftovers(cube)
     cube.attrs["state"] = content_state(cube)
+    return cube
+
+
+def _without_leftovers(cube: xr.Dataset) -> xr.Dataset:
+    """Hide what a late polarisation has written for dates that do not name it yet."""
+    from dask.array import where
+
+    acquired = [text.split("+") for text in cube["polarisations"].to_numpy().tolist()]
+    for layer in cube.attrs["polarisations"]:
+        has = np.array([layer in names for names in acquired], np.bool_)
+        if not has.all():
+            values = where(has[:, None, None], cube[layer].data, np.float32(np.nan))
+            cube[layer] = cube[layer].copy(data=values)
     return cube
 
 
@@ -85,9 +101,9 @@ def content_state(cube: xr.Dataset) -> str:
     rows = list(zip(times, *(cube[name].to_numpy().tolist() for name in names), strict=True))
     reference = cube["spatial_ref"].attrs
     shape = [cube.sizes["y"], cube.sizes["x"]]
-    return state(
-        rows, reference["crs_wkt"], reference["GeoTransform"], shape, cube.attrs["radiometry"]
-    )
+    losses = [cube.attrs["losses"]] if cube.attrs.get("losses") else []
+    grid = (reference["crs_wkt"], reference["GeoTransform"], shape)
+    return state(rows, *grid, cube.attrs["radiometry"], *losses)
 
 
 def within(

@@ -50,9 +50,34 @@ class Record:
         return int(self.attributes["chunk"])
 
     @property
+    def commit(self) -> int:
+        """Number of this state, counted from 1."""
+        return int(self.attributes.get("commit", 0))
+
+    @property
+    def separators(self) -> dict[str, str]:
+        """Separator in the keys of every coordinate along time."""
+        return {name: separator_of(self.arrays[name]) for name in layout.PER_DATE}
+
+    @property
+    def losses(self) -> tuple[tuple[str, int, int, int], ...]:
+        """Chunks that were given up, which read as no data: layer, date number, row, column."""
+        return tuple((layer, *place) for layer, *place in self.attributes.get("losses", ()))
+
+    @property
+    def static(self) -> tuple[str, ...]:
+        """Layers without dates that the cube has."""
+        return tuple(layer for layer in layout.STATIC if layer in self.arrays)
+
+    @property
     def polarisations(self) -> tuple[str, ...]:
         """Polarisations of any date, co-polarised first."""
         return tuple(self.attributes["polarisations"])
+
+
+def separator_of(array: dict[str, Any]) -> str:
+    """Separator in the chunk keys of an array's document."""
+    return str(array["chunk_key_encoding"]["configuration"]["separator"])
 
 
 def read_root(url: str) -> bytes | None:
@@ -72,12 +97,24 @@ def read_record(url: str) -> Record | None:
     root = read_root(url)
     if root is None:
         return None
+    attributes, arrays = parse_root(root, url)
+    length = int(arrays["time"]["shape"][0])
+    dates = {name: read_coordinate(url, name, length, arrays) for name in layout.PER_DATE}
+    return Record(url, root, attributes, arrays, dates)
+
+
+def parse_root(root: bytes, url: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Attributes of a cube and the documents of its members, from its root document.
+
+    Raises:
+        CubeDamaged: it is not the root document of a cube of this program.
+    """
     try:
         document = json.loads(root)
         attributes = document["attributes"]
         arrays = document["consolidated_metadata"]["metadata"]
-        length = arrays["time"]["shape"][0]
-        known = attributes["cpazmal_cube"] == layout.FORMAT
+        known = attributes["cpazmal_cube"] == layout.FORMAT and arrays["time"]["shape"]
+        known = known and all(separator_of(arrays[name]) for name in layout.PER_DATE)
     except (ValueError, KeyError, TypeError):
         known = False
     if not known:
@@ -86,15 +123,22 @@ def read_record(url: str) -> Record | None:
             where=url,
             remedy="move it away and ingest again",
         )
-    dates = {name: _read_coordinate(url, name, length) for name in layout.PER_DATE}
-    return Record(url, root, attributes, arrays, dates)
+    return attributes, arrays
 
 
-def _read_coordinate(url: str, name: str, length: int) -> list[Any]:
+def read_coordinate(
+    url: str, name: str, length: int, arrays: dict[str, dict[str, Any]]
+) -> list[Any]:
+    """The values of a coordinate along time.
+
+    Raises:
+        CubeDamaged: it is lost or altered.
+    """
+    separator = separator_of(arrays[name])
     kind = layout.PER_DATE[name][0]
     values: list[Any] = []
     for number in range(-(-length // layout.DATES_PER_CHUNK)):
-        where = storage.join(url, name, "c", str(number))
+        where = storage.join(url, layout.coordinate_key(name, number, separator))
         try:
             data = storage.read_bytes(where)
             values += (
@@ -144,7 +188,7 @@ def root_document(attributes: dict[str, Any], arrays: dict[str, dict[str, Any]])
 def cube_attributes(
     scene: Scene, polarisations: tuple[str, ...], chunk: int, old: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Attributes of the root group, CF and STAC names where they exist."""
+    """Attributes of the root group after one more commit, CF and STAC names where they exist."""
     states = {"ASC": "ascending", "DSC": "descending"}
     described = {
         "sat:orbit_state": states.get(scene.pass_direction or ""),
@@ -164,6 +208,7 @@ def cube_attributes(
         **(old or {}),
         "polarisations": list(polarisations),
         "sar:polarizations": list(polarisations),
+        "commit": int((old or {}).get("commit", 0)) + 1,
     }
 
 

@@ -138,14 +138,13 @@ def _stored(
     found = np.zeros((len(layers), len(positions), *tiles), np.bool_)
 
     def fetch(at: tuple[int, ...]) -> None:
-        place = f"stored/{layers[at[0]]}/c/{positions[at[1]]}/0/0"
-        where = storage.join(record.url, place)
+        acquired = record.dates["polarisations"][positions[at[1]]].split("+")
+        if layers[at[0]] not in acquired and layers[at[0]] != "mask":
+            return
+        where = storage.join(record.url, layout.list_key(layers[at[0]], positions[at[1]]))
         try:
             sums = layout.decode(storage.read_bytes(where), "uint32").reshape(tiles)
         except StoreMissing:
-            acquired = record.dates["polarisations"][positions[at[1]]].split("+")
-            if layers[at[0]] not in acquired and layers[at[0]] != "mask":
-                return
             raise CubeDamaged("a list of chunks is lost", where=where, remedy=_DAMAGED) from None
         except (RuntimeError, ValueError):
             raise CubeDamaged(

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cpazmal_scale.config import Ingest
-from cpazmal_scale.errors import SceneError, SceneUnknown, SceneUnreadable
+from cpazmal_scale.errors import (
+    CpazmalError,
+    SceneError,
+    SceneUnknown,
+    SceneUnreadable,
+)
 from cpazmal_scale.scenes import lattice, level1b
 from cpazmal_scale.scenes.candidates import Candidate, candidates, group
 from cpazmal_scale.scenes.check import check_file
@@ -33,13 +38,16 @@ def discover(
     ingest: Ingest,
     *,
     check: bool = False,
-    checked: Container[str] = frozenset(),
+    held: Mapping[str, Container[str]] | None = None,
+    wanted: Callable[[Candidate], bool] | None = None,
+    refused: Callable[[CpazmalError], None] | None = None,
     progress: Progress | None = None,
 ) -> list[Scene]:
     """All scenes of `ingest.scenes`, sorted by start, sensor and beam.
 
     Every file is hashed and its header read; with `check` its values are looked at too, except of
-    scenes whose id is in `checked`.
+    files whose SHA-256 is among those `held` of a scene's id. With `wanted` the others
+    are left alone. Scenes that cannot be used are handed to `refused`, if given, and left out.
 
     Raises:
         SceneUnknown: no scene is there, or one cannot be described.
@@ -47,17 +55,24 @@ def discover(
         GridMismatch: slices of one acquisition do not share a pixel lattice.
         StoreMissing: the folder is not there.
     """
-    groups = group(candidates(ingest))
+    groups = group([one for one in candidates(ingest) if wanted is None or wanted(one)])
     scenes = []
     for done, members in enumerate(groups):
-        look_closer = check and members[0].named.id not in checked
-        scenes.append(_describe(members, check=look_closer, resample=ingest.resample))
+        known = (held or {}).get(members[0].named.id, ())
+        try:
+            scenes.append(_describe(members, check=check, known=known, resample=ingest.resample))
+        except CpazmalError as error:
+            if refused is None:
+                raise
+            refused(error)
         if progress is not None:
             progress(done + 1, len(groups))
     return scenes
 
 
-def _describe(members: list[Candidate], *, check: bool, resample: bool) -> Scene:
+def _describe(
+    members: list[Candidate], *, check: bool, known: Container[str], resample: bool
+) -> Scene:
     """One scene of its files; copies of a file with the same bytes count once."""
     first, rules = members[0], members[0].rules
     files: dict[tuple[str, tuple[str, ...]], SceneFile] = {}
@@ -75,7 +90,7 @@ def _describe(members: list[Candidate], *, check: bool, resample: bool) -> Scene
                 where=member.url,
                 remedy="keep one of them: a Level-1b product or scenes made of it",
             )
-        file = _describe_file(member, check=check)
+        file = _describe_file(member, check=check, known=known)
         files.setdefault((file.sha256, file.bands), file)
     found = {p for file in files.values() for p in file.polarisations}
     promised = set(first.row.polarisations or ()) if first.row else set()
@@ -120,10 +135,16 @@ def _resolution(one: Candidate) -> tuple[float, float] | None:
     return raster.range_resolution, raster.azimuth_resolution
 
 
-def _describe_file(member: Candidate, *, check: bool) -> SceneFile:
-    """Hash, header and, with `check`, a look at the values while the hash is computed."""
+def _describe_file(member: Candidate, *, check: bool, known: Container[str]) -> SceneFile:
+    """Hash, header and, with `check`, a look at the values while the hash is computed.
+
+    Where hashes are `known`, it is computed first, for it may save the look.
+    """
     if member.product is not None:
-        return describe_product(member.product, check=check)
+        file = describe_product(member.product, check=check and not known)
+        if check and known and file.sha256 not in known:
+            return describe_product(member.product, check=True)
+        return file
     rules = member.rules
     with opened(member.url, member.driver) as raster, ThreadPoolExecutor(1) as beside:
         if member.shape is not None and member.shape != raster.shape:
@@ -144,7 +165,7 @@ def _describe_file(member: Candidate, *, check: bool) -> SceneFile:
             driver=member.driver,
             nodata=member.nodata,
         )
-        if check:
+        if check and not (known and digest.result() in known):
             check_file(raster, file)
         return replace(file, sha256=digest.result())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,11 +74,8 @@ class Scene:
 
     @property
     def source_sha256(self) -> str:
-        """The sha256 of the only file, or of the sorted digests of all files."""
-        digests = sorted(file.sha256 for file in self.files)
-        if len(digests) == 1:
-            return digests[0]
-        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        """The sha256 of all files, sorted and joined by `+`."""
+        return "+".join(sorted({file.sha256 for file in self.files}))
 
     def __str__(self) -> str:
         angle = "?" if math.isnan(self.incidence_angle) else f"{self.incidence_angle:.1f}°"

@@ -22,7 +22,8 @@ from cpazmal_scale.stages.samples import draw_samples
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cpazmal_scale.cube.ingest import CubePlan, CubeReport
+    from cpazmal_scale.cube.ingest import CubePlan
+    from cpazmal_scale.cube.report import CubeReport
     from cpazmal_scale.samples.published.file import PublishedFile
 
 POLYGONS, HEALED, SETTINGS = "dataset/polygons.gpkg", "dataset/healed.csv", "dataset/run.yaml"
@@ -64,7 +65,7 @@ def import_dataset(
         SceneChanged: the workspace holds these dates from another file.
         StoreMissing: nothing is there.
     """
-    from cpazmal_scale.cube.ingest import cube_report, fill_cube
+    from cpazmal_scale.cube.ingest import fill_cube
     from cpazmal_scale.samples.published.canvas import ChipReader, canvas_of, outlines
     from cpazmal_scale.samples.published.file import opened
 
@@ -74,7 +75,7 @@ def import_dataset(
         canvas = canvas_of(chips, account)
         plans = _plans(config, chips, canvas, url)
         if dry_run:
-            return ImportReport(tuple(map(cube_report, plans)), account)
+            return ImportReport(tuple(plan.report for plan in plans), account)
         opener = partial(_reader, ChipReader, chips, canvas, account)
         total = sum(len(plan.new) for plan in plans)
         done = 0
@@ -90,7 +91,7 @@ def import_dataset(
     drawn = tuple(_draw(settings, plan.beam, polygons) for plan in plans)
     where = storage.join(config.workspace, SETTINGS)
     storage.write_bytes(where, settings.commented_yaml().encode())
-    return ImportReport(tuple(map(cube_report, plans)), account, drawn, where)
+    return ImportReport(tuple(plan.report for plan in plans), account, drawn, where)
 
 
 def export_dataset(config: RunConfig, url: str, *, progress: Progress | None = None) -> int:

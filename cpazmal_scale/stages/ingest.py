@@ -11,8 +11,12 @@ from cpazmal_scale.stages import Progress
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
-    from cpazmal_scale.cube.ingest import CubePlan, IngestReport
+    from cpazmal_scale.cube.ingest import CubePlan
+    from cpazmal_scale.cube.record import Record
+    from cpazmal_scale.cube.repair import Repair
+    from cpazmal_scale.cube.report import IngestReport
     from cpazmal_scale.errors import CubeDamaged
+    from cpazmal_scale.scenes.candidates import Candidate
     from cpazmal_scale.scenes.scene import Scene
 
 
@@ -78,11 +82,55 @@ def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeD
     """
     from cpazmal_scale.cube.verify import verify as verify_cube
 
+    urls = _cube_urls(config)
+    return [finding for url in urls for finding in verify_cube(url, progress=progress)]
+
+
+def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repair]:
+    """Restore what is lost or altered in the cubes of a workspace, from `config.ingest.scenes`.
+
+    Raises:
+        StoreMissing: the workspace has no cube.
+        WriterConflict: another writer is at work on a cube.
+    """
+    from cpazmal_scale.cube.repair import repair as repair_cube
+
+    def find(record: Record, index: int) -> list[Scene]:
+        return _sources(config, record, index)
+
+    resample = config.ingest.resample
+    return [
+        one
+        for url in _cube_urls(config)
+        for one in repair_cube(url, find, resample=resample, progress=progress)
+    ]
+
+
+def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
+    """Scenes at `config.ingest.scenes` of the sensor and time of one date."""
+    from cpazmal_scale.cube.record import start_of
+    from cpazmal_scale.errors import CpazmalError
+    from cpazmal_scale.scenes.discover import discover
+    from cpazmal_scale.scenes.scene import SAME_ACQUISITION
+
+    start, sensor = start_of(record, index), record.dates["sensor"][index]
+
+    def near(one: Candidate) -> bool:
+        named = one.named
+        return named.sensor == sensor and abs(named.start - start) <= SAME_ACQUISITION
+
+    unreadable: list[CpazmalError] = []
+    try:
+        return discover(config.ingest, wanted=near, refused=unreadable.append)
+    except CpazmalError:
+        return []
+
+
+def _cube_urls(config: RunConfig) -> list[str]:
     cubes = catalog.entries(config.workspace, kind="cube")
     if not cubes:
         workspace.beam_of(config)
-    urls = [workspace.url_of(config, cube) for cube in cubes]
-    return [finding for url in urls for finding in verify_cube(url, progress=progress)]
+    return [workspace.url_of(config, cube) for cube in cubes]
 
 
 def _require_scenes(config: RunConfig) -> None:

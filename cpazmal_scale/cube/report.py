@@ -1,0 +1,113 @@
+"""What an ingest did or would do, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from cpazmal_scale.errors import CpazmalError
+
+Action = Literal["append", "add", "unchanged"]
+_WORDS: dict[Action, str] = {
+    "append": "appended",
+    "add": "added to a date",
+    "unchanged": "unchanged",
+}
+
+
+@dataclass(frozen=True)
+class SceneReport:
+    """What becomes of one scene: a new date, more polarisations of one, or nothing.
+
+    `cropped` is the share outside the cube; `resampling` tells how it gets onto the grid; `bytes`
+    counts its pixels as stored uncompressed.
+    """
+
+    id: str
+    start: datetime
+    action: Action
+    polarisations: tuple[str, ...]
+    cropped: float = 0.0
+    resampling: str = ""
+    bytes: int = 0
+
+    def __str__(self) -> str:
+        remarks = [f"{self.bytes / 2**20:.1f} MiB"] if self.bytes else []
+        remarks += [self.resampling] if self.resampling else []
+        if self.cropped:
+            remarks.append(f"{self.cropped:.1%} lies outside the cube and is left out")
+        if self.action == "add":
+            remarks.append("the date keeps its mask")
+        line = f"{self.action:9} {self.start:%Y-%m-%d %H:%M:%S} {'+'.join(self.polarisations)}"
+        return f"{line:38} {self.id}" + (f" ({'; '.join(remarks)})" if remarks else "")
+
+    @property
+    def notable(self) -> bool:
+        """Whether people should know even when all went well."""
+        return bool(self.cropped or self.resampling or self.action == "add")
+
+
+@dataclass(frozen=True)
+class CubeReport:
+    """What one cube got, scene by scene, and its shape and number of dates after it.
+
+    `notes` hold for all its scenes.
+    """
+
+    url: str
+    beam: str
+    shape: tuple[int, int]
+    scenes: tuple[SceneReport, ...]
+    dates: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def appended(self) -> tuple[str, ...]:
+        """Ids of the scenes that brought something."""
+        return tuple(scene.id for scene in self.scenes if scene.action != "unchanged")
+
+    @property
+    def unchanged(self) -> tuple[str, ...]:
+        """Ids of the scenes that were there."""
+        return tuple(scene.id for scene in self.scenes if scene.action == "unchanged")
+
+    @property
+    def bytes(self) -> int:
+        """Uncompressed bytes of pixels."""
+        return sum(scene.bytes for scene in self.scenes)
+
+    def lines(self, *, complete: bool) -> list[str]:
+        """A summary, then the scenes: all, or those people should know of."""
+        height, width = self.shape
+        counts = Counter(scene.action for scene in self.scenes)
+        did = [f"{counts[action]} {word}" for action, word in _WORDS.items()]
+        did = [text for text in did if complete or not text.startswith("0 added")]
+        summary = f"{self.beam}: {', '.join(did)}, {self.dates} dates of {height} x {width} px"
+        chosen = [scene for scene in self.scenes if complete or scene.notable]
+        return [f"{summary}, {self.url}", *(f"  {line}" for line in (*self.notes, *chosen))]
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest did or, if `dry_run`, would do; `refused` are the reasons why it would not."""
+
+    cubes: tuple[CubeReport, ...]
+    seconds: float
+    dry_run: bool
+    refused: tuple[CpazmalError, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Uncompressed bytes of pixels."""
+        return sum(cube.bytes for cube in self.cubes)
+
+    def __str__(self) -> str:
+        lines = [line for cube in self.cubes for line in cube.lines(complete=self.dry_run)]
+        amount = f"{self.bytes / 2**20:.0f} MiB of pixels"
+        if not self.dry_run:
+            return "\n".join([*lines, f"{amount} in {self.seconds:.1f} s"])
+        lines += [f"refused: {reason}" for reason in self.refused]
+        would = "would write nothing" if self.refused else f"would write {amount}"
+        return "\n".join([*lines, f"nothing written; {would}"])
