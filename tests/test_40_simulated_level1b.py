@@ -110,3 +110,18 @@ def test_the_same_seed_gives_the_same_bytes(folders: tuple[Path, Path], tmp_path
 def test_two_campaigns_are_not_mixed(folders: tuple[Path, Path]) -> None:
     with pytest.raises(ConfigError, match="another campaign"):
         campaign(folders[0], size=300, beams=BEAMS, **PERIOD)
+
+
+def test_products_in_a_bucket_are_the_same_scenes(folders: tuple[Path, Path], s3_url: str) -> None:
+    from cpazmal_scale import storage
+
+    scenes = folders[0] / "scenes"
+    product = next(one for one in sorted(scenes.iterdir()) if one.is_dir())
+    for path in sorted(product.rglob("*.*")):
+        storage.upload(path, f"{s3_url}/{path.relative_to(scenes)}")
+    rules = RunConfig.load(folders[0] / "run.yaml").ingest
+    here = discover(rules.model_copy(update={"scenes": str(product)}), check=True)
+    there = discover(rules.model_copy(update={"scenes": s3_url}), check=True)
+    assert [one.source_sha256 for one in there] == [one.source_sha256 for one in here]
+    with SceneReader(here[0], here[0].geobox) as one, SceneReader(there[0], there[0].geobox) as two:
+        np.testing.assert_array_equal(one.read(0, 50)[0], two.read(0, 50)[0])

@@ -96,9 +96,13 @@ class Positions:
     def at(self, which: slice, places: int = 1) -> tuple[Array, ...]:
         """Some of the coordinates at `places`² points of every pixel, (h·places, w·places)."""
         down, along = (
-            _weights(axis, edge, places) for axis, edge in zip(self._axes, self._edges, strict=True)
+            _between(axis, edge, places) for axis, edge in zip(self._axes, self._edges, strict=True)
         )
-        return tuple(down @ value @ along.T for value in self._values[which])
+        found = []
+        for value in self._values[which]:
+            rows = _linear(value, down[0], down[1][:, None], axis=0)
+            found.append(_linear(rows, along[0], along[1], axis=1))
+        return tuple(found)
 
 
 def _nodes(edge: slice) -> Array:
@@ -107,12 +111,19 @@ def _nodes(edge: slice) -> Array:
     return np.linspace(edge.start, edge.stop, count + 1)
 
 
-def _weights(nodes: Array, edge: slice, places: int) -> Array:
-    """Matrix (n·places, nodes) of linear interpolation at points inside every pixel."""
+def _between(nodes: Array, edge: slice, places: int) -> tuple[NDArray[np.intp], Array]:
+    """For points inside every pixel: the node before, and how far along to the next."""
     points = edge.start + (np.arange((edge.stop - edge.start) * places) + 0.5) / places
-    step = nodes[1] - nodes[0]
-    weights: Array = np.maximum(0.0, 1.0 - np.abs(points[:, None] - nodes[None, :]) / step)
-    return weights
+    place = (points - nodes[0]) / (nodes[1] - nodes[0])
+    before = np.minimum(place.astype(np.intp), nodes.size - 2)
+    return before, place - before
+
+
+def _linear(values: Array, before: NDArray[np.intp], along: Array, *, axis: int) -> Array:
+    """Linear interpolation between neighbours of an axis."""
+    first = np.take(values, before, axis)
+    first += along * (np.take(values, before + 1, axis) - first)
+    return first
 
 
 def sample(image: Image, line: Array, column: Array, sampling: Sampling) -> NDArray[np.float32]:
