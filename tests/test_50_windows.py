@@ -123,11 +123,15 @@ def test_an_index_is_opened_with_its_cube(tmp_path: Path, windows: samples.Windo
         samples.open_windows(windows.index, other)
 
 
-def test_windows_are_found_in_a_stored_cube(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["local", "s3"])
+def test_windows_are_found_in_a_stored_cube(
+    place: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     from small_campaign import UTM, backscatter
     from small_campaign import make_cube as stored_cube
 
-    url = stored_cube(f"{tmp_path}/cube.zarr")
+    base = str(tmp_path) if place == "local" else request.getfixturevalue("s3_url")
+    url = stored_cube(f"{base}/cube.zarr")
     x, y = UTM.transform.c, UTM.transform.f
     rows = [
         (
@@ -317,7 +321,7 @@ def test_the_best_offset_is_that_of_brute_force(stride: int, across: str) -> Non
     blob = shapely.Point(LEFT + 150, TOP - 140).buffer(90).difference(square(40, 45, 9, 3))
     choice = rules(stride=stride, offset="best", min_valid=0.97, max_masked=0.03, across=across)
     grid = PixelEdges(cube)
-    y0, x0 = best_corners(cube, "HH", grid.windows_inside(blob, 1, 1), choice, FEATURES)
+    y0, x0 = best_corners(cube, "HH", grid.pixels_inside(blob), choice, FEATURES)
     assert len(set(y0 % stride)) == len(set(x0 % stride)) == 1
     # Every window that fits, by the index itself, one pixel apart.
     rows = [("ABL", "a", blob), *FOUR[1:]]
@@ -332,11 +336,28 @@ def test_the_best_offset_is_that_of_brute_force(stride: int, across: str) -> Non
     assert (chosen["group"] == "a").sum() == len(y0) >= (corner["group"] == "a").sum()
 
 
+def test_pixels_inside_are_those_of_one_by_one() -> None:
+    grid = PixelEdges(make_cube(dates=3))
+    hole = shapely.Point(LEFT + 171, TOP - 150).buffer(20)
+    for shape in (
+        shapely.Point(LEFT + 150, TOP - 140).buffer(133).difference(hole),
+        square(0, 0, 96, 128),
+        square(3.5, 4.5, 70, 1.5),
+        square(10, 10, 0.5, 0.5),
+        shapely.union_all([square(1, 1, 5, 5), square(80, 100, 40, 40)]),
+        shapely.box(0, 0, 1, 1),
+    ):
+        one = set(zip(*(a.tolist() for a in grid.windows_inside(shape, 1, 1)), strict=True))
+        found = list(zip(*(a.tolist() for a in grid.pixels_inside(shape)), strict=True))
+        assert len(found) == len(set(found))
+        assert set(found) == one
+
+
 def test_large_polygons_are_judged_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     from cpazmal_scale.samples import anchor
 
     cube, choice = make_cube(dates=3), rules(offset="best", min_valid=0.95)
-    covered = PixelEdges(cube).windows_inside(square(5, 5, 60, 60), 1, 1)
+    covered = PixelEdges(cube).pixels_inside(square(5, 5, 60, 60))
     whole = best_corners(cube, "HH", covered, choice, FEATURES)
     monkeypatch.setattr(anchor, "_PIXELS", 1)
     strips = best_corners(cube, "HH", covered, choice, FEATURES)
@@ -373,6 +394,27 @@ def test_slope_and_aspect_of_a_plane(
     east, north = index["x"] - LEFT + 50, index["y"] - TOP - 50
     expected = 2000 + plane[0] * east + plane[1] * north
     np.testing.assert_allclose(index["elevation"], expected, atol=0.02)
+
+
+def test_slope_on_a_grid_in_degrees(tmp_path: Path) -> None:
+    """One metre up per metre north, on the authors' WGS84 pixels at 45.85° N."""
+    cube = make_cube(dates=3).drop_vars("spatial_ref")
+    step = 2.69494585e-5
+    cube = cube.assign_coords(
+        y=45.85 - (np.arange(SIZE[0]) + 0.5) * step, x=6.86 + (np.arange(SIZE[1]) + 0.5) * step
+    ).rio.write_crs("EPSG:4326")
+    y = 45.851 - (np.arange(80)[:, None] + 0.5) * 1e-4
+    heights = np.broadcast_to(2000 + (y - 45.85) * 111_144, (80, 80)).astype(np.float32)
+    profile = {"driver": "GTiff", "height": 80, "width": 80, "count": 1, "dtype": "float32"}
+    transform = Affine(1e-4, 0, 6.859, 0, -1e-4, 45.851)
+    with rasterio.open(
+        tmp_path / "dem.tif", "w", crs="EPSG:4326", transform=transform, **profile
+    ) as file:
+        file.write(heights, 1)
+    at = np.array([10, 40]), np.array([10, 60])
+    found = terrain(str(tmp_path / "dem.tif"), PixelEdges(cube), *at, 7)
+    np.testing.assert_allclose(found["slope"], 45, atol=0.1)
+    np.testing.assert_allclose(found["aspect"], 180, atol=0.1)
 
 
 def test_terrain_filters_windows_and_is_unknown_elsewhere(tmp_path: Path) -> None:
@@ -431,6 +473,13 @@ def test_a_balanced_index(windows: samples.Windows) -> None:
     assert index["class"].value_counts().nunique() == 1
     assert windows.balanced().summary()["windows"].nunique() == 1
     assert list(windows.summary().columns) == ["windows", "groups"]
+    assert windows.summary().loc["ABL"].tolist() == [31, 2]
+    about = windows.about("ICA002")
+    assert (about["class"], about["windows"]) == ("ICA", 16)
+    assert LEFT + 70 * PIXEL < about["x"] < LEFT + 100 * PIXEL
+    with pytest.raises(SampleError, match="no window of group ICA009") as caught:
+        windows.about("ICA009")
+    assert "ICA001, ICA002" in str(caught.value.remedy)
 
 
 # Regular calendars

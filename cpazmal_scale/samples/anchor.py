@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.samples.pixels import region
-from cpazmal_scale.samples.shares import across_dates, seen, usable
+from cpazmal_scale.samples.shares import FLAGS, across_dates, seen, usable
 from cpazmal_scale.samples.summed import best_offset, window_sums
 
 if TYPE_CHECKING:
@@ -76,5 +76,10 @@ def _usable(
             return np.stack([share(date) for date in pixels])
         return window_sums(pixels, features.window) / features.window**2
 
-    shares = across_dates(seen(power, mask, features.excluded), samples.across, 0, share)
+    asked = {
+        name: pixels
+        for name, pixels in seen(power, mask, features.excluded).items()
+        if name not in FLAGS or getattr(samples.flags, FLAGS[name]) is not None
+    }
+    shares = across_dates(asked, samples.across, 0, share)
     return np.asarray(np.logical_and.reduce(list(usable(shares, samples).values())))

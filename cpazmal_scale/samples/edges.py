@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+_COARSEST = 64
+"""Edge in pixels of the squares that are tried first."""
 _ALMOST = 1e-6
 """Share of a pixel by which a window may overlap its polygon's edge: rounding of coordinates."""
 
@@ -65,3 +67,48 @@ class PixelEdges:
             found.append(np.stack([np.full(len(inside), y), inside], 1).astype(np.int64))
         corners = np.concatenate(found)
         return corners[:, 0], corners[:, 1]
+
+    def pixels_inside(self, shape: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows and columns of the pixels that `shape` covers wholly.
+
+        Squares of pixels that it covers or does not touch are decided at once, the others split.
+        """
+        import shapely
+
+        none = np.zeros(0, np.int64)
+        shape = shapely.intersection(shape, self.bounds)
+        if shape.is_empty:
+            return none, none
+        west, south, east, north = shape.bounds
+        rows = sorted(((north - self.top) / self.dy, (south - self.top) / self.dy))
+        columns = sorted(((west - self.left) / self.dx, (east - self.left) / self.dx))
+        ys, xs = (
+            np.arange(np.floor(low), np.ceil(high), _COARSEST) for low, high in (rows, columns)
+        )
+        squares = np.stack(np.meshgrid(ys, xs, indexing="ij"), -1).reshape(-1, 2).astype(np.int64)
+        shapely.prepare(shape)
+        found, edge = [np.zeros((0, 2), np.int64)], _COARSEST
+        while edge:
+            boxes = self._boxes(squares, edge)
+            inside = shapely.covers(shape, boxes)
+            found.append(_split(squares[inside], edge, 1))
+            rest = squares[~inside & shapely.intersects(shape, boxes)]
+            squares, edge = _split(rest, edge, max(1, edge // 2)), edge // 2
+        every = np.concatenate(found)
+        return every[:, 0], every[:, 1]
+
+    def _boxes(self, corners: NDArray[np.int64], edge: int) -> Any:
+        """Squares of pixels, a hair smaller than they are."""
+        import shapely
+
+        low, high = corners + _ALMOST, corners + edge - _ALMOST
+        ys = self.top + np.stack([low[:, 0], high[:, 0]]) * self.dy
+        xs = self.left + np.stack([low[:, 1], high[:, 1]]) * self.dx
+        return shapely.box(xs.min(0), ys.min(0), xs.max(0), ys.max(0))
+
+
+def _split(corners: NDArray[np.int64], edge: int, into: int) -> NDArray[np.int64]:
+    """Corners of the smaller squares that make up squares."""
+    steps = np.arange(0, edge, into)
+    parts = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1).reshape(1, -1, 2)
+    return np.asarray((corners[:, None] + parts).reshape(-1, 2))

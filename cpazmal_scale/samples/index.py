@@ -124,7 +124,7 @@ def _corners(
     grid, size = PixelEdges(cube), features.window
     if samples.offset == "corner":
         return grid.windows_inside(shape, size, samples.stride or size)
-    covered = grid.windows_inside(shape, 1, 1)
+    covered = grid.pixels_inside(shape)
     return best_corners(cube, polarisation, covered, samples, features)
 
 

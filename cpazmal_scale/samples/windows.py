@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from cpazmal_scale.config import Features, Samples
 
 SEASONS = {
     "winter": (12, 1, 2),
@@ -27,6 +26,8 @@ SEASONS = {
     "autumn": (9, 10, 11),
 }
 """Months of the meteorological seasons."""
+TOGETHER = 256
+"""Windows of one lazy chunk."""
 Season = Literal["winter", "spring", "summer", "autumn"]
 
 
@@ -83,6 +84,20 @@ class Windows:
         """Windows and groups of every class."""
         counts = self.index.groupby("class")["group"].agg(["size", "nunique"])
         return counts.rename(columns={"size": "windows", "nunique": "groups"})
+
+    def about(self, group: str) -> dict[str, Any]:
+        """What is known of a group: class, windows, mean position and terrain.
+
+        Raises:
+            SampleError: no window is of this group.
+        """
+        own = self.index[self.index["group"] == group]
+        if not len(own):
+            known = ", ".join(np.unique(self.groups).tolist())
+            raise SampleError(f"no window of group {group}", remedy=f"there are {known}")
+        means = own[["y", "x", "elevation", "slope", "aspect", "valid_fraction"]].mean()
+        facts = {"class": str(own["class"].iloc[0]), "windows": len(own)}
+        return {"group": group, **facts, **{str(k): float(v) for k, v in means.items()}}
 
     def query(self, sql: str) -> pd.DataFrame:
         """Answer a SELECT on `windows` and `samples`, as `samples.query`; `id` is the row here."""
@@ -208,9 +223,7 @@ class Windows:
 
     def to_numpy(self, progress: Progress | None = None) -> NDArray[np.float32]:
         """All pixels, (N, P, T, w, w) float32, NaN where there are none."""
-        size = int(self.index["size"].iloc[0]) if len(self) else 0
-        shape = (len(self), len(self.polarisations), self.cube.sizes["time"], size, size)
-        values = np.empty(shape, np.float32)
+        values = np.empty(self._shape, np.float32)
         for rows, some in self.batches(progress):
             values[rows] = some
         return values
@@ -218,29 +231,35 @@ class Windows:
     def to_xarray(self) -> xr.Dataset:
         """All pixels, lazily: a variable (window, time, row, column) per polarisation.
 
-        Coordinates are the columns of the index, but its lists; `.compute()` reads the chunks.
+        Coordinates are `time` and the columns of the index, but its lists. Windows are read some
+        hundreds at a time, so that neighbours share the chunks of the cube.
         """
+        import dask.array as da
         import xarray as xr
+        from dask.delayed import delayed
 
         from cpazmal_scale.samples.index import BY_DATE
 
-        size = int(self.index["size"].iloc[0]) if len(self) else 0
-        corner = {name: self.index[name].to_numpy(np.int64)[:, None] for name in ("y0", "x0")}
-        rows = xr.DataArray(corner["y0"] + np.arange(size), dims=("window", "row"))
-        columns = xr.DataArray(corner["x0"] + np.arange(size), dims=("window", "column"))
-        spatial = [name for name in self.cube.coords if set(self.cube[name].dims) & {"y", "x"}]
-        cut = self.cube.drop_vars(spatial).isel(y=rows, x=columns)
-        mask = cut["mask"].transpose("window", "time", "row", "column")
-        made = {}
-        for at, name in enumerate(self.polarisations):
-            power = cut[name].transpose(*mask.dims)
-            made[name] = xr.apply_ufunc(
-                self._one_channel, power, mask, at, dask="parallelized", output_dtypes=[np.float32]
+        shape = self._shape
+        parts = [
+            da.from_delayed(
+                delayed(self._some)(first, first + TOGETHER),
+                (min(TOGETHER, len(self) - first), *shape[1:]),
+                np.float32,
             )
-            made[name].attrs = {"scale": self.scale, "units": "dB" if self.scale == "dB" else "1"}
+            for first in range(0, len(self), TOGETHER)
+        ]
+        pixels = da.concatenate(parts) if parts else da.zeros(shape, np.float32)
+        dims = ("window", "time", "row", "column")
         facts = self.index.drop(columns=[*BY_DATE, "polarisations"], errors="ignore")
-        columns_of = {str(name): ("window", facts[name].to_numpy()) for name in facts}
-        return xr.Dataset(made).assign_coords(columns_of)
+        units = {"units": "dB" if self.scale == "dB" else "1", "scale": self.scale}
+        return xr.Dataset(
+            {name: (dims, pixels[:, at], units) for at, name in enumerate(self.polarisations)},
+            {
+                "time": self.cube["time"].to_numpy(),
+                **{str(name): ("window", facts[name].to_numpy()) for name in facts},
+            },
+        )
 
     def to_torch(self) -> Any:
         """A map-style torch `Dataset` of (pixels (P, T, w, w) float32, class number).
@@ -254,6 +273,18 @@ class Windows:
         from cpazmal_scale.samples.tensors import torch_dataset
 
         return torch_dataset(self)
+
+    @property
+    def _shape(self) -> tuple[int, int, int, int, int]:
+        size = int(self.index["size"].iloc[0]) if len(self) else 0
+        return len(self), len(self.polarisations), self.cube.sizes["time"], size, size
+
+    def _some(self, first: int, last: int) -> NDArray[np.float32]:
+        """Pixels of some rows, read in the thread that asks: the caller is a task already."""
+        import dask
+
+        with dask.config.set(scheduler="synchronous"):
+            return self.take(np.arange(first, min(last, len(self)))).to_numpy()
 
     def _finished(self, power: NDArray[np.float32], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
         values = np.empty_like(power)
@@ -270,85 +301,6 @@ class Windows:
             std = self.normalisation.std[at]
             values = (values - np.float32(self.normalisation.mean[at])) / np.float32(std or 1.0)
         return np.asarray(values, np.float32)
-
-
-def open_windows(
-    index: str | pd.DataFrame,
-    cube: str | xr.Dataset,
-    *,
-    polarisations: Sequence[str] | None = None,
-    features: Features | None = None,
-) -> Windows:
-    """Windows of an index that was drawn before, on all dates of a cube.
-
-    Args:
-        index: table, or URL of a Parquet index.
-        cube: dataset, or URL of a cube; the one the index was drawn from.
-        polarisations: channels, co-polarised first; none: those of the index.
-        features: whose mask flags are left out; none: the defaults.
-
-    Raises:
-        StoreMissing: index or cube are not there.
-        SampleError: they do not fit each other.
-    """
-    from cpazmal_scale import config
-    from cpazmal_scale.cube.open import open_cube
-    from cpazmal_scale.samples.index import read_index
-    from cpazmal_scale.samples.pixels import require_data
-
-    table = read_index(index) if isinstance(index, str) else index
-    data = open_cube(cube) if isinstance(cube, str) else cube
-    beam = data.attrs.get("beam", "")
-    table = table[table["beam"] == beam].reset_index(drop=True)
-    if not len(table):
-        raise SampleError(f"the index has no window of beam {beam}", remedy="open its own cube")
-    chosen = tuple(polarisations or table["polarisations"].iloc[0].split(","))
-    require_data(data, chosen)
-    return Windows(table, data, chosen, excluded=(features or config.Features()).excluded)
-
-
-def draw_windows(
-    cube: str | xr.Dataset,
-    polygons: str | Any,
-    samples: Samples | None = None,
-    features: Features | None = None,
-    *,
-    polarisations: Sequence[str] | None = None,
-    seed: int = 42,
-    progress: Progress | None = None,
-) -> Windows:
-    """Labelled windows of a cube inside polygons.
-
-    Args:
-        cube: dataset, or URL of a cube.
-        polygons: URL of a GeoPackage, GeoJSON or (zipped) shapefile with columns `class` and
-            `group`, or such a GeoDataFrame.
-        samples: which windows are taken; none: the defaults, and all classes of the polygons.
-        features: size of the windows, and mask flags whose pixels are left out.
-        polarisations: channels, co-polarised first; none: all of the cube.
-        seed: of the draw.
-        progress: called with chunks done and chunks in all.
-
-    Raises:
-        StoreMissing: cube or polygons are not there.
-        SampleError: polygons, classes or groups do not allow it.
-    """
-    from cpazmal_scale import config
-    from cpazmal_scale.cube.open import open_cube
-    from cpazmal_scale.samples.index import window_index
-    from cpazmal_scale.samples.polygons import read_polygons
-
-    data = open_cube(cube) if isinstance(cube, str) else cube
-    classes = samples.classes if samples else None
-    labelled = read_polygons(polygons, classes) if isinstance(polygons, str) else polygons
-    rules = samples or config.Samples(classes=tuple(sorted(set(labelled["class"]))))
-    sizes = features or config.Features()
-    known = [str(name) for name in data.data_vars if name != "mask"]
-    chosen = tuple(polarisations or known)
-    index = window_index(
-        data, labelled, rules, sizes, seed=seed, polarisations=chosen, progress=progress
-    )
-    return Windows(index, data, chosen, excluded=sizes.excluded)
 
 
 def _on_dates(
