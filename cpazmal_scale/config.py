@@ -333,6 +333,8 @@ class Assess(Section):
     without warping, and a random forest."""
     neighbors: int = Field(25, ge=1)
     """Neighbours that vote in the nearest-neighbour methods."""
+    report: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Name of the report's files; none: `report`, with the split's name unless `stratified`."""
     truth: str | None = None
     """Reference raster (uint8 from 1, in the order of its `classes` tag) to compare the map to."""
 

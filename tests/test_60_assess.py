@@ -191,7 +191,7 @@ def test_dask_workers_give_the_same(case: Case) -> None:
     here = cross_validate(*case, ONCE, methods=QUICK)
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
         ) as cluster,
         Client(cluster) as client,
     ):

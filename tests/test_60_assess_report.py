@@ -75,6 +75,8 @@ def test_typical_windows_stand_for_their_class() -> None:
     assert pair.straight == pytest.approx(np.sqrt(((pair.first - pair.second) ** 2).sum()))
     assert tuple(pair.path[0]) == (0, 0)
     assert tuple(pair.path[-1]) == (len(pair.dates) - 1,) * 2
+    (stiff,) = typical_pairs(series, labels, ("ABL", "ACC"), Dtw(radius=0))
+    assert stiff.warped == pytest.approx(pair.straight)
     own = series.values[labels == "ABL", 1]
     shown = own[:, np.isin(series.dates, pair.dates)]
     assert (shown == pair.first.astype(np.float32)).all(axis=1).any()

@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from cpazmal_scale import catalog, workspace
+from cpazmal_scale import catalog, storage, workspace
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, StoreMissing
 
@@ -68,3 +68,22 @@ def test_products_are_published_as_latest_and_for_good(two_beams: str) -> None:
     names = [entry.name for entry in catalog.entries(two_beams, kind="map")]
     assert names == ["map_DSC37", "map_DSC37_aaaaaaaa", "map_DSC37_bbbbbbbb"]
     assert 'catalog["map_DSC37"].read()' in workspace.how_to_open(two_beams, "map_DSC37")
+
+
+def test_what_workers_share_goes_with_them(tmp_path) -> None:
+    import numpy as np
+
+    apart = config(str(tmp_path), cluster={"kind": "local"})
+    with pytest.raises(KeyboardInterrupt), workspace.shared(apart) as folder:  # noqa: PT012
+        assert folder is not None
+        url = storage.write_arrays(folder, {"values": np.arange(3), "names": np.array(["a"])})
+        again = storage.read_arrays(url)
+        assert (again["values"].tolist(), again["names"].tolist()) == ([0, 1, 2], ["a"])
+        assert storage.write_arrays(folder, again) == url
+        raise KeyboardInterrupt
+    assert not storage.exists(folder)
+    with workspace.shared(config(str(tmp_path), cluster={"kind": "threads"})) as nothing:
+        assert nothing is None
+    evil = np.array([{}], dtype=object)
+    with pytest.raises(ValueError, match="pickle"):
+        storage.write_arrays(str(tmp_path), {"values": evil})

@@ -271,7 +271,7 @@ def _collected(
         groups=names,
         windows=mixture,
         folds=pd.DataFrame([row for outcome in outcomes for row in outcome.rows]),
-        lacking=_lacking(plan, arrays),
+        sides=_sides(plan, arrays),
         counts=np.sum([outcome.counts for outcome in outcomes], axis=0),
         reliability=np.sum([outcome.reliability for outcome in outcomes], axis=0),
         codes=codes,
@@ -281,21 +281,19 @@ def _collected(
     )
 
 
-def _lacking(plan: _Plan, arrays: _Arrays) -> Any:
-    """Table of the classes that one side of a fold lacks."""
+def _sides(plan: _Plan, arrays: _Arrays) -> Any:
+    """Table of the windows of each class on either side of every fold."""
     import pandas as pd
 
     rows = []
-    for repeat, fold, tested in zip(
-        *(arrays[n] for n in ("repeat", "fold", "tested")), strict=True
-    ):
+    folds = Folds(*(arrays[name] for name in Folds._fields))
+    for repeat, fold, tested in zip(*folds, strict=True):
         sides = {
             "train": arrays["codes"][~tested[arrays["groups"]]],
             "test": arrays["tested_codes"][tested[arrays["tested_groups"]]],
         }
         for side, codes in sides.items():
-            there = np.bincount(codes, minlength=len(plan.classes))
-            rows += [
-                (int(repeat), int(fold), side, plan.classes[c]) for c in np.flatnonzero(there == 0)
-            ]
-    return pd.DataFrame(rows, columns=["repeat", "fold", "side", "class"])
+            counts = np.bincount(codes, minlength=len(plan.classes)).tolist()
+            where = (int(repeat), int(fold), side)
+            rows += [(*where, name, n) for name, n in zip(plan.classes, counts, strict=True)]
+    return pd.DataFrame(rows, columns=["repeat", "fold", "side", "class", "windows"])

@@ -76,9 +76,10 @@ def _pair(
     from cpazmal_scale.dtw import band_limits, path, season_days
 
     days, count = season_days(dates), len(dates)
-    limits = band_limits(
-        count, count, radius=dtw.radius, days=(days, days), band_days=dtw.band_days
-    )
+    if dtw.radius is None:
+        limits = band_limits(count, count, days=(days, days), band_days=dtw.band_days)
+    else:
+        limits = band_limits(count, count, radius=dtw.radius)
     warped, straight = path(first, second, limits=limits), path(first, second, radius=0)
     return Pair(
         classes, feature, dates, first, second, warped.distance, straight.distance, warped.path

@@ -177,6 +177,7 @@ def tables(report: Report) -> dict[str, bytes]:
         found["accuracy_by_fold"] = validation.folds
         found["differences_between_methods"] = validation.differences()
         found["errors_by_polygon"] = validation.errors()
+        found["samples"] = validation.samples().reset_index()
         found["folds_lacking_a_class"] = validation.lacking
         found["reliability"] = validation.reliability_bins()
     if report.comparison is not None:

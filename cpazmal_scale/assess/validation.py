@@ -62,8 +62,8 @@ class CrossValidation:
     """One row per method, repeat and fold: macro_f1, oa, kappa, weighted_f1, producers_{class},
     users_{class} and f1_{class} (NaN where the fold's test side lacks the class), auc, log_loss,
     brier, ece, seconds_fit and seconds_predict."""
-    lacking: pd.DataFrame
-    """One row (repeat, fold, side, class) for every class that a side of a fold lacks."""
+    sides: pd.DataFrame
+    """One row (repeat, fold, side, class, windows) for every class on both sides of every fold."""
     counts: NDArray[np.int64]
     """`(M, G, C, C + 1)` confusion by group; rows are the reference, the last column no class."""
     reliability: NDArray[np.float64]
@@ -218,6 +218,27 @@ class CrossValidation:
             rows.append({**named, "low": gap.low, "high": gap.high, "permutation_p": p, **paired})
         columns = ["first", "second", "difference", "low", "high", "permutation_p"]
         return pd.DataFrame(rows, columns=[*columns, "first_only", "second_only", "mcnemar_p"])
+
+    @property
+    def lacking(self) -> pd.DataFrame:
+        """One row (repeat, fold, side, class) for every class that a side of a fold lacks."""
+        missing = self.sides[self.sides["windows"] == 0]
+        return missing.drop(columns="windows").reset_index(drop=True)
+
+    def samples(self) -> pd.DataFrame:
+        """One row per side (train, test): `{class}_mean` and `_std` of its windows over folds."""
+        import pandas as pd
+
+        counts = self.sides.groupby(["side", "class"])["windows"].agg(["mean", "std"])
+        rows = {
+            side: {
+                f"{label}_{name}": float(counts[name][side, label])
+                for label in self.classes
+                for name in ("mean", "std")
+            }
+            for side in ("train", "test")
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("side")
 
     def lacking_folds(self, side: str) -> int:
         """Folds whose `train` or `test` side lacks a class."""

@@ -41,6 +41,7 @@ def accuracy(own: CrossValidation, subject: str, baseline: str, *, folder: str) 
         Heading("Accuracy by cross-validation"),
         Text(verdict(own, subject, baseline)),
         Text(_procedure(own)),
+        _samples_table(own),
         Picture(f"{folder}/methods.png", "Macro-F1 of all folds with its 95 % interval, by method"),
         _summary_table(own),
         Heading("Differences between methods", 3),
@@ -130,6 +131,17 @@ def _procedure(own: CrossValidation) -> str:
         f"{lacking['test']} in testing**; they are counted like the others, and a class that a "
         "fold does not test has no F1 there."
     )
+
+
+def _samples_table(own: CrossValidation) -> Table:
+    """Windows on either side of a fold, as the talk's Table 1."""
+    counts = own.samples().to_dict("index")
+    rows = [
+        (side, *(say.spread(row[f"{c}_mean"], row[f"{c}_std"], 0) for c in own.classes))
+        for side, row in ((str(name), row) for name, row in counts.items())
+    ]
+    caption = "Windows per class on either side of a fold: mean and standard deviation over folds."
+    return Table(("windows", *own.classes), rows, name="samples", caption=caption)
 
 
 def _summary_table(own: CrossValidation) -> Table:

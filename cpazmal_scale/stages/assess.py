@@ -110,7 +110,8 @@ def assess(
         remarks=(CLUSTERED,) if config.samples.polygons is None else (),
         map_method=BY_SETTING[config.classify.decision],
     )
-    url = storage.join(config.workspace, "report.md")
+    split = "" if config.assess.split == "stratified" else f"-{config.assess.split}"
+    url = storage.join(config.workspace, f"{config.assess.report or 'report' + split}.md")
     write_report(url, report)
     _add_to_card(config, validation)
     return Assessment(url, validation, comparison)
@@ -274,6 +275,10 @@ def _pictures(config: RunConfig, *wanted: tuple[str, str]) -> tuple[Picture, ...
 
 
 def _opening(config: RunConfig, result: MapResult | None) -> str:
-    kind: catalog.Kind = "model" if result is None else "map"
-    lines = workspace.how_to_open(config.workspace, workspace.find(config, kind).name)
+    """Lines that open the map, or else the model, or else the samples."""
+    kinds: tuple[catalog.Kind, ...] = ("model", "samples") if result is None else ("map",)
+    beam = workspace.beam_of(config)
+    there = {entry.name for entry in catalog.entries(config.workspace)}
+    names = [catalog.entry_name(kind, beam) for kind in kinds]
+    lines = workspace.how_to_open(config.workspace, next(n for n in names if n in there))
     return "\n".join(line.strip() for line in lines.splitlines())
