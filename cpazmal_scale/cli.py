@@ -102,21 +102,7 @@ def demo(folder: Path = Path("build/demo"), /, *, size: int = 768, seed: int = 4
         size: edge of the area in pixels of 3 m.
         seed: of the simulation and of every random choice.
     """
-    from cpazmal_scale.simulate.campaign import campaign
-
-    with bar("simulate the scenes") as progress:
-        made = campaign(
-            folder / "campaign",
-            size=size,
-            seed=seed,
-            start=date(2020, 1, 1),
-            end=date(2021, 1, 31),
-            beams=("DSC37",),
-            workspace=str(folder),
-            progress=progress,
-        )
-    say(str(made))
-    run(config=RunConfig.load(folder / "campaign" / "run.yaml"))
+    run(config=_simulated(folder, size, seed, end=date(2021, 1, 31)))
 
 
 @app.command
@@ -195,15 +181,60 @@ def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     if dry_run:
         ingest(config=config, dry_run=True)
         return
-    verbs: list[Callable[..., None]] = [ingest, samples, train, map_]
+    _follow(config, [ingest, samples, train, map_])
+    name = workspace.find(config, "map").name
+    say("\nopen the map:\n" + workspace.how_to_open(config.workspace, name))
+
+
+@app.command
+def talk(
+    folder: Path = Path("build/talk"), /, *, size: int = 1536, config: Config = DEFAULT
+) -> None:
+    """Repeat the experiment of the CPAZMAL talk: four glacier classes, DTW versus Euclid.
+
+    Balanced 7 x 7 windows, one DBA barycenter per class and feature, a band of three dates, a
+    majority vote, 25 nearest neighbours, on three folds of polygons and 20 seeds. Without scenes or
+    polygons in the configuration a campaign is simulated.
+
+    Args:
+        folder: where a simulated campaign and its results go.
+        size: edge of the simulated area in pixels of 3 m.
+    """
+    from cpazmal_scale.stages.talk import settings
+
+    if config.ingest.scenes is None and config.samples.polygons is None:
+        own = _simulated(folder, size, config.seed, end=date(2020, 12, 31))
+        config = own.with_values(config.model_dump(exclude_unset=True))
+    _follow(settings(config), [ingest, samples, train])
+
+
+def _follow(config: RunConfig, verbs: list[Callable[..., None]]) -> None:
+    """The verbs one after the other, without ingest if there is nothing to ingest; then assess."""
     seconds: dict[str, float] = {}
     for verb in verbs[config.ingest.scenes is None :]:
         began = time.perf_counter()
         verb(config=config)
         seconds[verb.__name__.strip("_")] = time.perf_counter() - began
     _assess(config, seconds)
-    name = workspace.find(config, "map").name
-    say("\nopen the map:\n" + workspace.how_to_open(config.workspace, name))
+
+
+def _simulated(folder: Path, size: int, seed: int, *, end: date) -> RunConfig:
+    """A campaign of one beam in a folder, and the run that maps it there."""
+    from cpazmal_scale.simulate.campaign import campaign
+
+    with bar("simulate the scenes") as progress:
+        made = campaign(
+            folder / "campaign",
+            size=size,
+            seed=seed,
+            start=date(2020, 1, 1),
+            end=end,
+            beams=("DSC37",),
+            workspace=str(folder),
+            progress=progress,
+        )
+    say(str(made))
+    return RunConfig.load(folder / "campaign" / "run.yaml")
 
 
 def _assess(config: RunConfig, seconds: dict[str, float]) -> None:

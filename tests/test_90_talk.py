@@ -1,0 +1,63 @@
+"""The talk's experiment: its settings, and the verb on a small simulated campaign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cpazmal_scale import cli
+from cpazmal_scale.assess import methods
+from cpazmal_scale.config import GLACIER_CLASSES, RunConfig
+from cpazmal_scale.stages.talk import settings
+
+
+def test_settings_are_those_of_the_talk() -> None:
+    own = settings(RunConfig())
+    assert own.samples.classes == GLACIER_CLASSES
+    assert own.samples.balance
+    assert (own.features.window, own.features.xpol) == (7, "talk")
+    assert (own.dtw.radius, own.dtw.band_days) == (3, None)
+    assert (own.train.barycenters, own.classify.decision) == (1, "vote")
+    assert (own.assess.folds, own.assess.repeats, own.assess.neighbors) == (3, 20, 25)
+    assert methods.chosen(own)[0] == methods.VOTE
+
+
+def test_what_was_asked_for_is_kept_but_for_the_classes() -> None:
+    asked = {
+        "workspace": "there",
+        "beam": "DSC37",
+        "samples": {"polygons": "a.gpkg", "classes": ["FOR", "ROC"]},
+        "features": {"xpol": "code"},
+        "assess": {"repeats": 2},
+    }
+    own = settings(RunConfig.parse(asked))
+    assert (own.workspace, own.beam, own.samples.polygons) == ("there", "DSC37", "a.gpkg")
+    assert own.samples.classes == GLACIER_CLASSES
+    assert (own.features.xpol, own.assess.repeats, own.assess.folds) == ("code", 2, 3)
+    every = RunConfig.parse(asked).model_dump(mode="json")
+    assert settings(RunConfig.parse(every)) == own
+
+
+@pytest.mark.e2e
+def test_one_command_repeats_the_experiment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = RunConfig.parse(
+        {
+            "ingest": {"chunk": 128},
+            "assess": {"repeats": 1, "neighbors": 3},
+            "cluster": {"kind": "threads", "workers": 2},
+        }
+    )
+    cli.talk(tmp_path, size=256, config=quick)
+    assert f"page:   {tmp_path}/talk.html" in capsys.readouterr().out
+    sides = pd.read_csv(tmp_path / "talk" / "samples.csv", index_col="side")
+    total = sides[[f"{name}_mean" for name in GLACIER_CLASSES]].sum()
+    assert total.nunique() == 1
+    table = pd.read_csv(tmp_path / "talk" / "accuracy.csv", index_col="method")
+    assert set(table.index) == set(methods.NAMES)
+    barycenters = [name for name in table.index if "barycenter" in name]
+    assert (table.loc[barycenters, "macro_f1_pooled"] > 0.4).all()
+    assert r"\begin{tabular}{lrrrr}" in (tmp_path / "talk" / "samples.tex").read_text()
