@@ -17,8 +17,10 @@ from cpazmal_scale.scenes.annotation_xml import parse_annotation
 from cpazmal_scale.scenes.geolocation import Geolocation
 from cpazmal_scale.scenes.georef import GeoGrid, parse_georef
 from cpazmal_scale.scenes.orbit import ecef
+from cpazmal_scale.scenes.placing import footprint, ground_spacing, locator, utm
 from cpazmal_scale.scenes.radiometry import calibrate, noise_beta0, subtracts_noise
 
+TDX1 = "TDX1_SAR__SSC______ST_S_SRA_20231005T014450_20231005T014450"
 KS = 1.04344690525452603e-05
 CONSTANT = 2.96789253363950195e02
 NEAR, FAR = 4.22716597608860812e-03, 4.36664673020162927e-03
@@ -172,3 +174,25 @@ def test_a_grid_that_contradicts_the_orbit_is_refused(product: tuple[Annotation,
         Geolocation(
             replace(annotation, orbit=(annotation.orbit[0], *annotation.orbit)), grid, where="g"
         )
+
+
+@pytest.mark.parametrize("folder", [TSX1, TDX1])
+def test_image_positions_of_real_products_are_those_of_their_grid(
+    shared_data: Path, folder: str
+) -> None:
+    home = shared_data / "tsx" / folder
+    (main,) = home.glob("T?X1_SAR__*.xml")
+    annotation = parse_annotation(xml.read(str(main)))
+    grid = parse_georef(xml.read(str(home / "ANNOTATION" / "GEOREF.xml")))
+    geolocation = Geolocation(annotation, grid, where="GEOREF.xml")
+    locate = locator(annotation, geolocation, float(grid.height[3, 5]))
+    line, sample, *_ = locate(grid.lon[3:4, 5:6], grid.lat[3:4, 5:6])
+    # The grid's positions are cut to whole numbers from 1.
+    assert 0 <= line[0, 0] - (grid.row[3, 5] - 1) < 1.05
+    assert 0 <= sample[0, 0] - (grid.col[3, 5] - 1) < 1.05
+    zone = utm(annotation.centre.lon, annotation.centre.lat)
+    left, bottom, right, top = footprint(annotation, geolocation, annotation.average_height, zone)
+    spacing = ground_spacing(annotation)
+    extent = annotation.raster.lines * spacing[0], annotation.raster.samples * spacing[1]
+    for side in (right - left, top - bottom):
+        assert 0.9 * min(extent) < side < math.hypot(*extent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import tarfile
 import zipfile
@@ -68,6 +69,12 @@ def test_a_product_is_described_by_its_annotation(product: Path) -> None:
     assert scene.geobox.transform.c % 3 == scene.geobox.transform.f % 3 == 0
     assert scene.processing.startswith("not terrain-corrected, geocoded 1750 m")
     assert scene.start.isoformat() == "2008-03-10T13:32:20+00:00"
+    assert pickle.loads(pickle.dumps(scene)) == scene  # as tasks of a flow get it
+
+
+def test_the_example_of_the_docs_is_a_configuration() -> None:
+    path = Path(__file__).parents[1] / "docs" / "examples" / "level1b.yaml"
+    assert RunConfig.load(path).ingest.level1b.height == 2400
 
 
 def test_it_lies_where_its_annotation_says(product: Path, shared_data: Path) -> None:
