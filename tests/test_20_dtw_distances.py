@@ -314,6 +314,16 @@ def test_lanes_follow_the_host(monkeypatch, cpu, features, lanes, fused):
     assert _host() == (lanes, fused)
 
 
+def test_runs_where_no_compiled_code_can_be_kept():
+    """A read-only container without a home: numba finds no place for its cache."""
+    code = (
+        "from numba.core.caching import CacheImpl as c; c._locator_classes = [];"
+        "from cpazmal_scale.dtw import distance; print(distance([1.0, 2.0], [1.0, 4.0]))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(ran.stdout) == 2.0
+
+
 def test_importing_the_room_stays_light():
     code = (
         "import sys, cpazmal_scale.dtw; from cpazmal_scale.dtw import distances;"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
+from cpazmal_scale.dtw.compiled import kept
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+
+@kept
 def align_all(
     series: np.ndarray,
     shares: np.ndarray,
@@ -60,7 +61,7 @@ def align_all(
             j -= right
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def accumulate(
     one: np.ndarray,
     average: np.ndarray,

@@ -6,8 +6,9 @@ bits depend on its own distances only. Everything stands in one file for numba's
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
+
+from cpazmal_scale.dtw.compiled import inlined, kept
 
 REJECTED = 254
 """Index of a pixel that is too far from every class."""
@@ -16,7 +17,7 @@ NO_CLASS = 255
 _TOGETHER = 64
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def decide_pixels(
     distances: np.ndarray,
     per_tau: np.ndarray,
@@ -70,25 +71,25 @@ def decide_pixels(
         _known(doubt, weight, entropy[some])
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _scale(raw: np.ndarray, factor: np.float32, row: np.ndarray) -> None:
     for p in range(raw.size):
         row[p] = raw[p] * factor
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _share(row: np.ndarray, weight: np.ndarray) -> None:
     for p in range(_TOGETHER):
         row[p] /= weight[p] if weight[p] > 0 else np.float32(1)
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _known(row: np.ndarray, weight: np.ndarray, out: np.ndarray) -> None:
     for p in range(out.size):
         out[p] = row[p] if weight[p] > 0 else np.float32(np.nan)
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _smallest(own: np.ndarray, least: np.ndarray) -> None:
     least[:] = own[0]
     for c in range(1, own.shape[0]):
@@ -97,7 +98,7 @@ def _smallest(own: np.ndarray, least: np.ndarray) -> None:
             least[p] = row[p] if row[p] < least[p] else least[p]
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _weigh(
     own: np.ndarray, share: np.float32, sums: np.ndarray, weight: np.ndarray, least: np.ndarray
 ) -> None:
@@ -123,7 +124,7 @@ def _weigh(
     _smallest(own, least)
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _add_vote(
     own: np.ndarray, least: np.ndarray, share: np.float32, chances: np.ndarray, left: np.ndarray
 ) -> None:
@@ -137,7 +138,7 @@ def _add_vote(
             left[p] -= vote
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _add_softmax(
     own: np.ndarray,
     least: np.ndarray,
@@ -164,7 +165,7 @@ def _add_softmax(
             chance[p] += power[p] * total[p]
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _exp(values: np.ndarray) -> None:
     """`exp` in place of numbers not above 0, within 2e-7 relative; 2e-38 below -87 and of NaN.
 
@@ -189,7 +190,7 @@ def _exp(values: np.ndarray) -> None:
         values[p] *= powers[p]
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _choose(
     chances: np.ndarray,
     sums: np.ndarray,
@@ -215,7 +216,7 @@ def _choose(
         gap[p] = chance[p] - second[p]
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _entropies(chances: np.ndarray, total: np.ndarray, power: np.ndarray) -> None:
     """Normalised entropies; logarithms by the bits and the area series of the mantissa."""
     bits = np.empty(_TOGETHER, np.int32)

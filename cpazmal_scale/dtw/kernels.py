@@ -12,9 +12,9 @@ and not cached.
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
+from cpazmal_scale.dtw.compiled import inlined, kept
 from cpazmal_scale.dtw.lanes import (
     LANES,
     SOURCE,
@@ -36,7 +36,7 @@ from cpazmal_scale.dtw.lanes import (
 _ALIGNMENT = 16
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def sweep(
     series: np.ndarray,
     references: np.ndarray,
@@ -66,7 +66,7 @@ def sweep(
                 _unpack(total, out, (k * references.shape[1] + r) * pixels, p, pixels)
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def sweep_summed(
     series: np.ndarray,
     references: np.ndarray,
@@ -101,7 +101,7 @@ def sweep_summed(
             _unpack(total, out, r * pixels, p, pixels)
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def recursion(
     tile: np.ndarray,
     line: np.ndarray,
@@ -157,7 +157,7 @@ def recursion(
     store(total, 0, bottom)
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def summed_recursion(
     tiles: np.ndarray,
     marks: np.ndarray,
@@ -194,7 +194,7 @@ def summed_recursion(
     store(total, 0, left)
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def aligned(size: int) -> np.ndarray:
     """Uninitialised float32 starting on a cache line, so that no access straddles two."""
     raw = np.empty(size + _ALIGNMENT, np.float32)
@@ -202,7 +202,7 @@ def aligned(size: int) -> np.ndarray:
     return raw[start : start + size]
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _pack(series: np.ndarray, k: int, p: int, tile: np.ndarray) -> bool:
     """Copy a tile of pixels, zeros behind the last one; tell whether any value is NaN."""
     rows, pixels = series.shape[1:]
@@ -218,7 +218,7 @@ def _pack(series: np.ndarray, k: int, p: int, tile: np.ndarray) -> bool:
     return gaps
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _unpack(total: np.ndarray, out: np.ndarray, start: int, p: int, pixels: int) -> None:
     if p + LANES <= pixels:
         store(out, start + p, load(total, 0))
@@ -228,7 +228,7 @@ def _unpack(total: np.ndarray, out: np.ndarray, start: int, p: int, pixels: int)
             flat[start + p + lane] = total[lane]
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def scales_of(tile: np.ndarray, rows: int, min_dates: int, scale: np.ndarray) -> None:
     """Samples over valid samples of each lane; NaN where too few are valid."""
     scale[:] = np.float32(0)
@@ -240,7 +240,7 @@ def scales_of(tile: np.ndarray, rows: int, min_dates: int, scale: np.ndarray) ->
         scale[lane] = np.float32(rows) / valid if valid >= enough else np.float32(np.nan)
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def scaled_root(total: np.ndarray, scale: np.ndarray) -> None:
     """Distances from squared sums; where missing dates leave no path, NaN."""
     one, far = np.float32(1), np.float32(np.inf)

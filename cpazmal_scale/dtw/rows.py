@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from zlib import crc32
 
-import numba as nb
 import numpy as np
 
 from cpazmal_scale.dtw import kernels
+from cpazmal_scale.dtw.compiled import inlined, kept
 from cpazmal_scale.dtw.kernels import (
     aligned,
     recursion,
@@ -25,7 +25,7 @@ _SOURCES = SOURCE ^ crc32(Path(kernels.__file__).read_bytes())
 _TOGETHER = 64
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def sweep_rows(
     series: np.ndarray,
     references: np.ndarray,
@@ -75,7 +75,7 @@ def sweep_rows(
     return worst
 
 
-@nb.njit(nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def _pack_rows(series: np.ndarray, p: int, some: int, tiles: np.ndarray, marks: np.ndarray) -> int:
     """Copy series side by side, zeros behind the last; mark dates that any feature misses."""
     features, rows = series.shape[1:]

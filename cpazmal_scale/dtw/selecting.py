@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
+from cpazmal_scale.dtw.compiled import kept
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+
+@kept
 def keep_smallest(every: np.ndarray, values: np.ndarray, places: np.ndarray) -> None:
     """The `k` smallest of each row, smallest first, of equal ones the first.
 
