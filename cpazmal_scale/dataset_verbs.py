@@ -89,13 +89,17 @@ def import_(file: str, /, *, config: Config = DEFAULT, dry_run: Switch = False) 
 
 
 @dataset_app.command(name="export")
-def export(file: str, /, *, config: Config = DEFAULT) -> None:
+def export(file: str, /, *, config: Config = DEFAULT, every_beam: Switch = False) -> None:
     """Write the polygons of a run, cut out of its cubes, in the published layout.
 
     Args:
         file: HDF5 file to write, any fsspec URL.
+        every_beam: take all beams of the workspace, whatever `beam` says.
     """
     from cpazmal_scale.stages import dataset as stage
+
+    if every_beam:
+        config = config.with_values({"beam": None})
 
     with bar("write the chips") as progress:
         count = stage.export_dataset(config, file, progress=progress)

@@ -361,6 +361,7 @@ def test_the_verbs(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.hdf5"
     run = workspace / "dataset" / "run.yaml"
     assert "8 series" in cpazmal("export", out, "-c", run).stdout
+    assert "16 series" in cpazmal("export", out, "-c", run, "--every-beam").stdout
     refused = cpazmal("show", run, code=6).stderr
     assert refused.count("\n") == 1
     assert "not an HDF5 file that can be read" in refused
