@@ -43,7 +43,8 @@ class ImportReport:
     settings: str | None = None
 
     def __str__(self) -> str:
-        lines = [*map(str, self.cubes), "healed:", str(self.account), *self.samples]
+        cubes = [line for cube in self.cubes for line in cube.lines(complete=False)]
+        lines = [*cubes, "healed:", str(self.account), *self.samples]
         if self.settings is None:
             size = sum(cube.bytes for cube in self.cubes) / 2**20
             return "\n".join([*lines, f"nothing written; would write {size:.0f} MiB of pixels"])
