@@ -173,7 +173,8 @@ def test_a_product_becomes_a_date_of_a_cube_once(product: Path, tmp_path: Path) 
     cube = open_cube(cube_url(str(tmp_path), BEAM))
     assert cube.attrs["processing"].startswith("not terrain-corrected")
     assert cube.attrs["radiometry"] == "gamma0"
-    power, flags, _ = whole(only(config))
+    power, flags, angles = whole(only(config))
+    np.testing.assert_array_equal(cube["incidence"].values, angles)
     np.testing.assert_array_equal(cube["HH"].values[0], power[0])
     np.testing.assert_array_equal(cube["mask"].values[0], flags)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -125,3 +126,33 @@ def test_products_in_a_bucket_are_the_same_scenes(folders: tuple[Path, Path], s3
     assert [one.source_sha256 for one in there] == [one.source_sha256 for one in here]
     with SceneReader(here[0], here[0].geobox) as one, SceneReader(there[0], there[0].geobox) as two:
         np.testing.assert_array_equal(one.read(0, 50)[0], two.read(0, 50)[0])
+
+
+def test_an_annotation_may_lack_the_doppler_of_a_layer() -> None:
+    acquisition = next(one for one in calendar() if len(one.polarisations) == 2)
+    seen = look(over_massif("utm", (512, 400)), acquisition, "PAZ1", "PAZ1_SAR__SSC")
+    text = annotation_document(seen.annotation).decode()
+    one, two = '<dopplerCentroid layerIndex="1">', '<dopplerCentroid layerIndex="2">'
+    assert one in text
+    begin, end = text.index(one), text.index(two)
+    found = parse_annotation(xml.parse((text[:begin] + text[end:]).encode(), where="a.xml"))
+    assert found == seen.annotation
+
+
+def test_slices_of_one_pass_are_one_scene(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    scenes = folders[0] / "scenes"
+    product = next(one for one in sorted(scenes.iterdir()) if "_20200108T" in one.name)
+    rules = RunConfig.load(folders[0] / "run.yaml").ingest
+    second = product.name.replace("T054421_", "T054427_")
+    for name in (product.name, second):
+        shutil.copytree(product, tmp_path / name)
+    main = tmp_path / second / f"{product.name}.xml"
+    text = main.read_text().replace(product.name, second)
+    main.unlink()
+    (tmp_path / second / f"{second}.xml").write_text(text)
+    (scene,) = discover(rules.model_copy(update={"scenes": str(tmp_path), "table": None}))
+    (alone,) = discover(rules.model_copy(update={"scenes": str(tmp_path / product.name)}))
+    assert [len(one.files) for one in (scene, alone)] == [2, 1]
+    assert scene.id == product.name
+    with SceneReader(scene, scene.geobox) as one, SceneReader(alone, alone.geobox) as other:
+        np.testing.assert_allclose(one.read(100, 200)[0], other.read(100, 200)[0], rtol=1e-6)

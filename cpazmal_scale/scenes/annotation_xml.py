@@ -180,7 +180,7 @@ def _layers(root: Node) -> tuple[Layer, ...]:
             )
         calibration = _of_layer(root, "calibration/calibrationConstant", number, channel)
         noise = _of_layer(root, "noise", number, channel)
-        doppler = _of_layer(root, "processing/doppler/dopplerCentroid", number, channel)
+        doppler = _find_layer(root, "processing/doppler/dopplerCentroid", number, channel)
         settings = _of_layer(root, "instrument/settings", number, channel)
         layers.append(
             Layer(
@@ -191,7 +191,7 @@ def _layers(root: Node) -> tuple[Layer, ...]:
                 beam=calibration.text("beamID"),
                 cal_factor=calibration.number("calFactor"),
                 noise=_timed(noise, "imageNoise", "noiseEstimate"),
-                doppler=_timed(doppler, "dopplerEstimate", "combinedDoppler"),
+                doppler=(_timed(doppler, "dopplerEstimate", "combinedDoppler") if doppler else ()),
                 range_sampling=settings.number("RSF"),
                 range_bandwidth=settings.number("rxBandwidth"),
                 segments=tuple(
@@ -215,15 +215,21 @@ def _layers(root: Node) -> tuple[Layer, ...]:
 
 
 def _of_layer(root: Node, path: str, number: str, channel: str) -> Node:
-    """The element of one layer among several, by its index or polarisation."""
+    """The element of one layer among several, by its polarisation or index.
+
+    Raises:
+        SceneUnreadable: there is none.
+    """
+    found = _find_layer(root, path, number, channel)
+    return root.one(f"{path}[@layerIndex='{number}']") if found is None else found
+
+
+def _find_layer(root: Node, path: str, number: str, channel: str) -> Node | None:
     found = list(root.all(path))
     for node in found:
         if node.text("polLayer", "") == channel:
             return node
-    for node in found:
-        if node.attribute("layerIndex") == number:
-            return node
-    return root.one(f"{path}[@layerIndex='{number}']")
+    return next((node for node in found if node.attribute("layerIndex") == number), None)
 
 
 def _timed(node: Node, records: str, polynomial: str) -> tuple[Timed, ...]:
