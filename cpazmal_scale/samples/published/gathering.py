@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Windows:
+class LabelledWindows:
     """N windows of w × w pixels on T dates in P polarisations.
 
     `X` (N, w, w, T, P) float32 in the scale asked for, NaN for no data and for dates a group
@@ -120,7 +120,7 @@ class Gathering:
         power, mask = (rule.cut(values, corners) for values in chip.pixels)
         self._parts.append((name, chip.days, power, mask, corners))
 
-    def windows(self, scale: Scale) -> Windows:
+    def windows(self, scale: Scale) -> LabelledWindows:
         """All windows together, on the union of the groups' days."""
         if not self._parts:
             reasons = sorted(set(self.left_out.values()))
@@ -144,7 +144,7 @@ class Gathering:
             groups[rows] = self.group_names.index(name)
             first = rows.stop
         labels = [self.class_names.index(self.labels[name]) for name in self.group_names]
-        return Windows(
+        return LabelledWindows(
             X=values,
             masks=masks,
             y=np.array(labels, np.intp)[groups],

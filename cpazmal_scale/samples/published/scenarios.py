@@ -19,7 +19,7 @@ import numpy as np
 
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.samples.published.chips import Chips
-from cpazmal_scale.samples.published.gathering import Gathering, Look, Progress, Windows
+from cpazmal_scale.samples.published.gathering import Gathering, LabelledWindows, Look, Progress
 from cpazmal_scale.samples.published.windows import Scale, WindowRule
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class Pair:
     """Two sides of a scenario. Where windows correspond, row i of both is the same place."""
 
-    source: Windows
-    target: Windows
+    source: LabelledWindows
+    target: LabelledWindows
 
 
 def temporal_stack(
@@ -44,7 +44,7 @@ def temporal_stack(
     end: str | None = "20201231",
     scale: Scale = "intensity",
     progress: Progress | None = None,
-) -> Windows:
+) -> LabelledWindows:
     """Scenario 1: stacks of windows to be classified, on the dates all polarisations share.
 
     Args:

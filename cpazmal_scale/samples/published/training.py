@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import Features
-    from cpazmal_scale.samples.published.gathering import Windows
+    from cpazmal_scale.samples.published.gathering import LabelledWindows
 
 LARGEST_FILE = 2**33
 """Bytes of windows at most."""
@@ -92,7 +92,7 @@ def read_training(url: str, account: Account | None = None) -> TrainingWindows:
     return TrainingWindows(power, labels, groups, names, tuple(dates))
 
 
-def write_training(windows: Windows, url: str) -> None:
+def write_training(windows: LabelledWindows, url: str) -> None:
     """Write windows in the layout of the training files, put in place in one step.
 
     Args:
