@@ -426,6 +426,8 @@ def test_several_indices_are_asked_together_and_old_ones_are_named() -> None:
     assert ids.tolist() == list(range(126))
     quoted = query('SELECT "group", min("size") AS s FROM samples GROUP BY 1 ORDER BY 1', here)
     assert quoted["group"].tolist() == ["ABL001", "ABL002", "ICA001", "ICA002"]
+    assert len(query("SELECT date FROM windows", here.iloc[:0])) == 0
+    assert nothing(here.iloc[:0]) == "no row: the index is empty"
     with pytest.raises(SampleError, match="does not know its dates"):
         query("SELECT 1", here.drop(columns="dates"))
 

@@ -62,6 +62,7 @@ def window_index(
     import pandas as pd
 
     from cpazmal_scale.samples.balance import balanced
+    from cpazmal_scale.samples.sql import chosen as chosen_by
 
     require_data(cube, polarisations)
     where = cube.attrs.get("beam", "the cube")
@@ -79,6 +80,8 @@ def window_index(
         y0, x0 = _corners(cube, shape, samples, features, polarisations[0])
         tables.append(pd.DataFrame({"class": label, "group": group, "y0": y0, "x0": x0}))
     windows = pd.concat(tables, ignore_index=True)
+    if samples.where is not None:  # refused before the cube is read
+        chosen_by(describe(cube, windows.iloc[:0], features, polarisations), samples.where)
     index = admitted(describe(cube, windows, features, polarisations, progress, samples), samples)
     index = _drawn(index, samples.max_per_group, seed)
     require_groups(index, where=where, classes=samples.classes)

@@ -117,7 +117,11 @@ def _table(index: str | pd.DataFrame | Sequence[str | pd.DataFrame]) -> Any:
             )
     whole = pd.concat(tables, ignore_index=True)
     whole.insert(0, "id", range(len(whole)))
-    return pa.Table.from_pandas(whole, preserve_index=False)
+    made = pa.Table.from_pandas(whole.drop(columns=list(BY_DATE)), preserve_index=False)
+    for name in BY_DATE:  # typed, so that an empty index has lists too
+        kind = pa.timestamp("ms") if name == "dates" else pa.float32()
+        made = made.append_column(name, pa.array(list(whole[name]), pa.list_(kind)))
+    return made
 
 
 def _remedy(samples: Any) -> str:
