@@ -286,3 +286,26 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
         path.write_bytes(content)
         refused(folder)
         path.unlink()
+
+
+def test_names_that_begin_with_a_dot_are_the_same_names(product: Path) -> None:
+    (plain,) = discover(settings(packed(product, "zip").parent).ingest)
+    folder = product.parent.parent / "dotted"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "p.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        for one in sorted(product.rglob("*.*")):
+            file.writestr(f"./{one.relative_to(product.parent)}", one.read_bytes())
+    (dotted,) = discover(settings(folder).ingest)
+    assert dotted.source_sha256 == plain.source_sha256
+
+
+def test_bursts_of_complex_scansar_are_refused(product: Path) -> None:
+    path = part(product, "annotation")
+    path.write_text(path.read_text().replace("<imagingMode>SM<", "<imagingMode>SC<"))
+    assert "ScanSAR" in str(refused(product.parent))
+
+
+def test_a_product_of_another_mission_is_refused(product: Path) -> None:
+    path = part(product, "annotation")
+    path.write_text(path.read_text().replace("<mission>PAZ-1<", "<mission>KOMPSAT-5<"))
+    assert "unknown mission" in str(refused(product.parent))

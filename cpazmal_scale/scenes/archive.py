@@ -151,18 +151,20 @@ class _Folder:
 class _Zip:
     def __init__(self, url: str, path: Path, archive: zipfile.ZipFile) -> None:
         self.url, self.path, self.archive = url, path, archive
-        members = [one for one in archive.infolist() if not one.is_dir()]
-        self.sizes = {one.filename: one.file_size for one in members}
+        self.members = {
+            one.filename.removeprefix("./"): one for one in archive.infolist() if not one.is_dir()
+        }
+        self.sizes = {name: one.file_size for name, one in self.members.items()}
         _check(url, [one.filename for one in archive.infolist()], self.sizes, path)
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        with self.archive.open(name) as stream:
+        with self.archive.open(self.members[name]) as stream:
             yield stream
 
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Extent]:
-        info = self.archive.getinfo(name)
+        info = self.members[name]
         if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1:
             yield Extent(self.path, self._data_offset(info), info.file_size)
             return
