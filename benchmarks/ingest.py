@@ -1,8 +1,10 @@
 """Ingest against a plain sequential copy of the same file through the same store.
 
-    python benchmarks/ingest.py [--size 6000] [--compress lzw|deflate|none] [--url URL]
+    python benchmarks/ingest.py [--size 6000] [--rows N] [--compress lzw|deflate|none] [--url URL]
 
-Prints one line: MB/s of the source file for both, their ratio, and the peak memory of the ingest.
+Prints one line: MB/s of the source file for both, their ratio, and the peak memory of the ingest,
+which grows with the width of the scene (`--size`) and not with its rows. `--size 10000` is a scene
+of 1e8 pixels.
 """
 
 from __future__ import annotations
@@ -25,14 +27,14 @@ from cpazmal_scale.cube.ingest import ingest
 NAME = "PAZ1_SAR__SSC______SM_D_SRA_20200108T054412_20200108T054419"
 
 
-def write_scene(folder: Path, size: int, compress: str) -> Path:
+def write_scene(folder: Path, size: int, height: int, compress: str) -> Path:
     """A dual-polarised scene of single-look-like speckle with a mask band, in the authors' form."""
     path = folder / f"subset_0_of_{NAME}_Cal_Tf_Tc_TC.tif"
     random = np.random.default_rng(0)
     profile = {
         "driver": "GTiff",
         "count": 3,
-        "height": size,
+        "height": height,
         "width": size,
         "dtype": "float32",
         "nodata": -999.0,
@@ -45,8 +47,8 @@ def write_scene(folder: Path, size: int, compress: str) -> Path:
         "BIGTIFF": "YES",
     }
     with rasterio.open(path, "w", **profile) as raster:
-        for y in range(0, size, 512):
-            rows = min(512, size - y)
+        for y in range(0, height, 512):
+            rows = min(512, height - y)
             for band in (1, 2):
                 values = random.gamma(2, 0.1, (rows, size)).astype("f4")
                 raster.write(values, band, window=((y, y + rows), (0, size)))
@@ -79,12 +81,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=6000)
+    parser.add_argument("--rows", type=int, help="height; none: the size")
     parser.add_argument("--compress", default="none")
     parser.add_argument("--url", default="build/bench-ingest")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="cpazmal-bench-"))
     try:
-        path = write_scene(folder, options.size, options.compress)
+        rows = options.rows or options.size
+        path = write_scene(folder, options.size, rows, options.compress)
         size = path.stat().st_size / 1e6
         url = storage.absolute(options.url)
         copy = min(plain_copy(path, url) for _ in range(2))
