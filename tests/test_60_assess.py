@@ -353,6 +353,23 @@ def test_errors_are_attributed_to_polygons(found: CrossValidation) -> None:
         assert taken != CLASSES.index(worst["class"])
 
 
+def test_false_alarms_and_confusions_are_those_of_the_counts(found: CrossValidation) -> None:
+    alarms, cells = found.false_alarms(), found.confusions()
+    for place, name in enumerate(found.methods):
+        own = alarms[alarms["method"] == name]
+        counts = found.confusion(name)
+        wrong = counts[:, :3].sum() - correct(found, name)
+        assert own["predictions"].sum() == wrong
+        shares = own.groupby("predicted")["share"].sum()
+        assert shares.to_numpy() == pytest.approx(1)
+        first = own.iloc[0]
+        g, c = found.groups.index(first["group"]), CLASSES.index(first["predicted"])
+        taken = np.delete(found.counts[place, g, :, c], c).sum()
+        assert first["predictions"] == taken > 0
+        table = cells[cells["method"] == name]["predictions"].to_numpy().reshape(3, 4)
+        assert np.array_equal(table, counts)
+
+
 def correct(own: CrossValidation, name: str) -> int:
     return int(np.trace(own.confusion(name)[:, :3]))
 

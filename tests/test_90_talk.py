@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import small_published
 
 from cpazmal_scale import cli
 from cpazmal_scale.assess import methods
 from cpazmal_scale.config import GLACIER_CLASSES, RunConfig
+from cpazmal_scale.stages.dataset import import_dataset
 from cpazmal_scale.stages.talk import settings
 
 
@@ -61,3 +64,40 @@ def test_one_command_repeats_the_experiment(
     barycenters = [name for name in table.index if "barycenter" in name]
     assert (table.loc[barycenters, "macro_f1_pooled"] > 0.4).all()
     assert r"\begin{tabular}{lrrrr}" in (tmp_path / "talk" / "samples.tex").read_text()
+
+
+MONTHS = [f"2020{month:02d}08" for month in range(1, 11)]
+POLYGONS = {
+    f"{code}{number:03d}": (code, (40, 44), (20 + 60 * row, 20 + 60 * number))
+    for row, code in enumerate(GLACIER_CLASSES)
+    for number in range(1, 4)
+}
+
+
+def chip(name: str, orbit: str, channel: str, date: int, shape: tuple[int, int]) -> np.ndarray:
+    """Speckle inside an ellipse, whose level has a season of the polygon's class."""
+    place = GLACIER_CLASSES.index(POLYGONS[name][0])
+    season = (-1) ** place * np.sin(date / 9 * np.pi)
+    level = 0.1 * 10 ** (0.3 * place + 0.4 * season) * (0.4 if channel == "HV" else 1)
+    seed = [sum(name.encode()), orbit == "ASC", channel == "HV", date]
+    image = np.random.default_rng(seed).gamma(3, level / 3, shape).astype(np.float32)
+    y, x = np.indices(shape) / np.array(shape)[:, None, None] - 0.5
+    image[y**2 + x**2 > 0.24] = small_published.NODATA
+    return image
+
+
+@pytest.mark.e2e
+def test_the_published_file_takes_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small_published, "chip", chip)
+    monkeypatch.setattr(small_published, "GROUPS", small_published.GROUPS | POLYGONS)
+    calendar = {("DSC", channel): dict.fromkeys(MONTHS, 37.8) for channel in ("HH", "HV")}
+    file = small_published.write(tmp_path / "a.hdf5", calendar=calendar, groups=POLYGONS)
+    place = {"workspace": str(tmp_path / "run"), "cluster": {"kind": "serial"}}
+    report = import_dataset(RunConfig.parse(place), str(file))
+    own = RunConfig.load(report.settings, cluster={"kind": "serial"})
+    cli.talk(config=own.with_values({"assess": {"repeats": 1, "neighbors": 5}}))
+    table = pd.read_csv(tmp_path / "run" / "talk" / "accuracy.csv", index_col="method")
+    assert (table["macro_f1_pooled"] > 0.8).all()
+    assert (tmp_path / "run" / "talk.html").exists()

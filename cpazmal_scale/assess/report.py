@@ -176,6 +176,8 @@ def tables(report: Report) -> dict[str, bytes]:
         found["accuracy_by_class"] = validation.per_class()
         found["accuracy_by_fold"] = validation.folds
         found["differences_between_methods"] = validation.differences()
+        found["confusion"] = validation.confusions()
+        found["false_alarms_by_polygon"] = validation.false_alarms()
         found["errors_by_polygon"] = validation.errors()
         found["samples"] = validation.samples().reset_index()
         found["folds_lacking_a_class"] = validation.lacking

@@ -172,6 +172,49 @@ class CrossValidation:
             ignore_index=True,
         )
 
+    def false_alarms(self) -> pd.DataFrame:
+        """One row per method, predicted class and group of another class that is taken for it:
+        predictions, and their share of all false predictions of that class; worst first.
+        """
+        import pandas as pd
+
+        rows = []
+        for place, method in enumerate(self.methods):
+            for c, label in enumerate(self.classes):
+                wrong = self.counts[place, :, :, c].copy()
+                wrong[:, c] = 0
+                total = int(wrong.sum())
+                by_group = wrong.sum(axis=1)
+                rows += [
+                    {
+                        "method": method,
+                        "predicted": label,
+                        "group": self.groups[g],
+                        "predictions": int(by_group[g]),
+                        "share": int(by_group[g]) / total,
+                    }
+                    for g in np.argsort(-by_group, kind="stable")
+                    if by_group[g]
+                ]
+        return pd.DataFrame(rows, columns=["method", "predicted", "group", "predictions", "share"])
+
+    def confusions(self) -> pd.DataFrame:
+        """One row per method and cell: reference, predicted (or `no class`), predictions over all
+        folds, and their share of the reference class.
+        """
+        import pandas as pd
+
+        columns = (*self.classes, "no class")
+        rows = []
+        for method in self.methods:
+            counts = self.confusion(method)
+            for i, j in np.ndindex(counts.shape):
+                count, total = int(counts[i, j]), int(counts[i].sum())
+                share = count / total if total else np.nan
+                cell = {"reference": self.classes[i], "predicted": columns[j]}
+                rows.append({"method": method, **cell, "predictions": count, "share": share})
+        return pd.DataFrame(rows)
+
     def reliability_bins(self) -> pd.DataFrame:
         """One row per method and bin: low, high, predictions, mean confidence, share right."""
         import pandas as pd

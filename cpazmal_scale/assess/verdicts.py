@@ -54,6 +54,7 @@ def accuracy(own: CrossValidation, subject: str, baseline: str, *, folder: str) 
         Text(f"{shown}, over all folds."),
         Picture(f"{folder}/polygons.png", f"What {shown} takes each polygon for"),
         *_worst_table(own, shown),
+        *_alarm_table(own, shown),
         Heading("Are the probabilities to be believed?", 3),
         Text(f"{_RELIABILITY} {believable(own, subject)}".strip()),
         Picture(f"{folder}/reliability.png", "Reliability: share right against confidence"),
@@ -214,6 +215,23 @@ def _class_table(own: CrossValidation, methods: tuple[str, ...]) -> Table:
         rows.append(cells)
     caption = "Accuracy by class: producer's and user's of all folds, F1 over folds."
     return Table(header, rows, name="accuracy_by_class", caption=caption)
+
+
+def _alarm_table(own: CrossValidation, method: str) -> list[Block]:
+    """The polygon that causes most false predictions of each class."""
+    table = own.false_alarms()
+    worst = table[table["method"] == method].drop_duplicates("predicted")
+    rows = [
+        (
+            str(row["predicted"]),
+            str(row["group"]),
+            say.count(int(row["predictions"])),
+            say.per_cent(row["share"]),
+        )
+        for row in worst.to_dict("records")
+    ]
+    header = ("falsely predicted", "most of all in", "predictions", "share of the class's")
+    return [Table(header, rows, text_columns=2)] if rows else []
 
 
 def _worst_table(own: CrossValidation, method: str) -> list[Block]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import catalog, storage, workspace
-from cpazmal_scale.errors import StoreMissing
+from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.stages import Progress
 from cpazmal_scale.stages.classify import classify, plan_map
 from cpazmal_scale.stages.samples import training_data
@@ -166,11 +166,23 @@ def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | Non
         other = known._replace(series=after)
     elif split == "geometry":
         elsewhere = config.with_values({"beam": config.assess.test_beam, "assess": _SAME_BEAM})
+        _require_beam(elsewhere)
         before, other = known.series, _labelled(*training_data(elsewhere))
     else:
         return known, None
     one, two = on_calendar(before, other.series, config.dtw.min_dates)
     return known._replace(series=one), other._replace(series=two)
+
+
+def _require_beam(elsewhere: RunConfig) -> None:
+    try:
+        workspace.beam_of(elsewhere)
+    except ConfigError as error:
+        raise ConfigError(
+            f"there is no beam {elsewhere.beam} to test on",
+            where=elsewhere.workspace,
+            remedy="set `assess.test_beam` to a beam whose scenes were ingested and samples drawn",
+        ) from error
 
 
 def _finished_map(config: RunConfig) -> MapResult | None:
