@@ -8,11 +8,13 @@ DEMO := build/demo
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: help demo test lint types check benchmark lock clean
+.PHONY: help demo test lint types docs check notebook benchmark lock clean
 
 help:
 	@echo 'make demo       simulate a small campaign, map it, leave everything in $(DEMO)'
-	@echo 'make test       lint, types, tests'
+	@echo 'make test       lint, types, documentation, tests'
+	@echo 'make docs       the documentation as pages, in build/site'
+	@echo 'make notebook   run docs/notebook.ipynb again on $(DEMO)'
 	@echo 'make benchmark  speed against named peers (docs/benchmarks.md)'
 	@echo 'make lock       pin the newest compatible versions in constraints.txt'
 	@echo 'make clean      remove build/ and $(VENV)'
@@ -36,10 +38,14 @@ $(VENV)/installed-bench: $(VENV)/installed-test
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[bench]'
 	@touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed-test
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[docs]'
+	@touch $@
+
 demo: $(VENV)/installed
 	$(BIN)/cpazmal demo $(DEMO)
 
-test: lint types check
+test: lint types docs check
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -50,6 +56,13 @@ types: $(VENV)/installed-test
 
 check: $(VENV)/installed-test
 	$(BIN)/python -m pytest $(PYTEST)
+
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs -d build/doctrees . build/site
+	@echo 'documentation: build/site/index.html'
+
+notebook: $(VENV)/installed-test
+	$(BIN)/jupyter execute --inplace docs/notebook.ipynb
 
 benchmark: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks
