@@ -96,11 +96,6 @@ def test_the_citation_is_that_of_this_version() -> None:
     assert citation["references"][0]["authors"][0]["family-names"] == "Lin-Kwong-Chon"
 
 
-def test_every_decision_has_a_number_of_its_own() -> None:
-    numbers = [path.name[:3] for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md")]
-    assert len(set(numbers)) == len(numbers)
-
-
 def test_nothing_comes_from_another_host() -> None:
     """Of the built pages, where `make docs` has built them."""
     pages = list((ROOT / "build" / "site").rglob("*.html"))
