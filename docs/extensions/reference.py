@@ -7,7 +7,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 from unittest import mock
 
 import yaml
@@ -21,6 +21,7 @@ from cpazmal_scale.config import RunConfig
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+_COMMAND_LINE = re.compile(r"^cli$|^console$|_verbs$")
 LIBRARY = Path(__file__).parents[1] / "reference" / "library"
 
 
@@ -50,7 +51,8 @@ _SETTINGS = "All [settings](configuration.md) are flags too, such as `--dtw.band
 def library() -> list[tuple[str, str]]:
     """Name and Markdown of a page for every room of the library."""
     rooms = pkgutil.iter_modules(cpazmal_scale.__path__, "cpazmal_scale.")
-    return [(room.name.split(".")[1], _room(room)) for room in rooms]
+    named = [(room.name.split(".")[1], room) for room in rooms]
+    return [(name, _room(room)) for name, room in named if not _COMMAND_LINE.search(name)]
 
 
 def complete(app: Sphinx, page: str, content: list[str]) -> None:
@@ -87,6 +89,19 @@ def plain(
         if re.search(r"[\w/]$", parts[after - 2]):
             parts[after - 2] += "\\ "
     lines[:] = "".join(parts).split("\n")
+    if what == "attribute":
+        _ATTRIBUTES[name] = list(lines)
+
+
+_ATTRIBUTES: dict[str, list[str]] = {}
+
+
+def whole(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Give attributes back what napoleon takes for a type: their text before a colon."""
+    if name in _ATTRIBUTES:
+        lines[:] = _ATTRIBUTES.pop(name)
 
 
 def skip(app: Sphinx, what: str, name: str, obj: object, own: bool, options: object) -> bool | None:
@@ -122,6 +137,8 @@ def _kind(annotation: Any) -> str:
     """A type in plain words."""
     members = [m for m in get_args(annotation) if m not in (type(None), Ellipsis)]
     origin = get_origin(annotation)
+    if origin is Annotated:
+        return _kind(members[0])
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in members)
     if origin is tuple:
@@ -143,7 +160,7 @@ def _room(room: pkgutil.ModuleInfo) -> str:
         path = Path(cpazmal_scale.__path__[0]) / room.name.split(".")[1]
         found = pkgutil.walk_packages([str(path)], f"{room.name}.")
         modules += [module.name for module in found]
-    parts = [f"# {room.name}\n"]
+    parts = [f"# {room.name.split('.')[1]}\n"]
     for name in modules:
         parts += [] if name == room.name else [f"## {name}\n"]
         members = "\n   :no-members:" if room.ispkg and name == room.name else ""
@@ -156,5 +173,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", write_library)
     app.connect("source-read", complete)
     app.connect("autodoc-process-docstring", plain, priority=100)
+    app.connect("autodoc-process-docstring", whole, priority=900)
     app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
