@@ -37,7 +37,7 @@ def commands() -> str:
     once = functools.cache(lambda component: parse(AttributeDocstrings(), component))
     with mock.patch.object(AttributeDocstrings, "get_attr_docs", lambda _, of: once(of)):
         text = command_line.generate_docs(usage_name="cpazmal", heading_level=1)
-    text = text[text.index("\n## cpazmal catalog") :]
+    text = text[text.index("\n## cpazmal ") :]
     text = re.sub(r"\*\*Run configuration\*\*:\n\n(?:[*] .*\n(?: .*\n)*)+", _SETTINGS, text)
     text = re.sub(
         r"\*\*Parameters\*\*:\n\n[*] `--config, -c PATH`.*\n[*] `--debug`.*\n\n", "", text
