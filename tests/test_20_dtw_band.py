@@ -58,6 +58,8 @@ def test_dates_stand_for_their_day_of_the_year():
     expected = band_limits(3, 3, days=days, band_days=33.0)
     assert np.array_equal(band_limits(3, 3, days=(rows, columns)), expected)
     assert np.array_equal(time_weights(rows, columns), time_weights(*days))
+    for same in (rows.astype(str).tolist(), rows.tolist()):
+        assert np.array_equal(band_limits(3, 3, days=(same, columns)), expected)
 
 
 def test_seasons_of_two_years_align():

@@ -276,6 +276,21 @@ def test_scikit_learns_own_checks(decision):
 
 
 @pytest.mark.parametrize(
+    ("model", "match"),
+    [
+        (KNeighborsDTW(n_neighbors=0), "n_neighbors"),
+        (KNeighborsDTW(days=np.arange(3.0), band_days=1.0), "not both"),
+        (KNeighborsDTW(radius=None, band_days=1.0), "dates"),
+        (NearestBarycenter(radius=1, days=np.arange(3.0), band_days=1.0), "not both"),
+        (NearestBarycenter(barycenters=0), "at least one"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_when_fitted(model, match):
+    with pytest.raises(ValueError, match=match):
+        model.fit(np.arange(12.0).reshape(4, 3), [0, 0, 1, 1])
+
+
+@pytest.mark.parametrize(
     ("X", "y", "match"),
     [
         (np.zeros((4, 2, 3, 1)), [0, 0, 1, 1], "shape"),
@@ -308,6 +323,9 @@ def test_alignment_figure_shows_band_path_and_matched_pairs(windows):
     assert f"{found.distance:.4g}" in matched.get_title(loc="left")
     with pytest.raises(ValueError, match="one feature"):
         alignment_figure(np.zeros((2, 3)), np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="no valid date"):
+        alignment_figure([np.nan, np.nan], [0.0, 1.0])
+    alignment_figure([2.0], [2.0], days=([0], [0]))
 
 
 def test_alignment_figure_of_two_years_shows_the_day_of_the_year(windows):

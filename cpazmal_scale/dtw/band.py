@@ -149,8 +149,8 @@ def time_weights(
 
 
 def as_days(dates: ArrayLike) -> NDArray[np.float64]:
-    """Days as they are, datetime64 as its `season_days`."""
-    if np.asarray(dates).dtype.kind == "M":
+    """Days as they are; datetime64, `datetime` and ISO text as their `season_days`."""
+    if np.asarray(dates).dtype.kind in "MOU":
         return season_days(dates)
     return np.asarray(dates, dtype=np.float64)
 

@@ -35,9 +35,9 @@ class KNeighborsDTW(SeriesClassifier):
 
     Args:
         n_neighbors: k; all training series where there are fewer.
-        radius: band in samples.
+        radius: band in samples; none for `band_days`, or for no band.
         days: days `(T,)` of the dates, for `band_days`.
-        band_days: band in days instead of `radius`; with neither there is no band.
+        band_days: band in days instead of `radius`.
         standardise: z-score each feature with the training mean and standard deviation.
         min_dates: series with fewer valid dates get no class.
         threads: threads at prediction; results do not depend on them.
@@ -67,8 +67,15 @@ class KNeighborsDTW(SeriesClassifier):
         self.threads = threads
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:  # noqa: ARG002
-        """Keep series `(N, K, T)` or `(N, T)` and their labels; those all NaN are left out."""
+        """Keep series `(N, K, T)` or `(N, T)` and their labels; those all NaN are left out.
+
+        Raises:
+            ValueError: shapes, values, labels, band or number of neighbours that do not fit.
+        """
         series = checked_series(self, X, reset=True)
+        if self.n_neighbors < 1:
+            raise ValueError(f"n_neighbors must be 1 or more, not {self.n_neighbors}")
+        self._limits(series.shape[2])
         self.classes_, codes = checked_labels(y, len(series))
         count = series.shape[1]
         scaling = Scaling(np.zeros(count), np.ones(count))
@@ -89,8 +96,7 @@ class KNeighborsDTW(SeriesClassifier):
         length = self.series_.shape[2]
         if values.shape[2] != length:
             raise ValueError(f"series must have the {length} dates of the training")
-        pair = None if self.days is None or self.band_days is None else (self.days, self.days)
-        table = band_limits(length, length, radius=self.radius, days=pair, band_days=self.band_days)
+        table = self._limits(length)
         nearest = np.empty((len(values), min(self.n_neighbors, len(self.series_))), np.intp)
         away = np.empty(nearest.shape, np.float32)
         for start in range(0, len(values), _SERIES_AT_ONCE):
@@ -117,6 +123,10 @@ class KNeighborsDTW(SeriesClassifier):
         unknown = np.isnan(chances[:, 0])
         index = np.where(unknown, _NO_CLASS, np.nan_to_num(chances).argmax(axis=1))
         return labels_of(index, self.classes_)
+
+    def _limits(self, length: int) -> NDArray[np.int32]:
+        pair = None if self.days is None or self.band_days is None else (self.days, self.days)
+        return band_limits(length, length, radius=self.radius, days=pair, band_days=self.band_days)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
         """Arrays and a JSON text from which `from_state` makes the same classifier."""

@@ -46,7 +46,7 @@ def alignment_figure(
         options: those of `path`.
 
     Raises:
-        ValueError: as `path`, or more than one feature.
+        ValueError: as `path`, more than one feature, or no valid date.
     """
     from matplotlib.figure import Figure
 
@@ -54,6 +54,8 @@ def alignment_figure(
     both = np.asarray(q, float), np.asarray(s, float)
     if both[0].ndim != 1 or both[1].ndim != 1:
         raise ValueError("a figure shows one feature: give (T,) and (T',)")
+    if np.isnan(both[0]).all():
+        raise ValueError("the series has no valid date to show")
     dates = options.get("days") if dates is None else dates
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.15))[0]
