@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -213,6 +214,7 @@ def figure_of(scene: Scene, seen: Overview) -> Figure:
     """The quick-look as a figure, for notebooks."""
     from matplotlib.figure import Figure
 
+    seen = _cropped(seen)
     count = len(scene.polarisations)
     height, width = seen.power.shape[1:]
     tall = min(8.0, max(2.5, _PANEL * height / width))
@@ -227,6 +229,20 @@ def figure_of(scene: Scene, seen: Overview) -> Figure:
     title = f"{scene.sensor}  {scene.start:%Y-%m-%d %H:%M} UTC  {scene.beam}"
     figure.suptitle(f"{title}\n{kind}" if kind else title, color=_INK, fontsize=11)
     return figure
+
+
+def _cropped(seen: Overview) -> Overview:
+    """The part that holds data, with a narrow margin."""
+    valid: NDArray[np.bool_] = np.any(~np.isnan(seen.power), axis=0)
+    if not valid.any():
+        return seen
+    parts = []
+    for axis in (1, 0):
+        held = np.flatnonzero(np.any(valid, axis=axis))
+        margin = 2 + held.size // 50
+        parts.append(slice(max(0, int(held[0]) - margin), int(held[-1]) + 1 + margin))
+    rows, columns = parts
+    return replace(seen, power=seen.power[:, rows, columns], geobox=seen.geobox[rows, columns])
 
 
 def _draw(
