@@ -17,8 +17,9 @@ from cpazmal_scale.cube.ingest import ingest
 from cpazmal_scale.cube.open import open_cube
 from cpazmal_scale.cube.record import read_record
 from cpazmal_scale.cube.verify import verify
-from cpazmal_scale.errors import SceneChanged, SceneImplausible
+from cpazmal_scale.errors import SampleError, SceneChanged, SceneImplausible
 from cpazmal_scale.mapping.chunks import ChunkReader
+from cpazmal_scale.samples.pixels import require_data
 
 SHAPE = (50, 70)
 PATTERN = r"X_(?P<start>\d{8}T\d{6})_(?P<polarisation>H[HV])\.tif$"
@@ -158,6 +159,8 @@ def test_incidence_becomes_a_static_layer(tmp_path) -> None:
     assert "incidence" in verify(url)[0].what
     plain = xr.open_zarr(url, consolidated=False)
     assert plain.incidence.shape == SHAPE
+    with pytest.raises(SampleError, match=r"set polarisations among HH$"):
+        require_data(cube, ["HV"])
 
 
 def test_the_manifest_names_the_files_of_every_date(tmp_path, folder: Path) -> None:

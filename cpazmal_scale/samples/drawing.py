@@ -87,7 +87,7 @@ def draw_windows(
     labelled = read_polygons(polygons, classes) if isinstance(polygons, str) else polygons
     rules = samples or config.Samples(classes=tuple(sorted(set(labelled["class"]))))
     sizes = features or config.Features()
-    known = [str(name) for name in data.data_vars if name != "mask"]
+    known = [str(p) for p in data.data_vars if p != "mask" and "time" in data[p].dims]
     chosen = tuple(polarisations or known)
     index = window_index(
         data, labelled, rules, sizes, seed=seed, polarisations=chosen, progress=progress

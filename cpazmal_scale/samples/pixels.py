@@ -119,11 +119,11 @@ def require_data(cube: xr.Dataset, polarisations: Sequence[str]) -> None:
     """
     for name in polarisations:
         if name not in cube.data_vars:
-            known = ", ".join(str(p) for p in cube.data_vars if p != "mask")
+            layers = [str(p) for p in cube.data_vars if p != "mask" and "time" in cube[p].dims]
             raise SampleError(
                 f"the cube has no polarisation {name}",
                 where=cube.attrs.get("beam"),
-                remedy=f"set polarisations among {known}",
+                remedy=f"set polarisations among {', '.join(layers)}",
             )
     if cube.sizes["time"] == 0:
         raise SampleError(
