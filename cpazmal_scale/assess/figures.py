@@ -48,7 +48,8 @@ def methods_figure(own: CrossValidation) -> Figure:
         va="bottom",
     )
     axis.set_yticks(range(count), list(table.index))
-    axis.set(ylim=(count - 0.4, -0.8), xlim=(0, 1.02), xlabel="macro-F1 of all folds")
+    left = min(chance, float(table["macro_f1_low"].min())) - 0.05
+    axis.set(ylim=(count - 0.4, -0.8), xlim=(left, 1.02), xlabel="macro-F1 of all folds")
     quiet(axis)
     axis.grid(axis="y", visible=False)
     return figure
