@@ -13,6 +13,8 @@ import pytest
 from scenes_factory import STARTS, campaign, file_name, run_config, speckle, write_raster
 from test_40_late import channel, described
 from test_40_late import config as channels
+from test_40_level1b import product  # noqa: F401 - a fixture
+from test_40_level1b import settings as level1b
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube.open import open_cube
@@ -205,4 +207,18 @@ def test_on_the_command_line(cube, tmp_path) -> None:
     mended = cpazmal("verify", "--repair")
     assert mended.returncode == 0, mended.stderr
     assert "restored from its source" in mended.stdout
+    assert content(url) == before
+
+
+def test_a_level1b_product_is_its_own_source(product, tmp_path) -> None:  # noqa: F811
+    config = level1b(product.parent, tmp_path / "ws")
+    url = stages.ingest(config).cubes[0].url
+    angles = open_cube(url).incidence.to_numpy()
+    assert 37 < np.nanmin(angles) < np.nanmax(angles) < 41
+    before = content(url)
+    for layer in ("HH/c/0", "incidence/c"):
+        chunks = sorted(path for path in Path(url, layer).rglob("*") if path.is_file())
+        flip(chunks[len(chunks) // 2])
+    done = stages.repair(config)
+    assert [one.restored for one in done] == [True, True], done
     assert content(url) == before
