@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -368,6 +369,28 @@ def verify(*, config: Config = DEFAULT, repair: Switch = False) -> None:
     if findings:
         sys.exit(findings[0].exit_code)
     say("everything is intact")
+
+
+@app.command
+def serve(
+    *,
+    config: Config = DEFAULT,
+    home: Annotated[Path, _COMMAND] = Path("build/prefect"),
+    port: Annotated[int, _COMMAND] = 4200,
+    limit: Annotated[int, _COMMAND] = 1,
+) -> None:
+    """Start a Prefect server with its UI, every deployment and a worker, all on this machine.
+
+    The configuration fills the deployments' forms. Ctrl-C stops everything.
+
+    Args:
+        home: folder of the server's database and of the logs.
+        port: of the server and its UI.
+        limit: runs at the same time.
+    """
+    given = config.model_dump_json(exclude_unset=True)
+    words = ("-m", "flows.serve", given, str(home), str(port), str(limit))
+    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606
 
 
 @app.command(name="config")

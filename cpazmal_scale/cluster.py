@@ -55,7 +55,7 @@ class Cluster(Section):
     memory_gib: float | None = Field(None, gt=0)
     """Memory of one worker in GiB; none: 2 for each of its threads, or its share of this machine
     where that is less."""
-    minimum: int | None = Field(None, ge=0)
+    minimum: int | None = Field(None, ge=1)
     """Fewest workers; with `maximum` their number follows the work, instead of `workers`."""
     maximum: int | None = Field(None, ge=1)
     """Most workers."""

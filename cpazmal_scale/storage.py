@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -106,6 +107,18 @@ def exists(url: str) -> bool:
     with _one_sentence(url, "look"):
         filesystem, path = _filesystem(url)
         return bool(filesystem.exists(path))
+
+
+def modified(url: str) -> datetime:
+    """When a file was last changed, in UTC.
+
+    Raises:
+        StoreMissing: nothing is there.
+    """
+    with _one_sentence(url, "look"):
+        filesystem, path = _filesystem(url)
+        when: datetime = filesystem.modified(path)
+        return when
 
 
 def read_bytes(url: str) -> bytes:

@@ -8,14 +8,18 @@ from prefect import flow
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import assess as stages
-from flows.runtime import DEFAULT, progress, show_table, stage
+from flows.artifacts import progress, show_table, show_text
+from flows.runtime import DEFAULT, stage
 
 
 @stage("cross-validate")
 def cross_validate(config: RunConfig) -> list[dict[str, Any]]:
-    """Compare the methods by group-wise cross-validation."""
+    """Compare the methods by group-wise cross-validation, and show figures and report."""
     with progress("folds evaluated") as update:
-        return stages.assess(config, progress=update).rows()
+        found = stages.assess(config, progress=update)
+    show_table("figures of merit", found.rows())
+    show_text("report", found.url)
+    return found.rows()
 
 
 @flow(name="assess", log_prints=True)
@@ -29,5 +33,4 @@ def assess(config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
         One row of figures per method.
     """
     rows: list[dict[str, Any]] = cross_validate(config)
-    show_table("figures of merit", rows)
     return rows

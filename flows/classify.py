@@ -8,7 +8,8 @@ from prefect import flow
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import classify as stages
-from flows.runtime import DEFAULT, progress, show_product, stage
+from flows.artifacts import progress, show_links, show_picture, show_product
+from flows.runtime import DEFAULT, stage
 
 
 @stage("map-blocks")
@@ -20,8 +21,11 @@ def map_blocks(config: RunConfig) -> dict[str, Any]:
 
 @stage("export-map")
 def export(config: RunConfig) -> list[str]:
-    """Write the map as GeoTIFF and picture."""
-    return stages.export_map(config)
+    """Write the map as GeoTIFF, picture and page, and show them."""
+    files = stages.export_map(config)
+    show_links("map", files)
+    show_picture("quick look", next(one for one in files if one.endswith(".png")))
+    return files
 
 
 @flow(name="classify", log_prints=True)

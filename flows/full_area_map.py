@@ -8,11 +8,18 @@ from prefect import flow
 
 from cpazmal_scale import workspace
 from cpazmal_scale.config import RunConfig
+from flows.artifacts import show_product
 from flows.assess import assess
 from flows.classify import classify
 from flows.ingest import ingest
-from flows.runtime import DEFAULT, show_product
+from flows.runtime import DEFAULT, stage
 from flows.train import train
+
+
+@stage("find-map")
+def how_to_open(config: RunConfig) -> str:
+    """The lines that open the map."""
+    return workspace.how_to_open(config.workspace, workspace.find(config, "map").name)
 
 
 @flow(name="full-area-map", log_prints=True)
@@ -30,7 +37,6 @@ def full_area_map(config: RunConfig = DEFAULT) -> dict[str, Any]:
     train(config)
     facts = classify(config)
     figures = assess(config)
-    name = workspace.find(config, "map").name
-    facts = {**facts, "figures": figures, "open": workspace.how_to_open(config.workspace, name)}
-    show_product("full area map", facts)
-    return facts
+    opening = how_to_open(config)
+    show_product("full area map", facts, code=opening)
+    return {**facts, "figures": figures, "open": opening}

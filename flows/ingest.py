@@ -11,7 +11,8 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube.ingest import CubePlan
 from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.stages import ingest as stages
-from flows.runtime import DEFAULT, progress, show_table, stage
+from flows.artifacts import progress, show_table
+from flows.runtime import DEFAULT, stage
 
 
 @stage("look-at-scenes")

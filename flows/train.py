@@ -9,7 +9,8 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages.samples import draw_samples as draw
 from cpazmal_scale.stages.train import train as learn_barycenters
-from flows.runtime import DEFAULT, progress, show_product, stage
+from flows.artifacts import progress, show_product
+from flows.runtime import DEFAULT, stage
 
 
 @stage("draw-samples")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conftest import free_port
+from servers import free_port
 
 TESTS = Path(__file__).parent
 

@@ -39,7 +39,7 @@ def test_workers_and_memory_come_from_the_machine() -> None:
     assert workers_of(Cluster()) == cores() >= 1
     assert block_memory(Cluster()) == min(2 * 2**30, memory_limit() // cores())
     assert block_memory(Cluster(memory_gib=3, threads=2)) == 1.5 * 2**30
-    assert workers_of(Cluster(kind="local", minimum=0, maximum=7)) == 7
+    assert workers_of(Cluster(kind="local", minimum=1, maximum=7)) == 7
     assert block_memory(Cluster(workers=10_000)) == memory_limit() // 10_000
 
 

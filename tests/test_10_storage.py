@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from servers import S3_QUIRKS, S3Server
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import StoreError, StoreMissing
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError, StoreError, StoreMissing
 
 
 @pytest.fixture(params=["local", "file", "s3"])
@@ -94,3 +100,78 @@ def test_what_the_disk_says_is_one_sentence(
     with pytest.raises(StoreError, match=message):
         storage.write_bytes(f"{tmp_path}/x", b"1")
     assert list(tmp_path.iterdir()) == []
+
+
+READS = """
+import sys, zarr
+from cpazmal_scale import storage
+assert storage.read_bytes("s3://cpazmal/note") == b"read"
+root = zarr.open_group(storage.zarr_store("s3://cpazmal/group.zarr", read_only=True), mode="r")
+assert root.attrs["name"] == "opened"
+"""
+
+
+def test_credentials_come_from_the_environment_or_fsspec(tmp_path: Path) -> None:
+    """Keys, profile, endpoint, region and anonymous access, each in a process of its own."""
+    import zarr
+
+    closed, opened = S3Server(tmp_path / "closed"), S3Server(tmp_path / "open", secret=None)
+    for server in (closed, opened):
+        bucket = server.folder / "cpazmal"
+        bucket.mkdir(parents=True)
+        (bucket / "note").write_bytes(b"read")
+        zarr.create_group(str(bucket / "group.zarr"), attributes={"name": "opened"})
+        server.start()
+    url = closed.environment["AWS_ENDPOINT_URL"]
+    keys = {"key": "KEY", "secret": "SECRET", "endpoint_url": url}
+    region = {"client_kwargs": {"region_name": "eu-central-1"}}
+    (tmp_path / "credentials").write_text(
+        "[glaciers]\naws_access_key_id = KEY\naws_secret_access_key = SECRET\n"
+    )
+    (tmp_path / "config").write_text(
+        f"[profile glaciers]\nregion = eu-central-1\nendpoint_url = {url}\n"
+    )
+    (tmp_path / "fsspec").mkdir()
+    (tmp_path / "fsspec" / "s3.json").write_text(json.dumps({"s3": {**keys, **region}}))
+    anonymous = {"anon": True, "endpoint_url": opened.environment["AWS_ENDPOINT_URL"]}
+    ways = {
+        "environment": closed.environment,
+        "profile": {
+            "AWS_PROFILE": "glaciers",
+            "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+            "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        },
+        "fsspec variable": {"FSSPEC_S3": json.dumps({**keys, **region})},
+        "fsspec file": {"FSSPEC_CONFIG_DIR": str(tmp_path / "fsspec")},
+        "anonymous": {"FSSPEC_S3": json.dumps(anonymous)},
+    }
+    base = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "FSSPEC_"))}
+    base |= {**S3_QUIRKS, "HOME": str(tmp_path)}
+    try:
+        running = {
+            way: subprocess.Popen(
+                [sys.executable, "-c", READS], env={**base, **given}, stderr=subprocess.PIPE
+            )
+            for way, given in ways.items()
+        }
+        said = {way: process.communicate(timeout=120)[1] for way, process in running.items()}
+        assert {w: said[w].decode()[-500:] for w, p in running.items() if p.returncode} == {}
+        refused = subprocess.run(
+            [sys.executable, "-c", READS],
+            env={**base, "FSSPEC_S3": json.dumps({**anonymous, "endpoint_url": url})},
+            capture_output=True,
+            text=True,
+        )
+        assert "StoreError" in refused.stderr
+    finally:
+        closed.stop()
+        opened.stop()
+
+
+@pytest.mark.parametrize("key", ["workspace", "ingest.scenes"])
+def test_an_address_with_a_password_is_refused_and_not_repeated(key: str) -> None:
+    address = "s3://KEY:hunter2@glaciers/paz"
+    settings = {key: address} if "." not in key else {"ingest": {"scenes": address}}
+    with pytest.raises(ConfigError, match="holds a password") as caught:
+        RunConfig.parse(settings)
+    assert "hunter2" not in str(caught.value)

@@ -9,6 +9,8 @@
 | a worker killed every few blocks | as above, each time | ≤ 10 % of the blocks again |
 | a chunk of the cube is damaged | all other blocks, their records | once repaired: those blocks |
 | a block kills every worker | all other blocks, their records | that block only |
+| the Dask scheduler dies | finished blocks, their records | computes the others only |
+| the S3 server stops | finished blocks, their records | computes the others only |
 """
 
 from __future__ import annotations
@@ -22,17 +24,19 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import S3Server
 from small_campaign import UTM, make_cube, make_model, workspace
+from small_cluster import dask_cluster
 from test_60_mapping import fingerprint
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import BlocksFailed, StoreError
+from cpazmal_scale.errors import BlocksFailed, ClusterLost, StoreError
 from cpazmal_scale.execute import Executor, SerialExecutor, open_executor
 from cpazmal_scale.mapping import classify, open_map
 from cpazmal_scale.mapping.plan import Block, plan
@@ -313,3 +317,78 @@ def test_another_model_at_the_same_address(data, tmp_path: Path) -> None:
     assert made.id != first.id
     with pytest.raises(StoreError):
         open_map(first.url)
+
+
+@dataclass
+class Interrupted:
+    """Something happens after some results; every block takes a moment."""
+
+    inner: Executor
+    after: int
+    happens: Callable[[], None]
+
+    @property
+    def workers(self) -> int:
+        return self.inner.workers
+
+    def run(self, function: Any, keys: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        for number, result in enumerate(self.inner.run(functools.partial(slowly, function), keys)):
+            if number == self.after:
+                self.happens()
+            yield result
+
+
+def slowly(function: Any, block: Block) -> Any:
+    time.sleep(0.3)
+    return function(block)
+
+
+def test_a_lost_scheduler_costs_the_unfinished_blocks_only(
+    data, undisturbed, tmp_path: Path
+) -> None:
+    with dask_cluster(tmp_path / "dask") as running:
+        cluster = {"kind": "address", "address": running.address}
+        config = workspace(tmp_path, cluster=cluster, **BLOCKS)
+        with (
+            open_executor(config.cluster) as executor,
+            pytest.raises(
+                ClusterLost, match="the Dask scheduler went away; start it and run again"
+            ),
+        ):
+            lost = Interrupted(executor, 3, functools.partial(running.stop, "scheduler"))
+            classify(config, *data, executor=lost)
+    time.sleep(1)
+    url = plan(config, *data).url
+    left = len(records(url))
+    assert 3 <= left < 12
+    again = classify(workspace(tmp_path, **BLOCKS), *data)
+    assert (again.blocks_executed, again.blocks_skipped) == (12 - left, left)
+    assert fingerprint(url) == undisturbed
+
+
+def test_a_stopped_store_costs_the_unfinished_blocks_only(
+    undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import s3fs
+
+    server = S3Server(tmp_path / "s3")
+    (server.folder / "cpazmal").mkdir(parents=True)
+    server.start()
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    s3fs.S3FileSystem.clear_instance_cache()
+    try:
+        data = make_model("s3://cpazmal/model.zarr"), make_cube("s3://cpazmal/cube.zarr")
+        config = workspace("s3://cpazmal/work", **BLOCKS)
+        stopping = Interrupted(SerialExecutor(), 3, server.stop)
+        with pytest.raises(BlocksFailed, match="8 of 12 blocks failed") as caught:
+            classify(config, *data, executor=stopping)
+        assert isinstance(caught.value.__cause__, StoreError)
+        assert "\n" not in str(caught.value)
+        server.start()
+        again = classify(config, *data)
+        assert (again.blocks_executed, again.blocks_skipped) == (8, 4)
+    finally:
+        server.stop()
+        s3fs.S3FileSystem.clear_instance_cache()

@@ -76,7 +76,7 @@ def _local_cluster(cluster: Cluster) -> Iterator[Any]:
     with (
         dask.config.set(settings),
         LocalCluster(
-            n_workers=max(1, cluster.minimum or 0) if cluster.maximum else workers_of(cluster),
+            n_workers=cluster.minimum or workers_of(cluster),
             threads_per_worker=cluster.threads,
             processes=True,
             memory_limit=block_memory(cluster) * cluster.threads,

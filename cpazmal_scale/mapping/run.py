@@ -173,7 +173,7 @@ def run_blocks(
         if progress is not None:
             progress(pixels, whole)
     if failed:
-        raise _failure(len(blocks), failed, where)
+        raise _failure(len(blocks), failed, where) from failed[min(failed)]
     return finished
 
 

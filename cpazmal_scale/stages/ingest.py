@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cpazmal_scale import catalog, workspace
+from cpazmal_scale import catalog, storage, workspace
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.stages import Progress
@@ -60,6 +62,51 @@ def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple
 
     _require_scenes(config)
     return plan(config, progress=progress)
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Scenes that no cube holds, by id: `new` ones that lie still, and ones still `arriving`."""
+
+    scenes: str
+    new: tuple[str, ...]
+    arriving: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if self.arriving:
+            return f"{self.scenes}: {len(self.arriving)} scenes are still arriving"
+        return f"{self.scenes}: {len(self.new)} new scenes"
+
+
+def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
+    """Compare the names of the scenes with what the cubes hold; no scene is opened.
+
+    Args:
+        config: sections `ingest` and `workspace` are used.
+        settle_s: seconds since its last change after which a file counts as complete.
+
+    Raises:
+        ConfigError: no scenes were given.
+        StoreMissing: there is nothing at `ingest.scenes`.
+    """
+    from cpazmal_scale.cube.ingest import cube_url
+    from cpazmal_scale.cube.record import read_record
+    from cpazmal_scale.scenes.discover import candidates, group
+
+    _require_scenes(config)
+    scenes = group(candidates(config.ingest))
+    beams = {scene[0].beam for scene in scenes}
+    records = [read_record(cube_url(config.workspace, beam)) for beam in beams]
+    held = {i for record in records if record for i in record.dates["scene_id"]}
+    new = {scene[0].named.id: scene for scene in scenes if scene[0].named.id not in held}
+    youngest = datetime.now(UTC) - timedelta(seconds=settle_s)
+    arriving = [
+        name
+        for name, files in new.items()
+        if any(storage.modified(file.url) > youngest for file in files)
+    ]
+    still = tuple(name for name in new if name not in arriving)
+    return Arrivals(str(config.ingest.scenes), still, tuple(arriving))
 
 
 def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:

@@ -1,0 +1,108 @@
+"""What a run shows in the Prefect UI: progress, tables, pictures, links."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.logging import get_run_logger
+
+from cpazmal_scale import storage
+
+_SECONDS_BETWEEN_UPDATES = 2.0
+_PICTURE_EDGE = 900
+"""Longest edge of a picture in pixels: it travels inside the artifact."""
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress artifact as a function of (done, total)."""
+    shown = _shown(create_progress_artifact, 0.0, key=_key(title), description=title)
+    last = time.monotonic()
+
+    def update(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if isinstance(shown, UUID) and total and now - last > _SECONDS_BETWEEN_UPDATES:
+            last = now
+            _shown(update_progress_artifact, shown, round(100 * done / total, 1))
+
+    yield update
+    if isinstance(shown, UUID):
+        _shown(update_progress_artifact, shown, 100.0)
+
+
+def show_table(title: str, rows: list[dict[str, Any]]) -> None:
+    """A table."""
+    _shown(create_table_artifact, rows, key=_key(title), description=title)
+
+
+def show_product(title: str, facts: Mapping[str, Any], *, code: str = "") -> None:
+    """What a product is, and the lines that open it."""
+    lines = [f"## {title}", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {_cell(value)} |" for name, value in facts.items()]
+    if code:
+        lines += ["", "```python", *(line.strip() for line in code.splitlines()), "```"]
+    _shown(create_markdown_artifact, "\n".join(lines), key=_key(title), description=title)
+
+
+def show_text(title: str, url: str) -> None:
+    """A markdown document, such as the report."""
+    text = storage.read_bytes(url).decode()
+    _shown(create_markdown_artifact, text, key=_key(title), description=f"{title}: {url}")
+
+
+def show_links(title: str, urls: list[str]) -> None:
+    """Where files are, one link each."""
+    for url in urls:
+        name = url.rsplit("/", 1)[-1]
+        link = url if "://" in url else storage.local_path(storage.absolute(url)).as_uri()
+        _shown(create_link_artifact, link, link_text=name, key=_key(name), description=title)
+
+
+def show_picture(title: str, url: str) -> None:
+    """A PNG, made small enough to be kept by the server itself: no browser reaches the store."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(storage.read_bytes(url))) as picture:
+        picture.thumbnail((_PICTURE_EDGE, _PICTURE_EDGE))
+        small = io.BytesIO()
+        picture.convert("RGB").quantize(128).save(small, "PNG", optimize=True)
+    data = f"data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"
+    _shown(create_image_artifact, data, key=_key(title), description=f"{title}: {url}")
+
+
+def _shown(create: Callable[..., Any], *values: Any, **names: Any) -> Any:
+    """Show something; a server that cannot be reached is no reason to stop a run."""
+    try:
+        return create(*values, **names)
+    except httpx.HTTPError as error:
+        get_run_logger().warning("the Prefect server does not answer (%s)", type(error).__name__)
+        return None
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(str(one) for one in value)
+    return str(value).replace("|", "\\|")
+
+
+def _key(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")

@@ -1,0 +1,34 @@
+"""Two maps to what changed between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.stages import refine as stages
+from flows.artifacts import progress, show_product
+from flows.runtime import DEFAULT, stage
+
+
+@stage("compare-maps")
+def compare_maps(config: RunConfig, earlier: str, later: str) -> tuple[str, dict[str, Any]]:
+    """What changed, as text and as a map."""
+    with progress("pixels compared") as update:
+        found, entry = stages.change(config, earlier, later, progress=update)
+    return str(found), entry.metadata
+
+
+@flow(name="change", log_prints=True)
+def change(earlier: str, later: str, config: RunConfig = DEFAULT) -> dict[str, Any]:
+    """Map what changed between two maps of the same classes, with its probability.
+
+    Args:
+        earlier: name of a map in the catalog.
+        later: name of another.
+        config: the run configuration.
+    """
+    text, facts = compare_maps(config, earlier, later)
+    show_product("map of change", facts, code=text)
+    return {**facts, "change": text}

@@ -1,0 +1,31 @@
+"""A map to a smoother one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.stages import refine as stages
+from flows.artifacts import progress, show_product
+from flows.runtime import DEFAULT, stage
+
+
+@stage("refine-map")
+def refine_map(config: RunConfig) -> dict[str, Any]:
+    """Smooth, filter, sieve and restrict the latest map."""
+    with progress("pixels refined") as update:
+        return stages.refine(config, progress=update).metadata
+
+
+@flow(name="refine", log_prints=True)
+def refine(config: RunConfig = DEFAULT) -> dict[str, Any]:
+    """Smooth, filter, sieve and restrict the latest map, as the section `after` says.
+
+    Args:
+        config: the run configuration.
+    """
+    facts: dict[str, Any] = refine_map(config)
+    show_product("refined map", facts)
+    return facts

@@ -1,0 +1,33 @@
+"""A map to areas by glacier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.stages import refine as stages
+from flows.artifacts import progress, show_table
+from flows.runtime import DEFAULT, stage
+
+
+@stage("count-by-glacier")
+def count_zones(config: RunConfig, name: str) -> list[dict[str, Any]]:
+    """Areas and mean probabilities in every outline."""
+    with progress("pixels counted") as update:
+        rows = stages.zonal(config, name, progress=update).to_dict("records")
+    return [{str(column): value for column, value in row.items()} for row in rows]
+
+
+@flow(name="zonal", log_prints=True)
+def zonal(name: str, config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
+    """Areas by class and glacier, inside the polygons of `after.outlines`.
+
+    Args:
+        name: of a map in the catalog.
+        config: the run configuration.
+    """
+    rows: list[dict[str, Any]] = count_zones(config, name)
+    show_table("areas by glacier", rows)
+    return rows
