@@ -349,14 +349,10 @@ def test_a_lost_scheduler_costs_the_unfinished_blocks_only(
     with dask_cluster(tmp_path / "dask") as running:
         cluster = {"kind": "address", "address": running.address}
         config = workspace(tmp_path, cluster=cluster, **BLOCKS)
-        with (
-            open_executor(config.cluster) as executor,
-            pytest.raises(
-                ClusterLost, match="the Dask scheduler went away; start it and run again"
-            ),
-        ):
+        with open_executor(config.cluster) as executor:
             lost = Interrupted(executor, 3, functools.partial(running.stop, "scheduler"))
-            classify(config, *data, executor=lost)
+            with pytest.raises(ClusterLost, match="went away; start it and run again"):
+                classify(config, *data, executor=lost)
     time.sleep(1)
     url = plan(config, *data).url
     left = len(records(url))
