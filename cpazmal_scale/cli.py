@@ -375,9 +375,9 @@ def verify(*, config: Config = DEFAULT, repair: Switch = False) -> None:
 def serve(
     *,
     config: Config = DEFAULT,
-    home: Annotated[Path, _COMMAND] = Path("build/prefect"),
-    port: Annotated[int, _COMMAND] = 4200,
-    limit: Annotated[int, _COMMAND] = 1,
+    home: Annotated[Path, COMMAND] = Path("build/prefect"),
+    port: Annotated[int, COMMAND] = 4200,
+    limit: Annotated[int, COMMAND] = 1,
 ) -> None:
     """Start a Prefect server with its UI, every deployment and a worker, all on this machine.
 

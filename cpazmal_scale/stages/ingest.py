@@ -79,7 +79,7 @@ class Arrivals:
 
 
 def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
-    """Compare the names of the scenes with what the cubes hold; no scene is opened.
+    """Compare the names of the scenes with what the cubes hold; no pixel is read.
 
     Args:
         config: sections `ingest` and `workspace` are used.
@@ -91,7 +91,7 @@ def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
     """
     from cpazmal_scale.cube.ingest import cube_url
     from cpazmal_scale.cube.record import read_record
-    from cpazmal_scale.scenes.discover import candidates, group
+    from cpazmal_scale.scenes.candidates import candidates, group
 
     _require_scenes(config)
     scenes = group(candidates(config.ingest))
@@ -100,13 +100,15 @@ def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
     held = {i for record in records if record for i in record.dates["scene_id"]}
     new = {scene[0].named.id: scene for scene in scenes if scene[0].named.id not in held}
     youngest = datetime.now(UTC) - timedelta(seconds=settle_s)
-    arriving = [
-        name
-        for name, files in new.items()
-        if any(storage.modified(file.url) > youngest for file in files)
-    ]
+    arriving = [name for name, files in new.items() if _changed(files) > youngest]
     still = tuple(name for name in new if name not in arriving)
     return Arrivals(str(config.ingest.scenes), still, tuple(arriving))
+
+
+def _changed(files: list[Candidate]) -> datetime:
+    """When the last file of a scene was changed; a product is a folder of files, or an archive."""
+    urls = [one.url if one.product is None else one.product.url for one in files]
+    return max(storage.modified(part) for url in urls for part in storage.find(url))
 
 
 def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
