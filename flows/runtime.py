@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ def stage(name: str, run_name: str | None = None) -> Callable[[Callable[..., Any
         @functools.wraps(function)
         def with_credentials(*values: Any, **names: Any) -> Any:
             use_block()
+            logging.getLogger("cpazmal_scale").setLevel(logging.INFO)
             return function(*values, **names)
 
         return task(
