@@ -31,6 +31,9 @@ PLACES = (
 )
 """Where `prefect.yaml` is: in a checkout, or installed."""
 
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
+"""Runs keep their slot when the server starts again; in memory they would be stopped."""
+
 _START_SECONDS = 180
 
 
@@ -58,6 +61,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
         "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "CPAZMAL_HOME": str(Path.cwd()),
         "CPAZMAL_POOL": POOL,

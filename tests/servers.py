@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from flows.serve import LEASES
+
 HERE = Path(sys.executable)
 ROOT = Path(__file__).parents[1]
 
@@ -97,6 +99,7 @@ class PrefectServer:
             "PREFECT_HOME": str(self.home),
             "PREFECT_API_URL": self.api,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "DO_NOT_TRACK": "1",
             "CPAZMAL_HOME": str(ROOT),
