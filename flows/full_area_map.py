@@ -12,7 +12,7 @@ from flows.artifacts import show_product
 from flows.assess import assess
 from flows.classify import classify
 from flows.ingest import ingest
-from flows.runtime import DEFAULT, stage
+from flows.runtime import DEFAULT, stage, subflow
 from flows.train import train
 
 
@@ -33,10 +33,10 @@ def full_area_map(config: RunConfig = DEFAULT) -> dict[str, Any]:
         What is known of the map, and how to open it.
     """
     if config.ingest.scenes is not None:
-        ingest(config)
-    train(config)
-    facts = classify(config)
-    figures = assess(config)
+        subflow(ingest, config)
+    subflow(train, config)
+    facts: dict[str, Any] = subflow(classify, config)
+    figures = subflow(assess, config)
     opening = how_to_open(config)
     show_product("full area map", facts, code=opening)
     return {**facts, "figures": figures, "open": opening}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
-from prefect import Task, task
+import httpx
+from prefect import Flow, Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging import get_run_logger
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import (
@@ -46,6 +49,22 @@ def stage(name: str, run_name: str | None = None) -> Callable[[Callable[..., Any
         )(with_credentials)
 
     return made
+
+
+def subflow(flow: Flow[..., Any], config: RunConfig) -> Any:
+    """Run a flow inside another one; a Prefect server that is away is waited for.
+
+    Prefect gives up at once when a new flow cannot be made known. To begin it again does no harm:
+    what is finished is not done twice.
+    """
+    for seconds in (5, 15, 30, 60):
+        try:
+            return flow(config)
+        except httpx.TransportError as error:
+            name = type(error).__name__
+            get_run_logger().warning("the Prefect server is away (%s): waiting %d s", name, seconds)
+            time.sleep(seconds)
+    return flow(config)
 
 
 def is_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -12,7 +12,7 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import ingest as stages
 from flows.full_area_map import full_area_map
 from flows.ingest import ingest
-from flows.runtime import DEFAULT, stage
+from flows.runtime import DEFAULT, stage, subflow
 
 
 @stage("look-for-scenes")
@@ -41,5 +41,5 @@ def watch(
     found = look(config, settle_s)
     if found.arriving or not found.new:
         return Completed(message=str(found), data=None)
-    result: dict[str, Any] = full_area_map(config) if remap else ingest(config)
+    result: dict[str, Any] = subflow(full_area_map if remap else ingest, config)
     return result
