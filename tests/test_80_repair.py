@@ -181,6 +181,10 @@ def test_nothing_to_repair_from(cube, tmp_path) -> None:
     (done,) = stages.repair(config)
     assert not done.restored
     assert "the manifest is lost" in done.done
+    Path(url, "zarr.json").write_bytes(b"rotten")
+    (root,) = stages.repair(config)
+    assert not root.restored
+    assert "there is no manifest" in root.done
     Path(url, "zarr.json").unlink()
     with pytest.raises(StoreMissing, match="no cube is here"):
         stages.repair(config)

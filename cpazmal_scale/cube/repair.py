@@ -76,7 +76,8 @@ def repair(
     if read_root(url) is None and not manifest.numbers(url):
         raise StoreMissing("no cube is here", where=url, remedy="check the address")
     with hold(url) as lease:
-        done = _root(url) + _coordinates(url)
+        done = _root(url)
+        done += _coordinates(url) if all(one.restored for one in done) else []
         record = read_record(url) if all(one.restored for one in done) else None
         if record is not None:
             chunks = _Chunks(record, find, lease, resample)
@@ -110,7 +111,7 @@ def _coordinates(url: str) -> list[Repair]:
         return []
     attributes, arrays = parse_root(root, url)
     length, done = int(arrays["time"]["shape"][0]), []
-    found = manifest.read_manifest(url, int(attributes["commit"]))
+    found = manifest.read_manifest(url, int(attributes.get("commit", 0)))
     for name, (kind, _) in layout.PER_DATE.items():
         try:
             read_coordinate(url, name, length, arrays)
