@@ -20,7 +20,7 @@ from cpazmal_scale import catalog
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube.open import open_cube
 from cpazmal_scale.cube.verify import verify
-from cpazmal_scale.errors import DatasetUnreadable, GridMismatch, SceneChanged
+from cpazmal_scale.errors import DatasetUnreadable, GridMismatch, SceneChanged, SceneUnknown
 from cpazmal_scale.samples.index import read_index
 from cpazmal_scale.samples.pixels import window_pixels
 from cpazmal_scale.samples.published.chips import find
@@ -339,15 +339,15 @@ def test_cubes_come_back_through_the_layout(campaign: RunConfig, tmp_path: Path)
     assert made.counts() == theirs.counts()
 
 
-def test_the_verbs(file: Path, tmp_path: Path) -> None:
+def cpazmal(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
     program = str(Path(sys.executable).with_name("cpazmal"))
+    line = [program, "dataset", *map(str, words)]
+    ran = subprocess.run(line, capture_output=True, text=True, timeout=280)
+    assert ran.returncode == code, f"{ran.stdout}\n{ran.stderr}"
+    return ran
 
-    def cpazmal(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-        line = [program, "dataset", *map(str, words)]
-        ran = subprocess.run(line, capture_output=True, text=True, timeout=280)
-        assert ran.returncode == code, f"{ran.stdout}\n{ran.stderr}"
-        return ran
 
+def test_show_and_import(file: Path, tmp_path: Path) -> None:
     shown = cpazmal("show", file, "--pixels").stdout
     assert "series: 20 (differs: expected 276)" in shown
     assert "ASC45 3 dates, ASC54 1 dates" in shown
@@ -358,10 +358,18 @@ def test_the_verbs(file: Path, tmp_path: Path) -> None:
     assert not workspace.exists()
     brought = cpazmal("import", file, "--workspace", workspace).stdout
     assert f"next: cpazmal run --config {workspace}/dataset/run.yaml" in brought
+
+
+def test_export(imported: RunConfig, tmp_path: Path) -> None:
     out = tmp_path / "out.hdf5"
-    run = workspace / "dataset" / "run.yaml"
+    run = Path(imported.workspace) / "dataset" / "run.yaml"
     assert "8 series" in cpazmal("export", out, "-c", run).stdout
     assert "16 series" in cpazmal("export", out, "-c", run, "--every-beam").stdout
-    refused = cpazmal("show", run, code=6).stderr
+
+
+def test_what_is_no_dataset_is_refused_and_no_scene_either(file: Path, tmp_path: Path) -> None:
+    refused = cpazmal("show", __file__, code=6).stderr
     assert refused.count("\n") == 1
     assert "not an HDF5 file that can be read" in refused
+    with pytest.raises(SceneUnknown, match="bring it in with `cpazmal dataset import`"):
+        ingest(settings(tmp_path).with_values({"ingest": {"scenes": str(file)}}))

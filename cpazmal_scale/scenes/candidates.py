@@ -17,6 +17,8 @@ from cpazmal_scale.scenes.scene import SAME_ACQUISITION
 SUFFIXES = (".tif", ".tiff")
 _SAFE_BEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
+_DATASETS = (".h5", ".hdf5")
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -71,6 +73,12 @@ def candidates(ingest: Ingest) -> list[Candidate]:
         for url in rasters
         if (named := naming.parse_name(url, ingest.naming)) is not None
     ]
+    if not found and files and all(one.lower().endswith(_DATASETS) for one in files):
+        raise SceneUnknown(
+            "an HDF5 dataset is no scene",
+            where=ingest.scenes,
+            remedy="bring it in with `cpazmal dataset import`",
+        )
     if not found:
         raise SceneUnknown(
             f"none of {len(files)} files is a product, or a scene by its name or a sidecar",
