@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 
 
+@pytest.mark.timeout(900)
 def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
     commands = "\n".join(re.findall(r"```sh\n(.*?)```", TUTORIAL, re.DOTALL)[1:])
     assert commands.count("cpazmal ") == 11
@@ -28,7 +29,7 @@ def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
         env={"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=880,
     )
     assert ran.returncode == 0, ran.stderr
     for shown in re.findall(r"```text\n(.*?)```", TUTORIAL, re.DOTALL):
