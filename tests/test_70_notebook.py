@@ -19,6 +19,7 @@ def pictures(notebook: nbformat.NotebookNode) -> int:
     return sum("image/jpeg" in output.get("data", {}) for output in outputs)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_it_runs_on_a_fresh_workspace(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = settings(simulated(tmp_path / "campaign"), str(tmp_path / "workspace"))
