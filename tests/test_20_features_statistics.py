@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import typing
 from typing import Any
 
@@ -245,6 +247,18 @@ def test_the_entropy_of_constant_and_spread_windows() -> None:
 
 
 # The same numbers everywhere
+
+
+def test_runs_where_no_compiled_code_can_be_kept() -> None:
+    """A read-only container without a home: numba finds no place for its cache."""
+    code = (
+        "from numba.core.caching import CacheImpl as c; c._locator_classes = [];"
+        "import numpy as np; from cpazmal_scale.features.blocks import block_series;"
+        "power = np.full((1, 1, 3, 3), 0.25, np.float32);"
+        "print(*block_series(power, window=3, statistics=('k1', 'mean')).ravel())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [float(word) for word in ran.stdout.split()] == pytest.approx([np.log(0.5), 0.5])
 
 
 def test_a_statistic_has_the_same_bits_whatever_the_others() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +20,7 @@ from cpazmal_scale.features.lanes import (
     at_least,
     compiled,
     div,
+    kept,
     load,
     mul,
     spread,
@@ -74,7 +74,7 @@ def _cumulants(
         store(out, at + 2 * step + i, at_least(count, least, third, nan))
 
 
-@nb.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@kept
 def cumulants(
     power: Array, mask: Array, masked: bool, excluded: np.uint8, window: int, need: int,
     xpol: int, unbiased: bool, floor: np.float32, out: Array,

@@ -28,6 +28,20 @@ def compiled(function: _Function) -> _Function:
     return result
 
 
+def kept(function: Callable[..., None]) -> Callable[..., None]:
+    """A kernel compiled on first use and kept beside its file or in the user's cache.
+
+    Where neither can be written, as in a read-only container without a home, each process compiles
+    for itself.
+    """
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        result: Callable[..., None] = njit(cache=True, **options)(function)
+    except RuntimeError:  # numba: no locator available
+        result = njit(**options)(function)
+    return result
+
+
 class Lanes(types.Type):  # type: ignore[misc]
     """Numba's type of eight float64 values in registers."""
 

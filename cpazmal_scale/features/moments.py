@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from cpazmal_scale.features import BINS
 from cpazmal_scale.features.channels import FRACTION, LOGRATIO, both, copy, flags, read, third
-from cpazmal_scale.features.lanes import LANES, compiled
+from cpazmal_scale.features.lanes import LANES, compiled, kept
 from cpazmal_scale.features.sums import PITCH, TILE, find_slots, window_sums
 
 Array = NDArray[Any]
@@ -235,7 +234,7 @@ def _by_level(
             entropy[row, i] = value
 
 
-@nb.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@kept
 def statistics(
     power: Array, mask: Array, masked: bool, excluded: np.uint8, window: int, need: int,
     xpol: int, fair: bool, floor: np.float32, codes: Array, low: Array, step: Array, logs: Array,
