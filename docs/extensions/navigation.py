@@ -58,6 +58,16 @@ def add(app: Sphinx, page: str, content: list[str]) -> None:
         content[0] += _toctree([f"/{name}" for name in names], None)
 
 
+def again(
+    app: Sphinx, env: object, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
+    """Pages that list others, or are made from the program, are read at every build."""
+    listing = {"README", *(folder + "README" for folder in FOLDERS)}
+    listing |= {folder.rstrip("/") for folder in FOLDERS}
+    made = {"docs/reference/commands", "docs/reference/configuration"}
+    return sorted((listing | made) & app.env.found_docs - added - changed)
+
+
 def home(app: Sphinx, error: Exception | None) -> None:
     """Lead from the site's address to its first page."""
     if error is None:
@@ -71,6 +81,7 @@ def _toctree(pages: list[str], caption: str | None) -> str:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Complete pages as they are read."""
+    app.connect("env-get-outdated", again)
     app.connect("source-read", add)
     app.connect("build-finished", home)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
