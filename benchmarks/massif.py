@@ -1,14 +1,15 @@
 """One complete massif: simulated straight into a cube, trained on, mapped, exported and assessed.
 
-    python -m benchmarks.massif [edge in pixels] [folder]
+    python -m benchmarks.massif [--edge 10000] [--workers 2] [--folder DIR [--only-cube]]
 
-30 dates of HH and HV, 10 000 x 10 000 pixels unless told otherwise (about 25 GB of cube, removed at
-the end), on worker processes of a local Dask cluster. Prints times, speed, the workers' memory over
-time and what the map is worth, as Markdown.
+30 dates of HH and HV, 10 000 x 10 000 pixels unless told otherwise (about 20 GB of cube, removed at
+the end if no folder is given), on worker processes of a local Dask cluster. Prints times, speed,
+the workers' memory over time and what the map is worth, as Markdown.
 """
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import shutil
 import sys
@@ -172,53 +173,75 @@ def settings(root: Path, workers: int) -> RunConfig:
     )
 
 
-def main(edge: int = 10_000, folder: str | None = None, workers: int = 2) -> None:
-    """Simulate, train, map, export, compare; print the figures."""
+def simulated(root: Path, edge: int, workers: int, seconds: dict[str, float]) -> str:
+    """The cube with its truth and polygons; one that is there is used."""
+    url = f"{root}/cubes/{BEAM}.zarr"
+    if Path(url, "zarr.json").exists():
+        return url
+    world = timed(
+        seconds,
+        "simulate the ground",
+        lambda: make_world(over_massif("utm", (edge, edge)), SEED, (BEAM,)),
+    )
+    polygons.draw(world).to_file(root / "polygons.gpkg", driver="GPKG")
+    products.write_rasters(world, root, [], 2048, None)
+    timed(seconds, "simulate into the cube", lambda: write_cube(world, url, workers))
+    return url
+
+
+def run(root: Path, edge: int, workers: int) -> None:
+    """Train, map, export, compare; print the figures."""
     from cpazmal_scale.assess.truth import compare_map
     from cpazmal_scale.stages import classify, ingest, samples, train
 
-    root = Path(tempfile.mkdtemp(prefix="cpazmal-massif-", dir=folder))
     seconds: dict[str, float] = {}
+    url = simulated(root, edge, workers, seconds)
+    size = sum(f.stat().st_size for f in Path(url).rglob("*") if f.is_file())
+    config = settings(root, workers)
+    ingest.publish_cube(config, BEAM)
+    timed(seconds, "draw the samples", lambda: samples.draw_samples(config))
+    timed(seconds, "learn the barycenters", lambda: train.train(config))
+    memory = Memory()
+    memory.start()
+    made, _ = timed(seconds, "map", lambda: classify.classify(config))
+    memory.stop()
+    timed(seconds, "export", lambda: classify.export_map(config))
+    truth = str(root / "truth.tif")
+    compared = timed(seconds, "compare", lambda: compare_map(made.url, truth, None))
+    print(f"{edge} x {edge} pixels, {len(passes())} dates, HH + HV, {workers} workers;")
+    print(f"cube {size / 1e9:.1f} GB, {size / edge**2:.0f} bytes per pixel, local disk\n")
+    print("| stage | s |\n|---|---|")
+    print("\n".join(f"| {name} | {value:.1f} |" for name, value in seconds.items()))
+    print(f"\n{made}\n")
+    every = made.stages["all"]
+    shares = {name: value / every for name, value in made.stages.items() if name != "all"}
+    print(", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
+    print(f"{made.pixels_per_second_per_core:,.0f} px/s per core while computing")
+    print(f"largest worker over time, GiB: {memory.curve()}")
+    print(compared.table().round(3).to_string())
+    for name in ("map.png", "map.tif", "map.html"):
+        print(f"{name}: {(root / name).stat().st_size / 1e6:.1f} MB")
+
+
+def main() -> None:
+    """Simulate, map and clean up."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--edge", type=int, default=10_000, help="of the scene, pixels")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="a cube there is used; all of it is kept")
+    parser.add_argument("--only-cube", action="store_true", help="simulate, and no more")
+    given = parser.parse_args()
+    root = given.folder or Path(tempfile.mkdtemp(prefix="cpazmal-massif-"))
+    root.mkdir(parents=True, exist_ok=True)
     try:
-        world = timed(
-            seconds,
-            "simulate the ground",
-            lambda: make_world(over_massif("utm", (edge, edge)), SEED, (BEAM,)),
-        )
-        url = f"{root}/cubes/{BEAM}.zarr"
-        timed(seconds, "simulate into the cube", lambda: write_cube(world, url, workers))
-        polygons.draw(world).to_file(root / "polygons.gpkg", driver="GPKG")
-        products.write_rasters(world, root, [], 2048, None)
-        size = sum(f.stat().st_size for f in Path(url).rglob("*") if f.is_file())
-        config = settings(root, workers)
-        ingest.publish_cube(config, BEAM)
-        timed(seconds, "draw the samples", lambda: samples.draw_samples(config))
-        timed(seconds, "learn the barycenters", lambda: train.train(config))
-        memory = Memory()
-        memory.start()
-        made, _ = timed(seconds, "map", lambda: classify.classify(config))
-        memory.stop()
-        timed(seconds, "export", lambda: classify.export_map(config))
-        truth = str(root / "truth.tif")
-        compared = timed(seconds, "compare", lambda: compare_map(made.url, truth, None))
-        print(f"{edge} x {edge} pixels, {len(passes())} dates, HH + HV, {workers} workers;")
-        print(f"cube {size / 1e9:.1f} GB, local disk\n")
-        print("| stage | s |\n|---|---|")
-        print("\n".join(f"| {name} | {value:.1f} |" for name, value in seconds.items()))
-        print(f"\n{made}\n")
-        every = made.stages["all"]
-        shares = {name: value / every for name, value in made.stages.items() if name != "all"}
-        print(", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
-        print(f"{made.pixels_per_second_per_core:,.0f} px/s per core while computing")
-        print(f"largest worker over time, GiB: {memory.curve()}")
-        print(compared.table().round(3).to_string())
-        for name in ("map.png", "map.tif", "map.html"):
-            there = root / name
-            print(f"{name}: {there.stat().st_size / 1e6:.1f} MB" if there.exists() else name)
-        shutil.copy(root / "map.png", Path(tempfile.gettempdir()) / "massif-map.png")
+        if given.only_cube:
+            simulated(root, given.edge, given.workers, {})
+        else:
+            run(root, given.edge, given.workers)
     finally:
-        shutil.rmtree(root)
+        if given.folder is None:
+            shutil.rmtree(root)
 
 
 if __name__ == "__main__":
-    main(*(int(a) for a in sys.argv[1:2]), *sys.argv[2:3])
+    main()
