@@ -31,20 +31,32 @@ _PICTURE_EDGE = 900
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress artifact as a function of (done, total)."""
+    """A progress artifact with rate and remaining time, as a function of (done, total)."""
     shown = _shown(create_progress_artifact, 0.0, key=_key(title), description=title)
-    last = time.monotonic()
+    began = last = time.monotonic()
+    first: int | None = None
 
     def update(done: int, total: int) -> None:
-        nonlocal last
+        nonlocal last, first
         now = time.monotonic()
+        first = done if first is None else first
         if isinstance(shown, UUID) and total and now - last > _SECONDS_BETWEEN_UPDATES:
             last = now
-            _shown(update_progress_artifact, shown, round(100 * done / total, 1))
+            text = f"{title}: {pace(done - first, total - done, now - began)}"
+            _shown(update_progress_artifact, shown, round(100 * done / total, 1), description=text)
 
     yield update
     if isinstance(shown, UUID):
         _shown(update_progress_artifact, shown, 100.0)
+
+
+def pace(done: int, left: int, seconds: float) -> str:
+    """Rate and remaining time, of what this run did itself."""
+    rate = done / seconds
+    if not rate:
+        return f"{left:,} left"
+    minutes, rest = divmod(round(left / rate), 60)
+    return f"{rate:,.{0 if rate >= 10 else 1}f}/s, {left:,} left, about {minutes} min {rest:02d} s"
 
 
 def show_table(title: str, rows: list[dict[str, Any]]) -> None:

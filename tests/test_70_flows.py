@@ -73,3 +73,19 @@ def test_flow_modules_stay_thin() -> None:
     for path in (ROOT / "flows").glob("*.py"):
         if path.stem not in ("artifacts", "runtime", "serve"):
             assert len(path.read_text().splitlines()) <= 60, path
+
+
+@pytest.mark.parametrize(
+    ("done", "left", "seconds", "text"),
+    [
+        (0, 8, 3.0, "8 left"),
+        (3, 6, 6.0, "0.5/s, 6 left, about 0 min 12 s"),
+        (2_000_000, 50_000_000, 10.0, "200,000/s, 50,000,000 left, about 4 min 10 s"),
+    ],
+)
+def test_progress_tells_rate_and_remaining_time(
+    done: int, left: int, seconds: float, text: str
+) -> None:
+    from flows.artifacts import pace
+
+    assert pace(done, left, seconds) == text
