@@ -20,8 +20,8 @@ from typing import Any
 
 import yaml
 
+from cpazmal_scale.cli.console import complain, say
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.console import complain, say
 from cpazmal_scale.errors import ConfigError, CpazmalError
 
 POOL = "local"

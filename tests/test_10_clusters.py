@@ -15,8 +15,8 @@ import pytest
 import yaml
 from small_cluster import dask_cluster, until
 
-from cpazmal_scale.cluster import Cluster, Kubernetes, Slurm
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config.cluster import Cluster, Kubernetes, Slurm
 from cpazmal_scale.errors import ClusterError, ClusterLost, ConfigError
 from cpazmal_scale.execute import block_memory, cores, open_executor, workers_of
 from cpazmal_scale.execute.kubernetes import manifest

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "cpazmal_scale"
 MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "flows").glob("*.py")])
 
 RANKS: dict[str, int] = {
-    **dict.fromkeys(("__init__", "errors", "section", "cluster", "config"), 0),
+    **dict.fromkeys(("__init__", "errors", "config"), 0),
     **dict.fromkeys(("features", "dtw"), 0),
     **dict.fromkeys(("storage", "execute", "scenes"), 1),
     **dict.fromkeys(("cube", "samples", "simulate"), 2),
@@ -24,15 +24,13 @@ RANKS: dict[str, int] = {
     "catalog": 5,
     "workspace": 6,
     "stages": 7,
-    "console": 8,
-    **dict.fromkeys(("scene_verbs", "dataset_verbs", "catalog_verbs", "sample_verbs"), 9),
-    **dict.fromkeys(("cli", "flows"), 10),
+    "cli": 8,
+    "flows": 9,
 }
 """Rooms in the order the data travel; a module imports rooms of lower rank, and its own."""
 
 BESIDE = {("scenes", "storage"), ("errors", "__init__"), ("config", "errors")}
 BESIDE |= {("samples", "cube")}
-BESIDE |= {("cluster", "section"), ("config", "section"), ("config", "cluster")}
 """Imports within a rank that are part of the plan."""
 
 

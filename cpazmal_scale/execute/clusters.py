@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cpazmal_scale.cluster import Cluster
+from cpazmal_scale.config.cluster import Cluster
 from cpazmal_scale.errors import ClusterError
 from cpazmal_scale.execute.executors import (
     DaskExecutor,

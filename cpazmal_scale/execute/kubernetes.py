@@ -11,7 +11,7 @@ from cpazmal_scale.errors import ClusterError
 from cpazmal_scale.execute.sizes import GIB, block_memory, workers_of
 
 if TYPE_CHECKING:
-    from cpazmal_scale.cluster import Cluster
+    from cpazmal_scale.config.cluster import Cluster
 
 _SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cpazmal_scale.cluster import Cluster
+from cpazmal_scale.config.cluster import Cluster
 
 GIB = 2**30
 _USUAL_GIB = 2.0

@@ -21,7 +21,6 @@ from cpazmal_scale.config import RunConfig
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-_COMMAND_LINE = re.compile(r"^cli$|^console$|_verbs$")
 LIBRARY = Path(__file__).parents[1] / "reference" / "library"
 
 
@@ -52,7 +51,7 @@ def library() -> list[tuple[str, str]]:
     """Name and Markdown of a page for every room of the library."""
     rooms = pkgutil.iter_modules(cpazmal_scale.__path__, "cpazmal_scale.")
     named = [(room.name.split(".")[1], room) for room in rooms]
-    return [(name, _room(room)) for name, room in named if not _COMMAND_LINE.search(name)]
+    return [(name, _room(room)) for name, room in named if name != "cli"]
 
 
 def complete(app: Sphinx, page: str, content: list[str]) -> None:

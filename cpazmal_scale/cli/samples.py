@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import App
 
+from cpazmal_scale.cli.console import COMMAND, Config, bar, complain, say
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.console import COMMAND, Config, bar, complain, say
 
 DEFAULT = RunConfig()
 samples_app = App(name="samples", help="Draw labelled windows of a cube, and ask about them.")

@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from cpazmal_scale.cli.console import COMMAND, Config, bar, say, show_card
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.console import COMMAND, Config, bar, say, show_card
 
 if TYPE_CHECKING:
     from cpazmal_scale.scenes.scene import Scene

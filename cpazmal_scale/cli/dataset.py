@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
+from cpazmal_scale.cli.console import Config, Switch, bar, say
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.console import Config, Switch, bar, say
 
 if TYPE_CHECKING:
     from cpazmal_scale.samples.published.expected import Check

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from cpazmal_scale.section import Section
+from cpazmal_scale.config.section import Section
 
 
 class Kubernetes(Section):

@@ -1,0 +1,112 @@
+"""The command line: one verb per stage, all with the same YAML file and the flags made from it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from cpazmal_scale import __version__
+from cpazmal_scale.cli import maps, scenes, stages
+from cpazmal_scale.cli.catalog import catalog_app
+from cpazmal_scale.cli.console import COMMAND, Config, Notes, complain, first_sentence, say
+from cpazmal_scale.cli.dataset import dataset_app
+from cpazmal_scale.cli.samples import samples_app
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError, CpazmalError
+
+DEFAULT = RunConfig()
+
+app = App(
+    name="cpazmal",
+    version=__version__,
+    help="Glacier maps from X-band SAR time series. "
+    "Begin with `cpazmal demo`, or `cpazmal run --config run.yaml` on your own scenes.",
+    default_parameter=Parameter(negative=()),
+)
+for _verb in (
+    *(scenes.simulate, scenes.inspect),
+    *(stages.demo, stages.ingest, stages.train, stages.classify, stages.assess, stages.run),
+    *(stages.talk, stages.verify),
+    *(maps.refine, maps.fuse, maps.change, maps.zonal),
+):
+    app.command(_verb)
+app.command(stages.map_, name="map")
+for _verbs in (catalog_app, dataset_app, samples_app, maps.areas_app):
+    app.command(_verbs)
+
+
+@app.meta.default
+def launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    config: Annotated[Path | None, Parameter(name=("--config", "-c"))] = None,
+    debug: bool = False,  # noqa: ARG001 - read by `main`
+) -> Any:
+    """Read the configuration file, then run the command.
+
+    Args:
+        tokens: the command and its flags.
+        config: YAML run configuration; flags come on top of it.
+        debug: show the traceback of an error.
+    """
+    command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    if config is not None:
+        values = RunConfig.load(config)
+        flags = bound.arguments.get("config", DEFAULT).model_dump(exclude_unset=True)
+        if "config" in bound.signature.parameters:
+            bound.arguments["config"] = values.with_values(flags)
+        elif "workspace" in bound.signature.parameters:
+            bound.arguments.setdefault("workspace", values.workspace)
+    return command(*bound.args, **bound.kwargs)
+
+
+def main() -> None:
+    """Entry point: errors end in one sentence and their exit code."""
+    notes = logging.getLogger("cpazmal_scale")
+    notes.setLevel(logging.INFO)
+    notes.addHandler(Notes())
+    try:
+        app.meta(exit_on_error=False, print_error=False, result_action="return_value")
+    except CpazmalError as error:
+        if "--debug" in sys.argv:
+            raise
+        complain(str(error))
+        sys.exit(error.exit_code)
+    except CycloptsError as error:
+        complain(first_sentence(error))
+        sys.exit(ConfigError.exit_code)
+    except KeyboardInterrupt:
+        complain("stopped; run the same command again to continue")
+        sys.exit(130)
+
+
+@app.command
+def serve(
+    *,
+    config: Config = DEFAULT,
+    home: Annotated[Path, COMMAND] = Path("build/prefect"),
+    port: Annotated[int, COMMAND] = 4200,
+    limit: Annotated[int, COMMAND] = 1,
+) -> None:
+    """Start a Prefect server with its UI, every deployment and a worker, all on this machine.
+
+    The configuration fills the deployments' forms. Ctrl-C stops everything.
+
+    Args:
+        home: folder of the server's database and of the logs.
+        port: of the server and its UI.
+        limit: runs at the same time.
+    """
+    given = config.model_dump_json(exclude_unset=True)
+    words = ("-m", "flows.serve", given, str(home), str(port), str(limit))
+    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606
+
+
+@app.command(name="config")
+def config_(*, config: Config = DEFAULT) -> None:
+    """Print every setting with its meaning: a run configuration to start from."""
+    say(config.commented_yaml())

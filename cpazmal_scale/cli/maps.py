@@ -1,0 +1,106 @@
+"""The verbs on finished maps: refined, fused, compared, counted, and areas with intervals."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App
+
+from cpazmal_scale.cli.console import COMMAND, Config, bar, say
+from cpazmal_scale.config import RunConfig
+
+DEFAULT = RunConfig()
+areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals (Olofsson 2014).")
+
+
+def refine(*, config: Config = DEFAULT) -> None:
+    """Smooth, filter, sieve and restrict the latest map, as `after` says."""
+    from cpazmal_scale import workspace
+    from cpazmal_scale.stages import refine as stage
+
+    with bar("refine the map") as progress:
+        entry = stage.refine(config, progress=progress)
+    say(workspace.describe(entry, config.workspace))
+
+
+def fuse(names: tuple[str, ...], /, *, config: Config = DEFAULT) -> None:
+    """Make one map of several, such as those of all beams.
+
+    Args:
+        names: of two or more maps in the catalog.
+    """
+    from cpazmal_scale import workspace
+    from cpazmal_scale.stages import refine as stage
+
+    with bar("fuse the maps") as progress:
+        entry = stage.fuse(config, names, progress=progress)
+    say(workspace.describe(entry, config.workspace))
+
+
+def change(earlier: str, later: str, /, *, config: Config = DEFAULT) -> None:
+    """Map what changed between two maps of the same classes, with its probability.
+
+    Args:
+        earlier: name of a map in the catalog.
+        later: name of another.
+    """
+    from cpazmal_scale.stages import refine as stage
+
+    with bar("compare the maps") as progress:
+        found, entry = stage.change(config, earlier, later, progress=progress)
+    say(f"{found}\n{entry.name}")
+
+
+def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
+    """Print areas by class and glacier, inside the polygons of `after.outlines`, as CSV.
+
+    Args:
+        name: of a map in the catalog.
+    """
+    from cpazmal_scale.stages import refine as stage
+
+    with bar("count by glacier") as progress:
+        table = stage.zonal(config, name, progress=progress)
+    say(table.to_csv(index=False, float_format="%.6g"))
+
+
+@areas_app.command(name="design")
+def areas_design(
+    name: str,
+    file: str,
+    /,
+    *,
+    units: Annotated[int | None, COMMAND] = None,
+    standard_error: Annotated[float, COMMAND] = 0.01,
+    config: Config = DEFAULT,
+) -> None:
+    """Draw points from a map, at random within each class, for somebody to interpret.
+
+    Args:
+        name: of a map in the catalog.
+        file: GeoPackage to write; fill its column `reference` and give it to `areas estimate`.
+        units: how many points; none: what the standard error needs.
+        standard_error: wanted of the overall accuracy, as a fraction.
+    """
+    from cpazmal_scale.assess.units import write_points
+    from cpazmal_scale.stages import areas as stage
+
+    drawn = stage.design(config, name, units=units, standard_error=standard_error)
+    say(f"{len(drawn)} units in {write_points(drawn, file)}: fill the column `reference`")
+
+
+@areas_app.command(name="estimate")
+def areas_estimate(name: str, reference: str, /, *, config: Config = DEFAULT) -> None:
+    """Print areas (km²) and accuracies with their 95 % intervals, by glacier too if outlined.
+
+    Args:
+        name: of a map in the catalog.
+        reference: interpreted points of `areas design`, or a reference raster.
+    """
+    from cpazmal_scale.stages import areas as stage
+
+    with bar("read the map") as progress:
+        whole, zones = stage.estimate(config, name, reference, progress=progress)
+    say(str(whole))
+    if zones is not None:
+        say(zones.to_csv(index=False, float_format="%.6g"))

@@ -1,0 +1,187 @@
+"""The verbs of the main job, one per stage, and all of it at once."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from cpazmal_scale.cli.console import Config, Switch, bar, bars, complain, say
+from cpazmal_scale.cli.samples import samples
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import CubeDamaged
+
+DEFAULT = RunConfig()
+
+
+def demo(folder: Path = Path("build/demo"), /, *, size: int = 768, seed: int = 42) -> None:
+    """Simulate a small Mont-Blanc-like campaign and run the whole main job on it.
+
+    Args:
+        folder: where everything goes.
+        size: edge of the area in pixels of 3 m.
+        seed: of the simulation and of every random choice.
+    """
+    run(config=_simulated(folder, size, seed, end=date(2021, 1, 31)))
+
+
+def ingest(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
+    """Check scenes and append them to the cube of their beam.
+
+    Args:
+        dry_run: only say what would be written.
+    """
+    from cpazmal_scale.stages import ingest as stage
+
+    with bar("look at the scenes" if dry_run else "ingest the scenes") as progress:
+        report = stage.ingest(config, dry_run=dry_run, progress=progress)
+    say(str(report))
+    if report.refused:
+        sys.exit(report.refused[0].exit_code)
+
+
+def train(*, config: Config = DEFAULT) -> None:
+    """Learn DTW barycenters from the samples."""
+    from cpazmal_scale import workspace
+    from cpazmal_scale.stages import train as stage
+
+    with bars("read the windows", "learn barycenters") as (reading, progress):
+        entry = stage.train(config, reading=reading, progress=progress)
+    say(workspace.describe(entry, config.workspace))
+
+
+def classify(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
+    """Classify every pixel of a cube into a map.
+
+    Args:
+        dry_run: only print blocks, bytes, memory and a time estimate.
+    """
+    from cpazmal_scale.stages import classify as stage
+
+    if dry_run:
+        say(stage.plan_map(config).card())
+        return
+    with bar("classify the pixels") as progress:
+        result, _ = stage.classify(config, progress=progress)
+    say(str(result))
+
+
+def map_(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
+    """Classify every pixel and export the map as GeoTIFF, picture and page.
+
+    Args:
+        dry_run: only print blocks, bytes, memory and a time estimate.
+    """
+    from cpazmal_scale.stages.classify import export_map
+
+    classify(config=config, dry_run=dry_run)
+    if not dry_run:
+        say("\n".join(export_map(config)))
+
+
+def assess(*, config: Config = DEFAULT) -> None:
+    """Cross-validate by groups, beside a random forest, and compare the map with a reference."""
+    _assess(config, {})
+
+
+def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
+    """Do the whole main job: scenes to cube, samples, model, map, assessment and report.
+
+    Args:
+        dry_run: only say what would be ingested.
+    """
+    from cpazmal_scale import workspace
+
+    if dry_run:
+        ingest(config=config, dry_run=True)
+        return
+    _follow(config, [ingest, samples, train, map_])
+    name = workspace.find(config, "map").name
+    say("\nopen the map:\n" + workspace.how_to_open(config.workspace, name))
+
+
+def talk(
+    folder: Path = Path("build/talk"), /, *, size: int = 1536, config: Config = DEFAULT
+) -> None:
+    """Repeat the experiment of the CPAZMAL talk: four glacier classes, DTW versus Euclid.
+
+    Balanced 7 x 7 windows, one DBA barycenter per class and feature, a band of three dates, a
+    majority vote, 25 nearest neighbours, on three folds of polygons and 20 seeds. Without scenes or
+    polygons in the configuration a campaign is simulated.
+
+    Args:
+        folder: where a simulated campaign and its results go.
+        size: edge of the simulated area in pixels of 3 m.
+    """
+    from cpazmal_scale.stages.talk import settings
+
+    if config.ingest.scenes is None and config.samples.polygons is None:
+        own = _simulated(folder, size, config.seed, end=date(2020, 12, 31))
+        config = own.with_values(config.model_dump(exclude_unset=True))
+    _follow(settings(config), [ingest, samples, train])
+
+
+def _follow(config: RunConfig, verbs: list[Callable[..., None]]) -> None:
+    """The verbs one after the other, without ingest if there is nothing to ingest; then assess."""
+    seconds: dict[str, float] = {}
+    for verb in verbs[config.ingest.scenes is None :]:
+        began = time.perf_counter()
+        verb(config=config)
+        seconds[verb.__name__.strip("_")] = time.perf_counter() - began
+    _assess(config, seconds)
+
+
+def _simulated(folder: Path, size: int, seed: int, *, end: date) -> RunConfig:
+    """A campaign of one beam in a folder, and the run that maps it there."""
+    from cpazmal_scale.simulate.campaign import campaign
+
+    with bar("simulate the scenes") as progress:
+        made = campaign(
+            folder / "campaign",
+            size=size,
+            seed=seed,
+            start=date(2020, 1, 1),
+            end=end,
+            beams=("DSC37",),
+            workspace=str(folder),
+            progress=progress,
+        )
+    say(str(made))
+    return RunConfig.load(folder / "campaign" / "run.yaml")
+
+
+def _assess(config: RunConfig, seconds: dict[str, float]) -> None:
+    from cpazmal_scale.stages import assess as stage
+
+    with bars("read the windows", "cross-validate") as (reading, progress):
+        found = stage.assess(config, reading=reading, progress=progress, seconds=seconds)
+    say(str(found))
+
+
+def verify(*, config: Config = DEFAULT, repair: Switch = False) -> None:
+    """Read every chunk of the cubes again and name what is lost or altered.
+
+    Args:
+        repair: restore it, from the manifest and from the scenes of `ingest.scenes`; what cannot
+            be restored is removed, listed, and reads as no data.
+    """
+    from cpazmal_scale.stages import ingest as stage
+
+    if repair:
+        with bar("verify and repair") as progress:
+            done = stage.repair(config, progress=progress)
+        for one in done:
+            (say if one.restored else complain)(str(one))
+        if not all(one.restored for one in done):
+            sys.exit(CubeDamaged.exit_code)
+        say("everything is intact")
+        return
+    with bar("verify") as progress:
+        findings = stage.verify(config, progress=progress)
+    for finding in findings:
+        complain(str(finding))
+    if findings:
+        sys.exit(findings[0].exit_code)
+    say("everything is intact")

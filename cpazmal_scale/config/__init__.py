@@ -1,0 +1,43 @@
+"""One frozen model of a run: it is the YAML file, the flags, the Prefect form and the identity.
+
+`RunConfig` holds a section for every stage; a field with its docstring is all that a setting needs.
+"""
+
+from cpazmal_scale.config.cluster import Cluster, Kubernetes, Slurm
+from cpazmal_scale.config.learning import Dtw, Features, Flags, Samples, Train
+from cpazmal_scale.config.maps import After, Assess, Classify
+from cpazmal_scale.config.names import (
+    CLASS_NAMES,
+    GLACIER_CLASSES,
+    MASK_BITS,
+    NOT_VALID,
+    Statistic,
+)
+from cpazmal_scale.config.run import RunConfig, identity
+from cpazmal_scale.config.scenes import Ingest, Level1b, Naming
+from cpazmal_scale.config.section import Section
+
+__all__ = [
+    "CLASS_NAMES",
+    "GLACIER_CLASSES",
+    "MASK_BITS",
+    "NOT_VALID",
+    "After",
+    "Assess",
+    "Classify",
+    "Cluster",
+    "Dtw",
+    "Features",
+    "Flags",
+    "Ingest",
+    "Kubernetes",
+    "Level1b",
+    "Naming",
+    "RunConfig",
+    "Samples",
+    "Section",
+    "Slurm",
+    "Statistic",
+    "Train",
+    "identity",
+]

@@ -1,0 +1,139 @@
+"""The parts of the configuration that lead from polygons to a model."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from cpazmal_scale.config.names import GLACIER_CLASSES, MASK_BITS, Statistic
+from cpazmal_scale.config.section import Section
+
+
+class Flags(Section):
+    """Largest share of a window's pixels that may carry a mask flag; none: any share."""
+
+    layover: float | None = Field(None, ge=0, le=1)
+    """Layover."""
+    shadow: float | None = Field(None, ge=0, le=1)
+    """Shadow."""
+    no_dem: float | None = Field(None, ge=0, le=1)
+    """No elevation was known."""
+    outside_swath: float | None = Field(None, ge=0, le=1)
+    """Outside the swath."""
+    noise_limited: float | None = Field(None, ge=0, le=1)
+    """Backscatter near the noise floor."""
+
+
+class Samples(Section):
+    """Labelled polygons to windows."""
+
+    polygons: str | None = None
+    """Vector file with columns `class` and `group`; none: the map is unsupervised."""
+    classes: tuple[str, ...] = GLACIER_CLASSES
+    """Classes to learn; a map counts them from 1 in alphabetical order."""
+    stride: int | None = Field(None, ge=1)
+    """Step between windows in pixels; none: the window's size, so that windows do not overlap."""
+    offset: Literal["corner", "best"] = "corner"
+    """Where the grid of a polygon's windows begins: at its top-left pixel, or where most usable
+    windows fit."""
+    max_masked: float = Field(0.10, ge=0, le=1)
+    """Largest share of layover or shadow pixels in a window."""
+    min_valid: float = Field(0.60, ge=0, le=1)
+    """Smallest share of valid pixels in a window."""
+    flags: Flags = Flags()
+    across: Literal["typical", "every", "stack"] = "typical"
+    """How shares are taken across dates: of the `typical` date (valid: median, flagged: mean); of
+    the worst, so that `every` date is good enough; or of the `stack`, where a pixel is valid if it
+    is on all dates and flagged if it is on any (the authors' rule)."""
+    dem: str | None = None
+    """Elevation raster in metres, any CRS, that gives windows elevation, slope and aspect."""
+    where: str | None = None
+    """SQL condition on the windows, such as `incidence_angle < 40 AND elevation > 2500`."""
+    max_per_group: int | None = Field(60, ge=1)
+    """Windows drawn at most from one polygon, so that large polygons do not rule their class."""
+    balance: bool = False
+    """Give every class as many windows, evenly from its groups, and leave small groups out."""
+    min_per_group: int | None = Field(None, ge=1)
+    """Windows a group needs to count when classes are balanced; none: what keeps most windows."""
+    clusters: int = Field(4, ge=2, le=32)
+    """Number of classes of an unsupervised map."""
+
+
+class Features(Section):
+    """Windows to log-cumulant series (method §2)."""
+
+    window: int = Field(7, ge=3, le=63)
+    """Edge of the square window in pixels, odd."""
+    xpol: Literal["logratio", "fraction", "code", "talk", "none"] = "logratio"
+    """Third channel made of the cross-polarised and co-polarised ones."""
+    statistics: tuple[Statistic, ...] = ("k1", "k2", "k3")
+    """Statistics of every channel: log-cumulants k1 to k4; mean, std, cv (std / mean), skewness and
+    kurtosis of the amplitude; entropy and histogram of its levels of 3 dB (16 series)."""
+    unbiased: bool = False
+    """Use unbiased k-statistics instead of the authors' biased cumulants."""
+    floor_db: float = -31.0
+    """Backscatter below this is set to it before the logarithm: 10 dB under the noise floor."""
+    min_valid: float = Field(0.60, gt=0, le=1)
+    """Smallest share of valid pixels in a window; fewer give NaN."""
+    masked: tuple[Literal["layover", "shadow", "no_dem", "outside_swath", "noise_limited"], ...] = (
+        "layover",
+        "shadow",
+        "no_dem",
+        "outside_swath",
+    )
+    """Mask flags whose pixels are left out."""
+
+    @property
+    def excluded(self) -> int:
+        """Mask bits whose pixels are left out; no-data always is."""
+        return sum(MASK_BITS[flag] for flag in {*self.masked, "not_valid"})
+
+    @property
+    def floor(self) -> float:
+        """`floor_db` as linear power."""
+        return float(10.0 ** (self.floor_db / 10.0))
+
+    @property
+    def kernel(self) -> dict[str, Any]:
+        """Keywords of the kernels in `features.blocks` and `features.windows`, but the window."""
+        names = ("xpol", "statistics", "unbiased", "min_valid")
+        return {"floor": self.floor, **{name: getattr(self, name) for name in names}}
+
+    @model_validator(mode="after")
+    def _odd(self) -> Self:
+        if self.window % 2 == 0:
+            raise ValueError("features.window must be odd, so that a window has a centre pixel")
+        if not self.statistics or len(set(self.statistics)) < len(self.statistics):
+            raise ValueError("features.statistics names each statistic once, and at least one")
+        return self
+
+
+class Dtw(Section):
+    """Distances between series (method §3)."""
+
+    band_days: float | None = Field(33.0, ge=0)
+    """Sakoe-Chiba band in days, from the dates of both series; none: `radius` is used."""
+    radius: int | None = Field(None, ge=0)
+    """Sakoe-Chiba band in samples, instead of `band_days`; 0 is the Euclidean distance."""
+    min_dates: int = Field(6, ge=2)
+    """Pixels with fewer valid dates get no class."""
+
+    @model_validator(mode="after")
+    def _one_band(self) -> Self:
+        if self.radius is not None and self.band_days is not None:
+            if "band_days" in self.model_fields_set:
+                raise ValueError("give dtw.band_days or dtw.radius, not both")
+            object.__setattr__(self, "band_days", None)
+        return self
+
+
+class Train(Section):
+    """Windows to barycenters (method §4)."""
+
+    barycenters: int = Field(1, ge=1, le=64)
+    """Barycenters per class and feature."""
+    iterations: int = Field(30, ge=1)
+    """Largest number of DBA iterations."""
+    restarts: int = Field(2, ge=1)
+    """DBA starts per barycenter; the best is kept."""

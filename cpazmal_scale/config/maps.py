@@ -1,0 +1,111 @@
+"""The parts of the configuration that lead from a model to maps and figures of merit."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from cpazmal_scale.config.section import Section
+
+
+class Classify(Section):
+    """Distances to classes (method §5)."""
+
+    decision: Literal["soft", "vote", "sum"] = "sum"
+    """How the features' distances become one class: by the `sum` of scaled distances (best
+    calibrated), the `soft` mean of each feature's probabilities, or a `vote` of the features."""
+    reject: float | None = Field(None, gt=0)
+    """Pixels farther from every class than this multiple of the within-class distance are rejected
+    (254)."""
+    outlines: str | None = None
+    """Vector file of glacier outlines: only what is inside is mapped, and only blocks that hold
+    some of it are computed; none: every pixel."""
+    block: int | None = Field(None, ge=16)
+    """Edge of a block in pixels, rounded up to whole chunks; none: as large as fits a worker.
+    The map does not depend on it."""
+
+
+class After(Section):
+    """Maps to maps: what is done to a map once it has classes (method §7)."""
+
+    window: int | None = Field(None, ge=3, le=63)
+    """Edge of the window of Bayesian smoothing in pixels, odd, such as 15; none: no smoothing."""
+    strength: float = Field(20.0, gt=0)
+    """How far a pixel yields to its neighbours: the variance of its own log-odds."""
+    modal: int | None = Field(None, ge=3, le=63)
+    """Edge of a modal filter's window in pixels, odd; none: no modal filter."""
+    min_area: float | None = Field(None, gt=0)
+    """Smallest patch of a class in m²; smaller ones join a neighbour; none: all stay."""
+    outlines: str | None = None
+    """Vector file of glacier outlines: the map keeps what is inside; none: all of it."""
+    zone: str | None = None
+    """Column of `outlines` that names a glacier; none: `rgi_id`, `glims_id`, `name`, `id` or
+    `group`, the first that is there, or else its number."""
+
+    @model_validator(mode="after")
+    def _odd(self) -> Self:
+        for name in ("window", "modal"):
+            if (getattr(self, name) or 1) % 2 == 0:
+                raise ValueError(f"after.{name} must be odd, so that a window has a centre pixel")
+        return self
+
+
+class Assess(Section):
+    """Figures of merit by group-wise cross-validation (method §6)."""
+
+    split: Literal["stratified", "cyclic", "leave-one-group-out", "temporal", "geometry"] = (
+        "stratified"
+    )
+    """How polygons are divided, never through one: `stratified` folds, `cyclic` ones with the same
+    number of polygons of every class, one polygon at a time, or stratified folds that are tested on
+    later dates (`temporal`) or on another beam (`geometry`)."""
+    folds: int = Field(3, ge=2)
+    """Folds of the stratified, temporal and geometry splits."""
+    repeats: int = Field(20, ge=1)
+    """Seeds of the split."""
+    groups_per_class: int = Field(1, ge=1)
+    """Polygons of each class on the test side of a cyclic fold."""
+    train_until: date | None = None
+    """Last date trained on in a temporal split; later ones are tested; none: the first year's."""
+    test_beam: str | None = None
+    """Beam that is tested in a geometry split; its samples must have been drawn."""
+    methods: tuple[
+        Literal[
+            "sum",
+            "soft",
+            "vote",
+            "neighbors",
+            "euclid-sum",
+            "euclid-soft",
+            "euclid-vote",
+            "euclid-neighbors",
+            "forest",
+        ],
+        ...,
+    ] = (
+        "sum",
+        "soft",
+        "vote",
+        "neighbors",
+        "euclid-sum",
+        "euclid-soft",
+        "euclid-vote",
+        "euclid-neighbors",
+        "forest",
+    )
+    """Methods to compare: DTW barycenters by decision, DTW nearest neighbours, the same four
+    without warping, and a random forest."""
+    neighbors: int = Field(25, ge=1)
+    """Neighbours that vote in the nearest-neighbour methods."""
+    report: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Name of the report's files; none: `report`, with the split's name unless `stratified`."""
+    truth: str | None = None
+    """Reference raster (uint8 from 1, in the order of its `classes` tag) to compare the map to."""
+
+    @model_validator(mode="after")
+    def _geometry(self) -> Self:
+        if (self.split == "geometry") != (self.test_beam is not None):
+            raise ValueError("assess.test_beam goes with assess.split: geometry, and only with it")
+        return self

@@ -1,0 +1,171 @@
+"""One frozen model of a run: YAML file, CLI flags, Prefect parameters and the run's identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from cpazmal_scale.config.cluster import Cluster
+from cpazmal_scale.config.learning import Dtw, Features, Samples, Train
+from cpazmal_scale.config.maps import After, Assess, Classify
+from cpazmal_scale.config.scenes import Ingest
+from cpazmal_scale.config.section import Section
+from cpazmal_scale.errors import ConfigError
+
+_PASSWORD = re.compile(r"[a-z0-9+]+://[^/@\s\"]*:[^/@\s\"]+@")
+"""An address with user and password."""
+
+
+class RunConfig(Section):
+    """A whole run, from scenes to map."""
+
+    workspace: str = "build/run"
+    """Folder or bucket URL that holds cubes, samples, models, maps and the catalog."""
+    beam: str | None = None
+    """Viewing geometry to train on and map; none: the only one there is."""
+    start: date | None = None
+    """First date used for training and mapping."""
+    end: date | None = None
+    """Last date used for training and mapping."""
+    months: tuple[Annotated[int, Field(ge=1, le=12)], ...] | None = None
+    """Months used for training and mapping, such as 12, 1, 2; none: all."""
+    dates: tuple[date, ...] | None = None
+    """Days used for training and mapping; none: all from `start` to `end`."""
+    polarisations: tuple[str, ...] | None = Field(None, min_length=1, max_length=2)
+    """Co-polarised, then cross-polarised channel, such as HH, HV; none: those of the cube."""
+    seed: int = 42
+    """Seed of every random choice."""
+    ingest: Ingest = Ingest()
+    samples: Samples = Samples()
+    features: Features = Features()
+    dtw: Dtw = Dtw()
+    train: Train = Train()
+    classify: Classify = Classify()
+    after: After = After()
+    assess: Assess = Assess()
+    cluster: Cluster = Cluster()
+
+    @model_validator(mode="after")
+    def _period(self) -> Self:
+        if self.start and self.end and self.start > self.end:
+            raise ValueError(f"start {self.start} is after end {self.end}")
+        return self
+
+    @model_validator(mode="after")
+    def _no_password(self) -> Self:
+        if _PASSWORD.search(self.model_dump_json()):
+            raise ValueError(
+                "an address holds a password; leave it out and set the store's environment, such "
+                "as AWS_ACCESS_KEY_ID"
+            )
+        return self
+
+    @property
+    def period(self) -> dict[str, Any]:
+        """Keywords that open a cube on the dates of this run."""
+        return {name: getattr(self, name) for name in ("start", "end", "months", "dates")}
+
+    def commented_yaml(self) -> str:
+        """This configuration as YAML, every setting under a comment that says what it does."""
+        return "\n".join(_commented(self, 0)) + "\n"
+
+    @classmethod
+    def load(cls, path: str | Path, **overrides: Any) -> RunConfig:
+        """Read a YAML run configuration; its relative paths stay relative to the working directory.
+
+        Raises:
+            ConfigError: the file is missing, is not YAML, or a setting is unknown or invalid.
+        """
+        import yaml
+
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                "the run configuration cannot be read",
+                where=path,
+                remedy=f"check the path ({error.strerror})",
+            ) from None
+        try:
+            values = yaml.safe_load(text) or {}
+        except yaml.YAMLError as error:
+            raise ConfigError(
+                f"not valid YAML: {str(error).splitlines()[0]}",
+                where=path,
+                remedy="`cpazmal config` prints a commented example",
+            ) from None
+        if not isinstance(values, dict):
+            raise ConfigError(
+                "not a mapping of settings",
+                where=path,
+                remedy="write `setting: value` lines; `cpazmal config` prints an example",
+            )
+        return cls.parse({**values, **overrides}, where=str(path))
+
+    def with_values(self, values: Mapping[str, Any]) -> RunConfig:
+        """This configuration with some settings replaced; nested mappings replace one by one.
+
+        Raises:
+            ConfigError: the result contradicts itself.
+        """
+        return self.parse(_merged(self.model_dump(exclude_unset=True), values))
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], *, where: str = "configuration") -> RunConfig:
+        """Validate plain values.
+
+        Raises:
+            ConfigError: naming the first offending setting and what it may be.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            setting = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise ConfigError(
+                f"{setting}: {first['msg'].removeprefix('Value error, ')}",
+                where=where,
+                remedy="`cpazmal config` prints every setting with its meaning and default",
+            ) from None
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {
+        name: _merged(old[name], value)
+        for name, value in new.items()
+        if isinstance(value, Mapping) and isinstance(old.get(name), Mapping)
+    }
+    return {**old, **new, **nested}
+
+
+def _commented(section: BaseModel, depth: int) -> Iterator[str]:
+    import yaml
+
+    margin = "  " * depth
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            summary = (type(value).__doc__ or "").splitlines()[0]
+            yield from ("", f"{margin}# {summary}", f"{margin}{name}:")
+            yield from _commented(value, depth + 1)
+        else:
+            plain = section.model_dump(mode="json", include={name})[name]
+            text = yaml.safe_dump(plain, default_flow_style=True, width=1000).splitlines()[0]
+            yield f"{margin}# {' '.join((field.description or '').split())}"
+            yield f"{margin}{name}: {text}"
+
+
+def identity(*parts: object) -> str:
+    """Sixteen hexadecimal digits naming the given settings and inputs; equal parts, equal name."""
+    plain = [
+        part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts
+    ]
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,69 @@
+"""The parts of the configuration that say what scenes are and how they are read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from cpazmal_scale.config.section import Section
+
+
+class Naming(Section):
+    """How scene files are recognised and described when their names do not tell all."""
+
+    pattern: str | None = None
+    """Regular expression on the file's path with named groups among sensor, start, stop, beam,
+    pass_direction, polarisation, id; none: the CPAZMAL authors' names."""
+    sensor: str | None = None
+    """Sensor when the pattern has no such group."""
+    beam: str | None = None
+    """Viewing geometry when the pattern has no such group."""
+    pass_direction: Literal["ASC", "DSC"] | None = None
+    """Flight direction when the pattern has no such group."""
+    incidence_angle: float | None = Field(None, ge=0, lt=90)
+    """Incidence angle at scene centre in degrees when no acquisition table tells."""
+    bands: tuple[str, ...] | None = None
+    """What each raster band holds: a polarisation such as HH, `mask`, or `-` for the polarisation
+    in the file's name; none: the authors' order (polarisations of the product, mask last)."""
+    mask_codes: Literal["snap", "isce3"] = "snap"
+    """Meaning of the mask band: SNAP (1 layover, 2 shadow) or ISCE3 (1 shadow, 2 layover)."""
+    radiometry: Literal["beta0", "sigma0", "gamma0", "gamma0_T"] = "gamma0_T"
+    """Backscatter coefficient of the values; `gamma0_T` is terrain-flattened."""
+    scale: Literal["linear", "dB"] = "linear"
+    """Whether the values are linear power or decibels."""
+
+
+class Level1b(Section):
+    """Level-1b products (SSC, MGD, GEC, EEC): how they are calibrated and geocoded."""
+
+    radiometry: Literal["beta0", "sigma0", "gamma0"] = "gamma0"
+    """Backscatter coefficient, with the ellipsoid's incidence angle."""
+    noise: Literal["auto", "subtract", "keep"] = "auto"
+    """Whether the annotated noise power is subtracted; `auto`: unless the processor did."""
+    height: float = Field(0.0, ge=-500, le=9000)
+    """Height above the WGS84 ellipsoid in metres on which SSC and MGD are geocoded: the mean of the
+    area, the same for all dates."""
+    resampling: Literal["average", "nearest"] = "average"
+    """Image samples of a pixel: the mean of their power, or the one at its centre, which keeps
+    single-look statistics."""
+
+
+class Ingest(Section):
+    """Scenes to cubes."""
+
+    scenes: str | None = None
+    """Folder, file or glob (any fsspec URL) with the scenes."""
+    naming: Naming = Naming()
+    level1b: Level1b = Level1b()
+    table: str | None = None
+    """CSV of acquisitions (sensor, start, beam, pass_direction, incidence_angle, …);
+    none: `acquisitions.csv` beside the scenes, if there."""
+    resample: bool = False
+    """Bring scenes of another CRS, pixel size or lattice onto the cube's grid (power as the mean
+    over area, masks by nearest) instead of refusing them."""
+    grid: Literal["utm32n-3m", "cpazmal"] | None = None
+    """Grid of a new cube: UTM zone 32 at 3 m, or the WGS84 pixels of the published dataset; none:
+    that of its first scene."""
+    chunk: int = Field(512, ge=16, le=8192)
+    """Edge of a square chunk in pixels; one chunk holds one date."""
