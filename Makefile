@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
+# Test files at the same time; many wait for servers more than they compute.
+JOBS ?= 2
 
 # Quiet and offline: no telemetry, no colour bars in CI logs.
 export DO_NOT_TRACK := 1
@@ -55,7 +57,7 @@ types: $(VENV)/installed-test
 	$(BIN)/mypy
 
 check: $(VENV)/installed-test
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST)
 
 docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs -d build/doctrees . build/site
