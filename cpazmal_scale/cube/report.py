@@ -10,11 +10,12 @@ from typing import Literal
 from cpazmal_scale.errors import CpazmalError
 
 Action = Literal["append", "add", "unchanged"]
-_WORDS: dict[Action, str] = {
+_DONE: dict[Action, str] = {
     "append": "appended",
     "add": "added to a date",
     "unchanged": "unchanged",
 }
+_PLANNED = _DONE | {"append": "to append", "add": "to add to a date"}
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,15 @@ class CubeReport:
         """Uncompressed bytes of pixels."""
         return sum(scene.bytes for scene in self.scenes)
 
-    def lines(self, *, complete: bool) -> list[str]:
-        """A summary, then the scenes: all, or those people should know of."""
+    def lines(self, *, planned: bool) -> list[str]:
+        """A summary, then the scenes: all that are planned, or those people should know of."""
         height, width = self.shape
         counts = Counter(scene.action for scene in self.scenes)
-        did = [f"{counts[action]} {word}" for action, word in _WORDS.items()]
-        did = [text for text in did if complete or not text.startswith("0 added")]
+        words = _PLANNED if planned else _DONE
+        did = [f"{counts[action]} {word}" for action, word in words.items()]
+        did = [text for text in did if planned or not text.startswith("0 added")]
         summary = f"{self.beam}: {', '.join(did)}, {self.dates} dates of {height} x {width} px"
-        chosen = [scene for scene in self.scenes if complete or scene.notable]
+        chosen = [scene for scene in self.scenes if planned or scene.notable]
         return [f"{summary}, {self.url}", *(f"  {line}" for line in (*self.notes, *chosen))]
 
 
@@ -104,7 +106,7 @@ class IngestReport:
         return sum(cube.bytes for cube in self.cubes)
 
     def __str__(self) -> str:
-        lines = [line for cube in self.cubes for line in cube.lines(complete=self.dry_run)]
+        lines = [line for cube in self.cubes for line in cube.lines(planned=self.dry_run)]
         amount = f"{self.bytes / 2**20:.0f} MiB of pixels"
         if not self.dry_run:
             return "\n".join([*lines, f"{amount} in {self.seconds:.1f} s"])

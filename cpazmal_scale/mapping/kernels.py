@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from cpazmal_scale.features.lanes import kept
 
-@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+
+@kept
 def standardise(values: NDArray[Any], mean: NDArray[Any], scale: NDArray[Any]) -> None:
     """z-scores in place: values (K, T, P) float32, mean and scale (K) float64.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from numba import njit
-
+from cpazmal_scale.dtw.compiled import kept
 from cpazmal_scale.mapping.pixels import NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def decide_again(products: dict[str, NDArray[Any]]) -> None:
     )
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def _decide_again(probability: Any, codes: Any, entropy: Any, margin: Any) -> None:
     classes, height, width = probability.shape
     for y in range(height):

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
+from cpazmal_scale.dtw.compiled import kept
 from cpazmal_scale.mapping.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.pixels import REJECTED, empty_products
 from cpazmal_scale.mapping.posterior import ONE, decide_again
@@ -101,7 +101,7 @@ def log_odds() -> NDArray[np.int64]:
     return np.array([round(math.log(p / (1 - p)) / UNIT) for p in share], np.int64)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def _smooth(probability: Any, codes: Any, table: Any, halo: int, strength: float, out: Any) -> None:
     classes, height, width = out.shape
     wide, window = width + 2 * halo, 2 * halo + 1
@@ -126,7 +126,7 @@ def _smooth(probability: Any, codes: Any, table: Any, halo: int, strength: float
         _add_row(probability, codes, table, y, -1, count, first, second)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def _add_row(
     probability: Any, codes: Any, table: Any, y: int, sign: int, count: Any, first: Any, second: Any
 ) -> None:
@@ -140,7 +140,7 @@ def _add_row(
                 second[c, x] += sign * value * value
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def _draw_in(
     centre: Any,
     table: Any,

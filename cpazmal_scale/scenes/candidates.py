@@ -10,8 +10,8 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest, Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown, StoreMissing
 from cpazmal_scale.scenes import dimap, lattice, naming, sidecar
-from cpazmal_scale.scenes.geotiff import GEOTIFF
 from cpazmal_scale.scenes.level1b import Product, find_products
+from cpazmal_scale.scenes.rasters import GEOTIFF
 from cpazmal_scale.scenes.scene import SAME_ACQUISITION
 
 SUFFIXES = (".tif", ".tiff")

@@ -21,8 +21,8 @@ from cpazmal_scale.errors import (
 from cpazmal_scale.scenes import lattice, level1b
 from cpazmal_scale.scenes.candidates import Candidate, candidates, group
 from cpazmal_scale.scenes.check import check_file
-from cpazmal_scale.scenes.geotiff import READER_VERSION, geobox_of, opened
 from cpazmal_scale.scenes.product_reader import describe_product
+from cpazmal_scale.scenes.rasters import READER_VERSION, geobox_of, opened
 from cpazmal_scale.scenes.scene import (
     BANDS,
     POLARISATIONS,

@@ -14,7 +14,7 @@ from cpazmal_scale.scenes import archive
 from cpazmal_scale.scenes.annotation import Annotation, Layer
 from cpazmal_scale.scenes.archive import Container, Extent
 from cpazmal_scale.scenes.cosar import Cosar
-from cpazmal_scale.scenes.geotiff import read_bands
+from cpazmal_scale.scenes.rasters import read_bands
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

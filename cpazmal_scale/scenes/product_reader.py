@@ -18,11 +18,11 @@ from cpazmal_scale.scenes import archive, lattice, xml
 from cpazmal_scale.scenes.geocode import Positions, Sampling, sample
 from cpazmal_scale.scenes.geolocation import Geolocation
 from cpazmal_scale.scenes.georef import parse_georef
-from cpazmal_scale.scenes.geotiff import geobox_of
 from cpazmal_scale.scenes.images import CosarImage, TiffImage, check_image, open_image
 from cpazmal_scale.scenes.level1b import GEOREF, Product, digest
 from cpazmal_scale.scenes.placing import footprint, ground_spacing, locator, map_locator, utm
 from cpazmal_scale.scenes.radiometry import calibrate, noise_beta0, subtracts_noise
+from cpazmal_scale.scenes.rasters import geobox_of
 from cpazmal_scale.scenes.scene import SceneFile
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 
 from cpazmal_scale.config import NOT_VALID
 from cpazmal_scale.scenes import lattice, warp
-from cpazmal_scale.scenes.geotiff import open_geotiff
 from cpazmal_scale.scenes.product_reader import open_product
+from cpazmal_scale.scenes.rasters import open_geotiff
 from cpazmal_scale.scenes.scene import Scene, SceneFile
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from cpazmal_scale import storage
 from cpazmal_scale.config import Section
 from cpazmal_scale.errors import SceneError, SceneUnknown
-from cpazmal_scale.scenes.geotiff import DRIVERS
 from cpazmal_scale.scenes.naming import Named, Row, parse_direction, parse_time
+from cpazmal_scale.scenes.rasters import DRIVERS
 from cpazmal_scale.scenes.scene import BANDS
 
 SUFFIXES = (".yaml", ".yml")

@@ -12,6 +12,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cpazmal_scale.dtw.compiled import kept
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _PRIME = np.uint64(0xC2B2AE3D27D4EB4F)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -27,7 +29,7 @@ def _mix(z):  # type: ignore[no-untyped-def]
     return z ^ (z >> np.uint64(31))
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def white(
     key: np.uint64, row: int, col: int, re: NDArray[np.float32], im: NDArray[np.float32]
 ) -> None:
@@ -47,7 +49,7 @@ def white(
             im[i, j] = radius * np.sin(angle)
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def smooth(
     field: NDArray[np.float32], down: NDArray[np.float32], along: NDArray[np.float32]
 ) -> NDArray[np.float32]:
@@ -69,7 +71,7 @@ def smooth(
     return out
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def backscatter(
     surface: NDArray[np.uint8],
     delay: NDArray[np.float32],
@@ -114,7 +116,7 @@ def backscatter(
             out[i, j] = np.exp(level * tenth) * root * root * root
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def detect(
     power: NDArray[np.float32],
     row: int,
@@ -163,7 +165,7 @@ def _height(z, y, x):  # type: ignore[no-untyped-def]
     ) * down
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def layover_shadow(
     z: NDArray[np.float32], step_down: float, step_along: float, step: float, incidence: float
 ) -> NDArray[np.uint8]:

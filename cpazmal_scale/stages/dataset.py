@@ -43,7 +43,7 @@ class ImportReport:
     settings: str | None = None
 
     def __str__(self) -> str:
-        cubes = [line for cube in self.cubes for line in cube.lines(complete=False)]
+        cubes = [line for cube in self.cubes for line in cube.lines(planned=False)]
         lines = [*cubes, "healed:", str(self.account), *self.samples]
         if self.settings is None:
             size = sum(cube.bytes for cube in self.cubes) / 2**20
