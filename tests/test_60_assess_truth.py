@@ -15,6 +15,7 @@ import xarray as xr
 from rasterio.transform import Affine
 
 from cpazmal_scale.assess import sections
+from cpazmal_scale.assess.markdown import markdown
 from cpazmal_scale.assess.metrics import scores
 from cpazmal_scale.assess.truth import compare_map
 from cpazmal_scale.errors import SampleError, StoreError, StoreMissing
@@ -142,7 +143,7 @@ def test_table_tells_accuracies_and_what_is_left_out(pair: Pair) -> None:
     assert list(foreign.index) == ["ROC", "FOR"]
     assert foreign["pixels"].tolist() == found.every[3:, :4].sum(axis=1).tolist()
     assert foreign[[*CLASSES, "rejected"]].sum(axis=1).to_numpy() == pytest.approx([1, 1])
-    text = "\n".join(sections.against_reference(found))
+    text = markdown("", sections.against_reference(found))
     assert f"{100 * forced:.1f} % of the labelled pixels" in text
     assert f"{table.iloc[1]['macro_f1']:.3f}" in text
 
@@ -156,7 +157,7 @@ def test_perfect_map(tmp_path: Path) -> None:
     assert found.table()["macro_f1"].tolist() == [1.0]
     assert found.outside is None
     assert found.forced == 0
-    assert "knows every class" in "\n".join(sections.against_reference(found))
+    assert "knows every class" in markdown("", sections.against_reference(found))
     with pytest.raises(ValueError, match="without training polygons"):
         found.figures(outside=True)
 

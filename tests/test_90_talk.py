@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import small_published
 
-from cpazmal_scale import cli
 from cpazmal_scale.assess import methods
+from cpazmal_scale.cli import stages
 from cpazmal_scale.config import GLACIER_CLASSES, RunConfig
 from cpazmal_scale.stages.dataset import import_dataset
 from cpazmal_scale.stages.talk import settings
@@ -54,7 +54,7 @@ def test_one_command_repeats_the_experiment(
             "cluster": {"kind": "threads", "workers": 2},
         }
     )
-    cli.talk(tmp_path, size=256, config=quick)
+    stages.talk(tmp_path, size=256, config=quick)
     assert f"page:   {tmp_path}/talk.html" in capsys.readouterr().out
     sides = pd.read_csv(tmp_path / "talk" / "samples.csv", index_col="side")
     total = sides[[f"{name}_mean" for name in GLACIER_CLASSES]].sum()
@@ -97,7 +97,7 @@ def test_the_published_file_takes_the_same_command(
     place = {"workspace": str(tmp_path / "run"), "cluster": {"kind": "serial"}}
     report = import_dataset(RunConfig.parse(place), str(file))
     own = RunConfig.load(report.settings, cluster={"kind": "serial"})
-    cli.talk(config=own.with_values({"assess": {"repeats": 1, "neighbors": 5}}))
+    stages.talk(config=own.with_values({"assess": {"repeats": 1, "neighbors": 5}}))
     table = pd.read_csv(tmp_path / "run" / "talk" / "accuracy.csv", index_col="method")
     assert (table["macro_f1_pooled"] > 0.8).all()
     assert (tmp_path / "run" / "talk.html").exists()
