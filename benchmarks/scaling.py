@@ -57,6 +57,11 @@ def tasks_per_second(keys: int) -> float:
         return done / (time.perf_counter() - began)
 
 
+def dollars(value: float) -> str:
+    """With cents, or more digits where there would be none."""
+    return f"$ {value:,.{2 if value >= 0.01 else 3}f}"
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -89,7 +94,7 @@ def main() -> None:
         keeping = pixels * stored / 2**30 * GIB_MONTH
         ingesting = chunks * DATES * LAYERS * PUTS
         row = (computing, reading, writing, keeping, ingesting)
-        print(f"| {region.name} | " + " | ".join(f"$ {value:,.2f}" for value in row) + " |")
+        print(f"| {region.name} | " + " | ".join(map(dollars, row)) + " |")
     gets = READ * DATES * LAYERS / CHUNK**2 * speed
     print(
         f"\nOne core asks for {gets:.0f} objects and {READ * stored * speed / 1e6:.0f} MB a second."
