@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.samples.vectors import read_vectors
 
 if TYPE_CHECKING:
     import geopandas
@@ -29,18 +29,7 @@ def read_polygons(url: str, classes: Sequence[str] | None = None) -> geopandas.G
             that is not a polygon, a class that is absent or has fewer than two groups.
         StoreMissing: nothing is there.
     """
-    import geopandas
-
-    with storage.open_local(url) as path:
-        try:
-            table = geopandas.read_file(path)
-        except (RuntimeError, ValueError, OSError):
-            raise SampleError(
-                "not a vector file that can be read",
-                where=url,
-                remedy="give a GeoPackage, GeoJSON or zipped shapefile",
-            ) from None
-    table = _labelled(table, url)
+    table = _labelled(read_vectors(url), url)
     if classes is not None:
         absent = [name for name in classes if name not in set(table["class"])]
         if absent:
@@ -78,9 +67,7 @@ def require_groups(table: Any, *, where: object, classes: Sequence[str] | None =
 
 
 def _labelled(table: geopandas.GeoDataFrame, url: str) -> geopandas.GeoDataFrame:
-    import geopandas
-
-    if not isinstance(table, geopandas.GeoDataFrame) or len(table) == 0:
+    if len(table) == 0:
         raise SampleError("holds no polygon", where=url, remedy="draw polygons and save them")
     columns = {str(name).lower(): name for name in table.columns}
     for name in ("class", "group"):
@@ -90,8 +77,6 @@ def _labelled(table: geopandas.GeoDataFrame, url: str) -> geopandas.GeoDataFrame
                 where=url,
                 remedy="give every polygon a class and a group (polygons never split in tests)",
             )
-    if table.crs is None:
-        raise SampleError("no CRS", where=url, remedy="save the file with its reference system")
     table = table.rename(columns={columns[name]: name for name in ("class", "group")})
     for name in ("class", "group"):
         if table[name].isna().any():

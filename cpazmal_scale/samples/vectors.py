@@ -29,8 +29,8 @@ def read_vectors(url: str) -> geopandas.GeoDataFrame:
                 where=url,
                 remedy="give a GeoPackage, GeoJSON or zipped shapefile",
             ) from None
-    if not isinstance(table, geopandas.GeoDataFrame) or table.crs is None:
-        raise SampleError(
-            "holds no shapes with a CRS", where=url, remedy="save it with its reference system"
-        )
+    if not isinstance(table, geopandas.GeoDataFrame):
+        raise SampleError("holds no shapes", where=url, remedy="draw shapes and save them")
+    if table.crs is None:
+        raise SampleError("no CRS", where=url, remedy="save the file with its reference system")
     return table
