@@ -250,6 +250,10 @@ def test_sparse_files_are_refused(tmp_path) -> None:
         (lambda band: band * 0, "no valid pixel"),
         (lambda band: band * np.nan, "no valid pixel"),
         (lambda band: band * 0 - 999, "no valid pixel"),
+        (
+            lambda band: np.where(np.arange(band.size).reshape(band.shape) < 9, band, -999),
+            "only 9 of",
+        ),
         (lambda band: 10 * np.log10(band), "look like decibels"),
         (lambda band: band * 1e7, "digital numbers"),
         (lambda band: np.where(np.arange(200)[:, None] < 100, band, 0), "100 rows of zeros"),

@@ -19,6 +19,8 @@ ROWS = 512
 SAMPLES_PER_STRIP = 20_000
 ZERO_ROWS = 16
 """Rows of exact zeros from which a file whose no-data value is not 0 counts as zero-filled."""
+LEAST_VALID = 0.001
+"""Share of valid pixels below which a file is taken for damaged or cut at the wrong place."""
 MASK_CODES = (0, 1, 2, 3, -127, 255, -999)
 HIGHEST_MEDIAN = 1000.0
 """Median linear power (+30 dB) above which values are digital numbers, not backscatter."""
@@ -101,6 +103,12 @@ class _Tally:
                 f"{self.name} has no valid pixel: all are zero, NaN or no-data",
                 where=file.url,
                 remedy="copy or process the scene again",
+            )
+        if self.valid < LEAST_VALID * self.pixels:
+            raise SceneImplausible(
+                f"only {self.valid} of {self.pixels} pixels of {self.name} are valid",
+                where=file.url,
+                remedy="copy the scene again, or cut it to where it has data",
             )
         if self.nodata not in (None, 0) and self.zero_rows >= ZERO_ROWS:
             raise SceneImplausible(
