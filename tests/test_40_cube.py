@@ -378,6 +378,16 @@ def test_a_second_writer_is_refused_and_the_first_one_finishes(
     assert append(url, scenes[1]) == "appended"
 
 
+def test_a_lease_that_the_store_did_not_take_back_does_not_lock_out_its_own_process(
+    url: str, scenes: list[Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the store goes away in the middle and the task is tried again."""
+    monkeypatch.setattr(leases.Lease, "release", lambda _: None)
+    assert append(url, scenes[0], chunk=32) == "appended"
+    monkeypatch.undo()
+    assert append(url, scenes[1]) == "appended"
+
+
 def _other_holder(url: str, **changes: object) -> None:
     holder = json.loads(leases._document("other")) | changes
     storage.write_bytes(f"{leases.folder(url)}/00000001.json", json.dumps(holder).encode())

@@ -33,6 +33,11 @@ def folder(cube_url: str) -> str:
     return f"{cube_url.rstrip('/')}.lease"
 
 
+_held: set[str] = set()
+"""Tokens of the leases that this process holds. Others of its own in the store are left over from
+a release that the store did not take."""
+
+
 class Lease:
     """A held lease; `check` before every write that matters."""
 
@@ -87,9 +92,11 @@ def hold(cube_url: str) -> Iterator[Lease]:
         WriterConflict: another writer is at work.
     """
     lease = _acquire(cube_url)
+    _held.add(lease.token)
     try:
         yield lease
     finally:
+        _held.discard(lease.token)
         lease.release()
 
 
@@ -149,6 +156,8 @@ def _is_over(holder: dict[str, Any]) -> bool:
         return True
     if holder.get("host") != _host():
         return False
+    if holder.get("pid") == os.getpid() and holder.get("token") not in _held:
+        return True
     return _started(int(holder["pid"])) != holder.get("process_started")
 
 
