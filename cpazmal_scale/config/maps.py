@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from cpazmal_scale.config.section import Section
+
+Method = Literal[
+    "sum",
+    "soft",
+    "vote",
+    "neighbors",
+    "euclid-sum",
+    "euclid-soft",
+    "euclid-vote",
+    "euclid-neighbors",
+    "forest",
+]
+"""Methods that `assess` can compare."""
 
 
 class Classify(Section):
@@ -71,30 +84,7 @@ class Assess(Section):
     """Last date trained on in a temporal split; later ones are tested; none: the first year's."""
     test_beam: str | None = None
     """Beam that is tested in a geometry split; its samples must have been drawn."""
-    methods: tuple[
-        Literal[
-            "sum",
-            "soft",
-            "vote",
-            "neighbors",
-            "euclid-sum",
-            "euclid-soft",
-            "euclid-vote",
-            "euclid-neighbors",
-            "forest",
-        ],
-        ...,
-    ] = (
-        "sum",
-        "soft",
-        "vote",
-        "neighbors",
-        "euclid-sum",
-        "euclid-soft",
-        "euclid-vote",
-        "euclid-neighbors",
-        "forest",
-    )
+    methods: tuple[Method, ...] = get_args(Method)
     """Methods to compare: DTW barycenters by decision, DTW nearest neighbours, the same four
     without warping, and a random forest."""
     neighbors: int = Field(25, ge=1)
