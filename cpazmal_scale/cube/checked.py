@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube import layout
-from cpazmal_scale.cube.record import Record, start_of
+from cpazmal_scale.cube.format import layout
+from cpazmal_scale.cube.format.record import Record, start_of
 from cpazmal_scale.errors import CubeDamaged, StoreMissing
 
 if TYPE_CHECKING:

@@ -1,0 +1,144 @@
+"""Regions of a cube for chosen dates, chunk objects decoded straight to where they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.cube.checked import CheckedChunks
+from cpazmal_scale.cube.format import layout
+from cpazmal_scale.cube.format.record import read_record
+from cpazmal_scale.errors import ModelMismatch, StoreMissing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+REMOTE_READERS = 16
+"""Requests in flight to an object store."""
+
+_Key = TypeVar("_Key")
+
+
+class _Piece(NamedTuple):
+    """The part of one chunk object that lies in a region."""
+
+    layer: int
+    date: int
+    row: int
+    column: int
+    source: tuple[slice, slice]
+    target: tuple[slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class ChunkReader:
+    """The layers of a cube at some dates, in order of time whatever the order of ingest.
+
+    `layers` ends with the mask; `positions` (T) are the dates' places in the store.
+    """
+
+    chunks: CheckedChunks
+    layers: tuple[str, ...]
+    positions: tuple[int, ...]
+
+    @classmethod
+    def open(cls, url: str, polarisations: tuple[str, ...], dates: tuple[str, ...]) -> ChunkReader:
+        """Open the cube at its last committed state.
+
+        Raises:
+            StoreMissing: there is no cube.
+            ModelMismatch: it lacks one of the dates.
+            CubeDamaged: a list of chunks is lost or altered.
+        """
+        record = read_record(url)
+        if record is None:
+            raise StoreMissing("no cube is here", where=url, remedy="run `cpazmal ingest` first")
+        known = {int(t): i for i, t in enumerate(record.dates["time"])}
+        wanted = np.array(dates, "datetime64[s]").astype(np.int64).tolist()
+        lacking = [date for date, t in zip(dates, wanted, strict=True) if t not in known]
+        if lacking:
+            raise ModelMismatch(
+                f"the cube no longer holds {lacking[0]}", where=url, remedy="plan the map again"
+            )
+        layers, positions = (*polarisations, "mask"), tuple(known[t] for t in wanted)
+        chunks = CheckedChunks(record)
+        chunks.load((layer, index) for layer in layers for index in positions)
+        return cls(chunks, layers, positions)
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        height, width = self.chunks.record.grid.shape
+        return int(height), int(width)
+
+    @property
+    def chunk(self) -> int:
+        """Edge of a chunk in pixels."""
+        return self.chunks.record.chunk
+
+    def buffers(self, rows: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Arrays for power (P, T, rows, width) and mask (T, rows, width)."""
+        dates = len(self.positions)
+        return (
+            np.empty((len(self.layers) - 1, dates, rows, width), np.float32),
+            np.empty((dates, rows, width), np.uint8),
+        )
+
+    def read(self, power: NDArray[np.float32], mask: NDArray[np.uint8], y0: int, x0: int) -> None:
+        """Fill power (P, T, h, w) and mask (T, h, w) with the region that begins at (y0, x0).
+
+        Raises:
+            CubeDamaged: a chunk is lost or altered.
+        """
+        height, width = mask.shape[1:]
+        inside = (y0 >= 0, y0 + height <= self.shape[0], x0 >= 0, x0 + width <= self.shape[1])
+        if not all(inside):
+            power[...] = np.nan
+            mask[...] = layout.layer_fill("mask")
+
+        def fetch(piece: _Piece) -> None:
+            here = mask if piece.layer == len(self.layers) - 1 else power[piece.layer]
+            here[piece.date, *piece.target] = self._part(piece)
+
+        pieces = self._pieces(y0, x0, height, width)
+        if storage.is_remote(self.chunks.record.url):
+            _share(fetch, pieces)
+        else:
+            for piece in pieces:
+                fetch(piece)
+
+    def _pieces(self, y0: int, x0: int, height: int, width: int) -> Iterator[_Piece]:
+        rows = list(_overlaps(y0, height, self.shape[0], self.chunk))
+        columns = list(_overlaps(x0, width, self.shape[1], self.chunk))
+        for layer in range(len(self.layers)):
+            for date in range(len(self.positions)):
+                for row, from_y, to_y in rows:
+                    for column, from_x, to_x in columns:
+                        yield _Piece(layer, date, row, column, (from_y, from_x), (to_y, to_x))
+
+    def _part(self, piece: _Piece) -> NDArray[np.generic] | float:
+        layer, index = self.layers[piece.layer], self.positions[piece.date]
+        values = self.chunks.values(layer, index, piece.row, piece.column)
+        return layout.layer_fill(layer) if values is None else values[piece.source]
+
+
+def _share(function: Callable[[_Key], None], keys: Iterable[_Key]) -> None:
+    """Call a function for every key from several threads; the first failure is raised."""
+    with ThreadPoolExecutor(REMOTE_READERS) as pool:
+        for _ in pool.map(function, keys):
+            pass
+
+
+def _overlaps(start: int, length: int, size: int, chunk: int) -> Iterator[tuple[int, slice, slice]]:
+    """Chunks that a range of pixels touches: number, part of the chunk, place in the range."""
+    low, high = max(start, 0), min(start + length, size)
+    for number in range(low // chunk, -(-high // chunk)):
+        first, last = max(low, number * chunk), min(high, (number + 1) * chunk)
+        begin = number * chunk
+        yield number, slice(first - begin, last - begin), slice(first - start, last - start)
