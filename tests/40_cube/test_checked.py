@@ -14,7 +14,7 @@ import xarray as xr
 from support.small_campaign import make_cube
 
 from cpazmal_scale import catalog, storage
-from cpazmal_scale.cube.checked import CheckedChunks
+from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.format.record import read_record
 from cpazmal_scale.cube.read.chunks import ChunkReader

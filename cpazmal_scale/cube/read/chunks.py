@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.checked import CheckedChunks
+from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.format.record import read_record
 from cpazmal_scale.errors import ModelMismatch, StoreMissing

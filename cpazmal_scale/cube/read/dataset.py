@@ -11,7 +11,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.format.record import read_record, state
-from cpazmal_scale.cube.zarr_store import CubeStore
+from cpazmal_scale.cube.read.zarr_store import CubeStore
 from cpazmal_scale.errors import CpazmalError, CubeDamaged, StoreMissing
 
 if TYPE_CHECKING:
