@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.cube.format import layout, manifest
 from cpazmal_scale.cube.format.record import ROOT, Record, read_record, start_of
+from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.cube.write.append import is_published, member_documents
 from cpazmal_scale.errors import CubeDamaged, StoreError, StoreMissing
 

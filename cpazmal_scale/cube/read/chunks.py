@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.format.record import read_record
+from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.errors import ModelMismatch, StoreMissing
 
 if TYPE_CHECKING:

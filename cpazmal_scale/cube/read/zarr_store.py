@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from zarr.storage import WrapperStore
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.format.record import ROOT, Record
+from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.errors import CubeDamaged
 
 if TYPE_CHECKING:
