@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cpazmal_scale import disk
 from cpazmal_scale.errors import StoreError, StoreMissing
+from cpazmal_scale.storage import disk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,8 +19,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from cpazmal_scale import disk, storage
+from cpazmal_scale import storage
 from cpazmal_scale.errors import StoreError, StoreMissing, WriterConflict
+from cpazmal_scale.storage import disk
 
 PATIENCE = 10.0
 """Seconds to wait for another process that replaces an object, which takes it milliseconds."""
