@@ -92,7 +92,7 @@ def test_map_equals_the_naive_route(data, statistics, finished, tmp_path: Path) 
 def test_same_bits_however_it_is_computed(case: str, data, finished, tmp_path: Path) -> None:
     """Block size, workers and order of ingest leave no trace in any object of the map.
 
-    Dask's processes are held to the same in `test_80_map_faults.py`.
+    Dask's processes are held to the same in `tests/80_faults/test_map.py`.
     """
     settings = {
         "large": {"classify": {"block": 64}},
