@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
+    from cpazmal_scale.dtw import NearestBarycenter
     from cpazmal_scale.model.learning import Workers
-    from cpazmal_scale.samples.series import WindowSeries
+    from cpazmal_scale.samples import WindowSeries
 
 _ARRAYS = {
     "barycenters_": ("barycenters", ("class", "centroid", "feature", "time")),
@@ -64,7 +64,7 @@ class Model:
         Raises:
             ModelMismatch: there are no dates.
         """
-        from cpazmal_scale.dtw.band import season_days
+        from cpazmal_scale.dtw import season_days
 
         if len(dates) == 0:
             raise ModelMismatch(
@@ -100,7 +100,7 @@ def train(
     """
     import numpy as np
 
-    from cpazmal_scale.dtw.band import season_days
+    from cpazmal_scale.dtw import season_days
     from cpazmal_scale.model import learning
 
     if len(set(labels)) < 2:
@@ -133,7 +133,7 @@ def train(
 
 def new_classifier(config: RunConfig, days: NDArray[np.float64]) -> NearestBarycenter:
     """The unfitted classifier a configuration describes, for series on `days` (T,)."""
-    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
+    from cpazmal_scale.dtw import NearestBarycenter
 
     return NearestBarycenter(
         decision=config.classify.decision,
@@ -206,7 +206,7 @@ def open_model(url: str) -> Model:
     import numpy as np
     import xarray as xr
 
-    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
+    from cpazmal_scale.dtw import NearestBarycenter
 
     if not storage.exists(storage.join(url, "zarr.json")):
         raise StoreMissing("no model here", where=url, remedy="run `cpazmal train`")

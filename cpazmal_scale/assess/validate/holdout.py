@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.samples.series import WindowSeries
+from cpazmal_scale.samples import WindowSeries
 
 if TYPE_CHECKING:
     from datetime import date

@@ -18,7 +18,6 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.cube.care.verify import (
     Damage,
-    Progress,
     acquired,
     chunk_url,
     examine,
@@ -40,7 +39,8 @@ from cpazmal_scale.cube.write.append import member_documents, publish, write_axe
 from cpazmal_scale.cube.write.chunks import Target, write_layers
 from cpazmal_scale.cube.write.lease import Lease, hold
 from cpazmal_scale.errors import CpazmalError, CubeDamaged, SceneError, StoreMissing
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.progress import Progress
+from cpazmal_scale.scenes import Scene
 from cpazmal_scale.vocabulary import ordered
 
 Finder = Callable[[Record, int], Iterable[Scene]]
@@ -60,7 +60,7 @@ class Repair:
         return f"{self.where}: {self.what}; {self.done}"
 
 
-def repair(
+def repair_cube(
     url: str, find: Finder, *, resample: bool = False, progress: Progress | None = None
 ) -> list[Repair]:
     """Repair a cube in place, as its only writer.
@@ -82,7 +82,7 @@ def repair(
         record = read_record(url) if all(one.restored for one in done) else None
         if record is not None:
             chunks = _Chunks(record, find, lease, resample)
-            done += chunks.repair(examine(record, progress=progress))
+            done += chunks.restore(examine(record, progress=progress))
         return done
 
 
@@ -138,7 +138,7 @@ class _Chunks:
         self.losses = {*record.losses}
         self.sources = manifest.sources_of(record)
 
-    def repair(self, damages: list[Damage]) -> list[Repair]:
+    def restore(self, damages: list[Damage]) -> list[Repair]:
         """Repair each; the root document is replaced when chunks were given up or came back."""
         done, layers = [], defaultdict(list)
         for damage in damages:

@@ -90,7 +90,7 @@ class PixelClassifier:
             seconds: grows by the time of each stage.
         """
         from cpazmal_scale.dtw import block_distances, decide
-        from cpazmal_scale.features.blocks import block_series
+        from cpazmal_scale.features import block_series
         from cpazmal_scale.kernels.standardise import standardise
 
         clock = _Clock(seconds)

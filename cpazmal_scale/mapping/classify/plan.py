@@ -74,7 +74,9 @@ class MapPlan:
         return START_SECONDS + work / max(1, min(self.workers, len(self.blocks)))
 
 
-def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None = None) -> MapPlan:
+def plan_map(
+    config: RunConfig, model_url: str, cube_url: str, *, block: int | None = None
+) -> MapPlan:
     """Cut the map into blocks and forecast what it takes; nothing is written.
 
     Args:
@@ -90,7 +92,7 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
         SampleError: the outlines cannot be used, or cover no pixel.
         StoreMissing: there is no such model or cube.
     """
-    from cpazmal_scale.cube.read.dataset import open_cube
+    from cpazmal_scale.cube import open_cube
     from cpazmal_scale.grid.outlines import MapGrid
     from cpazmal_scale.model import open_model
 

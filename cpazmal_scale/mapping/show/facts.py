@@ -57,7 +57,7 @@ def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> d
 
 def times(recipe: Recipe, model: Model) -> dict[str, Any]:
     """Dates of the map, and days since 1 January of the first year of both kinds of series."""
-    from cpazmal_scale.dtw.band import season_days
+    from cpazmal_scale.dtw import season_days
 
     return {
         "dates": list(recipe.dates),
