@@ -5,7 +5,7 @@ from .care.verify import verify_cube
 from .format.record import Record, read_record, start_of
 from .read.chunks import ChunkReader
 from .read.dataset import open_cube, within
-from .read.windows import region, require_data, window_pixels
+from .read.windows import gather, region, require_data, window_pixels
 from .write.append import append
 from .write.plan import CubePlan, cube_url, fill_cube, ingest_scenes, plan_cube, plan_ingest
 from .write.report import CubeReport, IngestReport
@@ -20,6 +20,7 @@ __all__ = [
     "append",
     "cube_url",
     "fill_cube",
+    "gather",
     "ingest_scenes",
     "open_cube",
     "plan_cube",
