@@ -11,7 +11,7 @@ from typing import Any
 
 _PLACES = {
     "band_limits": "band",
-    "season_days": "band",
+    "season_days": "seasons",
     "time_weights": "band",
     "distance": "pairs",
     "distances": "pairs",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.model.season import on_dates
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -63,14 +65,15 @@ class PixelClassifier:
     @classmethod
     def of(cls, model: Model, recipe: Recipe) -> PixelClassifier:
         """For the dates and the decision of a recipe."""
-        fitted = model.classifier
-        classes, centroids, features, dates = fitted.barycenters_.shape
+        dates = np.array(recipe.dates, "datetime64[s]")
+        fitted, limits, *_ = on_dates(model, dates, recipe.season_start)
+        classes, centroids, features, columns = fitted.barycenters_.shape
         ordered = np.ascontiguousarray(fitted.barycenters_.transpose(2, 0, 1, 3), np.float32)
         return cls(
             features=model.features,
-            references=ordered.reshape(features, classes * centroids, dates),
+            references=ordered.reshape(features, classes * centroids, columns),
             centroids=centroids,
-            limits=model.limits(np.array(recipe.dates, "datetime64[s]")),
+            limits=limits,
             mean=np.asarray(fitted.mean_, np.float64),
             scale=np.asarray(fitted.scale_, np.float64),
             tau=np.asarray(fitted.tau_, np.float64),

@@ -12,6 +12,7 @@ from cpazmal_scale.errors import ModelMismatch, PlanRefused
 from cpazmal_scale.execute import block_memory, workers_of
 from cpazmal_scale.features import names
 from cpazmal_scale.mapping.recipe import Recipe
+from cpazmal_scale.model.season import on_dates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +111,8 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
 
     Raises:
         PlanRefused: a block does not fit the memory of a worker.
-        ModelMismatch: the cube lacks the model's polarisations, or dates in this period.
+        ModelMismatch: the cube lacks the model's polarisations, or dates in this period, or has
+            them at another time of the year than the model.
         SampleError: the outlines cannot be used, or cover no pixel.
         StoreMissing: there is no such model or cube.
     """
@@ -125,7 +127,8 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
     chunk = min(cube_chunk, LARGEST_MAP_CHUNK)
     outlines = _outlines(config, MapGrid.of(cube["spatial_ref"].attrs, shape, chunk))
     recipe = _recipe(config, model, cube, cube_url, None if outlines is None else outlines.digest)
-    limits = model.limits(cube["time"].values.astype("datetime64[s]"))
+    dates = cube["time"].values.astype("datetime64[s]")
+    limits = on_dates(model, dates, recipe.season_start).limits
     workers = workers_of(config.cluster)
     limit = block_memory(config.cluster)
     sizes = _Sizes(shape, recipe, cube_chunk, model.features.window // 2)
@@ -200,6 +203,7 @@ def _recipe(
         classes=model.classes,
         decision=config.classify.decision,
         reject=config.classify.reject,
+        season_start=config.dtw.season_start or model.season_start,
         outlines=outlines,
         features=model.features,
     )

@@ -27,6 +27,7 @@ from cpazmal_scale.mapping.recipe import Recipe
 from cpazmal_scale.mapping.sampled import Sampled, grid_points, sample
 from cpazmal_scale.mapping.store import open_map
 from cpazmal_scale.mapping.thumbnail import thumbnail
+from cpazmal_scale.model.season import on_dates
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -98,7 +99,7 @@ def write_viewer(
         "blank": BLANK,
     }
     blobs = {f"layer-{name}": layer.values for name, layer in layers.items()}
-    series, facts["series"] = _packed(sampled, model)
+    series, facts["series"] = _packed(sampled, model, recipe)
     storage.write_bytes(html_url, _page(facts, {**blobs, **series}).encode())
     return html_url
 
@@ -144,10 +145,12 @@ class _Table(NamedTuple):
     offset: list[float]
 
 
-def _packed(sampled: Sampled, model: Model) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def _packed(
+    sampled: Sampled, model: Model, recipe: Recipe
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Arrays of the sampled pixels, little-endian, and how to read them."""
     table = _whole_numbers(sampled.series)
-    fitted = model.classifier
+    fitted = on_dates(model, np.array(recipe.dates, "datetime64[s]"), recipe.season_start)[0]
     centres = fitted.barycenters_ * fitted.scale_[:, None] + fitted.mean_[:, None]
     finite = np.where(np.isfinite(sampled.distances), np.minimum(sampled.distances, 65), 65.535)
     arrays = {

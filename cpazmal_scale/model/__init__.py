@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import Features, RunConfig, identity
-from cpazmal_scale.errors import ModelMismatch, SampleError, StoreError, StoreMissing
+from cpazmal_scale.errors import SampleError, StoreError, StoreMissing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,8 @@ class Model:
     """Barycenters and what they were made from.
 
     `id` names the settings and samples it was trained with; `dates` (T,) datetime64[s] are those of
-    the training series; `provenance` holds plain JSON values.
+    the training series; `provenance` holds plain JSON values; `season_start` is the first day of
+    the training series' season, `MM-DD`.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Model:
     polarisations: tuple[str, ...]
     dates: NDArray[np.datetime64]
     provenance: Mapping[str, Any]
+    season_start: str = "01-01"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -59,19 +61,14 @@ class Model:
         return features.names(self.polarisations, self.features.xpol, self.features.statistics)
 
     def limits(self, dates: NDArray[np.datetime64]) -> NDArray[np.int32]:
-        """Column limits (T, 2) of the band for a cube's dates (T,), aligned by day of year.
+        """Column limits (T, 2) of the band for a cube's dates (T,), season to season.
 
         Raises:
-            ModelMismatch: there are no dates.
+            ModelMismatch: as `on_dates`.
         """
-        from cpazmal_scale.dtw.band import season_days
+        from cpazmal_scale.model.season import on_dates
 
-        if len(dates) == 0:
-            raise ModelMismatch(
-                "the cube has no date in this period",
-                remedy="change `start` and `end`, or ingest more scenes",
-            )
-        return self.classifier.limits(season_days(dates))
+        return on_dates(self, dates).limits
 
 
 def train(
@@ -100,7 +97,7 @@ def train(
     """
     import numpy as np
 
-    from cpazmal_scale.dtw.band import season_days
+    from cpazmal_scale.dtw.seasons import NEW_YEAR, season_days
     from cpazmal_scale.model import learning
 
     if len(set(labels)) < 2:
@@ -108,7 +105,8 @@ def train(
             f"one class cannot be told from none: {', '.join(sorted(set(labels))) or 'no windows'}",
             remedy="label at least two classes",
         )
-    classifier = new_classifier(config, season_days(series.dates))
+    start = config.dtw.season_start or NEW_YEAR
+    classifier = new_classifier(config, season_days(series.dates, start))
     try:
         learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)
     except ValueError as error:
@@ -128,6 +126,7 @@ def train(
         polarisations,
         series.dates,
         facts,
+        start,
     )
 
 
@@ -180,6 +179,7 @@ def as_dataset(model: Model) -> xr.Dataset:
         "features": model.features.model_dump_json(),
         "polarisations": list(model.polarisations),
         "provenance": json.dumps(dict(model.provenance), sort_keys=True),
+        "season_start": model.season_start,
         "temperature": float(model.classifier.temperature_),
     }
     coords = {
@@ -207,6 +207,7 @@ def open_model(url: str) -> Model:
     import xarray as xr
 
     from cpazmal_scale.dtw.classifiers import NearestBarycenter
+    from cpazmal_scale.dtw.seasons import NEW_YEAR, check_start
 
     if not storage.exists(storage.join(url, "zarr.json")):
         raise StoreMissing("no model here", where=url, remedy="run `cpazmal train`")
@@ -226,6 +227,7 @@ def open_model(url: str) -> Model:
             tuple(data.attrs["polarisations"]),
             np.asarray(data["time"].values, "datetime64[s]"),
             json.loads(data.attrs["provenance"]),
+            check_start(data.attrs.get("season_start", NEW_YEAR)),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise StoreError(

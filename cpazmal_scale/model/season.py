@@ -1,0 +1,67 @@
+"""A model brought to the dates of a cube: its season, wherever the cube's period begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cpazmal_scale.dtw.band import band_limits
+from cpazmal_scale.dtw.seasons import match_dates
+from cpazmal_scale.errors import ModelMismatch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.dtw.classifiers import NearestBarycenter
+    from cpazmal_scale.model import Model
+
+
+class OnDates(NamedTuple):
+    """A classifier made ready for the dates of a cube."""
+
+    classifier: NearestBarycenter
+    """Its barycenters (C, M, K, T') on those dates that the cube's season has."""
+    limits: NDArray[np.int32]
+    """(T, 2) columns that each date of the cube may be matched with."""
+    days: NDArray[np.float64]
+    """(T,) days of the cube's dates since the season began."""
+    barycenter_days: NDArray[np.float64]
+    """(T',) days of the barycenters' dates, on the same count."""
+
+
+def on_dates(model: Model, dates: NDArray[np.datetime64], start: str | None = None) -> OnDates:
+    """The classifier for a cube's dates, season to season.
+
+    Args:
+        model: the trained model.
+        dates: (T,) datetime64 of the cube, increasing.
+        start: first day of the cube's season, `MM-DD`; none: that of the model.
+
+    Raises:
+        ModelMismatch: no dates, or too many of one side at a time of the year the other side lacks.
+    """
+    if len(dates) == 0:
+        raise ModelMismatch(
+            "the cube has no date in this period",
+            remedy="change `start` and `end`, or ingest more scenes",
+        )
+    fitted, starts = model.classifier, (start or model.season_start, model.season_start)
+    matched = match_dates(dates, model.dates, band_days=fitted.near_days, starts=starts)
+    if (fault := matched.fault()) is not None:
+        raise ModelMismatch(
+            f"{fault} (trained on {_period(model.dates)}, to be mapped {_period(dates)})",
+            remedy="map the months that the model was trained on, or train on these",
+        )
+    ready = fitted.on(matched)
+    days = matched.row_days
+    pair = None if ready.band_days is None else (days, matched.column_days)
+    limits = band_limits(
+        len(days), len(matched.columns), radius=ready.radius, days=pair, band_days=ready.band_days
+    )
+    return OnDates(ready, limits, days, matched.column_days)
+
+
+def _period(dates: NDArray[np.datetime64]) -> str:
+    days = np.sort(dates).astype("datetime64[D]")
+    return f"{days[0]} to {days[-1]}"
