@@ -13,7 +13,7 @@ from cpazmal_scale.errors import ModelMismatch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cpazmal_scale.dtw.classifiers import NearestBarycenter
+    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
     from cpazmal_scale.model import Model
 
 
