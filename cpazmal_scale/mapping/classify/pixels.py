@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+<<<<<<< HEAD
 from cpazmal_scale.model.season import on_dates
+=======
+from cpazmal_scale.vocabulary import MOST_DATES, NO_DATA, NOTHING, REJECTED
+>>>>>>> main
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,14 +21,6 @@ if TYPE_CHECKING:
     from cpazmal_scale.config import Features
     from cpazmal_scale.mapping.classify.recipe import Recipe
     from cpazmal_scale.model import Model
-
-NO_DATA, REJECTED = 255, 254
-"""Class values of pixels without a decision, and of those too far from every class."""
-SCALE = np.float32(1e-4)
-"""Probabilities, entropy and margin are stored as multiples of this."""
-NOTHING = 65535
-"""Stored where there is no probability."""
-MOST_DATES = 254
 
 Products = dict[str, "NDArray[Any]"]
 
