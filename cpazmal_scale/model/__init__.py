@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
     from cpazmal_scale.model.learning import Workers
+    from cpazmal_scale.model.season import OnDates
     from cpazmal_scale.samples.series import WindowSeries
 
 _ARRAYS = {
@@ -60,15 +61,21 @@ class Model:
 
         return features.names(self.polarisations, self.features.xpol, self.features.statistics)
 
-    def limits(self, dates: NDArray[np.datetime64]) -> NDArray[np.int32]:
-        """Column limits (T, 2) of the band for a cube's dates (T,), season to season.
+    def on_dates(self, dates: NDArray[np.datetime64], season_start: str | None = None) -> OnDates:
+        """The classifier for a cube's dates (T,), season to season.
+
+        Args:
+            dates: datetime64 of the cube, increasing.
+            season_start: first day of the cube's season, `MM-DD`; none: the model's own.
 
         Raises:
-            ModelMismatch: as `on_dates`.
+            ModelMismatch: no dates, or too many of them at a time of the year that the training
+                lacks, or the other way round.
         """
         from cpazmal_scale.model.season import on_dates
 
-        return on_dates(self, dates).limits
+        starts = (season_start or self.season_start, self.season_start)
+        return on_dates(self.classifier, self.dates, dates, starts)
 
 
 def train(

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
-    from cpazmal_scale.model import Model
 
 
 class OnDates(NamedTuple):
@@ -30,13 +29,19 @@ class OnDates(NamedTuple):
     """(T',) days of the barycenters' dates, on the same count."""
 
 
-def on_dates(model: Model, dates: NDArray[np.datetime64], start: str | None = None) -> OnDates:
-    """The classifier for a cube's dates, season to season.
+def on_dates(
+    fitted: NearestBarycenter,
+    trained: NDArray[np.datetime64],
+    dates: NDArray[np.datetime64],
+    starts: tuple[str, str],
+) -> OnDates:
+    """A classifier for a cube's dates, season to season.
 
     Args:
-        model: the trained model.
+        fitted: the classifier.
+        trained: (T',) datetime64 of its training series.
         dates: (T,) datetime64 of the cube, increasing.
-        start: first day of the cube's season, `MM-DD`; none: that of the model.
+        starts: first day of the season of the cube and of the training series, `MM-DD`.
 
     Raises:
         ModelMismatch: no dates, or too many of one side at a time of the year the other side lacks.
@@ -46,11 +51,10 @@ def on_dates(model: Model, dates: NDArray[np.datetime64], start: str | None = No
             "the cube has no date in this period",
             remedy="change `start` and `end`, or ingest more scenes",
         )
-    fitted, starts = model.classifier, (start or model.season_start, model.season_start)
-    matched = match_dates(dates, model.dates, band_days=fitted.near_days, starts=starts)
+    matched = match_dates(dates, trained, band_days=fitted.near_days, starts=starts)
     if (fault := matched.fault()) is not None:
         raise ModelMismatch(
-            f"{fault} (trained on {_period(model.dates)}, to be mapped {_period(dates)})",
+            f"{fault} (trained on {_period(trained)}, to be mapped {_period(dates)})",
             remedy="map the months that the model was trained on, or train on these",
         )
     ready = fitted.on(matched)

@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-<<<<<<< HEAD
-from cpazmal_scale.model.season import on_dates
-=======
 from cpazmal_scale.vocabulary import MOST_DATES, NO_DATA, NOTHING, REJECTED
->>>>>>> main
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +58,7 @@ class PixelClassifier:
     def of(cls, model: Model, recipe: Recipe) -> PixelClassifier:
         """For the dates and the decision of a recipe."""
         dates = np.array(recipe.dates, "datetime64[s]")
-        fitted, limits, *_ = on_dates(model, dates, recipe.season_start)
+        fitted, limits, *_ = model.on_dates(dates, recipe.season_start)
         classes, centroids, features, columns = fitted.barycenters_.shape
         ordered = np.ascontiguousarray(fitted.barycenters_.transpose(2, 0, 1, 3), np.float32)
         return cls(

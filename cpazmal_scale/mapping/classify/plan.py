@@ -13,7 +13,6 @@ from cpazmal_scale.execute import block_memory, workers_of
 from cpazmal_scale.features import names
 from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.model.season import on_dates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +103,7 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
     outlines = _outlines(config, MapGrid.of(cube["spatial_ref"].attrs, shape, chunk))
     recipe = _recipe(config, model, cube, cube_url, None if outlines is None else outlines.digest)
     dates = cube["time"].values.astype("datetime64[s]")
-    limits = on_dates(model, dates, recipe.season_start).limits
+    limits = model.on_dates(dates, recipe.season_start).limits
     workers = workers_of(config.cluster)
     limit = block_memory(config.cluster)
     sizes = _Sizes(shape, recipe, cube_chunk, model.features.window // 2)

@@ -58,10 +58,9 @@ def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> d
 def times(recipe: Recipe, model: Model) -> dict[str, Any]:
     """Dates of the map, and days since 1 January of the first year of both kinds of series."""
     from cpazmal_scale.dtw.seasons import season_days
-    from cpazmal_scale.model.season import on_dates
 
     dates = np.array(recipe.dates, "datetime64[s]")
-    ready, days = on_dates(model, dates, recipe.season_start), season_days(dates)
+    ready, days = model.on_dates(dates, recipe.season_start), season_days(dates)
     return {
         "dates": list(recipe.dates),
         "days": days.round(3).tolist(),

@@ -27,7 +27,6 @@ from cpazmal_scale.mapping.show.overview import (
 )
 from cpazmal_scale.mapping.show.sampled import Sampled, grid_points, sample
 from cpazmal_scale.mapping.show.thumbnail import thumbnail
-from cpazmal_scale.model.season import on_dates
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -150,7 +149,7 @@ def _packed(
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Arrays of the sampled pixels, little-endian, and how to read them."""
     table = _whole_numbers(sampled.series)
-    fitted = on_dates(model, np.array(recipe.dates, "datetime64[s]"), recipe.season_start)[0]
+    fitted = model.on_dates(np.array(recipe.dates, "datetime64[s]"), recipe.season_start)[0]
     centres = fitted.barycenters_ * fitted.scale_[:, None] + fitted.mean_[:, None]
     finite = np.where(np.isfinite(sampled.distances), np.minimum(sampled.distances, 65), 65.535)
     arrays = {
