@@ -1,13 +1,14 @@
 """Series to distances, barycenters and classifiers."""
 
 from .averaging import Barycenter, Barycenters, barycenter, barycenters
-from .band import band_limits, season_days, time_weights
+from .band import band_limits, time_weights
 from .block import block_distances
 from .decision import NO_CLASS, Decision, decide
 from .nearest_barycenter import NearestBarycenter
 from .neighbors import KNeighborsDTW
 from .pairwise import Alignment, distance, distances, path
 from .plots import alignment_figure, barycenter_figure
+from .seasons import NEW_YEAR, check_start, days_of_season, match_dates, season_days
 from .training_set import Key, Lesson
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "KNeighborsDTW",
     "Key",
     "Lesson",
+    "NEW_YEAR",
     "NO_CLASS",
     "NearestBarycenter",
     "alignment_figure",
@@ -26,9 +28,12 @@ __all__ = [
     "barycenter_figure",
     "barycenters",
     "block_distances",
+    "check_start",
+    "days_of_season",
     "decide",
     "distance",
     "distances",
+    "match_dates",
     "path",
     "season_days",
     "time_weights",

@@ -163,10 +163,11 @@ def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> 
 def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | None]:
     """Windows to train on, and other ones to test on where the split asks for them."""
     from cpazmal_scale.assess import by_date, on_calendar
+    from cpazmal_scale.dtw import NEW_YEAR
 
-    split = config.assess.split
+    split, season = config.assess.split, config.dtw.season_start or NEW_YEAR
     if split == "temporal":
-        before, after = by_date(known.series, config.assess.train_until)
+        before, after = by_date(known.series, config.assess.train_until, season)
         other = known._replace(series=after)
     elif split == "geometry":
         elsewhere = config.with_values({"beam": config.assess.test_beam, "assess": _SAME_BEAM})
@@ -174,7 +175,7 @@ def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | Non
         before, other = known.series, _labelled(*training_data(elsewhere))
     else:
         return known, None
-    one, two = on_calendar(before, other.series, config.dtw.min_dates)
+    one, two = on_calendar(before, other.series, config.dtw.min_dates, season)
     return known._replace(series=one), other._replace(series=two)
 
 

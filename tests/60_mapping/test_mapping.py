@@ -69,7 +69,7 @@ def test_map_equals_the_naive_route(data, statistics, finished, tmp_path: Path) 
         **model.features.kernel,
     )
     flat = series.reshape(len(model.names), DATES, -1)
-    decided = model.classifier.decide_block(flat, model.limits(model.dates))
+    decided = model.classifier.decide_block(flat, model.on_dates(model.dates).limits)
     made = open_map(finished.url)
     expected = np.where(decided.index < 254, decided.index + 1, decided.index).reshape(SHAPE)
     np.testing.assert_array_equal(made["class"], expected)
@@ -230,7 +230,7 @@ def test_blocks_tile_the_grid(shape: tuple[int, int], edge: int) -> None:
 def test_plan_counts_what_it_says(data, tmp_path: Path) -> None:
     made = plan_map(workspace(tmp_path, dtw={"radius": 1}, classify={"block": 40}), *data)
     model = open_model(data[0])
-    limits = model.limits(model.dates)
+    limits = model.on_dates(model.dates).limits
     cells = sum(int(last - first) for first, last in limits)
     assert made.cells == math.prod(SHAPE) * 9 * len(CLASSES) * cells
     assert made.block == 64

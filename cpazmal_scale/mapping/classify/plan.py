@@ -88,7 +88,8 @@ def plan_map(
 
     Raises:
         PlanRefused: a block does not fit the memory of a worker.
-        ModelMismatch: the cube lacks the model's polarisations, or dates in this period.
+        ModelMismatch: the cube lacks the model's polarisations, or dates in this period, or has
+            them at another time of the year than the model.
         SampleError: the outlines cannot be used, or cover no pixel.
         StoreMissing: there is no such model or cube.
     """
@@ -103,7 +104,8 @@ def plan_map(
     chunk = min(cube_chunk, LARGEST_MAP_CHUNK)
     outlines = _outlines(config, MapGrid.of(cube["spatial_ref"].attrs, shape, chunk))
     recipe = _recipe(config, model, cube, cube_url, None if outlines is None else outlines.digest)
-    limits = model.limits(cube["time"].values.astype("datetime64[s]"))
+    dates = cube["time"].values.astype("datetime64[s]")
+    limits = model.on_dates(dates, recipe.season_start).limits
     workers = workers_of(config.cluster)
     limit = block_memory(config.cluster)
     sizes = _Sizes(shape, recipe, cube_chunk, model.features.window // 2)
@@ -169,6 +171,7 @@ def _recipe(
         classes=model.classes,
         decision=config.classify.decision,
         reject=config.classify.reject,
+        season_start=config.dtw.season_start or model.season_start,
         outlines=outlines,
         features=model.features,
     )
