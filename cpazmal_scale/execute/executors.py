@@ -87,7 +87,6 @@ class ThreadExecutor:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-
     def _run_lanes(
         self, function: Callable[[Key], Value], lanes: Lanes[Key]
     ) -> Iterator[tuple[Key, Value | Exception]]:

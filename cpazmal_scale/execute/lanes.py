@@ -21,6 +21,7 @@ class Lanes(Generic[Key]):
         self, lanes: Iterable[Sequence[Key]], follows: Callable[[Key], Key] | None = None
     ) -> None:
         self._waiting = deque(deque(lane) for lane in lanes if lane)
+        self.keys = tuple(key for lane in self._waiting for key in lane)
         self._taken: dict[int, deque[Key]] = {}
         self._promised: set[int] = set()
         self._follows = follows or (lambda key: key)

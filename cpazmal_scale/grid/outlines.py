@@ -82,7 +82,7 @@ class Outlines:
         return next(self.zones(block), None) is not None
 
     def near(self, block: Block) -> bool:
-        """Whether a pixel of the chunks that any block of the grid touches is inside any polygon."""
+        """Whether a pixel of the chunks that any block touches is inside any polygon."""
         edge, (height, width) = self.grid.chunk, self.grid.shape
         rows = range(max(block.y0, 0) // edge, -(-min(block.y1, height) // edge))
         columns = range(max(block.x0, 0) // edge, -(-min(block.x1, width) // edge))

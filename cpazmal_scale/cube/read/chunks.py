@@ -99,9 +99,7 @@ class ChunkReader:
         """
         self.fetch(power, mask, y0, x0).wait()
 
-    def fetch(
-        self, power: NDArray[np.float32], mask: NDArray[np.uint8], y0: int, x0: int
-    ) -> Fetch:
+    def fetch(self, power: NDArray[np.float32], mask: NDArray[np.uint8], y0: int, x0: int) -> Fetch:
         """Begin to fill power and mask, see `read`, in other threads; whoever waits gets errors."""
         height, width = mask.shape[1:]
         inside = (y0 >= 0, y0 + height <= self.shape[0], x0 >= 0, x0 + width <= self.shape[1])
@@ -112,9 +110,7 @@ class ChunkReader:
         pieces = self._pieces(y0, x0, height, width)
         return Fetch([pool.submit(self._place, power, mask, piece) for piece in pieces])
 
-    def _place(
-        self, power: NDArray[np.float32], mask: NDArray[np.uint8], piece: _Piece
-    ) -> float:
+    def _place(self, power: NDArray[np.float32], mask: NDArray[np.uint8], piece: _Piece) -> float:
         """Decode one chunk to where it belongs; the seconds this took."""
         began = time.perf_counter()
         layer, index = self.layers[piece.layer], self.positions[piece.date]

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import __version__, storage
-from cpazmal_scale.cube.read.chunks import ChunkReader
+from cpazmal_scale.cube import ChunkReader
 from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.blocks import Block, Step
 from cpazmal_scale.mapping.classify import records
 from cpazmal_scale.mapping.classify.pixels import PixelClassifier, Products, empty_products
-from cpazmal_scale.mapping.classify.plan import TILE
+from cpazmal_scale.mapping.classify.sizes import TILE
 from cpazmal_scale.mapping.classify.store import read_recipe
 from cpazmal_scale.mapping.classify.walk import Walk, Window
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
@@ -74,14 +74,14 @@ def classify_block(
         return known
     job = _open(cube_url, model_url, map_url, outlines_url)
     seconds: Counter[str] = Counter()
-    seconds["open"] = time.perf_counter() - began
+    seconds["open"] = time.perf_counter() - began  # type: ignore[assignment]
     products = _compute(job, block, piece or job.reader.chunk, seconds)
     writing = time.perf_counter()
     ys, xs = slice(block.y0, block.y1), slice(block.x0, block.x1)
     for name, values in products.items():
         job.arrays[name][..., ys, xs] = values
-    seconds["write"] = time.perf_counter() - writing
-    seconds["all"] = time.perf_counter() - began
+    seconds["write"] = time.perf_counter() - writing  # type: ignore[assignment]
+    seconds["all"] = time.perf_counter() - began  # type: ignore[assignment]
     pixels, areas = tally(products["class"], job.row_areas[ys], job.classes)
     digest = {
         "block": list(block),
@@ -167,8 +167,8 @@ def _compute(job: _Job, block: Block, piece: int, seconds: Counter[str]) -> Prod
     try:
         while walk.y < block.y1:
             window = walk.next(sheets[-1].block.y1)
-            seconds["read"] += window.read
-            seconds["wait"] += window.waited
+            seconds["read"] += window.read  # type: ignore[assignment]
+            seconds["wait"] += window.waited  # type: ignore[assignment]
             for one in sheets:
                 _classify_window(job, window, one, seconds)
     except BaseException:
@@ -181,9 +181,7 @@ def _compute(job: _Job, block: Block, piece: int, seconds: Counter[str]) -> Prod
     return sheet.products
 
 
-def _classify_window(
-    job: _Job, window: Window, sheet: _Sheet, seconds: Counter[str]
-) -> None:
+def _classify_window(job: _Job, window: Window, sheet: _Sheet, seconds: Counter[str]) -> None:
     """Fill the products of a sheet, tile by tile, where a window meets what is wanted of it."""
     blank = empty_products(len(job.classes), 1, 1)
     around, block = 2 * job.halo, sheet.block

@@ -19,12 +19,13 @@ def _folder(map_url: str) -> str:
     return map_url.removesuffix(".zarr") + ".progress"
 
 
-def begin(map_url: str, block: int) -> int:
-    """Remember the edge of the blocks; a run that continues another one keeps that one's."""
+def begin(map_url: str, block: tuple[int, int]) -> tuple[int, int]:
+    """Remember rows and columns of the blocks; a run that continues another keeps that one's."""
     url = storage.join(_folder(map_url), "plan.json")
     if not storage.exists(url):
         storage.write_json(url, {"block": block})
-    return int(storage.read_json(url)["block"])
+    height, width = storage.read_json(url)["block"]
+    return int(height), int(width)
 
 
 def record(map_url: str, digest: dict[str, Any]) -> None:

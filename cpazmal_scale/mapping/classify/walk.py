@@ -1,4 +1,4 @@
-"""A cube read from top to bottom in pieces of whole chunks, each once, the next one while one is used.
+"""A cube read downwards in pieces of whole chunks, each once, the next one while one is used.
 
 A piece is joined to the last rows and columns of those above and left of it, so that the windows
 around its pixels are complete; nothing but those rows and columns is kept.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -159,10 +159,11 @@ class Walk:
         """Add the margins to a piece, and keep its last rows for the pieces below."""
         x0, x1 = (x - self._left for x in self._columns[number])
         around = 2 * self._halo
-        for at, values in enumerate(window):
-            kept = self._above[at]
-            if left and self._last is not None:
-                before = self._last[at]
+        kept: NDArray[Any]
+        values: NDArray[Any]
+        before: NDArray[Any]
+        for kept, values, before in zip(self._above, window, self._last or window, strict=True):
+            if left:
                 values[..., :left] = before[..., before.shape[-1] - left :]
             if above:
                 values[..., :above, left:] = kept[..., x0:x1]
@@ -170,7 +171,7 @@ class Walk:
 
 
 def cuts(start: int, end: int, piece: int, least: int) -> list[int]:
-    """Ends of the pieces of a range, cut at multiples of `piece` where both sides exceed `least`."""
+    """Ends of pieces of a range: multiples of `piece`, both sides of them longer than `least`."""
     first = (start + least) // piece + 1
     inner = range(first * piece, end - least, piece)
     return [*inner, end]

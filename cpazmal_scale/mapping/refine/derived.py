@@ -20,8 +20,9 @@ from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import digest_of, peak_memory, tally
 from cpazmal_scale.mapping.classify.pixels import Products
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.run import Progress, run_blocks
+from cpazmal_scale.mapping.classify.run import run_blocks
 from cpazmal_scale.mapping.refine.source import Source, open_source
+from cpazmal_scale.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,8 +140,8 @@ def derive(
     if root is None:
         store.write_metadata(_template(derivation, name, sources[0]), url)
     chunk = sources[0].chunk
-    edge = records.begin(url, math.ceil((block or _EDGE) / chunk) * chunk)
-    blocks = list(cut(sources[0].shape, edge))
+    edge = math.ceil((block or _EDGE) / chunk) * chunk
+    blocks = cut(sources[0].shape, *records.begin(url, (edge, edge)))
     done = records.recorded(url)
     left = [part for part in blocks if part not in done]
     job = functools.partial(
