@@ -159,10 +159,8 @@ class Walk:
         """Add the margins to a piece, and keep its last rows for the pieces below."""
         x0, x1 = (x - self._left for x in self._columns[number])
         around = 2 * self._halo
-        kept: NDArray[Any]
-        values: NDArray[Any]
-        before: NDArray[Any]
-        for kept, values, before in zip(self._above, window, self._last or window, strict=True):
+        arrays: list[tuple[NDArray[Any], ...]] = [self._above, window, self._last or window]
+        for kept, values, before in zip(*arrays, strict=True):
             if left:
                 values[..., :left] = before[..., before.shape[-1] - left :]
             if above:
