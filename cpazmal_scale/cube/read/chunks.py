@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -115,7 +117,8 @@ class ChunkReader:
         began = time.perf_counter()
         layer, index = self.layers[piece.layer], self.positions[piece.date]
         here = mask if piece.layer == len(self.layers) - 1 else power[piece.layer]
-        values = self.chunks.values(layer, index, piece.row, piece.column)
+        room = _room(self.chunk**2 * here.itemsize)
+        values = self.chunks.values(layer, index, (piece.row, piece.column), room)
         part = layout.layer_fill(layer) if values is None else values[piece.source]
         here[piece.date, *piece.target] = part
         return time.perf_counter() - began
@@ -157,10 +160,25 @@ class Fetch:
         wait(self._parts)
 
 
+_thread = threading.local()
+
+
+def _room(size: int) -> NDArray[np.uint8]:
+    """Bytes that this thread decodes into, chunk after chunk."""
+    room: NDArray[np.uint8] | None = getattr(_thread, "room", None)
+    if room is None or room.size < size:
+        room = _thread.room = np.empty(size, np.uint8)
+    return room[:size]
+
+
 @cache
 def _readers(remote: bool) -> ThreadPoolExecutor:
     """The threads of this process that read chunks."""
     return ThreadPoolExecutor(REMOTE_READERS if remote else LOCAL_READERS, "cube-reader")
+
+
+# A forked process has no threads but the one that forked.
+os.register_at_fork(after_in_child=_readers.cache_clear)
 
 
 def _overlaps(start: int, length: int, size: int, chunk: int) -> Iterator[tuple[int, slice, slice]]:
