@@ -17,7 +17,7 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "flows").glob("*.py")])
 RANKS: dict[str, int] = {
     **dict.fromkeys(("__init__", "errors", "config"), 0),
     **dict.fromkeys(("features", "dtw"), 0),
-    **dict.fromkeys(("storage", "execute", "scenes"), 1),
+    **dict.fromkeys(("storage", "execute", "terrain", "scenes"), 1),
     **dict.fromkeys(("cube", "samples", "simulate"), 2),
     "model": 3,
     **dict.fromkeys(("mapping", "assess"), 4),
@@ -29,7 +29,13 @@ RANKS: dict[str, int] = {
 }
 """Rooms in the order the data travel; a module imports rooms of lower rank, and its own."""
 
-BESIDE = {("scenes", "storage"), ("errors", "__init__"), ("config", "errors")}
+BESIDE = {
+    ("terrain", "storage"),
+    ("scenes", "terrain"),
+    ("scenes", "storage"),
+    ("errors", "__init__"),
+    ("config", "errors"),
+}
 BESIDE |= {("samples", "cube")}
 """Imports within a rank that are part of the plan."""
 

@@ -14,7 +14,7 @@ from cpazmal_scale.config.names import (
     Statistic,
 )
 from cpazmal_scale.config.run import RunConfig, identity
-from cpazmal_scale.config.scenes import Ingest, Level1b, Naming
+from cpazmal_scale.config.scenes import Ingest, Level1b, Naming, Terrain
 from cpazmal_scale.config.section import Section
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Section",
     "Slurm",
     "Statistic",
+    "Terrain",
     "Train",
     "identity",
 ]

@@ -154,7 +154,7 @@ class SceneReader:
                 self._add(values, power[channel], count[channel])
         if len(self._sources) > 1:
             np.divide(power, count, out=power, where=count > 1)
-        flags[np.isnan(power).all(axis=0)] = NOT_VALID
+        flags[np.isnan(power).all(axis=0)] |= NOT_VALID
         return power, flags
 
     def incidence(self, y0: int, y1: int) -> NDArray[np.float32] | None:
