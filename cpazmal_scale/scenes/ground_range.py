@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.errors import SceneUnreadable
-from cpazmal_scale.scenes.annotation import Annotation, Polynomial
-from cpazmal_scale.scenes.geolocation import Geolocation
+from cpazmal_scale.scenes.level1b.annotation import Annotation, Polynomial
+from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.terrain.sight import Axes
 
 if TYPE_CHECKING:
