@@ -15,6 +15,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError, StoreMissing
 from cpazmal_scale.terrain import resample, vertical
+from cpazmal_scale.terrain.coordinates import through, transformer
 from cpazmal_scale.terrain.nodes import CELL, Lattice, cells
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ LOWEST, HIGHEST = -1000.0, 9500.0
 _FEET = ("ft", "feet", "foot")
 _SHIFT = 0.01
 """Largest shift in pixels between tiles of one lattice."""
-_LOOKS = 48
-"""Points along a side of a grid at which it is seen whether heights are known."""
 
 
 @dataclass(frozen=True)
@@ -112,21 +111,6 @@ class Elevation:
         found[known] += self.datum.above_ellipsoid(lon[known], lat[known])
         return found
 
-    def covered(self, grid: GeoBox) -> float:
-        """Share of a grid whose heights are known, by points on it.
-
-        Raises:
-            DemError: less than half of it, naming both places.
-        """
-        from cpazmal_scale.terrain.places import require_half
-
-        height, width = grid.shape
-        lattice, top, left = Lattice.of(grid)
-        steps = [(np.arange(_LOOKS) + 0.5) / _LOOKS * edge for edge in (height, width)]
-        lon, lat = lattice.points(np.floor(steps[0]) + top + 0.5, np.floor(steps[1]) + left + 0.5)
-        share = float(np.isfinite(self.at(lon.ravel(), lat.ravel())).mean())
-        return require_half(share, self.bounds(), (lon, lat), where=self.dem.url)
-
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north of all tiles in degrees."""
         from rasterio.warp import transform_bounds
@@ -141,8 +125,7 @@ class Elevation:
 
     def _pixels(self, crs: str, x: Array, y: Array) -> tuple[Array, Array]:
         """Rows and columns of points in the tiles' lattice; pixel centres are whole numbers."""
-        across, up = _transformer(crs, self.crs.to_wkt()).transform(x, y)
-        across, up = np.asarray(across, np.float64), np.asarray(up, np.float64)
+        across, up = through(transformer(crs, self.crs.to_wkt()), x, y)
         to_map = self._to_map
         if self.crs.is_geographic:
             centre = to_map.c + to_map.a * self._tiles[0].raster.width / 2
@@ -153,8 +136,8 @@ class Elevation:
         """Points per map pixel and axis: as many as raster pixels fit into it."""
         first, (height, width) = self._to_map, self._tiles[0].raster.shape
         x, y = first.c + first.a * width / 2, first.f + first.e * height / 2
-        back = _transformer(self.crs.to_wkt(), lattice.crs)
-        here, there = back.transform([x, x + first.a], [y, y + first.e])
+        back = transformer(self.crs.to_wkt(), lattice.crs)
+        here, there = through(back, np.array([x, x + first.a]), np.array([y, y + first.e]))
         ratio: float = min(
             abs(lattice.step[0] / (here[1] - here[0])), abs(lattice.step[1] / (there[1] - there[0]))
         )
@@ -193,13 +176,6 @@ def _around(place: Array) -> slice:
         math.floor(float(place.min())) - resample.REACH,
         math.ceil(float(place.max())) + resample.REACH + 1,
     )
-
-
-@functools.lru_cache(maxsize=64)
-def _transformer(source: str, target: str) -> Any:
-    from pyproj import Transformer
-
-    return Transformer.from_crs(source, target, always_xy=True)
 
 
 def _values(tile: _Tile, rows: slice, columns: slice) -> Array:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.terrain.compiled import kept
+from cpazmal_scale.kernels.compiled import kept
+from cpazmal_scale.terrain.coordinates import DEGREES, through, transformer
 from cpazmal_scale.terrain.sight import Seen, Sight
 
 if TYPE_CHECKING:
@@ -62,21 +63,14 @@ class Lattice:
 
     def points(self, rows: Array, columns: Array) -> tuple[Array, Array]:
         """Longitude and latitude (h, w) in degrees of pixel edges `rows` (h) x `columns` (w)."""
-        lon, lat = _degrees(self.crs).transform(*self.projected(rows, columns))
-        return np.asarray(lon, np.float64), np.asarray(lat, np.float64)
+        lon, lat = through(transformer(self.crs, DEGREES), *self.projected(rows, columns))
+        return lon, lat
 
     def projected(self, rows: Array, columns: Array) -> tuple[Array, Array]:
         """Map coordinates x and y (h, w); see `points`."""
         shape = rows.size, columns.size
         x = np.broadcast_to(self.shift[0] + columns * self.step[0], shape)
         return x, np.broadcast_to(self.shift[1] + rows[:, None] * self.step[1], shape)
-
-
-@lru_cache(maxsize=16)
-def _degrees(crs: str) -> Any:
-    from pyproj import Transformer
-
-    return Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
 
 
 def cells(edge: slice) -> Array:

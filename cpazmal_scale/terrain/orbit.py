@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.terrain.compiled import kept
+from cpazmal_scale.kernels.compiled import kept
 from cpazmal_scale.terrain.ellipsoid import ecef
 
 if TYPE_CHECKING:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.errors import DemError, DemMismatch
+from cpazmal_scale.terrain.nodes import Lattice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
 
     from cpazmal_scale.terrain.elevation import Elevation
 
@@ -21,6 +23,10 @@ FARTHEST = 15.0
 """Metres between the medians of a raster and of a product's own heights that may be terrain."""
 FEWEST, MOST = 10, 400
 """Points that are needed to judge, and that are looked at."""
+LEAST = 0.5
+"""Share of an area whose heights must be known."""
+_LOOKS = 24
+"""Points along a side of a grid at which it is seen whether heights are known."""
 _FEET = 3.2808
 
 
@@ -94,30 +100,26 @@ def _remedy(elevation: Elevation, here: Array, own: Array, median: float) -> str
     return "give the elevation raster of this place, in metres"
 
 
-def require_half(
-    share: float, raster: Bounds, points: tuple[Array, Array], *, where: object
-) -> float:
-    """The share of an area with known heights, if it is at least a half.
-
-    Args:
-        share: Of the points.
-        raster: West, south, east, north of the raster in degrees.
-        points: Longitudes and latitudes of the area.
-        where: The raster.
+def covered(elevation: Elevation, grid: GeoBox) -> float:
+    """Share of a grid whose heights are known, by points on it.
 
     Raises:
-        DemError: it is less.
+        DemError: it is less than half, naming both places.
     """
-    if share >= 0.5:
+    lattice, top, left = Lattice.of(grid)
+    rows, columns = ((np.arange(_LOOKS) + 0.5) / _LOOKS * edge for edge in grid.shape)
+    lon, lat = lattice.points(np.floor(rows) + top + 0.5, np.floor(columns) + left + 0.5)
+    share = float(np.isfinite(elevation.at(lon.ravel(), lat.ravel())).mean())
+    if share >= LEAST:
         return share
-    lon, lat = points
     area = float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
+    raster = elevation.bounds()
     west, south, east, north = raster
     swapped = _meet(area, (south, west, north, east)) and not _meet(area, raster)
     raise DemError(
         f"it has heights for {share:.0%} of the area: it covers {_words(raster)}, the area is "
         f"{_words(area)}",
-        where=where,
+        where=elevation.dem.url,
         remedy="its latitude and longitude look swapped: save it with its axes in order"
         if swapped
         else "give an elevation raster of the whole area and some kilometres around",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.terrain.compiled import kept
+from cpazmal_scale.kernels.compiled import kept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,6 +15,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError
+from cpazmal_scale.terrain.coordinates import through
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,10 +146,9 @@ def _of_vertical(vertical: CRS, where: object) -> Datum:
                 strict = Transformer.from_crs(
                     source, ellipsoid, always_xy=True, only_best=True, allow_ballpark=False
                 )
-                _, _, up = strict.transform(lon, lat, np.zeros(lon.shape), errcheck=True)
+                found = through(strict, lon, lat, np.zeros(lon.shape))[2]
         except ProjError:
             raise _no_grid(vertical, source, ellipsoid) from None
-        found = np.asarray(up, np.float64)
         if not np.isfinite(found).all():
             raise _no_grid(vertical, source, ellipsoid)
         return found

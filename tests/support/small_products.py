@@ -8,11 +8,13 @@ import warnings
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
+from cpazmal_scale.config import RunConfig
 from cpazmal_scale.scenes.level1b.cosar import HEADER_LINES, SAMPLE_BYTES, write_burst
 from cpazmal_scale.scenes.untrusted.xml import parse_utc
 
@@ -99,8 +101,10 @@ def ground_product(
         ("numberOfColumns", str(samples)),
     ):
         text = re.sub(rf"<{path}>[^<]+<", f"<{path}>{value}<", text, count=1)
-    text = re.sub(r'<rowSpacing units="s">[^<]+<', _metres("rowSpacing", axes.spacing), text, 1)
-    text = re.sub(r'<columnSpacing units="s">[^<]+<', _metres("columnSpacing", 60.0), text, 1)
+    text = re.sub(
+        r'<rowSpacing units="s">[^<]+<', _metres("rowSpacing", axes.spacing), text, count=1
+    )
+    text = re.sub(r'<columnSpacing units="s">[^<]+<', _metres("columnSpacing", 60.0), text, count=1)
     corners = iter([(t, tau) for t in axes.times for tau in axes.ranges])
 
     def numbered(match: re.Match[str]) -> str:
@@ -187,3 +191,13 @@ def ground_axes(shared: Path, shape: tuple[int, int], *, turned: bool = True) ->
     spacing = width / (shape[1] - 1)
     times = 0.0, 8.534585
     return GroundAxes(shape, times, (near, far), reference, tuple(coefficients), spacing, turned)
+
+
+def settings(scenes: Path, workspace: Path | str = "run", **level1b: Any) -> RunConfig:
+    rules = {"height": 1750.0, **level1b}
+    return RunConfig.parse(
+        {
+            "workspace": str(workspace),
+            "ingest": {"scenes": str(scenes), "chunk": 256, "level1b": rules},
+        }
+    )

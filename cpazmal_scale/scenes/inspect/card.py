@@ -50,6 +50,7 @@ def card(scene: Scene, seen: Overview) -> Rows:
     for file in scene.files:
         if file.product is not None:
             with open_product(file.product, file.geobox) as reader:
+                reader.compare()
                 rows += _annotated(file.product, reader)
     if all(file.product is None for file in scene.files):
         rows += _described(scene)

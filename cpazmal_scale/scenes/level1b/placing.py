@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
-from cpazmal_scale.scenes.ground_range import detected_axes
 from cpazmal_scale.scenes.level1b.annotation import Annotation
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
+from cpazmal_scale.scenes.level1b.ground_range import detected_axes
 from cpazmal_scale.terrain.sight import Axes, Seen, Sight
 
 if TYPE_CHECKING:

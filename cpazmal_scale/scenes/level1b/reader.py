@@ -33,7 +33,7 @@ from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.untrusted import archive, xml
 from cpazmal_scale.terrain.elevation import Elevation, open_dem
 from cpazmal_scale.terrain.nodes import NodeLattice
-from cpazmal_scale.terrain.places import Difference, compare
+from cpazmal_scale.terrain.places import Difference, compare, covered
 from cpazmal_scale.terrain.resample import inside_pixels
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class ProductReader:
         """
         if self.elevation is not None:
             grid, heights = self.geolocation.grid, self.geolocation.heights
-            self.elevation.covered(self.geobox)
+            covered(self.elevation, self.geobox)
             self.difference = compare(self.elevation, grid.lon, grid.lat, heights)
 
     def read(self, rows: slice, columns: slice) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
