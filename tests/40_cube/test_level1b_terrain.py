@@ -14,14 +14,10 @@ from support.ground import dem_of_grid
 from support.small_products import ID, amplitudes, cut_product
 
 from cpazmal_scale.config import MASK_BITS, RunConfig
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.write.plan import cube_url, ingest
+from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
 from cpazmal_scale.errors import BeamMismatch, CpazmalError, DemError, DemMismatch
-from cpazmal_scale.scenes.discover import discover
-from cpazmal_scale.scenes.inspect.card import card
-from cpazmal_scale.scenes.inspect.overview import overview
+from cpazmal_scale.scenes import SceneReader, discover, overview, scene_card
 from cpazmal_scale.scenes.level1b.georef import GeoGrid, parse_georef
-from cpazmal_scale.scenes.reading import SceneReader
 from cpazmal_scale.scenes.untrusted import xml
 
 BEAM = "DSC083_strip_011_R"
@@ -79,27 +75,27 @@ def test_points_of_any_height_lie_where_the_annotation_says(
 
 def test_a_cube_on_a_raster_says_how_it_was_made(product: Path, dem: Path, tmp_path: Path) -> None:
     config = settings(product.parent, dem, tmp_path)
-    ingest(config)
+    ingest_scenes(config)
     cube = open_cube(cube_url(str(tmp_path), BEAM))
     said = cube.attrs["processing"]
     assert said.startswith("terrain-corrected by terrain-")
     assert "heights above ellipsoid" in said
     assert "2.3 m exp(-h/6000 m)" in said
-    assert ingest(config).cubes[0].unchanged == (ID,)
+    assert ingest_scenes(config).cubes[0].unchanged == (ID,)
     assert float(np.isfinite(cube["HH"].values).mean()) > 0.05
 
 
 def test_a_date_on_another_raster_is_not_stacked(
     product: Path, grid: GeoGrid, dem: Path, tmp_path: Path
 ) -> None:
-    ingest(settings(product.parent, dem, tmp_path))
+    ingest_scenes(settings(product.parent, dem, tmp_path))
     other = dem_of_grid(tmp_path / "other.tif", grid, add=1.0)
     for change in (
         settings(product.parent, other, tmp_path),
         settings(product.parent, dem, tmp_path, terrain={"sea": True}),
     ):
         with pytest.raises(BeamMismatch, match="the cube is terrain-corrected"):
-            ingest(change)
+            ingest_scenes(change)
 
 
 def test_where_no_height_is_known_there_is_no_power(
@@ -135,7 +131,7 @@ def test_strips_are_parts_of_the_whole(product: Path, dem: Path) -> None:
 
 def test_the_card_tells_how_the_raster_agrees(product: Path, dem: Path) -> None:
     (scene,) = discover(settings(product.parent, dem).ingest)
-    assert "m from the product's own heights" in str(card(scene, overview(scene)))
+    assert "m from the product's own heights" in str(scene_card(scene, overview(scene)))
 
 
 Spoil = Callable[[GeoGrid, Path], dict[str, Any]]
@@ -178,7 +174,7 @@ def test_nothing_is_written_on_a_bad_raster(
     terrain = spoil(grid, tmp_path / "dem.tif")
     config = settings(product.parent, terrain["dem"], tmp_path / "run", terrain=terrain)
     with pytest.raises(kind, match=said) as caught:
-        ingest(config)
+        ingest_scenes(config)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
-    assert any(said in str(one) for one in ingest(config, dry_run=True).refused)
+    assert any(said in str(one) for one in ingest_scenes(config, dry_run=True).refused)
