@@ -116,8 +116,8 @@ def records(url: str) -> list[str]:
 KILLED = """
 import sys; sys.path.insert(0, {tests!r})
 from support.small_campaign import workspace
-from cpazmal_scale.mapping import classify
-classify(workspace({folder!r}, classify={{"block": 32}}), {model!r}, {cube!r})
+from cpazmal_scale.mapping import map_cube
+map_cube(workspace({folder!r}, classify={{"block": 32}}), {model!r}, {cube!r})
 """
 
 

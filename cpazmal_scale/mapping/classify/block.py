@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import sys
 import threading
@@ -47,7 +48,7 @@ def classify_block(
     Everything is opened by its address, once per process. The block's arrays are whole chunks of
     the map, so that blocks never touch each other's objects; writing one again changes nothing.
     A `Step` that another block follows leaves what it has read and computed of that one to its
-    thread; a block finds it there, or begins anew.
+    process; a block finds it there, or begins anew.
 
     Args:
         block: to compute.
@@ -128,38 +129,47 @@ class _Sheet:
         return cls(block, products, None if job.outlines is None else job.outlines.inside(block))
 
 
-class _Left(threading.local):
-    """What a thread has read and computed beyond the block it was asked for."""
+class _Left:
+    """What this process has read and computed beyond the blocks it was asked for.
 
-    job: _Job | None = None
-    walk: Walk | None = None
-    sheet: _Sheet | None = None
+    At most one block for each thread that computes: the oldest makes room.
+    """
 
-    def take(self, job: _Job, block: Block) -> tuple[Walk | None, _Sheet | None]:
-        """The walk that goes on with this block and what there is of it; nothing else is kept."""
-        walk, sheet = self.walk, self.sheet
-        fits = self.job is job and sheet is not None and sheet.block == block
-        self.job = self.walk = self.sheet = None
-        if not fits and walk is not None:
-            walk.close()
-        return (walk, sheet) if fits else (None, None)
+    def __init__(self) -> None:
+        self._begun: dict[tuple[int, Block], tuple[_Job, Walk, _Sheet]] = {}
+        self._threads: set[int] = set()
+        self._lock = threading.Lock()
+
+    def take(self, job: _Job, block: Block) -> tuple[Walk, _Sheet] | None:
+        """The walk that goes on with this block and what there is of it."""
+        with self._lock:
+            found = self._begun.pop((id(job), Block(*block)), None)
+        return None if found is None else found[1:]
 
     def keep(self, job: _Job, walk: Walk, sheet: _Sheet) -> None:
-        """Leave these to the next block."""
-        self.job, self.walk, self.sheet = job, walk, sheet
+        """Leave these to whoever computes the block."""
+        with self._lock:
+            self._threads.add(threading.get_ident())
+            self._begun[id(job), sheet.block] = (job, walk, sheet)
+            stale = list(self._begun)[: -len(self._threads)]
+            gone = [self._begun.pop(key) for key in stale]
+        for _, one, _ in gone:
+            one.close()
 
 
 _left = _Left()
+os.register_at_fork(after_in_child=lambda: globals().update(_left=_Left()))
 
 
 def _compute(job: _Job, block: Block, piece: int, seconds: Counter[str]) -> Products:
     """The block's products; the block that follows is begun."""
-    walk, sheet = _left.take(job, block)
-    if walk is None or sheet is None:
-        sheet = _Sheet.blank(job, block)
+    found = _left.take(job, block)
+    if found is None:
         columns, needed = (block.x0, block.x1), None if job.outlines is None else job.needed
         walk = Walk(job.reader, block.y0, columns, job.halo, piece, needed)
-    sheets = [sheet]
+        sheets = [_Sheet.blank(job, block)]
+    else:
+        walk, sheets = found[0], [found[1]]
     if isinstance(block, Step) and block.follows:
         height, lowest = block.y1 - block.y0, job.reader.shape[0]
         below = Block(block.y1, min(block.y1 + height, lowest), block.x0, block.x1)
@@ -178,7 +188,7 @@ def _compute(job: _Job, block: Block, piece: int, seconds: Counter[str]) -> Prod
         _left.keep(job, walk, sheets[1])
     else:
         walk.close()
-    return sheet.products
+    return sheets[0].products
 
 
 def _classify_window(job: _Job, window: Window, sheet: _Sheet, seconds: Counter[str]) -> None:

@@ -35,7 +35,7 @@ class MapPlan:
     `cube_chunk` the edge of the cube's chunks, `piece` that of the pieces of it that are read, all
     in pixels; sizes are bytes, `memory` and `memory_limit` those of one worker;
     `cells` counts evaluations of the DTW recursion. With outlines, `blocks` are those that hold
-    some of what is inside.
+    some of what is inside, column by column as they are computed.
     """
 
     id: str
@@ -111,8 +111,9 @@ def plan_map(
     if block is not None:
         chosen = Shape(*block, chosen.piece)
     every = cut(shape, chosen.height, chosen.width)
-    blocks = tuple(b for b in every if outlines is None or outlines.touches(b))
-    runs = divided(columns_of(blocks), workers)
+    columns = columns_of(b for b in every if outlines is None or outlines.touches(b))
+    blocks = tuple(block for column in columns for block in column)
+    runs = divided(columns, workers)
     map_id = identity("map", __version__, recipe.model_dump(mode="json", exclude={"cube"}))
     made = MapPlan(
         id=map_id,
