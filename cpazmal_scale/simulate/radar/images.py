@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.simulate.kernels import white
+from cpazmal_scale.simulate.given.kernels import white
+from cpazmal_scale.simulate.given.streams import key
 from cpazmal_scale.simulate.radar.earth import LIGHT
 from cpazmal_scale.simulate.radar.passes import View, positions, response
 from cpazmal_scale.simulate.radar.rays import Tiles
 from cpazmal_scale.simulate.radar.scatterers import reflect, scatter
-from cpazmal_scale.simulate.streams import key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.dtw.compiled import inlined, kept
+from cpazmal_scale.kernels.compiled import inlined, kept
 from cpazmal_scale.simulate.radar.earth import Patch
 from cpazmal_scale.simulate.radar.rays import Sensor, hidden, image_place, look, spline
 from cpazmal_scale.simulate.radar.surface import Surface

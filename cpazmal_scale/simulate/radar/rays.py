@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale.dtw.compiled import inlined
+from cpazmal_scale.kernels.compiled import inlined
 from cpazmal_scale.simulate.radar.earth import LIGHT
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.dtw.compiled import inlined, kept
+from cpazmal_scale.kernels.compiled import inlined, kept
 from cpazmal_scale.simulate.radar.earth import LIGHT, Patch
 from cpazmal_scale.simulate.radar.rays import (
     Sensor,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.simulate.given.streams import key
 from cpazmal_scale.simulate.radar import earth
 from cpazmal_scale.simulate.radar.earth import LIGHT
 from cpazmal_scale.simulate.radar.images import tiles_of
@@ -16,7 +17,6 @@ from cpazmal_scale.simulate.radar.passes import View
 from cpazmal_scale.simulate.radar.pixels import folded
 from cpazmal_scale.simulate.radar.pixels import view as seen_by
 from cpazmal_scale.simulate.radar.scatterers import areas
-from cpazmal_scale.simulate.streams import key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
