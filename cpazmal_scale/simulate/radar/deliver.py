@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +14,7 @@ import numpy as np
 from cpazmal_scale.simulate.radar import earth
 from cpazmal_scale.simulate.radar.cosar import cosar_bytes, write_cosar
 from cpazmal_scale.simulate.radar.earth import LIGHT
-from cpazmal_scale.simulate.radar.georef import grid_of
+from cpazmal_scale.simulate.radar.georef import grid_of, located
 from cpazmal_scale.simulate.radar.georef_xml import georef_document
 from cpazmal_scale.simulate.radar.images import Backscatter, Noise, Reflector, strips
 from cpazmal_scale.simulate.radar.passes import View
@@ -52,10 +53,10 @@ def product_name(view: View, delivery: Delivery) -> str:
     """Name of a product: satellite, kind, mode and times."""
     flown = view.flown
     mode = "S" if len(flown.polarisations) == 1 else "D"
-    kind = "SSC____" if delivery.variant == "SSC" else "MGD_RE_"
+    kind = "SSC______" if delivery.variant == "SSC" else "MGD_RE___"
     stop = flown.start + timedelta(seconds=_SECONDS)
     return (
-        f"{delivery.sensor}_SAR__{kind}___SM_{mode}_SRA_"
+        f"{delivery.sensor}_SAR__{kind}SM_{mode}_SRA_"
         f"{flown.start:%Y%m%dT%H%M%S}_{stop:%Y%m%dT%H%M%S}"
     )
 
@@ -88,9 +89,11 @@ def deliver(
         ),
         axis=1,
     )
-    write = _write_ssc if delivery.variant == "SSC" else _write_mgd
-    raster, images = write(home / "IMAGEDATA", view, image, noise)
     detected = delivery.variant == "MGD"
+    if detected:
+        raster, images = _write_mgd(home / "IMAGEDATA", view, image, noise)
+    else:
+        raster, images = _write_ssc(home / "IMAGEDATA", view, image)
     product = Product(name, delivery.sensor, delivery.orbit, raster, images, noise, detected)
     georef = georef_document(
         view, grid_of(view), positions=delivery.positions, heights=delivery.heights
@@ -104,9 +107,7 @@ def deliver(
 Written = tuple[Raster, tuple[tuple[str, int], ...]]
 
 
-def _write_ssc(
-    folder: Path, view: View, image: NDArray[np.complex64], noise: tuple[Noise, ...]
-) -> Written:
+def _write_ssc(folder: Path, view: View, image: NDArray[np.complex64]) -> Written:
     sensor, files = view.sensor, []
     for band, name in zip(image, view.flown.polarisations, strict=True):
         path = folder / f"IMAGE_{name}_SRA_{view.flown.beam}.cos"
@@ -143,6 +144,7 @@ def _write_mgd(
         values = np.clip(np.rint(np.sqrt(mean)), 0, _LARGEST).astype(np.uint16)
         path = folder / f"IMAGE_{name}_SRA_{view.flown.beam}.tif"
         profile: dict[str, Any] = {"driver": "GTiff", "dtype": "uint16", "count": 1}
+        profile |= {"crs": "EPSG:4326", "gcps": _corners(view, height, width, flipped)}
         with rasterio.open(path, "w", height=height, width=width, **profile) as out:
             out.write(values[::-1] if flipped else values, 1)
         files.append((path.name, path.stat().st_size))
@@ -164,7 +166,7 @@ def _ground_range(view: View) -> tuple[float, tuple[float, ...], Array, Array]:
     scale = float(np.ptp(tau))
     fitted = np.polynomial.polynomial.polyfit((tau - sensor.near) / scale, metres, _DEGREE)
     coefficients = tuple(float(c) / scale**n for n, c in enumerate(fitted))
-    at = np.polynomial.polynomial.polyval(tau - sensor.near, coefficients)
+    at: Any = np.polynomial.polynomial.polyval(tau - sensor.near, coefficients)
     return sensor.near, coefficients, tau, at
 
 
@@ -184,12 +186,26 @@ def _azimuth(view: View) -> tuple[int, float]:
     return height, length / (height - 1)
 
 
+def _corners(view: View, height: int, width: int, flipped: bool) -> list[Any]:
+    """Ground control points of a detected image's corners."""
+    from rasterio.control import GroundControlPoint
+
+    sensor = view.sensor
+    late, far = (view.lines - 1) * sensor.line_step, (view.samples - 1) * sensor.sample_step
+    t, tau = np.array([0.0, 0.0, late, late]), sensor.near + np.array([0.0, far, 0.0, far])
+    lon, lat, level, _ = located(view, t, tau)
+    rows = np.where((t > 0) == flipped, 0.5, height - 0.5)
+    cols = np.where(tau > sensor.near, width - 0.5, 0.5)
+    values = zip(rows, cols, lon, lat, level, strict=True)
+    return [GroundControlPoint(*(float(one) for one in place)) for place in values]
+
+
 def _boxes(edges: Array, count: int) -> Any:
     """Sparse matrix of means over edges[i]..edges[i + 1], sample k spanning k − ½ to k + ½."""
     from scipy.sparse import csr_matrix
 
     rows, cols, shares = [], [], []
-    for number, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for number, (low, high) in enumerate(pairwise(edges)):
         inside = np.arange(
             max(math.floor(low + 0.5), 0), min(math.floor(high + 0.5), count - 1) + 1
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -73,8 +73,10 @@ def geodetic(places: Array) -> tuple[Array, Array, Array]:
     from pyproj import Transformer
 
     made = Transformer.from_crs("EPSG:4978", "EPSG:4979", always_xy=True)
-    lon, lat, height = made.transform(*np.moveaxis(places, -1, 0))
-    return np.asarray(lon), np.asarray(lat), np.asarray(height)
+    x, y, z = (places[..., axis] for axis in range(3))
+    found: Any = made.transform(x, y, z)
+    lon, lat, height = (np.asarray(one) for one in found)
+    return lon, lat, height
 
 
 def normal(lon: Array, lat: Array) -> Array:

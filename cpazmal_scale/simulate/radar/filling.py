@@ -1,6 +1,6 @@
 """Whole documents of the provider's schemas, into which the values of a pass are put.
 
-`tables/product.xml` and `tables/georef.xml` hold every element that the schemas ask for, once.
+`product.xml` and `georef.xml` beside this module hold every element that the schemas ask for, once.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ _LEAP_SECONDS = 18
 
 
 def blank(name: str) -> Element:
-    """The root of a document of `tables/`."""
-    return fromstring(_read(name))  # noqa: S314 - a table of this package
+    """The root of a document beside this module."""
+    return fromstring(_read(name))  # noqa: S314 - a file of this package
 
 
 @cache
 def _read(name: str) -> str:
-    place = files("cpazmal_scale.simulate").joinpath("tables", name)
-    return place.read_text(encoding="utf-8")
+    return files("cpazmal_scale.simulate.radar").joinpath(name).read_text(encoding="utf-8")
 
 
 def node(parent: Element, path: str) -> Element:

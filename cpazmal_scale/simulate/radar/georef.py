@@ -10,7 +10,7 @@ import numpy as np
 from cpazmal_scale.simulate.radar import earth
 from cpazmal_scale.simulate.radar.earth import LIGHT
 from cpazmal_scale.simulate.radar.passes import View
-from cpazmal_scale.simulate.radar.surface import heights
+from cpazmal_scale.simulate.radar.pixels import heights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

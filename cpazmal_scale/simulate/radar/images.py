@@ -11,6 +11,7 @@ import numpy as np
 
 from cpazmal_scale.simulate.given.kernels import white
 from cpazmal_scale.simulate.given.streams import key
+from cpazmal_scale.simulate.radar import earth
 from cpazmal_scale.simulate.radar.earth import LIGHT
 from cpazmal_scale.simulate.radar.passes import View, positions, response
 from cpazmal_scale.simulate.radar.rays import Tiles
@@ -68,8 +69,6 @@ def noise_of(view: View, gamma: float) -> Noise:
     u = np.zeros_like(tau)
     places = view.ground(u, (tau - view.range_delay) * LIGHT / 2, np.full_like(u, view.height))
     at, _ = view.motion(u)
-    from cpazmal_scale.simulate.radar import earth
-
     lon, lat, _ = earth.geodetic(places)
     sight = at - places
     cosine = np.sum(sight * earth.normal(lon, lat), axis=1) / np.linalg.norm(sight, axis=1)

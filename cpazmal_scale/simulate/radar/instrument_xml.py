@@ -77,8 +77,8 @@ def instrument(root: Element, view: View, product: Product) -> None:
         records = repeat(noises[number], "imageNoise", 2)
         for record, when in zip(records, (flown.start, view.stop), strict=True):
             put(record, {"timeUTC": when})
-            one = product.noise[number]
-            polynomial(node(record, "noiseEstimate"), view, one.reference, one.coefficients)
+            level = product.noise[number]
+            polynomial(node(record, "noiseEstimate"), view, level.reference, level.coefficients)
 
 
 def state_vectors(root: Element, view: View) -> None:
@@ -102,5 +102,5 @@ def state_vectors(root: Element, view: View) -> None:
     put(header, {"numStateVectors": VECTORS})
     for name, when in (("first", times[0]), ("last", times[-1])):
         whole, part = gps(when)
-        place = f"{name}StateTime/{name}StateTime"
-        put(header, {f"{place}UTC": when, f"{place}GPS": whole, f"{place}GPSFraction": part})
+        path = f"{name}StateTime/{name}StateTime"
+        put(header, {f"{path}UTC": when, f"{path}GPS": whole, f"{path}GPSFraction": part})

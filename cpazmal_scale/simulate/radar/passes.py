@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from cpazmal_scale.simulate.radar import earth
 from cpazmal_scale.simulate.radar.earth import LIGHT, Patch
 from cpazmal_scale.simulate.radar.orbit import Orbit, orbit_over
+from cpazmal_scale.simulate.radar.pixels import heights, see_points
 from cpazmal_scale.simulate.radar.rays import SCALE_HEIGHT, ZENITH_DELAY, Sensor
-from cpazmal_scale.simulate.radar.surface import Surface, heights
+from cpazmal_scale.simulate.radar.scatterers import PLACES, TAPS
+from cpazmal_scale.simulate.radar.surface import Surface
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,8 +90,8 @@ class View:
         """Positions and velocities (…, 3) at times of the orbit."""
         arc = self.sensor.arc.T
         rate = np.polynomial.polynomial.polyder(arc)
-        at, along = (np.polynomial.polynomial.polyval(u, one) for one in (arc, rate))
-        return np.moveaxis(at, 0, -1), np.moveaxis(along, 0, -1)
+        both: Any = [np.polynomial.polynomial.polyval(u, one) for one in (arc, rate)]
+        return np.moveaxis(both[0], 0, -1), np.moveaxis(both[1], 0, -1)
 
     def annotated(self, t: Array) -> Array:
         """Times of the orbit that the annotation gives to image times `t` (s after the start)."""
@@ -167,8 +169,6 @@ def aim(crs: str, surface: Surface, patch: Patch, flown: Pass, size: tuple[float
 
 def response() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Impulse responses (PLACES + 1, TAPS) along azimuth and range, each place of unit energy."""
-    from cpazmal_scale.simulate.radar.scatterers import PLACES, TAPS
-
     offsets = np.arange(PLACES + 1) / PLACES - 0.5
     distance = np.arange(TAPS) - TAPS // 2 - offsets[:, None]
     along, across = (
@@ -183,8 +183,6 @@ def response() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 def positions(view: View, lon: Array, lat: Array, height: Array) -> tuple[Array, Array]:
     """Line and sample of places given by longitude, latitude and height above the ellipsoid."""
-    from cpazmal_scale.simulate.radar.pixels import see_points
-
     x, y = earth.to_map(view.crs, lon, lat)
     points = np.stack([np.ravel(x), np.ravel(y), np.ravel(height)], axis=1)
     out = np.empty((len(points), 5))

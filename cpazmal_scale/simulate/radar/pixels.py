@@ -9,7 +9,7 @@ import numpy as np
 
 from cpazmal_scale.kernels.compiled import inlined, kept
 from cpazmal_scale.simulate.radar.earth import Patch
-from cpazmal_scale.simulate.radar.rays import Sensor, hidden, image_place, look, spline
+from cpazmal_scale.simulate.radar.rays import SOURCE, Sensor, hidden, image_place, look, spline
 from cpazmal_scale.simulate.radar.surface import Surface
 
 if TYPE_CHECKING:
@@ -18,8 +18,19 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
+def heights(surface: Surface, x: Array, y: Array) -> Array:
+    """Heights (m) of a surface at map coordinates of one shape."""
+    flat = _heights(surface, np.ravel(x).astype(np.float64), np.ravel(y).astype(np.float64))
+    return flat.reshape(np.shape(x))
+
+
 @kept
-def spline_heights(surface: Surface, x: Array, y: Array) -> Array:
+def _heights(
+    surface: Surface,
+    x: Array,
+    y: Array,
+    _rays: int = SOURCE,
+) -> Array:
     """Heights of a surface at map coordinates (n,)."""
     out = np.empty(x.size)
     for k in range(x.size):
@@ -35,6 +46,7 @@ def view(
     x: Array,
     y: Array,
     out: Array,
+    _rays: int = SOURCE,
 ) -> None:
     """How the surface is seen at map coordinates x (w,) and y (h,), into `out` (7, h, w).
 
@@ -56,7 +68,13 @@ def view(
 
 
 @kept
-def see_points(patch: Patch, sensor: Sensor, points: Array, out: Array) -> None:
+def see_points(
+    patch: Patch,
+    sensor: Sensor,
+    points: Array,
+    out: Array,
+    _rays: int = SOURCE,
+) -> None:
     """Line, sample, time, distance and incidence's cosine (n, 5) of points (n, 3): x, y, height."""
     for k in range(points.shape[0]):
         x, y, z = points[k, 0], points[k, 1], points[k, 2]
@@ -66,13 +84,14 @@ def see_points(patch: Patch, sensor: Sensor, points: Array, out: Array) -> None:
 
 
 @inlined
-def _bilinear(values, y, x):  # type: ignore[no-untyped-def]
+def _bilinear(values: Array, y: float, x: float) -> float:
     i = min(int(y), values.shape[0] - 2)
     j = min(int(x), values.shape[1] - 2)
     p, q = y - i, x - j
-    return (values[i, j] * (1 - q) + values[i, j + 1] * q) * (1 - p) + (
-        values[i + 1, j] * (1 - q) + values[i + 1, j + 1] * q
-    ) * p
+    above = values[i, j] * (1 - q) + values[i, j + 1] * q
+    below = values[i + 1, j] * (1 - q) + values[i + 1, j + 1] * q
+    mixed: float = above * (1 - p) + below * p
+    return mixed
 
 
 @kept
@@ -89,7 +108,7 @@ def folded(
     """Where another point of the ground is seen at the same time and distance.
 
     From every pixel of `when` (s) and `distance` (m), the ground that is abeam at the same time is
-    walked in half pixels both ways. `away` and `flight` are steps (down, along) of one pixel from
+    walked pixel by pixel both ways. `away` and `flight` are steps (down, along) of one pixel from
     the sensor and ahead, `step` the seconds one pixel ahead takes, `cotangent` that of the
     incidence; `out` are pixels further in by the margin of both arrays' difference.
     """
@@ -102,9 +121,9 @@ def folded(
             for sign in (1.0, -1.0):
                 drop = highest - height[i, j] if sign > 0 else height[i, j] - lowest
                 y, x = float(i), float(j)
-                steps = int(2.4 * drop * cotangent) + 4
+                steps = int(1.2 * drop * cotangent) + 2
                 for _ in range(steps):
-                    y, x = y + 0.5 * sign * away[0], x + 0.5 * sign * away[1]
+                    y, x = y + sign * away[0], x + sign * away[1]
                     if not (1 <= y < when.shape[0] - 2 and 1 <= x < when.shape[1] - 2):
                         break
                     late = (when[i, j] - _bilinear(when, y, x)) / step

@@ -99,7 +99,7 @@ def _acquisition(root: Element, view: View, product: Product) -> None:
     put(info, {f"acquisitionInfo/{name}": value for name, value in names.items()})
     put(info, {f"productVariantInfo/{name}": value for name, value in kinds.items()})
     put(order, {**names, **kinds})
-    code = product.name[10:30]
+    code = product.name[10:24]
     put(
         info,
         {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
 from cpazmal_scale.kernels.compiled import inlined
-from cpazmal_scale.simulate.radar.earth import LIGHT
+from cpazmal_scale.simulate.radar.earth import LIGHT, Patch
+from cpazmal_scale.simulate.radar.surface import Surface
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +22,8 @@ ZENITH_DELAY, SCALE_HEIGHT = 2.3, 6000.0
 """Metres that the air at sea level delays a vertical path, and the height over which it fades."""
 REACH = 7
 """Samples beside an image from which ground is still visited."""
+SOURCE = crc32(Path(__file__).read_bytes())
+"""What kernels that use this module are compiled again for: numba looks at their own file only."""
 _TOLERANCE = 1e-4
 """Sight times velocity (m²/s) of an accepted zero Doppler: 2 ps of azimuth time."""
 _FALSE_POSITIONS = 60
@@ -60,7 +65,7 @@ class Tiles(NamedTuple):
 
 
 @inlined
-def spline(surface, x, y):  # type: ignore[no-untyped-def]
+def spline(surface: Surface, x: float, y: float) -> tuple[float, float, float]:
     """Height and its slopes east and north."""
     s, t = (surface.top - y) / surface.step, (x - surface.left) / surface.step
     i, j = math.floor(s), math.floor(t)
@@ -89,7 +94,7 @@ def spline(surface, x, y):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _cubic(table, k, u, v):  # type: ignore[no-untyped-def]
+def _cubic(table: Array, k: int, u: float, v: float) -> tuple[float, float, float]:
     """One polynomial of a patch, and its derivatives by u and v."""
     flat = table[1, k] + v * (table[2, k] + v * table[3, k])
     once = table[4, k] + v * (table[5, k] + v * table[6, k])
@@ -102,7 +107,7 @@ def _cubic(table, k, u, v):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _fly(arc, u):  # type: ignore[no-untyped-def]
+def _fly(arc: Array, u: float) -> tuple[float, float, float, float, float, float]:
     """Position and velocity at a time."""
     last = arc.shape[1] - 1
     px, py, pz = arc[0, last], arc[1, last], arc[2, last]
@@ -114,14 +119,14 @@ def _fly(arc, u):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _ahead(arc, x, y, z, u):  # type: ignore[no-untyped-def]
+def _ahead(arc: Array, x: float, y: float, z: float, u: float) -> float:
     """Sight to a place times velocity: positive before the place is abeam."""
     px, py, pz, vx, vy, vz = _fly(arc, u)
     return (x - px) * vx + (y - py) * vy + (z - pz) * vz
 
 
 @inlined
-def _abeam(sensor, x, y, z):  # type: ignore[no-untyped-def]
+def _abeam(sensor: Sensor, x: float, y: float, z: float) -> tuple[float, float]:
     """Time of zero Doppler by false position between bounds; NaN where it is not within them."""
     low, high = sensor.low, sensor.high
     before, after = _ahead(sensor.arc, x, y, z, low), _ahead(sensor.arc, x, y, z, high)
@@ -149,7 +154,9 @@ def _abeam(sensor, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def look(patch, sensor, x, y, z, east, north):  # type: ignore[no-untyped-def]
+def look(
+    patch: Patch, sensor: Sensor, x: float, y: float, z: float, east: float, north: float
+) -> tuple[float, float, float, float, float, float, float, float]:
     """How a sloping piece of ground is seen.
 
     Returns the time, distance (m), cosine of the angle between sight and ellipsoid's normal, area
@@ -192,7 +199,9 @@ def look(patch, sensor, x, y, z, east, north):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def hidden(surface, x, y, z, cosine, to_east, to_north):  # type: ignore[no-untyped-def]
+def hidden(
+    surface: Surface, x: float, y: float, z: float, cosine: float, to_east: float, to_north: float
+) -> bool:
     """Whether the surface stands in the way of the sight from a point of it.
 
     The ray is followed upwards; a step is as long as the steepest slope allows without passing
@@ -206,7 +215,7 @@ def hidden(surface, x, y, z, cosine, to_east, to_north):  # type: ignore[no-unty
     left, top = surface.left, surface.top
     right = left + (surface.knots.shape[1] - 1) * surface.step
     bottom = top - (surface.knots.shape[0] - 1) * surface.step
-    least = surface.step / 16
+    least = surface.step / 8
     s = least
     while True:
         ray = z + s * (rise + s / (2 * _RADIUS))
@@ -220,7 +229,9 @@ def hidden(surface, x, y, z, cosine, to_east, to_north):  # type: ignore[no-unty
 
 
 @inlined
-def image_place(sensor, when, r, z, cosine):  # type: ignore[no-untyped-def]
+def image_place(
+    sensor: Sensor, when: float, r: float, z: float, cosine: float
+) -> tuple[float, float]:
     """Line and sample in the image; the air delays the echo of a high place less."""
     air = ZENITH_DELAY * math.exp(-z / SCALE_HEIGHT) / cosine
     tau = 2 * (r + air) / LIGHT + sensor.added
@@ -228,7 +239,7 @@ def image_place(sensor, when, r, z, cosine):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def bits(key, number):  # type: ignore[no-untyped-def]
+def bits(key: np.uint64, number: int) -> np.uint64:
     """64 bits of a number under a key (SplitMix64)."""
     z = key + np.uint64(number) * _A
     z = (z ^ (z >> np.uint64(30))) * _B
@@ -237,13 +248,20 @@ def bits(key, number):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def uniform(key, number):  # type: ignore[no-untyped-def]
+def uniform(key: np.uint64, number: int) -> float:
     """A number above 0 and below 1."""
     return ((bits(key, number) >> np.uint64(11)) + 0.5) * _UNIT
 
 
 @inlined
-def outside(surface, patch, sensor, tile, lines, samples):  # type: ignore[no-untyped-def]
+def outside(
+    surface: Surface,
+    patch: Patch,
+    sensor: Sensor,
+    tile: tuple[float, float, float],
+    lines: tuple[float, float],
+    samples: float,
+) -> bool:
     """Whether nothing of a tile can reach lines and samples first..last."""
     left, top, edge = tile
     i = int((surface.top - top) / surface.step)

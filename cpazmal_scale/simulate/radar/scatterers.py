@@ -14,6 +14,7 @@ import numpy as np
 from cpazmal_scale.kernels.compiled import inlined, kept
 from cpazmal_scale.simulate.radar.earth import LIGHT, Patch
 from cpazmal_scale.simulate.radar.rays import (
+    SOURCE,
     Sensor,
     Tiles,
     bits,
@@ -39,13 +40,21 @@ _HALF = TAPS // 2
 
 
 @inlined
-def _tabled(offset):  # type: ignore[no-untyped-def]
+def _tabled(offset: float) -> int:
     """Row of a tabled impulse response for −½ to ½ sample from the nearest one."""
     return int((offset + 0.5) * PLACES + 0.5)
 
 
 @inlined
-def _spread(image, i, j, along, across, re, im):  # type: ignore[no-untyped-def]
+def _spread(
+    image: NDArray[np.complex64],
+    i: int,
+    j: int,
+    along: NDArray[np.float32],
+    across: NDArray[np.float32],
+    re: float,
+    im: float,
+) -> None:
     """Add one scatterer whose nearest sample is that of line i and sample j."""
     for a in range(TAPS):
         row = i - _HALF + a
@@ -69,6 +78,7 @@ def scatter(
     keys: NDArray[np.uint64],
     line: int,
     image: NDArray[np.complex64],
+    _rays: int = SOURCE,
 ) -> None:
     """Add all scatterers that reach a strip of an image.
 
@@ -144,6 +154,7 @@ def areas(
     key: np.uint64,
     cell: tuple[float, float],
     sums: Array,
+    _rays: int = SOURCE,
 ) -> None:
     """Sum the area that faces the sight over cells of an image, over that of the cells.
 

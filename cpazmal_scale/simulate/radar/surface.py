@@ -58,11 +58,3 @@ def spline_surface(knots: Array, left: float, top: float, step: float) -> Surfac
         float(values.min()),
         float(values.max()),
     )
-
-
-def heights(surface: Surface, x: Array, y: Array) -> Array:
-    """Heights (m) at map coordinates of one shape."""
-    from cpazmal_scale.simulate.radar.pixels import spline_heights
-
-    flat = spline_heights(surface, np.ravel(x).astype(np.float64), np.ravel(y).astype(np.float64))
-    return flat.reshape(np.shape(x))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CELL = 4.0, 2.5
 """Metres along azimuth and slant range over which the truth's area ratio is summed."""
 LAYOVER, SHADOW = 1, 2
-_DENSE = 12.0
+_DENSE = 6.0
 _NO_DATA = -999.0
 
 
@@ -44,12 +44,12 @@ class Frame:
     @property
     def x(self) -> Array:
         """Middles of the columns."""
-        return self.left + self.pixel * (np.arange(self.cols) + 0.5)
+        return np.asarray(self.left + self.pixel * (np.arange(self.cols) + 0.5))
 
     @property
     def y(self) -> Array:
         """Middles of the rows."""
-        return self.top - self.pixel * (np.arange(self.rows) + 0.5)
+        return np.asarray(self.top - self.pixel * (np.arange(self.rows) + 0.5))
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,11 @@ def truth_of(view: View, frame: Frame, *, seed: int, dense: float = _DENSE) -> T
     inside = (line >= 0) & (line <= view.lines - 1)
     inside &= (sample >= 0) & (sample <= view.samples - 1)
     ratio = _ratio(view, line, sample, key(seed, "areas"), dense)
-    return Truth(
-        frame,
-        height.copy(),
-        *(np.where(inside, one, np.nan) for one in (line, sample, incidence, ratio)),
-        np.where(inside, codes, np.uint8(255)),
+    line, sample, incidence, ratio = (
+        np.where(inside, one, np.nan) for one in (line, sample, incidence, ratio)
     )
+    codes = np.where(inside, codes, np.uint8(255))
+    return Truth(frame, height.copy(), line, sample, incidence, ratio, codes)
 
 
 def _fold_reach(view: View) -> float:
@@ -134,8 +133,7 @@ def _ratio(view: View, line: Array, sample: Array, own: np.uint64, dense: float)
     sensor = view.sensor
     speed = float(np.linalg.norm(view.motion(np.zeros(1))[1])) * 0.93
     cell = CELL[0] / (sensor.line_step * speed), CELL[1] / (sensor.sample_step * LIGHT / 2)
-    shape = tuple(math.ceil(n / one) + 2 for n, one in zip((view.lines, view.samples), cell))
-    sums = np.zeros(shape)
+    sums = np.zeros((math.ceil(view.lines / cell[0]) + 2, math.ceil(view.samples / cell[1]) + 2))
     areas(view.surface, view.patch, sensor, tiles_of(view, dense), own, cell, sums)
     from scipy.ndimage import map_coordinates
 
