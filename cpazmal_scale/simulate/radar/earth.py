@@ -46,37 +46,38 @@ def patch(crs: str, bounds: tuple[float, float, float, float]) -> Patch:
 
 def to_degrees(crs: str, x: Array, y: Array) -> tuple[Array, Array]:
     """Longitude and latitude of map coordinates."""
-    from pyproj import Transformer
-
-    lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
-    return np.asarray(lon), np.asarray(lat)
+    lon, lat = _transformed(crs, "EPSG:4326", x, y)
+    return lon, lat
 
 
 def to_map(crs: str, lon: Array, lat: Array) -> tuple[Array, Array]:
     """Map coordinates of longitude and latitude."""
-    from pyproj import Transformer
-
-    x, y = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
-    return np.asarray(x), np.asarray(y)
+    x, y = _transformed("EPSG:4326", crs, lon, lat)
+    return x, y
 
 
 def earth_fixed(lon: Array, lat: Array, height: Array) -> Array:
     """Earth-fixed coordinates (…, 3) in metres."""
-    from pyproj import Transformer
-
-    made = Transformer.from_crs("EPSG:4979", "EPSG:4978", always_xy=True)
-    return np.stack(made.transform(lon, lat, height), axis=-1)
+    return np.stack(_transformed("EPSG:4979", "EPSG:4978", lon, lat, height), axis=-1)
 
 
 def geodetic(places: Array) -> tuple[Array, Array, Array]:
     """Longitude, latitude (degrees) and height (m) of earth-fixed places (…, 3)."""
+    parts = (places[..., axis] for axis in range(3))
+    lon, lat, height = _transformed("EPSG:4978", "EPSG:4979", *parts)
+    return lon, lat, height
+
+
+def _transformed(source: str, target: str, *parts: Array) -> list[Array]:
+    """Coordinates of any shape in another system; pyproj takes arrays of one number for numbers."""
     from pyproj import Transformer
 
-    made = Transformer.from_crs("EPSG:4978", "EPSG:4979", always_xy=True)
-    x, y, z = (places[..., axis] for axis in range(3))
-    found: Any = made.transform(x, y, z)
-    lon, lat, height = (np.asarray(one) for one in found)
-    return lon, lat, height
+    shape = np.shape(parts[0])
+    flat = [np.ravel(one) for one in parts]
+    made = Transformer.from_crs(source, target, always_xy=True)
+    doubled: Any = [np.append(one, one[:1]) for one in flat]
+    found: Any = made.transform(*doubled)
+    return [np.asarray(one)[:-1].reshape(shape) for one in found]
 
 
 def normal(lon: Array, lat: Array) -> Array:
