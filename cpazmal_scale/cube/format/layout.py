@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.config import MASK_BITS, NOT_VALID
+from cpazmal_scale.grid.cf import from_attributes, to_attributes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,6 +100,16 @@ def layer_fill(layer: str) -> float:
     return NOT_VALID if layer == "mask" else float("nan")
 
 
+def value_type(layer: str) -> str:
+    """Type of a layer's values."""
+    return "uint8" if layer == "mask" else "float32"
+
+
+def tiles(grid: GeoBox, chunk: int) -> tuple[int, int]:
+    """Rows and columns of chunks of a grid."""
+    return -(-int(grid.shape[0]) // chunk), -(-int(grid.shape[1]) // chunk)
+
+
 def chunk_key(layer: str, index: int, row: int, column: int) -> str:
     """Key of a chunk object of a layer at date number `index`."""
     date = "" if layer in STATIC else f"{index}/"
@@ -135,24 +146,23 @@ def documents(
     the cube.
     """
     height, width = grid.shape
-    tiles = -(-height // chunk), -(-width // chunk)
     found: dict[str, dict[str, Any]] = {"stored": group_document({"commit": commit})}
     for name, (length, attributes) in _axes(grid).items():
         found[name] = array_document((length,), (length,), "float64", (name,), attributes)
-    found["spatial_ref"] = array_document((), (), "int64", (), spatial_ref(grid))
+    found["spatial_ref"] = array_document((), (), "int64", (), to_attributes(grid))
     for layer in layers:
         mask, dated = layer == "mask", layer not in STATIC
         found[layer] = array_document(
             (dates, height, width)[not dated :],
             (1, chunk, chunk)[not dated :],
-            "uint8" if mask else "float32",
+            value_type(layer),
             ("time", "y", "x")[not dated :],
             _layer_attributes(layer, radiometry),
             fill=NOT_VALID if mask else "NaN",
         )
         found[f"stored/{layer}"] = array_document(
-            (dates, *tiles)[not dated :],
-            (1, *tiles)[not dated :],
+            (dates, *tiles(grid, chunk))[not dated :],
+            (1, *tiles(grid, chunk))[not dated :],
             "uint32",
             ("time", "chunk_row", "chunk_column")[not dated :],
             {"long_name": f"CRC-32 of the chunk objects of {layer}, 0 where none is stored"},
@@ -208,29 +218,10 @@ def _layer_attributes(layer: str, radiometry: str) -> dict[str, Any]:
     }
 
 
-def spatial_ref(grid: GeoBox) -> dict[str, Any]:
-    """CF grid-mapping attributes with the exact affine transform, as rioxarray writes them."""
-    import pyproj
-
-    crs = pyproj.CRS.from_user_input(str(grid.crs))
-    transform = grid.transform.to_gdal()
-    attributes = {name: value for name, value in crs.to_cf().items() if value is not None}
-    return {
-        **attributes,
-        "spatial_ref": attributes["crs_wkt"],
-        "GeoTransform": " ".join(repr(float(part)) for part in transform),
-    }
-
-
 def grid_of(arrays: dict[str, dict[str, Any]]) -> GeoBox:
     """The grid that the documents of a cube describe."""
-    from affine import Affine
-    from odc.geo.geobox import GeoBox
-
-    attributes = arrays["spatial_ref"]["attributes"]
-    numbers = [float(part) for part in attributes["GeoTransform"].split()]
     shape = (arrays["y"]["shape"][0], arrays["x"]["shape"][0])
-    return GeoBox(shape, Affine.from_gdal(*numbers), attributes["crs_wkt"])
+    return from_attributes(arrays["spatial_ref"]["attributes"], shape)
 
 
 def axis_values(grid: GeoBox) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.features import in_words, meaning
+from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.mapping.show.figures import pixel_size, subject
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import colours
@@ -57,12 +58,14 @@ def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> d
 
 def times(recipe: Recipe, model: Model) -> dict[str, Any]:
     """Dates of the map, and days since 1 January of the first year of both kinds of series."""
-    from cpazmal_scale.dtw.band import season_days
+    from cpazmal_scale.dtw import season_days
 
+    dates = np.array(recipe.dates, "datetime64[s]")
+    ready, days = model.on_dates(dates, recipe.season_start), season_days(dates)
     return {
         "dates": list(recipe.dates),
-        "days": season_days(np.array(recipe.dates, "datetime64[s]")).round(3).tolist(),
-        "barycenter_days": season_days(model.dates).round(3).tolist(),
+        "days": days.round(3).tolist(),
+        "barycenter_days": (ready.barycenter_days + days[0] - ready.days[0]).round(3).tolist(),
         "year": datetime.fromisoformat(recipe.dates[0]).year,
     }
 
@@ -71,9 +74,9 @@ def place(data: xr.Dataset, small: Thumbnail, shape: tuple[int, int], step: int)
     """Size on the ground, and longitude and latitude on a lattice fine enough to interpolate."""
     import pyproj
 
-    reference = data["spatial_ref"].attrs
-    crs = pyproj.CRS.from_wkt(reference["crs_wkt"])
-    transform = [float(part) for part in reference["GeoTransform"].split()]
+    grid = grid_of(data)
+    crs = pyproj.CRS.from_user_input(str(grid.crs))
+    transform = list(grid.transform.to_gdal())
     rows, columns = (np.linspace(0, n, _LATTICE) for n in shape)
     x = transform[0] + columns[None, :] * transform[1] + rows[:, None] * transform[2]
     y = transform[3] + columns[None, :] * transform[4] + rows[:, None] * transform[5]
