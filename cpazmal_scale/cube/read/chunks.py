@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from cpazmal_scale.errors import ModelMismatch, StoreMissing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-LOCAL_READERS, REMOTE_READERS = 4, 32
-"""Chunks that a process reads and decodes at once: files, and requests to an object store."""
 
 
 class _Piece(NamedTuple):
@@ -43,6 +40,9 @@ class ChunkReader:
 
     `layers` ends with the mask; `positions` (T) are the dates' places in the store.
     """
+
+    AT_ONCE: ClassVar[tuple[int, int]] = (4, 32)
+    """Chunks that a process reads and decodes at once: files, and objects of a remote store."""
 
     chunks: CheckedChunks
     layers: tuple[str, ...]
@@ -174,7 +174,7 @@ def _room(size: int) -> NDArray[np.uint8]:
 @cache
 def _readers(remote: bool) -> ThreadPoolExecutor:
     """The threads of this process that read chunks."""
-    return ThreadPoolExecutor(REMOTE_READERS if remote else LOCAL_READERS, "cube-reader")
+    return ThreadPoolExecutor(ChunkReader.AT_ONCE[remote], "cube-reader")
 
 
 # A forked process has no threads but the one that forked.

@@ -136,6 +136,10 @@ class _Left:
     """
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Hold nothing: a forked process lacks the threads that read."""
         self._begun: dict[tuple[int, Block], tuple[_Job, Walk, _Sheet]] = {}
         self._threads: set[int] = set()
         self._lock = threading.Lock()
@@ -158,7 +162,7 @@ class _Left:
 
 
 _left = _Left()
-os.register_at_fork(after_in_child=lambda: globals().update(_left=_Left()))
+os.register_at_fork(after_in_child=_left.forget)
 
 
 def _compute(job: _Job, block: Block, piece: int, seconds: Counter[str]) -> Products:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cpazmal_scale.cube.read.chunks import LOCAL_READERS
+from cpazmal_scale.cube import ChunkReader
 from cpazmal_scale.features import names
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping.classify.recipe import Recipe
@@ -69,7 +69,7 @@ class Sizes(NamedTuple):
         around = 2 * self.halo
         piece = [min(shape.piece, n) + 3 * around for n in (self.shape[0], width)]
         pieces = 2 * math.prod(piece) + around * (width + around)
-        decoded = 2 * LOCAL_READERS * self.cube_chunk**2 * 4
+        decoded = 2 * max(ChunkReader.AT_ONCE) * self.cube_chunk**2 * 4
         settings = self.recipe.features
         every = names(self.recipe.polarisations, settings.xpol, settings.statistics)
         series = len(every) * len(self.recipe.dates) * 4

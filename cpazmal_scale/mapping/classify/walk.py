@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale.cube.format import layout
-from cpazmal_scale.cube.read.chunks import ChunkReader, Fetch
+from cpazmal_scale.config import NOT_VALID
+from cpazmal_scale.cube import ChunkReader, Fetch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,7 +145,7 @@ class Walk:
         if self._needed is None or self._needed(y0 - halo, y1 + halo, x0 - halo, x1 + halo):
             fetch = self._reader.fetch(*here, y0, x0)
         else:
-            here[0][...], here[1][...], fetch = np.nan, layout.layer_fill("mask"), Fetch([])
+            here[0][...], here[1][...], fetch = np.nan, NOT_VALID, Fetch([])
         self._coming = _Coming(y0, y1, number, power, mask, fetch)
         return self._coming
 
