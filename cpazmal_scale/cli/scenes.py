@@ -26,6 +26,7 @@ def simulate(
     beams: tuple[Literal["DSC37", "ASC45", "ASC54"], ...] = ("DSC37", "ASC45", "ASC54"),
     grid: Literal["utm", "authors"] = "utm",
     level1b: bool = False,
+    flat: bool = False,
 ) -> None:
     """Write a simulated campaign: scenes, acquisition table, truth, polygons and a run.yaml.
 
@@ -37,7 +38,9 @@ def simulate(
         end: last day of the calendar; none: its end, December 2022.
         beams: viewing geometries; the first is the one that run.yaml maps.
         grid: UTM at 3 m, or the WGS84 grid of the CPAZMAL authors.
-        level1b: SSC products in slant range instead of calibrated GeoTIFFs.
+        level1b: SSC products of the mountains in slant range, and their DEM, instead of
+            calibrated GeoTIFFs.
+        flat: let these products see the area as if flat: quick, and without a DEM.
     """
     from cpazmal_scale.simulate.campaign import campaign
 
@@ -51,6 +54,7 @@ def simulate(
             beams=beams,
             grid=grid,
             level1b=level1b,
+            flat=flat,
             progress=progress,
         )
     say(str(made))
