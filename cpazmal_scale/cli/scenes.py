@@ -25,8 +25,7 @@ def simulate(
     end: date | None = None,
     beams: tuple[Literal["DSC37", "ASC45", "ASC54"], ...] = ("DSC37", "ASC45", "ASC54"),
     grid: Literal["utm", "authors"] = "utm",
-    level1b: bool = False,
-    flat: bool = False,
+    level1b: Literal["mountains", "flat"] | None = None,
 ) -> None:
     """Write a simulated campaign: scenes, acquisition table, truth, polygons and a run.yaml.
 
@@ -38,9 +37,8 @@ def simulate(
         end: last day of the calendar; none: its end, December 2022.
         beams: viewing geometries; the first is the one that run.yaml maps.
         grid: UTM at 3 m, or the WGS84 grid of the CPAZMAL authors.
-        level1b: SSC products of the mountains in slant range, and their DEM, instead of
-            calibrated GeoTIFFs.
-        flat: let these products see the area as if flat: quick, and without a DEM.
+        level1b: SSC products in slant range, instead of calibrated GeoTIFFs: of the mountains,
+            with their DEM, or of the area as if flat, which is quick.
     """
     from cpazmal_scale.simulate.campaign import campaign
 
@@ -54,7 +52,6 @@ def simulate(
             beams=beams,
             grid=grid,
             level1b=level1b,
-            flat=flat,
             progress=progress,
         )
     say(str(made))

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.progress import Progress
@@ -66,8 +67,7 @@ def campaign(
     beams: tuple[str, ...] = ("DSC37", "ASC45", "ASC54"),
     grid: GridName = "utm",
     workspace: str | None = None,
-    level1b: bool = False,
-    flat: bool = False,
+    level1b: Literal["mountains", "flat"] | None = None,
     block: int = 512,
     progress: Progress | None = None,
 ) -> Campaign:
@@ -89,8 +89,8 @@ def campaign(
         beams: Viewing geometries among DSC37, ASC45, ASC54; the first rules `run.yaml`.
         grid: `utm` (EPSG:32632, 3 m) or `authors` (EPSG:4326, 2.69494585e-5 degrees).
         workspace: Workspace written into `run.yaml`; none: `run` beside the scenes.
-        level1b: Write SSC products instead of calibrated GeoTIFFs.
-        flat: Let these products see the area as if flat, which is quick and needs no DEM.
+        level1b: Write SSC products instead of calibrated GeoTIFFs: of the mountains, or of the
+            area as if flat, which is quick and needs no DEM.
         block: Edge of the blocks worked on; memory grows with it, the pixels do not change.
         progress: Called with (done, total), counting the blocks of every file.
 
@@ -103,7 +103,7 @@ def campaign(
     _refuse_remote(str(folder))
     shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     passes = _passes(shape, start, end, beams, grid, block)
-    relief = level1b and not flat
+    relief = level1b == "mountains"
     if relief:
         _refuse_unflyable(shape, grid)
     world = make_world(over_massif(grid, shape), seed, beams)
@@ -241,7 +241,7 @@ def _refuse_unflyable(shape: tuple[int, int], grid: GridName) -> None:
         raise ConfigError(
             f"mountains in slant range on grid `{grid}`, {shape[0]} x {shape[1]} pixels",
             where="level1b",
-            remedy=f"use grid utm and at most {LARGEST} pixels, or flat products",
+            remedy=f"use grid utm and at most {LARGEST} pixels, or level1b flat",
         )
 
 
