@@ -8,9 +8,10 @@ from typing import Literal
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest, Naming
-from cpazmal_scale.errors import ConfigError, SceneUnknown, StoreMissing
+from cpazmal_scale.errors import ConfigError, SceneUnknown
 from cpazmal_scale.scenes import dimap, lattice, naming, sidecar
 from cpazmal_scale.scenes.level1b import Product, find_products
+from cpazmal_scale.scenes.listing import list_files
 from cpazmal_scale.scenes.rasters import GEOTIFF
 from cpazmal_scale.scenes.scene import SAME_ACQUISITION
 
@@ -173,26 +174,6 @@ def _of_product(product: Product, rules: Naming, table: list[naming.Row]) -> Can
         look_side=told.look_side,
         product=product,
     )
-
-
-def list_files(url: str) -> tuple[list[str], str]:
-    """Sorted files of a folder (with all below), a single file or a glob; and the folder.
-
-    To single files and those of a glob their sidecars are added.
-
-    Raises:
-        StoreMissing: there is nothing at the URL.
-    """
-    url = storage.absolute(url)
-    found = storage.find(url)
-    if not found:
-        raise StoreMissing("no scenes are here", where=url, remedy="check the path or bucket")
-    folder = re.split(r"[*?\[]", url)[0]
-    if folder != url or found == [url]:
-        folder = folder.rsplit("/", 1)[0]
-        named = [f"{stem}.yaml" for one in found for stem in (one, one.rsplit(".", 1)[0])]
-        found = sorted({*found, *filter(storage.exists, named)})
-    return found, folder
 
 
 def _table(ingest: Ingest, folder: str) -> list[naming.Row]:

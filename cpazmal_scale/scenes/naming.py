@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Literal
 
-from cpazmal_scale import storage
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown
+from cpazmal_scale.scenes.listing import small_file
 from cpazmal_scale.scenes.scene import POLARISATIONS, SAME_ACQUISITION
 
 X_BAND_SENSORS = ("PAZ1", "TSX1", "TDX1")
+MAX_TABLE_BYTES = 16 * 2**20
+SAME_ROW = timedelta(seconds=5)
+"""Rows of one sensor that start closer than this are of one acquisition: the shortest takes
+longer."""
 
 _PRODUCT = re.compile(
     r"(?P<id>(?P<sensor>[A-Z0-9]{3,4})_SAR__\w+?_(?P<start>\d{8}T\d{6})_(?P<stop>\d{8}T\d{6}))"
+)
+_TIME = re.compile(
+    r"(?P<year>(?:19|20)\d\d)(?P<dash>[-/_.]?)(?P<month>\d\d)(?P=dash)(?P<day>\d\d)"
+    r"(?:(?:[T _-]?(?=\d{6}(?!\d))|[T _-])(?P<hour>\d\d)(?P<colon>[:_-]?)(?P<minute>\d\d)"
+    r"(?:(?P=colon)(?P<second>\d\d)(?:[.,]\d+)?)?"
+    r"(?:Z|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?)?)?",
+    re.I,
 )
 _GROUPS = frozenset(
     {"id", "sensor", "start", "stop", "beam", "pass_direction", "polarisation"},
@@ -49,27 +62,34 @@ class Row:
     incidence_angle: float | None
     resolution: tuple[float, float] | None
     polarisations: tuple[str, ...] | None
+    look_side: Literal["R", "L"] | None = None
 
 
 def parse_time(text: str, *, where: object) -> datetime:
-    """A UTC time from `20200108T054412`, `2020-01-08T05:44:12.5Z` or `20200108`.
+    """A UTC time from `20200108T054412`, `2020-01-08T05:44:12.5+02:00`, `20200108T0544` and such.
 
-    A leap second (`23:59:60`) becomes the next second. Fractions of a second are dropped.
+    Year, month and day have all their digits, and so have hour and minute; seconds left out are 0.
+    An offset from UTC is applied; without one the time is UTC. A leap second (`23:59:60`)
+    becomes the next second. Fractions of a second are dropped.
 
     Raises:
-        SceneUnknown: the text holds no such time.
+        SceneUnknown: the text is no such time.
     """
-    digits = re.sub(r"\D", "", text.split(".")[0])
-    if len(digits) == 8:
-        digits += "000000"
-    leap = digits.endswith("60") and len(digits) == 14
+    match = _TIME.fullmatch(text.strip())
     try:
-        when = datetime.strptime(digits[:12] + "59" if leap else digits, "%Y%m%d%H%M%S")
+        if match is None:
+            raise ValueError
+        year, month, day, hour, minute, second = (
+            int(match[part] or 0) for part in ("year", "month", "day", "hour", "minute", "second")
+        )
+        leap = second == 60
+        when = datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=UTC)
     except ValueError:
         raise SceneUnknown(
             f"`{text}` is not a time", where=where, remedy="write it as 20200108T054412 (UTC)"
         ) from None
-    return when.replace(tzinfo=UTC) + timedelta(seconds=int(leap))
+    ahead = timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
+    return when + timedelta(seconds=int(leap)) - (-ahead if match["sign"] == "-" else ahead)
 
 
 def parse_direction(text: str, *, where: object) -> Literal["ASC", "DSC"]:
@@ -86,6 +106,20 @@ def parse_direction(text: str, *, where: object) -> Literal["ASC", "DSC"]:
     raise SceneUnknown(
         f"`{text}` is not a flight direction", where=where, remedy="write ASC or DSC"
     )
+
+
+def parse_side(text: str, *, where: object) -> Literal["R", "L"]:
+    """Side the antenna looks to, from `R`, `right`, `L` or `left`.
+
+    Raises:
+        SceneUnknown: it is none of them.
+    """
+    initial = text.strip().upper()[:1]
+    if initial == "R":
+        return "R"
+    if initial == "L":
+        return "L"
+    raise SceneUnknown(f"`{text}` is not a look side", where=where, remedy="write R or L")
 
 
 def parse_polarisations(text: str, *, where: object) -> tuple[str, ...]:
@@ -192,31 +226,55 @@ def _stem_without(url: str, match: re.Match[str], group: str) -> str:
 def read_table(url: str) -> list[Row]:
     """Acquisitions from a CSV with at least `sensor` and `start`.
 
+    Commas, semicolons or tabs separate its columns, in UTF-8 or, with a mark, UTF-16.
+
     Raises:
         SceneUnknown: a column is missing or a cell cannot be read.
         StoreMissing: there is no such file.
     """
-    text = storage.read_bytes(url).decode("utf-8-sig", errors="replace")
-    reader = csv.DictReader(io.StringIO(text))
-    missing = {"sensor", "start"} - set(reader.fieldnames or ())
+    text = _decoded(small_file(url, MAX_TABLE_BYTES))
+    first = text.lstrip().partition("\n")[0]
+    between = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text), delimiter=between, skipinitialspace=True)
+    try:
+        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
+    except csv.Error as error:
+        raise SceneUnknown(
+            f"not a table ({error})", where=url, remedy="save it as CSV in UTF-8"
+        ) from None
+    names = [name.lower() for name in lines[0][1]] if lines else []
+    missing = {"sensor", "start"} - set(names)
     if missing:
         raise SceneUnknown(
             f"the table has no column {' and '.join(sorted(missing))}",
             where=url,
             remedy="its first line must name the columns",
         )
-    return [_row(cells, f"{url} line {line}") for line, cells in enumerate(reader, start=2)]
+    rows = [
+        (dict(zip(names, cells, strict=False)), f"{url} line {line}")
+        for line, cells in lines[1:]
+        if any(cells)
+    ]
+    return [_row(cells, where, comma=between != ",") for cells, where in rows]
 
 
-def _row(cells: dict[str, str | None], where: str) -> Row:
-    cell = {name: (text or "").strip() for name, text in cells.items() if name}
+def _decoded(data: bytes) -> str:
+    utf16 = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return data.decode("utf-16" if utf16 else "utf-8-sig", errors="replace").replace("\0", "")
+
+
+def _row(cell: dict[str, str], where: str, *, comma: bool) -> Row:
+    """One line of the table; with `comma` a decimal comma is a point."""
 
     def number(name: str) -> float | None:
         text = cell.get(name)
         if not text:
             return None
         try:
-            return float(text)
+            value = float(text.replace(",", ".") if comma else text)
+            if math.isfinite(value):
+                return value
+            raise ValueError
         except ValueError:
             raise SceneUnknown(
                 f"{name} `{text}` is not a number", where=where, remedy="correct the table"
@@ -224,19 +282,34 @@ def _row(cells: dict[str, str | None], where: str) -> Row:
 
     across, along = number("resolution_range"), number("resolution_azimuth")
     direction, channels = cell.get("pass_direction"), cell.get("polarisations")
+    side = cell.get("look_side")
     return Row(
-        sensor=cell["sensor"],
-        start=parse_time(cell["start"], where=where),
+        sensor=cell.get("sensor", ""),
+        start=parse_time(cell.get("start", ""), where=where),
         beam=cell.get("beam") or None,
         pass_direction=parse_direction(direction, where=where) if direction else None,
         incidence_angle=number("incidence_angle"),
         resolution=None if across is None or along is None else (across, along),
         polarisations=parse_polarisations(channels, where=where) if channels else None,
+        look_side=parse_side(side, where=where) if side else None,
     )
 
 
 def find_row(table: list[Row], sensor: str, start: datetime) -> Row | None:
-    """The sensor's row nearest to `start`, if within two minutes."""
+    """The sensor's row nearest to `start`, if within two minutes.
+
+    Raises:
+        SceneUnknown: another row of that time says something else.
+    """
     near = [row for row in table if row.sensor == sensor]
     best = min(near, key=lambda row: abs(row.start - start), default=None)
-    return best if best is not None and abs(best.start - start) <= SAME_ACQUISITION else None
+    if best is None or abs(best.start - start) > SAME_ACQUISITION:
+        return None
+    for other in near:
+        if abs(other.start - best.start) <= SAME_ROW and replace(other, start=best.start) != best:
+            raise SceneUnknown(
+                f"two rows of {sensor} {best.start:%Y%m%dT%H%M%S} say different things",
+                where="the acquisition table",
+                remedy="keep the row that is right",
+            )
+    return best

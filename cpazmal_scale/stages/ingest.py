@@ -108,7 +108,7 @@ def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
 def _changed(files: list[Candidate]) -> datetime:
     """When the last file of a scene was changed; a product is a folder of files, or an archive."""
     urls = [one.url if one.product is None else one.product.url for one in files]
-    return max(storage.modified(part) for url in urls for part in storage.find(url))
+    return max(storage.modified(part) for url in urls for part in storage.find(url, literal=True))
 
 
 def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
