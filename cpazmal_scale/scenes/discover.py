@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from cpazmal_scale.config import Ingest
-from cpazmal_scale.errors import (
-    CpazmalError,
-    SceneError,
-    SceneUnknown,
-    SceneUnreadable,
-)
+from cpazmal_scale.errors import CpazmalError, SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes import lattice, level1b
+from cpazmal_scale.scenes.bands import contents
 from cpazmal_scale.scenes.candidates import Candidate, candidates, group
 from cpazmal_scale.scenes.check import check_file
 from cpazmal_scale.scenes.product_reader import describe_product
 from cpazmal_scale.scenes.rasters import READER_VERSION, geobox_of, opened
-from cpazmal_scale.scenes.scene import (
-    BANDS,
-    POLARISATIONS,
-    Scene,
-    SceneFile,
-    ordered,
-)
+from cpazmal_scale.scenes.scene import Scene, SceneFile, ordered
 
 Progress = Callable[[int, int], None]
 
@@ -77,13 +65,6 @@ def _describe(
     first, rules = members[0], members[0].rules
     files: dict[tuple[str, tuple[str, ...]], SceneFile] = {}
     for member in members:
-        if member.rules.radiometry != rules.radiometry:
-            raise SceneUnknown(
-                f"it is {member.rules.radiometry}, {first.url} of the same scene is "
-                f"{rules.radiometry}",
-                where=member.url,
-                remedy="give one radiometry per beam",
-            )
         if member.processing != first.processing:
             raise SceneUnknown(
                 f"{first.url} is the same acquisition, processed in another way",
@@ -92,6 +73,13 @@ def _describe(
             )
         file = _describe_file(member, check=check, known=known)
         files.setdefault((file.sha256, file.bands), file)
+        before = next(iter(files.values()))
+        if file.radiometry != before.radiometry:
+            raise SceneUnknown(
+                f"it is {file.radiometry}, {before.url} of the same scene is {before.radiometry}",
+                where=member.url,
+                remedy="give one radiometry per beam",
+            )
     found = {p for file in files.values() for p in file.polarisations}
     promised = set(first.row.polarisations or ()) if first.row else set()
     if promised - found:
@@ -114,7 +102,7 @@ def _describe(
         look_side=first.look_side,
         polarisations=ordered(found),
         incidence_angle=math.nan if angle is None else angle,
-        radiometry=rules.radiometry,
+        radiometry=next(iter(files.values())).radiometry,
         resolution=_resolution(first),
         geobox=lattice.union(
             ((file.url, file.geobox) for file in files.values()), resample=resample
@@ -154,13 +142,15 @@ def _describe_file(member: Candidate, *, check: bool, known: Container[str]) -> 
                 where=member.url,
                 remedy="copy the product again from its source",
             )
+        found = contents(raster, member)
         digest = beside.submit(_sha256, raster.name)
         file = SceneFile(
             url=member.url,
             sha256="",
-            bands=_bands(raster, member),
+            bands=found.bands,
             geobox=geobox_of(raster, member.url),
-            scale=rules.scale,
+            scale=found.scale,
+            radiometry=found.radiometry,
             mask_codes=rules.mask_codes,
             driver=member.driver,
             nodata=member.nodata,
@@ -173,43 +163,3 @@ def _describe_file(member: Candidate, *, check: bool, known: Container[str]) -> 
 def _sha256(path: str) -> str:
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _bands(raster: Any, member: Candidate) -> tuple[str, ...]:
-    """What each band holds: configured, else by the file's polarisation, table or descriptions.
-
-    The authors' files end with the mask; files of a user's pattern may lack it.
-    """
-    channel, rules = member.named.polarisation, member.rules
-    if rules.bands is not None:
-        bands = tuple(channel or "?" if band == "-" else band for band in rules.bands)
-    elif channel is not None:
-        bands = (channel, "mask")[: raster.count]
-    elif member.row is not None and member.row.polarisations is not None:
-        bands = (*member.row.polarisations, "mask")
-        if raster.count == 1 or rules.pattern is not None:
-            bands = bands[: raster.count]
-    elif all(raster.descriptions):
-        bands = tuple(_band_name(text) for text in raster.descriptions)
-    else:
-        bands = ("HH", "mask") if raster.count < 3 else ("HH", "HV", "mask")
-        bands = bands[: raster.count]
-    wrong = [band for band in bands if band not in BANDS]
-    used = [band for band in bands if band != "skip"]
-    if wrong or len(bands) != raster.count or len(set(used)) != len(used):
-        raise _unknown_bands(member.url, bands, raster.count)
-    return bands
-
-
-def _band_name(description: str) -> str:
-    """`mask` or the polarisation a band's description names, such as `Gamma0_HH`."""
-    tokens = re.split(r"[^A-Z]+", description.upper())
-    return next((p for p in POLARISATIONS if p in tokens), "mask" if "MASK" in tokens else "?")
-
-
-def _unknown_bands(url: str, bands: tuple[str, ...], count: int) -> SceneError:
-    return SceneUnknown(
-        f"its {count} bands are not {', '.join(bands) or 'known'}",
-        where=url,
-        remedy="set ingest.naming.bands or the table's polarisations",
-    )

@@ -212,7 +212,14 @@ def _authors_name(url: str) -> Named | None:
         sensor=match["sensor"],
         start=parse_time(match["start"], where=url),
         stop=parse_time(match["stop"], where=url),
+        polarisation=_one_polarisation(match.string[: match.start()] + match.string[match.end() :]),
     )
+
+
+def _one_polarisation(text: str) -> str | None:
+    """The polarisation in what a name has beside the product's, if it is one."""
+    found = {part for part in re.split(r"[^A-Z]+", text.upper()) if part in POLARISATIONS}
+    return found.pop() if len(found) == 1 else None
 
 
 def _stem_without(url: str, match: re.Match[str], group: str) -> str:

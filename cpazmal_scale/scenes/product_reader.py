@@ -205,4 +205,5 @@ def describe_product(product: Product, *, check: bool) -> SceneFile:
             bands=product.annotation.polarisations,
             geobox=reader.geobox,
             product=product,
+            radiometry=product.settings.radiometry,
         )

@@ -13,7 +13,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SceneUnreadable
 from cpazmal_scale.scenes.scene import SceneFile
-from cpazmal_scale.scenes.values import to_bits, to_degrees, to_power
+from cpazmal_scale.scenes.values import Coding, to_bits, to_degrees, to_power
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -174,6 +174,57 @@ def read_bands(
     return values
 
 
+def coding(raster: Any, band: int, nodata: float | None = None) -> Coding:
+    """How the numbers of a band (from 1) are stored, by the raster's header; `nodata` goes before
+    its own.
+
+    Raises:
+        SceneUnreadable: a scale of 0 or one that is no number.
+    """
+    factor, offset = raster.scales[band - 1], raster.offsets[band - 1]
+    if not (np.isfinite(factor) and np.isfinite(offset)) or factor == 0:
+        raise SceneUnreadable(
+            f"band {band} has the scale {factor:g} and the offset {offset:g}",
+            where=raster.name,
+            remedy="correct the raster's header with gdal_edit.py -scale -offset",
+        )
+    own = raster.nodatavals[band - 1] if nodata is None else nodata
+    if own is not None and raster.tags(band, ns="IMAGE_STRUCTURE").get("NBITS") == "16":
+        # A half float holds another number than the header declares.
+        with np.errstate(over="ignore"):
+            own = float(np.float16(own)) if raster.dtypes[band - 1] == "float32" else own
+    return Coding(own, float(factor), float(offset))
+
+
+def read_valid(
+    raster: Any, url: str, rows: slice, columns: slice, bands: list[int]
+) -> NDArray[np.bool_] | None:
+    """Where a mask of the dataset or an alpha band lets bands (numbers from 1) be seen.
+
+    Returns:
+        (bands, h, w) or (1, h, w), the same for all; None where the raster has no mask.
+
+    Raises:
+        SceneUnreadable: a block cannot be decoded.
+    """
+    from rasterio.enums import ColorInterp, MaskFlags
+    from rasterio.windows import Window
+
+    window = Window.from_slices(rows, columns)
+    nothing = (MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha)
+    flags = [set(raster.mask_flag_enums[band - 1]) for band in bands]
+    alphas = [at for at, one in enumerate(raster.colorinterp, 1) if one == ColorInterp.alpha > 0]
+    valid = None
+    with _one_sentence(url, f"the mask of rows {rows.start} to {rows.stop} cannot be decoded"):
+        if any(one.isdisjoint(nothing) for one in flags):
+            shared = all(MaskFlags.per_dataset in one for one in flags)
+            valid = raster.read_masks(bands[:1] if shared else bands, window=window) != 0
+        for alpha in alphas if alphas != [1] else []:
+            seen = raster.read([alpha], window=window) != 0
+            valid = seen if valid is None else valid & seen
+    return valid
+
+
 class GeoTiffReader:
     """An open GeoTIFF, or other raster, of a scene."""
 
@@ -191,10 +242,14 @@ class GeoTiffReader:
         shape = rows.stop - rows.start, columns.stop - columns.start
         power = np.empty((len(file.polarisations), *shape), np.float32)
         for channel, name in enumerate(file.polarisations):
-            power[channel] = to_power(bands[name], self._nodata(name), file.scale)
+            power[channel] = to_power(bands[name], self._coding(name), file.scale)
+        numbers = [file.bands.index(name) + 1 for name in file.polarisations]
+        valid = read_valid(self.raster, file.url, rows, columns, numbers) if numbers else None
+        if valid is not None:
+            power[~np.broadcast_to(valid, power.shape)] = np.nan
         flags = np.zeros(shape, np.uint8)
         if "mask" in bands:
-            bits = to_bits(bands["mask"], file.mask_codes)
+            bits = to_bits(self._coding("mask").values(bands["mask"]), file.mask_codes)
             np.copyto(flags, bits, where=~np.isnan(power).all(axis=0) if len(power) else np.True_)
         return power, flags
 
@@ -207,7 +262,12 @@ class GeoTiffReader:
         if "incidence" not in self.file.bands:
             return None
         bands = self._bands(("incidence",), rows, columns)
-        return to_degrees(bands["incidence"], self._nodata("incidence"))
+        angles = to_degrees(bands["incidence"], self._coding("incidence"))
+        number = self.file.bands.index("incidence") + 1
+        valid = read_valid(self.raster, self.file.url, rows, columns, [number])
+        if valid is not None:
+            angles[~valid[0]] = np.nan
+        return angles
 
     def _bands(
         self, names: tuple[str, ...], rows: slice, columns: slice
@@ -218,11 +278,8 @@ class GeoTiffReader:
         values = read_bands(self.raster, self.file.url, rows, columns, [*wanted.values()])
         return dict(zip(wanted, values, strict=True))
 
-    def _nodata(self, name: str) -> float | None:
-        if self.file.nodata is not None:
-            return self.file.nodata
-        found: float | None = self.raster.nodatavals[self.file.bands.index(name)]
-        return found
+    def _coding(self, name: str) -> Coding:
+        return coding(self.raster, self.file.bands.index(name) + 1, self.file.nodata)
 
 
 @contextlib.contextmanager

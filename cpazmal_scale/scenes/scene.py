@@ -28,7 +28,7 @@ class SceneFile:
 
     `bands` tells what each raster band holds, one of `BANDS`. `scale` is `linear` power or `dB`;
     `mask_codes` is `snap` (1 layover, 2 shadow) or `isce3` (1 shadow, 2 layover); `driver` is
-    GDAL's; `nodata` a no-data value besides the raster's own.
+    GDAL's; `nodata` a no-data value instead of the raster's own; `radiometry` the coefficient.
     """
 
     url: str
@@ -40,6 +40,7 @@ class SceneFile:
     driver: str = "GTiff"
     nodata: float | None = None
     product: Product | None = None
+    radiometry: str = "gamma0_T"
 
     @property
     def polarisations(self) -> tuple[str, ...]:
