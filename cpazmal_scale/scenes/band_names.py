@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cpazmal_scale.scenes.scene import POLARISATIONS
+from cpazmal_scale.vocabulary import POLARISATIONS
 
 Kind = Literal["beta0", "sigma0", "gamma0", "intensity", "other"]
 """A backscatter coefficient, power that is not said to be calibrated, or anything else, such as an

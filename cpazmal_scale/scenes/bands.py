@@ -12,7 +12,7 @@ from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import SceneError, SceneUnknown
 from cpazmal_scale.scenes.band_names import Kind, Said, read_name
 from cpazmal_scale.scenes.candidates import Candidate
-from cpazmal_scale.scenes.scene import BANDS, POLARISATIONS
+from cpazmal_scale.vocabulary import BANDS, POLARISATIONS
 
 _SAY = "set ingest.naming.bands, the table's polarisations or `bands` of a sidecar"
 _CORRECT = "correct that, or the band's description (`gdal_edit.py`, `rio edit-info`)"
