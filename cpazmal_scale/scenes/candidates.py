@@ -16,6 +16,7 @@ from cpazmal_scale.scenes.level1b.product import Product, find_products
 from cpazmal_scale.scenes.listing import list_files
 from cpazmal_scale.scenes.scene import SAME_ACQUISITION
 from cpazmal_scale.scenes.spellings import X_BAND_SENSORS
+from cpazmal_scale.scenes.table import Row, find_row, read_table
 
 SUFFIXES = (".tif", ".tiff")
 _SAFE_BEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -32,7 +33,7 @@ class Candidate:
 
     url: str
     named: naming.Named
-    row: naming.Row | None
+    row: Row | None
     beam: str
     pass_direction: Literal["ASC", "DSC"] | None
     rules: Naming
@@ -129,7 +130,7 @@ def _from_sidecar(raster: str, told: sidecar.Sidecar) -> list[Candidate]:
     return [one, replace(one, url=beside, rules=angles, driver=driver, nodata=None)]
 
 
-def _from_dimap(product: dimap.Dimap, rules: Naming, table: list[naming.Row]) -> list[Candidate]:
+def _from_dimap(product: dimap.Dimap, rules: Naming, table: list[Row]) -> list[Candidate]:
     """The rasters of a SNAP product; a name that tells its id, beam or sensor goes before."""
     told, named = product.named, naming.parse_name(product.url, rules)
     if named is not None:
@@ -154,10 +155,10 @@ def _from_dimap(product: dimap.Dimap, rules: Naming, table: list[naming.Row]) ->
     ]
 
 
-def _of_product(product: Product, rules: Naming, table: list[naming.Row]) -> Candidate:
+def _of_product(product: Product, rules: Naming, table: list[Row]) -> Candidate:
     """A product; the acquisition table and the configuration may give its beam another name."""
     told = product.annotation
-    row = naming.find_row(table, told.sensor, told.start)
+    row = find_row(table, told.sensor, told.start)
     beam = (row and row.beam) or rules.beam or told.beam
     return Candidate(
         url=product.where,
@@ -178,19 +179,19 @@ def _of_product(product: Product, rules: Naming, table: list[naming.Row]) -> Can
     )
 
 
-def _table(ingest: Ingest, folder: str) -> list[naming.Row]:
+def _table(ingest: Ingest, folder: str) -> list[Row]:
     """The table given, else `acquisitions.csv` in the scenes' folder or the one above."""
     if ingest.table is not None:
-        return naming.read_table(ingest.table)
+        return read_table(ingest.table)
     for place in (folder, folder.rsplit("/", 1)[0]):
         url = storage.join(place, "acquisitions.csv")
         if storage.exists(url):
-            return naming.read_table(url)
+            return read_table(url)
     return []
 
 
-def _candidate(url: str, named: naming.Named, rules: Naming, table: list[naming.Row]) -> Candidate:
-    row = naming.find_row(table, named.sensor, named.start)
+def _candidate(url: str, named: naming.Named, rules: Naming, table: list[Row]) -> Candidate:
+    row = find_row(table, named.sensor, named.start)
     beam = named.beam or (row and row.beam) or rules.beam
     if beam is None:
         raise SceneUnknown(

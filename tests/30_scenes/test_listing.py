@@ -10,8 +10,8 @@ from support.scenes_factory import STARTS, campaign, file_name, run_config
 
 from cpazmal_scale.errors import CpazmalError, SceneUnreadable, StoreMissing
 from cpazmal_scale.scenes import listing
+from cpazmal_scale.scenes import table as tables
 from cpazmal_scale.scenes.discover import discover
-from cpazmal_scale.scenes.formats import naming
 
 
 @pytest.mark.parametrize("name", ["run [2020]", "a*b", "a?b", "[x", "deep [1]/a*"])
@@ -79,7 +79,7 @@ def test_a_table_that_never_ends(tmp_path, target: str) -> None:
 
 
 def test_a_table_that_is_too_long(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(naming, "MAX_TABLE_BYTES", 1000)
+    monkeypatch.setattr(tables, "MAX_TABLE_BYTES", 1000)
     (tmp_path / "t.csv").write_text("sensor,start\n" + "PAZ1,20200108\n" * 100)
     with pytest.raises(SceneUnreadable, match="more than"):
-        naming.read_table(str(tmp_path / "t.csv"))
+        tables.read_table(str(tmp_path / "t.csv"))
