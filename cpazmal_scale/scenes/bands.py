@@ -84,7 +84,7 @@ def _bands(
         bands = (channel, "mask")[:count]
     elif member.row is not None and member.row.polarisations is not None:
         bands = (*member.row.polarisations, "mask")
-        if count == 1 or rules.pattern is not None:
+        if count == 1 or alpha or rules.pattern is not None:
             bands = bands[:count]
     else:
         _require_names(raster, member.url, there)

@@ -23,12 +23,14 @@ HIGHEST = {"dB": DECIBELS[1], "linear": 10.0 ** (DECIBELS[1] / 10)}
 class Coding(NamedTuple):
     """How the numbers of a band are stored: value = number × `factor` + `offset`.
 
-    `nodata` is a number as stored that means no data; none: only those that always do.
+    `nodata` is a number that means no data, and so are those up to `slack` from it; none: only
+    those that always do.
     """
 
     nodata: float | None = None
     factor: float = 1.0
     offset: float = 0.0
+    slack: float = 0.0
 
     @property
     def is_scaled(self) -> bool:
@@ -57,7 +59,7 @@ def is_nodata(values: NDArray[Any], nodata: Coding | float | None) -> NDArray[np
     if own is not None and np.isfinite(own):
         bad |= values == own
         if values.dtype.kind == "f":
-            bad |= values == np.float32(own)
+            bad |= np.abs(values - np.float32(own)) <= coding.slack
     return bad
 
 

@@ -29,6 +29,7 @@ HEADERS: dict[str, tuple[str, ...]] = {
     "SAGA": (".sgrd", ".prj"),
 }
 """Drivers of plain uncompressed pixels, and the suffixes of the files that describe them."""
+_FRACTION_BITS = {"16": 10, "24": 16}
 DRIVERS = (GEOTIFF, *HEADERS, "HFA", "JP2OpenJPEG", "PCIDSK")
 """GDAL drivers a scene may ask for: those whose files refer to no other address."""
 
@@ -189,11 +190,11 @@ def coding(raster: Any, band: int, nodata: float | None = None) -> Coding:
             remedy="correct the raster's header with gdal_edit.py -scale -offset",
         )
     own = raster.nodatavals[band - 1] if nodata is None else nodata
-    if own is not None and raster.tags(band, ns="IMAGE_STRUCTURE").get("NBITS") == "16":
-        # A half float holds another number than the header declares.
-        with np.errstate(over="ignore"):
-            own = float(np.float16(own)) if raster.dtypes[band - 1] == "float32" else own
-    return Coding(own, float(factor), float(offset))
+    bits = raster.tags(band, ns="IMAGE_STRUCTURE").get("NBITS")
+    # Floats of fewer bits hold another number than the header declares, rounded or cut.
+    coarse = _FRACTION_BITS.get(bits) if raster.dtypes[band - 1] == "float32" else None
+    slack = 0.0 if coarse is None or own is None else abs(own) * 2.0**-coarse
+    return Coding(own, float(factor), float(offset), slack)
 
 
 def read_valid(
