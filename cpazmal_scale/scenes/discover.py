@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 from cpazmal_scale.config import Ingest
 from cpazmal_scale.errors import CpazmalError, SceneUnknown, SceneUnreadable
@@ -15,7 +13,7 @@ from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.bands import contents
 from cpazmal_scale.scenes.candidates import Candidate, candidates, group
 from cpazmal_scale.scenes.check import check_file
-from cpazmal_scale.scenes.formats.geotiff import READER_VERSION, geobox_of, opened
+from cpazmal_scale.scenes.formats.geotiff import READER_VERSION, digest, geobox_of, opened
 from cpazmal_scale.scenes.level1b import product as level1b
 from cpazmal_scale.scenes.level1b.reader import describe_product
 from cpazmal_scale.scenes.scene import Scene, SceneFile
@@ -145,7 +143,7 @@ def _describe_file(member: Candidate, *, check: bool, known: Container[str]) -> 
                 remedy="copy the product again from its source",
             )
         found = contents(raster, member)
-        digest = beside.submit(_sha256, raster.name)
+        sha256 = beside.submit(digest, raster)
         file = SceneFile(
             url=member.url,
             sha256="",
@@ -157,11 +155,6 @@ def _describe_file(member: Candidate, *, check: bool, known: Container[str]) -> 
             driver=member.driver,
             nodata=member.nodata,
         )
-        if check and not (known and digest.result() in known):
+        if check and not (known and sha256.result() in known):
             check_file(raster, file)
-        return replace(file, sha256=digest.result())
-
-
-def _sha256(path: str) -> str:
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return replace(file, sha256=sha256.result())

@@ -111,8 +111,9 @@ def test_a_mask_file_counts_among_the_bytes_of_a_scene(tmp_path) -> None:
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False):
         path = scene(tmp_path, [power], say=lambda raster: raster.write_mask(seen))
     before = find(tmp_path).source_sha256
-    with rasterio.open(f"{path}.msk", "r+") as mask:
-        mask.write(np.full(SHAPE, 255, "u1"), 1)
+    seen[:] = 255
+    with rasterio.open(path, "r+") as raster, rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False):
+        raster.write_mask(seen)
     assert find(tmp_path).source_sha256 != before
 
 

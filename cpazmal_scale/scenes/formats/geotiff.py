@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.grid import raster_files
 from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.values import Coding, to_bits, to_degrees, to_power
 
@@ -30,8 +31,8 @@ HEADERS: dict[str, tuple[str, ...]] = {
 }
 """Drivers of plain uncompressed pixels, and the suffixes of the files that describe them."""
 _FRACTION_BITS = {"16": 10, "24": 16}
-DRIVERS = (GEOTIFF, *HEADERS, "HFA", "JP2OpenJPEG", "PCIDSK")
-"""GDAL drivers a scene may ask for: those whose files refer to no other address."""
+DRIVERS = tuple(dict.fromkeys(raster_files.DRIVERS.values()))
+"""GDAL drivers a scene may ask for: those whose files refer to no other file or address."""
 
 
 @contextlib.contextmanager
@@ -42,32 +43,54 @@ def opened(url: str, driver: str = GEOTIFF) -> Iterator[Any]:
         SceneUnreadable: not of that format, or so damaged that its header cannot be read.
         StoreMissing: there is no such file.
     """
-    import rasterio
-
     format_name = "GeoTIFF" if driver == GEOTIFF else f"{driver} raster"
     with (
         storage.open_local(url, *_described_by(url, driver)) as path,
-        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
         _one_sentence(url, f"not a readable {format_name}"),
-        _open_quietly(path, driver) as raster,
+        _plain(path, driver, url) as raster,
     ):
         yield raster
 
 
+@contextlib.contextmanager
+def _plain(path: Path, driver: str, url: str) -> Iterator[Any]:
+    """The raster and the files beside it, and nothing else.
+
+    Raises:
+        SceneUnreadable: it refers to more.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            opening = raster_files.open_plain(path, driver, GDAL_CACHEMAX=CACHE_BYTES)
+            raster = stack.enter_context(opening)
+        except ValueError as error:
+            raise SceneUnreadable(
+                str(error), where=url, remedy="copy it with gdal_translate into a GeoTIFF"
+            ) from None
+        yield raster
+
+
+def digest(raster: Any) -> str:
+    """The sha256 of an open raster's file, or of that and the files that belong to it."""
+    files = raster_files.linked_files(raster)
+    digests = [_sha256(path) for path in files]
+    if len(files) == 1:
+        return digests[0]
+    ends = [path.name.removeprefix(files[0].stem) for path in files]
+    lines = [f"{one}  {end}" for one, end in zip(digests, ends, strict=True)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _described_by(url: str, driver: str) -> list[str]:
-    """Where the files that describe a raster of plain pixels may be."""
+    """Where the files that describe a raster, or mask it, may be."""
     stem = url.rsplit("/", 1)[0] + "/" + url.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    return [f"{start}{suffix}" for suffix in HEADERS.get(driver, ()) for start in (stem, url)]
-
-
-def _open_quietly(path: Path, driver: str) -> Any:
-    """Open without the warning on a missing transform, which `geobox_of` makes an error."""
-    import rasterio
-
-    options = {"NUM_THREADS": "ALL_CPUS"} if driver == GEOTIFF else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        return rasterio.open(path, driver=driver, **options)
+    headers = [f"{start}{suffix}" for suffix in HEADERS.get(driver, ()) for start in (stem, url)]
+    return [*headers, f"{url}.msk", f"{url}.aux.xml"]
 
 
 @contextlib.contextmanager
