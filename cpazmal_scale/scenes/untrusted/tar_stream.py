@@ -11,6 +11,8 @@ from typing import IO
 
 MAX_HEADER = 64 * 2**10
 """Largest header of a tar member in bytes: names are shorter."""
+MAX_OF_MEMBER = 4 * MAX_HEADER
+"""Most bytes of all headers of one member."""
 MAX_HEADERS = 32 * 2**20
 """Most bytes of all headers of a tar file."""
 
@@ -22,7 +24,8 @@ class Guarded:
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
-        self.stream, self.listed, self.read_so_far = stream, False, 0
+        self.stream, self.listed = stream, False
+        self.of_member = self.of_all = 0
 
     def read(self, size: int = -1) -> bytes:
         """As of a file.
@@ -31,13 +34,16 @@ class Guarded:
             tarfile.ReadError: a header is larger than any honest one, or all of them are.
         """
         if not self.listed:
-            self.read_so_far += size
-            if not 0 <= size <= MAX_HEADER or self.read_so_far > MAX_HEADERS:
+            self.of_member += size
+            self.of_all += size
+            honest = self.of_member <= MAX_OF_MEMBER and self.of_all <= MAX_HEADERS
+            if not 0 <= size <= MAX_HEADER or not honest:
                 raise tarfile.ReadError("its headers are larger than those of any product")
         return self.stream.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As of a file."""
+        """As of a file: a reader seeks the next member."""
+        self.of_member = 0
         return self.stream.seek(offset, whence)
 
     def tell(self) -> int:
