@@ -12,7 +12,7 @@ from cpazmal_scale import __version__, storage
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.format.placement import resampling
 from cpazmal_scale.errors import CubeDamaged, StoreMissing
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -73,6 +73,16 @@ class Record:
     def polarisations(self) -> tuple[str, ...]:
         """Polarisations of any date, co-polarised first."""
         return tuple(self.attributes["polarisations"])
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Everything that is stored in chunks of the grid."""
+        return (*self.polarisations, "mask", *self.static)
+
+    def acquired(self, layer: str, index: int) -> bool:
+        """Whether a layer has data on a date."""
+        always = ("mask", *layout.STATIC)
+        return layer in always or layer in self.dates["polarisations"][index].split("+")
 
 
 def separator_of(array: dict[str, Any]) -> str:
