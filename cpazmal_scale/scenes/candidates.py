@@ -201,7 +201,8 @@ def _candidate(url: str, named: naming.Named, rules: Naming, table: list[Row]) -
             remedy="complete acquisitions.csv (column beam) or set ingest.naming.beam",
         )
     direction = named.pass_direction or (row and row.pass_direction) or rules.pass_direction
-    side: Literal["R"] | None = "R" if named.sensor in X_BAND_SENSORS else None
+    side: Literal["R", "L"] | None = "R" if named.sensor in X_BAND_SENSORS else None
+    side = (row and row.look_side) or side
     return Candidate(url, named, row, _safe_beam(beam, url), direction or None, rules, side)
 
 

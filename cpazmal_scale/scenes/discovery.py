@@ -17,6 +17,7 @@ from cpazmal_scale.scenes.check import check_file
 from cpazmal_scale.scenes.formats.geotiff import READER_VERSION, digest, geobox_of, opened
 from cpazmal_scale.scenes.level1b import product as level1b
 from cpazmal_scale.scenes.level1b.reader import describe_product
+from cpazmal_scale.scenes.overlaps import check_overlaps
 from cpazmal_scale.scenes.scene import Scene, SceneFile
 from cpazmal_scale.vocabulary import ordered
 
@@ -91,7 +92,7 @@ def _describe(
     row = first.row
     angle = row.incidence_angle if row else None
     angle = rules.incidence_angle if angle is None else angle
-    return Scene(
+    scene = Scene(
         id=first.named.id,
         sensor=first.named.sensor,
         start=first.named.start,
@@ -110,6 +111,9 @@ def _describe(
         reader_version=READER_VERSION if first.product is None else level1b.READER_VERSION,
         processing=first.processing,
     )
+    if check and any(file.sha256 not in known for file in scene.files):
+        check_overlaps(scene)
+    return scene
 
 
 def _resolution(one: Candidate) -> tuple[float, float] | None:

@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp
 from support.scenes_factory import STARTS, file_name, row, run_config, speckle, write_table
 
 from cpazmal_scale.errors import SceneError, SceneImplausible, SceneUnknown
-from cpazmal_scale.scenes.discover import discover
+from cpazmal_scale.scenes.discovery import discover
 from cpazmal_scale.scenes.reading import read
 from cpazmal_scale.scenes.scene import Scene
 

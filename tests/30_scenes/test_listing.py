@@ -11,7 +11,7 @@ from support.scenes_factory import STARTS, campaign, file_name, run_config
 from cpazmal_scale.errors import CpazmalError, SceneUnreadable, StoreMissing
 from cpazmal_scale.scenes import listing
 from cpazmal_scale.scenes import table as tables
-from cpazmal_scale.scenes.discover import discover
+from cpazmal_scale.scenes.discovery import discover
 
 
 @pytest.mark.parametrize("name", ["run [2020]", "a*b", "a?b", "[x", "deep [1]/a*"])

@@ -11,7 +11,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest, RunConfig
 from cpazmal_scale.cube.format import placement as grids
 from cpazmal_scale.cube.format.record import Record, read_record
-from cpazmal_scale.cube.write.admission import admit
+from cpazmal_scale.cube.write.admission import View, admit
 from cpazmal_scale.cube.write.append import append, is_published, publish
 from cpazmal_scale.cube.write.chunks import Opener
 from cpazmal_scale.cube.write.lease import hold
@@ -133,18 +133,20 @@ def plan_cube(
     *,
     refused: Refused | None = None,
 ) -> CubePlan:
-    """Compare the scenes of one beam with its cube; nothing is written.
+    """Compare the scenes of one beam with its cube and with each other; nothing is written.
 
     Raises:
-        SceneError: a scene changed or is of another geometry.
+        SceneError: a scene changed, is of another geometry, or two are of one acquisition.
         GridMismatch: the scenes do not share the cube's pixel lattice, or miss it.
     """
     rules = config.ingest
     grid = record.grid if record else _new_grid(rules, scenes, refused)
     new: list[Scene] = []
     reports: list[SceneReport] = []
+    view = View.of_cube(record) if record else View.of_scene(scenes[0])
     for scene in scenes:
         try:
+            view.check(scene)
             part, report = _look(record, scene, grid, resample=rules.resample)
         except CpazmalError as error:
             if refused is None:
@@ -152,6 +154,7 @@ def plan_cube(
             refused(error)
             continue
         reports.append(report)
+        view = view.joined(scene)
         if report.action != "unchanged":
             new.append(part)
     # What holds for a scene holds for the others of its beam.
