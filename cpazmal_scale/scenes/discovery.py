@@ -48,7 +48,7 @@ def discover(
     for done, members in enumerate(groups):
         known = (held or {}).get(members[0].named.id, ())
         try:
-            scenes.append(_describe(members, check=check, known=known, resample=ingest.resample))
+            scenes.append(_describe(members, ingest, check=check, known=known))
         except CpazmalError as error:
             if refused is None:
                 raise
@@ -59,7 +59,7 @@ def discover(
 
 
 def _describe(
-    members: list[Candidate], *, check: bool, known: Container[str], resample: bool
+    members: list[Candidate], ingest: Ingest, *, check: bool, known: Container[str]
 ) -> Scene:
     """One scene of its files; copies of a file with the same bytes count once."""
     first, rules = members[0], members[0].rules
@@ -105,11 +105,12 @@ def _describe(
         radiometry=next(iter(files.values())).radiometry,
         resolution=_resolution(first),
         geobox=lattice.union(
-            ((file.url, file.geobox) for file in files.values()), resample=resample
+            ((file.url, file.geobox) for file in files.values()), resample=bool(ingest.resample)
         ),
         files=tuple(files.values()),
         reader_version=READER_VERSION if first.product is None else level1b.READER_VERSION,
         processing=first.processing,
+        sampling="average" if ingest.resample == "average" else "nearest",
     )
     if check and any(file.sha256 not in known for file in scene.files):
         check_overlaps(scene)

@@ -50,7 +50,8 @@ class Scene:
 
     Times are UTC and aware; `incidence_angle` is at scene centre in degrees (NaN: unknown);
     `resolution` is (range, azimuth) in metres; `geobox` covers all files; `processing` says what is
-    done here to make backscatter on a map of it, empty when that was done before.
+    done here to make backscatter on a map of it, empty when that was done before; `sampling` how
+    its pixels get onto another grid.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Scene:
     files: tuple[SceneFile, ...]
     reader_version: str
     processing: str = ""
+    sampling: Literal["nearest", "average"] = "nearest"
 
     @property
     def source_sha256(self) -> str:

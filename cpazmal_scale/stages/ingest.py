@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -116,7 +116,7 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
     from cpazmal_scale.cube import append
 
     rules = config.ingest
-    return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=rules.resample)
+    return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=bool(rules.resample))
 
 
 def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeDamaged]:
@@ -143,7 +143,7 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
     def find(record: Record, index: int) -> list[Scene]:
         return _sources(config, record, index)
 
-    resample = config.ingest.resample
+    resample = bool(config.ingest.resample)
     return [
         one
         for url in _cube_urls(config)
@@ -155,6 +155,7 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     """Scenes at `config.ingest.scenes` of the sensor and time of one date."""
     from cpazmal_scale.cube import start_of
     from cpazmal_scale.errors import CpazmalError
+    from cpazmal_scale.grid.warp import method_of
     from cpazmal_scale.scenes import SAME_ACQUISITION, discover
 
     start, sensor = start_of(record, index), record.dates["sensor"][index]
@@ -165,9 +166,11 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
 
     unreadable: list[CpazmalError] = []
     try:
-        return discover(config.ingest, wanted=near, refused=unreadable.append)
+        found = discover(config.ingest, wanted=near, refused=unreadable.append)
     except CpazmalError:
         return []
+    how = method_of(record.dates["resampling"][index])
+    return [replace(scene, sampling=how) for scene in found]
 
 
 def _cube_urls(config: RunConfig) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Literal
 from cpazmal_scale.cube.format.placement import place
 from cpazmal_scale.cube.format.record import Record, start_of
 from cpazmal_scale.errors import BeamMismatch, SceneChanged, SceneConflict
+from cpazmal_scale.grid.warp import method_of
 from cpazmal_scale.scenes import SAME_ACQUISITION, Scene
 from cpazmal_scale.vocabulary import ordered
 
@@ -51,6 +52,9 @@ def admit(record: Record, scene: Scene, *, resample: bool = False) -> Admission:
     added = {name for file in files for name in file.polarisations}
     if added and added.isdisjoint(before.split("+")):
         part = replace(scene, files=files, polarisations=ordered(added))
+        words = record.dates["resampling"][held]
+        if words:
+            part = replace(part, sampling=method_of(words))
         return Admission("late", held, part)
     raise SceneChanged(
         f"the cube holds this acquisition of {start_of(record, held):%Y-%m-%d %H:%M:%S} "
