@@ -174,6 +174,19 @@ def test_no_two_sub_rooms_point_at_each_other() -> None:
     assert not {(top, a, b) for top, a, b in arrows if (top, b, a) in arrows}
 
 
+def test_the_simulated_radar_shares_nothing_with_the_processor() -> None:
+    """Its truth judges scenes and terrain: neither is imported, not even by what it imports."""
+    files = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in MODULES}
+    waiting = [name for name in files if name.startswith("cpazmal_scale.simulate.radar.")]
+    assert waiting
+    met = set(waiting)
+    while waiting:
+        found = imports(files[waiting.pop()]) & files.keys()
+        waiting += sorted(found - met)
+        met |= found
+    assert not {name for name in met if room(files[name]) in ("scenes", "terrain")}
+
+
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [("prefect", {"flows"}), ("distributed", {"execute", "flows"}), ("intake", {"catalog"})],
