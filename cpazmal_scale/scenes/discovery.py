@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cpazmal_scale.config import Ingest
 from cpazmal_scale.errors import CpazmalError, SceneUnknown, SceneUnreadable
@@ -16,10 +17,13 @@ from cpazmal_scale.scenes.candidates import Candidate, find_candidates, group_sc
 from cpazmal_scale.scenes.check import check_file
 from cpazmal_scale.scenes.formats.geotiff import READER_VERSION, digest, geobox_of, opened
 from cpazmal_scale.scenes.level1b import product as level1b
-from cpazmal_scale.scenes.level1b.reader import describe_product
+from cpazmal_scale.scenes.level1b.reader import describe_product, place_on
 from cpazmal_scale.scenes.overlaps import check_overlaps
 from cpazmal_scale.scenes.scene import Scene, SceneFile
 from cpazmal_scale.vocabulary import ordered
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
 
 
 def discover(
@@ -162,3 +166,23 @@ def _describe_file(member: Candidate, *, check: bool, known: Container[str]) -> 
         if check and not (known and sha256.result() in known):
             check_file(raster, file)
         return replace(file, sha256=sha256.result())
+
+
+def placed_on(scene: Scene, grid: GeoBox) -> Scene:
+    """A scene whose products in radar geometry are to be geocoded onto the lattice of a grid.
+
+    Raises:
+        SceneUnreadable, SceneUnknown, DemError: a product cannot be opened.
+    """
+    files = [
+        replace(file, geobox=place_on(file.product, grid))
+        if file.product is not None
+        and file.product.in_radar_geometry
+        and lattice.difference(file.geobox, grid) is not None
+        else file
+        for file in scene.files
+    ]
+    if tuple(files) == scene.files:
+        return scene
+    covered = lattice.union(((file.url, file.geobox) for file in files), resample=True)
+    return replace(scene, files=tuple(files), geobox=covered)

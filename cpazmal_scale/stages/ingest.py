@@ -156,7 +156,7 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     from cpazmal_scale.cube import start_of
     from cpazmal_scale.errors import CpazmalError
     from cpazmal_scale.grid.warp import method_of
-    from cpazmal_scale.scenes import SAME_ACQUISITION, discover
+    from cpazmal_scale.scenes import SAME_ACQUISITION, discover, placed_on
 
     start, sensor = start_of(record, index), record.dates["sensor"][index]
 
@@ -170,7 +170,7 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     except CpazmalError:
         return []
     how = method_of(record.dates["resampling"][index])
-    return [replace(scene, sampling=how) for scene in found]
+    return [replace(placed_on(scene, record.grid), sampling=how) for scene in found]
 
 
 def _cube_urls(config: RunConfig) -> list[str]:

@@ -18,7 +18,7 @@ from cpazmal_scale.cube.write.lease import hold
 from cpazmal_scale.cube.write.report import Action, CubeReport, IngestReport, SceneReport
 from cpazmal_scale.cube.write.shifts import measure_shifts
 from cpazmal_scale.errors import CpazmalError, GridMismatch
-from cpazmal_scale.scenes import Scene, discover, find_candidates
+from cpazmal_scale.scenes import Scene, discover, find_candidates, placed_on
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -142,6 +142,8 @@ def plan_cube(
         GridMismatch: the scenes do not share the cube's pixel lattice, or miss it.
     """
     rules = config.ingest
+    onto = record.grid if record else scenes[0].geobox
+    scenes = [placed_on(scene, onto) for scene in scenes]
     grid = record.grid if record else _new_grid(rules, scenes, refused)
     new: list[Scene] = []
     reports: list[SceneReport] = []
@@ -162,6 +164,7 @@ def plan_cube(
     new, reports = _placed(rules, grid, record, new, reports, refused)
     # What holds for a scene holds for the others of its beam.
     notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
+    notes += [text for s in new for one in s.files if one.product for text in one.product.warnings]
     url = cube_url(config.workspace, beam)
     return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))
 
