@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.records import Entry, Kind, catalog_url, entries, read_record
-from cpazmal_scale.errors import ConfigError, StoreMissing
+from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreMissing
+from cpazmal_scale.storage import groups, seal
 
 if TYPE_CHECKING:
     from intake.readers.entry import Catalog
 
 
+_REMEDY = "run `cpazmal catalog rebuild`"
 Box = tuple[float, float, float, float]
 Period = tuple[date | None, date | None]
 
@@ -83,6 +85,7 @@ def open_catalog(workspace: str) -> Catalog:
 
     Raises:
         StoreMissing: nothing was published there.
+        StoreDamaged: it was altered, or is no catalog.
     """
     import intake
 
@@ -91,21 +94,56 @@ def open_catalog(workspace: str) -> Catalog:
         raise StoreMissing(
             "no catalog here", where=url, remedy="run `cpazmal run` or check the workspace"
         )
-    return intake.open_catalog(url)
+    seal.check_trailer(storage.read_bytes(url), url, _REMEDY)
+    with seal.parsing("not a catalog", url, _REMEDY):
+        catalog: Catalog = intake.open_catalog(url)
+        list(catalog)
+        return catalog
+
+
+def indexed(workspace: str, name: str) -> Entry | None:
+    """A product by the index alone; none if it does not list it or cannot be read."""
+    try:
+        catalog = open_catalog(workspace)
+        with seal.parsing("not an entry", name, _REMEDY):
+            if name not in list(catalog):
+                return None
+            facts = catalog[name].metadata
+            return Entry(name, facts["kind"], facts["path"])
+    except (StoreMissing, StoreDamaged):
+        return None
 
 
 def read(workspace: str, name: str) -> Any:
     """What a name stands for, through intake: a lazy Dataset, a DataFrame, or a nested catalog.
 
     Raises:
-        StoreMissing: the catalog has no such entry.
+        StoreMissing: the catalog has no such entry, or what it names is gone.
+        StoreDamaged: it is not what was written.
     """
     found = entry(workspace, name)
+    _check(found, storage.join(workspace, found.path))
     *above, own = found.name.split("/")
     catalog = open_catalog(workspace)
-    for nested in above:
-        catalog = catalog[nested].read()
-    return catalog[own].read()
+    with seal.parsing("it cannot be opened", f"{workspace}: {name}", "make it again"):
+        for nested in above:
+            catalog = catalog[nested].read()
+        return catalog[own].read()
+
+
+def _check(product: Entry, url: str) -> None:
+    """Check that a product is there, and what was written as far as it says so itself."""
+    if not storage.exists(url):
+        raise StoreMissing(
+            f"{product.name} is no longer there",
+            where=url,
+            remedy=f"put it back, or run `cpazmal catalog rm {product.name}`",
+        )
+    remedy = "remove it and make it again"
+    if product.kind == "samples":
+        seal.check_trailer(storage.read_bytes(url), url, remedy)
+    elif product.kind in ("model", "map"):
+        groups.check_documents(url, remedy)
 
 
 def _version(workspace: str, name: str, identity: str) -> Entry:

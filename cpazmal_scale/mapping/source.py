@@ -13,7 +13,8 @@ from cpazmal_scale import storage
 from cpazmal_scale.errors import GridMismatch, ModelMismatch
 from cpazmal_scale.mapping.areas import row_areas
 from cpazmal_scale.mapping.recipe import Recipe
-from cpazmal_scale.mapping.store import open_map
+from cpazmal_scale.mapping.store import REMEDY, open_map, read_recipe
+from cpazmal_scale.storage import groups, seal
 
 if TYPE_CHECKING:
     import zarr
@@ -72,15 +73,20 @@ class Source:
         return row_areas(self.crs, self.transform, self.shape[0])
 
 
-@lru_cache(maxsize=16)
 def open_source(url: str) -> Source:
-    """Open a finished map, once per process: it never changes.
+    """Open a finished map, once per process and again when it is replaced.
 
     Raises:
         StoreMissing: there is none.
+        StoreDamaged: it is not what was written.
         StoreError: it is not finished.
         ModelMismatch: it has no probabilities, as a map of change.
     """
+    return _open(url, storage.stamp(storage.join(url, groups.ROOT)))
+
+
+@lru_cache(maxsize=16)
+def _open(url: str, stamp: str) -> Source:  # noqa: ARG001 - part of the key
     import zarr
 
     data = open_map(url)
@@ -89,18 +95,18 @@ def open_source(url: str) -> Source:
             "it has no probabilities of classes", where=url, remedy="give a map of classes"
         )
     reference = data["spatial_ref"].attrs
-    return Source(
-        url=url,
-        id=str(data.attrs["id"]),
-        recipe=Recipe.model_validate_json(data.attrs["recipe"]),
-        crs=str(reference["crs_wkt"]),
-        transform=tuple(float(part) for part in str(reference["GeoTransform"]).split()),
-        shape=(int(data.sizes["y"]), int(data.sizes["x"])),
-        chunk=max(int(n) for n in data["class"].encoding["chunks"]),
-        group=zarr.open_group(
-            storage.zarr_store(url, read_only=True), mode="r", use_consolidated=True
-        ),
-    )
+    store = groups.open_checked(url, REMEDY)
+    with seal.parsing("the map is damaged", url, REMEDY):
+        return Source(
+            url=url,
+            id=str(data.attrs["id"]),
+            recipe=read_recipe(url),
+            crs=str(reference["crs_wkt"]),
+            transform=tuple(float(part) for part in str(reference["GeoTransform"]).split()),
+            shape=(int(data.sizes["y"]), int(data.sizes["x"])),
+            chunk=max(int(n) for n in data["class"].encoding["chunks"]),
+            group=zarr.open_group(store, mode="r", use_consolidated=True),
+        )
 
 
 def check_alike(sources: Sequence[Source]) -> None:

@@ -197,7 +197,7 @@ def _draw(settings: RunConfig, beam: str, polygons: Any) -> str:
         entry = draw_samples(run)
     except SampleError as error:
         return f"{beam}: no samples ({error})"
-    counts = ", ".join(f"{name} {count}" for name, count in entry.metadata["windows"].items())
+    counts = ", ".join(f"{name} {count}" for name, count in entry.fact("windows").items())
     return f"{beam}: {counts} windows"
 
 
@@ -205,7 +205,7 @@ def _cubes(config: RunConfig) -> list[xr.Dataset]:
     """The cubes of the run's beam, or of all beams."""
     if config.beam is not None:
         return [workspace.open_period(config)]
-    beams = [entry.metadata["beam"] for entry in catalog.entries(config.workspace, kind="cube")]
+    beams = [entry.fact("beam") for entry in catalog.entries(config.workspace, kind="cube")]
     if not beams:
         workspace.beam_of(config)
     found = []

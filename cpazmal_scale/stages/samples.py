@@ -53,7 +53,7 @@ def training_data(
 
     entry = workspace.find(config, "samples")
     windows = read_index(workspace.url_of(config, entry))
-    windows.attrs["id"] = entry.metadata["id"]
+    windows.attrs["id"] = entry.fact("id")
     cube = workspace.open_period(config)
     polarisations = workspace.channels(config, cube)
     return window_series(cube, windows, config.features, polarisations, progress), windows

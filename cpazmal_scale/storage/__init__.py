@@ -10,13 +10,13 @@ import json
 import os
 import shutil
 import tempfile
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cpazmal_scale.errors import StoreError, StoreMissing
+from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
+from cpazmal_scale.storage import parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,7 +63,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
 
 @contextlib.contextmanager
-def _one_sentence(url: str, action: str) -> Iterator[None]:
+def one_sentence(url: str, action: str) -> Iterator[None]:
     """Turn whatever a store raises into one `StoreError`."""
     try:
         yield
@@ -100,11 +100,17 @@ def _one_sentence(url: str, action: str) -> Iterator[None]:
         ) from None
 
 
+def is_from_store(error: BaseException) -> bool:
+    """Whether the operating system or a store's client raised an error, and not a decoder."""
+    client = type(error).__module__.partition(".")[0] in _CLIENT_LIBRARIES
+    return client or (isinstance(error, OSError) and error.errno is not None)
+
+
 def exists(url: str) -> bool:
     """Whether a file, object or folder is there."""
     if not is_remote(url):
         return local_path(url).exists()
-    with _one_sentence(url, "look"):
+    with one_sentence(url, "look"):
         filesystem, path = _filesystem(url)
         return bool(filesystem.exists(path))
 
@@ -115,10 +121,28 @@ def modified(url: str) -> datetime:
     Raises:
         StoreMissing: nothing is there.
     """
-    with _one_sentence(url, "look"):
+    with one_sentence(url, "look"):
         filesystem, path = _filesystem(url)
         when: datetime = filesystem.modified(path)
         return when
+
+
+def stamp(url: str) -> str:
+    """What changes when a file is replaced, as far as the store tells; empty where nothing is."""
+    if not is_remote(url):
+        try:
+            found = local_path(url).stat()
+        except OSError:
+            return ""
+        return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
+    with one_sentence(url, "look"):
+        filesystem, path = _filesystem(url)
+        try:
+            facts = filesystem.info(path)
+        except FileNotFoundError:
+            return ""
+        told = ("ETag", "etag", "md5Hash", "content_md5", "LastModified", "mtime", "size")
+        return "-".join(str(facts[name]) for name in told if facts.get(name) is not None)
 
 
 def read_bytes(url: str) -> bytes:
@@ -128,7 +152,7 @@ def read_bytes(url: str) -> bytes:
         StoreMissing: nothing is there.
         StoreError: the store refuses or cannot be reached.
     """
-    with _one_sentence(url, "read"):
+    with one_sentence(url, "read"):
         if not is_remote(url):
             return local_path(url).read_bytes()
         filesystem, path = _filesystem(url)
@@ -143,7 +167,7 @@ def open_binary(url: str) -> Iterator[BinaryIO]:
         StoreMissing: nothing is there.
         StoreError: the store refuses or cannot be reached.
     """
-    with _one_sentence(url, "read"):
+    with one_sentence(url, "read"):
         if not is_remote(url):
             with local_path(url).open("rb") as file:
                 yield file
@@ -159,22 +183,17 @@ def write_bytes(url: str, data: bytes) -> None:
     Raises:
         StoreError: the store is read-only, full, missing or cannot be reached.
     """
-    with _one_sentence(url, "write"):
+    with one_sentence(url, "write"):
         if is_remote(url):
             filesystem, path = _filesystem(url)
             filesystem.pipe_file(path, data)
             return
         target = local_path(url)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-        try:
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+        with parts.part_of(target) as (part, file):
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
             part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def create_bytes(url: str, data: bytes) -> bool:
@@ -186,19 +205,18 @@ def create_bytes(url: str, data: bytes) -> bool:
     Raises:
         StoreError: the store is read-only, full, missing or cannot be reached.
     """
-    with _one_sentence(url, "write"):
+    with one_sentence(url, "write"):
         if not is_remote(url):
             target = local_path(url)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-            try:
-                part.write_bytes(data)
-                # A link appears with its content: nobody reads a half-written file.
-                target.hardlink_to(part)
-            except FileExistsError:
-                return False
-            finally:
-                part.unlink(missing_ok=True)
+            with parts.part_of(target) as (part, file):
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                try:
+                    # A link appears with its content: nobody reads a half-written file.
+                    target.hardlink_to(part)
+                except FileExistsError:
+                    return False
             return True
         filesystem, path = _filesystem(url)
         if filesystem.exists(path):
@@ -217,7 +235,7 @@ def create_bytes(url: str, data: bytes) -> bool:
 
 def list_names(url: str) -> list[str]:
     """Sorted names directly below a folder; empty when it does not exist."""
-    with _one_sentence(url, "list"):
+    with one_sentence(url, "list"):
         if not is_remote(url):
             folder = local_path(url)
             return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
@@ -237,7 +255,7 @@ def find(url: str) -> list[str]:
         StoreMissing: there is no such bucket.
         StoreError: the store refuses or cannot be reached.
     """
-    with _one_sentence(url, "list"):
+    with one_sentence(url, "list"):
         filesystem, path = _filesystem(url)
         if any(sign in path for sign in "*?["):
             paths = filesystem.glob(path)
@@ -254,7 +272,7 @@ def sizes(url: str) -> dict[str, int]:
     Raises:
         StoreError: the store refuses or cannot be reached.
     """
-    with _one_sentence(url, "list"):
+    with one_sentence(url, "list"):
         filesystem, path = _filesystem(url)
         found = filesystem.find(path, detail=True)
         start = len(str(path).rstrip("/")) + 1
@@ -263,24 +281,41 @@ def sizes(url: str) -> dict[str, int]:
 
 def remove(url: str, *, recursive: bool = False) -> None:
     """Delete a file, or a folder with `recursive`; nothing happens when it is not there."""
-    with _one_sentence(url, "remove"):
+    with one_sentence(url, "remove"):
         filesystem, path = _filesystem(url)
         with contextlib.suppress(FileNotFoundError):
             filesystem.rm(path, recursive=recursive)
 
 
-def read_json(url: str) -> Any:
+def settle(url: str, keys: Iterable[str]) -> None:
+    """Bring the names of files written below a folder to the disk; object stores need none of it.
+
+    Files are on the disk when they are written, their names when the folders are.
+    """
+    if not is_remote(url):
+        top = local_path(url).absolute()
+        parts.settle((top / key for key in keys), top.parent)
+
+
+def sweep(url: str, *, deep: bool = True) -> None:
+    """Remove what killed writers left half-written in a folder, and with `deep` below it."""
+    if not is_remote(url):
+        with one_sentence(url, "tidy up"):
+            parts.sweep(local_path(url), deep=deep)
+
+
+def read_json(url: str, remedy: str = "remove it and run again") -> Any:
     """The content of a JSON document.
 
     Raises:
-        StoreError: it is missing, unreachable or not JSON.
+        StoreMissing: nothing is there.
+        StoreDamaged: it is not JSON.
+        StoreError: it cannot be reached.
     """
     try:
         return json.loads(read_bytes(url))
-    except ValueError:
-        raise StoreError(
-            "not a JSON document", where=url, remedy="remove it and run again"
-        ) from None
+    except (ValueError, RecursionError):
+        raise StoreDamaged("not a JSON document", where=url, remedy=remedy) from None
 
 
 def write_json(url: str, value: Any) -> None:
@@ -304,28 +339,34 @@ def write_arrays(folder: str, arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def read_arrays(url: str) -> dict[str, NDArray[Any]]:
-    """Arrays that `write_arrays` stored; pickled ones are refused."""
+    """Arrays that `write_arrays` stored; pickled ones are refused.
+
+    Raises:
+        StoreMissing: nothing is there.
+        StoreDamaged: its content is not what its name says.
+    """
     import numpy as np
 
-    with np.load(io.BytesIO(read_bytes(url)), allow_pickle=False) as stored:
+    data = read_bytes(url)
+    if hashlib.sha256(data).hexdigest()[:16] != url.rpartition("/")[2].removesuffix(".npz"):
+        raise StoreDamaged("shared arrays were altered", where=url, remedy="run again")
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
 
 
 def upload(path: Path, url: str) -> None:
     """Put a local file at `url`, replacing what is there in one step."""
-    with _one_sentence(url, "write"):
+    with one_sentence(url, "write"):
         if is_remote(url):
             filesystem, there = _filesystem(url)
             filesystem.put_file(str(path), there)
         elif local_path(url).absolute() != path.absolute():
             target = local_path(url)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-            try:
-                shutil.copyfile(path, part)
+            with parts.part_of(target) as (part, file), path.open("rb") as source:
+                shutil.copyfileobj(source, file)
+                file.flush()
+                os.fsync(file.fileno())
                 part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -345,7 +386,7 @@ def open_local(url: str, *beside: str) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
         for one in (url, *filter(exists, beside)):
-            with _one_sentence(one, "read"):
+            with one_sentence(one, "read"):
                 filesystem, path_there = _filesystem(one)
                 filesystem.get_file(path_there, str(Path(folder) / one.rsplit("/", 1)[-1]))
         yield Path(folder) / url.rsplit("/", 1)[-1]
@@ -368,7 +409,7 @@ def open_seekable(url: str) -> Iterator[BinaryIO]:
         StoreMissing: nothing is there.
     """
     with contextlib.ExitStack() as stack:
-        with _one_sentence(url, "read"):
+        with one_sentence(url, "read"):
             if is_remote(url):
                 filesystem, path = _filesystem(url)
                 opened = filesystem.open(path, "rb", cache_type="blockcache")
