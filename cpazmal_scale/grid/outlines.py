@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.grid.vectors import read_vectors
-from cpazmal_scale.mapping.classify.plan import Block, cut
-from cpazmal_scale.mapping.refine.source import open_source
 
 if TYPE_CHECKING:
     import geopandas
@@ -120,6 +119,7 @@ class Outlines:
                 yield row, chunk, drawn
 
 
+<<<<<<< HEAD
 def open_outlines(url: str, map_url: str, zone: str | None, digest: str) -> Outlines:
     """Outlines of known shapes, read once per process and again when file or map are replaced.
 
@@ -141,6 +141,8 @@ def _open(
     return known_outlines(url, open_source(map_url), zone, digest)
 
 
+=======
+>>>>>>> main
 def known_outlines(url: str, grid: Grid, zone: str | None, digest: str | None) -> Outlines:
     """Outlines of known shapes, see `read_outlines`.
 

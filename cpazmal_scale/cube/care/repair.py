@@ -40,7 +40,8 @@ from cpazmal_scale.cube.write.append import member_documents, publish, write_axe
 from cpazmal_scale.cube.write.chunks import Target, write_layers
 from cpazmal_scale.cube.write.lease import Lease, hold
 from cpazmal_scale.errors import CpazmalError, CubeDamaged, SceneError, StoreMissing
-from cpazmal_scale.scenes.scene import Scene, ordered
+from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.vocabulary import ordered
 
 Finder = Callable[[Record, int], Iterable[Scene]]
 """Scenes that may be the sources of a date."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.cube.read.chunks import ChunkReader
-from cpazmal_scale.mapping.classify.pixels import NO_DATA, PixelClassifier
+from cpazmal_scale.mapping.classify.pixels import PixelClassifier
 from cpazmal_scale.mapping.show.overview import Averages, Layer
+from cpazmal_scale.vocabulary import NO_DATA
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale import storage
 from cpazmal_scale.cube.read.windows import Progress, require_data, window_pixels
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.samples.draw.polygons import require_groups
 from cpazmal_scale.samples.draw.shares import MASKED, SHARES, VALID, across_dates, seen, usable
+<<<<<<< HEAD
 from cpazmal_scale.storage import seal
+=======
+from cpazmal_scale.samples.table import BY_DATE
+>>>>>>> main
 
 if TYPE_CHECKING:
     import geopandas
@@ -26,12 +28,15 @@ if TYPE_CHECKING:
     from cpazmal_scale.config import Features, Samples
 
 
+<<<<<<< HEAD
 BY_DATE = ("dates", "valid_by_date", "masked_by_date", "incidence_by_date")
 """Columns that hold a list, one value per date of the cube."""
 _PLACE = ("y0", "x0", "size")
 _REMEDY = "make the samples again"
 
 
+=======
+>>>>>>> main
 def window_index(
     cube: xr.Dataset,
     polygons: geopandas.GeoDataFrame,
@@ -185,6 +190,7 @@ def _mean(pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.asarray(pixels.mean((-2, -1)))
 
 
+<<<<<<< HEAD
 def write_index(index: pd.DataFrame, url: str) -> None:
     """Write an index as Parquet with its digest, replacing what is there in one step.
 
@@ -221,6 +227,8 @@ def read_index(url: str) -> pd.DataFrame:
         return table
 
 
+=======
+>>>>>>> main
 def _drawn(index: pd.DataFrame, most: int | None, seed: int) -> pd.DataFrame:
     if most is None:
         return index
