@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.grid.vectors import read_vectors
@@ -119,30 +118,6 @@ class Outlines:
                 yield row, chunk, drawn
 
 
-<<<<<<< HEAD
-def open_outlines(url: str, map_url: str, zone: str | None, digest: str) -> Outlines:
-    """Outlines of known shapes, read once per process and again when file or map are replaced.
-
-    Raises:
-        SampleError: the file holds other shapes now.
-    """
-    stamps = (storage.stamp(url), storage.stamp(storage.join(map_url, "zarr.json")))
-    return _open(url, map_url, zone, digest, stamps)
-
-
-@lru_cache(maxsize=4)
-def _open(
-    url: str,
-    map_url: str,
-    zone: str | None,
-    digest: str,
-    stamps: tuple[str, str],  # noqa: ARG001 - part of the key
-) -> Outlines:
-    return known_outlines(url, open_source(map_url), zone, digest)
-
-
-=======
->>>>>>> main
 def known_outlines(url: str, grid: Grid, zone: str | None, digest: str | None) -> Outlines:
     """Outlines of known shapes, see `read_outlines`.
 

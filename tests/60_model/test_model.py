@@ -10,7 +10,7 @@ import xarray as xr
 
 from cpazmal_scale import features, model, storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ModelMismatch, SampleError, StoreDamaged, StoreMissing
+from cpazmal_scale.errors import ModelMismatch, SampleError, StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.execute import DaskExecutor, Executor, SerialExecutor, ThreadExecutor
 from cpazmal_scale.model.card import barycenters_figure, card
 from cpazmal_scale.model.learning import Workers

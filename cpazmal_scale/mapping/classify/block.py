@@ -19,21 +19,9 @@ from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping.classify import records
-<<<<<<< HEAD
-from cpazmal_scale.mapping.classify.pixels import (
-    NO_DATA,
-    REJECTED,
-    PixelClassifier,
-    Products,
-    empty_products,
-)
-from cpazmal_scale.mapping.classify.plan import TILE, Block
-from cpazmal_scale.mapping.classify.store import read_recipe, write_block
-=======
 from cpazmal_scale.mapping.classify.pixels import PixelClassifier, Products, empty_products
 from cpazmal_scale.mapping.classify.plan import TILE
-from cpazmal_scale.mapping.classify.store import read_recipe
->>>>>>> main
+from cpazmal_scale.mapping.classify.store import read_recipe, write_block
 from cpazmal_scale.mapping.classify.strips import Strip, strips
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 

@@ -6,15 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from cpazmal_scale import storage
-<<<<<<< HEAD
 from cpazmal_scale.errors import StoreDamaged, StoreMissing
-from cpazmal_scale.mapping.classify import store
-from cpazmal_scale.mapping.classify.plan import Block
-from cpazmal_scale.storage import groups, seal
-=======
-from cpazmal_scale.errors import StoreMissing
 from cpazmal_scale.grid.blocks import Block
->>>>>>> main
+from cpazmal_scale.mapping.classify import store
+from cpazmal_scale.storage import groups, seal
 
 
 def summary_url(map_url: str) -> str:

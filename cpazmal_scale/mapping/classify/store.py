@@ -11,26 +11,19 @@ import numpy as np
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import CLASS_NAMES
-<<<<<<< HEAD
 from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
-from cpazmal_scale.mapping.classify.pixels import NO_DATA, REJECTED, Products, empty_products
-from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
-from cpazmal_scale.palette import colours
-from cpazmal_scale.storage import groups, seal
-=======
-from cpazmal_scale.errors import StoreError, StoreMissing
 from cpazmal_scale.mapping.classify.pixels import Products, empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import colours
+from cpazmal_scale.storage import groups, seal
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
->>>>>>> main
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cpazmal_scale.mapping.classify.plan import Block, MapPlan
+    from cpazmal_scale.grid.blocks import Block
+    from cpazmal_scale.mapping.classify.plan import MapPlan
 
 REMEDY = "remove it and map again"
 

@@ -151,11 +151,22 @@ def _grids(first: Source, other: Source) -> list[tuple[str, object, object]]:
     ]
 
 
-@lru_cache(maxsize=4)
 def open_outlines(url: str, map_url: str, zone: str | None, digest: str) -> Outlines:
-    """Outlines of known shapes, read once per process.
+    """Outlines of known shapes, read once per process and again when file or map are replaced.
 
     Raises:
         SampleError: the file holds other shapes now.
     """
+    stamps = (storage.stamp(url), storage.stamp(storage.join(map_url, groups.ROOT)))
+    return _outlines(url, map_url, zone, digest, stamps)
+
+
+@lru_cache(maxsize=4)
+def _outlines(
+    url: str,
+    map_url: str,
+    zone: str | None,
+    digest: str,
+    stamps: tuple[str, str],  # noqa: ARG001 - part of the key
+) -> Outlines:
     return known_outlines(url, open_source(map_url), zone, digest)
