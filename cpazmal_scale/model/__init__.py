@@ -214,11 +214,11 @@ def open_model(url: str) -> Model:
     import xarray as xr
 
     from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
-    from cpazmal_scale.storage import groups, seal
+    from cpazmal_scale.storage import groups, seal, stores
 
     if not storage.exists(storage.join(url, groups.ROOT)):
         raise StoreMissing("no model here", where=url, remedy="run `cpazmal train`")
-    store = groups.open_checked(url, _REMEDY)
+    store = stores.open_checked(url, _REMEDY)
     with seal.parsing("the model is damaged", url, _REMEDY):
         data = xr.open_zarr(store, consolidated=False, chunks=None).load()
         arrays = {}

@@ -68,6 +68,8 @@ def open_map(url: str, *, allow_incomplete: bool = False) -> xr.Dataset:
     import rioxarray  # noqa: F401  # registers `.rio`
     import xarray as xr
 
+    from cpazmal_scale.storage import stores
+
     root = read_root(url)
     if root is None:
         raise StoreMissing("no map here", where=url, remedy="run `cpazmal map`")
@@ -77,7 +79,7 @@ def open_map(url: str, *, allow_incomplete: bool = False) -> xr.Dataset:
             where=url,
             remedy="run the same map again: it continues where it stopped",
         )
-    store = groups.open_checked(url, REMEDY) if is_complete(root) else storage.zarr_store(url)
+    store = stores.open_checked(url, REMEDY) if is_complete(root) else storage.zarr_store(url)
     with seal.parsing("the map is damaged", url, REMEDY):
         found: xr.Dataset = xr.open_zarr(
             store, chunks={}, consolidated=True, decode_coords="all", mask_and_scale=False
@@ -140,7 +142,9 @@ def write_block(url: str, block: Block, products: Products) -> dict[str, int]:
     """
     import zarr
 
-    store = groups.Recording(url)
+    from cpazmal_scale.storage import stores
+
+    store = stores.Recording(url)
     group = zarr.open_group(store, mode="r+", use_consolidated=True)
     ys, xs = slice(block.y0, block.y1), slice(block.x0, block.x1)
     for name, values in products.items():

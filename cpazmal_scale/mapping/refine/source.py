@@ -94,13 +94,15 @@ def open_source(url: str) -> Source:
 def _open(url: str, stamp: str) -> Source:  # noqa: ARG001 - part of the key
     import zarr
 
+    from cpazmal_scale.storage import stores
+
     data = open_map(url)
     if "probability" not in data:
         raise ModelMismatch(
             "it has no probabilities of classes", where=url, remedy="give a map of classes"
         )
     reference = data["spatial_ref"].attrs
-    store = groups.open_checked(url, REMEDY)
+    store = stores.open_checked(url, REMEDY)
     with seal.parsing("the map is damaged", url, REMEDY):
         return Source(
             url=url,
