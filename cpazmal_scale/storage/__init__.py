@@ -7,16 +7,14 @@ import errno
 import hashlib
 import io
 import json
-import os
-import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
-from cpazmal_scale.storage import parts
+from cpazmal_scale.storage import disk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +44,8 @@ def absolute(url: str) -> str:
     return url if is_remote(url) else str(local_path(url).absolute())
 
 
-def _filesystem(url: str) -> tuple[Any, str]:
+def filesystem_of(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL, and the path there."""
     import fsspec
 
     # Another process may have written a moment ago: listings must not come from a cache.
@@ -108,11 +107,16 @@ def is_from_store(error: BaseException) -> bool:
 
 def exists(url: str) -> bool:
     """Whether a file, object or folder is there."""
-    if not is_remote(url):
-        return local_path(url).exists()
     with one_sentence(url, "look"):
-        filesystem, path = _filesystem(url)
-        return bool(filesystem.exists(path))
+        if not is_remote(url):
+            return local_path(url).exists()
+        filesystem, path = filesystem_of(url)
+        try:
+            # `exists` of some file systems takes a store out of reach for an absent file.
+            filesystem.info(path)
+        except FileNotFoundError:
+            return False
+        return True
 
 
 def modified(url: str) -> datetime:
@@ -122,21 +126,21 @@ def modified(url: str) -> datetime:
         StoreMissing: nothing is there.
     """
     with one_sentence(url, "look"):
-        filesystem, path = _filesystem(url)
+        filesystem, path = filesystem_of(url)
         when: datetime = filesystem.modified(path)
         return when
 
 
 def stamp(url: str) -> str:
     """What changes when a file is replaced, as far as the store tells; empty where nothing is."""
-    if not is_remote(url):
-        try:
-            found = local_path(url).stat()
-        except OSError:
-            return ""
-        return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
     with one_sentence(url, "look"):
-        filesystem, path = _filesystem(url)
+        if not is_remote(url):
+            try:
+                found = local_path(url).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return ""
+            return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
+        filesystem, path = filesystem_of(url)
         try:
             facts = filesystem.info(path)
         except FileNotFoundError:
@@ -155,7 +159,7 @@ def read_bytes(url: str) -> bytes:
     with one_sentence(url, "read"):
         if not is_remote(url):
             return local_path(url).read_bytes()
-        filesystem, path = _filesystem(url)
+        filesystem, path = filesystem_of(url)
         return bytes(filesystem.cat_file(path))
 
 
@@ -172,7 +176,7 @@ def open_binary(url: str) -> Iterator[BinaryIO]:
             with local_path(url).open("rb") as file:
                 yield file
             return
-        filesystem, path = _filesystem(url)
+        filesystem, path = filesystem_of(url)
         with filesystem.open(path, "rb") as file:
             yield file
 
@@ -185,15 +189,10 @@ def write_bytes(url: str, data: bytes) -> None:
     """
     with one_sentence(url, "write"):
         if is_remote(url):
-            filesystem, path = _filesystem(url)
+            filesystem, path = filesystem_of(url)
             filesystem.pipe_file(path, data)
             return
-        target = local_path(url)
-        with parts.part_of(target) as (part, file):
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            part.replace(target)
+        disk.replace(local_path(url), data)
 
 
 def create_bytes(url: str, data: bytes) -> bool:
@@ -207,18 +206,8 @@ def create_bytes(url: str, data: bytes) -> bool:
     """
     with one_sentence(url, "write"):
         if not is_remote(url):
-            target = local_path(url)
-            with parts.part_of(target) as (part, file):
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                try:
-                    # A link appears with its content: nobody reads a half-written file.
-                    target.hardlink_to(part)
-                except FileExistsError:
-                    return False
-            return True
-        filesystem, path = _filesystem(url)
+            return disk.create(local_path(url), data)
+        filesystem, path = filesystem_of(url)
         if filesystem.exists(path):
             return False
         try:
@@ -239,7 +228,7 @@ def list_names(url: str) -> list[str]:
         if not is_remote(url):
             folder = local_path(url)
             return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        filesystem, path = _filesystem(url)
+        filesystem, path = filesystem_of(url)
         try:
             found = filesystem.ls(path, detail=False)
         except FileNotFoundError:
@@ -256,7 +245,7 @@ def find(url: str) -> list[str]:
         StoreError: the store refuses or cannot be reached.
     """
     with one_sentence(url, "list"):
-        filesystem, path = _filesystem(url)
+        filesystem, path = filesystem_of(url)
         if any(sign in path for sign in "*?["):
             paths = filesystem.glob(path)
         else:
@@ -273,7 +262,7 @@ def sizes(url: str) -> dict[str, int]:
         StoreError: the store refuses or cannot be reached.
     """
     with one_sentence(url, "list"):
-        filesystem, path = _filesystem(url)
+        filesystem, path = filesystem_of(url)
         found = filesystem.find(path, detail=True)
         start = len(str(path).rstrip("/")) + 1
         return {name[start:]: int(info["size"]) for name, info in sorted(found.items())}
@@ -282,26 +271,16 @@ def sizes(url: str) -> dict[str, int]:
 def remove(url: str, *, recursive: bool = False) -> None:
     """Delete a file, or a folder with `recursive`; nothing happens when it is not there."""
     with one_sentence(url, "remove"):
-        filesystem, path = _filesystem(url)
+        filesystem, path = filesystem_of(url)
         with contextlib.suppress(FileNotFoundError):
             filesystem.rm(path, recursive=recursive)
-
-
-def settle(url: str, keys: Iterable[str]) -> None:
-    """Bring the names of files written below a folder to the disk; object stores need none of it.
-
-    Files are on the disk when they are written, their names when the folders are.
-    """
-    if not is_remote(url):
-        top = local_path(url).absolute()
-        parts.settle((top / key for key in keys), top.parent)
 
 
 def sweep(url: str, *, deep: bool = True) -> None:
     """Remove what killed writers left half-written in a folder, and with `deep` below it."""
     if not is_remote(url):
         with one_sentence(url, "tidy up"):
-            parts.sweep(local_path(url), deep=deep)
+            disk.sweep(local_path(url), deep=deep)
 
 
 def read_json(url: str, remedy: str = "remove it and run again") -> Any:
@@ -358,15 +337,10 @@ def upload(path: Path, url: str) -> None:
     """Put a local file at `url`, replacing what is there in one step."""
     with one_sentence(url, "write"):
         if is_remote(url):
-            filesystem, there = _filesystem(url)
+            filesystem, there = filesystem_of(url)
             filesystem.put_file(str(path), there)
         elif local_path(url).absolute() != path.absolute():
-            target = local_path(url)
-            with parts.part_of(target) as (part, file), path.open("rb") as source:
-                shutil.copyfileobj(source, file)
-                file.flush()
-                os.fsync(file.fileno())
-                part.replace(target)
+            disk.copy(path, local_path(url))
 
 
 @contextlib.contextmanager
@@ -387,7 +361,7 @@ def open_local(url: str, *beside: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
         for one in (url, *filter(exists, beside)):
             with one_sentence(one, "read"):
-                filesystem, path_there = _filesystem(one)
+                filesystem, path_there = filesystem_of(one)
                 filesystem.get_file(path_there, str(Path(folder) / one.rsplit("/", 1)[-1]))
         yield Path(folder) / url.rsplit("/", 1)[-1]
 
@@ -411,7 +385,7 @@ def open_seekable(url: str) -> Iterator[BinaryIO]:
     with contextlib.ExitStack() as stack:
         with one_sentence(url, "read"):
             if is_remote(url):
-                filesystem, path = _filesystem(url)
+                filesystem, path = filesystem_of(url)
                 opened = filesystem.open(path, "rb", cache_type="blockcache")
             else:
                 opened = local_path(url).open("rb")

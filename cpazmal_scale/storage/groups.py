@@ -89,9 +89,7 @@ def _write(url: str, documents: Mapping[str, bytes]) -> None:
     below = sorted(key for key in documents if key != ROOT)
     for key in below:
         storage.write_bytes(storage.join(url, key), documents[key])
-    storage.settle(url, below)
     storage.write_bytes(storage.join(url, ROOT), documents[ROOT])
-    storage.settle(url, [ROOT])
 
 
 def is_sound(url: str, sums: Mapping[str, int]) -> bool:

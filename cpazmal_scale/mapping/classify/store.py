@@ -150,7 +150,6 @@ def write_block(url: str, block: Block, products: Products) -> dict[str, int]:
     for name, values in products.items():
         array: Any = group[name]
         array[..., ys, xs] = values
-    store.settle()
     return store.sums
 
 
