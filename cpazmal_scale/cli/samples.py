@@ -9,6 +9,7 @@ from cyclopts import App
 
 from cpazmal_scale.cli.console import COMMAND, Config, bar, complain, say
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.tables import to_csv
 
 DEFAULT = RunConfig()
 samples_app = App(name="samples", help="Draw labelled windows of a cube, and ask about them.")
@@ -45,4 +46,4 @@ def query(
     elif output is None:
         say(answer.to_string(index=False))
     if output is not None:
-        answer.to_csv(output, index=False)
+        output.write_text(to_csv(answer), encoding="utf-8")

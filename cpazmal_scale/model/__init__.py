@@ -114,6 +114,13 @@ def train(
             remedy="label at least two classes",
         )
     start = config.dtw.season_start or NEW_YEAR
+    known = np.isfinite(series.values).sum(axis=2).max(axis=1) >= config.dtw.min_dates
+    short = sorted(set(labels) - set(np.asarray(labels)[known].tolist()))
+    if short:
+        raise SampleError(
+            f"no window of class {short[0]} has {config.dtw.min_dates} valid dates in any feature",
+            remedy="use more dates, or lower dtw.min_dates",
+        )
     classifier = new_classifier(config, season_days(series.dates, start))
     try:
         learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)

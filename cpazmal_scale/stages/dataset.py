@@ -19,6 +19,7 @@ from cpazmal_scale.published.healing import Account
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.ingest import publish_cube
 from cpazmal_scale.stages.samples import draw_samples
+from cpazmal_scale.tables import to_csv
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -169,7 +170,7 @@ def _write_account(account: Account, url: str) -> None:
     if storage.exists(url):
         tables.append(pd.read_csv(io.BytesIO(storage.read_bytes(url)), keep_default_na=False))
     whole = pd.concat(tables, ignore_index=True).drop_duplicates(["defect", "where"])
-    storage.write_bytes(url, whole.to_csv(index=False).encode())
+    storage.write_bytes(url, to_csv(whole).encode())
 
 
 def _write_polygons(polygons: Any, url: str) -> None:
