@@ -12,10 +12,13 @@ _FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 def to_csv(table: pd.DataFrame, float_format: str | None = None) -> str:
     """A table as CSV without its index; text that a spreadsheet would run has a quote before it."""
-    columns = [plain(name) for name in table.columns]
-    text = table.select_dtypes(exclude="number").columns
-    safe = table.assign(**{name: table[name].map(plain) for name in text})
-    written: str = safe.set_axis(columns, axis=1).to_csv(index=False, float_format=float_format)
+    from pandas.api.types import is_numeric_dtype
+
+    safe = table.set_axis([plain(name) for name in table.columns], axis=1)
+    for place, kind in enumerate(table.dtypes):
+        if not is_numeric_dtype(kind):
+            safe.isetitem(place, table.iloc[:, place].astype(object).map(plain))
+    written: str = safe.to_csv(index=False, float_format=float_format)
     return written
 
 

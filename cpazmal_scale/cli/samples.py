@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App
 
+from cpazmal_scale import storage
 from cpazmal_scale.cli.console import COMMAND, Config, bar, complain, say
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.tables import to_csv
@@ -46,4 +47,4 @@ def query(
     elif output is None:
         say(answer.to_string(index=False))
     if output is not None:
-        output.write_text(to_csv(answer), encoding="utf-8")
+        storage.write_bytes(str(output), to_csv(answer).encode())
