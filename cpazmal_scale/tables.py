@@ -17,7 +17,7 @@ def to_csv(table: pd.DataFrame, float_format: str | None = None) -> str:
     safe = table.set_axis([plain(name) for name in table.columns], axis=1)
     for place, kind in enumerate(table.dtypes):
         if not is_numeric_dtype(kind):
-            safe.isetitem(place, table.iloc[:, place].astype(object).map(plain))
+            safe.isetitem(place, [plain(cell) for cell in table.iloc[:, place]])
     written: str = safe.to_csv(index=False, float_format=float_format)
     return written
 

@@ -8,7 +8,8 @@ from typing import Annotated
 from cyclopts import App
 
 from cpazmal_scale import storage
-from cpazmal_scale.cli.console import COMMAND, Config, bar, complain, say
+from cpazmal_scale.cli.console import COMMAND, Config, complain, say
+from cpazmal_scale.cli.stages import follow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.tables import to_csv
 
@@ -19,12 +20,7 @@ samples_app = App(name="samples", help="Draw labelled windows of a cube, and ask
 @samples_app.default
 def samples(*, config: Config = DEFAULT) -> None:
     """Draw labelled windows of a cube into a table."""
-    from cpazmal_scale.stages import samples as stage
-    from cpazmal_scale.stages import workspace
-
-    with bar("draw the samples") as progress:
-        entry = stage.draw_samples(config, progress=progress)
-    say(workspace.describe(entry, config.workspace))
+    follow(config, "samples")
 
 
 @samples_app.command(name="query")

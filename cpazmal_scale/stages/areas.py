@@ -9,6 +9,7 @@ import numpy as np
 
 from cpazmal_scale import catalog
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.execute import Execution
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 
@@ -160,7 +161,7 @@ def _by_zone(
     outlines = read_outlines(str(config.after.outlines), source, config.after.zone)
     inside = table.sjoin(outlines.table, predicate="within")
     rows = []
-    for zone in by_zone(config, source.url, progress=progress).to_dict("records"):
+    for zone in by_zone(config, source.url, Execution(progress=progress)).to_dict("records"):
         units = inside[inside["zone"] == zone["zone"]]
         mapped = [float(zone[f"{code}_km2"]) for code in source.recipe.classes]
         rows += _zone_rows(str(zone["zone"]), source.recipe.classes, mapped, units)

@@ -115,9 +115,9 @@ def records(url: str) -> list[str]:
 
 KILLED = """
 import sys; sys.path.insert(0, {tests!r})
-from small_campaign import workspace
-from cpazmal_scale.mapping import classify
-classify(workspace({folder!r}, classify={{"block": 32}}), {model!r}, {cube!r})
+from support.small_campaign import workspace
+from cpazmal_scale.mapping import map_cube
+map_cube(workspace({folder!r}, classify={{"block": 32}}), {model!r}, {cube!r})
 """
 
 
@@ -127,7 +127,7 @@ def test_killed_run_continues(data, undisturbed, tmp_path: Path) -> None:
     config = workspace(tmp_path, **BLOCKS)
     url = plan_map(config, *data).url
     code = KILLED.format(
-        tests=str(Path(__file__).parent), folder=str(tmp_path), model=data[0], cube=data[1]
+        tests=str(Path(__file__).parents[1]), folder=str(tmp_path), model=data[0], cube=data[1]
     )
     process = subprocess.Popen([sys.executable, "-c", code])
     while len(records(url)) < enough and process.poll() is None:
