@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cpazmal_scale.catalog.records import Entry
+from cpazmal_scale.catalog.records import Entry, Kind
 from cpazmal_scale.storage import seal
 
 CODED = ("class", "n_valid_dates")
@@ -31,6 +31,12 @@ def as_yaml(products: list[Entry]) -> bytes:
     return seal.with_trailer(text, len(text))
 
 
+def reading(kind: Kind) -> dict[str, Any]:
+    """How xarray opens a product of a kind."""
+    options = {"chunks": {}, "decode_coords": "all", "consolidated": kind == "cube"}
+    return options | ({"mask_and_scale": dict.fromkeys(CODED, False)} if kind == "map" else {})
+
+
 def _reader(product: Entry) -> Any:
     from intake.readers.datatypes import CatalogFile, Parquet, Zarr
     from intake.readers.readers import PandasParquet, XArrayDatasetReader, YAMLCatalogReader
@@ -41,10 +47,5 @@ def _reader(product: Entry) -> Any:
         return YAMLCatalogReader(CatalogFile(url), metadata=metadata)
     if product.kind == "samples":
         return PandasParquet(Parquet(url), metadata=metadata)
-    options: dict[str, Any] = {"consolidated": product.kind == "cube"}
-    if product.kind == "map":
-        options["mask_and_scale"] = dict.fromkeys(CODED, False)
-    reader = XArrayDatasetReader(
-        Zarr(url), metadata=metadata, chunks={}, decode_coords="all", **options
-    )
+    reader = XArrayDatasetReader(Zarr(url), metadata=metadata, **reading(product.kind))
     return reader.sortby("time") if product.kind == "cube" else reader

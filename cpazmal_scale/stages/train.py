@@ -11,6 +11,7 @@ from cpazmal_scale.pictures import png
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.samples import training_data
+from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
@@ -57,7 +58,7 @@ def train(
     for name in (f"models/{model.id}.png", "barycenters.png"):
         storage.write_bytes(storage.join(config.workspace, name), png(figure))
     told = card(model, labels, groups, f"{model.id}.png")
-    storage.write_json(storage.join(config.workspace, f"models/{model.id}.json"), told)
+    seal.write_document(storage.join(config.workspace, f"models/{model.id}.json"), told)
     facts = {
         "classes": list(model.classes),
         "features": list(model.names),

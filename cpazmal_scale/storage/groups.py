@@ -105,17 +105,3 @@ def is_sound(url: str, sums: Mapping[str, int]) -> bool:
         return all(map(same, sums.items()))
     with ThreadPoolExecutor(_READERS) as pool:
         return all(pool.map(same, sums.items()))
-
-
-def check_documents(url: str, remedy: str) -> None:
-    """Check all objects of a group but chunks; of one without checksums nothing is checked.
-
-    Raises:
-        StoreDamaged: one is not what was written.
-    """
-    try:
-        sums = read_sums(url, remedy)
-    except StoreMissing:
-        return
-    if not is_sound(url, sums.documents):
-        raise StoreDamaged("its metadata were altered", where=url, remedy=remedy)

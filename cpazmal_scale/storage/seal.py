@@ -15,6 +15,8 @@ FIELD = "seal"
 """Field of a document that holds the digest of the others."""
 _MARK = b"\n# cpazmal-scale sha256: "
 _DIGEST = 64
+_KIND = "sha256:"
+"""What a digest begins with: one that is found under another name is no field."""
 
 
 @contextlib.contextmanager
@@ -76,14 +78,15 @@ def opened(document: Any, where: str, remedy: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise StoreDamaged("not a document of fields", where=where, remedy=remedy)
     values = {key: value for key, value in document.items() if key != FIELD}
-    if FIELD in document and document[FIELD] != _digest(values):
+    astray = any(isinstance(one, str) and one.startswith(_KIND) for one in values.values())
+    if astray or (FIELD in document and document[FIELD] != _digest(values)):
         raise StoreDamaged("the document was altered", where=where, remedy=remedy)
     return values
 
 
 def _digest(values: Mapping[str, Any]) -> str:
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _KIND + hashlib.sha256(text.encode()).hexdigest()
 
 
 def with_trailer(data: bytes, at: int) -> bytes:

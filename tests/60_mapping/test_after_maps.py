@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
@@ -38,7 +37,7 @@ from cpazmal_scale.mapping import (
     to_cog,
 )
 from cpazmal_scale.mapping.classify.pixels import empty_products
-from cpazmal_scale.mapping.classify.store import publish, write_template
+from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
 from cpazmal_scale.mapping.refine.change import changed, transitions
 from cpazmal_scale.mapping.refine.fusion import fused
 from cpazmal_scale.mapping.refine.zones import write_table
@@ -79,13 +78,12 @@ def maps(tmp_path_factory: pytest.TempPathFactory):
     def make(seed: int, grid: GeoBox = UTM) -> str:
         url = f"{folder}/map{seed}.zarr"
         shutil.copytree(empty(grid), url)
-        group = zarr.open_group(storage.zarr_store(url), mode="r+")
-        for name, values in random_products(seed, tuple(grid.shape)).items():
-            group[name][...] = values
+        every = Block(0, grid.shape[0], 0, grid.shape[1])
+        sums = write_block(url, every, random_products(seed, tuple(grid.shape)))
         root = storage.read_json(f"{url}/zarr.json")
         root["attributes"]["id"] = f"map{seed}"
         storage.write_json(f"{url}/zarr.json", root)
-        publish(url)
+        publish(url, sums)
         return url
 
     return make
