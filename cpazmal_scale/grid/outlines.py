@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,49 +18,18 @@ from cpazmal_scale.storage import seal
 if TYPE_CHECKING:
     import geopandas
     from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
 
 NAME_COLUMNS = ("rgi_id", "rgiid", "glims_id", "name", "id", "group")
 """Columns that name a glacier, whatever their case, the best first."""
 
 
-class Grid(Protocol):
-    """What shapes are drawn on: a finished map, or one that is being planned."""
-
-    @property
-    def crs(self) -> str:
-        """WKT of the CRS."""
-        ...
-
-    @property
-    def transform(self) -> tuple[float, ...]:
-        """GDAL's six numbers."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        ...
-
-    @property
-    def chunk(self) -> int:
-        """Edge of the map's chunks in pixels."""
-        ...
-
-
 @dataclass(frozen=True)
 class MapGrid:
-    """The grid of a map that need not exist yet, see `Grid`."""
+    """The grid of a map, finished or planned, and the edge of its chunks in pixels."""
 
-    crs: str
-    transform: tuple[float, ...]
-    shape: tuple[int, int]
+    geobox: GeoBox
     chunk: int
-
-    @classmethod
-    def of(cls, spatial_ref: Mapping[str, Any], shape: Sequence[int], chunk: int) -> MapGrid:
-        """From the attributes of a CF grid mapping."""
-        transform = tuple(float(part) for part in str(spatial_ref["GeoTransform"]).split())
-        return cls(str(spatial_ref["crs_wkt"]), transform, (shape[0], shape[1]), chunk)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +37,7 @@ class Outlines:
     """Polygons in the CRS of a map, with a column `zone` that names them."""
 
     table: geopandas.GeoDataFrame
-    grid: Grid
+    grid: MapGrid
 
     @cached_property
     def digest(self) -> str:
@@ -104,11 +73,10 @@ class Outlines:
 
     def _drawn(self, chunk: Block) -> Iterator[tuple[int, Block, NDArray[np.bool_]]]:
         import shapely
+        from affine import Affine
         from rasterio.features import geometry_mask
-        from rasterio.transform import Affine
 
-        c, a, b, f, d, e = self.grid.transform
-        here = Affine(a, b, c + a * chunk.x0 + b * chunk.y0, d, e, f + d * chunk.x0 + e * chunk.y0)
+        here = self.grid.geobox.transform * Affine.translation(chunk.x0, chunk.y0)
         size = (chunk.y1 - chunk.y0, chunk.x1 - chunk.x0)
         corners = [here * (x, y) for x, y in ((0, 0), (size[1], 0), size[::-1], (0, size[0]))]
         near = self.table.sindex.query(shapely.Polygon(corners), predicate="intersects")
@@ -119,7 +87,7 @@ class Outlines:
                 yield row, chunk, drawn
 
 
-def known_outlines(url: str, grid: Grid, zone: str | None, digest: str | None) -> Outlines:
+def known_outlines(url: str, grid: MapGrid, zone: str | None, digest: str | None) -> Outlines:
     """Outlines of known shapes, see `read_outlines`.
 
     Raises:
@@ -131,7 +99,7 @@ def known_outlines(url: str, grid: Grid, zone: str | None, digest: str | None) -
     return found
 
 
-def read_outlines(url: str, grid: Grid, zone: str | None = None) -> Outlines:
+def read_outlines(url: str, grid: MapGrid, zone: str | None = None) -> Outlines:
     """Read polygons and bring them to the grid of a map.
 
     Args:
@@ -147,8 +115,9 @@ def read_outlines(url: str, grid: Grid, zone: str | None = None) -> Outlines:
     names = _names(table, zone, url)
     remedy = "draw the outlines again"
     with seal.parsing("its shapes cannot be used", url, remedy, SampleError):
-        found = Outlines(_areas(table[["geometry"]].assign(zone=names), grid.crs), grid)
-        height, width = grid.shape
+        areas = _areas(table[["geometry"]].assign(zone=names), str(grid.geobox.crs))
+        found = Outlines(areas, grid)
+        height, width = grid.geobox.shape
         covered = found.touches(Block(0, height, 0, width))
     if not covered:
         raise SampleError(

@@ -114,6 +114,7 @@ def _open(
 ) -> _Job:
     import zarr
 
+    from cpazmal_scale.grid.cf import from_attributes
     from cpazmal_scale.grid.outlines import MapGrid, known_outlines
     from cpazmal_scale.model import open_model
 
@@ -126,13 +127,14 @@ def _open(
         )
     group = zarr.open_group(storage.zarr_store(map_url), mode="r", use_consolidated=True)
     classes: Any = group["class"]
-    grid = MapGrid.of(group["spatial_ref"].attrs, classes.shape, max(classes.chunks))
+    geobox = from_attributes(group["spatial_ref"].attrs.asdict(), classes.shape)
+    grid = MapGrid(geobox, max(classes.chunks))
     outlines = outlines_url and known_outlines(outlines_url, grid, None, recipe.outlines)
     return _Job(
         ChunkReader.open(cube_url, recipe.polarisations, recipe.dates),
         PixelClassifier.of(model, recipe),
         recipe.classes,
-        row_areas(grid.crs, grid.transform, grid.shape[0]),
+        row_areas(grid.geobox),
         model.features.window // 2,
         outlines or None,
     )

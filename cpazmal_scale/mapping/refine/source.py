@@ -13,7 +13,9 @@ from cpazmal_scale import storage
 from cpazmal_scale.errors import GridMismatch, ModelMismatch
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.blocks import Block
+from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.grid.outlines import (
+    MapGrid,
     Outlines,
     known_outlines,
 )
@@ -30,19 +32,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """An open map.
-
-    `transform` are GDAL's six numbers of the grid of `shape`; `chunk` the edge of a chunk.
-    """
+    """An open map on its grid."""
 
     url: str
     id: str
     recipe: Recipe
-    crs: str
-    transform: tuple[float, ...]
-    shape: tuple[int, int]
-    chunk: int
+    grid: MapGrid
     group: zarr.Group
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        height, width = self.grid.geobox.shape
+        return height, width
+
+    @property
+    def chunk(self) -> int:
+        """Edge of a chunk in pixels."""
+        return self.grid.chunk
 
     def read(self, name: str, block: Block, halo: int = 0) -> NDArray[Any]:
         """A variable in a block and `halo` pixels around it: (…, h + 2·halo, w + 2·halo).
@@ -75,7 +82,7 @@ class Source:
     @cached_property
     def row_areas(self) -> NDArray[np.float64]:
         """(rows) m² of one pixel in each row."""
-        return row_areas(self.crs, self.transform, self.shape[0])
+        return row_areas(self.grid.geobox)
 
 
 def open_source(url: str) -> Source:
@@ -101,17 +108,13 @@ def _open(url: str, stamp: str) -> Source:  # noqa: ARG001 - part of the key
         raise ModelMismatch(
             "it has no probabilities of classes", where=url, remedy="give a map of classes"
         )
-    reference = data["spatial_ref"].attrs
     store = stores.open_checked(url, REMEDY)
     with seal.parsing("the map is damaged", url, REMEDY):
         return Source(
             url=url,
             id=str(data.attrs["id"]),
             recipe=read_recipe(url),
-            crs=str(reference["crs_wkt"]),
-            transform=tuple(float(part) for part in str(reference["GeoTransform"]).split()),
-            shape=(int(data.sizes["y"]), int(data.sizes["x"])),
-            chunk=max(int(n) for n in data["class"].encoding["chunks"]),
+            grid=MapGrid(grid_of(data), max(int(n) for n in data["class"].encoding["chunks"])),
             group=zarr.open_group(store, mode="r", use_consolidated=True),
         )
 
@@ -144,12 +147,13 @@ def check_alike(sources: Sequence[Source]) -> None:
 def _grids(first: Source, other: Source) -> list[tuple[str, object, object]]:
     import pyproj
 
-    here, there = (pyproj.CRS.from_wkt(source.crs) for source in (first, other))
+    one, two = first.grid.geobox, other.grid.geobox
+    here, there = (pyproj.CRS.from_user_input(str(grid.crs)) for grid in (one, two))
     names = (here.name, here.name if here == there else there.name)
     return [
         ("CRS", *names),
         ("shape", first.shape, other.shape),
-        ("transform", first.transform, other.transform),
+        ("transform", one.transform.to_gdal(), two.transform.to_gdal()),
     ]
 
 
@@ -171,4 +175,4 @@ def _outlines(
     digest: str,
     stamps: tuple[str, str],  # noqa: ARG001 - part of the key
 ) -> Outlines:
-    return known_outlines(url, open_source(map_url), zone, digest)
+    return known_outlines(url, open_source(map_url).grid, zone, digest)

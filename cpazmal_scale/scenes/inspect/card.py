@@ -12,12 +12,12 @@ from cpazmal_scale import storage
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.pictures import png
 from cpazmal_scale.scenes.inspect.overview import Overview, overview
-from cpazmal_scale.scenes.level1b.orbit import LIGHT
 from cpazmal_scale.scenes.level1b.placing import ground_spacing
 from cpazmal_scale.scenes.level1b.product import Product
 from cpazmal_scale.scenes.level1b.radiometry import noise_beta0
 from cpazmal_scale.scenes.level1b.reader import ProductReader, open_product
 from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.terrain.orbit import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +50,7 @@ def scene_card(scene: Scene, seen: Overview) -> Rows:
     for file in scene.files:
         if file.product is not None:
             with open_product(file.product, file.geobox) as reader:
+                reader.compare()
                 rows += _annotated(file.product, reader)
     if all(file.product is None for file in scene.files):
         rows += _described(scene)
@@ -85,7 +86,7 @@ def _annotated(product: Product, reader: ProductReader) -> Rows:
     told, grid = product.annotation, reader.geolocation.grid
     raster = told.raster
     across = ground_spacing(told)
-    delay = reader.geolocation.delay
+    delay, heights = reader.geolocation.delay, reader.geolocation.heights
     return [
         (
             "orbit",
@@ -119,7 +120,7 @@ def _annotated(product: Product, reader: ProductReader) -> Rows:
         (
             "heights",
             (
-                f"{grid.height.min():.0f} m to {grid.height.max():.0f} m, "
+                f"{heights.min():.0f} m to {heights.max():.0f} m, "
                 f"{told.average_height:.0f} m on average"
             ),
         ),
@@ -130,8 +131,17 @@ def _annotated(product: Product, reader: ProductReader) -> Rows:
                 f"{1e6 * delay[0]:.0f} µs in azimuth, {delay[1] * LIGHT / 2:.2f} m in range"
             ),
         ),
+        *_elevation(reader),
         *_noise(product, reader),
     ]
+
+
+def _elevation(reader: ProductReader) -> Rows:
+    """What the elevation raster is, and how it agrees with the product's own heights."""
+    if reader.elevation is None:
+        return []
+    difference = reader.difference or "not compared with the product's own heights: too few points"
+    return [("elevation", f"{reader.elevation.dem.url}; {difference}")]
 
 
 def _noise(product: Product, reader: ProductReader) -> Rows:
