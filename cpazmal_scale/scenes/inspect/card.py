@@ -83,10 +83,9 @@ def _resolution(across: float, along: float) -> str:
 
 
 def _annotated(product: Product, reader: ProductReader) -> Rows:
-    told, grid = product.annotation, reader.geolocation.grid
+    told = product.annotation
     raster = told.raster
     across = ground_spacing(told)
-    delay, heights = reader.geolocation.delay, reader.geolocation.heights
     return [
         (
             "orbit",
@@ -110,6 +109,17 @@ def _annotated(product: Product, reader: ProductReader) -> Rows:
             ),
         ),
         ("resolution", _resolution(raster.range_resolution, raster.azimuth_resolution)),
+        *_geometry(product, reader),
+        *_elevation(reader),
+        *_noise(product, reader),
+    ]
+
+
+def _geometry(product: Product, reader: ProductReader) -> Rows:
+    """Angles, heights and how well the annotated grid fits the orbit."""
+    told, grid = product.annotation, reader.geolocation.grid
+    delay, heights = reader.geolocation.delay, reader.geolocation.heights
+    return [
         (
             "incidence",
             (
@@ -131,8 +141,6 @@ def _annotated(product: Product, reader: ProductReader) -> Rows:
                 f"{1e6 * delay[0]:.0f} µs in azimuth, {delay[1] * LIGHT / 2:.2f} m in range"
             ),
         ),
-        *_elevation(reader),
-        *_noise(product, reader),
     ]
 
 

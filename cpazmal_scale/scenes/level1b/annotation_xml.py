@@ -35,12 +35,7 @@ def parse_annotation(root: Node) -> Annotation:
         SceneUnreadable: no Level-1b annotation, or an element is missing or malformed.
         SceneUnknown: of another sensor or product variant.
     """
-    if root.tag != "level1Product":
-        raise SceneUnreadable(
-            f"its root is <{root.tag}>, not <level1Product>",
-            where=root.where,
-            remedy="give the folder or main XML file of a Level-1b product",
-        )
+    _require_product(root)
     header, info = root.one("generalHeader"), root.one("productInfo")
     mission, taken = info.one("missionInfo"), info.one("acquisitionInfo")
     kind, scene = info.one("productVariantInfo"), info.one("sceneInfo")
@@ -86,6 +81,15 @@ def parse_annotation(root: Node) -> Annotation:
         ground_range=_ground_range(projected) if projected else None,
         first_row=_first_row(projected) if projected else None,
     )
+
+
+def _require_product(root: Node) -> None:
+    if root.tag != "level1Product":
+        raise SceneUnreadable(
+            f"its root is <{root.tag}>, not <level1Product>",
+            where=root.where,
+            remedy="give the folder or main XML file of a Level-1b product",
+        )
 
 
 def _ground_range(projected: Node) -> Polynomial | None:
