@@ -155,7 +155,7 @@ def _source(url: str) -> str:
     source = open_source(url)
     block = Block(0, source.shape[0], 0, source.shape[1])
     products = {name: values.tolist() for name, values in source.products(block).items()}
-    return repr((source.id, source.recipe, source.crs, source.transform, source.shape, products))
+    return repr((source.id, source.recipe, source.grid, products))
 
 
 def _table(url: str) -> str:
