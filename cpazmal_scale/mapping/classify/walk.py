@@ -14,6 +14,7 @@ import numpy as np
 
 from cpazmal_scale.config import NOT_VALID
 from cpazmal_scale.cube import ChunkReader, Fetch
+from cpazmal_scale.errors import StoreError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,7 +98,14 @@ class Walk:
         stop = last + self._halo
         coming = self._coming or self._begin(self._end, self._cut(self._end), 0)
         began = time.perf_counter()
-        coming.fetch.wait()
+        try:
+            coming.fetch.wait()
+        except StoreError:
+            # What was read ahead for a later block may have failed long ago, and now succeed.
+            if coming.number:
+                raise
+            coming = self._begin(coming.y0, coming.y1, 0)
+            coming.fetch.wait()
         waited = time.perf_counter() - began
         y0, y1, number, power, mask, fetch = coming
         if number == 0:
