@@ -38,7 +38,8 @@ def _reader(product: Entry) -> Any:
     if product.kind == "catalog":
         return YAMLCatalogReader(CatalogFile(url), metadata=metadata)
     if product.kind == "samples":
-        return PandasParquet(Parquet(url), metadata=metadata)
+        # Without options pandas takes the address for a URI, in which `#`, `?` and `%` mean more.
+        return PandasParquet(Parquet(url), metadata=metadata, storage_options={})
     options: dict[str, Any] = {"consolidated": product.kind == "cube"}
     if product.kind == "map":
         options["mask_and_scale"] = dict.fromkeys(CODED, False)

@@ -13,7 +13,16 @@ from cyclopts import App, CycloptsError, Parameter
 from cpazmal_scale import __version__
 from cpazmal_scale.cli import maps, scenes, stages
 from cpazmal_scale.cli.catalog import catalog_app
-from cpazmal_scale.cli.console import COMMAND, Config, Notes, complain, first_sentence, say
+from cpazmal_scale.cli.console import (
+    COMMAND,
+    PLACE,
+    PLACE_OF_COMMAND,
+    Config,
+    Notes,
+    complain,
+    first_sentence,
+    say,
+)
 from cpazmal_scale.cli.dataset import dataset_app
 from cpazmal_scale.cli.samples import samples_app
 from cpazmal_scale.config import RunConfig
@@ -43,7 +52,7 @@ for _verbs in (catalog_app, dataset_app, samples_app, maps.areas_app):
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    config: Annotated[Path | None, Parameter(name=("--config", "-c"))] = None,
+    config: Annotated[Path | None, Parameter(name=("--config", "-c")), PLACE] = None,
     debug: bool = False,  # noqa: ARG001 - read by `main`
 ) -> Any:
     """Read the configuration file, then run the command.
@@ -88,7 +97,7 @@ def main() -> None:
 def serve(
     *,
     config: Config = DEFAULT,
-    home: Annotated[Path, COMMAND] = Path("build/prefect"),
+    home: Annotated[Path, PLACE_OF_COMMAND] = Path("build/prefect"),
     port: Annotated[int, COMMAND] = 4200,
     limit: Annotated[int, COMMAND] = 1,
 ) -> None:

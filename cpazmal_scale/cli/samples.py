@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App
 
-from cpazmal_scale.cli.console import COMMAND, Config, bar, complain, say
+from cpazmal_scale.cli.console import PLACE_OF_COMMAND, Config, bar, complain, say
 from cpazmal_scale.config import RunConfig
 
 DEFAULT = RunConfig()
@@ -27,7 +27,11 @@ def samples(*, config: Config = DEFAULT) -> None:
 
 @samples_app.command(name="query")
 def query(
-    sql: str, /, *, config: Config = DEFAULT, output: Annotated[Path | None, COMMAND] = None
+    sql: str,
+    /,
+    *,
+    config: Config = DEFAULT,
+    output: Annotated[Path | None, PLACE_OF_COMMAND] = None,
 ) -> None:
     """Answer a SQL query on the latest samples.
 

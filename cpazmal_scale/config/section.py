@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from cpazmal_scale.addresses import address
+
+Address = Annotated[str, AfterValidator(address)]
+"""A path or URL as a user writes it; `~` is the home folder, and secrets are refused."""
 
 
 class Section(BaseModel):
