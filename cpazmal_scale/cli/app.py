@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +13,7 @@ from cpazmal_scale import __version__
 from cpazmal_scale.cli import maps, scenes, stages
 from cpazmal_scale.cli.catalog import catalog_app
 from cpazmal_scale.cli.console import (
-    COMMAND,
     PLACE,
-    PLACE_OF_COMMAND,
     Config,
     Notes,
     complain,
@@ -25,8 +22,10 @@ from cpazmal_scale.cli.console import (
 )
 from cpazmal_scale.cli.dataset import dataset_app
 from cpazmal_scale.cli.samples import samples_app
+from cpazmal_scale.cli.serve import serve
+from cpazmal_scale.cli.streams import steady
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ConfigError, CpazmalError
+from cpazmal_scale.errors import ConfigError, CpazmalError, StoreError
 
 DEFAULT = RunConfig()
 
@@ -45,6 +44,7 @@ for _verb in (
 ):
     app.command(_verb)
 app.command(stages.map_, name="map")
+app.command(serve)
 for _verbs in (catalog_app, dataset_app, samples_app, maps.areas_app):
     app.command(_verbs)
 
@@ -78,6 +78,7 @@ def main() -> None:
     notes = logging.getLogger("cpazmal_scale")
     notes.setLevel(logging.INFO)
     notes.addHandler(Notes())
+    output, _ = steady()
     try:
         app.meta(exit_on_error=False, print_error=False, result_action="return_value")
     except CpazmalError as error:
@@ -91,28 +92,10 @@ def main() -> None:
     except KeyboardInterrupt:
         complain("stopped; run the same command again to continue")
         sys.exit(130)
-
-
-@app.command
-def serve(
-    *,
-    config: Config = DEFAULT,
-    home: Annotated[Path, PLACE_OF_COMMAND] = Path("build/prefect"),
-    port: Annotated[int, COMMAND] = 4200,
-    limit: Annotated[int, COMMAND] = 1,
-) -> None:
-    """Start a Prefect server with its UI, every deployment and a worker, all on this machine.
-
-    The configuration fills the deployments' forms. Ctrl-C stops everything.
-
-    Args:
-        home: folder of the server's database and of the logs.
-        port: of the server and its UI.
-        limit: runs at the same time.
-    """
-    given = config.model_dump_json(exclude_unset=True)
-    words = ("-m", "flows.serve", given, str(home), str(port), str(limit))
-    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606
+    output.flush()
+    if output.failure is not None and not isinstance(output.failure, BrokenPipeError):
+        complain(f"standard output cannot be written ({output.failure.strerror}); all else is done")
+        sys.exit(StoreError.exit_code)
 
 
 @app.command(name="config")

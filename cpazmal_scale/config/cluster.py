@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from cpazmal_scale.config.section import Address, Section
+from cpazmal_scale.config.section import Address, Section, never_both
 
 
 class Kubernetes(Section):
@@ -44,6 +44,8 @@ class Slurm(Section):
 
 class Cluster(Section):
     """Where blocks are computed."""
+
+    model_config = never_both("kind", {"not": {"const": "address"}}, "address", "string")
 
     kind: Literal["serial", "threads", "local", "address", "kubernetes", "slurm"] = "local"
     """`local` starts Dask worker processes here, `address` uses a running Dask scheduler,

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cpazmal_scale.config.section import Address, Section
+from cpazmal_scale.config.section import ODD, Address, Section, never_both
 from cpazmal_scale.vocabulary import GLACIER_CLASSES, MASK_BITS, Statistic
 
 
@@ -64,7 +64,7 @@ class Samples(Section):
 class Features(Section):
     """Windows to log-cumulant series (method §2)."""
 
-    window: int = Field(7, ge=3, le=63)
+    window: int = Field(7, ge=3, le=63, json_schema_extra=ODD)
     """Edge of the square window in pixels, odd."""
     xpol: Literal["logratio", "fraction", "code", "talk", "none"] = "logratio"
     """Third channel made of the cross-polarised and co-polarised ones."""
@@ -112,6 +112,8 @@ class Features(Section):
 
 class Dtw(Section):
     """Distances between series (method §3)."""
+
+    model_config = never_both("band_days", {"type": "number"}, "radius", "integer")
 
     band_days: float | None = Field(33.0, ge=0)
     """Sakoe-Chiba band in days, from the dates of both series; none: `radius` is used."""

@@ -7,7 +7,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from cpazmal_scale.config.section import Address, Section
+from cpazmal_scale.config.section import ODD, Address, Section, never_both
 
 Method = Literal[
     "sum",
@@ -43,11 +43,11 @@ class Classify(Section):
 class After(Section):
     """Maps to maps: what is done to a map once it has classes (method §7)."""
 
-    window: int | None = Field(None, ge=3, le=63)
+    window: int | None = Field(None, ge=3, le=63, json_schema_extra=ODD)
     """Edge of the window of Bayesian smoothing in pixels, odd, such as 15; none: no smoothing."""
     strength: float = Field(20.0, gt=0)
     """How far a pixel yields to its neighbours: the variance of its own log-odds."""
-    modal: int | None = Field(None, ge=3, le=63)
+    modal: int | None = Field(None, ge=3, le=63, json_schema_extra=ODD)
     """Edge of a modal filter's window in pixels, odd; none: no modal filter."""
     min_area: float | None = Field(None, gt=0)
     """Smallest patch of a class in m²; smaller ones join a neighbour; none: all stay."""
@@ -67,6 +67,8 @@ class After(Section):
 
 class Assess(Section):
     """Figures of merit by group-wise cross-validation (method §6)."""
+
+    model_config = never_both("split", {"not": {"const": "geometry"}}, "test_beam", "string")
 
     split: Literal["stratified", "cyclic", "leave-one-group-out", "temporal", "geometry"] = (
         "stratified"
