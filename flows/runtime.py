@@ -26,6 +26,7 @@ from cpazmal_scale.errors import (
     StoreMissing,
     WriterConflict,
 )
+from cpazmal_scale.grid.projections import check_projections
 from flows.credentials import use_block
 
 _Given = ParamSpec("_Given")
@@ -44,6 +45,7 @@ def stage(
         @functools.wraps(function)
         def with_credentials(*values: _Given.args, **names: _Given.kwargs) -> _Made:
             use_block()
+            check_projections()
             logging.getLogger("cpazmal_scale").setLevel(logging.INFO)
             return function(*values, **names)
 

@@ -62,7 +62,10 @@ def launch(
         config: YAML run configuration; flags come on top of it.
         debug: show the traceback of an error.
     """
+    from cpazmal_scale.grid.projections import check_projections
+
     command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    check_projections()
     if config is not None:
         values = RunConfig.load(config)
         flags = bound.arguments.get("config", DEFAULT).model_dump(exclude_unset=True)

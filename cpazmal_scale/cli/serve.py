@@ -253,7 +253,7 @@ def prefect(env: Mapping[str, str], *words: str) -> str:
     if ran.returncode:
         last = (ran.stderr or ran.stdout).strip().splitlines()[-1:]
         raise ConfigError(
-            f"`prefect {' '.join(words[:2])}` failed ({''.join(last)})",
+            f"`prefect {' '.join(words[:2])}` failed ({''.join(last)[:300]})",
             where=env["PREFECT_API_URL"],
             remedy=f"read the logs in {env['PREFECT_HOME']}",
         )

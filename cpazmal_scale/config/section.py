@@ -16,10 +16,13 @@ ODD: dict[str, Any] = {"not": {"type": "integer", "multipleOf": 2}}
 """An odd number in a JSON schema, which is checked where a run is asked for."""
 
 
-def never_both(one: str, condition: dict[str, Any], other: str, type_: str) -> ConfigDict:
+def never_both(one: str, condition: Any, other: str, type_: str) -> ConfigDict:
     """A JSON schema that refuses one setting that meets a condition beside another of a type."""
-    both = {one: condition, other: {"type": type_}}
-    return ConfigDict(json_schema_extra={"not": {"required": [one, other], "properties": both}})
+    free: Any = [
+        {"properties": {one: {"not": condition}}},
+        {"properties": {other: {"not": {"type": type_}}}},
+    ]
+    return ConfigDict(json_schema_extra={"dependentSchemas": {other: {"anyOf": free}}})
 
 
 class Section(BaseModel):
