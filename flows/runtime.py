@@ -22,6 +22,7 @@ from cpazmal_scale.errors import (
     BlocksFailed,
     ClusterLost,
     CubeDamaged,
+    StoreDamaged,
     StoreError,
     StoreMissing,
     WriterConflict,
@@ -99,7 +100,7 @@ def is_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> boo
     error = state.result(raise_on_failure=False)
     if isinstance(error, BlocksFailed):
         error = error.__cause__
-    lasting = (StoreMissing, CubeDamaged, WriterConflict)
+    lasting = (StoreMissing, StoreDamaged, CubeDamaged, WriterConflict)
     return isinstance(error, ClusterLost) or (
         isinstance(error, StoreError) and not isinstance(error, lasting)
     )

@@ -9,6 +9,7 @@ import numpy as np
 from cpazmal_scale.dtw.band import Band, BandWords, both_days
 from cpazmal_scale.dtw.checks import filled
 from cpazmal_scale.dtw.pairwise import path
+from cpazmal_scale.pictures import literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +65,7 @@ def alignment_figure(
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.15))[0]
     _three_ways(left, found, both, names, band.limits_of(both[0].size, both[1].size))
     _matched(right.subplots(), found, both, dates, names, unit)
-    return figure
+    return literal(figure)
 
 
 def _three_ways(
@@ -215,7 +216,7 @@ def barycenter_figure(
         fontsize="small",
         frameon=False,
     )
-    return figure
+    return literal(figure)
 
 
 def _spread(axes: Axes, at: NDArray[Any], members: NDArray[np.float64]) -> None:
