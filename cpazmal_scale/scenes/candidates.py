@@ -6,10 +6,10 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest
 from cpazmal_scale.errors import ConfigError, SceneUnknown
 from cpazmal_scale.grid import lattice
+from cpazmal_scale.scenes import registry
 from cpazmal_scale.scenes.format import Candidate, Listing
 from cpazmal_scale.scenes.level1b.product import nearly_product
 from cpazmal_scale.scenes.listing import list_files
-from cpazmal_scale.scenes.registry import FORMATS
 from cpazmal_scale.scenes.scene import SAME_ACQUISITION
 from cpazmal_scale.scenes.table import Row, read_table
 
@@ -31,7 +31,7 @@ def find_candidates(ingest: Ingest) -> list[Candidate]:
     preset = None if ingest.grid is None else lattice.PRESETS[ingest.grid]
     listing = Listing(tuple(files), ingest, _table(ingest, folder), preset)
     found: list[Candidate] = []
-    for known in FORMATS:
+    for known in registry.FORMATS:
         mine = known.recognise(listing)
         listing = listing.without(mine)
         found += mine

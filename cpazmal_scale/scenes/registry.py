@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cpazmal_scale.errors import SceneUnknown
 from cpazmal_scale.scenes.format import Platform, SceneFormat
 from cpazmal_scale.scenes.formats.dimap import DimapProducts
 from cpazmal_scale.scenes.formats.rasters import NamedRasters
@@ -19,8 +20,19 @@ FORMATS: tuple[SceneFormat, ...] = (
 
 
 def format_of(name: str) -> SceneFormat:
-    """The format of a name."""
-    return next(one for one in FORMATS if one.name == name)
+    """The format of a name.
+
+    Raises:
+        SceneUnknown: none has it: the scene was described by another version.
+    """
+    found = next((one for one in FORMATS if one.name == name), None)
+    if found is None:
+        raise SceneUnknown(
+            f"no scene format is called `{name}`",
+            where="scenes/registry.py",
+            remedy=f"known: {', '.join(one.name for one in FORMATS)}",
+        )
+    return found
 
 
 def platforms() -> Mapping[str, Platform]:
