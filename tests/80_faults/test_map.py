@@ -269,7 +269,7 @@ def test_damaged_chunk_fails_its_blocks_only(damage: str, data, tmp_path: Path) 
     else:
         chunk.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
     config = workspace(tmp_path, **BLOCKS)
-    reason = {"lost": "a chunk is lost", "flipped": "cannot be decoded"}[damage]
+    reason = {"lost": "is lost", "flipped": "is altered"}[damage]
     with pytest.raises(BlocksFailed, match=rf"4 of 12 blocks failed.*HV/c/5/0/0: .*{reason}"):
         classify(config, data[0], cube)
     chunk.write_bytes(whole)
