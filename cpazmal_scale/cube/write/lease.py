@@ -161,7 +161,7 @@ def _wait_for_turn(cube_url: str, mine: _Ticket, *, expires: bool) -> None:
     deadline = time.monotonic() + CHOOSING_SECONDS
     now = storage.modified(mine.url).timestamp()
     while True:
-        choosing = False
+        choosing: tuple[_Ticket, dict[str, Any]] | None = None
         for other in _tickets(folder(cube_url)):
             if other.token == mine.token:
                 continue
@@ -169,15 +169,15 @@ def _wait_for_turn(cube_url: str, mine: _Ticket, *, expires: bool) -> None:
             if _is_over(other, holder, now, expires=expires):
                 storage.remove(other.url)
             elif other.number is None:
-                choosing = True
+                choosing = other, holder
             elif other.before(mine):
                 raise _conflict(cube_url, other, holder, expires=expires)
-        if not choosing:
+        if choosing is None:
             return
         if time.monotonic() > deadline:
             if expires:
                 return
-            raise _conflict(cube_url, other, holder, expires=expires)
+            raise _conflict(cube_url, *choosing, expires=expires)
         time.sleep(0.05)
 
 
