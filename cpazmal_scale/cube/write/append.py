@@ -32,7 +32,7 @@ from cpazmal_scale.cube.write import lease as leases
 from cpazmal_scale.cube.write.admission import Admission, admit
 from cpazmal_scale.cube.write.chunks import Opener, Target, write_layers
 from cpazmal_scale.cube.write.lease import Lease, hold
-from cpazmal_scale.errors import StoreError, WriterConflict
+from cpazmal_scale.errors import StoreError, StoreMissing, WriterConflict
 from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.storage import atomic
 from cpazmal_scale.vocabulary import ordered
@@ -149,9 +149,12 @@ class Addition:
         try:
             decided = self._stage(staged, name, lease, progress)
             lease.check()
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(StoreError):
                 storage.remove(staged.url, recursive=True)
+            # What is staged for a number that is taken is cleared by whoever took it.
+            if isinstance(error, StoreMissing) and not self._is_next():
+                raise commits.conflict(url) from None
             raise
         try:
             commits.decide(url, decided)
@@ -163,6 +166,10 @@ class Addition:
         commits.require(url, decided)
         commits.clear(url, self.number)
         return decided.root
+
+    def _is_next(self) -> bool:
+        """Whether the cube is still as it was."""
+        return read_root(self.target.url) == (self.record.root if self.record else None)
 
     def _stage(
         self, staged: Target, name: str, lease: Lease, progress: Progress | None

@@ -64,15 +64,15 @@ def decide(cube_url: str, wanted: Manifest) -> None:
         known = held.data is not None and manifest.decode(held.data, wanted.commit)
         # A manifest of an earlier version, or one that is altered, decides nothing.
         if known and known.plan is not None:
-            raise _conflict(cube_url)
+            raise conflict(cube_url)
         if not atomic.swap(where, held, data, lock=lease.lock(cube_url)):
-            raise _conflict(cube_url)
+            raise conflict(cube_url)
     root = read_root(cube_url)
     if base_of(root) == wanted.plan.base or _follows(cube_url, root, wanted):
         return
     # It was created after the commit of this number had come, gone and been cleared up.
     storage.remove(where)
-    raise _conflict(cube_url)
+    raise conflict(cube_url)
 
 
 def _follows(cube_url: str, root: bytes | None, wanted: Manifest) -> bool:
@@ -118,7 +118,7 @@ def require(cube_url: str, decided: Manifest) -> None:
         WriterConflict: it has not.
     """
     if not _follows(cube_url, read_root(cube_url), decided):
-        raise _conflict(cube_url)
+        raise conflict(cube_url)
 
 
 def settle(cube_url: str) -> None:
@@ -296,7 +296,8 @@ def each(cube_url: str, do: Callable[[str], _Result], keys: Iterable[str]) -> li
         return list(pool.map(do, keys))
 
 
-def _conflict(cube_url: str) -> WriterConflict:
+def conflict(cube_url: str) -> WriterConflict:
+    """That another commit came first."""
     return WriterConflict(
         "the cube changed while this date was written",
         where=cube_url,

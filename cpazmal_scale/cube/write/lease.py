@@ -104,11 +104,7 @@ class Lease:
         """
         late = self._expires and time.monotonic() > self._deadline
         if late or self._ticket.read().get("token") != self.token:
-            raise WriterConflict(
-                "another writer took the cube over meanwhile",
-                where=self.cube_url,
-                remedy="run again: what is committed stays, the rest continues",
-            )
+            raise _taken_over(self.cube_url)
 
     def release(self) -> None:
         """Let the next writer in at once."""
@@ -159,7 +155,10 @@ def _acquire(cube_url: str, token: str) -> Lease:
 def _wait_for_turn(cube_url: str, mine: _Ticket, *, expires: bool) -> None:
     """Set aside tickets of writers that are gone; give way to one that is before us."""
     deadline = time.monotonic() + CHOOSING_SECONDS
-    now = storage.modified(mine.url).timestamp()
+    try:
+        now = storage.modified(mine.url).timestamp()
+    except StoreMissing:
+        raise _taken_over(cube_url) from None
     while True:
         choosing: tuple[_Ticket, dict[str, Any]] | None = None
         for other in _tickets(folder(cube_url)):
@@ -224,6 +223,14 @@ def _is_gone(holder: dict[str, Any]) -> bool:
     if pid == os.getpid() and holder.get("token") not in _held:
         return True
     return _started(pid) != holder.get("process_started")
+
+
+def _taken_over(cube_url: str) -> WriterConflict:
+    return WriterConflict(
+        "another writer took the cube over meanwhile",
+        where=cube_url,
+        remedy="run again: what is committed stays, the rest continues",
+    )
 
 
 def _conflict(
