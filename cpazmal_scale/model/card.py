@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cpazmal_scale.model import Model
-    from cpazmal_scale.samples.series import WindowSeries
+    from cpazmal_scale.samples import WindowSeries
 
 MISSING = (
     "a missing date is matched one to one at no cost and the sum scaled by samples / valid samples "
@@ -79,7 +79,7 @@ def _held_out(model: Model) -> dict[str, Any] | None:
     """How training windows fare against barycenters of other polygons, before and after
     calibration; none where nothing was held out.
     """
-    from cpazmal_scale.dtw.decision import NO_CLASS, decide
+    from cpazmal_scale.dtw import NO_CLASS, decide
 
     own = model.classifier
     if own.held_out_ is None:

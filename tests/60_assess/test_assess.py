@@ -19,23 +19,29 @@ from sklearn.impute import SimpleImputer
 from sklearn.metrics import f1_score
 from support.series_campaign import CLASSES, CONFIG, DATES, FACTS, Case, campaign
 
-from cpazmal_scale.assess.report.contents import Performance, Report, Stage
+from cpazmal_scale.assess import (
+    CrossValidation,
+    Labelled,
+    Performance,
+    Report,
+    Stage,
+    by_date,
+    cross_validate,
+    on_calendar,
+    write_report,
+)
 from cpazmal_scale.assess.report.figures import confusion_figure
 from cpazmal_scale.assess.report.markdown import markdown
-from cpazmal_scale.assess.report.report import blocks, write_report
+from cpazmal_scale.assess.report.report import blocks
 from cpazmal_scale.assess.report.style import png
 from cpazmal_scale.assess.report.verdicts import believable, verdict
 from cpazmal_scale.assess.validate import methods
-from cpazmal_scale.assess.validate.cross_validate import Labelled, cross_validate
-from cpazmal_scale.assess.validate.holdout import by_date, on_calendar
 from cpazmal_scale.assess.validate.metrics import scores
 from cpazmal_scale.assess.validate.significance import mcnemar, polygon_permutation
-from cpazmal_scale.assess.validate.validation import CrossValidation
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.execute import DaskExecutor, ThreadExecutor
-from cpazmal_scale.samples.series import WindowSeries
-from cpazmal_scale.samples.splits import stratified_group_folds
+from cpazmal_scale.samples import WindowSeries, stratified_group_folds
 
 ONCE = CONFIG.model_copy(update={"assess": CONFIG.assess.model_copy(update={"repeats": 1})})
 COMPARED = (methods.SUM, methods.VOTE, methods.EUCLID_SUM, methods.FOREST)

@@ -24,12 +24,20 @@ from cpazmal_scale.catalog.stac import stac_item
 from cpazmal_scale.errors import BlocksFailed, ConfigError, StoreError
 from cpazmal_scale.execute import SerialExecutor
 from cpazmal_scale.kernels.posterior import decide_again
-from cpazmal_scale.mapping import classify, open_map, quicklook, to_cog
-from cpazmal_scale.mapping.classify.store import read_root
-from cpazmal_scale.mapping.refine.after import refine
-from cpazmal_scale.mapping.refine.modal import modal, modal_classes
-from cpazmal_scale.mapping.refine.sieve import sieve, sieved
-from cpazmal_scale.mapping.refine.smooth import smooth, smoothed
+from cpazmal_scale.mapping import (
+    map_cube,
+    modal,
+    open_map,
+    quicklook,
+    read_root,
+    refine_map,
+    sieve,
+    smooth,
+    to_cog,
+)
+from cpazmal_scale.mapping.refine.modal import modal_classes
+from cpazmal_scale.mapping.refine.sieve import sieved
+from cpazmal_scale.mapping.refine.smooth import smoothed
 from cpazmal_scale.vocabulary import NOTHING
 
 
@@ -38,7 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A map with rejected pixels and pixels without data."""
     folder = tmp_path_factory.mktemp("campaign")
     data = make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
-    return classify(workspace(folder, classify={"reject": 1.5}), *data).url
+    return map_cube(workspace(folder, classify={"reject": 1.5}), *data).url
 
 
 def random_map(rng: np.random.Generator, classes: int, shape: tuple[int, int]):
@@ -306,7 +314,7 @@ def test_on_an_object_store(finished, tmp_path, s3_url) -> None:
 
 def test_steps_follow_each_other(finished, tmp_path) -> None:
     config = workspace(tmp_path, after={"window": 5, "modal": 3, "min_area": 50.0})
-    steps = refine(config, finished)
+    steps = refine_map(config, finished)
     assert [made.kind for made in steps] == ["smoothed", "modal-filtered", "sieved"]
     for before, after in itertools.pairwise(steps):
         assert read_root(after.url)["attributes"]["derived_from"] == [before.id]
@@ -315,7 +323,7 @@ def test_steps_follow_each_other(finished, tmp_path) -> None:
     final = open_map(steps[-1].url)
     assert tuple(final.class_name.values) == CLASSES
     with pytest.raises(ConfigError, match="nothing to do"):
-        refine(workspace(tmp_path), finished)
+        refine_map(workspace(tmp_path), finished)
 
 
 def test_windows_are_odd() -> None:

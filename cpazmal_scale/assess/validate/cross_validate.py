@@ -24,16 +24,15 @@ from cpazmal_scale.assess.validate.metrics import (
 from cpazmal_scale.assess.validate.validation import NEVER, CrossValidation
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.execute import SerialExecutor
-from cpazmal_scale.samples.splits import check_disjoint
+from cpazmal_scale.samples import check_disjoint
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.execute import Executor
-    from cpazmal_scale.samples.series import WindowSeries
-
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+    from cpazmal_scale.samples import WindowSeries
 
 
 class Labelled(NamedTuple):

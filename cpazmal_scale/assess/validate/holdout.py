@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpazmal_scale.dtw import NEW_YEAR, days_of_season, season_days
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.samples.series import WindowSeries
+from cpazmal_scale.samples import WindowSeries
 
 if TYPE_CHECKING:
     from datetime import date
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
 _YEAR = 366.0
 
 
-def by_date(series: WindowSeries, until: date | None) -> tuple[WindowSeries, WindowSeries]:
+def by_date(
+    series: WindowSeries, until: date | None, season: str = NEW_YEAR
+) -> tuple[WindowSeries, WindowSeries]:
     """The series up to a date (none: the end of its first year), and those of the dates after it.
+
+    A year begins on the first day of the `season`, `MM-DD`.
 
     Raises:
         SampleError: one side has no dates.
     """
     dates = series.dates.astype("datetime64[D]")
-    last = np.datetime64(until) if until else _end_of_year(dates[0])
+    last = np.datetime64(until) if until else _end_of_year(series.dates[0], season)
     early = dates <= last
     if early.all() or not early.any():
         raise SampleError(
@@ -37,22 +42,21 @@ def by_date(series: WindowSeries, until: date | None) -> tuple[WindowSeries, Win
 
 
 def on_calendar(
-    trained: WindowSeries, tested: WindowSeries, min_dates: int
+    trained: WindowSeries, tested: WindowSeries, min_dates: int, season: str = NEW_YEAR
 ) -> tuple[WindowSeries, WindowSeries]:
     """Both on the same days of the year, so that every method can compare them date by date.
 
-    The year is cut into steps as long as the median interval between the training dates; a value is
-    the mean of the valid dates in a step, whatever their year, NaN where there is none. Features of
-    which the median window has fewer than `min_dates` such values on either side are left out.
+    The year begins on the first day of the `season`, `MM-DD`, and is cut into steps as long as the
+    median interval between the training dates; a value is the mean of the valid dates in a step,
+    whatever their year, NaN where there is none. Features of which the median window has fewer than
+    `min_dates` such values on either side are left out.
 
     Raises:
         SampleError: no feature is left.
     """
-    from cpazmal_scale.dtw import season_days
-
     days = season_days(trained.dates)
     step = float(np.median(np.diff(days))) if len(days) > 1 else _YEAR
-    both = [_means(side, step) for side in (trained, tested)]
+    both = [_means(side, step, season) for side in (trained, tested)]
     known = [np.median(np.isfinite(values).sum(axis=2), axis=0) for values in both]
     kept = np.flatnonzero(np.minimum(*known) >= min_dates)
     if not kept.size:
@@ -62,16 +66,14 @@ def on_calendar(
         )
     names = tuple(trained.names[k] for k in kept)
     middle = ((np.arange(both[0].shape[2]) + 0.5) * step * 86400).astype("timedelta64[s]")
-    dates = np.datetime64("2020-01-01", "s") + middle
+    dates = np.datetime64(f"2020-{season}", "s") + middle
     one, two = (WindowSeries(values[:, kept], names, dates) for values in both)
     return one, two
 
 
-def _means(series: WindowSeries, step: float) -> NDArray[np.float32]:
+def _means(series: WindowSeries, step: float, season: str) -> NDArray[np.float32]:
     """`(N, K, steps)` means of the valid dates in each step of the year."""
-    stamps = series.dates.astype("datetime64[s]")
-    start = stamps.astype("datetime64[Y]").astype("datetime64[s]")
-    place = ((stamps - start) / np.timedelta64(86400, "s") / step).astype(np.intp)
+    place = (days_of_season(series.dates, season) / step).astype(np.intp)
     means = np.full((*series.values.shape[:2], int(np.ceil(_YEAR / step))), np.nan, np.float32)
     for at in np.unique(place):
         own = series.values[..., place == at]
@@ -80,6 +82,8 @@ def _means(series: WindowSeries, step: float) -> NDArray[np.float32]:
     return means
 
 
-def _end_of_year(day: np.datetime64) -> np.datetime64:
-    following = day.astype("datetime64[Y]") + np.timedelta64(1, "Y")
-    return np.datetime64(following.astype("datetime64[D]") - np.timedelta64(1, "D"))
+def _end_of_year(first: np.datetime64, season: str) -> np.datetime64:
+    """Last day of the year that the first date lies in."""
+    began = first.astype("datetime64[D]") - int(season_days([first], season)[0])
+    following = began + np.timedelta64(366, "D")
+    return np.datetime64(following - int(season_days([following], season)[0]) - 1, "D")

@@ -14,7 +14,7 @@ from cpazmal_scale.cube.care import documents
 from cpazmal_scale.cube.care.chunks import LayerRepair, repair_layer
 from cpazmal_scale.cube.care.report import Repair
 from cpazmal_scale.cube.care.sources import Finder, Sources
-from cpazmal_scale.cube.care.verify import Damage, Progress, examine
+from cpazmal_scale.cube.care.verify import Damage, examine
 from cpazmal_scale.cube.format import layout, manifest
 from cpazmal_scale.cube.format.manifest import Manifest
 from cpazmal_scale.cube.format.record import Record, read_record, read_root, root_document
@@ -22,11 +22,12 @@ from cpazmal_scale.cube.write import commit as commits
 from cpazmal_scale.cube.write.append import member_documents, publish, write_axes
 from cpazmal_scale.cube.write.lease import hold
 from cpazmal_scale.errors import StoreMissing
+from cpazmal_scale.progress import Progress
 
-__all__ = ["Finder", "Repair", "repair"]
+__all__ = ["Finder", "Repair", "repair_cube"]
 
 
-def repair(
+def repair_cube(
     url: str, find: Finder, *, resample: bool = False, progress: Progress | None = None
 ) -> list[Repair]:
     """Repair a cube in place, as its only writer.

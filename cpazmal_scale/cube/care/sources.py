@@ -16,7 +16,7 @@ from cpazmal_scale.cube.write import commit as commits
 from cpazmal_scale.cube.write.chunks import Target, write_layers
 from cpazmal_scale.cube.write.lease import Lease
 from cpazmal_scale.errors import CpazmalError, StoreError, WriterConflict
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene
 from cpazmal_scale.vocabulary import ordered
 
 if TYPE_CHECKING:

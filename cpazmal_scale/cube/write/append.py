@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,7 +32,7 @@ from cpazmal_scale.cube.write.admission import Admission, admit
 from cpazmal_scale.cube.write.chunks import Opener, Target, write_layers
 from cpazmal_scale.cube.write.lease import Lease, hold
 from cpazmal_scale.errors import StoreError, StoreMissing, WriterConflict
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene
 from cpazmal_scale.storage import atomic
 from cpazmal_scale.vocabulary import ordered
 
@@ -41,7 +40,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+
 Outcome = Literal["appended", "added", "unchanged"]
 
 

@@ -57,14 +57,15 @@ class PixelClassifier:
     @classmethod
     def of(cls, model: Model, recipe: Recipe) -> PixelClassifier:
         """For the dates and the decision of a recipe."""
-        fitted = model.classifier
-        classes, centroids, features, dates = fitted.barycenters_.shape
+        dates = np.array(recipe.dates, "datetime64[s]")
+        fitted, limits, *_ = model.on_dates(dates, recipe.season_start)
+        classes, centroids, features, columns = fitted.barycenters_.shape
         ordered = np.ascontiguousarray(fitted.barycenters_.transpose(2, 0, 1, 3), np.float32)
         return cls(
             features=model.features,
-            references=ordered.reshape(features, classes * centroids, dates),
+            references=ordered.reshape(features, classes * centroids, columns),
             centroids=centroids,
-            limits=model.limits(np.array(recipe.dates, "datetime64[s]")),
+            limits=limits,
             mean=np.asarray(fitted.mean_, np.float64),
             scale=np.asarray(fitted.scale_, np.float64),
             tau=np.asarray(fitted.tau_, np.float64),
@@ -90,7 +91,7 @@ class PixelClassifier:
             seconds: grows by the time of each stage.
         """
         from cpazmal_scale.dtw import block_distances, decide
-        from cpazmal_scale.features.blocks import block_series
+        from cpazmal_scale.features import block_series
         from cpazmal_scale.kernels.standardise import standardise
 
         clock = _Clock(seconds)

@@ -12,11 +12,11 @@ from cpazmal_scale.mapping.refine.smooth import smooth
 
 if TYPE_CHECKING:
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.run import Progress
     from cpazmal_scale.mapping.refine.derived import DerivedMap
+    from cpazmal_scale.progress import Progress
 
 
-def refine(
+def refine_map(
     config: RunConfig, map_url: str, *, progress: Progress | None = None
 ) -> list[DerivedMap]:
     """Smooth, filter, sieve and restrict a map, as far as the section `after` asks for it.

@@ -45,7 +45,7 @@ class Change:
         )
 
 
-def change(config: RunConfig, earlier_url: str, later_url: str, **how: Any) -> Change:
+def compare_maps(config: RunConfig, earlier_url: str, later_url: str, **how: Any) -> Change:
     """Map what changed between two maps.
 
     `class` is `(a − 1)·C + b` for a pixel of class a in the earlier and b in the later map; its

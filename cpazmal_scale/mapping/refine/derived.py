@@ -20,8 +20,9 @@ from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import digest_of, peak_memory, tally
 from cpazmal_scale.mapping.classify.pixels import Products
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.run import Progress, run_blocks
+from cpazmal_scale.mapping.classify.run import run_blocks
 from cpazmal_scale.mapping.refine.source import Source, open_source
+from cpazmal_scale.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd

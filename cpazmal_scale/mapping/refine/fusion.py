@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.grid.blocks import Block
 
 
-def fuse(config: RunConfig, map_urls: Sequence[str], **how: Any) -> DerivedMap:
+def fuse_maps(config: RunConfig, map_urls: Sequence[str], **how: Any) -> DerivedMap:
     """Fuse maps of one grid and the same classes, in whatever order they are given.
 
     The probabilities are the mean over the maps that have a class at the pixel; class, entropy and

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.run import Progress
+    from cpazmal_scale.progress import Progress
 
 
 def sieve(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.run import Progress
+    from cpazmal_scale.progress import Progress
 
 Sums = dict[tuple[int, int], "NDArray[np.int64]"]
 """By zone and row of the grid: (2 C + 2) pixels of each class, rejected and of no data, then the
@@ -31,7 +31,7 @@ sums of the stored probabilities of each class over the pixels that have a class
 _EDGE = 1024
 
 
-def zonal(
+def by_zone(
     config: RunConfig,
     map_url: str,
     *,
