@@ -103,6 +103,8 @@ def _commit(record: Record, changed: dict[tuple[str, int], LayerRepair]) -> None
         return
     commit = record.commit + 1
     attributes = {**record.attributes, "commit": commit, "losses": sorted(map(list, losses))}
+    if not losses:
+        del attributes["losses"]
     arrays = {**record.arrays, "stored": layout.group_document({"commit": commit})}
     sums = sums.with_coordinates(record.dates, layout.kinds())
     root = root_document(attributes, arrays, sums)

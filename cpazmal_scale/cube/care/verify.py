@@ -67,6 +67,9 @@ def verify_cube(url: str, *, progress: Progress | None = None) -> list[CubeDamag
         record = read_record(url)
     except CubeDamaged as finding:
         return [finding]
+    if record is None and manifest.numbers(url):
+        where = storage.join(url, ROOT)
+        return [Damage("document", "the root document is lost", where).error]
     if record is None:
         raise StoreMissing("no cube is here", where=url, remedy="check the address")
     return [damage.error for damage in examine(record, progress=progress)]
@@ -119,6 +122,10 @@ def _members(record: Record) -> Iterator[Damage]:
     found = {where: _read(where) for where, _ in documents}
     last, wanted = documents[-1]
     follows = found[last] != wanted and _commit_of(found[last]) not in (None, record.commit)
+    if found[last] is None:
+        others = [(found[where], document) for where, document in documents[:-1]]
+        follows = all(data in (None, document) for data, document in others)
+        follows = follows and any(data is None for data, _ in others)
     for where, document in documents:
         sound = _is_document(found[where]) if follows else found[where] == document
         if not sound:
