@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
+from prefect import Flow, flow
 
+from cpazmal_scale.catalog import how_to_open
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.stages import workspace
+from cpazmal_scale.stages import pipeline, workspace
 from flows.artifacts import show_product
 from flows.assess import assess
 from flows.classify import classify
@@ -15,11 +16,19 @@ from flows.ingest import ingest
 from flows.runtime import DEFAULT, stage, subflow
 from flows.train import train
 
+FLOWS: dict[str, Flow[..., Any]] = {
+    "ingest": ingest,
+    "train": train,
+    "map": classify,
+    "assess": assess,
+}
+"""The flow of each step; `train` draws the samples too."""
+
 
 @stage("find-map")
-def how_to_open(config: RunConfig) -> str:
+def opening_lines(config: RunConfig) -> str:
     """The lines that open the map."""
-    return workspace.how_to_open(config.workspace, workspace.find(config, "map").name)
+    return how_to_open(config.workspace, workspace.find(config, "map").name)
 
 
 @flow(name="full-area-map", log_prints=True)
@@ -32,11 +41,11 @@ def full_area_map(config: RunConfig = DEFAULT) -> dict[str, Any]:
     Returns:
         What is known of the map, and how to open it.
     """
-    if config.ingest.scenes is not None:
-        subflow(ingest, config)
-    subflow(train, config)
-    facts: dict[str, Any] = subflow(classify, config)
-    figures = subflow(assess, config)
-    opening = how_to_open(config)
+    made = {}
+    for step in pipeline.steps(config):
+        if step.name in FLOWS:
+            made[step.name] = subflow(FLOWS[step.name], config)
+    facts: dict[str, Any] = made["map"]
+    opening = opening_lines(config)
     show_product("full area map", facts, code=opening)
-    return {**facts, "figures": figures, "open": opening}
+    return {**facts, "figures": made["assess"], "open": opening}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.catalog import Entry
+from cpazmal_scale.execute import Execution
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 
@@ -28,7 +29,7 @@ def refine(config: RunConfig, *, progress: Progress | None = None) -> Entry:
     from cpazmal_scale.mapping import refine_map
 
     url = workspace.url_of(config, workspace.find(config, "map"))
-    made = refine_map(config, url, progress=progress)
+    made = refine_map(config, url, Execution(progress=progress))
     return _publish(config, f"{workspace.beam_of(config)}_refined", made[-1])
 
 
@@ -42,7 +43,9 @@ def fuse(config: RunConfig, names: Sequence[str], *, progress: Progress | None =
     """
     from cpazmal_scale.mapping import fuse_maps
 
-    return _publish(config, "fused", fuse_maps(config, _urls(config, names), progress=progress))
+    return _publish(
+        config, "fused", fuse_maps(config, _urls(config, names), Execution(progress=progress))
+    )
 
 
 def change(
@@ -57,7 +60,8 @@ def change(
     """
     from cpazmal_scale.mapping import compare_maps
 
-    found = compare_maps(config, *_urls(config, (earlier, later)), progress=progress)
+    first, second = _urls(config, (earlier, later))
+    found = compare_maps(config, first, second, Execution(progress=progress))
     return found, _publish(config, "change", found.map)
 
 
@@ -70,7 +74,7 @@ def zonal(config: RunConfig, name: str, *, progress: Progress | None = None) -> 
     """
     from cpazmal_scale.mapping import by_zone
 
-    return by_zone(config, _urls(config, (name,))[0], progress=progress)
+    return by_zone(config, _urls(config, (name,))[0], Execution(progress=progress))
 
 
 def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:

@@ -22,6 +22,7 @@ from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_m
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac import stac_item
 from cpazmal_scale.errors import ConfigError, GridMismatch, ModelMismatch, SampleError
+from cpazmal_scale.execute import Execution
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.grid.outlines import read_outlines
 from cpazmal_scale.kernels.posterior import decide_again
@@ -132,7 +133,7 @@ def test_fusion_equals_its_twin(seed, beams) -> None:
 
 def test_fused_map(pair, tmp_path) -> None:
     made = [
-        fuse_maps(workspace(tmp_path / str(block)), urls, block=block)
+        fuse_maps(workspace(tmp_path / str(block)), urls, Execution(block=block))
         for block, urls in ((32, pair), (1024, pair[::-1]))
     ]
     assert fingerprint(made[0].url) == fingerprint(made[1].url)
@@ -196,7 +197,9 @@ def test_change_equals_its_twin(seed, classes) -> None:
 
 
 def test_map_of_change(pair, tmp_path) -> None:
-    results = [compare_maps(workspace(tmp_path / str(b)), *pair, block=b) for b in (32, 1024)]
+    results = [
+        compare_maps(workspace(tmp_path / str(b)), *pair, Execution(block=b)) for b in (32, 1024)
+    ]
     assert fingerprint(results[0].map.url) == fingerprint(results[1].map.url)
     found = results[0]
     a, b = (open_map(url)["class"].values for url in pair)
@@ -268,7 +271,9 @@ def centres_inside(url: str, names: list[str]) -> np.ndarray:
 
 def test_restricted_map(pair, glaciers, tmp_path) -> None:
     configs = [workspace(tmp_path / str(n), after={"outlines": glaciers}) for n in range(2)]
-    made = [restrict(c, pair[0], block=b) for c, b in zip(configs, (32, 1024), strict=True)]
+    made = [
+        restrict(c, pair[0], Execution(block=b)) for c, b in zip(configs, (32, 1024), strict=True)
+    ]
     assert fingerprint(made[0].url) == fingerprint(made[1].url)
     inside = centres_inside(glaciers, ["g1", "g2", "g3"])
     source, result = open_map(pair[0]), open_map(made[0].url)
@@ -284,7 +289,7 @@ def test_restricted_map(pair, glaciers, tmp_path) -> None:
 
 def test_statistics_of_every_glacier(pair, glaciers, tmp_path) -> None:
     config = workspace(tmp_path, after={"outlines": glaciers})
-    table = by_zone(config, pair[0], block=32)
+    table = by_zone(config, pair[0], Execution(block=32))
     pd.testing.assert_frame_equal(table, by_zone(config, pair[0]))
     assert table["zone"].tolist() == ["g1", "g2", "g3"]
     data = open_map(pair[0])

@@ -11,7 +11,7 @@ from shapely.geometry import Point, box
 from support.small_campaign import UTM, make_cube, make_model, workspace
 
 from cpazmal_scale.errors import BlocksFailed, SampleError
-from cpazmal_scale.execute import SerialExecutor
+from cpazmal_scale.execute import Execution, SerialExecutor
 from cpazmal_scale.mapping import map_cube, open_map, plan_card, plan_map, restrict
 
 LEFT, TOP = UTM.transform.c, UTM.transform.f
@@ -39,7 +39,7 @@ def test_inside_it_is_the_whole_map_cut_out(
     block: int, data, glaciers: str, tmp_path: Path
 ) -> None:
     whole = workspace(tmp_path / "whole", after={"outlines": glaciers})
-    cut_out = restrict(whole, map_cube(whole, *data).url, executor=SerialExecutor())
+    cut_out = restrict(whole, map_cube(whole, *data).url, Execution(executor=SerialExecutor()))
     config = workspace(tmp_path / "inside", classify={"outlines": glaciers, "block": block})
     made = map_cube(config, *data)
     expected, found = open_map(cut_out.url), open_map(made.url)

@@ -147,7 +147,7 @@ def _salvaged(record: Record, data: bytes | None) -> list[list[Source]]:
     try:
         rows = json.loads(data or b"")["dates"]
         for index, row in enumerate(rows[: record.length]):
-            known = set(record.dates["source_sha256"][index].split("+"))
+            known = set(record.sources_of(index))
             for one in row["sources"]:
                 files = one["files"]
                 whole = [str(file["url"]) for file in files if file["sha256"] in known]

@@ -80,7 +80,7 @@ class Sources:
         additions = manifest.sources_of(self.record)
         if layer in layout.STATIC:
             index = _first_with(layer, additions)
-        known = set(self.record.dates["source_sha256"][index].split("+"))
+        known = set(self.record.sources_of(index))
         brought = [{file["sha256"] for file in one["files"]} for one in additions[index]]
         for scene in self.find(self.record, index):
             files = tuple(file for file in scene.files if file.sha256 in known)
