@@ -28,6 +28,7 @@ from cpazmal_scale.errors import CpazmalError
 from cpazmal_scale.storage import atomic
 
 settings = json.loads(sys.argv[1])
+os.fsync = lambda _: None  # who is killed loses nothing that was written
 left = settings.get("kill_at")
 
 def dying(operation):
@@ -83,6 +84,12 @@ print(kill_at)
 """
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes die here, the power stays."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
 def settings(scenes: Path, workspace: Path | str, **more: object) -> dict[str, object]:
     return {"config": run_config(scenes, workspace).model_dump(mode="json"), **more}
 
@@ -111,7 +118,7 @@ def content(cube: str) -> dict[str, bytes]:
 @pytest.fixture
 def one_then_three(tmp_path) -> tuple[Path, Path, str]:
     """Scenes, a workspace that holds the first date of three, and the undisturbed cube."""
-    scenes = campaign(tmp_path / "scenes", shape=(30, 40), starts=STARTS[:3])
+    scenes = campaign(tmp_path / "scenes", shape=(20, 30), starts=STARTS[:3])
     held = tmp_path / "held"
     held.mkdir()
     for path in [*(scenes / "dsc").iterdir()][1:]:
@@ -147,7 +154,7 @@ def test_killed_at_every_single_store_operation(tmp_path, one_then_three) -> Non
 
 
 def test_a_late_polarisation_and_a_resampled_date_killed_everywhere(tmp_path) -> None:
-    folder, shape = tmp_path / "scenes", (30, 40)
+    folder, shape = tmp_path / "scenes", (20, 30)
     naming = {
         "pattern": r"X_(?P<start>\d{8}T\d{6})_(?P<polarisation>H[HV])\.tif$",
         "sensor": "PAZ1",
