@@ -168,6 +168,20 @@ def test_an_older_root_document_is_not_taken_for_the_last(tmp_path, base) -> Non
     xr.testing.assert_identical(open_cube(url).compute(), content)
 
 
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_the_stac_item_of_a_cube_is_looked_at(tmp_path, base, way: Way) -> None:
+    config, cube = copy(base[0], tmp_path)
+    item = cube.with_name("DSC37.stac.json")
+    before = item.read_bytes()
+    way(item, np.random.default_rng(5))
+    (finding,) = stages.verify(config)
+    assert "STAC item" in finding.what
+    (done,) = stages.repair(config)
+    assert done.restored
+    assert item.read_bytes() == before
+    assert stages.verify(config) == []
+
+
 def test_a_store_that_hiccups_is_not_damage(tmp_path, base, monkeypatch) -> None:
     """A request that fails is a store error, wherever it comes: nothing is repaired for it."""
     folder, content = base
