@@ -17,7 +17,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.cube.care.report import Repair
 from cpazmal_scale.cube.care.sources import NotRereadable, Reread, Sources
 from cpazmal_scale.cube.care.verify import Damage, chunk_url, list_url, read_list
-from cpazmal_scale.cube.format import integrity, layout
+from cpazmal_scale.cube.format import coding, integrity, layout
 from cpazmal_scale.cube.format.record import Record
 from cpazmal_scale.errors import StoreMissing
 from cpazmal_scale.storage import atomic
@@ -99,11 +99,10 @@ def present(record: Record, layer: str, index: int) -> dict[Place, int]:
     for place in _places(np.ones(layout.tiles(record.grid, record.chunk), np.uint32)):
         try:
             data = storage.read_bytes(chunk_url(record, layer, index, place))
-            values = layout.decode(data, layout.value_type(layer))
+            coding.decode(data, record.arrays[layer]).reshape(record.chunk, record.chunk)
         except (StoreMissing, ValueError):
             continue
-        if values.size == record.chunk**2:
-            found[place] = integrity.checksum(data)
+        found[place] = integrity.checksum(data)
     return found
 
 
