@@ -53,6 +53,12 @@ class SceneUnreadable(SceneError):
     kind = "scene_unreadable"
 
 
+class SceneConflict(SceneError):
+    """Two files or scenes are of one acquisition, and cannot both be right."""
+
+    kind = "scene_conflict"
+
+
 class SceneUnknown(SceneError):
     """The product cannot be described: sensor, date, beam or polarisation is missing."""
 

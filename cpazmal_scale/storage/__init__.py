@@ -237,8 +237,10 @@ def list_names(url: str) -> list[str]:
         return sorted(p.rstrip("/").rsplit("/", 1)[-1] for p in found if p.rstrip("/") != own)
 
 
-def find(url: str) -> list[str]:
+def find(url: str, *, literal: bool = False) -> list[str]:
     """Sorted URLs of all files below a folder, of those a glob matches, or of the one file.
+
+    With `literal` the signs `*`, `?` and `[` are part of a name.
 
     Raises:
         StoreMissing: there is no such bucket.
@@ -246,7 +248,7 @@ def find(url: str) -> list[str]:
     """
     with one_sentence(url, "list"):
         filesystem, path = filesystem_of(url)
-        if any(sign in path for sign in "*?["):
+        if not literal and any(sign in path for sign in "*?["):
             paths = filesystem.glob(path)
         else:
             paths = [path] if filesystem.isfile(path) else filesystem.find(path)
