@@ -106,11 +106,15 @@ def _one_sentence(url: str, what: str) -> Iterator[None]:
         ) from None
 
 
+_FARTHEST = 1e9
+"""Coordinates are smaller, in any unit of any CRS; NaN is not."""
+
+
 def geobox_of(raster: Any, url: str) -> GeoBox:
     """The grid of an open raster.
 
     Raises:
-        SceneUnreadable: it has no CRS, or is rotated.
+        SceneUnreadable: it has no CRS, is rotated, or lies nowhere.
     """
     from odc.geo.geobox import GeoBox
 
@@ -123,6 +127,14 @@ def geobox_of(raster: Any, url: str) -> GeoBox:
     if raster.transform.b or raster.transform.d or raster.transform.e >= 0:
         raise SceneUnreadable(
             "its grid is rotated or south-up", where=url, remedy="warp it north-up with gdalwarp"
+        )
+    numbers = raster.transform.to_gdal()
+    if not all(abs(number) < _FARTHEST for number in numbers) or raster.transform.a <= 0:
+        raise SceneUnreadable(
+            f"its grid begins at {numbers[0]:g}, {numbers[3]:g} with pixels of {numbers[1]:g}, "
+            "which is no place",
+            where=url,
+            remedy="copy the file again from its source",
         )
     return GeoBox(raster.shape, raster.transform, _crs_name(raster.crs))
 
