@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cpazmal_scale.config.section import Section
+from cpazmal_scale.config.section import Address, Section
 
 
 class Naming(Section):
@@ -66,11 +66,11 @@ class Level1b(Section):
 class Ingest(Section):
     """Scenes to cubes."""
 
-    scenes: str | None = None
+    scenes: Address | None = None
     """Folder, file or glob (any fsspec URL) with the scenes."""
     naming: Naming = Naming()
     level1b: Level1b = Level1b()
-    table: str | None = None
+    table: Address | None = None
     """CSV of acquisitions (sensor, start, beam, pass_direction, incidence_angle, …);
     none: `acquisitions.csv` beside the scenes, if there."""
     resample: bool | Literal["nearest", "average"] = False
