@@ -304,7 +304,7 @@ def open_local(url: str, *beside: str) -> Iterator[Path]:
     """
     if not is_remote(url):
         path = local_path(url)
-        if not path.exists():
+        if not exists(url):
             raise StoreMissing("no such file", where=url, remedy="check the path")
         yield path
         return
