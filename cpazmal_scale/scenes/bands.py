@@ -133,6 +133,9 @@ def _check_band(raster: Any, at: int, band: str, said: Said, url: str, *, alpha:
         remedy = "call it `skip`: what is transparent is no data"
     elif said.layer is not None and said.layer != band:
         problem = f"{name} says it is {said.layer}, but it is taken for {band}"
+    elif band == said.layer == "mask" and said.unknown:
+        problem = f"{name} is another mask than that of layover and shadow"
+        remedy = "call it `skip`, and make no data of what it hides"
     elif band in POLARISATIONS and said.kind == "other":
         problem = f"{name} is no backscatter coefficient by its name or unit"
         remedy = "give calibrated power (beta0, sigma0 or gamma0), or correct the name"

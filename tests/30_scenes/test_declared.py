@@ -167,6 +167,30 @@ def test_names_that_contradict_are_refused(tmp_path, names, naming, match: str) 
         find(tmp_path, **naming)
 
 
+@pytest.mark.parametrize("name", ["valid_mask", "Water mask", "cloud-mask", "mask_nodata"])
+def test_another_mask_is_not_that_of_layover(tmp_path, name: str) -> None:
+    bands = [speckle(SHAPE), np.ones(SHAPE, "f4")]
+    scene(tmp_path, bands, say=described("Gamma0_HH", name))
+    with pytest.raises(SceneUnknown, match="another mask than that of layover"):
+        find(tmp_path)
+
+
+def test_gains_of_an_envi_header(tmp_path) -> None:
+    """As SNAP and ENVI write them: GDAL reads them as scale and offset."""
+    power = speckle(SHAPE).clip(1e-3, 2)
+    stored = np.rint(power / 1e-4).astype("u2")
+    path = write(tmp_path / "x.img", [stored], driver="ENVI")
+    header = path.with_suffix(".hdr")
+    header.write_text(header.read_text() + "data gain values = {1e-4}\n")
+    with rasterio.open(path) as raster:
+        assert raster.scales[0] == 1e-4
+    (tmp_path / "x.img.yaml").write_text(
+        "sensor: TSX1\nstart: 20110505T172501\nbeam: A\nbands: [HH]\n"
+        "radiometry: gamma0\nscale: linear\n"
+    )
+    np.testing.assert_allclose(pixels(find(tmp_path))[0][0], stored * 1e-4, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "radiometry", "channel"),
     [
