@@ -71,7 +71,9 @@ def snap_band(name: str) -> Said | None:
 
 def read_name(text: str) -> Said:
     """What the description or unit of a band says, word by word."""
-    words = [word for word in re.split(r"[^\w]+|_", text.lower()) if word]
+    # `layoverShadowMask` is three words, `dB` is one.
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text.replace("dB", "db")).lower()
+    words = [word for word in re.split(r"[^\w]+|_", text) if word]
     joined = "".join(words)
     if joined in ANGLES:
         return Said("incidence")

@@ -167,6 +167,14 @@ def test_names_that_contradict_are_refused(tmp_path, names, naming, match: str) 
         find(tmp_path, **naming)
 
 
+@pytest.mark.parametrize("name", ["layover_shadow_mask", "layoverShadowMask", "mask", ""])
+def test_masks_of_layover_under_their_names(tmp_path, name: str) -> None:
+    codes = np.zeros(SHAPE, "f4")
+    codes[5:9] = 2
+    scene(tmp_path, [speckle(SHAPE), codes], say=described("Gamma0_HH", name))
+    np.testing.assert_array_equal(pixels(find(tmp_path))[1], codes)
+
+
 @pytest.mark.parametrize("name", ["valid_mask", "Water mask", "cloud-mask", "mask_nodata"])
 def test_another_mask_is_not_that_of_layover(tmp_path, name: str) -> None:
     bands = [speckle(SHAPE), np.ones(SHAPE, "f4")]
