@@ -113,9 +113,10 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
     Raises:
         WriterConflict: another writer is at work.
     """
-    from cpazmal_scale.cube import append
+    from cpazmal_scale.cube import append, prepare_ground
 
     rules = config.ingest
+    prepare_ground(config, plan)
     return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=rules.resample)
 
 
@@ -153,9 +154,9 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
 
 def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     """Scenes at `config.ingest.scenes` of the sensor and time of one date."""
-    from cpazmal_scale.cube import start_of
+    from cpazmal_scale.cube import ground_url, start_of
     from cpazmal_scale.errors import CpazmalError
-    from cpazmal_scale.scenes import SAME_ACQUISITION, discover
+    from cpazmal_scale.scenes import SAME_ACQUISITION, discover, with_ground
 
     start, sensor = start_of(record, index), record.dates["sensor"][index]
 
@@ -165,9 +166,11 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
 
     unreadable: list[CpazmalError] = []
     try:
-        return discover(config.ingest, wanted=near, refused=unreadable.append)
+        found = discover(config.ingest, wanted=near, refused=unreadable.append)
     except CpazmalError:
         return []
+    folder = ground_url(config.workspace, record.attributes["beam"])
+    return [with_ground(scene, folder, record.grid) for scene in found]
 
 
 def _cube_urls(config: RunConfig) -> list[str]:

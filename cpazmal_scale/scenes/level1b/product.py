@@ -34,7 +34,8 @@ class Product:
     """One product: the folder or archive it is in, its main XML file there, and its annotation.
 
     `grid` is what it is geocoded onto; none: UTM. `dem` is the ground it is geocoded on, whose
-    rasters have the digest `dem_sha256`; none: one height.
+    rasters have the digest `dem_sha256`; none: one height. `ground` is the address of what the beam
+    sees of it (`terrain.layers`); empty: not computed.
     """
 
     url: str
@@ -44,6 +45,7 @@ class Product:
     grid: lattice.Preset | None = None
     dem: Dem | None = None
     dem_sha256: str = ""
+    ground: str = ""
 
     @property
     def where(self) -> str:
