@@ -53,6 +53,12 @@ class SceneUnreadable(SceneError):
     kind = "scene_unreadable"
 
 
+class SceneConflict(SceneError):
+    """Two files or scenes are of one acquisition, and cannot both be right."""
+
+    kind = "scene_conflict"
+
+
 class SceneUnknown(SceneError):
     """The product cannot be described: sensor, date, beam or polarisation is missing."""
 
@@ -105,6 +111,12 @@ class StoreMissing(StoreError):
     """Nothing is stored at this address."""
 
     kind = "store_missing"
+
+
+class StoreDamaged(StoreError):
+    """What is stored is not what was written, or not of the form it should have."""
+
+    kind = "store_damaged"
 
 
 class WriterConflict(StoreError):

@@ -8,6 +8,7 @@ from cyclopts import App
 
 from cpazmal_scale.cli.console import COMMAND, Config, bar, say
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.tables import to_csv
 
 DEFAULT = RunConfig()
 areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals (Olofsson 2014).")
@@ -16,11 +17,12 @@ areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals
 def refine(*, config: Config = DEFAULT) -> None:
     """Smooth, filter, sieve and restrict the latest map, as `after` says."""
     from cpazmal_scale.stages import refine as stage
-    from cpazmal_scale.stages import workspace
 
     with bar("refine the map") as progress:
         entry = stage.refine(config, progress=progress)
-    say(workspace.describe(entry, config.workspace))
+    from cpazmal_scale.cli.products import describe
+
+    say(describe(entry, config.workspace))
 
 
 def fuse(names: tuple[str, ...], /, *, config: Config = DEFAULT) -> None:
@@ -30,11 +32,12 @@ def fuse(names: tuple[str, ...], /, *, config: Config = DEFAULT) -> None:
         names: of two or more maps in the catalog.
     """
     from cpazmal_scale.stages import refine as stage
-    from cpazmal_scale.stages import workspace
 
     with bar("fuse the maps") as progress:
         entry = stage.fuse(config, names, progress=progress)
-    say(workspace.describe(entry, config.workspace))
+    from cpazmal_scale.cli.products import describe
+
+    say(describe(entry, config.workspace))
 
 
 def change(earlier: str, later: str, /, *, config: Config = DEFAULT) -> None:
@@ -61,7 +64,7 @@ def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
 
     with bar("count by glacier") as progress:
         table = stage.zonal(config, name, progress=progress)
-    say(table.to_csv(index=False, float_format="%.6g"))
+    say(to_csv(table, "%.6g"))
 
 
 @areas_app.command(name="design")
@@ -103,4 +106,4 @@ def areas_estimate(name: str, reference: str, /, *, config: Config = DEFAULT) ->
         whole, zones = stage.estimate(config, name, reference, progress=progress)
     say(str(whole))
     if zones is not None:
-        say(zones.to_csv(index=False, float_format="%.6g"))
+        say(to_csv(zones, "%.6g"))

@@ -25,7 +25,7 @@ def simulate(
     end: date | None = None,
     beams: tuple[Literal["DSC37", "ASC45", "ASC54"], ...] = ("DSC37", "ASC45", "ASC54"),
     grid: Literal["utm", "authors"] = "utm",
-    level1b: bool = False,
+    level1b: Literal["mountains", "flat"] | None = None,
 ) -> None:
     """Write a simulated campaign: scenes, acquisition table, truth, polygons and a run.yaml.
 
@@ -37,7 +37,8 @@ def simulate(
         end: last day of the calendar; none: its end, December 2022.
         beams: viewing geometries; the first is the one that run.yaml maps.
         grid: UTM at 3 m, or the WGS84 grid of the CPAZMAL authors.
-        level1b: SSC products in slant range instead of calibrated GeoTIFFs.
+        level1b: SSC products in slant range, instead of calibrated GeoTIFFs: of the mountains,
+            with their DEM, or of the area as if flat, which is quick.
     """
     from cpazmal_scale.simulate.campaign import campaign
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import Features, RunConfig, identity
-from cpazmal_scale.errors import SampleError, StoreError, StoreMissing
+from cpazmal_scale.errors import SampleError, StoreMissing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,7 @@ _ARRAYS = {
     "days": ("day", ("time",)),
 }
 """The classifier's arrays, as variables of the stored dataset."""
+_REMEDY = "remove it and train again"
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,13 @@ def train(
             remedy="label at least two classes",
         )
     start = config.dtw.season_start or NEW_YEAR
+    known = np.isfinite(series.values).sum(axis=2).max(axis=1) >= config.dtw.min_dates
+    short = sorted(set(labels) - set(np.asarray(labels)[known].tolist()))
+    if short:
+        raise SampleError(
+            f"no window of class {short[0]} has {config.dtw.min_dates} valid dates in any feature",
+            remedy="use more dates, or lower dtw.min_dates",
+        )
     classifier = new_classifier(config, season_days(series.dates, start))
     try:
         learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)
@@ -156,17 +164,21 @@ def new_classifier(config: RunConfig, days: NDArray[np.float64]) -> NearestBaryc
 
 
 def save_model(model: Model, url: str) -> None:
-    """Write a model; the metadata document that makes it readable is written last.
+    """Write a model with a checksum of every object; the document that makes it readable is last.
 
     Raises:
         StoreError: the store cannot be written.
     """
     from zarr.storage import MemoryStore
 
-    documents: dict[str, Any] = {}
-    as_dataset(model).to_zarr(MemoryStore(documents), zarr_format=3, consolidated=False)
-    for key in sorted(documents, key=lambda key: key == "zarr.json"):
-        storage.write_bytes(storage.join(url, key), documents[key].to_bytes())
+    from cpazmal_scale.storage import groups
+
+    storage.sweep(url)
+    stored: dict[str, Any] = {}
+    dataset = as_dataset(model)
+    dataset.attrs = groups.marked(dataset.attrs)
+    dataset.to_zarr(MemoryStore(stored), zarr_format=3, consolidated=False)
+    groups.write_group(url, {key: value.to_bytes() for key, value in stored.items()})
 
 
 def as_dataset(model: Model) -> xr.Dataset:
@@ -204,40 +216,60 @@ def as_dataset(model: Model) -> xr.Dataset:
 
 
 def open_model(url: str) -> Model:
-    """Read a model.
+    """Read a model; every byte of it is compared with its checksum.
+
+    Models written without checksums are opened too, their bytes as they are.
 
     Raises:
         StoreMissing: there is none.
-        StoreError: it is damaged.
+        StoreDamaged: it is not what was written, or no model.
     """
     import numpy as np
     import xarray as xr
 
     from cpazmal_scale.dtw import NEW_YEAR, NearestBarycenter, check_start
+    from cpazmal_scale.storage import groups, seal, stores
 
-    if not storage.exists(storage.join(url, "zarr.json")):
+    if not storage.exists(storage.join(url, groups.ROOT)):
         raise StoreMissing("no model here", where=url, remedy="run `cpazmal train`")
-    try:
-        data = xr.open_zarr(
-            storage.zarr_store(url, read_only=True), consolidated=False, chunks=None
-        ).load()
+    store = stores.open_checked(url, _REMEDY)
+    with seal.parsing("the model is damaged", url, _REMEDY):
+        data = xr.open_zarr(store, consolidated=False, chunks=None).load()
         arrays = {}
         for name, (variable, _) in _ARRAYS.items():
             if variable in data.variables:
                 values = data[variable].values
                 arrays[name] = np.array(values.tolist()) if values.dtype.kind in "OT" else values
-        return Model(
-            data.attrs["id"],
-            NearestBarycenter.from_state(arrays, data.attrs["classifier"]),
-            Features.model_validate_json(data.attrs["features"]),
-            tuple(data.attrs["polarisations"]),
-            np.asarray(data["time"].values, "datetime64[s]"),
-            json.loads(data.attrs["provenance"]),
-            check_start(data.attrs.get("season_start", NEW_YEAR)),
+        return _consistent(
+            Model(
+                str(data.attrs["id"]),
+                NearestBarycenter.from_state(arrays, data.attrs["classifier"]),
+                Features.model_validate_json(data.attrs["features"]),
+                tuple(data.attrs["polarisations"]),
+                np.asarray(data["time"].values, "datetime64[s]"),
+                json.loads(data.attrs["provenance"]),
+                check_start(data.attrs.get("season_start", NEW_YEAR)),
+            )
         )
-    except (KeyError, ValueError, TypeError) as error:
-        raise StoreError(
-            f"the model is damaged ({type(error).__name__}: {error})",
-            where=url,
-            remedy="remove it and train again",
-        ) from None
+
+
+def _consistent(model: Model) -> Model:
+    """The model, once its arrays fit each other and its settings."""
+    import numpy as np
+
+    own = model.classifier
+    classes, _, features, dates = own.barycenters_.shape
+    shapes = {
+        "classes": (len(model.classes), classes),
+        "dates": (len(model.dates), dates),
+        "features": (len(model.names), features),
+        "scales": (own.scale_.shape, (features,)),
+        "means": (own.mean_.shape, (features,)),
+        "within-class distances": (own.tau_.shape, (features,)),
+    }
+    for what, (one, two) in shapes.items():
+        if one != two:
+            raise ValueError(f"{what} {one} for barycenters of {two}")
+    if len(set(model.classes)) != classes or not np.isfinite(own.scale_).all():
+        raise ValueError("classes are named twice or scales are not finite")
+    return model

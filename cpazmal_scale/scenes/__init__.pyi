@@ -1,7 +1,7 @@
 """Untrusted files to calibrated, described scenes."""
 
 from .candidates import Candidate, find_candidates, group_scenes
-from .discovery import discover
+from .discovery import discover, placed_on
 from .inspect.card import scene_card, scene_picture
 from .inspect.overview import overview
 from .level1b.ground import compute_ground, needs_ground, with_ground
@@ -22,6 +22,7 @@ __all__ = [
     "is_nodata",
     "needs_ground",
     "overview",
+    "placed_on",
     "scene_card",
     "scene_picture",
     "to_bits",

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import catalog, storage
+from cpazmal_scale.catalog import how_to_open
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.classify import classify, plan_map
 from cpazmal_scale.stages.samples import training_data
+from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,17 +131,18 @@ def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
         facts = workspace.find(config, "model").metadata
     except StoreMissing:
         return
-    if "card" not in facts or facts["samples"] != workspace.find(config, "samples").metadata["id"]:
+    own = workspace.find(config, "samples").fact("id")
+    if "card" not in facts or facts.get("samples") != own:
         return
     url = storage.join(config.workspace, facts["card"])
-    card, method = storage.read_json(url), BY_SETTING[config.classify.decision]
+    card, method = seal.read_document(url, "train again"), BY_SETTING[config.classify.decision]
     row = validation.summary().to_dict("index")[method]
     card.setdefault("assessed", {})[validation.split] = {
         "method": method,
         "folds": validation.fold_count,
         **{str(name): value for name, value in row.items() if "seconds" not in str(name)},
     }
-    storage.write_json(url, card)
+    seal.write_document(url, card)
 
 
 def _labelled(series: WindowSeries, windows: pd.DataFrame) -> Labelled:
@@ -193,7 +196,7 @@ def _require_beam(elsewhere: RunConfig) -> None:
 def _finished_map(config: RunConfig) -> MapResult | None:
     """The published map of this configuration, if there is one."""
     try:
-        published = workspace.find(config, "map").metadata["id"]
+        published = workspace.find(config, "map").fact("id")
         planned = plan_map(config).id
     except StoreMissing:
         return None
@@ -295,5 +298,5 @@ def _opening(config: RunConfig, result: MapResult | None) -> str:
     beam = workspace.beam_of(config)
     there = {entry.name for entry in catalog.entries(config.workspace)}
     names = [catalog.entry_name(kind, beam) for kind in kinds]
-    lines = workspace.how_to_open(config.workspace, next(n for n in names if n in there))
+    lines = how_to_open(config.workspace, next(n for n in names if n in there))
     return "\n".join(line.strip() for line in lines.splitlines())

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, SampleError
+from cpazmal_scale.grid.vectors import read_vectors
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.published.chips import STUDY, Chips
 from cpazmal_scale.published.healing import Account
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.ingest import publish_cube
 from cpazmal_scale.stages.samples import draw_samples
+from cpazmal_scale.tables import to_csv
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -169,7 +171,7 @@ def _write_account(account: Account, url: str) -> None:
     if storage.exists(url):
         tables.append(pd.read_csv(io.BytesIO(storage.read_bytes(url)), keep_default_na=False))
     whole = pd.concat(tables, ignore_index=True).drop_duplicates(["defect", "where"])
-    storage.write_bytes(url, whole.to_csv(index=False).encode())
+    storage.write_bytes(url, to_csv(whole).encode())
 
 
 def _write_polygons(polygons: Any, url: str) -> None:
@@ -196,7 +198,7 @@ def _draw(settings: RunConfig, beam: str, polygons: Any) -> str:
         entry = draw_samples(run)
     except SampleError as error:
         return f"{beam}: no samples ({error})"
-    counts = ", ".join(f"{name} {count}" for name, count in entry.metadata["windows"].items())
+    counts = ", ".join(f"{name} {count}" for name, count in entry.fact("windows").items())
     return f"{beam}: {counts} windows"
 
 
@@ -204,7 +206,7 @@ def _cubes(config: RunConfig) -> list[xr.Dataset]:
     """The cubes of the run's beam, or of all beams."""
     if config.beam is not None:
         return [workspace.open_period(config)]
-    beams = [entry.metadata["beam"] for entry in catalog.entries(config.workspace, kind="cube")]
+    beams = [entry.fact("beam") for entry in catalog.entries(config.workspace, kind="cube")]
     if not beams:
         workspace.beam_of(config)
     found = []
@@ -218,10 +220,7 @@ def _cubes(config: RunConfig) -> list[xr.Dataset]:
 
 def _facts(url: str) -> dict[str, dict[str, Any]]:
     """What the polygons' file knows of each group beside its class."""
-    import geopandas
-
-    with storage.open_local(url) as path:
-        table = geopandas.read_file(path, ignore_geometry=True)
+    table = read_vectors(url, shapes=False)
     table.columns = [str(name).lower() for name in table.columns]
     return {
         str(row["group"]): {str(name): value for name, value in row.items()}

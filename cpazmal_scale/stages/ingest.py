@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -104,7 +104,7 @@ def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
 def _changed(files: list[Candidate]) -> datetime:
     """When the last file of a scene was changed; a product is a folder of files, or an archive."""
     urls = [one.url if one.product is None else one.product.url for one in files]
-    return max(storage.modified(part) for url in urls for part in storage.find(url))
+    return max(storage.modified(part) for url in urls for part in storage.find(url, literal=True))
 
 
 def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
@@ -117,7 +117,7 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
 
     rules = config.ingest
     prepare_ground(config, plan)
-    return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=rules.resample)
+    return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=bool(rules.resample))
 
 
 def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeDamaged]:
@@ -144,7 +144,7 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
     def find(record: Record, index: int) -> list[Scene]:
         return _sources(config, record, index)
 
-    resample = config.ingest.resample
+    resample = bool(config.ingest.resample)
     return [
         one
         for url in _cube_urls(config)
@@ -156,7 +156,8 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     """Scenes at `config.ingest.scenes` of the sensor and time of one date."""
     from cpazmal_scale.cube import ground_url, start_of
     from cpazmal_scale.errors import CpazmalError
-    from cpazmal_scale.scenes import SAME_ACQUISITION, discover, with_ground
+    from cpazmal_scale.grid.warp import method_of
+    from cpazmal_scale.scenes import SAME_ACQUISITION, discover, placed_on, with_ground
 
     start, sensor = start_of(record, index), record.dates["sensor"][index]
 
@@ -169,8 +170,10 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
         found = discover(config.ingest, wanted=near, refused=unreadable.append)
     except CpazmalError:
         return []
+    how = method_of(record.dates["resampling"][index])
     folder = ground_url(config.workspace, record.attributes["beam"])
-    return [with_ground(scene, folder, record.grid) for scene in found]
+    placed = [replace(placed_on(scene, record.grid), sampling=how) for scene in found]
+    return [with_ground(scene, folder, record.grid) for scene in placed]
 
 
 def _cube_urls(config: RunConfig) -> list[str]:

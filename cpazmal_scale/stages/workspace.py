@@ -26,7 +26,7 @@ def beam_of(config: RunConfig) -> str:
         StoreMissing: the workspace has no cube.
         ConfigError: it has several and none was chosen.
     """
-    beams = [str(e.metadata["beam"]) for e in catalog.entries(config.workspace, kind="cube")]
+    beams = [str(e.fact("beam")) for e in catalog.entries(config.workspace, kind="cube")]
     if config.beam is not None and config.beam in beams:
         return config.beam
     if not beams:
@@ -180,46 +180,3 @@ def extent(cube: xr.Dataset) -> dict[str, Any]:
         "end": str(max(days)),
         "polarisations": list(cube.attrs["polarisations"]),
     }
-
-
-def line(entry: Entry) -> str:
-    """One product in one line."""
-    facts = entry.metadata
-    period = f"{facts['start']} to {facts['end']}" if "start" in facts else ""
-    shape = " x ".join(str(n) for n in facts.get("shape", []))
-    return f"{entry.kind:<8}{entry.name:<34}{period:<26}{shape:<20}{entry.id[:8]}".rstrip()
-
-
-def describe(entry: Entry, workspace: str) -> str:
-    """All that is known of a product, and the lines that open it."""
-    facts = [f"  {name}: {_plain(value)}" for name, value in sorted(entry.metadata.items())]
-    opening = how_to_open(workspace, entry.name)
-    return "\n".join([f"{entry.kind} {entry.name}  ({entry.path})", *facts, "open it:", opening])
-
-
-def how_to_open(workspace: str, name: str) -> str:
-    """The three lines that open a product in any Python."""
-    *above, own = name.split("/")
-    kind = own.split("_")[0]
-    variable = {"map": "glacier_map"}.get(kind, kind if kind in MADE_BY else "nested")
-    steps = "".join(f'["{step}"].read()' for step in (*above, own))
-    return (
-        "  import intake\n"
-        f'  catalog = intake.open_catalog("{catalog.catalog_url(workspace)}")\n'
-        f"  {variable} = catalog{steps}"
-    )
-
-
-def pictures(workspace: str, entry: Entry) -> list[str]:
-    """Addresses of what can be looked at: a map's page, picture and GeoTIFF, a model's figure."""
-    stem = storage.join(workspace, entry.path.removesuffix(".zarr"))
-    made = (f"{stem}.{ending}" for ending in ("html", "png", "tif"))
-    return [url for url in made if storage.exists(url)]
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {v}" for k, v in value.items())
-    if isinstance(value, list):
-        return ", ".join(str(v) for v in value)
-    return str(value)

@@ -13,12 +13,15 @@ from cpazmal_scale import storage
 from cpazmal_scale.errors import GridMismatch, ModelMismatch
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.blocks import Block
+from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.grid.outlines import (
+    MapGrid,
     Outlines,
     known_outlines,
 )
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.store import open_map
+from cpazmal_scale.mapping.classify.store import REMEDY, open_map, read_recipe
+from cpazmal_scale.storage import groups, seal
 
 if TYPE_CHECKING:
     import zarr
@@ -29,19 +32,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """An open map.
-
-    `transform` are GDAL's six numbers of the grid of `shape`; `chunk` the edge of a chunk.
-    """
+    """An open map on its grid."""
 
     url: str
     id: str
     recipe: Recipe
-    crs: str
-    transform: tuple[float, ...]
-    shape: tuple[int, int]
-    chunk: int
+    grid: MapGrid
     group: zarr.Group
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        height, width = self.grid.geobox.shape
+        return height, width
+
+    @property
+    def chunk(self) -> int:
+        """Edge of a chunk in pixels."""
+        return self.grid.chunk
 
     def read(self, name: str, block: Block, halo: int = 0) -> NDArray[Any]:
         """A variable in a block and `halo` pixels around it: (…, h + 2·halo, w + 2·halo).
@@ -74,38 +82,41 @@ class Source:
     @cached_property
     def row_areas(self) -> NDArray[np.float64]:
         """(rows) m² of one pixel in each row."""
-        return row_areas(self.crs, self.transform, self.shape[0])
+        return row_areas(self.grid.geobox)
 
 
-@lru_cache(maxsize=16)
 def open_source(url: str) -> Source:
-    """Open a finished map, once per process: it never changes.
+    """Open a finished map, once per process and again when it is replaced.
 
     Raises:
         StoreMissing: there is none.
+        StoreDamaged: it is not what was written.
         StoreError: it is not finished.
         ModelMismatch: it has no probabilities, as a map of change.
     """
+    return _open(url, storage.stamp(storage.join(url, groups.ROOT)))
+
+
+@lru_cache(maxsize=16)
+def _open(url: str, stamp: str) -> Source:  # noqa: ARG001 - part of the key
     import zarr
+
+    from cpazmal_scale.storage import stores
 
     data = open_map(url)
     if "probability" not in data:
         raise ModelMismatch(
             "it has no probabilities of classes", where=url, remedy="give a map of classes"
         )
-    reference = data["spatial_ref"].attrs
-    return Source(
-        url=url,
-        id=str(data.attrs["id"]),
-        recipe=Recipe.model_validate_json(data.attrs["recipe"]),
-        crs=str(reference["crs_wkt"]),
-        transform=tuple(float(part) for part in str(reference["GeoTransform"]).split()),
-        shape=(int(data.sizes["y"]), int(data.sizes["x"])),
-        chunk=max(int(n) for n in data["class"].encoding["chunks"]),
-        group=zarr.open_group(
-            storage.zarr_store(url, read_only=True), mode="r", use_consolidated=True
-        ),
-    )
+    store = stores.open_checked(url, REMEDY)
+    with seal.parsing("the map is damaged", url, REMEDY):
+        return Source(
+            url=url,
+            id=str(data.attrs["id"]),
+            recipe=read_recipe(url),
+            grid=MapGrid(grid_of(data), max(int(n) for n in data["class"].encoding["chunks"])),
+            group=zarr.open_group(store, mode="r", use_consolidated=True),
+        )
 
 
 def check_alike(sources: Sequence[Source]) -> None:
@@ -136,20 +147,32 @@ def check_alike(sources: Sequence[Source]) -> None:
 def _grids(first: Source, other: Source) -> list[tuple[str, object, object]]:
     import pyproj
 
-    here, there = (pyproj.CRS.from_wkt(source.crs) for source in (first, other))
+    one, two = first.grid.geobox, other.grid.geobox
+    here, there = (pyproj.CRS.from_user_input(str(grid.crs)) for grid in (one, two))
     names = (here.name, here.name if here == there else there.name)
     return [
         ("CRS", *names),
         ("shape", first.shape, other.shape),
-        ("transform", first.transform, other.transform),
+        ("transform", one.transform.to_gdal(), two.transform.to_gdal()),
     ]
 
 
-@lru_cache(maxsize=4)
 def open_outlines(url: str, map_url: str, zone: str | None, digest: str) -> Outlines:
-    """Outlines of known shapes, read once per process.
+    """Outlines of known shapes, read once per process and again when file or map are replaced.
 
     Raises:
         SampleError: the file holds other shapes now.
     """
-    return known_outlines(url, open_source(map_url), zone, digest)
+    stamps = (storage.stamp(url), storage.stamp(storage.join(map_url, groups.ROOT)))
+    return _outlines(url, map_url, zone, digest, stamps)
+
+
+@lru_cache(maxsize=4)
+def _outlines(
+    url: str,
+    map_url: str,
+    zone: str | None,
+    digest: str,
+    stamps: tuple[str, str],  # noqa: ARG001 - part of the key
+) -> Outlines:
+    return known_outlines(url, open_source(map_url).grid, zone, digest)

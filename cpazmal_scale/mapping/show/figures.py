@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,12 +10,14 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import CLASS_NAMES
+from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import open_map
 from cpazmal_scale.mapping.show.thumbnail import Thumbnail, thumbnail
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import colours, rgb, shows_change
+from cpazmal_scale.pictures import png
 from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
@@ -43,10 +44,7 @@ def quicklook(map_url: str, png_url: str, *, dpi: int = 160) -> str:
     Raises:
         StoreError: the map is not finished, or the address cannot be written.
     """
-    figure = figure_of(open_map(map_url))
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
-    storage.write_bytes(png_url, buffer.getvalue())
+    storage.write_bytes(png_url, png(figure_of(open_map(map_url)), dpi))
     return png_url
 
 
@@ -237,9 +235,8 @@ def pixel_size(data: xr.Dataset) -> str:
     """Size of a pixel and CRS, in words."""
     import pyproj
 
-    reference = data["spatial_ref"].attrs
-    crs = pyproj.CRS.from_wkt(reference["crs_wkt"])
-    step = abs(float(reference["GeoTransform"].split()[1]))
+    grid = grid_of(data)
+    crs, step = pyproj.CRS.from_user_input(str(grid.crs)), abs(grid.transform.a)
     size = f"{step:.3g}°" if crs.is_geographic else f"{step:g} m"
     code = crs.to_epsg()
     return f"{size} pixels, EPSG:{code}" if code else f"{size} pixels, {crs.name}"

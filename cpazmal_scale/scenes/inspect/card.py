@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.grid import lattice
+from cpazmal_scale.pictures import png
 from cpazmal_scale.scenes.inspect.overview import Overview, overview
 from cpazmal_scale.scenes.level1b.placing import ground_spacing
 from cpazmal_scale.scenes.level1b.product import Product
@@ -83,10 +83,9 @@ def _resolution(across: float, along: float) -> str:
 
 
 def _annotated(product: Product, reader: ProductReader) -> Rows:
-    told, grid = product.annotation, reader.geolocation.grid
+    told = product.annotation
     raster = told.raster
     across = ground_spacing(told)
-    delay, heights = reader.geolocation.delay, reader.geolocation.heights
     return [
         (
             "orbit",
@@ -110,6 +109,17 @@ def _annotated(product: Product, reader: ProductReader) -> Rows:
             ),
         ),
         ("resolution", _resolution(raster.range_resolution, raster.azimuth_resolution)),
+        *_geometry(product, reader),
+        *_elevation(reader),
+        *_noise(product, reader),
+    ]
+
+
+def _geometry(product: Product, reader: ProductReader) -> Rows:
+    """Angles, heights and how well the annotated grid fits the orbit."""
+    told, grid = product.annotation, reader.geolocation.grid
+    delay, heights = reader.geolocation.delay, reader.geolocation.heights
+    return [
         (
             "incidence",
             (
@@ -131,8 +141,6 @@ def _annotated(product: Product, reader: ProductReader) -> Rows:
                 f"{1e6 * delay[0]:.0f} µs in azimuth, {delay[1] * LIGHT / 2:.2f} m in range"
             ),
         ),
-        *_elevation(reader),
-        *_noise(product, reader),
     ]
 
 
@@ -214,9 +222,7 @@ def scene_picture(scene: Scene, url: str, *, seen: Overview | None = None) -> st
     Raises:
         StoreError: the address cannot be written.
     """
-    buffer = io.BytesIO()
-    figure_of(scene, seen or overview(scene)).savefig(buffer, format="png", dpi=130)
-    storage.write_bytes(url, buffer.getvalue())
+    storage.write_bytes(url, png(figure_of(scene, seen or overview(scene)), 130))
     return url
 
 

@@ -35,12 +35,7 @@ def parse_annotation(root: Node) -> Annotation:
         SceneUnreadable: no Level-1b annotation, or an element is missing or malformed.
         SceneUnknown: of another sensor or product variant.
     """
-    if root.tag != "level1Product":
-        raise SceneUnreadable(
-            f"its root is <{root.tag}>, not <level1Product>",
-            where=root.where,
-            remedy="give the folder or main XML file of a Level-1b product",
-        )
+    _require_product(root)
     header, info = root.one("generalHeader"), root.one("productInfo")
     mission, taken = info.one("missionInfo"), info.one("acquisitionInfo")
     kind, scene = info.one("productVariantInfo"), info.one("sceneInfo")
@@ -85,7 +80,17 @@ def parse_annotation(root: Node) -> Annotation:
         layers=_layers(root),
         ground_range=_ground_range(projected) if projected else None,
         first_row=_first_row(projected) if projected else None,
+        radiometric_correction=kind.text("radiometricCorrection", "CALIBRATED").upper(),
     )
+
+
+def _require_product(root: Node) -> None:
+    if root.tag != "level1Product":
+        raise SceneUnreadable(
+            f"its root is <{root.tag}>, not <level1Product>",
+            where=root.where,
+            remedy="give the folder or main XML file of a Level-1b product",
+        )
 
 
 def _ground_range(projected: Node) -> Polynomial | None:
@@ -253,11 +258,13 @@ def _timed(node: Node, records: str, polynomial: str) -> tuple[Timed, ...]:
     found = []
     for record in node.all(records):
         confidence = record.maybe("noiseEstimateConfidence")
+        parts = [_polynomial(one) for one in record.all(polynomial)]
         found.append(
             Timed(
                 time=record.time("timeUTC"),
-                polynomial=_polynomial(record.one(polynomial)),
+                polynomial=parts[0] if parts else _polynomial(record.one(polynomial)),
                 confidence=None if confidence is None else confidence.number(),
+                beside=tuple(parts[1:]),
             )
         )
     return tuple(sorted(found, key=lambda one: one.time))
