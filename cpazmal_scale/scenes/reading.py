@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from cpazmal_scale.config import NOT_VALID
 from cpazmal_scale.grid import lattice, warp
 from cpazmal_scale.scenes.formats.geotiff import open_geotiff
-from cpazmal_scale.scenes.level1b.reader import open_product
+from cpazmal_scale.scenes.level1b.reader import ProductReader, open_product
 from cpazmal_scale.scenes.scene import Scene, SceneFile
+from cpazmal_scale.terrain.layers import read_layer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -164,6 +165,18 @@ class SceneReader:
         told = all(source.file.product is not None for source in self._sources)
         flags[nothing] = NOT_VALID | (flags[nothing] if told else 0)
         return power, flags
+
+    def static(self, layer: str, y0: int, y1: int) -> NDArray[Any] | None:
+        """Rows of a layer that is the same on all dates, or None; see `terrain.layers`."""
+        if layer == "incidence":
+            return self.incidence(y0, y1)
+        for source in self._sources:
+            if source.aligned and isinstance(source.reader, ProductReader):
+                product = source.reader.product
+                if product.ground:
+                    rows, columns = slice(y0, y1), slice(0, self.grid.shape[1])
+                    return read_layer(product.ground, self.grid, rows, columns, layer)
+        return None
 
     def incidence(self, y0: int, y1: int) -> NDArray[np.float32] | None:
         """Incidence angles in degrees of rows `y0` to `y1`, (y1 − y0, W) float32, NaN unknown.
