@@ -4,7 +4,7 @@ from .candidates import Candidate, find_candidates, group_scenes
 from .discovery import discover, placed_on
 from .inspect.card import scene_card, scene_picture
 from .inspect.overview import overview
-from .level1b.ground import compute_ground, needs_ground, with_ground
+from .level1b.ground import before_ground, compute_ground, needs_ground, with_ground
 from .reading import SceneReader
 from .scene import SAME_ACQUISITION, Scene, SceneFile
 from .values import is_nodata, to_bits
@@ -15,6 +15,7 @@ __all__ = [
     "Scene",
     "SceneFile",
     "SceneReader",
+    "before_ground",
     "compute_ground",
     "discover",
     "find_candidates",
