@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cpazmal_scale.cli.console import COMMAND, Config, bar, say, show_card
+from cpazmal_scale.cli.console import PLACE_OF_COMMAND, Config, Folder, Place, bar, say, show_card
 from cpazmal_scale.config import RunConfig
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ DEFAULT = RunConfig()
 
 
 def simulate(
-    folder: Path,
+    folder: Folder,
     /,
     *,
     size: int = 768,
@@ -59,7 +58,11 @@ def simulate(
 
 
 def inspect(
-    scenes: str, /, *, pictures: Annotated[str | None, COMMAND] = None, config: Config = DEFAULT
+    scenes: Place,
+    /,
+    *,
+    pictures: Annotated[str | None, PLACE_OF_COMMAND] = None,
+    config: Config = DEFAULT,
 ) -> None:
     """Check scenes and say what they are: a card and a picture of one, a line each of many.
 

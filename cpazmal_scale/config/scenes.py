@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from cpazmal_scale.config.section import Section
+from cpazmal_scale.config.section import Address, Section
 
 
 class Naming(Section):
@@ -73,11 +73,11 @@ class Level1b(Section):
 class Ingest(Section):
     """Scenes to cubes."""
 
-    scenes: str | None = None
+    scenes: Address | None = None
     """Folder, file or glob (any fsspec URL) with the scenes."""
     naming: Naming = Naming()
     level1b: Level1b = Level1b()
-    table: str | None = None
+    table: Address | None = None
     """CSV of acquisitions (sensor, start, beam, pass_direction, incidence_angle, …);
     none: `acquisitions.csv` beside the scenes, if there."""
     resample: bool | Literal["nearest", "average"] = False

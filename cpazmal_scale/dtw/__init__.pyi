@@ -1,7 +1,7 @@
 """Series to distances, barycenters and classifiers."""
 
 from .averaging import Barycenter, Barycenters, barycenter, barycenters
-from .band import band_limits, time_weights
+from .band import Band, band_limits, time_weights
 from .block import block_distances
 from .decision import NO_CLASS, Decision, decide
 from .nearest_barycenter import NearestBarycenter
@@ -13,6 +13,7 @@ from .training_set import Key, Lesson
 
 __all__ = [
     "Alignment",
+    "Band",
     "Barycenter",
     "Barycenters",
     "Decision",

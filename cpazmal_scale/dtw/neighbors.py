@@ -9,14 +9,17 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from cpazmal_scale.dtw.band import band_limits
+from cpazmal_scale.dtw.checks import whole
 from cpazmal_scale.dtw.estimators import (
     Scaling,
     SeriesClassifier,
+    as_json,
     checked_labels,
     checked_series,
     labels_of,
 )
 from cpazmal_scale.dtw.pairwise import distances
+from cpazmal_scale.dtw.seasons import stored_days
 from cpazmal_scale.kernels.k_smallest import keep_smallest
 
 if TYPE_CHECKING:
@@ -73,8 +76,8 @@ class KNeighborsDTW(SeriesClassifier):
             ValueError: shapes, values, labels, band or number of neighbours that do not fit.
         """
         series = checked_series(self, X, reset=True)
-        if self.n_neighbors < 1:
-            raise ValueError(f"n_neighbors must be 1 or more, not {self.n_neighbors}")
+        for name in ("n_neighbors", "threads"):
+            whole(name, getattr(self, name), 1)
         self._limits(series.shape[2])
         self.classes_, codes = checked_labels(y, len(series))
         count = series.shape[1]
@@ -83,6 +86,8 @@ class KNeighborsDTW(SeriesClassifier):
             scaling = Scaling.of(series)
         self.mean_, self.scale_ = scaling
         known = np.asarray(~np.any(np.all(np.isnan(series), axis=2), axis=1))
+        if not known.any():
+            raise ValueError("no series has a valid date in every feature")
         self.series_, self.codes_ = scaling.apply(_interpolated(series[known])), codes[known]
         return self
 
@@ -134,8 +139,8 @@ class KNeighborsDTW(SeriesClassifier):
         arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
         settings = self.get_params(deep=False)
         if settings["days"] is not None:
-            arrays["days"] = np.asarray(settings.pop("days"), np.float64)
-        return arrays, json.dumps({"settings": settings, "features": self.n_features_in_})
+            arrays["days"] = stored_days(settings.pop("days"))
+        return arrays, as_json({"settings": settings, "features": self.n_features_in_})
 
     @classmethod
     def from_state(cls, arrays: dict[str, NDArray[Any]], text: str) -> Self:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cpazmal_scale.config import NOT_VALID
 from cpazmal_scale.grid import lattice, warp
-from cpazmal_scale.scenes.formats.geotiff import open_geotiff
-from cpazmal_scale.scenes.level1b.reader import ProductReader, open_product
+from cpazmal_scale.scenes.format import FileReader
+from cpazmal_scale.scenes.registry import format_of
 from cpazmal_scale.scenes.scene import Scene, SceneFile
 from cpazmal_scale.terrain.layers import read_layer
 
@@ -20,30 +20,13 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 
-class FileReader(Protocol):
-    """One open file of a scene."""
-
-    def read(self, rows: slice, columns: slice) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """A window of the file's own grid.
-
-        Returns:
-            Linear power (P, h, w) float32 in the order of the file's polarisations, NaN for
-            no-data; and `MASK_BITS` flags (h, w) uint8, 0 where no polarisation is valid.
-        """
-
-    def incidence(self, rows: slice, columns: slice) -> NDArray[np.float32] | None:
-        """Incidence angles (h, w) in degrees, NaN unknown; None when the file holds none."""
-
-
 def open_file(file: SceneFile) -> contextlib.AbstractContextManager[FileReader]:
     """A file of a scene, opened by the reader of its format.
 
     Raises:
         SceneUnreadable: it cannot be opened.
     """
-    if file.product is not None:
-        return open_product(file.product, file.geobox)
-    return open_geotiff(file)
+    return format_of(file.format).open(file)
 
 
 @dataclass(frozen=True)
@@ -171,11 +154,10 @@ class SceneReader:
         if layer == "incidence":
             return self.incidence(y0, y1)
         for source in self._sources:
-            if source.aligned and isinstance(source.reader, ProductReader):
-                product = source.reader.product
-                if product.ground:
-                    rows, columns = slice(y0, y1), slice(0, self.grid.shape[1])
-                    return read_layer(product.ground, self.grid, rows, columns, layer)
+            product = source.file.product
+            if source.aligned and product is not None and product.ground:
+                rows, columns = slice(y0, y1), slice(0, self.grid.shape[1])
+                return read_layer(product.ground, self.grid, rows, columns, layer)
         return None
 
     def incidence(self, y0: int, y1: int) -> NDArray[np.float32] | None:

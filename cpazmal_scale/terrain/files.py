@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cpazmal_scale import storage
+from cpazmal_scale.errors import StoreDamaged
 from cpazmal_scale.terrain.ground import Ground
 
 if TYPE_CHECKING:
@@ -37,5 +39,18 @@ def write(url: str, **arrays: NDArray[Any]) -> None:
 
 @lru_cache(maxsize=16)
 def read(url: str) -> dict[str, NDArray[Any]]:
-    """Arrays of a file; the last ones stay in memory."""
-    return storage.read_arrays(url)
+    """Arrays of a file; the last ones stay in memory.
+
+    Raises:
+        StoreMissing: it is not there.
+        StoreDamaged: it was altered: every array has a checksum.
+    """
+    try:
+        with np.load(io.BytesIO(storage.read_bytes(url)), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        raise StoreDamaged(
+            "what a beam sees of its ground was altered",
+            where=url,
+            remedy="remove its folder and run again",
+        ) from None

@@ -54,6 +54,23 @@ def needs_ground(scene: Scene) -> Product | None:
     return None
 
 
+def before_ground(scene: Scene) -> Scene:
+    """The scene with γ0 for γ0_T, and without masks, where its beam's ground is not computed yet.
+
+    It shows the same structures at the same places.
+    """
+    files = []
+    for file in scene.files:
+        product = file.product
+        if product is not None and product.ground and not layers.is_finished(product.ground):
+            settings = product.settings
+            if settings.radiometry == "gamma0_T":
+                settings = settings.model_copy(update={"radiometry": "gamma0"})
+            file = replace(file, product=replace(product, ground="", settings=settings))
+        files.append(file)
+    return replace(scene, files=tuple(files))
+
+
 def compute_ground(
     product: Product, grid: GeoBox, executor: Executor, progress: Progress | None = None
 ) -> None:
