@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.kernels.compiled import kept
+from cpazmal_scale.kernels.compiled import inlined, kept
 from cpazmal_scale.terrain.facets import (
     BETA,
     COSINE,
@@ -42,7 +42,7 @@ LAYOVER, SHADOW = 1, 2
 """Bits of a pixel."""
 
 
-@kept
+@inlined
 def _term(terms: Array, j: int, i: int, v: float, u: float, number: int, height: float) -> float:
     level = height / UNIT
     a = terms[j, i, number, 0] + level * terms[j, i, number, 1]
@@ -53,10 +53,76 @@ def _term(terms: Array, j: int, i: int, v: float, u: float, number: int, height:
     return value
 
 
-@kept
+@inlined
 def _spread(sums: Array, k: int, m: int, amount: float) -> None:
     if 0 <= k < sums.shape[0] and 0 <= m < sums.shape[1]:
         sums[k, m] += amount
+
+
+@inlined
+def _edges(terms: Array, j: int, i: int, v: float, edge: Array) -> None:
+    """The γ terms on both sides of a node cell, at a height between its upper and lower nodes."""
+    for side in range(2):
+        over, under = terms[j, i + side], terms[j + 1, i + side]
+        for number in range(3):
+            for part in range(2):
+                edge[side, number, part] = (1 - v) * over[number, part] + v * under[number, part]
+
+
+@inlined
+def _gamma(edge: Array, u: float, level: float, across: float, down: float) -> float:
+    """γ-area of a facet that rises by `across` and `down` per pixel."""
+    total = 0.0
+    for side in range(2):
+        one = edge[side, 0, 0] + level * edge[side, 0, 1]
+        one += across * (edge[side, 1, 0] + level * edge[side, 1, 1])
+        one += down * (edge[side, 2, 0] + level * edge[side, 2, 1])
+        total += one * (u if side == 1 else 1 - u)
+    return total
+
+
+@inlined
+def _scatter(
+    line: tuple[float, float, float, float],
+    sample: tuple[float, float, float, float],
+    gamma: float,
+    reversed_: bool,
+    sums: Array,
+    folded: Bytes,
+) -> None:
+    """Spread a facet's area over points between its corners, which come row by row."""
+    la, lb, ld, le = line
+    sa, sb, sd, se = sample
+    low, high = min(min(la, lb), min(ld, le)), max(max(la, lb), max(ld, le))
+    near, far = min(min(sa, sb), min(sd, se)), max(max(sa, sb), max(sd, se))
+    lines, samples = sums.shape
+    whole = low >= 0 and high < lines - 1 and near >= 0 and far < samples - 1
+    long = max(max(abs(le - la), abs(se - sa)), max(abs(ld - lb), abs(sd - sb)))
+    count = min(MOST, int(PER_CELL * long) + 1)
+    share = max(gamma, 0.0) / (count * count)
+    for p in range(count):
+        y = (p + 0.5) / count
+        al, bl = la + y * (ld - la), lb + y * (le - lb)
+        a, b = sa + y * (sd - sa), sb + y * (se - sb)
+        for q in range(count):
+            x = (q + 0.5) / count
+            at, on = al + x * (bl - al), a + x * (b - a)
+            k, m = int(np.floor(at)), int(np.floor(on))
+            f, g = at - k, on - m
+            if whole:
+                sums[k, m] += share * (1 - f) * (1 - g)
+                sums[k, m + 1] += share * (1 - f) * g
+                sums[k + 1, m] += share * f * (1 - g)
+                sums[k + 1, m + 1] += share * f * g
+            else:
+                _spread(sums, k, m, share * (1 - f) * (1 - g))
+                _spread(sums, k, m + 1, share * (1 - f) * g)
+                _spread(sums, k + 1, m, share * f * (1 - g))
+                _spread(sums, k + 1, m + 1, share * f * g)
+            if reversed_:
+                k, m = int(np.floor(at + 0.5)), int(np.floor(on + 0.5))
+                if 0 <= k < lines and 0 <= m < samples:
+                    folded[k, m] = 1
 
 
 @kept
@@ -102,13 +168,11 @@ def accumulate(
                 continue
             la, lb = line[r, c] - first[0], line[r, c + 1] - first[0]
             ld, le = line[r + 1, c] - first[0], line[r + 1, c + 1] - first[0]
-            low, high = min(min(la, lb), min(ld, le)), max(max(la, lb), max(ld, le))
-            if high < -1 or low > lines:
+            if max(max(la, lb), max(ld, le)) < -1 or min(min(la, lb), min(ld, le)) > lines:
                 continue
             sa, sb = sample[r, c] - first[1], sample[r, c + 1] - first[1]
             sd, se = sample[r + 1, c] - first[1], sample[r + 1, c + 1] - first[1]
-            near, far = min(min(sa, sb), min(sd, se)), max(max(sa, sb), max(sd, se))
-            if far < -1 or near > samples:
+            if max(max(sa, sb), max(sd, se)) < -1 or min(min(sa, sb), min(sd, se)) > samples:
                 continue
             here = ((lb - la) + (le - ld)) * ((sd - sa) + (se - sb))
             here -= ((ld - la) + (le - lb)) * ((sb - sa) + (se - sd))
@@ -119,52 +183,11 @@ def accumulate(
                 i = column // CELL
                 if i != cell:
                     cell = i
-                    for side in range(2):
-                        over, under = (
-                            terms[j - top, i - left + side],
-                            terms[j - top + 1, i - left + side],
-                        )
-                        for number in range(3):
-                            for part in range(2):
-                                edge[side, number, part] = (1 - v) * over[number, part] + v * under[
-                                    number, part
-                                ]
-                u, level = (column - i * CELL) / CELL, mean / UNIT
+                    _edges(terms, j - top, i - left, v, edge)
                 across, down = ((b - a) + (e - d)) / 2, ((d - a) + (e - b)) / 2
-                for side in range(2):
-                    piece = edge[side, 0, 0] + level * edge[side, 0, 1]
-                    piece += across * (edge[side, 1, 0] + level * edge[side, 1, 1])
-                    piece += down * (edge[side, 2, 0] + level * edge[side, 2, 1])
-                    gamma += piece * (u if side == 1 else 1 - u)
-            if gamma <= 0 and not reversed_:
-                continue
-            long = max(max(abs(le - la), abs(se - sa)), max(abs(ld - lb), abs(sd - sb)))
-            count = min(MOST, int(PER_CELL * long) + 1)
-            share = max(gamma, 0.0) / (count * count)
-            whole = low >= 0 and high < lines - 1 and near >= 0 and far < samples - 1
-            for p in range(count):
-                y = (p + 0.5) / count
-                al, bl = la + y * (ld - la), lb + y * (le - lb)
-                as_, bs = sa + y * (sd - sa), sb + y * (se - sb)
-                for q in range(count):
-                    x = (q + 0.5) / count
-                    at, on = al + x * (bl - al), as_ + x * (bs - as_)
-                    k, m = int(np.floor(at)), int(np.floor(on))
-                    f, g = at - k, on - m
-                    if whole:
-                        sums[k, m] += share * (1 - f) * (1 - g)
-                        sums[k, m + 1] += share * (1 - f) * g
-                        sums[k + 1, m] += share * f * (1 - g)
-                        sums[k + 1, m + 1] += share * f * g
-                    else:
-                        _spread(sums, k, m, share * (1 - f) * (1 - g))
-                        _spread(sums, k, m + 1, share * (1 - f) * g)
-                        _spread(sums, k + 1, m, share * f * (1 - g))
-                        _spread(sums, k + 1, m + 1, share * f * g)
-                    if reversed_:
-                        k, m = int(np.floor(at + 0.5)), int(np.floor(on + 0.5))
-                        if 0 <= k < lines and 0 <= m < samples:
-                            folded[k, m] = 1
+                gamma = _gamma(edge, (column - i * CELL) / CELL, mean / UNIT, across, down)
+            if gamma > 0 or reversed_:
+                _scatter((la, lb, ld, le), (sa, sb, sd, se), gamma, reversed_, sums, folded)
 
 
 @kept
