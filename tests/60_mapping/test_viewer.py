@@ -20,13 +20,13 @@ from cpazmal_scale.config import Features, RunConfig
 from cpazmal_scale.dtw import decide
 from cpazmal_scale.errors import ModelMismatch, StoreError
 from cpazmal_scale.features import block_series
-from cpazmal_scale.mapping import Recipe, colours, map_cube, open_map, plan_map, write_viewer
+from cpazmal_scale.mapping import Recipe, map_cube, open_map, plan_map, write_viewer
 from cpazmal_scale.mapping.classify.store import write_template
 from cpazmal_scale.mapping.show import viewer
 from cpazmal_scale.mapping.show.overview import Averages, Layer, step_for
 from cpazmal_scale.mapping.show.sampled import Sampled, grid_points, sample
 from cpazmal_scale.model import open_model
-from cpazmal_scale.palette import rgb
+from cpazmal_scale.palette import colours, rgb
 
 HOSTILE = "</title></script><script>window.hacked = 1</script><!--<script>"
 
@@ -160,7 +160,7 @@ def test_averages_do_not_depend_on_regions(step: int, tile: int) -> None:
     averages = Averages((23, 37), step)
     for y in range(0, 23, tile):
         for x in range(0, 37, tile):
-            averages.add(values[y : y + tile, x : x + tile], y, x)
+            averages.add_power(values[None, y : y + tile, x : x + tile], y, x)
     for row, line in enumerate(averages.means()):
         for column, mean in enumerate(line):
             cell = values[row * step : (row + 1) * step, column * step : (column + 1) * step]
