@@ -108,11 +108,15 @@ def _one_sentence(url: str, what: str) -> Iterator[None]:
         ) from None
 
 
+_FARTHEST = 1e9
+"""Coordinates are smaller, in any unit of any CRS; NaN is not."""
+
+
 def geobox_of(raster: Any, url: str) -> GeoBox:
     """The grid of an open raster.
 
     Raises:
-        SceneUnreadable: it has no CRS, or is rotated.
+        SceneUnreadable: it has no CRS, is rotated, or lies nowhere.
     """
     from affine import Affine
     from odc.geo.geobox import GeoBox
@@ -136,6 +140,14 @@ def geobox_of(raster: Any, url: str) -> GeoBox:
     if lean or to_map.a <= 0 or to_map.e >= 0:
         raise SceneUnreadable(
             "its grid is rotated or south-up", where=url, remedy="warp it north-up with gdalwarp"
+        )
+    numbers = to_map.to_gdal()
+    if not all(abs(number) < _FARTHEST for number in numbers) or to_map.a <= 0:
+        raise SceneUnreadable(
+            f"its grid begins at {numbers[0]:g}, {numbers[3]:g} with pixels of {numbers[1]:g}, "
+            "which is no place",
+            where=url,
+            remedy="copy the file again from its source",
         )
     straight = Affine(to_map.a, 0, to_map.c, 0, to_map.e, to_map.f)
     return GeoBox(raster.shape, straight, _crs_name(raster.crs))

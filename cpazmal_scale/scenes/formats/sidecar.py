@@ -63,6 +63,9 @@ Direction = Annotated[Literal["ASC", "DSC"], BeforeValidator(_direction)]
 FileName = Annotated[str, AfterValidator(_plain_name)]
 
 
+_Metres = Annotated[float, Field(gt=0, lt=1e6)]
+
+
 class Sidecar(Section):
     """What a sidecar says of its raster."""
 
@@ -88,7 +91,7 @@ class Sidecar(Section):
     """At scene centre, degrees."""
     incidence: FileName | None = None
     """Raster in the same folder with the incidence angle of every pixel, degrees."""
-    resolution: tuple[float, float] | None = None
+    resolution: tuple[_Metres, _Metres] | None = None
     """Range and azimuth, metres."""
     mask_codes: Literal["snap", "isce3"] = "snap"
     """Meaning of the mask band: SNAP (1 layover, 2 shadow) or ISCE3 (1 shadow, 2 layover)."""
