@@ -156,9 +156,9 @@ def test_complex_numbers_are_refused(tmp_path, dtype: str) -> None:
         (("Sigma0_HH_imag",), {}, "no backscatter"),
         (("Gamma0_HH_GLCMMean",), {}, "no backscatter"),
         (("Phase_HH",), {"radiometry": "gamma0"}, "no backscatter"),
-        (("Sigma0_HH",), {"radiometry": "gamma0_T"}, "sigma0 by their names, not gamma0_T"),
+        (("Sigma0_HH",), {"radiometry": "beta0"}, "sigma0 by their names, not beta0"),
         (("Sigma0_HV",), {}, "says it is HV, but it is taken for HH"),
-        (("Gamma0_HH_db",), {"scale": "linear"}, "dB by their names or units, not linear"),
+        (("Gamma0_HH (linear)",), {"scale": "dB"}, "linear by their names or units, not dB"),
     ],
 )
 def test_names_that_contradict_are_refused(tmp_path, names, naming, match: str) -> None:
@@ -301,3 +301,25 @@ def test_amplitudes_that_nothing_names_are_refused(tmp_path, median: float) -> N
     scene(tmp_path, [speckle(SHAPE, mean=median * 1.2)])
     with pytest.raises(SceneImplausible, match="digital numbers"):
         find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [("Sigma0_HH", "sigma0 by their names, not gamma0_T"), ("Gamma0_HH_db", "dB by their names")],
+)
+def test_a_sidecar_that_its_raster_contradicts(tmp_path, name: str, match: str) -> None:
+    write(tmp_path / "x.tif", [speckle(SHAPE)], say=described(name))
+    (tmp_path / "x.tif.yaml").write_text(
+        "sensor: TSX1\nstart: 20110505T172501\nbeam: A\nbands: [HH]\n"
+        "radiometry: gamma0_T\nscale: linear\n"
+    )
+    with pytest.raises(SceneUnknown, match=match):
+        find(tmp_path)
+
+
+def test_a_configuration_with_all_its_defaults_told_reads_the_same(tmp_path) -> None:
+    scene(tmp_path, [speckle(SHAPE)], say=described("Sigma0_HH"))
+    config = run_config(tmp_path, "unused")
+    whole = type(config).model_validate(config.model_dump())
+    (found,) = discover(whole.ingest, check=True)
+    assert found.radiometry == find(tmp_path).radiometry == "sigma0"
