@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,9 +24,11 @@ from support.writers import standing_still
 from cpazmal_scale import storage
 from cpazmal_scale.cube import append, open_cube
 from cpazmal_scale.cube import verify_cube as verify
+from cpazmal_scale.cube.write import lease as leases
 from cpazmal_scale.cube.write.append import publish
 from cpazmal_scale.errors import CpazmalError, WriterConflict
 from cpazmal_scale.scenes import Scene, discover
+from cpazmal_scale.storage import atomic
 
 Outcomes = dict[str, str]
 
@@ -251,3 +258,77 @@ def test_what_a_dead_writer_staged_goes_with_the_next_commit(tmp_path, scenes: l
     append(url, scenes[1], chunk=32)
     assert storage.list_names(f"{url}.staging") == []
     assert not list(Path(tmp_path).rglob("*.part"))
+
+
+STOPPING = """
+import json, os, signal, sys
+from cpazmal_scale import storage
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.cube import ingest_scenes
+from cpazmal_scale.cube.write import lease
+from cpazmal_scale.errors import CpazmalError
+from cpazmal_scale.storage import atomic, disk
+
+config, seconds, module, name, ending = json.loads(sys.argv[1])
+lease.SECONDS = seconds
+where = {"storage": storage, "atomic": atomic, "disk": disk}[module]
+operation = getattr(where, name)
+
+def stopping(url, *arguments, **options):
+    if str(url).endswith(ending) and not stopping.done:
+        stopping.done = True
+        print("stopped", flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return operation(url, *arguments, **options)
+
+stopping.done = False
+setattr(where, name, stopping)
+try:
+    ingest_scenes(RunConfig.parse(config))
+except CpazmalError as error:
+    print(error.kind)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "ending"),
+    [
+        ("storage", "write_bytes", ".json"),
+        ("storage", "write_bytes", "/HH/c/1/0/0"),
+        ("atomic", "create", "000002.json"),
+        ("atomic", "place", "/HH/c/1/0/0"),
+        ("atomic", "swap", "/time/c/0"),
+        ("atomic", "swap", "/zarr.json"),
+        ("disk", "replace", ".zarr/zarr.json"),
+    ],
+)
+def test_a_stopped_process_wakes_after_its_lease(
+    tmp_path, scenes: list[Scene], module: str, name: str, ending: str
+) -> None:
+    """Real processes, real signals, a lease of one second; the last stands still inside a swap."""
+    url = f"{tmp_path}/ws/cubes/DSC37.zarr"
+    append(url, scenes[0], chunk=32)
+    alone = tmp_path / "alone"
+    shutil.copytree(tmp_path / "scenes", alone)
+    for path in sorted((alone / "dsc").iterdir())[2:]:
+        path.unlink()
+    config = run_config(alone, tmp_path / "ws").model_dump(mode="json")
+    call = json.dumps([config, 1.0, module, name, ending])
+    command = [sys.executable, "-c", STOPPING, call]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopped:
+        assert stopped.stdout is not None
+        assert stopped.stdout.readline() == "stopped\n"
+        time.sleep(1.2)
+        outcomes: Outcomes = {}
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(leases, "SECONDS", 1.0)
+            patched.setattr(leases, "CHOOSING_SECONDS", 0.2)
+            patched.setattr(atomic, "PATIENCE", 0.2)
+            for scene in (scenes[2], scenes[3]):
+                writer(url, scene, outcomes, scene.id)()
+        os.kill(stopped.pid, signal.SIGCONT)
+        told = stopped.communicate(timeout=120)[0].split()
+    outcomes[scenes[1].id] = "appended" if stopped.returncode == 0 else told[-1]
+    assert stopped.returncode in (0, WriterConflict.exit_code)
+    require_whole(url, scenes, {scenes[0].id}, outcomes)

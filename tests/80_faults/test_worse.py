@@ -88,6 +88,7 @@ def test_one_object_is_damaged(tmp_path, base, kind: str, way: Way) -> None:
     assert verify_cube(str(cube)) == []
 
 
+@pytest.mark.timeout(1800)
 def test_a_flipped_bit_is_never_read_in_silence(tmp_path, base) -> None:
     """In any class of objects: a typed error, or the values as they were."""
     folder, content = base
