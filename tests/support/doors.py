@@ -147,7 +147,8 @@ def _catalog(home: str) -> object:
     lines = [products.line(found) for found in catalog.search(home, bbox=(-180, -90, 180, 90))]
     lines += [products.line(found) for found in catalog.search(home, time=(None, None))]
     lines += [catalog.entry(home, "map_DSC37").fact("id"), *map(str, catalog.entries(home))]
-    return lines, config, list(catalog.open_catalog(home)), catalog.read(home, "map_DSC37")
+    index = catalog.open_catalog(home).to_dict()
+    return lines, config, index, catalog.read(home, "map_DSC37")
 
 
 def _cube(folder: Path) -> list[Door]:
