@@ -58,6 +58,12 @@ PER_DATE: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Type on disk and attributes of the coordinates along time."""
 
+
+def kinds() -> dict[str, str]:
+    """Types on disk of the coordinates along time."""
+    return {name: kind for name, (kind, _) in PER_DATE.items()}
+
+
 _PER_DATE_FILL: dict[str, float | str] = {"string": "", "int64": 0, "float32": "NaN"}
 
 
@@ -242,11 +248,9 @@ def decode(data: bytes, data_type: str) -> NDArray[Any]:
     """The flat numbers of a chunk object.
 
     Raises:
-        RuntimeError: the checksum does not match.
+        ValueError: it is altered.
     """
-    from numcodecs.zstd import Zstd
-
-    return np.frombuffer(Zstd().decode(data), np.dtype(data_type).newbyteorder("<"))
+    return np.frombuffer(_inflated(data), np.dtype(data_type).newbyteorder("<"))
 
 
 def encode_texts(texts: list[str]) -> bytes:
@@ -264,15 +268,27 @@ def decode_texts(data: bytes) -> list[str]:
     """The strings of a chunk object.
 
     Raises:
-        RuntimeError: the checksum does not match.
+        ValueError: it is altered.
     """
+    raw = _inflated(data)
+    try:
+        (count,) = struct.unpack_from("<I", raw)
+        texts, at = [], 4
+        for _ in range(count):
+            (length,) = struct.unpack_from("<I", raw, at)
+            if at + 4 + length > len(raw):
+                raise ValueError("a text is cut short")
+            texts.append(raw[at + 4 : at + 4 + length].decode())
+            at += 4 + length
+    except struct.error:
+        raise ValueError("a text is cut short") from None
+    return texts
+
+
+def _inflated(data: bytes) -> bytes:
     from numcodecs.zstd import Zstd
 
-    raw = bytes(Zstd().decode(data))
-    (count,) = struct.unpack_from("<I", raw)
-    texts, at = [], 4
-    for _ in range(count):
-        (length,) = struct.unpack_from("<I", raw, at)
-        texts.append(raw[at + 4 : at + 4 + length].decode())
-        at += 4 + length
-    return texts
+    try:
+        return bytes(Zstd().decode(data))
+    except (RuntimeError, MemoryError, OverflowError) as error:
+        raise ValueError(str(error)) from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.format import coding, layout
+from cpazmal_scale.cube.format import coding, integrity, layout
 from cpazmal_scale.cube.format.record import Record, start_of
 from cpazmal_scale.errors import CubeDamaged, StoreMissing
 
@@ -110,9 +110,13 @@ class CheckedChunks:
         if not record.acquired(layer, index):
             return np.zeros(tiles, np.uint32)
         where = storage.join(record.url, layout.list_key(layer, index))
+        said = record.sums.list_of(layer, index)
         try:
-            return layout.decode(storage.read_bytes(where), "uint32").reshape(tiles)
-        except (StoreMissing, RuntimeError, ValueError) as error:
+            data = storage.read_bytes(where)
+            if said not in (None, integrity.checksum(data)):
+                raise ValueError("its checksum is another")
+            return layout.decode(data, "uint32").reshape(tiles)
+        except (StoreMissing, ValueError) as error:
             state = "lost" if isinstance(error, StoreMissing) else "altered"
             what = f"the list of chunks of {self._label(layer, index)} is {state}"
             raise CubeDamaged(what, where=where, remedy=_REMEDY) from None
