@@ -68,14 +68,6 @@ class Target:
         """Address of the list of a layer's chunk objects."""
         return storage.join(self.url, layout.list_key(layer, self.index))
 
-    def folders(self, layer: str) -> tuple[str, str]:
-        """Addresses of everything of a layer: its chunks, and its list of chunks."""
-        inside = () if layer in layout.STATIC else ("c", str(self.index))
-        return (
-            storage.join(self.url, layer, *inside),
-            storage.join(self.url, f"stored/{layer}", *inside),
-        )
-
 
 def write_layers(
     target: Target,
