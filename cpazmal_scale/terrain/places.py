@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 FARTHEST = 15.0
 """Metres between the medians of a raster and of a product's own heights that may be terrain."""
+_SURE = 3 * 1.86
+"""Median absolute deviations over the root of the number of points: three standard errors of a
+median of normal deviates."""
 FEWEST, MOST = 10, 400
 """Points that are needed to judge, and that are looked at."""
 LEAST = 0.5
@@ -73,7 +77,9 @@ def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Diff
     apart = here - own
     median = float(np.median(apart))
     found = Difference(median, float(np.median(np.abs(apart - median))), int(known.sum()))
-    if abs(median) > FARTHEST:
+    # Few points on a rough coarse grid say less than many.
+    sure = _SURE * found.deviation / math.sqrt(found.points)
+    if abs(median) > max(FARTHEST, sure):
         raise DemMismatch(
             f"the elevation raster lies {abs(median):.0f} m {'above' if median > 0 else 'below'} "
             "the product's own heights",
