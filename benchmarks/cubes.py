@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube import layout, record
+from cpazmal_scale.cube.format import layout, record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

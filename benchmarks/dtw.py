@@ -35,7 +35,7 @@ from cpazmal_scale.dtw import (  # noqa: E402
     decide,
     distances,
 )
-from cpazmal_scale.dtw.lanes import LANES  # noqa: E402
+from cpazmal_scale.kernels.lanes_f32 import LANES  # noqa: E402
 
 RNG = np.random.default_rng(0)
 REPORT = Report("dtw")

@@ -22,7 +22,7 @@ from affine import Affine
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.ingest import ingest
+from cpazmal_scale.cube.write.plan import ingest
 
 NAME = "PAZ1_SAR__SSC______SM_D_SRA_20200108T054412_20200108T054419"
 

@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks import cubes
 
 if TYPE_CHECKING:
-    from cpazmal_scale.mapping.run import MapResult
+    from cpazmal_scale.mapping.classify.run import MapResult
 
 DATES, CHUNK = 30, 512
 

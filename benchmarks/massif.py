@@ -26,14 +26,17 @@ import numpy as np
 
 from benchmarks import cubes
 from cpazmal_scale.config import MASK_BITS, NOT_VALID, RunConfig
-from cpazmal_scale.simulate import imaging, polygons, products, tables
-from cpazmal_scale.simulate.grids import over_massif
-from cpazmal_scale.simulate.world import World, ground_block, make_world
+from cpazmal_scale.simulate.files import products
+from cpazmal_scale.simulate.given import tables
+from cpazmal_scale.simulate.ground import polygons
+from cpazmal_scale.simulate.ground.grids import over_massif
+from cpazmal_scale.simulate.ground.world import World, ground_block, make_world
+from cpazmal_scale.simulate.passes import imaging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cpazmal_scale.simulate.tables import Acquisition
+    from cpazmal_scale.simulate.given.tables import Acquisition
 
 BEAM, CHUNK, SEED = "DSC37", 512, 42
 START, END = date(2020, 1, 1), date(2021, 1, 31)
@@ -191,7 +194,7 @@ def simulated(root: Path, edge: int, workers: int, seconds: dict[str, float]) ->
 
 def run(root: Path, edge: int, workers: int) -> None:
     """Train, map, export, compare; print the figures."""
-    from cpazmal_scale.assess.truth import compare_map
+    from cpazmal_scale.assess.against.truth import compare_map
     from cpazmal_scale.stages import classify, ingest, samples, train
 
     seconds: dict[str, float] = {}

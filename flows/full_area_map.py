@@ -6,8 +6,8 @@ from typing import Any
 
 from prefect import flow
 
-from cpazmal_scale import workspace
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.stages import workspace
 from flows.artifacts import show_product
 from flows.assess import assess
 from flows.classify import classify

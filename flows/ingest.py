@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.logging import get_run_logger
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.ingest import CubePlan
+from cpazmal_scale.cube.write.plan import CubePlan
 from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.stages import ingest as stages
 from flows.artifacts import progress, show_table

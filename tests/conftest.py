@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers import S3Server
+from support.servers import S3Server
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -11,8 +11,8 @@ from cpazmal_scale.cli.console import Config, Switch, bar, say
 from cpazmal_scale.config import RunConfig
 
 if TYPE_CHECKING:
-    from cpazmal_scale.samples.published.expected import Check
-    from cpazmal_scale.samples.published.file import PublishedFile
+    from cpazmal_scale.published.expected import Check
+    from cpazmal_scale.published.file import PublishedFile
 
 DEFAULT = RunConfig()
 dataset_app = App(name="dataset", help="The published CPAZMaL dataset, and samples in its layout.")
@@ -27,9 +27,9 @@ def show(file: str, /, *, windows: Switch = False, pixels: Switch = False) -> No
         windows: also count the windows of the authors' scenarios, which reads the pixels.
         pixels: also read every pixel, to count the defects that only they show.
     """
-    from cpazmal_scale.samples.published.file import opened
-    from cpazmal_scale.samples.published.healing import Account
-    from cpazmal_scale.samples.published.training import is_training, read_training
+    from cpazmal_scale.published.file import opened
+    from cpazmal_scale.published.healing import Account
+    from cpazmal_scale.published.training import is_training, read_training
 
     if is_training(file):
         account = Account()
@@ -55,7 +55,7 @@ def _describe(chips: PublishedFile) -> None:
 
 def _compared(chips: PublishedFile, windows: bool) -> list[Check]:
     """Counts of the file beside the published ones."""
-    from cpazmal_scale.samples.published.expected import check_counts, check_windows
+    from cpazmal_scale.published.expected import check_counts, check_windows
 
     checks = check_counts(chips)
     if windows:

@@ -15,8 +15,8 @@ areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals
 
 def refine(*, config: Config = DEFAULT) -> None:
     """Smooth, filter, sieve and restrict the latest map, as `after` says."""
-    from cpazmal_scale import workspace
     from cpazmal_scale.stages import refine as stage
+    from cpazmal_scale.stages import workspace
 
     with bar("refine the map") as progress:
         entry = stage.refine(config, progress=progress)
@@ -29,8 +29,8 @@ def fuse(names: tuple[str, ...], /, *, config: Config = DEFAULT) -> None:
     Args:
         names: of two or more maps in the catalog.
     """
-    from cpazmal_scale import workspace
     from cpazmal_scale.stages import refine as stage
+    from cpazmal_scale.stages import workspace
 
     with bar("fuse the maps") as progress:
         entry = stage.fuse(config, names, progress=progress)
@@ -82,7 +82,7 @@ def areas_design(
         units: how many points; none: what the standard error needs.
         standard_error: wanted of the overall accuracy, as a fraction.
     """
-    from cpazmal_scale.assess.units import write_points
+    from cpazmal_scale.assess.areas.units import write_points
     from cpazmal_scale.stages import areas as stage
 
     drawn = stage.design(config, name, units=units, standard_error=standard_error)

@@ -17,8 +17,8 @@ samples_app = App(name="samples", help="Draw labelled windows of a cube, and ask
 @samples_app.default
 def samples(*, config: Config = DEFAULT) -> None:
     """Draw labelled windows of a cube into a table."""
-    from cpazmal_scale import workspace
     from cpazmal_scale.stages import samples as stage
+    from cpazmal_scale.stages import workspace
 
     with bar("draw the samples") as progress:
         entry = stage.draw_samples(config, progress=progress)

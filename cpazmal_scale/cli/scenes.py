@@ -79,8 +79,8 @@ def inspect(
 
 def _show_cards(found: list[Scene], pictures: str) -> None:
     from cpazmal_scale import storage
-    from cpazmal_scale.scenes.card import card, quicklook
-    from cpazmal_scale.scenes.overview import overview
+    from cpazmal_scale.scenes.inspect.card import card, quicklook
+    from cpazmal_scale.scenes.inspect.overview import overview
 
     for scene in found:
         seen = overview(scene)

@@ -44,8 +44,8 @@ def ingest(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
 
 def train(*, config: Config = DEFAULT) -> None:
     """Learn DTW barycenters from the samples."""
-    from cpazmal_scale import workspace
     from cpazmal_scale.stages import train as stage
+    from cpazmal_scale.stages import workspace
 
     with bars("read the windows", "learn barycenters") as (reading, progress):
         entry = stage.train(config, reading=reading, progress=progress)
@@ -92,7 +92,7 @@ def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     Args:
         dry_run: only say what would be ingested.
     """
-    from cpazmal_scale import workspace
+    from cpazmal_scale.stages import workspace
 
     if dry_run:
         ingest(config=config, dry_run=True)

@@ -6,8 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cpazmal_scale.config.names import GLACIER_CLASSES, MASK_BITS, Statistic
 from cpazmal_scale.config.section import Section
+from cpazmal_scale.vocabulary import GLACIER_CLASSES, MASK_BITS, Statistic
 
 
 class Flags(Section):

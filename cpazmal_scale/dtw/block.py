@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import config
 
-from cpazmal_scale.dtw import kernels
 from cpazmal_scale.dtw.band import check_limits
+from cpazmal_scale.kernels import dtw_sweep as kernels
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale.dtw.choosing import NO_CLASS, REJECTED, decide_pixels
+from cpazmal_scale.kernels.decide import NO_CLASS, REJECTED, decide_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale.dtw.alignment import align_all
 from cpazmal_scale.dtw.band import Band
-from cpazmal_scale.dtw.pairs import distances
+from cpazmal_scale.dtw.pairwise import distances
+from cpazmal_scale.kernels.dba_pass import align_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,15 +9,15 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from cpazmal_scale.dtw.band import band_limits
-from cpazmal_scale.dtw.estimating import (
+from cpazmal_scale.dtw.estimators import (
     Scaling,
     SeriesClassifier,
     checked_labels,
     checked_series,
     labels_of,
 )
-from cpazmal_scale.dtw.pairs import distances
-from cpazmal_scale.dtw.selecting import keep_smallest
+from cpazmal_scale.dtw.pairwise import distances
+from cpazmal_scale.kernels.k_smallest import keep_smallest
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

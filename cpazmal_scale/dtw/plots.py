@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.dtw.band import Band, as_days
-from cpazmal_scale.dtw.pairs import path
+from cpazmal_scale.dtw.pairwise import path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
-    from cpazmal_scale.dtw.pairs import Alignment
+    from cpazmal_scale.dtw.pairwise import Alignment
 
 _BLUE, _RED = "#0072b2", "#d55e00"
 _COLOURS = (_BLUE, _RED, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")

@@ -98,7 +98,7 @@ def block_series(
 def _cumulants(
     block: tuple[Any, ...], need: int, way: int, unbiased: bool, floor: np.float32, out: Any
 ) -> None:
-    from cpazmal_scale.features import kernels
+    from cpazmal_scale.kernels import cumulants as kernels
 
     least = max(3 if unbiased else 1, need)
     kernels.cumulants(*block, least, way, unbiased, floor, out)
@@ -113,7 +113,7 @@ def _others(
     statistics: Sequence[str],
     out: Any,
 ) -> None:
-    from cpazmal_scale.features import moments
+    from cpazmal_scale.kernels import moments
 
     known = {
         "mean": moments.MEAN,

@@ -43,7 +43,7 @@ def window_series(
     Raises:
         ValueError: shapes or settings do not fit each other.
     """
-    from cpazmal_scale.features.sums import TILE
+    from cpazmal_scale.kernels.window_sums import TILE
 
     if power.ndim != 5 or power.shape[3] != power.shape[4]:
         raise ValueError(f"power is (N, P, T, w, w), not {power.shape}")

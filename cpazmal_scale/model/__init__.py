@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from cpazmal_scale.dtw.classifiers import NearestBarycenter
+    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
     from cpazmal_scale.model.learning import Workers
     from cpazmal_scale.samples.series import WindowSeries
 
@@ -133,7 +133,7 @@ def train(
 
 def new_classifier(config: RunConfig, days: NDArray[np.float64]) -> NearestBarycenter:
     """The unfitted classifier a configuration describes, for series on `days` (T,)."""
-    from cpazmal_scale.dtw.classifiers import NearestBarycenter
+    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
 
     return NearestBarycenter(
         decision=config.classify.decision,
@@ -206,7 +206,7 @@ def open_model(url: str) -> Model:
     import numpy as np
     import xarray as xr
 
-    from cpazmal_scale.dtw.classifiers import NearestBarycenter
+    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
 
     if not storage.exists(storage.join(url, "zarr.json")):
         raise StoreMissing("no model here", where=url, remedy="run `cpazmal train`")

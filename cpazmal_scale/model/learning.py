@@ -15,8 +15,8 @@ from cpazmal_scale import storage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cpazmal_scale.dtw.classifiers import NearestBarycenter
-    from cpazmal_scale.dtw.lesson import Key, Lesson
+    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
+    from cpazmal_scale.dtw.training_set import Key, Lesson
     from cpazmal_scale.execute import Executor
 
 Progress = Callable[[int, int], None]
@@ -73,7 +73,7 @@ def fit(
 
 @functools.lru_cache(maxsize=1)
 def _lesson_at(url: str, settings: str) -> tuple[NearestBarycenter, Lesson]:
-    from cpazmal_scale.dtw.classifiers import NearestBarycenter
+    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
 
     arrays = storage.read_arrays(url)
     classifier = NearestBarycenter(**json.loads(settings), days=arrays["days"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cpazmal_scale.samples.balance import balanced
-from cpazmal_scale.samples.drawing import draw_windows, open_windows
+from cpazmal_scale.samples.draw.balance import balanced
+from cpazmal_scale.samples.draw.drawing import draw_windows, open_windows
 from cpazmal_scale.samples.regular import regular_series
 from cpazmal_scale.samples.sql import nothing, query
 from cpazmal_scale.samples.windows import Normalisation, Windows

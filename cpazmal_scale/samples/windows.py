@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from cpazmal_scale.cube.read.windows import Progress, window_pixels
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.samples.pixels import Progress, window_pixels
-from cpazmal_scale.samples.published.windows import Scale, to_scale
+from cpazmal_scale.samples.scale import Scale, to_scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +138,7 @@ class Windows:
         Raises:
             SampleError: a season is unknown, or no date is left.
         """
-        from cpazmal_scale.cube.open import within
+        from cpazmal_scale.cube.read.dataset import within
 
         unknown = [name for name in seasons or () if name not in SEASONS]
         if unknown:
@@ -161,7 +161,7 @@ class Windows:
         Raises:
             SampleError: the cube lacks one.
         """
-        from cpazmal_scale.samples.pixels import require_data
+        from cpazmal_scale.cube.read.windows import require_data
 
         require_data(self.cube, polarisations)
         return replace(self, polarisations=polarisations, normalisation=None)
@@ -172,7 +172,7 @@ class Windows:
 
     def balanced(self, threshold: int | None = None, seed: int = 42) -> Windows:
         """As many windows of every class, evenly from its groups; see `samples.balanced`."""
-        from cpazmal_scale.samples.balance import balanced
+        from cpazmal_scale.samples.draw.balance import balanced
 
         return self.take(balanced(self.classes, self.groups, threshold, seed))
 
@@ -238,7 +238,7 @@ class Windows:
         import xarray as xr
         from dask.delayed import delayed
 
-        from cpazmal_scale.samples.index import BY_DATE
+        from cpazmal_scale.samples.draw.index import BY_DATE
 
         shape = self._shape
         parts = [
@@ -307,7 +307,7 @@ def _on_dates(
     index: pd.DataFrame, times: NDArray[np.datetime64], kept: NDArray[np.intp]
 ) -> pd.DataFrame:
     """An index whose lists hold the kept dates only."""
-    from cpazmal_scale.samples.index import BY_DATE
+    from cpazmal_scale.samples.draw.index import BY_DATE
 
     shorter: dict[str, Any] = {
         name: [np.asarray(values)[kept] for values in index[name]]

@@ -9,9 +9,10 @@ from typing import Literal
 from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest, Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown, StoreMissing
-from cpazmal_scale.scenes import dimap, lattice, naming, sidecar
-from cpazmal_scale.scenes.level1b import Product, find_products
-from cpazmal_scale.scenes.rasters import GEOTIFF
+from cpazmal_scale.grid import lattice
+from cpazmal_scale.scenes.formats import dimap, naming, sidecar
+from cpazmal_scale.scenes.formats.geotiff import GEOTIFF
+from cpazmal_scale.scenes.level1b.product import Product, find_products
 from cpazmal_scale.scenes.scene import SAME_ACQUISITION
 
 SUFFIXES = (".tif", ".tiff")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.errors import SceneImplausible
-from cpazmal_scale.scenes.rasters import check_blocks, read_bands
+from cpazmal_scale.scenes.formats.geotiff import check_blocks, read_bands
 from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.values import is_nodata
 

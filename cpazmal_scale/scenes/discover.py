@@ -18,11 +18,12 @@ from cpazmal_scale.errors import (
     SceneUnknown,
     SceneUnreadable,
 )
-from cpazmal_scale.scenes import lattice, level1b
+from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.candidates import Candidate, candidates, group
 from cpazmal_scale.scenes.check import check_file
-from cpazmal_scale.scenes.product_reader import describe_product
-from cpazmal_scale.scenes.rasters import READER_VERSION, geobox_of, opened
+from cpazmal_scale.scenes.formats.geotiff import READER_VERSION, geobox_of, opened
+from cpazmal_scale.scenes.level1b import product as level1b
+from cpazmal_scale.scenes.level1b.reader import describe_product
 from cpazmal_scale.scenes.scene import (
     BANDS,
     POLARISATIONS,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from cpazmal_scale.config import NOT_VALID
-from cpazmal_scale.scenes import lattice, warp
-from cpazmal_scale.scenes.product_reader import open_product
-from cpazmal_scale.scenes.rasters import open_geotiff
+from cpazmal_scale.grid import lattice, warp
+from cpazmal_scale.scenes.formats.geotiff import open_geotiff
+from cpazmal_scale.scenes.level1b.reader import open_product
 from cpazmal_scale.scenes.scene import Scene, SceneFile
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-    from cpazmal_scale.scenes.level1b import Product
+    from cpazmal_scale.scenes.level1b.product import Product
 
 SAME_ACQUISITION = timedelta(minutes=2)
 """Files of one sensor and beam that start closer than this are slices of one acquisition."""

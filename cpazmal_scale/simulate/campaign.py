@@ -8,14 +8,15 @@ from datetime import date
 from pathlib import Path
 
 from cpazmal_scale.errors import ConfigError, StoreError
-from cpazmal_scale.simulate import polygons, tables
-from cpazmal_scale.simulate.grids import GridName, over_massif
-from cpazmal_scale.simulate.level1b import slant_product, write_slant_product
-from cpazmal_scale.simulate.products import SENSOR, Progress, products_of, write_rasters
-from cpazmal_scale.simulate.rasters import TILE
-from cpazmal_scale.simulate.slant import HEIGHT
-from cpazmal_scale.simulate.tables import Acquisition
-from cpazmal_scale.simulate.world import World, make_world
+from cpazmal_scale.simulate.files.level1b import slant_product, write_slant_product
+from cpazmal_scale.simulate.files.products import SENSOR, Progress, products_of, write_rasters
+from cpazmal_scale.simulate.files.rasters import TILE
+from cpazmal_scale.simulate.files.slant import HEIGHT
+from cpazmal_scale.simulate.given import tables
+from cpazmal_scale.simulate.given.tables import Acquisition
+from cpazmal_scale.simulate.ground import polygons
+from cpazmal_scale.simulate.ground.grids import GridName, over_massif
+from cpazmal_scale.simulate.ground.world import World, make_world
 
 _COLUMNS = (
     "sensor",

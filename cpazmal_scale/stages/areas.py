@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale import catalog, workspace
+from cpazmal_scale import catalog
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.stages import Progress
+from cpazmal_scale.stages import Progress, workspace
 
 if TYPE_CHECKING:
     import geopandas
     import pandas as pd
     from numpy.typing import NDArray
 
-    from cpazmal_scale.assess.areas import AreaEstimate
+    from cpazmal_scale.assess.areas.estimate import AreaEstimate
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.source import Source
+    from cpazmal_scale.mapping.refine.source import Source
 
 SQUARE_METRES_PER_KM2 = 1e6
 
@@ -49,8 +49,8 @@ def design(
     """
     from rasterio.transform import Affine
 
-    from cpazmal_scale.assess.sampling import FLOOR, allocate, draw, sample_size
-    from cpazmal_scale.assess.units import points
+    from cpazmal_scale.assess.areas.sampling import FLOOR, allocate, draw, sample_size
+    from cpazmal_scale.assess.areas.units import points
 
     source = _source(config, name)
     pixels, mapped = _mapped(source)
@@ -87,8 +87,8 @@ def estimate(
         StoreMissing: the catalog has no map of this name.
         SampleError: the units are not this map's, are incomplete, or too few.
     """
-    from cpazmal_scale.assess import areas
-    from cpazmal_scale.assess.units import count, labelled, read_points
+    from cpazmal_scale.assess.areas import estimate as areas
+    from cpazmal_scale.assess.areas.units import count, labelled, read_points
 
     source = _source(config, name)
     if reference.lower().endswith((".tif", ".tiff")):
@@ -106,13 +106,13 @@ def estimate(
 
 
 def _source(config: RunConfig, name: str) -> Source:
-    from cpazmal_scale.mapping.source import open_source
+    from cpazmal_scale.mapping.refine.source import open_source
 
     return open_source(workspace.url_of(config, catalog.entry(config.workspace, name)))
 
 
 def _strips(source: Source) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    from cpazmal_scale.mapping.plan import Block
+    from cpazmal_scale.mapping.classify.plan import Block
 
     height, width = source.shape
     for y in range(0, height, source.chunk):
@@ -155,8 +155,8 @@ def _by_zone(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    from cpazmal_scale.mapping.outlines import read_outlines
-    from cpazmal_scale.mapping.zones import zonal
+    from cpazmal_scale.grid.outlines import read_outlines
+    from cpazmal_scale.mapping.refine.zones import zonal
 
     outlines = read_outlines(str(config.after.outlines), source, config.after.zone)
     inside = table.sjoin(outlines.table, predicate="within")
@@ -171,8 +171,8 @@ def _by_zone(
 def _zone_rows(
     zone: str, known: tuple[str, ...], mapped: list[float], units: geopandas.GeoDataFrame
 ) -> list[dict[str, object]]:
-    from cpazmal_scale.assess import areas
-    from cpazmal_scale.assess.units import count
+    from cpazmal_scale.assess.areas import estimate as areas
+    from cpazmal_scale.assess.areas.units import count
 
     classes, counts = count(units["mapped"], units["reference"], known)
     sizes = np.array([*mapped, *[0.0] * (len(classes) - len(known))])

@@ -8,22 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cpazmal_scale import catalog, storage, workspace
+from cpazmal_scale import catalog, storage
 from cpazmal_scale.errors import ConfigError, StoreMissing
-from cpazmal_scale.stages import Progress
+from cpazmal_scale.stages import Progress, workspace
 from cpazmal_scale.stages.classify import classify, plan_map
 from cpazmal_scale.stages.samples import training_data
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cpazmal_scale.assess.blocks import Picture
-    from cpazmal_scale.assess.comparison import MapComparison
-    from cpazmal_scale.assess.cross_validate import Labelled
-    from cpazmal_scale.assess.report import Campaign, Performance, Portraits
-    from cpazmal_scale.assess.validation import CrossValidation
+    from cpazmal_scale.assess.against.comparison import MapComparison
+    from cpazmal_scale.assess.report.parts import Picture
+    from cpazmal_scale.assess.report.report import Campaign, Performance, Portraits
+    from cpazmal_scale.assess.validate.cross_validate import Labelled
+    from cpazmal_scale.assess.validate.validation import CrossValidation
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.run import MapResult
+    from cpazmal_scale.mapping.classify.run import MapResult
     from cpazmal_scale.samples.series import WindowSeries
 
 CLUSTERED = (
@@ -88,8 +88,8 @@ def assess(
         StoreMissing: samples were not drawn.
         SampleError: too few groups for the folds.
     """
-    from cpazmal_scale.assess.methods import BY_SETTING
-    from cpazmal_scale.assess.report import Report, write_report
+    from cpazmal_scale.assess.report.report import Report, write_report
+    from cpazmal_scale.assess.validate.methods import BY_SETTING
 
     began = time.perf_counter()
     series, windows = training_data(config, progress=reading)
@@ -119,7 +119,7 @@ def assess(
 
 def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
     """Write the figures of the model's method on the card of the latest model, if there is one."""
-    from cpazmal_scale.assess.methods import BY_SETTING
+    from cpazmal_scale.assess.validate.methods import BY_SETTING
 
     try:
         facts = workspace.find(config, "model").metadata
@@ -139,14 +139,14 @@ def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
 
 
 def _labelled(series: WindowSeries, windows: pd.DataFrame) -> Labelled:
-    from cpazmal_scale.assess.cross_validate import Labelled
+    from cpazmal_scale.assess.validate.cross_validate import Labelled
 
     return Labelled(series, windows["class"].to_numpy(), windows["group"].to_numpy())
 
 
 def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> CrossValidation:
     """Every method on the folds, the series shared through the workspace with other processes."""
-    from cpazmal_scale.assess.cross_validate import cross_validate
+    from cpazmal_scale.assess.validate.cross_validate import cross_validate
     from cpazmal_scale.execute import open_executor
 
     trained, tested = _sides(config, known)
@@ -158,7 +158,7 @@ def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> 
 
 def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | None]:
     """Windows to train on, and other ones to test on where the split asks for them."""
-    from cpazmal_scale.assess.holdout import by_date, on_calendar
+    from cpazmal_scale.assess.validate.holdout import by_date, on_calendar
 
     split = config.assess.split
     if split == "temporal":
@@ -196,8 +196,8 @@ def _finished_map(config: RunConfig) -> MapResult | None:
 
 
 def _compare(config: RunConfig, result: MapResult) -> MapComparison | None:
-    from cpazmal_scale.assess.truth import compare_map
-    from cpazmal_scale.samples.polygons import read_polygons
+    from cpazmal_scale.assess.against.truth import compare_map
+    from cpazmal_scale.samples.draw.polygons import read_polygons
 
     if config.assess.truth is None:
         return None
@@ -209,7 +209,7 @@ def _compare(config: RunConfig, result: MapResult) -> MapComparison | None:
 
 
 def _campaign(config: RunConfig, features: tuple[str, ...]) -> Campaign:
-    from cpazmal_scale.assess.report import Campaign
+    from cpazmal_scale.assess.report.report import Campaign
 
     cube = workspace.open_period(config)
     facts = workspace.extent(cube)
@@ -240,7 +240,7 @@ def _is_simulated(truth: str | None) -> bool:
 
 
 def _performance(result: MapResult | None, seconds: Mapping[str, float]) -> Performance:
-    from cpazmal_scale.assess.report import Performance, Stage
+    from cpazmal_scale.assess.report.report import Performance, Stage
 
     made = tuple(Stage(name, value) for name, value in seconds.items())
     machine = f"{platform.machine()}, Python {platform.python_version()}"
@@ -260,10 +260,10 @@ def _performance(result: MapResult | None, seconds: Mapping[str, float]) -> Perf
 def _portraits(
     config: RunConfig, series: WindowSeries, windows: pd.DataFrame, classes: tuple[str, ...]
 ) -> Portraits:
-    from cpazmal_scale.assess.backscatter import backscatter
-    from cpazmal_scale.assess.pairs import typical_pairs
-    from cpazmal_scale.assess.report import Portraits
-    from cpazmal_scale.mapping.palette import colours
+    from cpazmal_scale.assess.report.backscatter import backscatter
+    from cpazmal_scale.assess.report.pairs import typical_pairs
+    from cpazmal_scale.assess.report.report import Portraits
+    from cpazmal_scale.palette import colours
 
     cube = workspace.open_period(config)
     channels = workspace.channels(config, cube)
@@ -277,7 +277,7 @@ def _portraits(
 
 def _pictures(config: RunConfig, *wanted: tuple[str, str]) -> tuple[Picture, ...]:
     """Pictures (name, caption) that other stages left in the workspace."""
-    from cpazmal_scale.assess.blocks import Picture
+    from cpazmal_scale.assess.report.parts import Picture
 
     return tuple(
         Picture(name, caption)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cpazmal_scale import storage, workspace
+from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.stages import Progress
+from cpazmal_scale.stages import Progress, workspace
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
-    from cpazmal_scale.mapping.plan import MapPlan
-    from cpazmal_scale.mapping.run import MapResult
+    from cpazmal_scale.mapping.classify.plan import MapPlan
+    from cpazmal_scale.mapping.classify.run import MapResult
 
 
 def plan_map(config: RunConfig) -> MapPlan:
@@ -21,7 +21,7 @@ def plan_map(config: RunConfig) -> MapPlan:
         StoreMissing: no cube or model was published.
         PlanRefused: a block does not fit the memory of a worker.
     """
-    from cpazmal_scale.mapping.plan import plan
+    from cpazmal_scale.mapping.classify.plan import plan
 
     return plan(config, *_model_and_cube(config))
 
@@ -35,7 +35,7 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
         PlanRefused: a block does not fit the memory of a worker.
         BlocksFailed: some blocks could not be computed; the map is not published.
     """
-    from cpazmal_scale.mapping.run import classify as classify_blocks
+    from cpazmal_scale.mapping.classify.run import classify as classify_blocks
 
     result = classify_blocks(config, *_model_and_cube(config), progress=progress)
     extent = workspace.extent(workspace.open_period(config))
@@ -60,10 +60,10 @@ def export_map(config: RunConfig) -> list[str]:
     Raises:
         StoreMissing: no map was published, or its model is gone.
     """
-    from cpazmal_scale.mapping.export import to_cog
-    from cpazmal_scale.mapping.figures import quicklook
-    from cpazmal_scale.mapping.stac import write_stac
-    from cpazmal_scale.mapping.viewer import write_viewer
+    from cpazmal_scale.catalog.stac import write_stac
+    from cpazmal_scale.mapping.show.export import to_cog
+    from cpazmal_scale.mapping.show.figures import quicklook
+    from cpazmal_scale.mapping.show.viewer import write_viewer
 
     entry = workspace.find(config, "map")
     url, root = workspace.url_of(config, entry), storage.absolute(config.workspace)

@@ -10,21 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cpazmal_scale import catalog, storage, workspace
+from cpazmal_scale import catalog, storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, SampleError
-from cpazmal_scale.samples.published.chips import STUDY, Chips
-from cpazmal_scale.samples.published.healing import Account
-from cpazmal_scale.stages import Progress
+from cpazmal_scale.published.chips import STUDY, Chips
+from cpazmal_scale.published.healing import Account
+from cpazmal_scale.stages import Progress, workspace
 from cpazmal_scale.stages.ingest import publish_cube
 from cpazmal_scale.stages.samples import draw_samples
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cpazmal_scale.cube.ingest import CubePlan
-    from cpazmal_scale.cube.report import CubeReport
-    from cpazmal_scale.samples.published.file import PublishedFile
+    from cpazmal_scale.cube.write.plan import CubePlan
+    from cpazmal_scale.cube.write.report import CubeReport
+    from cpazmal_scale.published.file import PublishedFile
 
 POLYGONS, HEALED, SETTINGS = "dataset/polygons.gpkg", "dataset/healed.csv", "dataset/run.yaml"
 """Where an import leaves outlines, account and settings, below the workspace."""
@@ -66,9 +66,9 @@ def import_dataset(
         SceneChanged: the workspace holds these dates from another file.
         StoreMissing: nothing is there.
     """
-    from cpazmal_scale.cube.ingest import fill_cube
-    from cpazmal_scale.samples.published.canvas import ChipReader, canvas_of, outlines
-    from cpazmal_scale.samples.published.file import opened
+    from cpazmal_scale.cube.write.plan import fill_cube
+    from cpazmal_scale.published.canvas import ChipReader, canvas_of, outlines
+    from cpazmal_scale.published.file import opened
 
     account = Account()
     with opened(url, account) as chips:
@@ -109,9 +109,9 @@ def export_dataset(config: RunConfig, url: str, *, progress: Progress | None = N
         ConfigError: no polygons were given.
         SampleError: the cubes or polygons do not fit the layout.
     """
-    from cpazmal_scale.samples.polygons import read_polygons
-    from cpazmal_scale.samples.published.from_cubes import CubeChips
-    from cpazmal_scale.samples.published.writing import write_published
+    from cpazmal_scale.published.from_cubes import CubeChips
+    from cpazmal_scale.published.writing import write_published
+    from cpazmal_scale.samples.draw.polygons import read_polygons
 
     source = config.samples.polygons
     if source is None:
@@ -127,9 +127,9 @@ def export_dataset(config: RunConfig, url: str, *, progress: Progress | None = N
 
 def _plans(config: RunConfig, chips: PublishedFile, canvas: Any, url: str) -> list[CubePlan]:
     """One plan per beam of the file."""
-    from cpazmal_scale.cube.ingest import cube_url, plan_cube
-    from cpazmal_scale.cube.record import read_record
-    from cpazmal_scale.samples.published.canvas import scenes_of
+    from cpazmal_scale.cube.format.record import read_record
+    from cpazmal_scale.cube.write.plan import cube_url, plan_cube
+    from cpazmal_scale.published.canvas import scenes_of
 
     scenes = scenes_of(
         chips, canvas, url=url, sha256=_sha256(url), radiometry=config.ingest.naming.radiometry

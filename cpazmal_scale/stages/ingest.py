@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cpazmal_scale import catalog, storage, workspace
+from cpazmal_scale import catalog, storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
-from cpazmal_scale.stages import Progress
+from cpazmal_scale.stages import Progress, workspace
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
-    from cpazmal_scale.cube.ingest import CubePlan
-    from cpazmal_scale.cube.record import Record
-    from cpazmal_scale.cube.repair import Repair
-    from cpazmal_scale.cube.report import IngestReport
+    from cpazmal_scale.cube.care.repair import Repair
+    from cpazmal_scale.cube.format.record import Record
+    from cpazmal_scale.cube.write.plan import CubePlan
+    from cpazmal_scale.cube.write.report import IngestReport
     from cpazmal_scale.errors import CubeDamaged
     from cpazmal_scale.scenes.candidates import Candidate
     from cpazmal_scale.scenes.scene import Scene
@@ -31,7 +31,7 @@ def ingest(
         ConfigError: no scenes were given.
         SceneError: a scene is damaged, unknown or changed; nothing was written.
     """
-    from cpazmal_scale.cube.ingest import ingest as into_cubes
+    from cpazmal_scale.cube.write.plan import ingest as into_cubes
 
     _require_scenes(config)
     report = into_cubes(config, dry_run=dry_run, progress=progress)
@@ -43,7 +43,7 @@ def ingest(
 
 def publish_cube(config: RunConfig, beam: str) -> Entry:
     """Bring a cube's catalog entry and STAC item up to date."""
-    from cpazmal_scale.mapping.stac import write_stac
+    from cpazmal_scale.catalog.stac import write_stac
 
     entry = workspace.publish_cube(config, beam)
     url = workspace.url_of(config, entry)
@@ -58,7 +58,7 @@ def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple
         ConfigError: no scenes were given.
         SceneError: a scene is damaged, unknown or changed.
     """
-    from cpazmal_scale.cube.ingest import plan_ingest as plan
+    from cpazmal_scale.cube.write.plan import plan_ingest as plan
 
     _require_scenes(config)
     return plan(config, progress=progress)
@@ -89,8 +89,8 @@ def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
         ConfigError: no scenes were given.
         StoreMissing: there is nothing at `ingest.scenes`.
     """
-    from cpazmal_scale.cube.ingest import cube_url
-    from cpazmal_scale.cube.record import read_record
+    from cpazmal_scale.cube.format.record import read_record
+    from cpazmal_scale.cube.write.plan import cube_url
     from cpazmal_scale.scenes.candidates import candidates, group
 
     _require_scenes(config)
@@ -117,7 +117,7 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
     Raises:
         WriterConflict: another writer is at work.
     """
-    from cpazmal_scale.cube.append import append
+    from cpazmal_scale.cube.write.append import append
 
     rules = config.ingest
     return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=rules.resample)
@@ -129,7 +129,7 @@ def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeD
     Raises:
         StoreMissing: the workspace has no cube.
     """
-    from cpazmal_scale.cube.verify import verify as verify_cube
+    from cpazmal_scale.cube.care.verify import verify as verify_cube
 
     urls = _cube_urls(config)
     return [finding for url in urls for finding in verify_cube(url, progress=progress)]
@@ -142,7 +142,7 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
         StoreMissing: the workspace has no cube.
         WriterConflict: another writer is at work on a cube.
     """
-    from cpazmal_scale.cube.repair import repair as repair_cube
+    from cpazmal_scale.cube.care.repair import repair as repair_cube
 
     def find(record: Record, index: int) -> list[Scene]:
         return _sources(config, record, index)
@@ -157,7 +157,7 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
 
 def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     """Scenes at `config.ingest.scenes` of the sensor and time of one date."""
-    from cpazmal_scale.cube.record import start_of
+    from cpazmal_scale.cube.format.record import start_of
     from cpazmal_scale.errors import CpazmalError
     from cpazmal_scale.scenes.discover import discover
     from cpazmal_scale.scenes.scene import SAME_ACQUISITION

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cpazmal_scale import catalog, storage, workspace
+from cpazmal_scale import catalog, storage
 from cpazmal_scale.catalog import Entry
-from cpazmal_scale.stages import Progress
+from cpazmal_scale.stages import Progress, workspace
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.change import Change
-    from cpazmal_scale.mapping.derived import DerivedMap
+    from cpazmal_scale.mapping.refine.change import Change
+    from cpazmal_scale.mapping.refine.derived import DerivedMap
 
 
 def refine(config: RunConfig, *, progress: Progress | None = None) -> Entry:
@@ -25,7 +25,7 @@ def refine(config: RunConfig, *, progress: Progress | None = None) -> Entry:
         StoreMissing: no map was published.
         SampleError: the outlines cannot be used.
     """
-    from cpazmal_scale.mapping.after import refine as steps
+    from cpazmal_scale.mapping.refine.after import refine as steps
 
     url = workspace.url_of(config, workspace.find(config, "map"))
     made = steps(config, url, progress=progress)
@@ -40,7 +40,7 @@ def fuse(config: RunConfig, names: Sequence[str], *, progress: Progress | None =
         GridMismatch: they have different grids.
         ModelMismatch: they have different classes.
     """
-    from cpazmal_scale.mapping.fusion import fuse as fuse_maps
+    from cpazmal_scale.mapping.refine.fusion import fuse as fuse_maps
 
     return _publish(config, "fused", fuse_maps(config, _urls(config, names), progress=progress))
 
@@ -55,7 +55,7 @@ def change(
         GridMismatch: they have different grids.
         ModelMismatch: they have different classes.
     """
-    from cpazmal_scale.mapping.change import change as compare
+    from cpazmal_scale.mapping.refine.change import change as compare
 
     found = compare(config, *_urls(config, (earlier, later)), progress=progress)
     return found, _publish(config, "change", found.map)
@@ -68,7 +68,7 @@ def zonal(config: RunConfig, name: str, *, progress: Progress | None = None) -> 
         ConfigError: there are no outlines.
         StoreMissing: the catalog has no map of this name.
     """
-    from cpazmal_scale.mapping.zones import zonal as by_zone
+    from cpazmal_scale.mapping.refine.zones import zonal as by_zone
 
     return by_zone(config, _urls(config, (name,))[0], progress=progress)
 
@@ -78,9 +78,9 @@ def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:
 
 
 def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
-    from cpazmal_scale.mapping.export import to_cog
-    from cpazmal_scale.mapping.figures import quicklook
-    from cpazmal_scale.mapping.store import open_map, read_recipe
+    from cpazmal_scale.mapping.classify.store import open_map, read_recipe
+    from cpazmal_scale.mapping.show.export import to_cog
+    from cpazmal_scale.mapping.show.figures import quicklook
 
     recipe = read_recipe(made.url)
     stem = made.url.removesuffix(".zarr")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from cpazmal_scale import storage, workspace
+from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig, identity
-from cpazmal_scale.stages import Progress
+from cpazmal_scale.stages import Progress, workspace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
     Raises:
         SampleError: polygons, classes or groups do not allow it.
     """
-    from cpazmal_scale.samples.index import BY_DATE, write_index
+    from cpazmal_scale.samples.draw.index import BY_DATE, write_index
 
     windows, state = _windows(config, progress)
     plain = windows.drop(columns=list(BY_DATE))
@@ -48,7 +48,7 @@ def training_data(
     Raises:
         StoreMissing: samples were not drawn.
     """
-    from cpazmal_scale.samples.index import read_index
+    from cpazmal_scale.samples.draw.index import read_index
     from cpazmal_scale.samples.series import window_series
 
     entry = workspace.find(config, "samples")
@@ -74,9 +74,9 @@ def query_samples(config: RunConfig, sql: str) -> tuple[pd.DataFrame, str]:
 
 
 def _windows(config: RunConfig, progress: Progress | None) -> tuple[pd.DataFrame, str]:
-    from cpazmal_scale.samples.cluster import self_labelled
-    from cpazmal_scale.samples.index import window_index
-    from cpazmal_scale.samples.polygons import read_polygons
+    from cpazmal_scale.samples.draw.cluster import self_labelled
+    from cpazmal_scale.samples.draw.index import window_index
+    from cpazmal_scale.samples.draw.polygons import read_polygons
 
     cube = workspace.open_period(config)
     polarisations = workspace.channels(config, cube)

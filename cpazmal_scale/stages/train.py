@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from cpazmal_scale import storage, workspace
+from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.execute import open_executor
-from cpazmal_scale.stages import Progress
+from cpazmal_scale.stages import Progress, workspace
 from cpazmal_scale.stages.samples import training_data
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def train(
         SampleError: the samples do not allow training.
     """
     from cpazmal_scale import model as models
-    from cpazmal_scale.mapping.palette import colours
     from cpazmal_scale.model.card import barycenters_figure, card
     from cpazmal_scale.model.learning import Workers
+    from cpazmal_scale.palette import colours
 
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()

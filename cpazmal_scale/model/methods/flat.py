@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from cpazmal_scale.dtw.band import band_limits
 from cpazmal_scale.dtw.block import block_distances
 from cpazmal_scale.dtw.decision import Decision, decide
-from cpazmal_scale.dtw.estimating import (
+from cpazmal_scale.dtw.estimators import (
     Scaling,
     SeriesClassifier,
     checked_labels,

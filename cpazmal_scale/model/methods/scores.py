@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from cpazmal_scale.dtw.compiled import kept
+from cpazmal_scale.kernels.compiled import kept
 
 NO_CLASS = 255
 """Index of a pixel without enough valid dates."""

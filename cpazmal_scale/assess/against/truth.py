@@ -1,0 +1,245 @@
+"""A map against a reference raster, pixel by pixel, block by block."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.assess.against.comparison import MapComparison
+from cpazmal_scale.errors import SampleError, StoreError, StoreMissing
+
+if TYPE_CHECKING:
+    import geopandas
+    from numpy.typing import NDArray
+
+Progress = Callable[[int, int], None]
+
+_REJECTED, _NO_DATA = 254, 255
+_CODES = 256
+
+
+def compare_map(
+    map_url: str,
+    truth_url: str,
+    polygons: geopandas.GeoDataFrame | None = None,
+    *,
+    margin: int = 3,
+    block: int = 1024,
+    progress: Progress | None = None,
+) -> MapComparison:
+    """Count a map's pixels by reference class, in memory that does not grow with the map.
+
+    The reference is read on the map's grid, nearest pixel.
+
+    Args:
+        map_url: Zarr group with `class` (y, x) uint8 from 1, 254 rejected, 255 no data, and
+            `flag_values`, `flag_meanings`.
+        truth_url: raster with uint8 values from 1 in the order of its tag `classes`; 0 unlabelled.
+        polygons: training polygons with a column `class`; those of the map's classes are left out
+            in a second count.
+        margin: pixels around the training polygons left out with them: half the window, since a
+            map pixel within it saw pixels that were trained on.
+        block: edge of the blocks in pixels.
+        progress: called as (blocks done, blocks).
+
+    Raises:
+        StoreMissing: the map or the reference is not there.
+        StoreError: one of them is not what it should be.
+        SampleError: the reference has none of the map's classes.
+    """
+    with _open_map(map_url) as (mapped, classes), _open_truth(truth_url, mapped) as (truth, names):
+        rows = [*classes, *(name for name in names if name not in classes)]
+        if not set(names) & set(classes):
+            raise SampleError(
+                f"the reference knows none of the map's classes {', '.join(classes)}",
+                where=truth_url,
+                remedy="compare a map whose classes have the names of the reference's",
+            )
+        row_of = np.full(_CODES, -1, np.int64)
+        row_of[1 : len(names) + 1] = [rows.index(name) for name in names]
+        trained = _Trained(polygons, classes, mapped, margin)
+        every = np.zeros((len(rows), len(classes) + 2), np.int64)
+        inside = np.zeros_like(every)
+        windows = list(_windows(mapped.values.shape, block))
+        for done, (row, col, height, width) in enumerate(windows, start=1):
+            values = mapped.values[row : row + height, col : col + width].to_numpy()
+            labels = truth(row, col, height, width)
+            every += _cross(row_of[labels], values, every.shape)
+            used = trained.mask(row, col, height, width)
+            if used is not None:
+                inside += _cross(np.where(used, row_of[labels], -1), values, every.shape)
+            if progress is not None:
+                progress(done, len(windows))
+    outside = None if polygons is None else every - inside
+    return MapComparison(classes, tuple(rows[len(classes) :]), every, outside)
+
+
+def _cross(
+    rows: NDArray[np.int64], values: NDArray[np.uint8], shape: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Counts of `shape` of pixels by row (-1 left out) and map value."""
+    classes = shape[1] - 2
+    column = values.astype(np.int64) - 1
+    column[values == _REJECTED] = classes
+    column[(values == 0) | (values == _NO_DATA)] = classes + 1
+    known = (rows >= 0) & (column < shape[1])
+    cells = rows[known] * shape[1] + column[known]
+    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def _windows(shape: tuple[int, ...], block: int) -> Iterator[tuple[int, int, int, int]]:
+    for row in range(0, shape[0], block):
+        for col in range(0, shape[1], block):
+            yield row, col, min(block, shape[0] - row), min(block, shape[1] - col)
+
+
+class _Mapped(NamedTuple):
+    """The lazy `class` variable on its grid."""
+
+    values: Any
+    crs: Any
+    transform: Any
+
+
+def _grid(found: Any) -> tuple[Any, Any]:
+    """CRS and affine transform of a CF dataset."""
+    from rasterio.crs import CRS
+    from rasterio.transform import Affine
+
+    reference = found["spatial_ref"].attrs
+    if "GeoTransform" in reference:
+        numbers = [float(part) for part in str(reference["GeoTransform"]).split()]
+        return CRS.from_wkt(reference["crs_wkt"]), Affine.from_gdal(*numbers)
+    x, y = (np.asarray(found[name].to_numpy(), np.float64) for name in ("x", "y"))
+    width, height = (float((axis[-1] - axis[0]) / (axis.size - 1)) for axis in (x, y))
+    corner = (float(x[0]) - width / 2, float(y[0]) - height / 2)
+    return CRS.from_wkt(reference["crs_wkt"]), Affine(width, 0, corner[0], 0, height, corner[1])
+
+
+@contextlib.contextmanager
+def _open_map(url: str) -> Iterator[tuple[_Mapped, tuple[str, ...]]]:
+    """The map and the names of its classes."""
+    import xarray as xr
+
+    if not storage.exists(url):
+        raise StoreMissing("no map here", where=url, remedy="run `cpazmal map`")
+    try:
+        found = xr.open_zarr(
+            storage.zarr_store(url, read_only=True),
+            chunks=None,
+            mask_and_scale=False,
+        )
+        mapped = _Mapped(found["class"], *_grid(found))
+        values = np.atleast_1d(mapped.values.attrs["flag_values"])
+        meanings = str(mapped.values.attrs["flag_meanings"]).split()
+        named = dict(zip((int(value) for value in values), meanings, strict=True))
+        classes = tuple(named[v] for v in range(1, sum(0 < v < _REJECTED for v in named) + 1))
+    except (KeyError, ValueError, OSError) as error:
+        raise StoreError(
+            f"not a map ({str(error).splitlines()[0]})",
+            where=url,
+            remedy="give the Zarr group that `cpazmal map` wrote",
+        ) from None
+    if found.attrs.get("complete") is False:
+        raise StoreError(
+            "the map is not finished", where=url, remedy="run the same map again: it continues"
+        )
+    with found:
+        yield mapped, classes
+
+
+@contextlib.contextmanager
+def open_raster(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """A reference raster, open, and the class names of its values from 1.
+
+    Raises:
+        StoreMissing: nothing is there.
+        StoreError: not a GeoTIFF of uint8 with a CRS and a tag `classes`.
+    """
+    import rasterio
+
+    with storage.open_local(url) as path, contextlib.ExitStack() as stack:
+        try:
+            source = stack.enter_context(rasterio.open(path, driver="GTiff"))
+        except rasterio.RasterioIOError:
+            raise StoreError(
+                "not a GeoTIFF that can be read", where=url, remedy="give the reference raster"
+            ) from None
+        names = _names(source.tags().get("classes", ""))
+        if not names or source.crs is None or source.dtypes[0] != "uint8":
+            raise StoreError(
+                "not a reference: uint8 with a CRS and a tag `classes` is needed",
+                where=url,
+                remedy="write the class names, in the order of the values from 1, as the tag",
+            )
+        yield source, names
+
+
+@contextlib.contextmanager
+def _open_truth(url: str, mapped: _Mapped) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """A reader (row, col, height, width) -> uint8 on the map's grid, and the class names."""
+    from rasterio.enums import Resampling
+    from rasterio.vrt import WarpedVRT
+    from rasterio.windows import Window
+
+    height, width = mapped.values.shape
+    with (
+        open_raster(url) as (source, names),
+        WarpedVRT(
+            source,
+            crs=mapped.crs,
+            transform=mapped.transform,
+            height=height,
+            width=width,
+            resampling=Resampling.nearest,
+            src_nodata=0,
+            nodata=0,
+        ) as warped,
+    ):
+        yield lambda r, c, h, w: warped.read(1, window=Window(c, r, w, h)), names
+
+
+def _names(tag: str) -> tuple[str, ...]:
+    """Class names of a tag, written with commas or as a JSON list."""
+    bare = tag.strip().strip("[]")
+    return tuple(part.strip().strip("\"'") for part in bare.split(",") if part.strip())
+
+
+class _Trained:
+    """Mask of the training polygons, drawn block by block."""
+
+    def __init__(
+        self,
+        polygons: geopandas.GeoDataFrame | None,
+        classes: Sequence[str],
+        mapped: _Mapped,
+        margin: int,
+    ) -> None:
+        self._shapes: Any = None
+        if polygons is None:
+            return
+        self._transform = mapped.transform
+        pixel = max(abs(self._transform.a), abs(self._transform.e))
+        own = polygons[polygons["class"].isin(list(classes))].to_crs(mapped.crs)
+        self._shapes = own.geometry.buffer(margin * pixel, join_style="mitre")
+
+    def mask(self, row: int, col: int, height: int, width: int) -> NDArray[np.bool_] | None:
+        """Whether each pixel is touched; none where no polygon is near."""
+        import shapely
+        from rasterio.features import geometry_mask
+        from rasterio.transform import Affine
+
+        if self._shapes is None:
+            return None
+        a, b, c, d, e, f = self._transform[:6]
+        here = Affine(a, b, c + a * col + b * row, d, e, f + d * col + e * row)
+        extent = shapely.box(here.c, here.f, here.c + a * width, here.f + e * height)
+        near = self._shapes.iloc[self._shapes.sindex.query(extent)]
+        if near.empty:
+            return None
+        drawn = geometry_mask(near, (height, width), here, all_touched=True, invert=True)
+        return np.asarray(drawn)

@@ -1,0 +1,1 @@
+"""Areas with confidence intervals."""

@@ -1,0 +1,127 @@
+"""What the labelled windows look like before any feature: their backscatter by class and season."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale.assess.validate.metrics import codes_of
+from cpazmal_scale.cube.read.windows import window_pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from numpy.typing import NDArray
+
+Progress = Callable[[int, int], None]
+
+SEASONS = ("winter", "spring", "summer", "autumn")
+"""December to February, March to May, June to August, September to November."""
+_EDGES: NDArray[np.float64] = np.arange(-40.0, 15.5, 0.5, np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Backscatter:
+    """Backscatter of the labelled windows by polarisation (P), class (C), date (T) and season."""
+
+    classes: tuple[str, ...]
+    polarisations: tuple[str, ...]
+    dates: NDArray[np.datetime64]
+    mean: NDArray[np.float64]
+    """`(P, C, T)` mean over windows of their level in dB (10 log10 of the mean linear power of a
+    window's valid pixels); NaN without data."""
+    spread: NDArray[np.float64]
+    """`(P, C, T)` standard deviation over windows, dB."""
+    counts: NDArray[np.int64]
+    """`(P, C, 4, bins)` valid pixels by season and level."""
+    edges: NDArray[np.float64]
+    """`(bins + 1)` in dB; pixels beyond the ends are counted in the last bins."""
+
+    def density(self) -> NDArray[np.float64]:
+        """`(P, C, 4, bins)` share of a season's pixels per dB; NaN where there are none."""
+        with np.errstate(invalid="ignore"):
+            share = self.counts / self.counts.sum(axis=-1, keepdims=True)
+        return np.asarray(share / np.diff(self.edges))
+
+
+def backscatter(
+    cube: xr.Dataset,
+    windows: pd.DataFrame,
+    classes: Sequence[str],
+    polarisations: Sequence[str],
+    excluded: int,
+    progress: Progress | None = None,
+) -> Backscatter:
+    """Read the windows once, chunk by chunk.
+
+    Args:
+        cube: where the windows lie.
+        windows: index with `class, y0, x0, size`.
+        classes: C names, in the order of the figures.
+        polarisations: P channels.
+        excluded: mask bits whose pixels are left out.
+        progress: called as (chunks done, chunks).
+
+    Raises:
+        SampleError: a window lies outside the cube, or a polarisation is missing.
+    """
+    codes = codes_of(windows["class"].to_numpy(), classes)
+    dates = cube["time"].to_numpy().astype("datetime64[s]")
+    season = (dates.astype("datetime64[M]").astype(int) % 12 + 1) // 3 % 4
+    levels = np.full((len(windows), len(polarisations), len(dates)), np.nan)
+    shape = (len(polarisations), len(classes), len(SEASONS), len(_EDGES) - 1)
+    counts = np.zeros(shape, np.int64)
+    y0, x0 = (windows[name].to_numpy(np.int64) for name in ("y0", "x0"))
+    size = int(windows["size"].iloc[0])
+    for pixels in window_pixels(cube, y0, x0, size, polarisations, progress):
+        usable = (pixels.mask & excluded == 0)[:, None]
+        power = np.where(usable & (pixels.power > 0), pixels.power, np.nan)
+        levels[pixels.rows] = _level(power)
+        _count(power, codes[pixels.rows], season, counts)
+    own = [levels[codes == c] for c in range(len(classes))]
+    mean = np.stack([_over_windows(np.nanmean, one) for one in own], axis=1)
+    spread = np.stack([_over_windows(np.nanstd, one) for one in own], axis=1)
+    return Backscatter(
+        tuple(classes), tuple(polarisations), dates, mean, spread, counts, _EDGES.copy()
+    )
+
+
+def _level(power: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Decibels `(n, P, T)` of the mean of the valid pixels `(n, P, T, w, w)`."""
+    count = np.isfinite(power).sum(axis=(3, 4))
+    total = np.nansum(power, axis=(3, 4), dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(10 * np.log10(total / count))
+
+
+def _count(
+    power: NDArray[np.float32],
+    codes: NDArray[np.intp],
+    season: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> None:
+    """Add the valid pixels to their class, season and bin."""
+    with np.errstate(divide="ignore"):
+        place = np.floor((10 * np.log10(power) - _EDGES[0]) / (_EDGES[1] - _EDGES[0]))
+    known = np.isfinite(place)
+    bins = np.clip(np.where(known, place, 0), 0, counts.shape[3] - 1).astype(np.intp)
+    where = np.broadcast_arrays(
+        np.arange(counts.shape[0])[:, None, None, None],
+        codes[:, None, None, None, None],
+        season[:, None, None],
+        bins,
+    )
+    np.add.at(counts, tuple(index[known] for index in where), 1)
+
+
+def _over_windows(
+    function: Callable[..., NDArray[np.float64]], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """A figure over the windows `(n, P, T)` that have data; NaN where none has."""
+    result = np.full(levels.shape[1:], np.nan)
+    known = np.isfinite(levels).any(axis=0)
+    result[known] = function(levels[:, known], axis=0)
+    return result

@@ -1,0 +1,110 @@
+"""Pictures of the labelled windows: histograms by season, evolution in time, alignments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale.assess.report.backscatter import SEASONS
+from cpazmal_scale.assess.report.style import GRID, INK, MUTED, canvas, legend_below, months, quiet
+from cpazmal_scale.features import in_words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.assess.report.backscatter import Backscatter
+    from cpazmal_scale.assess.report.pairs import Pair
+
+
+def histogram_figure(own: Backscatter, colours: Mapping[str, str]) -> Figure:
+    """Pixels' backscatter by polarisation (rows), season (columns) and class."""
+    density, edges = own.density(), own.edges
+    middle = (edges[:-1] + edges[1:]) / 2
+    common = own.counts.sum(axis=(0, 1, 2)) > 1e-4 * own.counts.sum()
+    seen = np.flatnonzero(common)
+    rows = len(own.polarisations)
+    figure, axes = canvas(rows, len(SEASONS), (12, 2.5 * rows + 0.8), sharex=True, sharey="row")
+    for p, s in np.ndindex(axes.shape):
+        axis: Axes = axes[p, s]
+        for c, name in enumerate(own.classes):
+            known = np.isfinite(density[p, c, s])
+            levels, values, colour = middle[known], density[p, c, s][known], colours[name]
+            axis.fill_between(levels, values, color=colour, alpha=0.15, linewidth=0)
+            axis.plot(levels, values, color=colour, linewidth=1.6, label=name)
+        if not own.counts[p, :, s].any():
+            axis.text(0.5, 0.5, "no data", transform=axis.transAxes, ha="center", color=MUTED)
+        axis.set_xlim(edges[seen[0]], edges[seen[-1] + 1])
+        axis.set_ylim(0, 1.06 * np.nanmax(density[p]))
+        quiet(axis)
+        if p == 0:
+            axis.set_title(SEASONS[s], fontsize=11, color=INK)
+        if p == rows - 1:
+            axis.set_xlabel("backscatter of a pixel, dB")
+        if s == 0:
+            axis.set_ylabel(f"{own.polarisations[p]}: share per dB")
+    legend_below(figure, axes[0, 0])
+    return figure
+
+
+def evolution_figure(own: Backscatter, colours: Mapping[str, str]) -> Figure:
+    """Mean level of a class's windows by date, with one standard deviation over windows."""
+    rows = len(own.polarisations)
+    figure, axes = canvas(rows, 1, (12, 2.9 * rows + 0.5), sharex=True)
+    for p, axis in enumerate(axes[:, 0]):
+        for c, name in enumerate(own.classes):
+            mean, spread = own.mean[p, c], own.spread[p, c]
+            known = np.isfinite(mean)
+            dates, mean, spread = own.dates[known], mean[known], spread[known]
+            colour = colours[name]
+            axis.fill_between(
+                dates, mean - spread, mean + spread, color=colour, alpha=0.16, linewidth=0
+            )
+            axis.plot(dates, mean, "o-", color=colour, linewidth=1.8, markersize=3, label=name)
+        axis.set_ylabel(f"{own.polarisations[p]}, dB")
+        quiet(axis)
+        months(axis)
+    legend_below(figure, axes[0, 0])
+    return figure
+
+
+def alignment_figure(pairs: Sequence[Pair], colours: Mapping[str, str]) -> Figure:
+    """Each pair of series as Euclid compares it (left) and as DTW does (right)."""
+    figure, axes = canvas(len(pairs), 2, (12, 3.1 * len(pairs)), sharey="row")
+    for row, pair in zip(axes, pairs, strict=True):
+        _matches(row[0], pair, np.arange(len(pair.dates)).repeat(2).reshape(-1, 2), colours)
+        row[0].set_title(f"Euclidean distance {pair.straight:.2f}", fontsize=11, color=INK)
+        _matches(row[1], pair, pair.path, colours)
+        row[1].set_title(f"DTW distance {pair.warped:.2f}", fontsize=11, color=INK)
+        row[0].set_ylabel(in_words(pair.feature))
+        row[0].legend(frameon=False, loc="best", fontsize=9, labelcolor=INK)
+    return figure
+
+
+def _matches(axis: Axes, pair: Pair, matched: NDArray[np.intp], colours: Mapping[str, str]) -> None:
+    for i, j in matched:
+        axis.plot(
+            [pair.dates[i], pair.dates[j]],
+            [pair.first[i], pair.second[j]],
+            color=MUTED,
+            linewidth=0.8,
+            alpha=0.6,
+            zorder=1,
+        )
+    for name, values in zip(pair.classes, (pair.first, pair.second), strict=True):
+        axis.plot(
+            pair.dates,
+            values,
+            "o-",
+            color=colours[name],
+            markeredgecolor=GRID,
+            markeredgewidth=0.5,
+            linewidth=2,
+            markersize=4.5,
+            label=name,
+        )
+    quiet(axis)
+    months(axis)

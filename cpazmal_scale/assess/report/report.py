@@ -1,0 +1,224 @@
+"""The report of a run: what was mapped, how well, how fast, and how to open it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cpazmal_scale import storage
+from cpazmal_scale.assess.report import sections, verdicts
+from cpazmal_scale.assess.report.latex import latex
+from cpazmal_scale.assess.report.markdown import markdown
+from cpazmal_scale.assess.report.page import page
+from cpazmal_scale.assess.report.parts import Block, Code, Files, Heading, Picture, Table, Text
+from cpazmal_scale.assess.report.style import png
+from cpazmal_scale.assess.validate.methods import FOREST, NEIGHBORS, SUM, TWINS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from cpazmal_scale.assess.against.comparison import MapComparison
+    from cpazmal_scale.assess.report.backscatter import Backscatter
+    from cpazmal_scale.assess.report.pairs import Pair
+    from cpazmal_scale.assess.validate.validation import CrossValidation
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What was mapped, in the words of the report's first table."""
+
+    beam: str
+    polarisations: tuple[str, ...]
+    first_date: str
+    last_date: str
+    dates: int
+    shape: tuple[int, int]
+    """Rows and columns of the map."""
+    pixel: str
+    """Pixel size with its unit."""
+    crs: str
+    features: tuple[str, ...]
+    simulated: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the run and its wall time."""
+
+    name: str
+    seconds: float
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """How fast the run was, measured by itself."""
+
+    stages: tuple[Stage, ...] = ()
+    map_pixels: int = 0
+    map_seconds: float = 0.0
+    """Wall time of the map stage, reading and writing included."""
+    workers: int = 1
+    peak_memory: float | None = None
+    """Largest resident memory of one worker in bytes; none: not measured."""
+    machine: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Portraits:
+    """What the labelled windows look like."""
+
+    colours: Mapping[str, str]
+    """Colour of each class."""
+    backscatter: Backscatter | None = None
+    pairs: tuple[Pair, ...] = ()
+    barycenters: Picture | None = None
+    """Of the trained model, made by its stage."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Everything a report tells; parts that are none are left out."""
+
+    title: str
+    campaign: Campaign
+    validation: CrossValidation | None = None
+    comparison: MapComparison | None = None
+    areas: pd.DataFrame | None = None
+    """One row per class (index) with name, pixels, km2 and share."""
+    performance: Performance = field(default_factory=Performance)
+    portraits: Portraits | None = None
+    pictures: tuple[Picture, ...] = ()
+    """Made by other stages."""
+    opening: str = ""
+    """Python lines that open the map."""
+    remarks: tuple[str, ...] = ()
+    map_method: str = SUM
+    """The compared method that made the map."""
+    baseline: str = FOREST
+
+
+def write_report(url: str, report: Report) -> tuple[str, ...]:
+    """Write a report as Markdown and as a page, its figures and tables beside it.
+
+    `report.md` links to its pictures; `report.html`, of the same stem, holds them. The folder of
+    that stem has figures as PNG, all numbers as CSV and the tables as LaTeX.
+
+    Args:
+        url: of the Markdown file, any fsspec URL.
+        report: what to tell.
+
+    Returns:
+        URLs of everything written, the report last.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    base, _, name = url.rpartition("/")
+    stem = name.rsplit(".", 1)[0]
+    told = blocks(report, stem)
+    drawn = {f"{stem}/{file}": png(figure) for file, figure in _figures(report).items()}
+    files = {f"{stem}/{file}": data for file, data in tables(report).items()} | drawn
+    files |= {
+        f"{stem}/{block.name}.tex": latex(block).encode()
+        for block in told
+        if isinstance(block, Table) and block.name
+    }
+    written = [storage.join(base, path) if base else path for path in files]
+    for place, data in zip(written, files.values(), strict=True):
+        storage.write_bytes(place, data)
+    for picture in _given(report):
+        drawn[picture.path] = storage.read_bytes(storage.join(base or ".", picture.path))
+    html = f"{url.removesuffix('.md')}.html"
+    storage.write_bytes(html, page(report.title, told, drawn).encode())
+    storage.write_bytes(url, markdown(report.title, told).encode())
+    return (*written, html, url)
+
+
+def blocks(report: Report, folder: str = "report") -> list[Block]:
+    """What the report says; `folder` is where its figures and tables lie, relative to it."""
+    parts: list[Block] = [*sections.campaign(report.campaign)]
+    parts += [Text(remark, quoted=True) for remark in report.remarks]
+    parts += report.pictures
+    if report.validation is not None:
+        parts += verdicts.accuracy(
+            report.validation, report.map_method, report.baseline, folder=folder
+        )
+    if report.comparison is not None:
+        parts += sections.against_reference(report.comparison)
+    if report.areas is not None:
+        parts += sections.areas(report.areas)
+    if report.portraits is not None:
+        parts += sections.portraits(report.portraits, folder)
+    if report.performance.stages or report.performance.map_pixels:
+        parts += sections.performance(report.performance)
+    if report.opening:
+        parts += [Heading("Open it"), Code(report.opening)]
+    names = sorted(tables(report))
+    if names:
+        parts += [Heading("Tables"), Text("All figures as CSV, with every digit:")]
+        parts.append(Files([f"{folder}/{name}" for name in names]))
+    printed = [part.name for part in parts if isinstance(part, Table) and part.name]
+    if printed:
+        parts.append(Text("The tables above as LaTeX:"))
+        parts.append(Files([f"{folder}/{name}.tex" for name in printed]))
+    return parts
+
+
+def tables(report: Report) -> dict[str, bytes]:
+    """CSV files of the report by name."""
+    found: dict[str, pd.DataFrame] = {}
+    if report.validation is not None:
+        validation = report.validation
+        found["accuracy"] = validation.summary().reset_index()
+        found["accuracy_by_class"] = validation.per_class()
+        found["accuracy_by_fold"] = validation.folds
+        found["differences_between_methods"] = validation.differences()
+        found["confusion"] = validation.confusions()
+        found["false_alarms_by_polygon"] = validation.false_alarms()
+        found["errors_by_polygon"] = validation.errors()
+        found["samples"] = validation.samples().reset_index()
+        found["folds_lacking_a_class"] = validation.lacking
+        found["reliability"] = validation.reliability_bins()
+    if report.comparison is not None:
+        found["map_against_reference"] = report.comparison.table().reset_index()
+        found["unknown_classes"] = report.comparison.foreign().reset_index()
+    if report.areas is not None:
+        found["areas"] = report.areas.reset_index()
+    return {f"{name}.csv": frame.to_csv(index=False).encode() for name, frame in found.items()}
+
+
+def _figures(report: Report) -> dict[str, Figure]:
+    from cpazmal_scale.assess.report import figures, portraits
+
+    drawn: dict[str, Figure] = {}
+    own, seen = report.validation, report.portraits
+    if own is not None:
+        compared = [name for name in (report.map_method, report.baseline) if name in own.methods]
+        shown = {name: own.confusion(name) for name in compared or own.methods[:2]}
+        colours = {} if seen is None else seen.colours
+        drawn["methods.png"] = figures.methods_figure(own)
+        drawn["confusion.png"] = figures.confusion_figure(shown, own.classes)
+        drawn["polygons.png"] = figures.polygons_figure(own, next(iter(shown)), colours)
+        drawn["reliability.png"] = figures.reliability_figure(own, _few(own, *shown))
+    if seen is not None and seen.backscatter is not None:
+        drawn["histograms.png"] = portraits.histogram_figure(seen.backscatter, seen.colours)
+        drawn["evolution.png"] = portraits.evolution_figure(seen.backscatter, seen.colours)
+    if seen is not None and seen.pairs:
+        drawn["alignments.png"] = portraits.alignment_figure(seen.pairs, seen.colours)
+    return drawn
+
+
+def _given(report: Report) -> Iterator[Picture]:
+    """Pictures of other stages, which lie beside the report already."""
+    yield from report.pictures
+    if report.portraits is not None and report.portraits.barycenters is not None:
+        yield report.portraits.barycenters
+
+
+def _few(own: CrossValidation, *first: str) -> tuple[str, ...]:
+    """The methods whose curves stay legible in one picture."""
+    wanted = (*first, TWINS.get(first[0], ""), NEIGHBORS)
+    return tuple(dict.fromkeys(name for name in wanted if name in own.methods))

@@ -1,0 +1,160 @@
+"""The paragraphs of a report about the campaign, the map and the run itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cpazmal_scale import words as say
+from cpazmal_scale.assess.report.parts import Block, Heading, Picture, Table, Text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cpazmal_scale.assess.against.comparison import MapComparison
+    from cpazmal_scale.assess.report.report import Campaign, Performance, Portraits
+
+_SIMULATED = (
+    "The scenes are **simulated**: the figures below say how the method does on this simulation, "
+    "not on real glaciers."
+)
+_ALIGNED = (
+    "Euclid compares two windows date by date, DTW matches dates inside the band so that the "
+    "distance is smallest. A shift in time that separates two classes is lost to DTW as far as the "
+    "band reaches; one that does not, within a class, is forgiven."
+)
+_REFERENCE = (
+    "Pixels whose true class the map knows; where the map has no data they are left out of the "
+    "accuracies, rejected ones are errors. The second row leaves out the training polygons "
+    "and every pixel whose window reaches into one."
+)
+
+
+def campaign(facts: Campaign) -> list[Block]:
+    """Table of what was mapped."""
+    rows, columns = facts.shape
+    lines = [
+        ("Beam", facts.beam),
+        ("Dates", f"{facts.dates}, {facts.first_date} to {facts.last_date}"),
+        ("Polarisations", ", ".join(facts.polarisations)),
+        ("Features", ", ".join(facts.features)),
+        ("Grid", f"{say.count(rows)} × {say.count(columns)} pixels of {facts.pixel}, {facts.crs}"),
+    ]
+    table = Table(("", ""), [(f"**{name}**", value) for name, value in lines], text_columns=2)
+    return [table, Text(_SIMULATED)] if facts.simulated else [table]
+
+
+def against_reference(own: MapComparison) -> list[Block]:
+    """The map beside the reference raster."""
+    table = own.table()
+    header = ["reference", "pixels", "no data", "rejected", "overall accuracy", "macro-F1"]
+    header += [f"F1 {name}" for name in own.classes]
+    rows = [
+        (
+            str(name),
+            say.count(int(row["pixels"])),
+            *(say.per_cent(row[figure]) for figure in ("no_data", "rejected", "oa")),
+            *(
+                say.number(row[figure])
+                for figure in ("macro_f1", *(f"f1_{c}" for c in own.classes))
+            ),
+        )
+        for name, row in table.iterrows()
+    ]
+    return [
+        Heading("Map against the reference"),
+        Text(_REFERENCE),
+        Table(header, rows, name="map_against_reference", caption="The map against the reference."),
+        *_foreign(own),
+    ]
+
+
+def _foreign(own: MapComparison) -> list[Block]:
+    table = own.foreign()
+    table = table[table["pixels"] > 0]
+    if table.empty:
+        return [Text("The map knows every class of the reference.")]
+    text = (
+        f"**{say.per_cent(own.forced)} of the labelled pixels that the map classifies belong to "
+        f"classes it was never shown** ({', '.join(table.index)}). It gives them one of its "
+        f"{len(own.classes)} classes all the same, unless it rejects them; they do not enter the "
+        "accuracies above:"
+    )
+    rows = [
+        (
+            str(name),
+            say.count(int(row["pixels"])),
+            *(say.per_cent(row[c], 0) for c in table.columns[1:]),
+        )
+        for name, row in table.iterrows()
+    ]
+    return [Text(text), Table(["true class", "pixels", *map(str, table.columns[1:])], rows)]
+
+
+def areas(table: pd.DataFrame) -> list[Block]:
+    """Areas as counted on the map."""
+    rows = [
+        (
+            str(code),
+            str(row["name"]),
+            say.count(int(row["pixels"])),
+            say.number(row["km2"]),
+            say.per_cent(row["share"]),
+        )
+        for code, row in table.iterrows()
+    ]
+    return [
+        Heading("Areas on the map"),
+        Text("Counted pixels, not corrected for the map's errors."),
+        Table(
+            ("class", "name", "pixels", "km²", "share"),
+            rows,
+            text_columns=2,
+            name="areas",
+            caption="Areas by class, as counted on the map.",
+        ),
+    ]
+
+
+def portraits(facts: Portraits, folder: str) -> list[Block]:
+    """Pictures of the labelled windows."""
+    parts: list[Block] = [Heading("The labelled windows")]
+    if facts.backscatter is not None:
+        parts += [
+            Picture(f"{folder}/histograms.png", "Backscatter of the pixels by class and season"),
+            Picture(
+                f"{folder}/evolution.png",
+                "Evolution in time: mean of a class's windows, ± one standard deviation",
+            ),
+        ]
+    if facts.barycenters is not None:
+        parts.append(facts.barycenters)
+    if facts.pairs:
+        parts.append(Text(_ALIGNED))
+        parts.append(
+            Picture(f"{folder}/alignments.png", "Typical windows of two classes, what is compared")
+        )
+    return parts
+
+
+def performance(facts: Performance) -> list[Block]:
+    """Timings, rate and memory."""
+    parts: list[Block] = [Heading("Time and memory")]
+    if facts.stages:
+        rows = [(stage.name, stage.detail, say.seconds(stage.seconds)) for stage in facts.stages]
+        total = sum(stage.seconds for stage in facts.stages)
+        rows.append(("**all**", "", f"**{say.seconds(total)}**"))
+        parts.append(Table(("stage", "", "wall time"), rows, text_columns=2))
+    if facts.map_pixels and facts.map_seconds > 0:
+        rate = facts.map_pixels / facts.map_seconds
+        workers = f"{facts.workers} worker{'s' if facts.workers > 1 else ''}"
+        text = (
+            f"The map: {say.count(facts.map_pixels)} pixels in {say.seconds(facts.map_seconds)} on "
+            f"{workers}: **{say.count(round(rate))} pixels per second**, reading and writing "
+            f"included ({say.count(round(rate / facts.workers))} per worker)."
+        )
+        parts.append(Text(text))
+    if facts.peak_memory is not None:
+        parts.append(Text(f"Peak memory of one worker: {say.memory(facts.peak_memory)}."))
+    if facts.machine:
+        parts.append(Text(f"Machine: {facts.machine}."))
+    return parts

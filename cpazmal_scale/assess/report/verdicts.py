@@ -1,0 +1,250 @@
+"""The paragraphs of a report about accuracy: what was done, who wins, what to believe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cpazmal_scale import words as say
+from cpazmal_scale.assess.report.parts import Block, Heading, Picture, Table, Text
+from cpazmal_scale.assess.validate.methods import TWINS
+
+if TYPE_CHECKING:
+    from cpazmal_scale.assess.validate.validation import CrossValidation, Difference
+
+_SPLITS = {
+    "stratified": "whole polygons, classes as even as they allow",
+    "cyclic": "the same number of polygons of every class tested in each, in turn",
+    "leave-one-group-out": "one polygon tested in each, so that figures of a fold are of one class "
+    "and only those of all folds together tell the methods apart",
+    "temporal": "whole polygons, trained on the earlier dates and tested on the later ones",
+    "geometry": "whole polygons, trained on one beam and tested on another",
+}
+_WORST = 6
+_FITTING = 0.05
+_BESIDE = ("weighted_f1", "kappa", "auc", "log_loss", "brier", "ece")
+_TESTS = (
+    "p by polygons: two methods' predictions are exchanged polygon by polygon, 5000 times. McNemar "
+    "counts windows of the first time each is tested; it takes them as independent, which those of "
+    "a polygon are not: its p is too small. No p is corrected for the number of comparisons."
+)
+_RELIABILITY = (
+    "A point on the diagonal is right as often as it claims. Votes are shares of features, "
+    "neighbours or trees and were not calibrated; `sum` and `soft` fit one temperature on polygons "
+    "held out of the training side."
+)
+
+
+def accuracy(own: CrossValidation, subject: str, baseline: str, *, folder: str) -> list[Block]:
+    """The cross-validation: what was done, who wins, tables and figures."""
+    shown = subject if subject in own.methods else own.methods[0]
+    return [
+        Heading("Accuracy by cross-validation"),
+        Text(verdict(own, subject, baseline)),
+        Text(_procedure(own)),
+        _samples_table(own),
+        Picture(f"{folder}/methods.png", "Macro-F1 of all folds with its 95 % interval, by method"),
+        _summary_table(own),
+        Heading("Differences between methods", 3),
+        Text(_TESTS),
+        _difference_table(own, subject, baseline),
+        Heading("By class", 3),
+        Picture(f"{folder}/confusion.png", "Confusion matrices: share of each reference class"),
+        _class_table(own, (subject, baseline)),
+        Heading("Polygons behind most errors", 3),
+        Text(f"{shown}, over all folds."),
+        Picture(f"{folder}/polygons.png", f"What {shown} takes each polygon for"),
+        *_worst_table(own, shown),
+        *_alarm_table(own, shown),
+        Heading("Are the probabilities to be believed?", 3),
+        Text(f"{_RELIABILITY} {believable(own, subject)}".strip()),
+        Picture(f"{folder}/reliability.png", "Reliability: share right against confidence"),
+    ]
+
+
+def verdict(own: CrossValidation, subject: str, baseline: str) -> str:
+    """Who wins, in plain words, whoever it is; and whether warping pays."""
+    sentences = [f"Guessing would give a macro-F1 near {1 / len(own.classes):.2f}."]
+    if {subject, baseline} <= set(own.methods):
+        sentences.insert(0, _compared(own, own.difference(subject, baseline)))
+    twin = TWINS.get(subject, "")
+    if {subject, twin} <= set(own.methods):
+        warping = own.difference(subject, twin)
+        verb = "gains" if warping.value >= 0 else "loses"
+        certain = "excludes" if warping.decided else "includes"
+        sentences.append(
+            f"Warping {verb} {say.number(abs(warping.value))} against the same method without "
+            f"it ({warping.second}); the 95 % interval of the difference, "
+            f"{say.interval(warping.low, warping.high)}, {certain} zero."
+        )
+    return " ".join(sentences)
+
+
+def _compared(own: CrossValidation, gap: Difference) -> str:
+    first, second = (float(own.pooled(name).macro_f1) for name in (gap.first, gap.second))
+    winner, loser, high, low = gap.first, gap.second, first, second
+    if gap.value < 0:
+        winner, loser, high, low = loser, winner, second, first
+    span = f"{gap.first} minus {gap.second}, 95 % interval {say.interval(gap.low, gap.high)}"
+    figures = f"macro-F1 over all folds {say.number(high)} against {say.number(low)} for {loser}"
+    if gap.decided:
+        return f"**{winner} wins**: {figures} ({span}, without zero)."
+    polygons = len(own.groups)
+    return (
+        f"**{winner} is ahead, but not decidedly**: {figures} ({span}, with zero): {polygons} "
+        "polygons cannot tell the two apart."
+    )
+
+
+def believable(own: CrossValidation, method: str) -> str:
+    """Whether a method claims what it keeps, from its mean confidence and its share right."""
+    if method not in own.methods:
+        return ""
+    count, claimed, right = own.reliability[own.methods.index(method)].sum(axis=0)
+    if not count:
+        return f"{method} gave no probabilities."
+    gap = float((claimed - right) / count)
+    figures = f"mean confidence {say.number(claimed / count)}, right {say.number(right / count)}"
+    if abs(gap) < _FITTING:
+        return f"On the whole {method} claims what it keeps: {figures}."
+    if gap > 0:
+        return f"**{method} is too sure of itself**: {figures}."
+    return (
+        f"**{method} is too cautious**: {figures}. Its probabilities rank predictions; they are "
+        "not frequencies."
+    )
+
+
+def _procedure(own: CrossValidation) -> str:
+    total = own.fold_count
+    lacking = {side: own.lacking_folds(side) for side in ("train", "test")}
+    text = (
+        f"{say.count(int(own.windows.sum()))} windows in "
+        f"{int(own.windows.any(axis=1).sum())} polygons, {total} folds ({_SPLITS[own.split]}); "
+        "a polygon is never trained on and tested on, and everything learnt, from standardisation "
+        "to calibration, is learnt on the training side. Mean ± standard deviation over folds; the "
+        "95 % interval is that of the macro-F1 over all folds' predictions together, from a "
+        "bootstrap of polygons. A window without class counts as an error."
+    )
+    if not any(lacking.values()):
+        return f"{text} Every fold trains and tests every class."
+    return (
+        f"{text} **{lacking['train']} of {total} folds lack a class in training and "
+        f"{lacking['test']} in testing**; they are counted like the others, and a class that a "
+        "fold does not test has no F1 there."
+    )
+
+
+def _samples_table(own: CrossValidation) -> Table:
+    """Windows on either side of a fold, as the talk's Table 1."""
+    counts = own.samples().to_dict("index")
+    rows = [
+        (side, *(say.spread(row[f"{c}_mean"], row[f"{c}_std"], 0) for c in own.classes))
+        for side, row in ((str(name), row) for name, row in counts.items())
+    ]
+    caption = "Windows per class on either side of a fold: mean and standard deviation over folds."
+    return Table(("windows", *own.classes), rows, name="samples", caption=caption)
+
+
+def _summary_table(own: CrossValidation) -> Table:
+    table = own.summary()
+    best = table["macro_f1_pooled"].idxmax()
+    single = own.split == "leave-one-group-out"
+    rows = []
+    for name, row in table.iterrows():
+        pooled = say.number(row["macro_f1_pooled"])
+        rows.append(
+            (
+                str(name),
+                say.NONE if single else say.spread(row["macro_f1_mean"], row["macro_f1_std"]),
+                f"**{pooled}**" if name == best else pooled,
+                say.interval(row["macro_f1_low"], row["macro_f1_high"]),
+                say.spread(row["oa_mean"], row["oa_std"]),
+                *(say.number(row[f"{figure}_mean"]) for figure in _BESIDE),
+                say.seconds(row["seconds_fit"]),
+                say.seconds(row["seconds_predict"]),
+            )
+        )
+    header = (
+        "method|macro-F1 over folds|of all folds|95 % interval|overall accuracy|weighted F1|kappa"
+    )
+    header += "|AUC|log-loss|Brier|ECE|fit|predict"
+    caption = "Methods side by side: mean and standard deviation over folds, macro-F1 of all folds."
+    return Table(header.split("|"), rows, name="accuracy", caption=caption)
+
+
+def _difference_table(own: CrossValidation, subject: str, baseline: str) -> Table:
+    """The pairs people ask about: the map's method with all, and each with its Euclidean twin."""
+    asked = [(subject, name) for name in own.methods if name != subject]
+    asked += [(name, twin) for name, twin in TWINS.items() if name != subject]
+    asked += [(name, baseline) for name in own.methods if name.startswith("k-NN")]
+    table = own.differences()
+    rows = []
+    for row in table.to_dict("records"):
+        pair = (row["first"], row["second"])
+        if pair not in asked and pair[::-1] not in asked:
+            continue
+        rows.append(
+            (
+                f"{pair[0]} − {pair[1]}",
+                say.number(row["difference"]),
+                say.interval(row["low"], row["high"]),
+                say.probability(row["permutation_p"]),
+                f"{say.count(row['first_only'])} / {say.count(row['second_only'])}",
+                say.probability(row["mcnemar_p"]),
+            )
+        )
+    header = "macro-F1|difference|95 % interval|p by polygons|only one right|p McNemar"
+    caption = "Differences in macro-F1 between methods."
+    return Table(header.split("|"), rows, name="differences_between_methods", caption=caption)
+
+
+def _class_table(own: CrossValidation, methods: tuple[str, ...]) -> Table:
+    shown = [name for name in methods if name in own.methods] or list(own.methods)
+    of = {(row["method"], row["class"]): row for row in own.per_class().to_dict("records")}
+    header = ["class", "windows", "polygons"]
+    for name in shown:
+        header += [f"{name}: producer's", "user's", "F1 over folds"]
+    rows = []
+    for label in own.classes:
+        first = of[shown[0], label]
+        cells = [label, say.count(first["windows"]), str(first["groups"])]
+        for name in shown:
+            row = of[name, label]
+            cells += [say.per_cent(row["producers"]), say.per_cent(row["users"])]
+            cells.append(say.spread(row["f1_mean"], row["f1_std"]))
+        rows.append(cells)
+    caption = "Accuracy by class: producer's and user's of all folds, F1 over folds."
+    return Table(header, rows, name="accuracy_by_class", caption=caption)
+
+
+def _alarm_table(own: CrossValidation, method: str) -> list[Block]:
+    """The polygon that causes most false predictions of each class."""
+    table = own.false_alarms()
+    worst = table[table["method"] == method].drop_duplicates("predicted")
+    rows = [
+        (
+            str(row["predicted"]),
+            str(row["group"]),
+            say.count(int(row["predictions"])),
+            say.per_cent(row["share"]),
+        )
+        for row in worst.to_dict("records")
+    ]
+    header = ("falsely predicted", "most of all in", "predictions", "share of the class's")
+    return [Table(header, rows, text_columns=2)] if rows else []
+
+
+def _worst_table(own: CrossValidation, method: str) -> list[Block]:
+    table = own.errors()
+    worst = table[(table["method"] == method) & (table["right"] < 1)].head(_WORST)
+    rows = [
+        (
+            *(str(row["group"]), str(row["class"]), str(row["mistaken_for"])),
+            say.count(int(row["windows"])),
+            say.per_cent(row["right"]),
+            say.per_cent(row["share_of_errors"]),
+        )
+        for _, row in worst.iterrows()
+    ]
+    header = ("polygon", "class", "mostly taken for", "windows", "right", "share of all errors")
+    return [Table(header, rows, text_columns=3)] if rows else [Text("No errors.")]

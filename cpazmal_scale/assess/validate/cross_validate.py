@@ -1,0 +1,299 @@
+"""Group-wise cross-validation: every method on the same folds, no polygon on both sides."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.assess.validate import methods as known_methods
+from cpazmal_scale.assess.validate.folds import Folds, Split
+from cpazmal_scale.assess.validate.metrics import (
+    BINS,
+    codes_of,
+    confusion_counts,
+    probability_figures,
+    reliability_counts,
+    scores,
+)
+from cpazmal_scale.assess.validate.validation import NEVER, CrossValidation
+from cpazmal_scale.errors import SampleError
+from cpazmal_scale.execute import SerialExecutor
+from cpazmal_scale.samples.splits import check_disjoint
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from cpazmal_scale.config import RunConfig
+    from cpazmal_scale.execute import Executor
+    from cpazmal_scale.samples.series import WindowSeries
+
+Progress = Callable[[int, int], None]
+
+
+class Labelled(NamedTuple):
+    """Windows with what is known of them."""
+
+    series: WindowSeries
+    y: ArrayLike
+    """`(N,)` class of every window."""
+    groups: ArrayLike
+    """`(N,)` group (polygon) of every window."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Plain values that every fold needs; they travel with its key."""
+
+    classes: tuple[str, ...]
+    methods: tuple[str, ...]
+    config: RunConfig
+
+
+_Arrays = Mapping[str, "NDArray[Any]"]
+"""What every fold needs: `values, codes, groups` of training windows, the same of tested ones after
+`tested_`, `days` of the dates, `repeat, fold, tested` of the folds."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    rows: list[dict[str, Any]]
+    tested: NDArray[np.intp]
+    """`(n,)` positions of the tested windows."""
+    predicted: NDArray[np.int16]
+    """`(methods, n)`."""
+    counts: NDArray[np.int64]
+    """`(methods, groups, C, C + 1)`."""
+    reliability: NDArray[np.float64]
+    """`(methods, bins, 3)`."""
+
+
+def cross_validate(
+    series: WindowSeries,
+    y: ArrayLike,
+    groups: ArrayLike,
+    config: RunConfig,
+    *,
+    methods: Sequence[str] | None = None,
+    tested: Labelled | None = None,
+    executor: Executor | None = None,
+    share: str | None = None,
+    split: Split | None = None,
+    progress: Progress | None = None,
+) -> CrossValidation:
+    """Train and test each method on the folds of `config.assess`, which are of whole groups.
+
+    All learning, z-scores, imputation and temperature included, happens on the training side of
+    a fold. Folds whose sides lack a class are evaluated like the others and listed. The result
+    does not depend on the executor or its number of workers.
+
+    Args:
+        series: feature series of N windows.
+        y: (N) class of every window.
+        groups: (N) group (polygon) of every window.
+        config: split, folds, repeats, methods, band, barycenters and seed.
+        methods: names out of `methods.NAMES`, compared in this order; none: those of the
+            configuration.
+        tested: other windows to test on, of the same features and number of dates, such as those of
+            another year or beam; a group is never trained on and tested on even so. None: the
+            windows themselves.
+        executor: computes the folds; none: one after the other, here.
+        share: folder (any fsspec URL) where workers of other processes find the series, so that
+            these do not travel with every fold; none: they do.
+        split: (y, groups, folds, seed) to the (train, test) rows of one repeat; none: that of the
+            configuration.
+        progress: called as (folds done, folds).
+
+    Raises:
+        SampleError: no windows, one class only, lengths that differ, a class within one group,
+            or a split with a group on both sides.
+        ConfigError: unknown method.
+    """
+    trained = Labelled(series, y, groups)
+    plan, arrays, names = _prepared(trained, tested or trained, config, methods, split)
+    function: Callable[[int], _Outcome] = partial(_fold, plan, arrays)
+    if share is not None:
+        function = partial(_fold_at, plan, storage.write_arrays(share, arrays))
+    keys = range(len(arrays["fold"]))
+    found: dict[int, _Outcome] = {}
+    for key, outcome in (executor or SerialExecutor()).run(function, keys):
+        if isinstance(outcome, Exception):
+            raise outcome
+        found[key] = outcome
+        if progress is not None:
+            progress(len(found), len(keys))
+    return _collected(plan, arrays, names, [found[key] for key in keys])
+
+
+def _prepared(
+    trained: Labelled,
+    tested: Labelled,
+    config: RunConfig,
+    methods: Sequence[str] | None,
+    split: Split | None,
+) -> tuple[_Plan, dict[str, NDArray[Any]], tuple[str, ...]]:
+    """The plan, its arrays and the names of the groups."""
+    from cpazmal_scale.dtw import season_days
+
+    days = season_days(trained.series.dates)
+    chosen = tuple(known_methods.chosen(config) if methods is None else methods)
+    for name in chosen:
+        known_methods.make(name, days, config)
+    sides = (trained,) if tested is trained else (trained, tested)
+    classes = _classes(sides, config)
+    y, groups = (np.concatenate([np.asarray(s[i], str) for s in sides]) for i in (1, 2))
+    names, numbers = np.unique(groups, return_inverse=True)
+    arrays: dict[str, NDArray[Any]] = {"days": days}
+    start = 0
+    for prefix, side in (("", trained), ("tested_", tested)):
+        own = slice(start, start + len(side.series.values))
+        arrays[f"{prefix}values"] = np.ascontiguousarray(side.series.values, np.float32)
+        arrays[f"{prefix}codes"] = codes_of(y[own], classes)
+        arrays[f"{prefix}groups"] = numbers[own].astype(np.intp)
+        start = own.stop if tested is not trained else 0
+    folds = Folds.of(y, numbers.astype(np.intp), config, split)
+    plan = _Plan(classes, chosen, config)
+    return plan, arrays | folds._asdict(), tuple(str(name) for name in names)
+
+
+def _classes(sides: Sequence[Labelled], config: RunConfig) -> tuple[str, ...]:
+    """Classes in the order of the configuration where it knows them all."""
+    for series, y, groups in sides:
+        count, labels, polygons = len(series.values), len(np.asarray(y)), len(np.asarray(groups))
+        if not count == labels == polygons:
+            raise SampleError(f"{count} series, {labels} classes, {polygons} groups")
+    present = {str(label) for side in sides for label in np.unique(np.asarray(side.y))}
+    wanted = config.samples.classes
+    classes = tuple(c for c in wanted if c in present) if present <= set(wanted) else ()
+    classes = classes or tuple(sorted(present))
+    if len(classes) < 2:
+        raise SampleError(
+            f"{len(classes)} class cannot be told apart",
+            remedy="label at least two classes in two groups each",
+        )
+    return classes
+
+
+@functools.lru_cache(maxsize=1)
+def _arrays_at(url: str) -> _Arrays:
+    return storage.read_arrays(url)
+
+
+def _fold_at(plan: _Plan, url: str, key: int) -> _Outcome:
+    return _fold(plan, _arrays_at(url), key)
+
+
+def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
+    """All methods on one fold."""
+    own = arrays["tested"][key]
+    train = np.flatnonzero(~own[arrays["groups"]])
+    test = np.flatnonzero(own[arrays["tested_groups"]])
+    truth, groups = arrays["tested_codes"][test], arrays["tested_groups"][test]
+    both = np.concatenate([arrays["groups"][train], groups])
+    check_disjoint(both, np.arange(train.size), np.arange(train.size, both.size))
+    size, methods = len(plan.classes), len(plan.methods)
+    outcome = _Outcome(
+        [],
+        test,
+        np.empty((methods, test.size), np.int16),
+        np.zeros((methods, own.size, size, size + 1), np.int64),
+        np.zeros((methods, BINS, 3)),
+    )
+    if not test.size:
+        return outcome
+    fitted = known_methods.fit_methods(
+        plan.methods,
+        arrays["values"][train],
+        arrays["codes"][train],
+        arrays["groups"][train],
+        arrays["days"],
+        plan.config,
+    )
+    for place, method in enumerate(fitted):
+        answer = known_methods.timed_answer(method, arrays["tested_values"][test], size)
+        outcome.predicted[place] = answer.codes
+        for group in np.unique(groups):
+            some = groups == group
+            counts = confusion_counts(truth[some], answer.codes[some], size)
+            outcome.counts[place, group] = counts
+        outcome.reliability[place] = reliability_counts(truth, answer.codes, answer.confidence)
+        row = _figures(plan.classes, truth, answer, outcome.counts[place].sum(axis=0))
+        where = {name: int(arrays[name][key]) for name in ("repeat", "fold")}
+        outcome.rows.append(
+            {"method": method.name, **where, **row, "seconds_fit": method.seconds}
+            | {"seconds_predict": answer.seconds}
+        )
+    return outcome
+
+
+def _figures(
+    classes: tuple[str, ...],
+    truth: NDArray[np.intp],
+    answer: known_methods.Answer,
+    counts: NDArray[np.int64],
+) -> dict[str, float]:
+    """Figures of one method on one fold."""
+    figures = scores(counts)
+    by_class = {
+        f"{name}_{label}": float(getattr(figures, name)[c])
+        for name in ("producers", "users", "f1")
+        for c, label in enumerate(classes)
+    }
+    return {
+        "macro_f1": float(figures.macro_f1),
+        "oa": float(figures.overall_accuracy),
+        "kappa": float(figures.kappa),
+        "weighted_f1": float(figures.weighted_f1),
+        **by_class,
+        **probability_figures(truth, answer.codes, answer.probability),
+    }
+
+
+def _collected(
+    plan: _Plan, arrays: _Arrays, names: tuple[str, ...], outcomes: list[_Outcome]
+) -> CrossValidation:
+    import pandas as pd
+
+    codes, groups = arrays["tested_codes"], arrays["tested_groups"]
+    mixture = np.zeros((len(names), len(plan.classes)), np.int64)
+    np.add.at(mixture, (groups, codes), 1)
+    predicted = np.full((len(plan.methods), codes.size), NEVER, np.int16)
+    for outcome in reversed(outcomes):
+        predicted[:, outcome.tested] = outcome.predicted
+    return CrossValidation(
+        classes=plan.classes,
+        methods=plan.methods,
+        groups=names,
+        windows=mixture,
+        folds=pd.DataFrame([row for outcome in outcomes for row in outcome.rows]),
+        sides=_sides(plan, arrays),
+        counts=np.sum([outcome.counts for outcome in outcomes], axis=0),
+        reliability=np.sum([outcome.reliability for outcome in outcomes], axis=0),
+        codes=codes,
+        predicted=predicted,
+        split=plan.config.assess.split,
+        seed=plan.config.seed,
+    )
+
+
+def _sides(plan: _Plan, arrays: _Arrays) -> Any:
+    """Table of the windows of each class on either side of every fold."""
+    import pandas as pd
+
+    rows = []
+    folds = Folds(*(arrays[name] for name in Folds._fields))
+    for repeat, fold, tested in zip(*folds, strict=True):
+        sides = {
+            "train": arrays["codes"][~tested[arrays["groups"]]],
+            "test": arrays["tested_codes"][tested[arrays["tested_groups"]]],
+        }
+        for side, codes in sides.items():
+            counts = np.bincount(codes, minlength=len(plan.classes)).tolist()
+            where = (int(repeat), int(fold), side)
+            rows += [(*where, name, n) for name, n in zip(plan.classes, counts, strict=True)]
+    return pd.DataFrame(rows, columns=["repeat", "fold", "side", "class", "windows"])

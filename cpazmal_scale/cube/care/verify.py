@@ -1,0 +1,200 @@
+"""Read everything a cube stores again, and name what is missing or rotten."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.cube.format import layout, manifest
+from cpazmal_scale.cube.format.record import ROOT, Record, read_record, start_of
+from cpazmal_scale.cube.write.append import is_published, member_documents
+from cpazmal_scale.errors import CubeDamaged, StoreError, StoreMissing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Progress = Callable[[int, int], None]
+Kind = Literal["identity", "document", "manifest", "axis", "list", "chunk", "surplus", "given up"]
+
+READERS = 8
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One lost, altered or surplus object; of a layer with date number `index` and `place`."""
+
+    kind: Kind
+    what: str
+    where: str
+    layer: str = ""
+    index: int = 0
+    place: tuple[int, int] | None = None
+
+    @property
+    def error(self) -> CubeDamaged:
+        """The finding as an error."""
+        return CubeDamaged(
+            self.what,
+            where=self.where,
+            remedy="run `cpazmal verify --repair`, or restore it from a copy",
+        )
+
+
+def verify(url: str, *, progress: Progress | None = None) -> list[CubeDamaged]:
+    """Every chunk of every date against the CRC-32 noted when it was written.
+
+    Returns:
+        One finding per lost, altered or surplus object, and per chunk that was given up; empty when
+        the cube is sound. `progress` counts dates.
+
+    Raises:
+        StoreMissing: no cube is there.
+        StoreError: the store cannot be reached.
+    """
+    try:
+        record = read_record(url)
+    except CubeDamaged as finding:
+        return [finding]
+    if record is None:
+        raise StoreMissing("no cube is here", where=url, remedy="check the address")
+    return [damage.error for damage in examine(record, progress=progress)]
+
+
+def examine(record: Record, *, progress: Progress | None = None) -> list[Damage]:
+    """What is wrong with a cube whose root document and coordinates along time can be read."""
+    found = [*_documents(record), *_axes(record), *_given_up(record)]
+    with ThreadPoolExecutor(READERS) as pool:
+        for layer in record.static:
+            found += _layer(record, layer, 0, pool)
+        for index in range(record.length):
+            for layer in (*record.polarisations, "mask"):
+                found += _layer(record, layer, index, pool)
+            if progress is not None:
+                progress(index + 1, record.length)
+    return found
+
+
+def _documents(record: Record) -> Iterator[Damage]:
+    ids = record.dates["scene_id"]
+    for twice in sorted({one for one in ids if ids.count(one) > 1}):
+        yield Damage("identity", f"the scene {twice} is stored twice", record.url)
+    if record.commit:
+        found = manifest.read_manifest(record.url, record.commit)
+        if found is None:
+            where = manifest.url_of(record.url, record.commit)
+            yield Damage("manifest", "the manifest is lost or altered", where)
+        elif found["root"].encode() != record.root:
+            where = storage.join(record.url, ROOT)
+            yield Damage("document", "the root document is altered", where)
+            return
+    for where, document in member_documents(record) if is_published(record) else ():
+        if not storage.exists(where) or storage.read_bytes(where) != document:
+            name = where.removeprefix(f"{record.url}/").removesuffix(f"/{ROOT}")
+            yield Damage("document", f"the document of {name} is lost or altered", where)
+
+
+def _axes(record: Record) -> Iterator[Damage]:
+    for name, expected in zip("yx", layout.axis_values(record.grid), strict=True):
+        where = storage.join(record.url, name, "c", "0")
+        try:
+            same = np.array_equal(layout.decode(storage.read_bytes(where), "float64"), expected)
+        except (StoreMissing, RuntimeError, ValueError):
+            same = False
+        if not same:
+            yield Damage("axis", f"the coordinate {name} is lost or altered", where)
+
+
+def _given_up(record: Record) -> Iterator[Damage]:
+    for layer, index, row, column in record.losses:
+        label = label_of(record, layer, index)
+        where = storage.join(record.url, layout.chunk_key(layer, index, row, column))
+        what = f"chunk {row},{column} of {label} was given up: it reads as no data"
+        yield Damage("given up", what, where, layer, index, (row, column))
+
+
+def label_of(record: Record, layer: str, index: int) -> str:
+    """A layer on a date, in words."""
+    return layer if layer in layout.STATIC else f"{layer} of {start_of(record, index):%Y-%m-%d}"
+
+
+def _layer(record: Record, layer: str, index: int, pool: ThreadPoolExecutor) -> Iterator[Damage]:
+    """Findings of one layer on one date."""
+    label, where = label_of(record, layer, index), list_url(record, layer, index)
+    sums = np.zeros(tiles(record), np.uint32)
+    if acquired(record, layer, index):
+        stored = read_list(record, layer, index)
+        sums = sums if stored is None else stored
+        if stored is None:
+            what = f"the list of chunks of {label} is lost or altered"
+            yield Damage("list", what, where, layer, index)
+            return
+    elif storage.exists(where):
+        what = f"the list of chunks of {label} is surplus"
+        yield Damage("surplus", what, where, layer, index)
+    noted = [(int(row), int(column)) for row, column in np.argwhere(sums)]
+    problems = pool.map(partial(_problem, record, layer, index, sums), noted)
+    for place, problem in zip(noted, problems, strict=True):
+        if problem is not None:
+            what = f"chunk {place[0]},{place[1]} of {label} {problem}"
+            yield Damage("chunk", what, chunk_url(record, layer, index, place), layer, index, place)
+    for place in sorted(set(_present(record, layer, index)) - set(noted)):
+        what = f"chunk {place[0]},{place[1]} of {label} is surplus"
+        yield Damage("surplus", what, chunk_url(record, layer, index, place), layer, index, place)
+
+
+def acquired(record: Record, layer: str, index: int) -> bool:
+    """Whether a layer has data on a date."""
+    always = ("mask", *layout.STATIC)
+    return layer in always or layer in record.dates["polarisations"][index].split("+")
+
+
+def tiles(record: Record) -> tuple[int, int]:
+    """Rows and columns of chunks."""
+    height, width = record.grid.shape
+    return -(-height // record.chunk), -(-width // record.chunk)
+
+
+def list_url(record: Record, layer: str, index: int) -> str:
+    """Address of the list of a layer's chunks on a date."""
+    return storage.join(record.url, layout.list_key(layer, index))
+
+
+def chunk_url(record: Record, layer: str, index: int, place: tuple[int, int]) -> str:
+    """Address of a chunk object."""
+    return storage.join(record.url, layout.chunk_key(layer, index, *place))
+
+
+def read_list(record: Record, layer: str, index: int) -> NDArray[np.uint32] | None:
+    """CRC-32 of the chunk objects of a layer on a date; None when the list is lost or altered."""
+    try:
+        data = storage.read_bytes(list_url(record, layer, index))
+        return layout.decode(data, "uint32").reshape(tiles(record)).copy()
+    except (StoreMissing, RuntimeError, ValueError):
+        return None
+
+
+def _problem(
+    record: Record, layer: str, index: int, sums: NDArray[np.uint32], place: tuple[int, int]
+) -> str | None:
+    try:
+        data = storage.read_bytes(chunk_url(record, layer, index, place))
+    except StoreMissing:
+        return "is lost"
+    except StoreError as error:
+        return f"cannot be read ({error.what})"
+    return None if (zlib.crc32(data) or 1) == int(sums[place]) else "is altered"
+
+
+def _present(record: Record, layer: str, index: int) -> Iterator[tuple[int, int]]:
+    folder = chunk_url(record, layer, index, (0, 0)).rsplit("/", 2)[0]
+    for row in storage.list_names(folder):
+        for column in storage.list_names(storage.join(folder, row)):
+            if row.isdigit() and column.isdigit():
+                yield int(row), int(column)

@@ -1,0 +1,71 @@
+"""The grid of a cube: presets, snapping to the pixel lattice, and where a scene lies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cpazmal_scale.errors import GridMismatch
+from cpazmal_scale.grid import lattice, warp
+from cpazmal_scale.grid.lattice import PRESETS, snapped
+from cpazmal_scale.scenes.scene import Scene
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
+
+def union(scenes: Iterable[Scene], *, preset: str | None = None, resample: bool = False) -> GeoBox:
+    """The smallest grid that covers all scenes, on the lattice of a preset or the first scene.
+
+    Raises:
+        GridMismatch: naming the first scene on another pixel lattice, unless `resample` is set.
+    """
+    named = [(scene.id, scene.geobox) for scene in scenes]
+    if preset is None:
+        return lattice.union(named, resample=resample)
+    crs = PRESETS[preset].crs
+    boxes = [lattice.bounds_in(geobox, crs, where=name) for name, geobox in named]
+    left, bottom = (min(box[side] for box in boxes) for side in (0, 1))
+    right, top = (max(box[side] for box in boxes) for side in (2, 3))
+    return snapped((left, bottom, right, top), PRESETS[preset])
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Rows and columns of the grid a scene covers, and the share of the scene that is cut off."""
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    cropped: float
+
+
+def place(scene: Scene, grid: GeoBox, *, resample: bool = False) -> Placement:
+    """Where a scene lies in a grid.
+
+    Raises:
+        GridMismatch: no common pixel; unless `resample` is set, another CRS, pixel or lattice.
+    """
+    for file in () if resample else scene.files:
+        lattice.offset(file.geobox, grid, where=scene.id)
+    top, left, bottom, right = lattice.extent(scene.geobox, grid, where=scene.id)
+    rows = max(0, top), min(grid.shape[0], bottom)
+    columns = max(0, left), min(grid.shape[1], right)
+    if rows[0] >= rows[1] or columns[0] >= columns[1]:
+        raise GridMismatch(
+            f"the scene covers {_extent(scene.geobox)}, the cube {_extent(grid)}: no common pixel",
+            where=scene.id,
+            remedy="ingest it into another workspace, or create the cube anew with all scenes",
+        )
+    kept = (rows[1] - rows[0]) * (columns[1] - columns[0])
+    return Placement(rows, columns, 1 - kept / ((bottom - top) * (right - left)))
+
+
+def resampling(scene: Scene, grid: GeoBox) -> str:
+    """How the files of a scene are brought onto a grid, in words; empty when they share pixels."""
+    return ", ".join(sorted({warp.method(file.geobox, grid) for file in scene.files} - {""}))
+
+
+def _extent(geobox: GeoBox) -> str:
+    box = geobox.boundingbox
+    return f"x {box.left:.8g} to {box.right:.8g}, y {box.bottom:.8g} to {box.top:.8g}"

@@ -1,0 +1,132 @@
+"""Open a cube lazily, as xarray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.cube.format.record import state
+from cpazmal_scale.errors import CpazmalError, CubeDamaged, StoreMissing
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def open_cube(
+    url: str,
+    *,
+    start: date | str | None = None,
+    end: date | str | None = None,
+    months: Sequence[int] | None = None,
+    dates: Sequence[date | str] | None = None,
+) -> xr.Dataset:
+    """A cube with its dates sorted, from `start` to `end` (whole days, inclusive).
+
+    Of these, only those in some `months` (1 to 12) and on some days, `dates`, if given.
+
+    Returns:
+        Dataset with dimensions (time, y, x): one float32 variable of linear power per
+        polarisation (NaN: no data) and `mask` (uint8 flags), as dask arrays in the chunks of the
+        store; coordinates in memory; `.rio.crs` set. `attrs["state"]` names the content of the
+        selected dates, whatever the order in which they were ingested.
+
+    Raises:
+        StoreMissing: no cube is there.
+        CubeDamaged: it cannot be read as one.
+    """
+    import rioxarray  # noqa: F401  # makes `.rio` available to the caller
+    import xarray as xr
+
+    if not storage.exists(storage.join(url, "zarr.json")):
+        raise StoreMissing("no cube is here", where=url, remedy="run `cpazmal ingest` first")
+    try:
+        cube: xr.Dataset = xr.open_zarr(
+            storage.zarr_store(url, read_only=True),
+            consolidated=True,
+            decode_coords="all",
+            chunks=None,
+        )
+        chunk = int(cube.attrs["chunk"])
+        cube = cube.assign_coords({name: _loaded(cube[name]) for name in cube.coords})
+    except CpazmalError:
+        raise
+    except Exception as error:  # codecs and xarray raise many kinds
+        raise CubeDamaged(
+            f"it cannot be opened ({str(error).splitlines()[0]})",
+            where=url,
+            remedy="run `cpazmal verify`, then restore or ingest again",
+        ) from error
+    times = cube["time"].to_numpy()
+    order = np.argsort(times, kind="stable")
+    order = order[within(times[order], start, end, months, dates)]
+    if not np.array_equal(order, np.arange(times.size)):
+        cube = cube.isel(time=order)
+    chunks = {"time": 1, "y": chunk, "x": chunk}
+    cube = cube.assign(
+        {name: cube[name].chunk({d: chunks[str(d)] for d in cube[name].dims}) for name in cube}
+    )
+    cube = _without_leftovers(cube)
+    cube.attrs["state"] = content_state(cube)
+    return cube
+
+
+def _without_leftovers(cube: xr.Dataset) -> xr.Dataset:
+    """Hide what a late polarisation has written for dates that do not name it yet."""
+    from dask.array import where
+
+    acquired = [text.split("+") for text in cube["polarisations"].to_numpy().tolist()]
+    for layer in cube.attrs["polarisations"]:
+        has = np.array([layer in names for names in acquired], np.bool_)
+        if not has.all():
+            values = where(has[:, None, None], cube[layer].data, np.float32(np.nan))
+            cube[layer] = cube[layer].copy(data=values)
+    return cube
+
+
+def _loaded(coordinate: xr.DataArray) -> xr.DataArray:
+    """A coordinate in memory, text as plain numpy strings."""
+    if coordinate.dtype.kind == "T":
+        return coordinate.copy(data=np.array(coordinate.to_numpy().tolist(), dtype=np.str_))
+    return coordinate.load()
+
+
+def content_state(cube: xr.Dataset) -> str:
+    """Name of the content: dates, scenes, bytes, polarisations, grid and radiometry."""
+    names = ("scene_id", "source_sha256", "polarisations")
+    times = cube["time"].to_numpy().astype("datetime64[s]").astype(np.int64).tolist()
+    rows = list(zip(times, *(cube[name].to_numpy().tolist() for name in names), strict=True))
+    reference = cube["spatial_ref"].attrs
+    shape = [cube.sizes["y"], cube.sizes["x"]]
+    losses = [cube.attrs["losses"]] if cube.attrs.get("losses") else []
+    grid = (reference["crs_wkt"], reference["GeoTransform"], shape)
+    return state(rows, *grid, cube.attrs["radiometry"], *losses)
+
+
+def within(
+    times: np.ndarray[tuple[int], np.dtype[np.datetime64]],
+    start: date | str | None = None,
+    end: date | str | None = None,
+    months: Sequence[int] | None = None,
+    dates: Sequence[date | str] | None = None,
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which times lie in a period, in some months and on some days; none: no such condition."""
+    chosen = np.ones(times.shape, np.bool_)
+    if start is not None:
+        chosen &= times >= _day(start)
+    if end is not None:
+        chosen &= times < _day(end) + np.timedelta64(1, "D")
+    if months is not None:
+        chosen &= np.isin(times.astype("datetime64[M]").astype(np.int64) % 12 + 1, months)
+    if dates is not None:
+        chosen &= np.isin(times.astype("datetime64[D]"), [_day(one) for one in dates])
+    return chosen
+
+
+def _day(when: date | str) -> np.datetime64:
+    if isinstance(when, datetime):
+        when = when.date()
+    return np.datetime64(str(when)[:10], "D")

@@ -1,0 +1,223 @@
+"""Ingest a folder of scenes into one cube per beam."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cpazmal_scale import storage
+from cpazmal_scale.config import Ingest, RunConfig
+from cpazmal_scale.cube.format import placement as grids
+from cpazmal_scale.cube.format.record import Record, read_record
+from cpazmal_scale.cube.write.admission import admit
+from cpazmal_scale.cube.write.append import append, is_published, publish
+from cpazmal_scale.cube.write.chunks import Opener
+from cpazmal_scale.cube.write.lease import hold
+from cpazmal_scale.cube.write.report import Action, CubeReport, IngestReport, SceneReport
+from cpazmal_scale.errors import CpazmalError, GridMismatch
+from cpazmal_scale.scenes.candidates import candidates
+from cpazmal_scale.scenes.discover import discover
+from cpazmal_scale.scenes.scene import Scene
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
+Progress = Callable[[int, int], None]
+Refused = Callable[[CpazmalError], None]
+
+
+@dataclass(frozen=True)
+class CubePlan:
+    """What one cube is to get: described and checked scenes, or parts of them, that it lacks.
+
+    `record` is the cube as it is, none where it is new; `grid` its grid, the union of the scenes'
+    footprints for a new one; `scenes` tell what becomes of all of them.
+    """
+
+    url: str
+    beam: str
+    record: Record | None
+    grid: GeoBox
+    new: tuple[Scene, ...]
+    scenes: tuple[SceneReport, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def unchanged(self) -> tuple[str, ...]:
+        """Ids of the scenes that are there."""
+        return tuple(scene.id for scene in self.scenes if scene.action == "unchanged")
+
+    @property
+    def report(self) -> CubeReport:
+        """What the cube gets."""
+        added = sum(scene.action == "append" for scene in self.scenes)
+        held = self.record.length if self.record else 0
+        shape = (int(self.grid.shape[0]), int(self.grid.shape[1]))
+        return CubeReport(self.url, self.beam, shape, self.scenes, held + added, self.notes)
+
+
+def cube_url(workspace: str, beam: str) -> str:
+    """Where the cube of a beam is in a workspace."""
+    return storage.join(storage.absolute(workspace), "cubes", f"{beam}.zarr")
+
+
+def ingest(
+    config: RunConfig, *, dry_run: bool = False, progress: Progress | None = None
+) -> IngestReport:
+    """Bring all scenes of `config.ingest` into `{workspace}/cubes/{beam}.zarr`.
+
+    Every scene is hashed, described, checked and compared with the cubes before the first byte is
+    written; scenes already there are skipped. `progress` counts scenes, twice each: looked at, and
+    written. With `dry_run` nothing is written, and scenes that would be refused are in the report.
+
+    Raises:
+        SceneError: a scene cannot be used (see `scenes.discover`), or changed.
+        GridMismatch: scenes of one beam do not share a pixel lattice, or miss the cube.
+        WriterConflict: another writer is at work on a cube.
+    """
+    begun = time.monotonic()
+
+    def looked(done: int, total: int) -> None:
+        if progress is not None:
+            progress(done, 2 * total)
+
+    refused: list[CpazmalError] = []
+    plans = plan_ingest(config, refused=refused.append if dry_run else None, progress=looked)
+    if not dry_run:
+        scenes = sum(len(plan.new) + len(plan.unchanged) for plan in plans)
+        written = scenes + sum(len(plan.unchanged) for plan in plans)
+        for plan in plans:
+            fill_cube(plan, config.ingest, progress, written, 2 * scenes)
+            written += len(plan.new)
+    reports = tuple(plan.report for plan in plans)
+    return IngestReport(reports, time.monotonic() - begun, dry_run, tuple(refused))
+
+
+def plan_ingest(
+    config: RunConfig, *, refused: Refused | None = None, progress: Progress | None = None
+) -> tuple[CubePlan, ...]:
+    """Look at all scenes of `config.ingest` and compare them with the cubes; nothing is written.
+
+    The scenes of a plan go into its cube with `append(plan.url, scene, chunk=…, grid=plan.grid)`.
+    Scenes that cannot be used are handed to `refused`, if given, and left out.
+
+    Raises:
+        SceneError: a scene cannot be used (see `scenes.discover`), or changed.
+        GridMismatch: scenes of one beam do not share a pixel lattice, or miss the cube.
+    """
+    beams = sorted({one.beam for one in candidates(config.ingest)})
+    records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
+    held = {
+        name: digests.split("+")
+        for record in records.values()
+        if record
+        for name, digests in zip(
+            record.dates["scene_id"], record.dates["source_sha256"], strict=True
+        )
+    }
+    scenes = discover(config.ingest, check=True, held=held, refused=refused, progress=progress)
+    plans = []
+    for beam in beams:
+        mine = [scene for scene in scenes if scene.beam == beam]
+        if mine:
+            plans.append(plan_cube(config, beam, records[beam], mine, refused=refused))
+    return tuple(plans)
+
+
+def plan_cube(
+    config: RunConfig,
+    beam: str,
+    record: Record | None,
+    scenes: list[Scene],
+    *,
+    refused: Refused | None = None,
+) -> CubePlan:
+    """Compare the scenes of one beam with its cube; nothing is written.
+
+    Raises:
+        SceneError: a scene changed or is of another geometry.
+        GridMismatch: the scenes do not share the cube's pixel lattice, or miss it.
+    """
+    rules = config.ingest
+    grid = record.grid if record else _new_grid(rules, scenes, refused)
+    new: list[Scene] = []
+    reports: list[SceneReport] = []
+    for scene in scenes:
+        try:
+            part, report = _look(record, scene, grid, resample=rules.resample)
+        except CpazmalError as error:
+            if refused is None:
+                raise
+            refused(error)
+            continue
+        reports.append(report)
+        if report.action != "unchanged":
+            new.append(part)
+    # What holds for a scene holds for the others of its beam.
+    notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
+    url = cube_url(config.workspace, beam)
+    return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))
+
+
+def _new_grid(rules: Ingest, scenes: list[Scene], refused: Refused | None) -> GeoBox:
+    """The grid of a new cube; where refusals are collected, the first scene's if they disagree."""
+    try:
+        return grids.union(scenes, preset=rules.grid, resample=rules.resample)
+    except GridMismatch:
+        if refused is None:
+            raise
+        return scenes[0].geobox
+
+
+def _look(
+    record: Record | None, scene: Scene, grid: GeoBox, *, resample: bool
+) -> tuple[Scene, SceneReport]:
+    """What of a scene the cube lacks, and what becomes of it."""
+    action: Action = "append"
+    if record is not None:
+        admission = admit(record, scene, resample=resample)
+        if admission.outcome == "unchanged":
+            report = SceneReport(scene.id, scene.start, "unchanged", scene.polarisations)
+            return scene, report
+        action, scene = ("add" if admission.outcome == "late" else "append"), admission.scene
+    place = grids.place(scene, grid, resample=resample)
+    pixels = (place.rows[1] - place.rows[0]) * (place.columns[1] - place.columns[0])
+    return scene, SceneReport(
+        id=scene.id,
+        start=scene.start,
+        action=action,
+        polarisations=scene.polarisations,
+        cropped=place.cropped,
+        resampling=grids.resampling(scene, grid),
+        bytes=pixels * (4 * len(scene.polarisations) + (action == "append")),
+    )
+
+
+def fill_cube(
+    plan: CubePlan,
+    rules: Ingest,
+    progress: Progress | None,
+    done: int,
+    total: int,
+    opener: Opener | None = None,
+) -> None:
+    """Append the plan's new scenes and publish the cube; `progress` goes on from `done`."""
+    unfinished = plan.record is not None and not is_published(plan.record)
+    if not plan.new and not unfinished:
+        return
+    with hold(plan.url) as lease:
+        for number, scene in enumerate(plan.new, start=1):
+            append(
+                plan.url,
+                scene,
+                chunk=rules.chunk,
+                grid=plan.grid,
+                resample=rules.resample,
+                lease=lease,
+                opener=opener,
+            )
+            if progress is not None:
+                progress(done + number, total)
+        publish(plan.url)

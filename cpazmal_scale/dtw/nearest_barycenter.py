@@ -1,0 +1,289 @@
+"""Nearest barycenter under DTW, with the scikit-learn interface."""
+
+from __future__ import annotations
+
+import copy
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from cpazmal_scale.dtw.averaging import barycenter, barycenters
+from cpazmal_scale.dtw.band import band_limits
+from cpazmal_scale.dtw.block import block_distances
+from cpazmal_scale.dtw.decision import Decision, decide
+from cpazmal_scale.dtw.estimators import (
+    Scaling,
+    SeriesClassifier,
+    checked_labels,
+    checked_series,
+    labels_of,
+)
+from cpazmal_scale.dtw.temperature import fit_temperature
+from cpazmal_scale.dtw.training_set import HeldOut, Lesson
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from cpazmal_scale.dtw.training_set import Key, Run
+
+_ARRAYS = ("classes_", "barycenters_", "tau_", "mean_", "scale_")
+
+
+class NearestBarycenter(SeriesClassifier):
+    """Class of the nearest DTW barycenter, feature by feature.
+
+    Each feature is z-scored with the training mean and standard deviation. For every class and
+    feature `barycenters` DBA averages are found; `tau_` is the median distance of training series
+    to the nearest barycenter of their own class; the temperature is fitted by log-loss on held-out
+    groups when groups are given, else it is 1. `radius=0` is the Euclidean twin.
+
+    Args:
+        decision: how the features' distances become one class, see `decide`.
+        barycenters: centroids per class and feature; a class with fewer series repeats one.
+        radius: band in samples.
+        days: days `(T,)` of the training dates, for `band_days`.
+        band_days: band in days instead of `radius`; with neither there is no band.
+        iterations: most DBA iterations.
+        restarts: DBA starts: the mean, then random members; the best is kept.
+        reject: reject what is farther from every class than this multiple of tau.
+        min_dates: features with fewer valid dates do not count.
+        temperature: of the probabilities; none: fitted.
+        seed: of every random choice.
+
+    Attributes:
+        classes_: labels, sorted.
+        barycenters_: float32 `(C, M, K, T)`, z-scored.
+        tau_: float64 `(K,)`, in z-scores.
+        temperature_: float.
+        mean_: float64 `(K,)` of the training features.
+        scale_: float64 `(K,)`, their standard deviation.
+        held_out_: what the temperature was fitted on; none where nothing was held out.
+    """
+
+    def __init__(
+        self,
+        decision: Literal["soft", "vote", "sum"] = "soft",
+        barycenters: int = 1,
+        radius: int | None = None,
+        days: ArrayLike | None = None,
+        band_days: float | None = None,
+        iterations: int = 30,
+        restarts: int = 2,
+        reject: float | None = None,
+        min_dates: int = 1,
+        temperature: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.decision = decision
+        self.barycenters = barycenters
+        self.radius = radius
+        self.days = days
+        self.band_days = band_days
+        self.iterations = iterations
+        self.restarts = restarts
+        self.reject = reject
+        self.min_dates = min_dates
+        self.temperature = temperature
+        self.seed = seed
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        run: Run | None = None,
+    ) -> Self:
+        """Learn from series `(N, K, T)` or `(N, T)`, NaN missing, their labels and polygons.
+
+        `run` applies `average` to the keys of the `lesson`, by threads or on other machines.
+
+        Raises:
+            ValueError: shapes, values or labels that do not fit, a class without any valid date.
+        """
+        lesson = self.lesson(X, y, groups)
+        centroids = self._averaged(lesson, run)
+        self.barycenters_ = centroids[0]
+        self.tau_ = self._tau(lesson.values, lesson.codes, centroids[0])
+        if not _usable(self.barycenters_).any():
+            poor = self.classes_[np.isnan(self.barycenters_).all(axis=(1, 2, 3))]
+            raise ValueError(f"no feature has valid dates in every class; none at all in: {poor}")
+        self.held_out_ = self._held_out(lesson, centroids)
+        self.temperature_ = self._fitted_temperature()
+        return self
+
+    def lesson(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Lesson:
+        """What `fit` learns from the same arguments: the series z-scored, and who is held out."""
+        series = checked_series(self, X, reset=True)
+        self.classes_, codes = checked_labels(y, len(series))
+        self.dates_in_ = series.shape[2]
+        scaling = Scaling.of(series)
+        self.mean_, self.scale_ = scaling
+        values = scaling.apply(series)
+        held = groups if self.temperature is None else None
+        return Lesson.of(values, codes, held, self.seed)
+
+    def average(self, lesson: Lesson, key: Key) -> NDArray[np.float64]:
+        """Averages `(M, T)` of one class's series of one feature; NaN without any valid date."""
+        members, table = lesson.members(key), self.limits()
+        if not len(members):
+            return np.full((1, table.shape[0]), np.nan)
+        options: dict[str, Any] = {
+            "limits": table,
+            "iterations": self.iterations,
+            "restarts": self.restarts,
+            "seed": self.seed,
+        }
+        if self.barycenters == 1:
+            return barycenter(members, **options).values[None]
+        found = barycenters(members, self.barycenters, **options).values
+        return np.asarray(found[np.arange(self.barycenters) % len(found)])
+
+    def with_decision(self, decision: Literal["soft", "vote", "sum"]) -> Self:
+        """The same barycenters under another decision, its temperature fitted as by `fit`."""
+        check_is_fitted(self)
+        other = copy.copy(self)
+        other.decision = decision
+        other.temperature_ = other._fitted_temperature()
+        return other
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Labels `(N,)`; rejected series and those without class get '' (text labels) or -1."""
+        return labels_of(self.decide(X).index, self.classes_)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Probabilities `(N, C)`; NaN where no feature has enough valid dates."""
+        chances = self.decide(X).probability.T.astype(np.float64)
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
+
+    def decide(self, X: ArrayLike, days: ArrayLike | None = None) -> Decision:
+        """The whole decision for series `(N, K, T)`, on other `days` `(T,)` if given."""
+        check_is_fitted(self)
+        series = checked_series(self, X, reset=False)
+        return self.decide_block(series.transpose(1, 2, 0), self.limits(days, series.shape[2]))
+
+    def decide_block(
+        self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
+    ) -> Decision:
+        """The decision for raw feature series `(K, T, P)`, pixels innermost.
+
+        Args:
+            block: features as at training, not z-scored; NaN is a missing date.
+            limits: `(T, T')` column limits; none: those of the training dates.
+        """
+        scaling = Scaling(self.mean_, self.scale_)
+        values = np.ascontiguousarray(scaling.apply(block.transpose(2, 0, 1)).transpose(1, 2, 0))
+        table = self.limits(rows=block.shape[1]) if limits is None else limits
+        nearest = _nearest(values, self.barycenters_, table, self.min_dates)
+        return decide(
+            nearest, self.tau_, self.temperature_, decision=self.decision, reject=self.reject
+        )
+
+    def limits(self, days: ArrayLike | None = None, rows: int | None = None) -> NDArray[np.int32]:
+        """Column limits for series on the training dates, or on other `days` `(T,)`.
+
+        Raises:
+            ValueError: other dates without a band in days, or another number of dates.
+        """
+        columns = self.dates_in_
+        own = self.days if days is None else days
+        count = rows or (columns if own is None else len(np.asarray(own)))
+        if days is None and count != columns:
+            raise ValueError(f"series must have the {columns} dates of the training, not {count}")
+        if self.band_days is None or self.days is None or own is None:
+            return band_limits(count, columns, radius=self.radius, band_days=self.band_days)
+        return band_limits(
+            count, columns, radius=self.radius, days=(own, self.days), band_days=self.band_days
+        )
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], str]:
+        """Arrays and a JSON text from which `from_state` makes the same classifier."""
+        check_is_fitted(self)
+        arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        settings = self.get_params(deep=False)
+        if settings["days"] is not None:
+            arrays["days"] = np.asarray(settings.pop("days"), np.float64)
+        fitted = {"temperature_": self.temperature_, "n_features_in_": self.n_features_in_}
+        return arrays, json.dumps({"settings": settings, "fitted": fitted})
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, NDArray[Any]], text: str) -> Self:
+        """The classifier whose `state` this is."""
+        parts = json.loads(text)
+        model = cls(**{**parts["settings"], "days": arrays.get("days")})
+        for name in _ARRAYS:
+            setattr(model, name, np.asarray(arrays[name]))
+        model.held_out_ = None
+        model.temperature_ = float(parts["fitted"]["temperature_"])
+        model.n_features_in_ = int(parts["fitted"]["n_features_in_"])
+        model.dates_in_ = model.barycenters_.shape[3]
+        return model
+
+    def _averaged(self, lesson: Lesson, run: Run | None) -> NDArray[np.float32]:
+        """Barycenters `(parts, C, M, K, T)`."""
+        _, features, columns = lesson.values.shape
+        size = (len(lesson.parts), len(self.classes_), self.barycenters, features, columns)
+        centroids = np.empty(size, np.float32)
+        average, keys = partial(self.average, lesson), lesson.keys()
+        found = run(average, keys) if run else ((key, average(key)) for key in keys)
+        for (part, c, k), values in found:
+            centroids[part, c, :, k] = values
+        return centroids
+
+    def _tau(
+        self, values: NDArray[np.float32], codes: NDArray[np.intp], centroids: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Median distance `(K,)` of series to the nearest centroid of their own class."""
+        block = np.ascontiguousarray(values.transpose(1, 2, 0))
+        nearest = _nearest(block, centroids, self.limits(), self.min_dates)
+        own = nearest[:, codes, np.arange(codes.size)].astype(np.float64)
+        tau = np.ones(len(own))
+        for k in range(len(own)):
+            known = own[k][np.isfinite(own[k])]
+            middle = float(np.median(known)) if known.size else 0.0
+            tau[k] = middle if middle > 0 else (float(known.mean()) if known.size else 0.0) or 1.0
+        return tau
+
+    def _held_out(self, lesson: Lesson, centroids: NDArray[np.float32]) -> HeldOut | None:
+        """Held-out series against the barycenters of their fold; none if nothing was held out."""
+        parts, truths = [], []
+        for (train, held), own in zip(lesson.parts[1:], centroids[1:], strict=True):
+            tau = self._tau(lesson.values[train], lesson.codes[train], own)
+            block = np.ascontiguousarray(lesson.values[held].transpose(1, 2, 0))
+            near = _nearest(block, own, self.limits(), self.min_dates)
+            parts.append(near / tau[:, None, None].astype(np.float32))
+            truths.append(lesson.codes[held])
+        return HeldOut(np.concatenate(parts, axis=2), np.concatenate(truths)) if parts else None
+
+    def _fitted_temperature(self) -> float:
+        if self.temperature is not None:
+            return float(self.temperature)
+        if self.held_out_ is None:
+            return 1.0
+        return fit_temperature(*self.held_out_, self.decision)
+
+
+def _nearest(
+    block: NDArray[np.float32],
+    centroids: NDArray[np.float32],
+    limits: NDArray[np.int32],
+    min_dates: int,
+) -> NDArray[np.float32]:
+    """Distance `(K, C, P)` of each pixel to the nearest centroid of each class.
+
+    NaN for a feature that has no centroid in some class.
+    """
+    classes, count, features, columns = centroids.shape
+    references = np.nan_to_num(centroids.transpose(2, 0, 1, 3)).reshape(features, -1, columns)
+    every = block_distances(block, np.ascontiguousarray(references), limits, min_dates=min_dates)
+    every[~_usable(centroids)] = np.nan
+    if count == 1:
+        return every
+    return np.asarray(every.reshape(features, classes, count, -1).min(axis=2))
+
+
+def _usable(centroids: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Features `(K,)` that have a centroid in every class."""
+    return np.asarray(~np.isnan(centroids).any(axis=(0, 1, 3)))

@@ -1,0 +1,202 @@
+"""Outlines, such as those of glaciers, drawn on the grid of a map."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from cpazmal_scale.errors import SampleError
+from cpazmal_scale.grid.vectors import read_vectors
+from cpazmal_scale.mapping.classify.plan import Block, cut
+from cpazmal_scale.mapping.refine.source import open_source
+
+if TYPE_CHECKING:
+    import geopandas
+    from numpy.typing import NDArray
+
+NAME_COLUMNS = ("rgi_id", "rgiid", "glims_id", "name", "id", "group")
+"""Columns that name a glacier, whatever their case, the best first."""
+
+
+class Grid(Protocol):
+    """What shapes are drawn on: a finished map, or one that is being planned."""
+
+    @property
+    def crs(self) -> str:
+        """WKT of the CRS."""
+        ...
+
+    @property
+    def transform(self) -> tuple[float, ...]:
+        """GDAL's six numbers."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        ...
+
+    @property
+    def chunk(self) -> int:
+        """Edge of the map's chunks in pixels."""
+        ...
+
+
+@dataclass(frozen=True)
+class MapGrid:
+    """The grid of a map that need not exist yet, see `Grid`."""
+
+    crs: str
+    transform: tuple[float, ...]
+    shape: tuple[int, int]
+    chunk: int
+
+    @classmethod
+    def of(cls, spatial_ref: Mapping[str, Any], shape: Sequence[int], chunk: int) -> MapGrid:
+        """From the attributes of a CF grid mapping."""
+        transform = tuple(float(part) for part in str(spatial_ref["GeoTransform"]).split())
+        return cls(str(spatial_ref["crs_wkt"]), transform, (shape[0], shape[1]), chunk)
+
+
+@dataclass(frozen=True, eq=False)
+class Outlines:
+    """Polygons in the CRS of a map, with a column `zone` that names them."""
+
+    table: geopandas.GeoDataFrame
+    grid: Grid
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of the shapes, whatever file they come from."""
+        total = hashlib.sha256()
+        for shape in sorted(self.table.geometry.to_wkb()):
+            total.update(shape)
+        return total.hexdigest()[:16]
+
+    def touches(self, block: Block) -> bool:
+        """Whether a pixel of a block of whole chunks is inside any polygon."""
+        return next(self.zones(block), None) is not None
+
+    def inside(self, block: Block) -> NDArray[np.bool_]:
+        """(h, w) whether the centre of a pixel is inside any polygon."""
+        found = np.zeros((block.y1 - block.y0, block.x1 - block.x0), np.bool_)
+        for _, part, drawn in self.zones(block):
+            ys = slice(part.y0 - block.y0, part.y1 - block.y0)
+            xs = slice(part.x0 - block.x0, part.x1 - block.x0)
+            found[ys, xs] |= drawn
+        return found
+
+    def zones(self, block: Block) -> Iterator[tuple[int, Block, NDArray[np.bool_]]]:
+        """Polygons of a block of whole chunks: row of the table, chunk, pixels of it inside.
+
+        Each is drawn chunk by chunk of the map, so that no pixel at an edge depends on the block.
+        """
+        for part in cut((block.y1 - block.y0, block.x1 - block.x0), self.grid.chunk):
+            chunk = Block(
+                block.y0 + part.y0, block.y0 + part.y1, block.x0 + part.x0, block.x0 + part.x1
+            )
+            yield from self._drawn(chunk)
+
+    def _drawn(self, chunk: Block) -> Iterator[tuple[int, Block, NDArray[np.bool_]]]:
+        import shapely
+        from rasterio.features import geometry_mask
+        from rasterio.transform import Affine
+
+        c, a, b, f, d, e = self.grid.transform
+        here = Affine(a, b, c + a * chunk.x0 + b * chunk.y0, d, e, f + d * chunk.x0 + e * chunk.y0)
+        size = (chunk.y1 - chunk.y0, chunk.x1 - chunk.x0)
+        corners = [here * (x, y) for x, y in ((0, 0), (size[1], 0), size[::-1], (0, size[0]))]
+        near = self.table.sindex.query(shapely.Polygon(corners), predicate="intersects")
+        for row in sorted(near.tolist()):
+            shape = self.table.geometry.iloc[row]
+            drawn = np.asarray(geometry_mask([shape], size, here, invert=True))
+            if drawn.any():
+                yield row, chunk, drawn
+
+
+@lru_cache(maxsize=4)
+def open_outlines(url: str, map_url: str, zone: str | None, digest: str) -> Outlines:
+    """Outlines of known shapes, read once per process.
+
+    Raises:
+        SampleError: the file holds other shapes now.
+    """
+    return known_outlines(url, open_source(map_url), zone, digest)
+
+
+def known_outlines(url: str, grid: Grid, zone: str | None, digest: str | None) -> Outlines:
+    """Outlines of known shapes, see `read_outlines`.
+
+    Raises:
+        SampleError: the file holds other shapes now.
+    """
+    found = read_outlines(url, grid, zone)
+    if found.digest != digest:
+        raise SampleError("the outlines changed meanwhile", where=url, remedy="run again")
+    return found
+
+
+def read_outlines(url: str, grid: Grid, zone: str | None = None) -> Outlines:
+    """Read polygons and bring them to the grid of a map.
+
+    Args:
+        url: GeoPackage, GeoJSON or (zipped) shapefile, on any fsspec URL.
+        grid: of the map, such as the open map itself.
+        zone: column of their names; none: the first of `NAME_COLUMNS`, or their number.
+
+    Raises:
+        SampleError: not a vector file with a CRS and polygons, no such column, none on the map.
+        StoreMissing: nothing is there.
+    """
+    import shapely
+
+    table = _read(url)
+    names = _names(table, zone, url)
+    table = table[["geometry"]].assign(zone=names).to_crs(grid.crs)
+    table["geometry"] = shapely.make_valid(shapely.force_2d(table.geometry.to_numpy()))
+    # GDAL burns the lines of a repaired polygon too; only its areas count.
+    table = table.explode(index_parts=False)
+    table = table[table.geometry.geom_type == "Polygon"]
+    table = table.dissolve("zone", as_index=False, sort=False)
+    found = Outlines(table.reset_index(drop=True), grid)
+    height, width = grid.shape
+    if not found.touches(Block(0, height, 0, width)):
+        raise SampleError(
+            "no outline covers a pixel of the map",
+            where=url,
+            remedy="check that both show the same place",
+        )
+    return found
+
+
+def _read(url: str) -> geopandas.GeoDataFrame:
+    table = read_vectors(url)
+    table = table[table.geometry.notna() & ~table.geometry.is_empty]
+    if not table.geometry.geom_type.isin(["Polygon", "MultiPolygon"]).any():
+        raise SampleError("holds no polygon", where=url, remedy="give outlines as polygons")
+    return table
+
+
+def _names(table: Any, zone: str | None, url: str) -> list[str]:
+    """A name for every row; rows of one name are one zone."""
+    columns = {str(name).lower(): name for name in table.columns}
+    wanted = NAME_COLUMNS if zone is None else (zone.lower(),)
+    column = next((columns[name] for name in wanted if name in columns), None)
+    if column is None and zone is not None:
+        raise SampleError(
+            f"no column `{zone}`",
+            where=url,
+            remedy=f"set after.zone to one of {', '.join(map(str, table.columns))}",
+        )
+    if column is None:
+        return [str(number) for number in range(1, len(table) + 1)]
+    values = table[column]
+    return [
+        str(value) if known else f"unnamed {number}"
+        for number, (value, known) in enumerate(zip(values, values.notna(), strict=True), 1)
+    ]

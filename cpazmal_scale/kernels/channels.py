@@ -1,0 +1,113 @@
+"""Compiled rows of channels: floored power, validity, log amplitude and ratios.
+
+These loops run over float32 rows padded to whole vectors, which LLVM vectorises by itself; the
+logarithm is a polynomial, because a call of the C library for every pixel would cost ten times
+more than all sums.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from cpazmal_scale.kernels.lanes_f64 import compiled
+
+Array = NDArray[Any]
+
+NONE, LOGRATIO, FRACTION, CODE, TALK = range(5)
+
+_F = np.float32
+_ZERO, _ONE, _HALF, _TWO = _F(0), _F(1), _F(0.5), _F(2)
+_INFINITY = _F(np.inf)
+_SQRT_HALF = np.int32(0x3F3504F3)
+_MANTISSA, _MANTISSA_BITS = np.int32(0x007FFFFF), np.int32(23)
+_LN2_HIGH, _LN2_LOW = _F(0.693359375), _F(-2.12194440e-4)
+_P0, _P1, _P2 = _F(7.0376836292e-2), _F(-1.1514610310e-1), _F(1.1676998740e-1)
+_P3, _P4, _P5 = _F(-1.2420140846e-1), _F(1.4249322787e-1), _F(-1.6668057665e-1)
+_P6, _P7, _P8 = _F(2.0000714765e-1), _F(-2.4999993993e-1), _F(3.3333331174e-1)
+
+
+def _bitcast(to: Any, of: Any, llvm: Any) -> Any:
+    def code(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], llvm)
+
+    return to(of), code
+
+
+_bits = intrinsic(lambda _typing, value: _bitcast(types.int32, value, ir.IntType(32)))
+_float = intrinsic(lambda _typing, value: _bitcast(types.float32, value, ir.FloatType()))
+
+
+@compiled
+def log(value: np.float32) -> np.float32:
+    """Natural logarithm of a positive normal float32, to 1 unit in the last place (Cephes)."""
+    shifted = np.int32(_bits(value) - _SQRT_HALF)
+    exponent = _F(np.int32(shifted >> _MANTISSA_BITS))
+    f = _float(np.int32((shifted & _MANTISSA) + _SQRT_HALF)) - _ONE
+    square = f * f
+    series = ((_P0 * f + _P1) * f + _P2) * f + _P3
+    series = ((series * f + _P4) * f + _P5) * f + _P6
+    series = ((series * f + _P7) * f + _P8) * f * square
+    series = series + exponent * _LN2_LOW - _HALF * square
+    result: np.float32 = (f + series) + exponent * _LN2_HIGH
+    return result
+
+
+@compiled
+def copy(values: Array, out: Array) -> None:
+    """Copy a row into the first elements of another."""
+    for i in range(values.size):
+        out[i] = values[i]
+
+
+@compiled
+def flags(mask: Array, excluded: np.uint8, bad: Array) -> None:
+    """Excluded bits of a row of mask flags."""
+    for i in range(mask.size):
+        bad[i] = mask[i] & excluded
+
+
+@compiled
+def read(raw: Array, bad: Array, floor: np.float32, clean: Array, ok: Array, y: Array) -> bool:
+    """Floored power, validity and log amplitude of one row; says whether a pixel is missing."""
+    missing = np.int32(0)
+    for i in range(raw.size):
+        p = raw[i]
+        good = (abs(p) < _INFINITY) & (bad[i] == 0)
+        clean[i] = p if good & (p > floor) else floor
+        ok[i] = _ONE if good else _ZERO
+        missing |= np.int32(not good)
+    for i in range(raw.size):
+        y[i] = _HALF * log(clean[i]) if ok[i] > _ZERO else _ZERO
+    return bool(missing)
+
+
+@compiled
+def third(xpol: int, p1: Array, p2: Array, y1: Array, y2: Array, ok: Array, y: Array) -> None:
+    """Third channel of one row out of the first two."""
+    if xpol == LOGRATIO:
+        for i in range(y.size):
+            y[i] = y2[i] - y1[i] if ok[i] > _ZERO else _ZERO
+    elif xpol == FRACTION:
+        for i in range(y.size):
+            y[i] = _TWO * y2[i] - log(p1[i] + p2[i]) if ok[i] > _ZERO else _ZERO
+    elif xpol == CODE:
+        for i in range(y.size):
+            r = (np.sqrt(p1[i]) - np.sqrt(p2[i])) / np.sqrt(p1[i] + p2[i])
+            y[i] = r if ok[i] > _ZERO else _ZERO
+    else:
+        for i in range(y.size):
+            r = _ONE / np.sqrt(p2[i]) - _ONE / np.sqrt(p1[i])
+            y[i] = r if ok[i] > _ZERO else _ZERO
+
+
+@compiled
+def both(a: Array, b: Array, out: Array) -> None:
+    """Pixels valid in two channels."""
+    for i in range(out.size):
+        out[i] = a[i] * b[i]

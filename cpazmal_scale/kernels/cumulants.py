@@ -1,0 +1,145 @@
+"""The compiled kernel: cumulants of every window of a block.
+
+Sums are float64: raw power sums in float32 would be off by more than the third cumulant itself.
+Numba's cache looks at this file only; the default of `source` puts the content of the others into
+the signature, so that a change there is noticed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpazmal_scale.kernels.channels import both, copy, flags, read, third
+from cpazmal_scale.kernels.lanes_f64 import (
+    LANES,
+    at_least,
+    compiled,
+    div,
+    kept,
+    load,
+    mul,
+    spread,
+    store,
+    sub,
+)
+from cpazmal_scale.kernels.window_sums import (
+    PITCH,
+    TILE,
+    find_slots,
+    full_counts,
+    powers,
+    seven_sums,
+    window_sums,
+)
+
+Array = NDArray[Any]
+
+SOURCE = crc32(
+    b"".join(
+        Path(__file__).with_name(f"{name}.py").read_bytes()
+        for name in ("channels", "lanes", "sums")
+    )
+)
+"""Names the content of the files compiled into the kernel."""
+
+
+@compiled
+def _cumulants(
+    total: Array, base: int, n: int, need: float, unbiased: bool, out: Array, at: int, step: int
+) -> None:
+    """First three cumulants of a row of windows out of counts and power sums; NaN where few."""
+    one, two, three = spread(1.0), spread(2.0), spread(3.0)
+    zero, nan, least = spread(0.0), spread(np.nan), spread(need)
+    for i in range(0, n, LANES):
+        count = load(total, base + i)
+        share = div(one, count)
+        m1 = mul(load(total, base + PITCH + i), share)
+        m2 = mul(load(total, base + 2 * PITCH + i), share)
+        m3 = mul(load(total, base + 3 * PITCH + i), share)
+        square = mul(m1, m1)
+        second = sub(m2, square)
+        second = at_least(second, zero, second, zero)
+        third = sub(m3, mul(m1, sub(mul(three, m2), mul(two, square))))
+        if unbiased:
+            rest = sub(count, one)
+            second = div(mul(second, count), rest)
+            third = div(mul(third, mul(count, count)), mul(rest, sub(count, two)))
+        store(out, at + i, at_least(count, least, m1, nan))
+        store(out, at + step + i, at_least(count, least, second, nan))
+        store(out, at + 2 * step + i, at_least(count, least, third, nan))
+
+
+@kept
+def cumulants(
+    power: Array, mask: Array, masked: bool, excluded: np.uint8, window: int, need: int,
+    xpol: int, unbiased: bool, floor: np.float32, out: Array,
+    source: int = SOURCE,  # noqa: ARG001
+) -> None:  # fmt: skip
+    """Cumulants of every window of a block, column tile after column tile, row after row.
+
+    `power` (P, T, H, W) float32, `mask` (T, H, W) uint8, read if `masked`; `out`
+    (K, T, H − window + 1, W − window + 1) float32.
+    """
+    polarisations, dates, height, _ = power.shape
+    channels, _, rows, columns = out.shape[0] // 3, *out.shape[1:]
+    top = 0
+    while (2 << top) <= window:
+        top += 1
+    edge = -(-(TILE + window) // 64) * 64
+    stride = edge + (1 << top) + LANES
+    depth = ((2 << top) + top) * PITCH
+    line, ring = np.zeros((top + 1) * stride), np.zeros(channels * 4 * depth)
+    slots, total = np.zeros((top + 1, 3), np.int64), np.zeros(channels * 4 * PITCH)
+    raw, bad = np.ones(edge, np.float32), np.zeros(edge, np.uint8)
+    y, ok = np.zeros((channels, edge), np.float32), np.zeros((channels, edge), np.float32)
+    clean, margin = np.ones((2, edge), np.float32), np.zeros(3 * TILE, np.float32)
+    missing, counting = np.zeros(channels, np.bool_), np.zeros(channels, np.bool_)
+    flat, plane = out.reshape(out.size), dates * rows * columns
+    for x in range(0, columns, TILE):
+        n = min(TILE, columns - x)
+        size = n + window - 1
+        used = min(edge, -(-size // 64) * 64)
+        for t in range(dates):
+            counting[:] = False
+            total[:] = float(window * window)
+            for row in range(height):
+                if masked:
+                    flags(mask[t, row, x : x + size], excluded, bad)
+                for p in range(polarisations):
+                    copy(power[p, t, row, x : x + size], raw)
+                    missing[p] = read(raw[:used], bad, floor, clean[p], ok[p], y[p])
+                if channels == 3:
+                    both(ok[0], ok[1], ok[2, :used])
+                    third(xpol, clean[0], clean[1], y[0], y[1], ok[2], y[2, :used])
+                    missing[2] = missing[0] or missing[1]
+                find_slots(row, window, top, slots)
+                for c in range(channels):
+                    if missing[c] and not counting[c]:
+                        full_counts(ring, c * 4 * depth, window, top)
+                        counting[c] = True
+                    orders = 4
+                    if window == 7:
+                        orders = 1
+                        seven_sums(
+                            y, c * edge, ring, (c * 4 + 1) * depth, depth, slots, n,
+                            total, (c * 4 + 1) * PITCH,
+                        )  # fmt: skip
+                    for order in range(0 if counting[c] else 1, orders):
+                        powers(y if order else ok, c * edge, order, size, line)
+                        part = c * 4 + order
+                        window_sums(
+                            line, stride, ring, part * depth, slots, window, top, size, n,
+                            total, part * PITCH,
+                        )  # fmt: skip
+                    at = ((3 * c * dates + t) * rows + row - window + 1) * columns + x
+                    if row >= window - 1 and n % LANES == 0:
+                        _cumulants(total, c * 4 * PITCH, n, need, unbiased, flat, at, plane)
+                    elif row >= window - 1:
+                        _cumulants(total, c * 4 * PITCH, n, need, unbiased, margin, 0, TILE)
+                        for k in range(3):
+                            copy(margin[k * TILE : k * TILE + n], flat[at + k * plane :])

@@ -1,0 +1,250 @@
+"""The DTW recursion on many pixels at once, one pixel per SIMD lane.
+
+Two rows of the band are computed in one pass over the columns, with the left and diagonal
+neighbours in registers: per cell one subtraction, two minima, one fused multiply-add, half a load
+and half a store. One of the minima is taken on the bits as integers, which orders non-negative
+floats alike and keeps other execution ports busy. Tails shorter than `LANES` are padded.
+
+Numba's cache looks at this file only; the default of `source` puts the content of `lanes.py` into
+the signature, so that a change there is noticed. The inner functions are compiled into the sweeps
+and not cached.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpazmal_scale.kernels.compiled import inlined, kept
+from cpazmal_scale.kernels.lanes_f32 import (
+    LANES,
+    SOURCE,
+    add_square,
+    any_nan,
+    cell,
+    count_valid,
+    edge,
+    fill,
+    join,
+    load,
+    mark,
+    root,
+    spread,
+    store,
+    watch,
+)
+
+_ALIGNMENT = 16
+
+
+@kept
+def sweep(
+    series: np.ndarray,
+    references: np.ndarray,
+    limits: np.ndarray,
+    min_dates: int,
+    out: np.ndarray,
+    source: int = SOURCE,  # noqa: ARG001
+) -> None:
+    """Distances `(K, R, P)` of `(K, T, P)` pixels to `(K, R, T')` references, checked before."""
+    features, rows, pixels = series.shape
+    tile = aligned(rows * LANES)
+    line = aligned(references.shape[2] * LANES)
+    total = aligned(LANES)
+    scale = aligned(LANES)
+    for p in range(0, pixels, LANES):
+        for k in range(features):
+            gaps = _pack(series, k, p, tile) or rows < min_dates
+            if gaps:
+                scales_of(tile, rows, min_dates, scale)
+            for r in range(references.shape[1]):
+                if gaps:
+                    recursion(tile, line, references[k, r], limits, gaps, total)
+                    scaled_root(total, scale)
+                else:
+                    recursion(tile, line, references[k, r], limits, None, total)
+                    store(total, 0, root(load(total, 0)))
+                _unpack(total, out, (k * references.shape[1] + r) * pixels, p, pixels)
+
+
+@kept
+def sweep_summed(
+    series: np.ndarray,
+    references: np.ndarray,
+    limits: np.ndarray,
+    weights: np.ndarray,
+    min_dates: int,
+    out: np.ndarray,
+    source: int = SOURCE,  # noqa: ARG001
+) -> None:
+    """Distances `(1, R, P)` with costs summed over features and `weights` `(T, T')` added.
+
+    `weights` of size 0 adds nothing; a date is missing where any feature is.
+    """
+    features, rows, pixels = series.shape
+    count, columns = references.shape[1:]
+    tiles = aligned(features * rows * LANES)
+    marks = aligned(rows * LANES)
+    line = aligned(columns * LANES)
+    total = aligned(LANES)
+    scale = aligned(LANES)
+    for p in range(0, pixels, LANES):
+        marks[:] = np.float32(0)
+        for k in range(features):
+            tile = tiles[k * rows * LANES : (k + 1) * rows * LANES]
+            _pack(series, k, p, tile)
+            for at in range(0, rows * LANES, LANES):
+                store(marks, at, mark(load(marks, at), load(tile, at)))
+        scales_of(marks, rows, min_dates, scale)
+        for r in range(count):
+            summed_recursion(tiles, marks, line, references[:, r], limits, weights, total)
+            scaled_root(total, scale)
+            _unpack(total, out, r * pixels, p, pixels)
+
+
+@inlined
+def recursion(
+    tile: np.ndarray,
+    line: np.ndarray,
+    s: np.ndarray,
+    limits: np.ndarray,
+    missing: bool | None,
+    total: np.ndarray,
+) -> None:
+    """Squared distance of a tile of pixels to one reference, two rows at a time.
+
+    `line` holds the row above, infinite right of its band. An odd first row goes alone.
+    """
+    rows = limits.shape[0]
+    far, bottom = fill(np.float32(np.inf)), fill(np.float32(np.inf))
+    seen = 0
+    if rows & 1:
+        q, corner = load(tile, 0), fill(np.float32(0))
+        for j in range(limits[0, 1]):
+            bottom = edge(q, spread(s, j), corner, bottom, watch(missing, tile, 0))
+            corner = far
+            store(line, j * LANES, bottom)
+        seen = limits[0, 1]
+    for i in range(rows & 1, rows, 2):
+        first, second = limits[i, 0], limits[i + 1, 0]
+        end, last = limits[i, 1], limits[i + 1, 1]
+        for j in range(seen, end):
+            store(line, j * LANES, far)
+        seen = last
+        above = watch(missing, tile, max(i - 1, 0) * LANES)
+        between = watch(missing, tile, i * LANES)
+        q, next_q = load(tile, i * LANES), load(tile, (i + 1) * LANES)
+        corner = far
+        if i == 0:
+            corner = fill(np.float32(0))
+        elif first > limits[i - 1, 0]:
+            corner = load(line, (first - 1) * LANES)
+        top = bottom = before = far
+        for j in range(first, second):
+            up = load(line, j * LANES)
+            top = cell(q, spread(s, j), corner, up, top, above)
+            corner = up
+            before = top
+        for j in range(second, end):
+            up, reference = load(line, j * LANES), spread(s, j)
+            top = cell(q, reference, corner, up, top, above)
+            bottom = cell(next_q, reference, before, top, bottom, between)
+            corner, before = up, top
+            store(line, j * LANES, bottom)
+        for j in range(end, last):
+            bottom = edge(next_q, spread(s, j), before, bottom, between)
+            before = far
+            store(line, j * LANES, bottom)
+    store(total, 0, bottom)
+
+
+@inlined
+def summed_recursion(
+    tiles: np.ndarray,
+    marks: np.ndarray,
+    line: np.ndarray,
+    references: np.ndarray,
+    limits: np.ndarray,
+    weights: np.ndarray,
+    total: np.ndarray,
+) -> None:
+    """The same with costs summed over features and `weights`, a row at a time."""
+    rows, features = limits.shape[0], references.shape[0]
+    far, left = fill(np.float32(np.inf)), fill(np.float32(np.inf))
+    seen = 0
+    for i in range(rows):
+        first, end = limits[i]
+        for j in range(seen, end):
+            store(line, j * LANES, far)
+        seen = end
+        marked, above = load(marks, i * LANES), load(marks, max(i - 1, 0) * LANES)
+        left = corner = far
+        if i == 0:
+            corner = fill(np.float32(0))
+        elif first > limits[i - 1, 0]:
+            corner = load(line, (first - 1) * LANES)
+        for j in range(first, end):
+            cost = fill(weights[i, j]) if weights.size else fill(np.float32(0))
+            for k in range(features):
+                q = load(tiles, (k * rows + i) * LANES)
+                cost = add_square(cost, q, fill(references[k, j]))
+            up = load(line, j * LANES)
+            left = join(cost, marked, corner, up, left, above)
+            corner = up
+            store(line, j * LANES, left)
+    store(total, 0, left)
+
+
+@inlined
+def aligned(size: int) -> np.ndarray:
+    """Uninitialised float32 starting on a cache line, so that no access straddles two."""
+    raw = np.empty(size + _ALIGNMENT, np.float32)
+    start = (-(raw.ctypes.data >> 2)) & (_ALIGNMENT - 1)
+    return raw[start : start + size]
+
+
+@inlined
+def _pack(series: np.ndarray, k: int, p: int, tile: np.ndarray) -> bool:
+    """Copy a tile of pixels, zeros behind the last one; tell whether any value is NaN."""
+    rows, pixels = series.shape[1:]
+    marks = fill(np.float32(0))
+    for i in range(rows):
+        if p + LANES <= pixels:
+            store(tile, i * LANES, load(series, (k * rows + i) * pixels + p))
+        else:
+            for lane in range(LANES):
+                tile[i * LANES + lane] = series[k, i, p + lane] if p + lane < pixels else 0.0
+        marks = mark(marks, load(tile, i * LANES))
+    gaps: bool = any_nan(marks)
+    return gaps
+
+
+@inlined
+def _unpack(total: np.ndarray, out: np.ndarray, start: int, p: int, pixels: int) -> None:
+    if p + LANES <= pixels:
+        store(out, start + p, load(total, 0))
+    else:
+        flat = out.reshape(-1)
+        for lane in range(pixels - p):
+            flat[start + p + lane] = total[lane]
+
+
+@inlined
+def scales_of(tile: np.ndarray, rows: int, min_dates: int, scale: np.ndarray) -> None:
+    """Samples over valid samples of each lane; NaN where too few are valid."""
+    scale[:] = np.float32(0)
+    for at in range(0, rows * LANES, LANES):
+        store(scale, 0, count_valid(load(scale, 0), load(tile, at)))
+    enough = np.float32(max(min_dates, 1))
+    for lane in range(LANES):
+        valid = scale[lane]
+        scale[lane] = np.float32(rows) / valid if valid >= enough else np.float32(np.nan)
+
+
+@inlined
+def scaled_root(total: np.ndarray, scale: np.ndarray) -> None:
+    """Distances from squared sums; where missing dates leave no path, NaN."""
+    one, far = np.float32(1), np.float32(np.inf)
+    for lane in range(LANES):
+        lost = (total[lane] == far) & (scale[lane] != one)
+        total[lane] = np.float32(np.nan) if lost else total[lane] * scale[lane]
+    store(total, 0, root(load(total, 0)))

@@ -1,0 +1,23 @@
+"""Compiled loops of the map that are neither features nor distances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpazmal_scale.kernels.lanes_f64 import kept
+
+
+@kept
+def standardise(values: NDArray[Any], mean: NDArray[Any], scale: NDArray[Any]) -> None:
+    """z-scores in place: values (K, T, P) float32, mean and scale (K) float64.
+
+    Computed in float64 and rounded once, as the classifier does.
+    """
+    for k in range(values.shape[0]):
+        for t in range(values.shape[1]):
+            row = values[k, t]
+            for p in range(row.size):
+                row[p] = np.float32((np.float64(row[p]) - mean[k]) / scale[k])

@@ -1,0 +1,1 @@
+"""A cube and a model to a map."""

@@ -1,0 +1,52 @@
+"""A plan as a few lines of text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cpazmal_scale.mapping.classify.plan import MapPlan
+
+
+def card(plan: MapPlan) -> str:
+    """The plan in plain text, one fact per line."""
+    recipe = plan.recipe
+    height, width = plan.shape
+    workers = f"{plan.workers} worker{'s' if plan.workers > 1 else ''}"
+    lines = [
+        ("map", f"{plan.id} → {plan.url}"),
+        ("cube", f"{recipe.cube}, {recipe.beam}"),
+        ("dates", f"{len(recipe.dates)}, {recipe.dates[0][:10]} to {recipe.dates[-1][:10]}"),
+        ("channels", f"{', '.join(recipe.polarisations)}; classes {', '.join(recipe.classes)}"),
+        ("grid", f"{height} × {width} = {height * width / 1e6:.3g} Mpx{_outlined(plan)}"),
+        ("blocks", f"{len(plan.blocks)} of {plan.block} × {plan.block} on {workers}"),
+        ("reads", f"{amount(plan.bytes_read)} (uncompressed, halos included)"),
+        ("writes", f"{amount(plan.bytes_written)} (uncompressed)"),
+        ("cells", f"{plan.cells:.3g} of the DTW recursion"),
+        ("memory", f"{amount(plan.memory)} of {amount(plan.memory_limit)} per worker"),
+        ("time", f"about {duration(plan.seconds)}"),
+    ]
+    return "\n".join(f"{name:<9}{text}" for name, text in lines)
+
+
+def _outlined(plan: MapPlan) -> str:
+    """How much of the grid is computed, where outlines say so."""
+    if plan.outlines_url is None:
+        return ""
+    return f", {plan.pixels / 1e6:.3g} Mpx in blocks that {plan.outlines_url} touches"
+
+
+def amount(size: float) -> str:
+    """Bytes with a binary unit."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.3g} {unit}"
+        size /= 1024
+    return f"{size:.3g} TiB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, whichever reads best."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,150 @@
+"""From the series of a tile to its class, probability and uncertainty."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.config import Features
+    from cpazmal_scale.mapping.classify.recipe import Recipe
+    from cpazmal_scale.model import Model
+
+NO_DATA, REJECTED = 255, 254
+"""Class values of pixels without a decision, and of those too far from every class."""
+SCALE = np.float32(1e-4)
+"""Probabilities, entropy and margin are stored as multiples of this."""
+NOTHING = 65535
+"""Stored where there is no probability."""
+MOST_DATES = 254
+
+Products = dict[str, "NDArray[Any]"]
+
+
+def empty_products(classes: int, height: int, width: int) -> Products:
+    """A map of no data: the arrays that a block fills, as they are stored."""
+    flat = (height, width)
+    return {
+        "class": np.full(flat, NO_DATA, np.uint8),
+        "probability": np.full((classes, *flat), NOTHING, np.uint16),
+        "entropy": np.full(flat, NOTHING, np.uint16),
+        "margin": np.full(flat, NOTHING, np.uint16),
+        "distance": np.full(flat, np.nan, np.float16),
+        "n_valid_dates": np.zeros(flat, np.uint8),
+    }
+
+
+@dataclass(frozen=True)
+class PixelClassifier:
+    """A model made ready for many pixels.
+
+    `references` (K, C·M, T') float32 z-scores; `limits` (T, 2) the band; `mean`, `scale` and `tau`
+    (K); M centroids per class.
+    """
+
+    features: Features
+    references: NDArray[np.float32]
+    centroids: int
+    limits: NDArray[np.int32]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    tau: NDArray[np.float64]
+    temperature: float
+    min_dates: int
+    decision: Any
+    reject: float | None
+
+    @classmethod
+    def of(cls, model: Model, recipe: Recipe) -> PixelClassifier:
+        """For the dates and the decision of a recipe."""
+        fitted = model.classifier
+        classes, centroids, features, dates = fitted.barycenters_.shape
+        ordered = np.ascontiguousarray(fitted.barycenters_.transpose(2, 0, 1, 3), np.float32)
+        return cls(
+            features=model.features,
+            references=ordered.reshape(features, classes * centroids, dates),
+            centroids=centroids,
+            limits=model.limits(np.array(recipe.dates, "datetime64[s]")),
+            mean=np.asarray(fitted.mean_, np.float64),
+            scale=np.asarray(fitted.scale_, np.float64),
+            tau=np.asarray(fitted.tau_, np.float64),
+            temperature=float(fitted.temperature_),
+            min_dates=int(fitted.min_dates),
+            decision=recipe.decision,
+            reject=recipe.reject,
+        )
+
+    def classify(
+        self,
+        power: NDArray[np.float32],
+        mask: NDArray[np.uint8],
+        out: Products,
+        seconds: Counter[str],
+    ) -> None:
+        """Fill the products of one tile.
+
+        Args:
+            power: (P, T, h + window − 1, w + window − 1) linear power, NaN no data.
+            mask: (T, …) flags of the same pixels.
+            out: views of shape (…, h, w) into a block's products.
+            seconds: grows by the time of each stage.
+        """
+        from cpazmal_scale.dtw import block_distances, decide
+        from cpazmal_scale.features.blocks import block_series
+        from cpazmal_scale.kernels.standardise import standardise
+
+        clock = _Clock(seconds)
+        settings = self.features
+        series = block_series(
+            power,
+            mask,
+            settings.excluded,
+            window=settings.window,
+            **settings.kernel,
+        )
+        features, dates, height, width = series.shape
+        valid = np.isfinite(series[0]).sum(axis=0)
+        values = series.reshape(features, dates, height * width)
+        standardise(values, self.mean, self.scale)
+        clock.lap("features")
+        every = block_distances(values, self.references, self.limits, min_dates=self.min_dates)
+        if self.centroids > 1:
+            every = every.reshape(features, -1, self.centroids, height * width).min(axis=2)
+        clock.lap("distances")
+        decided = decide(
+            every, self.tau, self.temperature, decision=self.decision, reject=self.reject
+        )
+        index = decided.index.reshape(height, width)
+        out["class"][...] = np.where(index < REJECTED, index + 1, index)
+        out["probability"][...] = _fixed(decided.probability).reshape(-1, height, width)
+        out["entropy"][...] = _fixed(decided.entropy).reshape(height, width)
+        out["margin"][...] = _fixed(decided.margin).reshape(height, width)
+        out["distance"][...] = np.minimum(decided.distance, 65504).reshape(height, width)
+        out["n_valid_dates"][...] = np.minimum(valid, MOST_DATES)
+        clock.lap("decision")
+
+
+def _fixed(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Numbers from 0 to 1 in units of `SCALE`; NaN as `NOTHING`."""
+    missing = np.isnan(values)
+    whole = np.rint(np.where(missing, np.float32(0), values) * np.float32(10000))
+    return np.where(missing, NOTHING, whole).astype(np.uint16)
+
+
+class _Clock:
+    """Adds the time since the last lap to a stage."""
+
+    def __init__(self, seconds: Counter[str]) -> None:
+        self._seconds = seconds
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._seconds[stage] += now - self._last  # type: ignore[assignment]
+        self._last = now

@@ -1,0 +1,241 @@
+"""A whole map: template, blocks on an executor, and the mark that it is finished."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cpazmal_scale import __version__, storage
+from cpazmal_scale.config import CLASS_NAMES, RunConfig
+from cpazmal_scale.errors import BlocksFailed
+from cpazmal_scale.execute import Executor, open_executor
+from cpazmal_scale.grid.areas import class_areas
+from cpazmal_scale.mapping.classify import records, store
+from cpazmal_scale.mapping.classify.block import classify_block
+from cpazmal_scale.mapping.classify.plan import Block, MapPlan, plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class MapResult:
+    """A finished map.
+
+    `pixels` have a class, `computed` lie in blocks; `seconds` is the wall time of this call,
+    `stages` the blocks' own seconds by stage over all calls; `blocks_executed` were computed by
+    this call, `blocks_skipped` before; `peak_memory` is that of the largest worker, in bytes.
+    """
+
+    id: str
+    url: str
+    shape: tuple[int, int]
+    classes: tuple[str, ...]
+    pixels: int
+    computed: int
+    seconds: float
+    workers: int
+    stages: dict[str, float]
+    blocks_executed: int
+    blocks_skipped: int
+    peak_memory: int
+    pixels_by_class: dict[str, int]
+    square_metres: dict[str, float]
+    pixels_per_second: float
+    """Pixels of blocks per second of wall time: of this call or, if it had nothing to do, of the
+    one that finished the map."""
+
+    @property
+    def pixels_per_second_per_core(self) -> float:
+        """Pixels of blocks per second that one is being computed."""
+        return self.computed / max(self.stages["all"], 1e-9)
+
+    def __str__(self) -> str:
+        rows = [
+            f"  {code:<5}{row['name']:<20}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
+            for code, row in self.areas.iterrows()
+        ]
+        height, width = self.shape
+        done = (
+            f"map {self.id} of {height} x {width} px: {self.blocks_executed} blocks computed, "
+            f"{self.blocks_skipped} found, {self.pixels_per_second:,.0f} pixels per second, "
+            f"{self.peak_memory / 2**20:.0f} MiB per worker"
+        )
+        return "\n".join([done, *rows])
+
+    @property
+    def areas(self) -> pd.DataFrame:
+        """Table by class: name, pixels, km², share of the mapped area."""
+        return class_areas(
+            self.classes, self.pixels_by_class, self.square_metres, names=CLASS_NAMES
+        )
+
+
+def classify(
+    config: RunConfig,
+    model_url: str,
+    cube_url: str,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> MapResult:
+    """Map a cube with a model; a map that exists is not computed again.
+
+    A killed or failed run continues: finished blocks are recorded next to the map. The map counts
+    as finished only when every block is written, and is the same bit for bit for any block size,
+    number of workers and order of blocks.
+
+    Args:
+        config: as for `plan`.
+        model_url: a trained model.
+        cube_url: the cube to map.
+        executor: where blocks are computed; none: as `config.cluster` says.
+        progress: called with pixels done and pixels in all.
+
+    Raises:
+        PlanRefused: a block does not fit the memory of a worker.
+        ModelMismatch: model and cube do not fit.
+        BlocksFailed: naming blocks that could not be computed; all others are finished.
+        StoreError: the workspace cannot be written.
+    """
+    began = time.perf_counter()
+    made = plan(config, model_url, cube_url)
+    root = store.read_root(made.url)
+    if root is not None and root["attributes"]["complete"]:
+        return _result(made, storage.read_json(records.summary_url(made.url)), 0, began)
+    if root is None:
+        store.write_template(made)
+    edge = records.begin(made.url, made.block)
+    if edge != made.block:
+        made = plan(config, model_url, cube_url, block=edge)
+    done = records.recorded(made.url)
+    left = [block for block in made.blocks if block not in done]
+    with contextlib.ExitStack() as stack:
+        if executor is None and left:
+            executor = stack.enter_context(open_executor(config.cluster))
+        if executor is not None:
+            done |= _compute(made, left, executor, progress)
+    seconds = time.perf_counter() - began
+    facts = _facts(config, made, len(left), seconds)
+    records.finish(made.url, facts, done.values())
+    store.publish(made.url)
+    result = _result(made, storage.read_json(records.summary_url(made.url)), len(left), began)
+    records.clear(made.url)
+    return result
+
+
+def _compute(
+    made: MapPlan, left: list[Block], executor: Executor, progress: Progress | None
+) -> dict[Block, dict[str, Any]]:
+    job = functools.partial(
+        classify_block,
+        cube_url=made.cube_url,
+        model_url=made.model_url,
+        map_url=made.url,
+        outlines_url=made.outlines_url,
+    )
+    return run_blocks(job, made.blocks, left, executor, progress, where=made.url)
+
+
+def run_blocks(
+    job: Callable[[Block], dict[str, Any]],
+    blocks: Sequence[Block],
+    left: Sequence[Block],
+    executor: Executor,
+    progress: Progress | None,
+    *,
+    where: str,
+) -> dict[Block, dict[str, Any]]:
+    """Results of the blocks left of all `blocks` of the map at `where`.
+
+    Raises:
+        BlocksFailed: some could not be computed, after all others were.
+    """
+    finished: dict[Block, dict[str, Any]] = {}
+    failed: dict[Block, Exception] = {}
+    whole = sum(block.pixels for block in blocks)
+    pixels = whole - sum(block.pixels for block in left)
+    if progress is not None:
+        progress(pixels, whole)
+    for block, result in executor.run(job, left):
+        if isinstance(result, Exception):
+            failed[block] = result
+            continue
+        finished[block] = result
+        pixels += block.pixels
+        if progress is not None:
+            progress(pixels, whole)
+    if failed:
+        raise _failure(len(blocks), failed, where) from failed[min(failed)]
+    return finished
+
+
+def _failure(blocks: int, failed: dict[Block, Exception], where: str) -> BlocksFailed:
+    names = ", ".join(block.name for block in sorted(failed)[:5])
+    more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
+    block = min(failed)
+    error = failed[block]
+    reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+    if type(error).__name__ == "KilledWorker":
+        reason = "it kills its worker, alone too"
+    return BlocksFailed(
+        f"{len(failed)} of {blocks} blocks failed: {names}{more}; {block.name}: {reason}",
+        where=where,
+        remedy="the others are finished; once the cause is removed, run the same map again",
+    )
+
+
+def _facts(config: RunConfig, made: MapPlan, executed: int, seconds: float) -> dict[str, Any]:
+    return {
+        "id": made.id,
+        "software": f"cpazmal-scale {__version__}",
+        "recipe": made.recipe.model_dump(mode="json"),
+        "configuration": config.model_dump(mode="json"),
+        "cube": made.cube_url,
+        "model": made.model_url,
+        "shape": list(made.shape),
+        "workers": made.workers,
+        "blocks_executed": executed,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _result(made: MapPlan, summary: dict[str, Any], executed: int, began: float) -> MapResult:
+    blocks = summary["blocks"]
+    stages, pixels, areas = (_sum(b[name] for b in blocks) for name in _SUMMED)
+    classes = made.recipe.classes
+    share = summary["blocks_executed"] / len(blocks)
+    return MapResult(
+        id=made.id,
+        url=made.url,
+        shape=made.shape,
+        classes=classes,
+        pixels=int(sum(pixels[code] for code in classes)),
+        computed=made.pixels,
+        seconds=time.perf_counter() - began,
+        workers=int(summary["workers"]),
+        stages=stages,
+        blocks_executed=executed,
+        blocks_skipped=len(blocks) - executed,
+        peak_memory=max(int(b["peak_memory"]) for b in blocks),
+        pixels_by_class={code: int(n) for code, n in pixels.items()},
+        square_metres=areas,
+        pixels_per_second=share * made.pixels / max(float(summary["seconds"]), 1e-9),
+    )
+
+
+_SUMMED = ("seconds", "pixels", "square_metres")
+
+
+def _sum(tables: Iterable[dict[str, float]]) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    for table in tables:
+        total.update(table)
+    return dict(total)

@@ -1,0 +1,214 @@
+"""The map on disk: its template, whether it is finished, and how it is opened."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale import __version__, storage
+from cpazmal_scale.config import CLASS_NAMES
+from cpazmal_scale.errors import StoreError, StoreMissing
+from cpazmal_scale.mapping.classify.pixels import NO_DATA, REJECTED, Products, empty_products
+from cpazmal_scale.mapping.classify.recipe import Recipe
+from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
+from cpazmal_scale.palette import colours
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from cpazmal_scale.mapping.classify.plan import MapPlan
+
+_ROOT = "zarr.json"
+
+_ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "class": {"long_name": "class of the surface"},
+    "probability": {"long_name": "probability of each class", "units": "1"},
+    "entropy": {
+        "long_name": "entropy of the class probabilities: 0 certain, 1 uniform",
+        "units": "1",
+    },
+    "margin": {
+        "long_name": "largest minus second largest class probability",
+        "units": "1",
+    },
+    "change": {
+        "long_name": "probability that the class changed, were the two maps' errors independent",
+        "units": "1",
+    },
+    "distance": {
+        "long_name": "DTW distance to the nearest class, in units of the within-class distance",
+        "units": "1",
+    },
+    "n_valid_dates": {
+        "long_name": "dates with enough valid pixels in the window (254: or more)",
+        "units": "1",
+    },
+}
+
+
+def open_map(url: str, *, allow_incomplete: bool = False) -> xr.Dataset:
+    """A map, lazily, as it is stored: integers, with CRS.
+
+    `class` (y, x) uint8: 1…C, 254 rejected, 255 no data; `probability` (class_name, y, x),
+    `entropy` and `margin` uint16 in units of 1e-4, 65535 no data; `distance` float16, NaN no data;
+    `n_valid_dates` uint8. `xr.open_zarr(url)` opens the same decoded to floating-point numbers.
+
+    Raises:
+        StoreMissing: there is none.
+        StoreError: it is not finished, unless `allow_incomplete`; `attrs["complete"]` tells.
+    """
+    import rioxarray  # noqa: F401  # registers `.rio`
+    import xarray as xr
+
+    root = read_root(url)
+    if root is None:
+        raise StoreMissing("no map here", where=url, remedy="run `cpazmal map`")
+    if not root["attributes"]["complete"] and not allow_incomplete:
+        raise StoreError(
+            "the map is not finished",
+            where=url,
+            remedy="run the same map again: it continues where it stopped",
+        )
+    found: xr.Dataset = xr.open_zarr(
+        storage.zarr_store(url, read_only=True),
+        chunks={},
+        consolidated=True,
+        decode_coords="all",
+        mask_and_scale=False,
+    )
+    return found
+
+
+def read_root(url: str) -> dict[str, Any] | None:
+    """The root metadata document of a map; none where there is none."""
+    try:
+        return dict(storage.read_json(storage.join(url, _ROOT)))
+    except StoreMissing:
+        return None
+
+
+def read_recipe(url: str) -> Recipe:
+    """What a map is made from.
+
+    Raises:
+        StoreMissing: there is no map.
+    """
+    root = read_root(url)
+    if root is None:
+        raise StoreMissing("no map here", where=url, remedy="run `cpazmal map`")
+    return Recipe.model_validate_json(root["attributes"]["recipe"])
+
+
+def publish(url: str) -> None:
+    """Declare a map finished, in one step."""
+    root = storage.read_json(storage.join(url, _ROOT))
+    root["attributes"]["complete"] = True
+    storage.write_bytes(storage.join(url, _ROOT), json.dumps(root, indent=2).encode())
+
+
+def write_template(plan: MapPlan) -> None:
+    """Write the metadata of an unfinished map; see `write_metadata`."""
+    write_metadata(_template(plan), plan.url)
+
+
+def write_metadata(data: xr.Dataset, url: str) -> None:
+    """Write the metadata of a group and its coordinates, its root document last.
+
+    Only whole documents are put in place and nothing is deleted, so that two runs at once, or a
+    killed one, leave either no map or a valid template.
+    """
+    from zarr.storage import MemoryStore
+
+    documents: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
+        data.to_zarr(MemoryStore(documents), zarr_format=3, consolidated=True, compute=False)
+    for key in sorted(documents, key=lambda key: (key == _ROOT, key)):
+        storage.write_bytes(storage.join(url, key), documents[key].to_bytes())
+
+
+def _template(plan: MapPlan) -> xr.Dataset:
+    from cpazmal_scale.cube.read.dataset import open_cube
+
+    classes = plan.recipe.classes
+    products = empty_products(len(classes), 1, 1)
+    grid = open_cube(plan.cube_url)
+    return template(products, classes, grid, plan.shape, plan.chunk, _attributes(plan))
+
+
+def template(
+    products: Products,
+    classes: tuple[str, ...],
+    grid: xr.Dataset,
+    shape: tuple[int, int],
+    chunk: int,
+    attributes: dict[str, Any],
+) -> xr.Dataset:
+    """An empty map.
+
+    Args:
+        products: one pixel (…, 1, 1) of every variable; its value stands for no data.
+        classes: what the values of `class` from 1 on mean.
+        grid: has the coordinates `y`, `x` and `spatial_ref`.
+        shape: rows and columns.
+        chunk: edge of a chunk in pixels.
+        attributes: of the map.
+    """
+    import dask.array as da
+    import xarray as xr
+    from zarr.codecs import ZstdCodec
+
+    coordinates = {name: grid[name].variable for name in ("y", "x", "spatial_ref")}
+    coordinates["class_name"] = xr.Variable("class_name", np.array(classes, object))
+    variables = {}
+    for name, sample in products.items():
+        whole = (*sample.shape[:-2], *shape)
+        fill = sample.flat[0]
+        variables[name] = xr.Variable(
+            ("class_name", "y", "x")[-len(whole) :],
+            da.full(whole, fill, dtype=sample.dtype, chunks=-1),
+            attrs=_ATTRIBUTES[name],
+            encoding={
+                "chunks": (*sample.shape[:-2], *[min(chunk, n) for n in shape]),
+                "compressors": (ZstdCodec(level=1, checksum=True),),
+                "fill_value": fill.item(),
+                "grid_mapping": "spatial_ref",
+                **({} if name == "n_valid_dates" else {"_FillValue": fill}),
+            },
+        )
+        if sample.dtype == np.uint16:
+            variables[name].attrs = {**_ATTRIBUTES[name], "scale_factor": 1e-4}
+    variables["class"].attrs = _flags(classes)
+    return xr.Dataset(variables, coordinates, attributes)
+
+
+def _flags(classes: tuple[str, ...]) -> dict[str, Any]:
+    chosen = colours(classes)
+    return {
+        **_ATTRIBUTES["class"],
+        "flag_values": [*range(1, len(classes) + 1), REJECTED],
+        "flag_meanings": " ".join([*classes, "rejected"]),
+        "flag_colors": " ".join([*(chosen[code] for code in classes), REJECTED_COLOUR]),
+        "class_names": [CLASS_NAMES.get(code, code) for code in classes],
+        "no_data": NO_DATA,
+    }
+
+
+def _attributes(plan: MapPlan) -> dict[str, Any]:
+    recipe = plan.recipe
+    return {
+        "Conventions": "CF-1.11",
+        "title": f"Surface classes, beam {recipe.beam}" if recipe.beam else "Surface classes",
+        "source": f"SAR backscatter time series {recipe.cube}, {len(recipe.dates)} dates",
+        "software": f"cpazmal-scale {__version__}",
+        "id": plan.id,
+        "model": recipe.model,
+        "cube_state": recipe.cube_state,
+        "time_coverage_start": recipe.dates[0] + "Z",
+        "time_coverage_end": recipe.dates[-1] + "Z",
+        "recipe": recipe.model_dump_json(),
+        "complete": False,
+    }

@@ -1,0 +1,177 @@
+"""Change between two maps of the same classes and grid, such as those of two years."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale.errors import ModelMismatch
+from cpazmal_scale.kernels.posterior import decide_again
+from cpazmal_scale.mapping.classify.pixels import NO_DATA, NOTHING, REJECTED
+from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
+from cpazmal_scale.mapping.refine.fusion import joined
+from cpazmal_scale.mapping.refine.source import Source, check_alike, open_source
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.config import RunConfig
+    from cpazmal_scale.mapping.classify.plan import Block
+
+MOST_CLASSES = 15
+"""Every pair of classes needs a code of its own below 254."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A finished map of change, and how much area went from which class to which.
+
+    `mapped` and `expected` have a row per class of the earlier map and a column per class of the
+    later one, in km²: by the two classes of each pixel, and by the products of their probabilities.
+    """
+
+    map: DerivedMap
+    mapped: pd.DataFrame
+    expected: pd.DataFrame
+
+    def __str__(self) -> str:
+        return (
+            f"{self.map}\nfrom (row) to (column), km²\n{self.mapped.round(4)}\n"
+            f"expected from the probabilities, km²\n{self.expected.round(4)}"
+        )
+
+
+def change(config: RunConfig, earlier_url: str, later_url: str, **how: Any) -> Change:
+    """Map what changed between two maps.
+
+    `class` is `(a − 1)·C + b` for a pixel of class a in the earlier and b in the later map; its
+    meanings are `a` where they are the same and `a-b` where not. It is 254 where one of the maps
+    rejects the pixel and 255 where one has no data.
+
+    `change` is `1 − Σ_c p₁(c) p₂(c)`: the probability of two different classes if the two maps err
+    independently. Errors that both share, such as those of slopes that are always in layover, make
+    it too large, and two doubtful maps give a high value that says doubt, not change. `margin` and
+    `entropy` are those of the question changed or not; `n_valid_dates` is the smaller of both.
+
+    Args:
+        config: sections `workspace` and `cluster` are used.
+        earlier_url: a finished map.
+        later_url: a finished map of the same grid and classes.
+        **how: `block`, `executor` and `progress`, as for `derive`.
+
+    Raises:
+        GridMismatch: the maps have different grids.
+        ModelMismatch: they have different classes, or more than 15.
+        StoreError: one is not finished, or the workspace cannot be written.
+    """
+    earlier, later = open_source(earlier_url), open_source(later_url)
+    check_alike([earlier, later])
+    classes = earlier.recipe.classes
+    if len(classes) > MOST_CLASSES:
+        raise ModelMismatch(
+            f"change between {len(classes)} classes has no room in 8 bits",
+            where=earlier_url,
+            remedy=f"map at most {MOST_CLASSES} classes",
+        )
+    recipe = joined([earlier.recipe, later.recipe])
+    made = Derivation(
+        kind="change",
+        sources=(earlier_url, later_url),
+        settings={},
+        recipe=recipe.model_copy(update={"classes": transitions(classes)}),
+        blank=_blank(1, 1),
+        compute=change_block,
+    )
+    found = derive(config, made, **how)
+    return Change(
+        found,
+        _table(found.blocks, "mapped", classes),
+        _table(found.blocks, "expected", classes),
+    )
+
+
+def transitions(classes: Sequence[str]) -> tuple[str, ...]:
+    """Meaning of the codes of a map of change, from 1."""
+    return tuple(a if a == b else f"{a}-{b}" for a in classes for b in classes)
+
+
+def change_block(sources: Sequence[Source], block: Block) -> Made:
+    """The products of one block, and its `mapped` and `expected` transitions in m²."""
+    names = ("class", "probability", "n_valid_dates")
+    both = [{name: source.read(name, block) for name in names} for source in sources]
+    areas = sources[0].row_areas[block.y0 : block.y1]
+    products = changed(*both)
+    count = len(sources[0].recipe.classes)
+    mapped = [
+        float((products["class"] == code).sum(axis=1) @ areas) for code in range(1, count**2 + 1)
+    ]
+    expected = _expected(both[0], both[1], products["class"] < REJECTED, areas)
+    facts = {
+        "mapped": np.reshape(mapped, (count, count)).tolist(),
+        "expected": expected.tolist(),
+    }
+    return Made(products, facts)
+
+
+def changed(
+    earlier: dict[str, NDArray[Any]], later: dict[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Products of one block: class (h, w) uint8, change, entropy, margin uint16, n_valid_dates."""
+    count, height, width = earlier["probability"].shape
+    out = _blank(height, width)
+    a, b = earlier["class"], later["class"]
+    rejected, lost = (a == REJECTED) | (b == REJECTED), (a == NO_DATA) | (b == NO_DATA)
+    code = (a.astype(np.int64) - 1) * count + b
+    known = ~lost
+    p, q = (part["probability"].astype(np.int64) for part in (earlier, later))
+    whole = np.maximum(p.sum(axis=0) * q.sum(axis=0), 1)
+    # Whole numbers, rounded once: the same bits everywhere.
+    same = (10_000 * (p * q).sum(axis=0) + whole // 2) // whole
+    both: dict[str, NDArray[Any]] = {
+        "probability": np.where(known, [same, 10_000 - same], NOTHING).astype(np.uint16),
+        "class": np.full((height, width), NO_DATA, np.uint8),
+        "entropy": out["entropy"],
+        "margin": out["margin"],
+    }
+    decide_again(both)
+    out["change"] = both["probability"][1]
+    out["class"] = np.where(lost, NO_DATA, np.where(rejected, REJECTED, code)).astype(np.uint8)
+    out["n_valid_dates"] = np.minimum(earlier["n_valid_dates"], later["n_valid_dates"])
+    return out
+
+
+def _expected(
+    earlier: dict[str, NDArray[Any]],
+    later: dict[str, NDArray[Any]],
+    known: NDArray[np.bool_],
+    areas: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(C, C) m² of Σ p₁(a) p₂(b) over the pixels that have a class in both maps."""
+    p, q = (part["probability"].astype(np.float64) for part in (earlier, later))
+    weight = np.where(known, areas[:, None], 0) / np.maximum(p.sum(axis=0) * q.sum(axis=0), 1)
+    return np.asarray(np.einsum("ahw,bhw->ab", p * weight, q))
+
+
+def _blank(height: int, width: int) -> dict[str, NDArray[Any]]:
+    fixed = {
+        name: np.full((height, width), NOTHING, np.uint16)
+        for name in ("change", "entropy", "margin")
+    }
+    return {
+        "class": np.full((height, width), NO_DATA, np.uint8),
+        **fixed,
+        "n_valid_dates": np.zeros((height, width), np.uint8),
+    }
+
+
+def _table(blocks: list[dict[str, Any]], name: str, classes: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    total = np.sum([block[name] for block in blocks], axis=0) / 1e6
+    return pd.DataFrame(
+        total, index=pd.Index(classes, name="from"), columns=pd.Index(classes, name="to")
+    )

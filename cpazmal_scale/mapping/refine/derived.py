@@ -1,0 +1,252 @@
+"""Maps made of maps: by blocks of whole chunks, resumed, and published like their sources."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from cpazmal_scale import __version__, storage
+from cpazmal_scale.config import CLASS_NAMES, RunConfig, identity
+from cpazmal_scale.execute import Executor, open_executor
+from cpazmal_scale.grid.areas import class_areas
+from cpazmal_scale.mapping.classify import records, store
+from cpazmal_scale.mapping.classify.block import digest_of, peak_memory, tally
+from cpazmal_scale.mapping.classify.pixels import Products
+from cpazmal_scale.mapping.classify.plan import Block, cut
+from cpazmal_scale.mapping.classify.recipe import Recipe
+from cpazmal_scale.mapping.classify.run import Progress, run_blocks
+from cpazmal_scale.mapping.refine.source import Source, open_source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EDGE = 1024
+"""Edge of a block in pixels: some hundred bytes per pixel are held."""
+
+
+class Made(NamedTuple):
+    """The products of one block, and facts (plain JSON values) for its record."""
+
+    products: Products
+    facts: dict[str, Any]
+
+
+class Compute(Protocol):
+    """Makes one block out of source maps; a module-level function or a `partial` of one.
+
+    A pixel's values must not depend on the block it is in.
+    """
+
+    def __call__(self, sources: Sequence[Source], block: Block) -> Made:
+        """The block's products."""
+        ...
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """How a map comes from others.
+
+    `recipe` is the new map's, `blank` one pixel (…, 1, 1) of no data of each of its variables,
+    `settings` plain JSON values that, with the sources, decide every value of the map.
+    """
+
+    kind: str
+    sources: tuple[str, ...]
+    settings: Mapping[str, Any]
+    recipe: Recipe
+    blank: Products
+    compute: Compute
+
+
+@dataclass(frozen=True)
+class DerivedMap:
+    """A finished map made of maps.
+
+    `pixels_by_class` and `square_metres` have the class codes, `rejected` and `no_data`;
+    `blocks` are the records of all blocks, in the order of the grid.
+    """
+
+    id: str
+    url: str
+    kind: str
+    shape: tuple[int, int]
+    classes: tuple[str, ...]
+    pixels_by_class: dict[str, int]
+    square_metres: dict[str, float]
+    blocks: list[dict[str, Any]]
+    blocks_executed: int
+
+    @property
+    def areas(self) -> pd.DataFrame:
+        """Table by class: name, pixels, km², share of the mapped area."""
+        return class_areas(
+            self.classes, self.pixels_by_class, self.square_metres, names=CLASS_NAMES
+        )
+
+    def __str__(self) -> str:
+        height, width = self.shape
+        rows = [
+            f"  {code:<9}{row['name']:<20}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
+            for code, row in self.areas.iterrows()
+            if row["pixels"]
+        ]
+        executed = self.blocks_executed
+        done = (
+            f"{self.kind} map {self.id} of {height} x {width} px: {executed} blocks computed, "
+            f"{len(self.blocks) - executed} found"
+        )
+        return "\n".join([done, *rows])
+
+
+def derive(
+    config: RunConfig,
+    derivation: Derivation,
+    *,
+    block: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> DerivedMap:
+    """Make a map of maps; one that exists is not computed again, a killed run continues.
+
+    The new map is named by its kind, sources and settings, and is the same bit for bit for any
+    block size, number of workers and order of blocks.
+
+    Args:
+        config: sections `workspace` and `cluster` are used.
+        derivation: what to make.
+        block: edge of a block in pixels, rounded up to whole chunks.
+        executor: where blocks are computed; none: as `config.cluster` says.
+        progress: called with pixels done and pixels in all.
+
+    Raises:
+        StoreMissing: a source is not there.
+        StoreError: a source is not finished, or the workspace cannot be written.
+        BlocksFailed: naming blocks that could not be computed; all others are finished.
+    """
+    began = time.perf_counter()
+    sources = [open_source(url) for url in derivation.sources]
+    name = _identity(derivation, sources)
+    url = storage.join(storage.absolute(config.workspace), "maps", f"{name}.zarr")
+    root = store.read_root(url)
+    if root is not None and root["attributes"]["complete"]:
+        return _result(derivation, name, url, sources[0], 0)
+    if root is None:
+        store.write_metadata(_template(derivation, name, sources[0]), url)
+    chunk = sources[0].chunk
+    edge = records.begin(url, math.ceil((block or _EDGE) / chunk) * chunk)
+    blocks = list(cut(sources[0].shape, edge))
+    done = records.recorded(url)
+    left = [part for part in blocks if part not in done]
+    job = functools.partial(
+        derive_block, compute=derivation.compute, sources=derivation.sources, url=url
+    )
+    with contextlib.ExitStack() as stack:
+        if executor is None and left:
+            executor = stack.enter_context(open_executor(config.cluster))
+        if executor is not None:
+            done |= run_blocks(job, blocks, left, executor, progress, where=url)
+    records.finish(url, _facts(derivation, name, len(left), began), done.values())
+    store.publish(url)
+    made = _result(derivation, name, url, sources[0], len(left))
+    records.clear(url)
+    return made
+
+
+def derive_block(
+    block: Block, *, compute: Compute, sources: Sequence[str], url: str
+) -> dict[str, Any]:
+    """Compute one block, write it, and then its record; returns the record, plain JSON values."""
+    import zarr
+
+    began = time.perf_counter()
+    opened = [open_source(source) for source in sources]
+    made = compute(opened, block)
+    group = zarr.open_group(storage.zarr_store(url), mode="r+", use_consolidated=True)
+    ys, xs = slice(block.y0, block.y1), slice(block.x0, block.x1)
+    for name, values in made.products.items():
+        array: Any = group[name]
+        array[..., ys, xs] = values
+    classes = store.read_recipe(url).classes
+    pixels, areas = tally(made.products["class"], opened[0].row_areas[ys], classes)
+    record = {
+        "block": list(block),
+        "pixels": pixels,
+        "square_metres": areas,
+        "seconds": {"all": round(time.perf_counter() - began, 6)},
+        "sha256": digest_of(made.products),
+        "peak_memory": peak_memory(),
+        "software": __version__,
+        **made.facts,
+    }
+    records.record(url, record)
+    return record
+
+
+def _identity(derivation: Derivation, sources: Sequence[Source]) -> str:
+    ids = [source.id for source in sources]
+    return identity("derived", __version__, derivation.kind, ids, dict(derivation.settings))
+
+
+def _template(derivation: Derivation, name: str, source: Source) -> Any:
+    recipe = derivation.recipe
+    ids = [open_source(url).id for url in derivation.sources]
+    attributes = {
+        "Conventions": "CF-1.11",
+        "title": f"Surface classes, beam {recipe.beam}, {derivation.kind}",
+        "source": f"maps {', '.join(ids)}",
+        "software": f"cpazmal-scale {__version__}",
+        "id": name,
+        "model": recipe.model,
+        "cube_state": recipe.cube_state,
+        "time_coverage_start": recipe.dates[0] + "Z",
+        "time_coverage_end": recipe.dates[-1] + "Z",
+        "recipe": recipe.model_dump_json(),
+        "derived": derivation.kind,
+        "derived_from": ids,
+        "settings": dict(derivation.settings),
+        "complete": False,
+    }
+    grid = store.open_map(source.url)[["y", "x", "spatial_ref"]].load()
+    blank, classes = derivation.blank, recipe.classes
+    return store.template(blank, classes, grid, source.shape, source.chunk, attributes)
+
+
+def _facts(derivation: Derivation, name: str, executed: int, began: float) -> dict[str, Any]:
+    return {
+        "id": name,
+        "kind": derivation.kind,
+        "software": f"cpazmal-scale {__version__}",
+        "recipe": derivation.recipe.model_dump(mode="json"),
+        "sources": list(derivation.sources),
+        "settings": dict(derivation.settings),
+        "blocks_executed": executed,
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+
+
+def _result(
+    derivation: Derivation, name: str, url: str, source: Source, executed: int
+) -> DerivedMap:
+    blocks = storage.read_json(records.summary_url(url))["blocks"]
+    pixels: Counter[str] = Counter()
+    areas: Counter[str] = Counter()
+    for block in blocks:
+        pixels.update(block["pixels"])
+        areas.update(block["square_metres"])
+    return DerivedMap(
+        id=name,
+        url=url,
+        kind=derivation.kind,
+        shape=source.shape,
+        classes=derivation.recipe.classes,
+        pixels_by_class=dict(pixels),
+        square_metres=dict(areas),
+        blocks=blocks,
+        blocks_executed=executed,
+    )

@@ -1,0 +1,140 @@
+"""A finished map as input: its values, region by region, its recipe and its grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.errors import GridMismatch, ModelMismatch
+from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.mapping.classify.recipe import Recipe
+from cpazmal_scale.mapping.classify.store import open_map
+
+if TYPE_CHECKING:
+    import zarr
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.mapping.classify.plan import Block
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An open map.
+
+    `transform` are GDAL's six numbers of the grid of `shape`; `chunk` the edge of a chunk.
+    """
+
+    url: str
+    id: str
+    recipe: Recipe
+    crs: str
+    transform: tuple[float, ...]
+    shape: tuple[int, int]
+    chunk: int
+    group: zarr.Group
+
+    def read(self, name: str, block: Block, halo: int = 0) -> NDArray[Any]:
+        """A variable in a block and `halo` pixels around it: (…, h + 2·halo, w + 2·halo).
+
+        Values are as stored; outside the grid they say no data.
+        """
+        array: Any = self.group[name]
+        height, width = self.shape
+        top, left = max(block.y0 - halo, 0), max(block.x0 - halo, 0)
+        bottom, right = min(block.y1 + halo, height), min(block.x1 + halo, width)
+        inner = array[..., top:bottom, left:right]
+        if halo == 0:
+            return np.asarray(inner)
+        size = (block.y1 - block.y0 + 2 * halo, block.x1 - block.x0 + 2 * halo)
+        whole = np.full((*inner.shape[:-2], *size), array.fill_value, inner.dtype)
+        y, x = top - block.y0 + halo, left - block.x0 + halo
+        whole[..., y : y + bottom - top, x : x + right - left] = inner
+        return whole
+
+    def at(self, name: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[Any]:
+        """(n) values of a flat variable, as stored, at n pixels of the grid."""
+        array: Any = self.group[name]
+        return np.asarray(array.vindex[rows, columns])
+
+    def products(self, block: Block) -> dict[str, NDArray[Any]]:
+        """All variables of a map in a block."""
+        names = ("class", "probability", "entropy", "margin", "distance", "n_valid_dates")
+        return {name: self.read(name, block) for name in names}
+
+    @cached_property
+    def row_areas(self) -> NDArray[np.float64]:
+        """(rows) m² of one pixel in each row."""
+        return row_areas(self.crs, self.transform, self.shape[0])
+
+
+@lru_cache(maxsize=16)
+def open_source(url: str) -> Source:
+    """Open a finished map, once per process: it never changes.
+
+    Raises:
+        StoreMissing: there is none.
+        StoreError: it is not finished.
+        ModelMismatch: it has no probabilities, as a map of change.
+    """
+    import zarr
+
+    data = open_map(url)
+    if "probability" not in data:
+        raise ModelMismatch(
+            "it has no probabilities of classes", where=url, remedy="give a map of classes"
+        )
+    reference = data["spatial_ref"].attrs
+    return Source(
+        url=url,
+        id=str(data.attrs["id"]),
+        recipe=Recipe.model_validate_json(data.attrs["recipe"]),
+        crs=str(reference["crs_wkt"]),
+        transform=tuple(float(part) for part in str(reference["GeoTransform"]).split()),
+        shape=(int(data.sizes["y"]), int(data.sizes["x"])),
+        chunk=max(int(n) for n in data["class"].encoding["chunks"]),
+        group=zarr.open_group(
+            storage.zarr_store(url, read_only=True), mode="r", use_consolidated=True
+        ),
+    )
+
+
+def check_alike(sources: Sequence[Source]) -> None:
+    """Check that maps share grid and classes.
+
+    Raises:
+        GridMismatch: another CRS, transform or shape.
+        ModelMismatch: other classes, or in another order.
+    """
+    first = sources[0]
+    for other in sources[1:]:
+        for name, here, there in _grids(first, other):
+            if here != there:
+                raise GridMismatch(
+                    f"its {name} is {there}, that of map {first.id} {here}",
+                    where=other.url,
+                    remedy="map both from cubes of one grid",
+                )
+        if other.recipe.classes != first.recipe.classes:
+            raise ModelMismatch(
+                f"its classes are {', '.join(other.recipe.classes)}, those of map {first.id} "
+                f"{', '.join(first.recipe.classes)}",
+                where=other.url,
+                remedy="train both models on the same samples.classes",
+            )
+
+
+def _grids(first: Source, other: Source) -> list[tuple[str, object, object]]:
+    import pyproj
+
+    here, there = (pyproj.CRS.from_wkt(source.crs) for source in (first, other))
+    names = (here.name, here.name if here == there else there.name)
+    return [
+        ("CRS", *names),
+        ("shape", first.shape, other.shape),
+        ("transform", first.transform, other.transform),
+    ]

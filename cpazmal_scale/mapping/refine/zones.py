@@ -1,0 +1,162 @@
+"""What a map shows in each of many polygons, such as glaciers: areas and mean probabilities."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.errors import BlocksFailed, ConfigError
+from cpazmal_scale.execute import Executor, open_executor
+from cpazmal_scale.grid.outlines import open_outlines, read_outlines
+from cpazmal_scale.mapping.classify.pixels import NO_DATA, NOTHING, REJECTED
+from cpazmal_scale.mapping.classify.plan import Block, cut
+from cpazmal_scale.mapping.refine.source import Source, open_source
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.config import RunConfig
+    from cpazmal_scale.mapping.classify.run import Progress
+
+Sums = dict[tuple[int, int], "NDArray[np.int64]"]
+"""By zone and row of the grid: (2 C + 2) pixels of each class, rejected and of no data, then the
+sums of the stored probabilities of each class over the pixels that have a class."""
+
+_EDGE = 1024
+
+
+def zonal(
+    config: RunConfig,
+    map_url: str,
+    *,
+    block: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Statistics of a map in every outline.
+
+    A pixel belongs to a zone if its centre is inside; zones may overlap. All sums are of whole
+    numbers, so that blocks and workers change nothing.
+
+    Args:
+        config: `after.outlines` and `after.zone` name the polygons and the column of their names;
+            polygons of one name are one zone.
+        map_url: a finished map of classes (not of change).
+        block: edge of a block in pixels.
+        executor: where blocks are computed; none: as `config.cluster` says.
+        progress: called with pixels done and pixels in all.
+
+    Returns:
+        One row per zone that covers a pixel: `zone`, `pixels` and `km2` that have a class,
+        `rejected_km2`, `no_data_km2`, and for every class c `c_km2`, `c_share` of the classified
+        area, `c_probability` (mean over the pixels that have a class; NaN if none) and
+        `c_expected_km2`, the sum of its probabilities times the pixels' areas.
+
+    Raises:
+        ConfigError: no outlines are given.
+        SampleError: the outlines cannot be used, or none is on the map.
+        BlocksFailed: naming a block that could not be read.
+    """
+    if config.after.outlines is None:
+        raise ConfigError(
+            "no outlines are given", where="after.outlines", remedy="name a vector file"
+        )
+    source = open_source(map_url)
+    outlines = read_outlines(config.after.outlines, source, config.after.zone)
+    edge = -(-(block or _EDGE) // source.chunk) * source.chunk
+    blocks = list(cut(source.shape, edge))
+    job = functools.partial(
+        zone_sums,
+        map_url=map_url,
+        outlines=config.after.outlines,
+        zone=config.after.zone,
+        digest=outlines.digest,
+    )
+    total: Sums = {}
+    done = 0
+    with contextlib.ExitStack() as stack:
+        executor = executor or stack.enter_context(open_executor(config.cluster))
+        for part, found in executor.run(job, blocks):
+            if isinstance(found, Exception):
+                raise BlocksFailed(
+                    f"block {part.name}: {found}", where=map_url, remedy="try again"
+                ) from found
+            for key, values in found.items():
+                total[key] = total[key] + values if key in total else values
+            done += part.pixels
+            if progress is not None:
+                progress(done, source.shape[0] * source.shape[1])
+    return _table(total, outlines.table["zone"].tolist(), source)
+
+
+def write_table(table: pd.DataFrame, url: str) -> str:
+    """Write a table as Parquet or, if the address ends in `.csv`, as CSV; returns the address."""
+    buffer = io.BytesIO()
+    if url.endswith(".csv"):
+        buffer.write(table.to_csv(index=False).encode())
+    else:
+        table.to_parquet(buffer, index=False)
+    storage.write_bytes(url, buffer.getvalue())
+    return url
+
+
+def zone_sums(block: Block, *, map_url: str, outlines: str, zone: str | None, digest: str) -> Sums:
+    """Sums of one block of whole chunks."""
+    source = open_source(map_url)
+    opened = open_outlines(outlines, map_url, zone, digest)
+    found: Sums = {}
+    for number, chunk, drawn in opened.zones(block):
+        codes = source.read("class", chunk)
+        chances = source.read("probability", chunk)
+        for y in np.flatnonzero(drawn.any(axis=1)).tolist():
+            row = _row(codes[y, drawn[y]], chances[:, y, drawn[y]])
+            key = (number, chunk.y0 + y)
+            found[key] = found[key] + row if key in found else row
+    return found
+
+
+def _row(codes: NDArray[np.uint8], chances: NDArray[np.uint16]) -> NDArray[np.int64]:
+    classes = chances.shape[0]
+    counts = np.bincount(codes, minlength=NO_DATA + 1)
+    known = (codes < REJECTED) & (chances[0] != NOTHING)
+    sums = chances[:, known].sum(axis=1, dtype=np.int64)
+    return np.concatenate(
+        [counts[1 : classes + 1], counts[[REJECTED, NO_DATA]], sums], dtype=np.int64
+    )
+
+
+def _table(total: Sums, names: list[str], source: Source) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    classes = source.recipe.classes
+    numbers: dict[int, list[int]] = {}
+    for number, y in sorted(total):
+        numbers.setdefault(number, []).append(y)
+    for number, ys in sorted(numbers.items()):
+        sums = np.stack([total[number, y] for y in ys])
+        areas = source.row_areas[ys] / 1e6
+        km2, expected = areas @ sums[:, : len(classes) + 2], areas @ sums[:, len(classes) + 2 :]
+        pixels = int(sums[:, : len(classes)].sum())
+        whole = float(km2[: len(classes)].sum())
+        row = {
+            "zone": names[number],
+            "pixels": pixels,
+            "km2": whole,
+            "rejected_km2": float(km2[-2]),
+            "no_data_km2": float(km2[-1]),
+        }
+        mean = sums[:, len(classes) + 2 :].sum(axis=0) * 1e-4
+        for i, code in enumerate(classes):
+            row[f"{code}_km2"] = float(km2[i])
+            row[f"{code}_share"] = float(km2[i]) / whole if pixels else float("nan")
+            row[f"{code}_probability"] = float(mean[i]) / pixels if pixels else float("nan")
+            row[f"{code}_expected_km2"] = float(expected[i]) * 1e-4
+        rows.append(row)
+    return pd.DataFrame(rows)

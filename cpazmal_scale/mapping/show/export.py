@@ -1,0 +1,164 @@
+"""A map as Cloud-Optimised GeoTIFF: colour table, class names, overviews."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from xml.sax.saxutils import escape
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.config import CLASS_NAMES
+from cpazmal_scale.mapping.classify.pixels import NO_DATA, REJECTED
+from cpazmal_scale.mapping.classify.recipe import Recipe
+from cpazmal_scale.mapping.classify.store import open_map
+from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
+from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
+from cpazmal_scale.palette import colours, rgb
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+Layer = Literal["class", "confidence"]
+
+_CACHE = 64 << 20
+_PERCENT = 100
+
+
+def to_cog(map_url: str, tif_url: str, *, layer: Layer = "class") -> str:
+    """Write one layer of a finished map as a Cloud-Optimised GeoTIFF (uint8, 255 no data).
+
+    `class` holds 1…C and 254 with a colour table, class names as band tags and, in a `.aux.xml`
+    beside it, as GDAL category names; overviews hold the most frequent class. `confidence` is the
+    winning class's probability in per cent, its overviews the mean.
+
+    The file is made row of chunks by row of chunks on local disk and put in place in one step.
+
+    Returns:
+        `tif_url`.
+
+    Raises:
+        StoreError: the map is not finished, or the address cannot be written.
+    """
+    data = open_map(map_url)
+    recipe = Recipe.model_validate_json(data.attrs["recipe"])
+    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
+        plain, cog = Path(folder) / "plain.tif", Path(folder) / "cog.tif"
+        _write_plain(data, plain, recipe, layer)
+        _copy_to_cog(plain, cog, "mode" if layer == "class" else "average")
+        if layer == "class":
+            storage.write_bytes(f"{tif_url}.aux.xml", _category_names(recipe.classes).encode())
+        storage.upload(cog, tif_url)
+    return tif_url
+
+
+def _write_plain(data: xr.Dataset, path: Path, recipe: Recipe, layer: Layer) -> None:
+    import rasterio
+
+    reference = data["spatial_ref"].attrs
+    height, width = data["class"].shape
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "dtype": "uint8",
+        "count": 1,
+        "height": height,
+        "width": width,
+        "crs": rasterio.CRS.from_wkt(reference["crs_wkt"]),
+        "transform": rasterio.Affine.from_gdal(*map(float, reference["GeoTransform"].split())),
+        "nodata": NO_DATA,
+        "tiled": True,
+        "blockxsize": 512,
+        "blockysize": 512,
+        "compress": "deflate",
+        "bigtiff": "if_safer",
+    }
+    values = _classes if layer == "class" else _confidence
+    with _quiet(), rasterio.open(path, "w", **profile) as file:
+        for rows, part in values(data):
+            window = rasterio.windows.Window(0, rows.start, width, rows.stop - rows.start)
+            file.write(part, 1, window=window)
+        file.update_tags(
+            title=data.attrs["title"],
+            id=data.attrs["id"],
+            software=data.attrs["software"],
+            dates=f"{recipe.dates[0][:10]}/{recipe.dates[-1][:10]}",
+            classes=json.dumps(dict(enumerate(recipe.classes, 1))),
+        )
+        file.set_band_description(1, layer)
+        if layer == "class":
+            file.write_colormap(1, _colour_table(recipe.classes))
+            file.update_tags(1, **_tags(recipe.classes))
+        else:
+            file.update_tags(1, units="percent")
+
+
+def _copy_to_cog(plain: Path, cog: Path, resampling: str) -> None:
+    import rasterio.shutil
+
+    with _quiet():
+        rasterio.shutil.copy(
+            plain,
+            cog,
+            driver="COG",
+            compress="deflate",
+            level=9,
+            blocksize=512,
+            overview_resampling=resampling,
+            bigtiff="if_safer",
+        )
+
+
+def _quiet() -> Any:
+    import rasterio
+
+    # GDAL's default cache is a share of the machine's memory, whatever a worker may use.
+    return rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_NUM_THREADS="1")
+
+
+def rows_of(array: xr.DataArray) -> Iterator[slice]:
+    """Row ranges of the chunks of a stored array."""
+    edge = array.encoding["chunks"][-2]
+    height = array.shape[-2]
+    for start in range(0, height, edge):
+        yield slice(start, min(start + edge, height))
+
+
+def _classes(data: xr.Dataset) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+    for rows in rows_of(data["class"]):
+        yield rows, data["class"][rows].values
+
+
+def _confidence(data: xr.Dataset) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+    for rows in rows_of(data["probability"]):
+        best = data["probability"][:, rows].values.max(axis=0)
+        percent = (best.astype(np.uint32) * _PERCENT + 5000) // 10000
+        yield rows, np.where(best == 65535, NO_DATA, percent).astype(np.uint8)
+
+
+def _colour_table(classes: tuple[str, ...]) -> dict[int, tuple[int, int, int, int]]:
+    chosen = colours(classes)
+    table = {value: (*rgb(chosen[code]), 255) for value, code in enumerate(classes, 1)}
+    return {**table, REJECTED: (*rgb(REJECTED_COLOUR), 255), NO_DATA: (*rgb(NO_DATA_COLOUR), 0)}
+
+
+def _tags(classes: tuple[str, ...]) -> dict[str, str]:
+    named = {f"CLASS_{v}": f"{c} {CLASS_NAMES.get(c, c)}" for v, c in enumerate(classes, 1)}
+    return {**named, f"CLASS_{REJECTED}": "rejected", f"CLASS_{NO_DATA}": "no data"}
+
+
+def _category_names(classes: tuple[str, ...]) -> str:
+    """GDAL's sidecar: QGIS and `gdalinfo` show these names."""
+    names = [""] * 256
+    for value, code in enumerate(classes, 1):
+        names[value] = f"{code} {CLASS_NAMES.get(code, '')}".strip()
+    names[REJECTED], names[NO_DATA] = "rejected", "no data"
+    lines = "\n".join(f"      <Category>{escape(name)}</Category>" for name in names)
+    return (
+        '<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n'
+        f"{lines}\n    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"
+    )

@@ -1,0 +1,91 @@
+"""What a page about a map tells beside its pictures, as plain JSON values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale.config import CLASS_NAMES
+from cpazmal_scale.features import in_words, meaning
+from cpazmal_scale.mapping.classify.pixels import REJECTED
+from cpazmal_scale.mapping.show.figures import pixel_size, subject
+from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
+from cpazmal_scale.palette import colours
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from cpazmal_scale.mapping.classify.recipe import Recipe
+    from cpazmal_scale.mapping.show.thumbnail import Thumbnail
+    from cpazmal_scale.model import Model
+
+_LATTICE = 33
+"""Nodes per side on which longitude and latitude are given: 0.1 m between them over 30 km."""
+
+
+def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> dict[str, Any]:
+    """Titles, classes with colours and areas, features, and where it all came from."""
+    chosen = colours(recipe.classes)
+    classes: list[dict[str, Any]] = [
+        {"value": value, "code": code, "name": CLASS_NAMES.get(code, ""), "colour": chosen[code]}
+        for value, code in enumerate(recipe.classes, 1)
+    ]
+    if small.square_metres[REJECTED]:
+        rejected = {"code": "–", "name": "rejected", "colour": REJECTED_COLOUR}
+        classes.append({"value": REJECTED, **rejected})
+    for entry in classes:
+        entry["m2"] = round(small.square_metres[entry["value"]], 1)
+    return {
+        "title": subject(recipe.classes),
+        "beam": recipe.beam,
+        "pixel": pixel_size(data),
+        "polarisations": list(recipe.polarisations),
+        "map": data.attrs["id"],
+        "model": model.id,
+        "software": data.attrs["software"],
+        "decision": recipe.decision,
+        "classes": classes,
+        "features": [
+            {"name": name, "label": in_words(name), "meaning": meaning(name)}
+            for name in model.names
+        ],
+        "window": recipe.features.window,
+    }
+
+
+def times(recipe: Recipe, model: Model) -> dict[str, Any]:
+    """Dates of the map, and days since 1 January of the first year of both kinds of series."""
+    from cpazmal_scale.dtw.band import season_days
+
+    return {
+        "dates": list(recipe.dates),
+        "days": season_days(np.array(recipe.dates, "datetime64[s]")).round(3).tolist(),
+        "barycenter_days": season_days(model.dates).round(3).tolist(),
+        "year": datetime.fromisoformat(recipe.dates[0]).year,
+    }
+
+
+def place(data: xr.Dataset, small: Thumbnail, shape: tuple[int, int], step: int) -> dict[str, Any]:
+    """Size on the ground, and longitude and latitude on a lattice fine enough to interpolate."""
+    import pyproj
+
+    reference = data["spatial_ref"].attrs
+    crs = pyproj.CRS.from_wkt(reference["crs_wkt"])
+    transform = [float(part) for part in reference["GeoTransform"].split()]
+    rows, columns = (np.linspace(0, n, _LATTICE) for n in shape)
+    x = transform[0] + columns[None, :] * transform[1] + rows[:, None] * transform[2]
+    y = transform[3] + columns[None, :] * transform[4] + rows[:, None] * transform[5]
+    to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    longitude, latitude = to_degrees.transform(x, y)
+    code = crs.to_epsg()
+    return {
+        "shape": list(shape),
+        "metres": [small.cell[0] / step, small.cell[1] / step],
+        "transform": transform,
+        "crs": f"EPSG:{code}" if code else crs.name,
+        "geographic": crs.is_geographic,
+        "longitude": np.round(longitude, 7).tolist(),
+        "latitude": np.round(latitude, 7).tolist(),
+    }

@@ -1,0 +1,245 @@
+"""The map as a picture: classes with areas, certainty, scale bar, north arrow, dates."""
+
+from __future__ import annotations
+
+import io
+import math
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.config import CLASS_NAMES
+from cpazmal_scale.mapping.classify.pixels import REJECTED
+from cpazmal_scale.mapping.classify.recipe import Recipe
+from cpazmal_scale.mapping.classify.store import open_map
+from cpazmal_scale.mapping.show.thumbnail import Thumbnail, thumbnail
+from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
+from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
+from cpazmal_scale.palette import colours, rgb, shows_change
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+_INK, _FAINT = "#1d2126", "#6b7280"
+_LONG_SIDE = 8.4
+_LONG_LEGEND = 9
+"""Longer legends leave out areas, and classes that are nowhere."""
+
+
+def quicklook(map_url: str, png_url: str, *, dpi: int = 160) -> str:
+    """Draw a finished map; memory does not grow with its size.
+
+    Classes with legend (code, name, share and area), the margin between the two most probable
+    classes, a scale bar true at the map's centre, a north arrow, beam and dates.
+
+    Returns:
+        `png_url`.
+
+    Raises:
+        StoreError: the map is not finished, or the address cannot be written.
+    """
+    figure = figure_of(open_map(map_url))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    storage.write_bytes(png_url, buffer.getvalue())
+    return png_url
+
+
+def figure_of(data: xr.Dataset) -> Figure:
+    """The picture of an open map, for notebooks."""
+    from matplotlib.figure import Figure
+
+    recipe = Recipe.model_validate_json(data.attrs["recipe"])
+    small = thumbnail(data)
+    height, width = small.extent
+    scale = _LONG_SIDE / max(height, width)
+    tall, wide = max(height * scale, 3.2), max(width * scale, 3.2)
+    beside = wide <= 1.35 * tall
+    size = (wide + 4.0, tall + 1.3) if beside else (wide + 0.4, tall + 4.1)
+    figure = Figure(figsize=size, facecolor="white", layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
+    if beside:
+        grid = figure.add_gridspec(2, 2, width_ratios=(wide, 3.5), height_ratios=(1, 1))
+        main = figure.add_subplot(grid[:, 0])
+        legend, certainty = (figure.add_subplot(grid[i, 1]) for i in (0, 1))
+    else:
+        grid = figure.add_gridspec(2, 2, height_ratios=(tall, 2.6), width_ratios=(1, 1))
+        main = figure.add_subplot(grid[0, :])
+        legend, certainty = (figure.add_subplot(grid[1, i]) for i in (0, 1))
+    _draw_classes(main, small, recipe.classes)
+    _draw_scale_bar(main, small)
+    _draw_north(main, small)
+    _draw_legend(legend, small, recipe.classes)
+    _draw_certainty(certainty, small, figure)
+    _write_title(figure, data, recipe)
+    return figure
+
+
+def _draw_classes(axis: Axes, small: Thumbnail, classes: tuple[str, ...]) -> None:
+    chosen = colours(classes)
+    table = np.full((256, 3), rgb(NO_DATA_COLOUR), np.uint8)
+    for value, code in enumerate(classes, 1):
+        table[value] = rgb(chosen[code])
+    table[REJECTED] = rgb(REJECTED_COLOUR)
+    _show(axis, table[small.classes], small)
+
+
+def _show(axis: Axes, image: NDArray[np.generic], small: Thumbnail, **style: object) -> object:
+    height, width = small.extent
+    shown = axis.imshow(image, extent=(0, width, height, 0), interpolation="nearest", **style)  # type: ignore[arg-type]
+    axis.set(xticks=[], yticks=[], aspect="equal")
+    for spine in axis.spines.values():
+        spine.set(color=_FAINT, linewidth=0.6)
+    return shown
+
+
+def _draw_scale_bar(axis: Axes, small: Thumbnail) -> None:
+    """A bar of 1, 2 or 5 × 10ⁿ metres, at most a quarter of the width, in two halves."""
+    from matplotlib.patches import FancyBboxPatch, Rectangle
+
+    height, width = small.extent
+    inch = max(height, width) / _LONG_SIDE
+    length, thick = bar_length(width), 0.07 * inch
+    left, top = 0.3 * inch, height - 0.34 * inch
+    corner = (left - 0.08 * inch, top - 0.3 * inch)
+    round_corners = f"round,pad={0.06 * inch}"
+    style = {"facecolor": "white", "alpha": 0.88, "linewidth": 0}
+    size = (length + 0.16 * inch, 0.42 * inch)
+    axis.add_patch(FancyBboxPatch(corner, *size, boxstyle=round_corners, **style))  # type: ignore[arg-type]
+    for half, colour in ((0, _INK), (1, "white")):
+        at = (left + half * length / 2, top)
+        axis.add_patch(
+            Rectangle(at, length / 2, thick, facecolor=colour, edgecolor=_INK, linewidth=0.8)
+        )
+    text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    at = (left + length / 2, top - 0.06 * inch)
+    axis.text(*at, text, ha="center", va="bottom", fontsize=11, color=_INK)
+
+
+def bar_length(width: float) -> float:
+    """The largest of 1, 2 or 5 × 10ⁿ metres that is at most a quarter of `width`."""
+    target = width / 4
+    power = 10.0 ** math.floor(math.log10(target))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= target))
+
+
+def _draw_north(axis: Axes, small: Thumbnail) -> None:
+    from matplotlib.patches import Circle, Polygon
+
+    height, width = small.extent
+    unit = 0.22 * max(height, width) / _LONG_SIDE
+    x, y = width - 2.1 * unit, 2.3 * unit
+    axis.add_patch(Circle((x, y), 1.6 * unit, facecolor="white", alpha=0.88, linewidth=0))
+    for side, colour in ((-1, _INK), (1, "white")):
+        corners = [
+            (x, y - 0.55 * unit),
+            (x + side * 0.42 * unit, y + 1.0 * unit),
+            (x, y + 0.7 * unit),
+        ]
+        axis.add_patch(Polygon(corners, facecolor=colour, edgecolor=_INK, linewidth=0.8))
+    axis.text(x, y - 0.6 * unit, "N", ha="center", va="bottom", fontsize=10, weight="bold")
+
+
+def _draw_legend(axis: Axes, small: Thumbnail, classes: tuple[str, ...]) -> None:
+    """One line per class: colour, code and name, share of the mapped area, km²."""
+    from matplotlib.patches import Rectangle
+
+    chosen = colours(classes)
+    whole = sum(small.square_metres.values()) or 1.0
+    entries = [
+        (value, chosen[code], code, CLASS_NAMES.get(code, ""))
+        for value, code in enumerate(classes, 1)
+        if len(classes) <= _LONG_LEGEND or small.square_metres[value]
+    ]
+    if small.square_metres[REJECTED]:
+        entries.append((REJECTED, REJECTED_COLOUR, "—", "rejected"))
+    lines = max(len(entries) + 1, 6)
+    roomy = len(entries) <= _LONG_LEGEND
+    axis.set(xlim=(0, 1), ylim=(lines, 0))
+    axis.axis("off")
+    for row, (value, colour, code, name) in enumerate(entries):
+        area = small.square_metres[value]
+        y = row + 0.55
+        swatch = Rectangle((0, y - 0.3), 0.1, 0.6, facecolor=colour, edgecolor=_INK, linewidth=0.6)
+        axis.add_patch(swatch)
+        axis.text(0.14, y, code, va="center", fontsize=12, weight="bold", color=_INK)
+        axis.text(0.29, y, name, va="center", fontsize=11, color=_INK)
+        share, at = f"{100 * area / whole:.1f} %", y - 0.16 if roomy else y
+        axis.text(1, at, share, va="center", ha="right", fontsize=11.5 if roomy else 9)
+        if roomy:
+            text = _area(area, whole)
+            axis.text(1, y + 0.24, text, va="center", ha="right", fontsize=8.5, color=_FAINT)
+    swatch = Rectangle((0, len(entries) + 0.25), 0.1, 0.6, facecolor=NO_DATA_COLOUR, linewidth=0)
+    axis.add_patch(swatch)
+    last = len(entries) + 0.55
+    axis.text(0.14, last, "no data", va="center", fontsize=11, color=_FAINT)
+    caption = "of the mapped area"
+    axis.text(1, last - 0.3, caption, va="center", ha="right", fontsize=8.5, color=_FAINT)
+
+
+def _area(square_metres: float, whole: float) -> str:
+    """Square kilometres, or hectares where the whole map has less than one of them."""
+    if whole < 1e6:
+        return f"{square_metres / 1e4:.1f} ha"
+    area = square_metres / 1e6
+    return f"{area:,.0f} km²" if area >= 100 else f"{area:.2f} km²"
+
+
+def _draw_certainty(axis: Axes, small: Thumbnail, figure: Figure) -> None:
+    from matplotlib import colormaps
+
+    scheme = colormaps["YlGnBu"].with_extremes(bad=NO_DATA_COLOUR)
+    shown = _show(axis, small.margin, small, cmap=scheme, vmin=0, vmax=1)
+    axis.set_title("certainty: margin between the two\nmost probable classes", fontsize=10.5)
+    bar = figure.colorbar(shown, ax=axis, orientation="horizontal", shrink=0.8, aspect=28, pad=0.03)  # type: ignore[arg-type]
+    bar.set_ticks([0, 0.5, 1], labels=["0  doubtful", "0.5", "1  certain"])
+    bar.ax.tick_params(labelsize=9)
+    bar.outline.set_visible(False)
+
+
+def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
+    first, last = (datetime.fromisoformat(recipe.dates[i]) for i in (0, -1))
+    days = f"{first.day} {first:%b %Y} – {last.day} {last:%b %Y}"
+    beam = f"beam {recipe.beam}  ·  " if recipe.beam else ""
+    figure.suptitle(
+        f"{subject(recipe.classes)}\n",
+        x=0.02,
+        ha="left",
+        fontsize=16,
+        weight="bold",
+        color=_INK,
+    )
+    pixel = pixel_size(data)
+    figure.text(
+        0.02,
+        1 - 0.62 / figure.get_figheight(),
+        f"{beam}{days}  ·  {len(recipe.dates)} dates  ·  {', '.join(recipe.polarisations)}"
+        f"  ·  {pixel}",
+        fontsize=11,
+        color=_FAINT,
+    )
+
+
+def subject(classes: tuple[str, ...]) -> str:
+    """What a map of these classes shows."""
+    if shows_change(classes):
+        return "Change of surface classes"
+    glacier = set(classes) <= {"ABL", "ACC", "HAG", "ICA"}
+    return "Glacier surface classes" if glacier else "Surface classes"
+
+
+def pixel_size(data: xr.Dataset) -> str:
+    """Size of a pixel and CRS, in words."""
+    import pyproj
+
+    reference = data["spatial_ref"].attrs
+    crs = pyproj.CRS.from_wkt(reference["crs_wkt"])
+    step = abs(float(reference["GeoTransform"].split()[1]))
+    size = f"{step:.3g}°" if crs.is_geographic else f"{step:g} m"
+    code = crs.to_epsg()
+    return f"{size} pixels, EPSG:{code}" if code else f"{size} pixels, {crs.name}"

@@ -1,0 +1,1 @@
+"""Polygons and cubes to labelled windows."""

@@ -1,0 +1,230 @@
+"""The index of labelled windows: one row per window, kept as Parquet."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.cube.read.windows import Progress, require_data, window_pixels
+from cpazmal_scale.errors import SampleError
+from cpazmal_scale.grid.edges import PixelEdges
+from cpazmal_scale.samples.draw.polygons import require_groups
+from cpazmal_scale.samples.draw.shares import MASKED, SHARES, VALID, across_dates, seen, usable
+
+if TYPE_CHECKING:
+    import geopandas
+    import pandas as pd
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.config import Features, Samples
+
+
+BY_DATE = ("dates", "valid_by_date", "masked_by_date", "incidence_by_date")
+"""Columns that hold a list, one value per date of the cube."""
+
+
+def window_index(
+    cube: xr.Dataset,
+    polygons: geopandas.GeoDataFrame,
+    samples: Samples,
+    features: Features,
+    *,
+    seed: int,
+    polarisations: Sequence[str],
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Windows that lie inside the labelled polygons and can be trusted.
+
+    The windows of a polygon stand on a grid anchored at the top-left pixel of its bounding box, or
+    where most of them are usable (`samples.offset`). At most `samples.max_per_group` are drawn from
+    each class and group, at random by `seed`; polygons elsewhere do not change the draw.
+
+    Returns:
+        One row per window, ordered by class (as in `samples.classes`), group and position:
+        `class, group, beam, time_start, time_end` (UTC), `y0, x0` top-left pixel, `size` in pixels,
+        `y, x` centre in the cube's CRS, `valid_fraction` of the co-polarised pixels,
+        `layover_fraction`, `shadow_fraction`, `no_dem_fraction`, `outside_swath_fraction`,
+        `noise_limited_fraction` and `masked_fraction` (layover or shadow) across dates as
+        `samples.across` says, `incidence_angle` in degrees (median over dates, NaN unknown),
+        `elevation` in m, `slope` and `aspect` in degrees (NaN without `samples.dem`),
+        `polarisations`; and lists with a value per date, `BY_DATE`.
+
+    Raises:
+        SampleError: no polygon covers the cube, a polarisation is missing, no window is usable, or
+            a class has fewer than two groups left.
+    """
+    import pandas as pd
+
+    from cpazmal_scale.samples.draw.balance import balanced
+    from cpazmal_scale.samples.sql import chosen as chosen_by
+
+    require_data(cube, polarisations)
+    where = cube.attrs.get("beam", "the cube")
+    grid = PixelEdges(cube)
+    chosen = polygons[polygons["class"].isin(list(samples.classes))].to_crs(grid.crs)
+    if not any(grid.bounds.intersects(shape) for shape in chosen.geometry):
+        raise SampleError(
+            "all polygons lie outside the cube",
+            where=where,
+            remedy="check the polygons' CRS, or ingest scenes that cover them",
+        )
+    require_groups(chosen, where=where, classes=samples.classes)
+    tables = []
+    for label, group, shape in zip(chosen["class"], chosen["group"], chosen.geometry, strict=True):
+        y0, x0 = _corners(cube, shape, samples, features, polarisations[0])
+        tables.append(pd.DataFrame({"class": label, "group": group, "y0": y0, "x0": x0}))
+    windows = pd.concat(tables, ignore_index=True)
+    if samples.where is not None:  # refused before the cube is read
+        chosen_by(describe(cube, windows.iloc[:0], features, polarisations), samples.where)
+    index = admitted(describe(cube, windows, features, polarisations, progress, samples), samples)
+    index = _drawn(index, samples.max_per_group, seed)
+    require_groups(index, where=where, classes=samples.classes)
+    if samples.balance:
+        rows = balanced(index["class"], index["group"], samples.min_per_group, seed)
+        index = index.iloc[rows]
+    order = index["class"].map({name: i for i, name in enumerate(samples.classes)})
+    return (
+        index.assign(_order=order)
+        .sort_values(["_order", "group", "y0", "x0"], ignore_index=True)
+        .drop(columns="_order")
+    )
+
+
+def admitted(index: pd.DataFrame, samples: Samples) -> pd.DataFrame:
+    """The windows whose shares and facts allow their use, said which rule leaves none."""
+    from cpazmal_scale.samples.sql import chosen
+
+    kept = index
+    for rule, fits in usable(index, samples).items():
+        kept = kept[fits.reindex(kept.index)]
+        _require_windows(kept, len(index), rule)
+    if samples.where is not None:
+        kept = chosen(kept, samples.where)
+        _require_windows(kept, len(index), f"samples.where, {samples.where}")
+    return kept
+
+
+def _require_windows(index: pd.DataFrame, before: int, rule: str) -> None:
+    if before and not len(index):
+        raise SampleError(
+            f"none of {before} windows satisfies {rule}",
+            remedy="loosen it, or look at `SELECT * FROM samples` of samples drawn without it",
+        )
+
+
+def _corners(
+    cube: xr.Dataset, shape: Any, samples: Samples, features: Features, polarisation: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns (n) of the top-left pixels of the windows of a polygon."""
+    from cpazmal_scale.samples.draw.anchor import best_corners
+
+    grid, size = PixelEdges(cube), features.window
+    if samples.offset == "corner":
+        return grid.windows_inside(shape, size, samples.stride or size)
+    covered = grid.pixels_inside(shape)
+    return best_corners(cube, polarisation, covered, samples, features)
+
+
+def describe(
+    cube: xr.Dataset,
+    windows: pd.DataFrame,
+    features: Features,
+    polarisations: Sequence[str],
+    progress: Progress | None = None,
+    samples: Samples | None = None,
+) -> pd.DataFrame:
+    """Complete a table of `class, group, y0, x0` with what the cube says of each window."""
+    from cpazmal_scale.samples.draw.terrain import terrain
+
+    size = features.window
+    y0, x0 = (windows[name].to_numpy(np.int64) for name in ("y0", "x0"))
+    across = samples.across if samples else "typical"
+    times = cube["time"].to_numpy()
+    shares = {name: np.zeros(len(windows)) for name in SHARES}
+    by_date = np.zeros((2, len(windows), len(times)), np.float32)
+    for pixels in window_pixels(cube, y0, x0, size, polarisations[:1], progress):
+        found = seen(pixels.power[:, 0], pixels.mask, features.excluded)
+        by_date[0, pixels.rows] = found[VALID].mean((2, 3))
+        by_date[1, pixels.rows] = found[MASKED].mean((2, 3))
+        for name, share in across_dates(found, across, 1, _mean).items():
+            shares[name][pixels.rows] = share
+    grid = PixelEdges(cube)
+    centre = (size - 1) / 2
+    angles = _incidence_angles(cube)
+    known = angles[np.isfinite(angles)]
+    dem = samples.dem if samples else None
+    lists = (times.astype("datetime64[ms]"), by_date[0], by_date[1], angles)
+    return windows.assign(
+        beam=str(cube.attrs.get("beam", "")),
+        time_start=times.min(),
+        time_end=times.max(),
+        size=size,
+        y=grid.top + (y0 + centre + 0.5) * grid.dy,
+        x=grid.left + (x0 + centre + 0.5) * grid.dx,
+        **shares,
+        incidence_angle=float(np.median(known)) if len(known) else float("nan"),
+        **terrain(dem, grid, y0, x0, size),
+        polarisations=",".join(polarisations),
+        **{
+            name: list(values) if values.ndim == 2 else [values] * len(windows)
+            for name, values in zip(BY_DATE, lists, strict=True)
+        },
+    )
+
+
+def _mean(pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.asarray(pixels.mean((-2, -1)))
+
+
+def write_index(index: pd.DataFrame, url: str) -> None:
+    """Write an index as Parquet, replacing what is there in one step.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    buffer = io.BytesIO()
+    index.to_parquet(buffer, index=False, compression="zstd")
+    storage.write_bytes(url, buffer.getvalue())
+
+
+def read_index(url: str) -> pd.DataFrame:
+    """Read an index.
+
+    Raises:
+        StoreMissing: nothing is there.
+        SampleError: it is not Parquet.
+    """
+    import pandas as pd
+    import pyarrow
+
+    try:
+        return pd.read_parquet(io.BytesIO(storage.read_bytes(url)))
+    except pyarrow.ArrowInvalid:
+        raise SampleError(
+            "not a Parquet file", where=url, remedy="make the samples again"
+        ) from None
+
+
+def _drawn(index: pd.DataFrame, most: int | None, seed: int) -> pd.DataFrame:
+    if most is None:
+        return index
+    kept: list[int] = []
+    polygon = index["class"] + "/" + index["group"]
+    for name, rows in polygon.groupby(polygon).groups.items():
+        key = zlib.crc32(str(name).encode())
+        generator = np.random.default_rng(np.random.SeedSequence([seed, key]))
+        kept.extend(generator.permutation(rows.to_numpy())[:most])
+    return index.loc[sorted(kept)]
+
+
+def _incidence_angles(cube: xr.Dataset) -> NDArray[np.float32]:
+    """Incidence angle of every date in degrees, NaN unknown."""
+    if "incidence_angle" not in cube.coords:
+        return np.full(cube.sizes["time"], np.nan, np.float32)
+    return np.broadcast_to(cube["incidence_angle"].to_numpy(), cube.sizes["time"]).astype("f4")

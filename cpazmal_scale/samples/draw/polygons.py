@@ -1,0 +1,109 @@
+"""Labelled polygons, checked before anything is read from a cube."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cpazmal_scale.errors import SampleError
+from cpazmal_scale.grid.vectors import read_vectors
+
+if TYPE_CHECKING:
+    import geopandas
+
+
+def read_polygons(url: str, classes: Sequence[str] | None = None) -> geopandas.GeoDataFrame:
+    """Read a GeoPackage, GeoJSON or (zipped) shapefile of labelled polygons.
+
+    Args:
+        url: any fsspec URL.
+        classes: classes wanted; none: all there are.
+
+    Returns:
+        One row per class and group with text columns `class` and `group` and a valid `geometry`,
+        in the file's CRS, sorted by class and group. Self-intersections are repaired; parts
+        without area are dropped.
+
+    Raises:
+        SampleError: unreadable, no CRS, no column `class` or `group`, empty labels, a geometry
+            that is not a polygon, a class that is absent or has fewer than two groups.
+        StoreMissing: nothing is there.
+    """
+    table = _labelled(read_vectors(url), url)
+    if classes is not None:
+        absent = [name for name in classes if name not in set(table["class"])]
+        if absent:
+            raise SampleError(
+                f"no polygon of class {', '.join(absent)}",
+                where=url,
+                remedy=f"set samples.classes among {', '.join(sorted(set(table['class'])))}",
+            )
+        table = table[table["class"].isin(list(classes))]
+    table["geometry"] = [
+        _polygonal(shape, f"{url}: group {group}")
+        for shape, group in zip(table.geometry, table["group"], strict=True)
+    ]
+    table = table.dissolve(["class", "group"], as_index=False)[["class", "group", "geometry"]]
+    require_groups(table, where=url)
+    return table
+
+
+def require_groups(table: Any, *, where: object, classes: Sequence[str] | None = None) -> None:
+    """Check that each class has two groups, the least that can be trained on and tested on.
+
+    Raises:
+        SampleError: naming the first class with fewer.
+    """
+    found = table.groupby("class")["group"].nunique()
+    for name in found.index if classes is None else classes:
+        groups = int(found.get(name, 0))
+        if groups < 2:
+            raise SampleError(
+                f"class {name} has {groups} usable group{'' if groups == 1 else 's'}, not two",
+                where=where,
+                remedy=f"draw polygons of {name} in at least two groups that the cube covers, or "
+                "leave it out of samples.classes",
+            )
+
+
+def _labelled(table: geopandas.GeoDataFrame, url: str) -> geopandas.GeoDataFrame:
+    if len(table) == 0:
+        raise SampleError("holds no polygon", where=url, remedy="draw polygons and save them")
+    columns = {str(name).lower(): name for name in table.columns}
+    for name in ("class", "group"):
+        if name not in columns:
+            raise SampleError(
+                f"no column `{name}`",
+                where=url,
+                remedy="give every polygon a class and a group (polygons never split in tests)",
+            )
+    table = table.rename(columns={columns[name]: name for name in ("class", "group")})
+    for name in ("class", "group"):
+        if table[name].isna().any():
+            raise SampleError(
+                f"a polygon has no {name}", where=url, remedy=f"fill the column `{name}`"
+            )
+        table[name] = table[name].astype(str).str.strip()
+    return table
+
+
+def _polygonal(shape: Any, where: str) -> Any:
+    import shapely
+
+    if shape is None or shape.is_empty:
+        raise SampleError("the geometry is empty", where=where, remedy="draw it again")
+    shape = shapely.force_2d(shape)
+    repaired = shape if shape.is_valid else shapely.make_valid(shape)
+    parts = [part for part in shapely.get_parts(repaired) if part.geom_type == "Polygon"]
+    parts += [
+        polygon
+        for part in shapely.get_parts(repaired)
+        if part.geom_type == "MultiPolygon"
+        for polygon in part.geoms
+    ]
+    merged = shapely.union_all(parts) if parts else None
+    if merged is None or not merged.area > 0:
+        raise SampleError(
+            f"a {shape.geom_type} without area, not a polygon", where=where, remedy="draw it again"
+        )
+    return merged

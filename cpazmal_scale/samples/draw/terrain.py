@@ -1,0 +1,131 @@
+"""Elevation, slope and aspect of windows, from an elevation raster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.errors import SampleError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.grid.edges import PixelEdges
+
+_TILE = 512
+"""Edge of the regions read at once."""
+
+
+def terrain(
+    dem: str | None, grid: PixelEdges, y0: NDArray[np.int64], x0: NDArray[np.int64], size: int
+) -> dict[str, NDArray[np.float64]]:
+    """Mean elevation, slope and aspect of windows of a cube.
+
+    The raster is brought onto the cube's pixels (bilinear). Slope and aspect are those of the mean
+    gradient over the window and a pixel around it.
+
+    Args:
+        dem: single-band raster in metres on any fsspec URL and in any CRS; none: nothing is known.
+        grid: the cube's pixels.
+        y0: (N) row of each window's top-left pixel.
+        x0: (N) column of it.
+        size: edge of the windows in pixels.
+
+    Returns:
+        (N) `elevation` in metres, `slope` in degrees from the horizontal, `aspect` in degrees
+        clockwise from north, down the slope; NaN outside the raster.
+
+    Raises:
+        SampleError: the raster cannot be read or has no CRS, or covers no window.
+        StoreMissing: it is not there.
+    """
+    names = ("elevation", "slope", "aspect")
+    found = np.full((3, len(y0)), np.nan)
+    if dem is not None and len(y0):
+        with storage.open_local(dem) as path:
+            _fill(found, str(path), dem, grid, np.stack([y0, x0], 1), size)
+        if not np.isfinite(found[0]).any():
+            raise SampleError(
+                "the elevation raster covers no window",
+                where=dem,
+                remedy="check its CRS and extent, or leave out samples.dem",
+            )
+    return dict(zip(names, found, strict=True))
+
+
+def _fill(
+    found: NDArray[np.float64],
+    path: str,
+    dem: str,
+    grid: PixelEdges,
+    corners: NDArray[np.int64],
+    size: int,
+) -> None:
+    import rasterio
+    from affine import Affine
+    from rasterio.enums import Resampling
+    from rasterio.errors import RasterioIOError
+    from rasterio.vrt import WarpedVRT
+
+    transform = Affine(grid.dx, 0, grid.left, 0, grid.dy, grid.top)
+    try:
+        source = rasterio.open(path)
+    except RasterioIOError:
+        raise SampleError(
+            "not a raster that can be read", where=dem, remedy="give a GeoTIFF of elevations"
+        ) from None
+    with source:
+        if source.crs is None:
+            raise SampleError("no CRS", where=dem, remedy="save it with its reference system")
+        # Pixels around the cube are part of the grid, so that windows at its rim have gradients.
+        onto = {
+            "crs": grid.crs,
+            "transform": transform * Affine.translation(-1, -1),
+            "width": grid.width + 2,
+            "height": grid.height + 2,
+        }
+        with WarpedVRT(
+            source, resampling=Resampling.bilinear, nodata=np.nan, dtype="float32", **onto
+        ) as warped:
+            tiles = corners // _TILE
+            for tile in np.unique(tiles, axis=0):
+                rows = np.flatnonzero((tiles == tile).all(1))
+                low = corners[rows].min(0)
+                high = corners[rows].max(0) + size + 2
+                heights = warped.read(
+                    1, window=((int(low[0]), int(high[0])), (int(low[1]), int(high[1])))
+                ).astype(np.float64)
+                step = _metres(grid, float(corners[rows, 0].mean()))
+                found[:, rows] = _of_windows(heights, corners[rows] - low, size, step)
+
+
+def _of_windows(
+    heights: NDArray[np.float64], corners: NDArray[np.int64], size: int, step: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Elevation, slope and aspect (3, n) of windows whose corners lie one pixel inside."""
+    north = (heights[:-2, 1:-1] - heights[2:, 1:-1]) / (2 * step[0])
+    east = (heights[1:-1, 2:] - heights[1:-1, :-2]) / (2 * step[1])
+    y, x = corners[:, 0, None, None], corners[:, 1, None, None]
+    ys, xs = y + np.arange(size)[:, None], x + np.arange(size)
+    elevation, up_north, up_east = (
+        values[ys, xs].mean((1, 2)) for values in (heights[1:-1, 1:-1], north, east)
+    )
+    slope = np.degrees(np.arctan(np.hypot(up_north, up_east)))
+    aspect = np.degrees(np.arctan2(-up_east, -up_north)) % 360
+    return np.stack([elevation, slope, aspect])
+
+
+def _metres(grid: PixelEdges, row: float) -> tuple[float, float]:
+    """Metres between rows, southwards, and between columns, eastwards."""
+    if not grid.crs.is_geographic:
+        factor = float(grid.crs.linear_units_factor[1])
+        return -grid.dy * factor, grid.dx * factor
+    from pyproj import Geod
+
+    geod: Any = Geod(ellps="WGS84")
+    latitude = grid.top + row * grid.dy
+    down = geod.inv(grid.left, latitude, grid.left, latitude + grid.dy)[2]
+    across = geod.inv(grid.left, latitude, grid.left + grid.dx, latitude)[2]
+    return float(np.copysign(down, -grid.dy)), float(np.copysign(across, grid.dx))

@@ -1,0 +1,1 @@
+"""Level-1b products of TerraSAR-X, TanDEM-X and PAZ."""

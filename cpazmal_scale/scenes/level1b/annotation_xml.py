@@ -1,0 +1,266 @@
+"""The annotation of a Level-1b product (`level1Product`) from its main XML file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
+from cpazmal_scale.scenes.formats.naming import X_BAND_SENSORS, parse_direction
+from cpazmal_scale.scenes.level1b.annotation import (
+    MAX_EDGE,
+    VARIANTS,
+    Annotation,
+    Coordinate,
+    Layer,
+    Polynomial,
+    Processing,
+    Raster,
+    Segment,
+    StateVector,
+    Timed,
+    Variant,
+)
+from cpazmal_scale.scenes.scene import POLARISATIONS
+from cpazmal_scale.scenes.untrusted.xml import Node
+
+_MAX_DEGREE = 20
+_SIDES: dict[str, Literal["R", "L"]] = {"RIGHT": "R", "LEFT": "L"}
+
+
+def parse_annotation(root: Node) -> Annotation:
+    """The annotation in the root element of a product's main XML file.
+
+    Raises:
+        SceneUnreadable: no Level-1b annotation, or an element is missing or malformed.
+        SceneUnknown: of another sensor or product variant.
+    """
+    if root.tag != "level1Product":
+        raise SceneUnreadable(
+            f"its root is <{root.tag}>, not <level1Product>",
+            where=root.where,
+            remedy="give the folder or main XML file of a Level-1b product",
+        )
+    header, info = root.one("generalHeader"), root.one("productInfo")
+    mission, taken = info.one("missionInfo"), info.one("acquisitionInfo")
+    kind, scene = info.one("productVariantInfo"), info.one("sceneInfo")
+    specific = root.maybe("productSpecific/complexImageInfo")
+    return Annotation(
+        id=(header.attribute("fileName") or "").removesuffix(".xml"),
+        sensor=_sensor(header),
+        generation_time=header.time("generationTime"),
+        generator=header.text("generationSystem", ""),
+        item_name=header.text("itemName"),
+        variant=_variant(kind),
+        projection=kind.text("projection"),
+        map_projection=kind.text("mapProjection", "") or None,
+        resolution_variant=kind.text("resolutionVariant", "UNDEFINED"),
+        orbit_direction=parse_direction(mission.text("orbitDirection"), where=root.where),
+        absolute_orbit=mission.integer("absOrbit"),
+        relative_orbit=mission.integer("relOrbit"),
+        orbit_cycle=mission.integer("orbitCycle"),
+        mode=taken.text("imagingMode"),
+        look_side=_side(taken),
+        elevation_beam=taken.text("elevationBeamConfiguration"),
+        raster=_raster(info.one("imageDataInfo")),
+        start=scene.time("start/timeUTC"),
+        stop=scene.time("stop/timeUTC"),
+        first_range_time=scene.number("rangeTime/firstPixel"),
+        last_range_time=scene.number("rangeTime/lastPixel"),
+        centre=_coordinate(scene.one("sceneCenterCoord")),
+        corners=tuple(_coordinate(corner) for corner in scene.all("sceneCornerCoord")),
+        average_height=scene.number("sceneAverageHeight", 0.0),
+        heading=scene.number("headingAngle"),
+        prf=specific.number("commonPRF") if specific else None,
+        azimuth_spacing=specific.number("projectedSpacingAzimuth") if specific else None,
+        slant_range_spacing=specific.number("projectedSpacingRange/slantRange")
+        if specific
+        else None,
+        coordinate_type=specific.text("imageCoordinateType") if specific else None,
+        orbit_accuracy=root.text("platform/orbit/orbitHeader/accuracy"),
+        orbit=tuple(_state(vector) for vector in root.all("platform/orbit/stateVec")),
+        centre_frequency=root.number("instrument/radarParameters/centerFrequency"),
+        processing=_processing(root.one("processing")),
+        layers=_layers(root),
+    )
+
+
+def _sensor(header: Node) -> str:
+    mission = header.text("mission").upper().replace("-", "")
+    mission = mission if mission[-1:].isdigit() else f"{mission}1"
+    if mission not in X_BAND_SENSORS:
+        raise SceneUnknown(
+            f"unknown mission `{mission[:20]}`",
+            where=header.where,
+            remedy=f"known: {', '.join(X_BAND_SENSORS)}",
+        )
+    return mission
+
+
+def _variant(kind: Node) -> Variant:
+    text = kind.text("productVariant").upper()
+    for known in VARIANTS:
+        if text == known:
+            return known
+    raise SceneUnknown(
+        f"unknown product variant `{text[:20]}`",
+        where=kind.where,
+        remedy=f"known: {', '.join(VARIANTS)}",
+    )
+
+
+def _side(taken: Node) -> Literal["R", "L"]:
+    text = taken.text("lookDirection").upper()
+    if text not in _SIDES:
+        raise SceneUnknown(
+            f"unknown look direction `{text[:20]}`", where=taken.where, remedy="RIGHT or LEFT"
+        )
+    return _SIDES[text]
+
+
+def _raster(info: Node) -> Raster:
+    image = info.one("imageRaster")
+    units = image.one("columnSpacing").attribute("units")
+    return Raster(
+        lines=image.integer("numberOfRows", least=1, most=MAX_EDGE),
+        samples=image.integer("numberOfColumns", least=1, most=MAX_EDGE),
+        # The format's rows are range lines: the spacing "of rows" is that along range.
+        line_spacing=image.number("columnSpacing"),
+        sample_spacing=image.number("rowSpacing"),
+        units="s" if units == "s" else "m",
+        range_resolution=image.number("groundRangeResolution", 0.0),
+        azimuth_resolution=image.number("azimuthResolution", 0.0),
+        azimuth_looks=image.number("azimuthLooks", 1.0),
+        range_looks=image.number("rangeLooks", 1.0),
+        data_type=info.text("imageDataType"),
+        data_format=info.text("imageDataFormat"),
+        depth=info.integer("imageDataDepth"),
+    )
+
+
+def _coordinate(node: Node) -> Coordinate:
+    return Coordinate(
+        row=node.integer("refRow") if node.maybe("refRow") else 0,
+        column=node.integer("refColumn") if node.maybe("refColumn") else 0,
+        lat=node.number("lat"),
+        lon=node.number("lon"),
+        azimuth_time=node.time("azimuthTimeUTC"),
+        range_time=node.number("rangeTime"),
+        incidence_angle=node.number("incidenceAngle"),
+    )
+
+
+def _state(node: Node) -> StateVector:
+    x, y, z = (node.number(f"pos{axis}") for axis in "XYZ")
+    u, v, w = (node.number(f"vel{axis}") for axis in "XYZ")
+    return StateVector(node.time("timeUTC"), (x, y, z), (u, v, w))
+
+
+def _processing(node: Node) -> Processing:
+    used = node.one("processingParameter")
+    return Processing(
+        flags=frozenset(flag.tag for flag in node.all("processingFlags/*") if flag.flag()),
+        azimuth_bandwidth=used.number("totalProcessedAzimuthBandwidth"),
+        range_bandwidth=used.number("totalProcessedRangeBandwidth"),
+        azimuth_window=(used.text("azimuthWindowID"), used.number("azimuthWindowCoefficient")),
+        range_window=(used.text("rangeWindowID"), used.number("rangeWindowCoefficient")),
+        doppler_rate=_timed(node, "geometry/dopplerRate", "dopplerRatePolynomial"),
+    )
+
+
+def _layers(root: Node) -> tuple[Layer, ...]:
+    layers: list[Layer] = []
+    for image in root.all("productComponents/imageData"):
+        number, place = image.attribute("layerIndex") or "1", image.one("file/location")
+        channel = image.text("polLayer")
+        if channel not in POLARISATIONS:
+            raise SceneUnknown(
+                f"layer {number} has the unknown polarisation `{channel[:20]}`",
+                where=root.where,
+                remedy=f"known: {', '.join(POLARISATIONS)}",
+            )
+        calibration = _of_layer(root, "calibration/calibrationConstant", number, channel)
+        noise = _of_layer(root, "noise", number, channel)
+        doppler = _find_layer(root, "processing/doppler/dopplerCentroid", number, channel)
+        settings = _of_layer(root, "instrument/settings", number, channel)
+        layers.append(
+            Layer(
+                index=len(layers) + 1,
+                polarisation=channel,
+                path="/".join(filter(None, (place.text("path", ""), place.text("filename")))),
+                size=int(image.number("file/size", -1)),
+                beam=calibration.text("beamID"),
+                cal_factor=calibration.number("calFactor"),
+                noise=_timed(noise, "imageNoise", "noiseEstimate"),
+                doppler=(_timed(doppler, "dopplerEstimate", "combinedDoppler") if doppler else ()),
+                range_sampling=settings.number("RSF"),
+                range_bandwidth=settings.number("rxBandwidth"),
+                segments=tuple(
+                    Segment(
+                        start=record.time("dataSegment/startTimeUTC"),
+                        stop=record.time("dataSegment/stopTimeUTC"),
+                        prf=record.number("PRF"),
+                        echo_window_length=record.number("echowindowLength"),
+                    )
+                    for record in settings.all("settingRecord")
+                ),
+            )
+        )
+    if not layers or len({layer.polarisation for layer in layers}) != len(layers):
+        raise SceneUnreadable(
+            "it names no image, or two of one polarisation",
+            where=root.where,
+            remedy="copy the product again from its source",
+        )
+    return tuple(layers)
+
+
+def _of_layer(root: Node, path: str, number: str, channel: str) -> Node:
+    """The element of one layer among several, by its polarisation or index.
+
+    Raises:
+        SceneUnreadable: there is none.
+    """
+    found = _find_layer(root, path, number, channel)
+    return root.one(f"{path}[@layerIndex='{number}']") if found is None else found
+
+
+def _find_layer(root: Node, path: str, number: str, channel: str) -> Node | None:
+    found = list(root.all(path))
+    for node in found:
+        if node.text("polLayer", "") == channel:
+            return node
+    return next((node for node in found if node.attribute("layerIndex") == number), None)
+
+
+def _timed(node: Node, records: str, polynomial: str) -> tuple[Timed, ...]:
+    found = []
+    for record in node.all(records):
+        confidence = record.maybe("noiseEstimateConfidence")
+        found.append(
+            Timed(
+                time=record.time("timeUTC"),
+                polynomial=_polynomial(record.one(polynomial)),
+                confidence=None if confidence is None else confidence.number(),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: one.time))
+
+
+def _polynomial(node: Node) -> Polynomial:
+    degree = node.integer("polynomialDegree", most=_MAX_DEGREE)
+    coefficients = [0.0] * (degree + 1)
+    for number, found in enumerate(node.all("coefficient")):
+        exponent = int(found.attribute("exponent") or number)
+        if not 0 <= exponent <= degree:
+            raise SceneUnreadable(
+                f"{node.tag} has a coefficient of exponent {exponent}, its degree is {degree}",
+                where=node.where,
+                remedy="copy the product again from its source",
+            )
+        coefficients[exponent] = found.number()
+    return Polynomial(
+        low=node.number("validityRangeMin"),
+        high=node.number("validityRangeMax"),
+        reference=node.number("referencePoint"),
+        coefficients=tuple(coefficients),
+    )

@@ -1,0 +1,132 @@
+"""Level-1b products of PAZ, TerraSAR-X and TanDEM-X: where they are, and what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from cpazmal_scale import config
+from cpazmal_scale.grid import lattice
+from cpazmal_scale.scenes.level1b.annotation import Annotation
+from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
+from cpazmal_scale.scenes.level1b.radiometry import subtracts_noise
+from cpazmal_scale.scenes.untrusted import archive, xml
+
+READER_VERSION = "level1b-1"
+NEAR_HEIGHT = 200.0
+"""Metres between the height a scene is geocoded at and its mean that go without a note."""
+GEOREF = "ANNOTATION/GEOREF.xml"
+_MAIN = re.compile(r"(?:PAZ1|TSX1|TDX1)_SAR__(?:SSC|MGD|GEC|EEC)_\w+_\d{8}T\d{6}_\d{8}T\d{6}\.xml")
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product: the folder or archive it is in, its main XML file there, and its annotation.
+
+    `grid` is what it is geocoded onto; none: UTM.
+    """
+
+    url: str
+    main: str
+    annotation: Annotation
+    settings: config.Level1b
+    grid: lattice.Preset | None = None
+
+    @property
+    def where(self) -> str:
+        """Address of the main XML file, the archive's members included."""
+        return f"{self.url.rstrip('/')}/{self.main}"
+
+    @property
+    def id(self) -> str:
+        """Product name, that of its main XML file."""
+        return PurePosixPath(self.main).stem
+
+    @property
+    def in_radar_geometry(self) -> bool:
+        """Whether it has to be geocoded."""
+        return self.annotation.variant in ("SSC", "MGD")
+
+    @property
+    def processing(self) -> str:
+        """How backscatter on a map is made of it, in words; dates that differ are not stacked."""
+        settings, variant = self.settings, self.annotation.variant
+        noise = "subtracted" if subtracts_noise(self.annotation, settings.noise) else "kept"
+        if variant == "EEC":
+            return f"terrain-corrected by the provider; noise {noise}"
+        if variant == "GEC":
+            return f"not terrain-corrected, geocoded by the provider; noise {noise}"
+        sample = "mean power" if settings.resampling == "average" else "nearest sample"
+        return (
+            f"not terrain-corrected, geocoded {settings.height:g} m above the WGS84 ellipsoid; "
+            f"{sample} of a pixel; noise {noise}"
+        )
+
+    @property
+    def note(self) -> str:
+        """What a user should know of the height it is geocoded at; empty when that is plausible."""
+        mean, height = self.annotation.average_height, self.settings.height
+        if not self.in_radar_geometry or abs(mean - height) < NEAR_HEIGHT:
+            return ""
+        angle = math.radians(self.annotation.centre.incidence_angle)
+        return (
+            f"the scene lies at {mean:.0f} m on average, is geocoded at {height:g} m: pixels are "
+            f"about {abs(mean - height) / math.tan(angle):.0f} m off; set ingest.level1b.height"
+        )
+
+    def member(self, name: str) -> str:
+        """A file beside the main XML file, by its name in the container."""
+        return str(PurePosixPath(self.main).parent / name).removeprefix("./")
+
+
+def find_products(
+    urls: list[str], settings: config.Level1b, grid: lattice.Preset | None = None
+) -> list[Product]:
+    """The products among files: by their main XML file, or inside archives.
+
+    Raises:
+        SceneUnreadable, SceneUnknown: an annotation or archive is damaged, or of another kind.
+    """
+    found = []
+    for url in urls:
+        folder, _, name = url.rpartition("/")
+        if _MAIN.fullmatch(name):
+            node = xml.read(url)
+            found.append(Product(folder, name, parse_annotation(node), settings, grid))
+        elif archive.is_archive(url):
+            found += _in_archive(url, settings, grid)
+    return found
+
+
+def _in_archive(url: str, settings: config.Level1b, grid: lattice.Preset | None) -> list[Product]:
+    found = []
+    with archive.open_container(url) as container:
+        for name in sorted(container.sizes):
+            if _MAIN.fullmatch(name.rsplit("/", 1)[-1]):
+                data = archive.read_member(container, name, xml.MAX_BYTES)
+                node = xml.parse(data, where=archive.where(container, name))
+                found.append(Product(url, name, parse_annotation(node), settings, grid))
+    return found
+
+
+def members(product: Product) -> tuple[str, ...]:
+    """The files of a product that are read, by their names in the container."""
+    images = [product.member(layer.path) for layer in product.annotation.layers]
+    return (product.main, product.member(GEOREF), *images)
+
+
+def digest(product: Product) -> str:
+    """The sha256 of the product's files and their names: the same for a folder and its archive.
+
+    Raises:
+        SceneUnreadable: a file is missing or damaged.
+    """
+    whole = hashlib.sha256()
+    with archive.open_container(product.url) as container:
+        for name in members(product):
+            own = name.removeprefix(product.main.rpartition("/")[0])
+            whole.update(f"{archive.sha256(container, name)}  {own.lstrip('/')}\n".encode())
+    return whole.hexdigest()

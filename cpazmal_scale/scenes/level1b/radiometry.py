@@ -1,0 +1,91 @@
+"""Digital numbers of Level-1b products to backscatter coefficients.
+
+β0 = ks·|DN|²; NEBN = ks·Σ cᵢ (τ − τ_ref)ⁱ inside its range of validity, linear in azimuth between
+noise records; σ0 = (β0 − NEBN)·sin θ; γ0 = (β0 − NEBN)·tan θ, with θ of the ellipsoid (Airbus
+TSXX-ITD-TN-0049). Differences are kept signed: they average without bias.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from cpazmal_scale.scenes.level1b.annotation import Annotation, Layer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Coefficient = Literal["beta0", "sigma0", "gamma0"]
+
+NOISE_LIMITED = 3.0
+"""Pixels whose β0 is below this multiple of the noise are flagged."""
+
+
+def subtracts_noise(annotation: Annotation, setting: Literal["auto", "subtract", "keep"]) -> bool:
+    """Whether noise power is to be subtracted.
+
+    `auto`: unless the processor did. Complex images cannot have had power subtracted, whatever
+    their flag says: the provider's table has "no" for every SSC, while early products are flagged.
+    """
+    if setting != "auto":
+        return setting == "subtract"
+    return annotation.is_complex or "noiseCorrectedFlag" not in annotation.processing.flags
+
+
+def noise_beta0(
+    layer: Layer, reference: datetime, t: NDArray[np.float64], tau: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Noise equivalent β0 (NEBN), linear power.
+
+    Args:
+        layer: With calibration factor and noise records.
+        reference: Origin of `t`.
+        t: Azimuth times, seconds.
+        tau: Two-way range times, seconds; broadcasts with `t`.
+
+    Returns:
+        Same shape; before the first and after the last record theirs holds; 0 where no record is
+        valid, or there is none.
+    """
+    t, tau = np.broadcast_arrays(t, tau)
+    total = np.zeros(t.shape)
+    times = np.array([(one.time - reference).total_seconds() for one in layer.noise])
+    if times.size == 0:
+        return total
+    place = np.interp(t, times, np.arange(times.size, dtype=np.float64))
+    for number, record in enumerate(layer.noise):
+        weight = np.maximum(0.0, 1.0 - np.abs(place - number))
+        if weight.any():
+            total += weight * record.polynomial(tau)
+    return layer.cal_factor * total
+
+
+def calibrate(
+    beta0: NDArray[np.floating],
+    noise: NDArray[np.floating] | None,
+    incidence: NDArray[np.floating],
+    coefficient: Coefficient,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A backscatter coefficient from β0.
+
+    Args:
+        beta0: ks·|DN|², linear power, NaN for no-data.
+        noise: NEBN; none: it is not subtracted.
+        incidence: Incidence angle θ in degrees.
+        coefficient: Which one.
+
+    Returns:
+        Signed linear power, float32, NaN for no-data; and where β0 < 3·NEBN.
+    """
+    power = beta0 if noise is None else beta0 - noise
+    limited = np.zeros(beta0.shape, bool)
+    if noise is not None:
+        limited = beta0 < NOISE_LIMITED * noise
+    angle = np.radians(incidence)
+    if coefficient == "sigma0":
+        power = power * np.sin(angle)
+    elif coefficient == "gamma0":
+        power = power * np.tan(angle)
+    return power.astype(np.float32), limited

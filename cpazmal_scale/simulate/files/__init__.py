@@ -1,0 +1,1 @@
+"""Scenes and products as files."""

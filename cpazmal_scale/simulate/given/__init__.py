@@ -1,0 +1,1 @@
+"""Tables, seasons and random streams a simulation is given."""

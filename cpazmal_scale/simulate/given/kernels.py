@@ -1,0 +1,206 @@
+"""Compiled loops over pixels: white noise by position, layover and shadow, detected intensity.
+
+Everything is a function of the pixel's place in the whole scene, never of a block's origin, so
+that blocks of any size join without a seam.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from cpazmal_scale.kernels.compiled import kept
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_PRIME = np.uint64(0xC2B2AE3D27D4EB4F)
+_MIX1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX2 = np.uint64(0x94D049BB133111EB)
+_24_BITS = np.float32(2.0**-24)
+_TURN = np.float32(2.0 * math.pi * 2.0**-24)
+
+
+@numba.njit(inline="always")
+def _mix(z):  # type: ignore[no-untyped-def]
+    z = (z ^ (z >> np.uint64(30))) * _MIX1
+    z = (z ^ (z >> np.uint64(27))) * _MIX2
+    return z ^ (z >> np.uint64(31))
+
+
+@kept
+def white(
+    key: np.uint64, row: int, col: int, re: NDArray[np.float32], im: NDArray[np.float32]
+) -> None:
+    """Fill `re`, `im` (h, w) with circular Gaussian noise of unit power at (row.., col..).
+
+    The value at one place depends on the key and that place only (SplitMix64, Box-Muller).
+    """
+    height, width = re.shape
+    for i in range(height):
+        line = _mix(key + np.uint64(row + i) * _GOLDEN)
+        for j in range(width):
+            bits = _mix(line ^ (np.uint64(col + j) * _PRIME))
+            uniform = (np.float32(bits >> np.uint64(40)) + np.float32(1.0)) * _24_BITS
+            angle = np.float32((bits >> np.uint64(8)) & np.uint64(0xFFFFFF)) * _TURN
+            radius = np.sqrt(-np.log(uniform))
+            re[i, j] = radius * np.cos(angle)
+            im[i, j] = radius * np.sin(angle)
+
+
+@kept
+def smooth(
+    field: NDArray[np.float32], down: NDArray[np.float32], along: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Separable filter of three or five taps per axis; the result is smaller by taps − 1."""
+    height = field.shape[0] - down.size + 1
+    width = field.shape[1] - along.size + 1
+    middle = np.zeros((height, field.shape[1]), np.float32)
+    for i in range(height):
+        for k in range(down.size):
+            weight = down[k]
+            for j in range(field.shape[1]):
+                middle[i, j] += weight * field[i + k, j]
+    out = np.zeros((height, width), np.float32)
+    for i in range(height):
+        for k in range(along.size):
+            weight = along[k]
+            for j in range(width):
+                out[i, j] += weight * middle[i, j + k]
+    return out
+
+
+@kept
+def backscatter(
+    surface: NDArray[np.uint8],
+    delay: NDArray[np.float32],
+    departure: NDArray[np.float32],
+    texture: NDArray[np.float32],
+    mask: NDArray[np.uint8],
+    curves: NDArray[np.float32],
+    order: NDArray[np.float32],
+    day: float,
+    day_per_delay: float,
+    layover_db: float,
+    out: NDArray[np.float32],
+) -> None:
+    """True linear power of every pixel of a block into `out`.
+
+    `surface` 0..7 and `mask` (SNAP codes) with `delay` (units of `day_per_delay`), `departure`
+    (dB) and `texture` (unit Gaussian) give the class curve (8, 365, dB) at the pixel's effective
+    day, times a Gamma texture of the class's `order` (Wilson-Hilferty). Shadow has no power.
+    """
+    days = curves.shape[1]
+    tenth = np.float32(math.log(10.0) / 10.0)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            if mask[i, j] & 2:
+                out[i, j] = np.float32(0.0)
+                continue
+            code = surface[i, j]
+            when = (day - delay[i, j] * day_per_delay - 0.5) % days
+            first = int(when)
+            share = np.float32(when - first)
+            first %= days
+            following = (first + 1) % days
+            level = (
+                curves[code, first] * (np.float32(1.0) - share) + curves[code, following] * share
+            )
+            level += departure[i, j]
+            if mask[i, j] & 1:
+                level += np.float32(layover_db)
+            ninth = np.float32(1.0) / (np.float32(9.0) * order[code])
+            root = np.float32(1.0) - ninth + np.sqrt(ninth) * texture[i, j]
+            root = max(root, np.float32(0.02))
+            out[i, j] = np.exp(level * tenth) * root * root * root
+
+
+@kept
+def detect(
+    power: NDArray[np.float32],
+    row: int,
+    col: int,
+    to_line: NDArray[np.float64],
+    to_sample: NDArray[np.float64],
+    re: NDArray[np.float32],
+    im: NDArray[np.float32],
+    line: int,
+    sample: int,
+    noise: float,
+    out: NDArray[np.float32],
+) -> None:
+    """Noise-subtracted intensity on the map grid, as the authors' chain makes it, into `out`.
+
+    The pixel (row + i, col + j) falls at `to_line` · (1, row, col), `to_sample` · (1, row, col)
+    in the slant-range image, whose speckle `re`, `im` starts at (line, sample). Each of the four
+    samples around holds |(power + noise)·|z|² − noise|; they are interpolated bilinearly.
+    """
+    floor = np.float32(noise)
+    one = np.float32(1.0)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            y = to_line[0] + to_line[1] * (row + i) + to_line[2] * (col + j)
+            x = to_sample[0] + to_sample[1] * (row + i) + to_sample[2] * (col + j)
+            top, left = math.floor(y), math.floor(x)
+            down, along = np.float32(y - top), np.float32(x - left)
+            a, b = int(top) - line, int(left) - sample
+            total = power[i, j] + floor
+            value = np.float32(0.0)
+            for k in range(2):
+                for m in range(2):
+                    u, v = re[a + k, b + m], im[a + k, b + m]
+                    weight = (down if k else one - down) * (along if m else one - along)
+                    value += weight * abs(total * (u * u + v * v) - floor)
+            out[i, j] = value
+
+
+@numba.njit(inline="always")
+def _height(z, y, x):  # type: ignore[no-untyped-def]
+    top, left = int(y), int(x)
+    down, along = y - top, x - left
+    top2, left2 = min(top + 1, z.shape[0] - 1), min(left + 1, z.shape[1] - 1)
+    return (z[top, left] * (1 - along) + z[top, left2] * along) * (1 - down) + (
+        z[top2, left] * (1 - along) + z[top2, left2] * along
+    ) * down
+
+
+@kept
+def layover_shadow(
+    z: NDArray[np.float32], step_down: float, step_along: float, step: float, incidence: float
+) -> NDArray[np.uint8]:
+    """SNAP codes (0 none, 1 layover, 2 shadow, 3 both) of a terrain seen by a plane wave.
+
+    `z` heights in metres; one step of `step` metres away from the sensor moves by
+    (step_down, step_along) cells; `incidence` in degrees from the vertical. Layover: another
+    point of the line of sight has the same range; shadow: a nearer one hides the pixel.
+    """
+    height, width = z.shape
+    rise = step * math.tan(math.radians(incidence))
+    fall = step / math.tan(math.radians(incidence))
+    lowest, highest = z.min(), z.max()
+    codes = np.zeros((height, width), np.uint8)
+    for i in range(height):
+        for j in range(width):
+            here = z[i, j]
+            layover = shadow = False
+            n = 1
+            while not (layover and shadow):
+                y, x = i - n * step_down, j - n * step_along
+                inside = 0 <= y <= height - 1 and 0 <= x <= width - 1
+                if not inside or (here - n * rise < lowest and here + n * fall > highest):
+                    break
+                other = _height(z, y, x)
+                layover = layover or other <= here - n * rise
+                shadow = shadow or other > here + n * fall
+                n += 1
+            n = 1
+            while not layover:
+                y, x = i + n * step_down, j + n * step_along
+                inside = 0 <= y <= height - 1 and 0 <= x <= width - 1
+                if not inside or here + n * rise > highest:
+                    break
+                layover = _height(z, y, x) >= here + n * rise
+                n += 1
+            codes[i, j] = (1 if layover else 0) + (2 if shadow else 0)
+    return codes

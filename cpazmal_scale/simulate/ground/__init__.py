@@ -1,0 +1,1 @@
+"""Relief and surfaces."""

@@ -1,0 +1,139 @@
+"""What one pass measures: power, speckle of the slant-range image, noise and the swath's edges."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpazmal_scale.simulate.given import seasons, tables
+from cpazmal_scale.simulate.given.kernels import backscatter, detect, smooth, white
+from cpazmal_scale.simulate.given.streams import generator, key
+from cpazmal_scale.simulate.given.tables import Acquisition, Beam
+from cpazmal_scale.simulate.ground import viewing
+from cpazmal_scale.simulate.ground.world import Block, World
+
+LAYOVER_DB = 4.0
+"""Brightness that several slopes folded into one cell add."""
+
+NODATA = -999.0
+"""The authors' value outside the swath, in every band."""
+
+RANGE_SPACING, AZIMUTH_SPACING = 0.77, 0.5
+"""Distance of image samples, in units of the resolution along range and azimuth."""
+_RANGE_TAPS = (0.17, 1.0, 0.17)
+_AZIMUTH_TAPS = (0.5, 1.0, 0.5)
+
+
+def image(
+    world: World, block: Block, acquisition: Acquisition, polarisation: str
+) -> NDArray[np.float32]:
+    """Noise-subtracted linear backscatter (h, w) of one block on one date, no-data included."""
+    beam = tables.beams()[acquisition.beam]
+    power = backscattered(world, block, acquisition, polarisation)
+    out = np.empty(block.shape, np.float32)
+    line, sample = _speckle_axes(world, acquisition, beam)
+    first_line, lines = _reach(line, block)
+    first_sample, samples = _reach(sample, block)
+    re, im = speckle(
+        world.seed, acquisition, polarisation, first_line, first_sample, lines, samples
+    )
+    noise = 10 ** (tables.NOISE_FLOOR_DB / 10)
+    detect(power, block.row, block.col, line, sample, re, im, first_line, first_sample, noise, out)
+    out[~inside_swath(world, block.window, acquisition)] = NODATA
+    return out
+
+
+def backscattered(
+    world: World, block: Block, acquisition: Acquisition, polarisation: str
+) -> NDArray[np.float32]:
+    """Linear backscatter (h, w) of one block on one date, without speckle and noise."""
+    beam = tables.beams()[acquisition.beam]
+    day = seasons.day_of_year(acquisition.start)
+    turn = 2 * np.pi * day / seasons.DAYS
+    departure = (
+        block.lasting[polarisation]
+        + np.float32(np.cos(turn)) * block.seasonal[0]
+        + np.float32(np.sin(turn)) * block.seasonal[1]
+        + block.slope_db[beam.name]
+    )
+    curves = seasons.class_curves(world.seed, acquisition.start, beam.name, polarisation)
+    lead = beam.melt_lead * float(np.sin(2 * np.pi * (day - 45) / seasons.DAYS))
+    out = np.empty(block.shape, np.float32)
+    backscatter(
+        block.surface,
+        block.delay,
+        departure,
+        block.texture[polarisation],
+        block.masks[beam.name],
+        curves,
+        seasons.texture_order(day).astype(np.float32),
+        day + max(0.0, lead),
+        seasons.height_delay(day),
+        LAYOVER_DB,
+        out,
+    )
+    return out
+
+
+def _speckle_axes(
+    world: World, acquisition: Acquisition, beam: Beam
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Line and sample of the slant-range image as (constant, per row, per column)."""
+    flight, look = viewing.directions(beam)
+    down, along = world.grid.pixel
+    shift = generator(world.seed, "sampling", acquisition.start.isoformat()).uniform(size=2)
+    azimuth = AZIMUTH_SPACING * acquisition.resolution_azimuth
+    range_ = RANGE_SPACING * acquisition.resolution_range
+    line = np.array([shift[0], flight[0] * down / azimuth, flight[1] * along / azimuth])
+    sample = np.array([shift[1], look[0] * down / range_, look[1] * along / range_])
+    return line, sample
+
+
+def _reach(axis: NDArray[np.float64], block: Block) -> tuple[int, int]:
+    """First index and count of the slant-range samples that a block needs along one axis."""
+    rows = np.array([block.row, block.row + block.shape[0] - 1])
+    cols = np.array([block.col, block.col + block.shape[1] - 1])
+    places = axis[0] + axis[1] * rows[:, None] + axis[2] * cols[None, :]
+    first = int(np.floor(places.min())) - 1
+    return first, int(np.floor(places.max())) + 3 - first
+
+
+def speckle(
+    seed: int,
+    acquisition: Acquisition,
+    polarisation: str,
+    line: int,
+    sample: int,
+    lines: int,
+    samples: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Correlated circular Gaussian speckle of unit power from (line, sample) on."""
+    re = np.empty((lines + 2, samples + 2), np.float32)
+    im = np.empty_like(re)
+    white(key(seed, "speckle", acquisition.start.isoformat(), polarisation), line, sample, re, im)
+    down, along = np.array(_AZIMUTH_TAPS, np.float32), np.array(_RANGE_TAPS, np.float32)
+    down /= np.sqrt(float(down @ down))
+    along /= np.sqrt(float(along @ along))
+    return smooth(re, down, along), smooth(im, down, along)
+
+
+def inside_swath(
+    world: World,
+    window: tuple[int, int, int, int],
+    acquisition: Acquisition,
+    part: int | None = None,
+) -> NDArray[np.bool_]:
+    """Pixels that a pass saw, or that one slice (0 first, 1 second) of it holds.
+
+    `window` is (first row, first column, rows, columns).
+    """
+    beam = tables.beams()[acquisition.beam]
+    stamp = acquisition.start.isoformat()
+    rows = np.arange(window[0], window[0] + window[2], dtype=np.float64)[:, None]
+    cols = np.arange(window[1], window[1] + window[3], dtype=np.float64)[None, :]
+    shift = viewing.swath_shift(world.seed, beam.name, stamp)
+    track, distance = viewing.swath_distance(world.grid, beam, rows, cols, shift)
+    inside: NDArray[np.bool_] = distance >= 0
+    if part is not None:
+        inside = inside & (track <= viewing.OVERLAP if part == 0 else track >= -viewing.OVERLAP)
+    return inside

@@ -1,0 +1,225 @@
+"""Where a run's products are, what they are called, and which of them a stage works on."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cpazmal_scale import catalog, storage
+from cpazmal_scale.catalog import Entry, Kind
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError, SampleError, StoreMissing
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MADE_BY = {"cube": "ingest", "samples": "samples", "model": "train", "map": "map"}
+"""The verb that makes each kind of product."""
+
+
+def beam_of(config: RunConfig) -> str:
+    """The beam of this run: the configured one, or the only one there is.
+
+    Raises:
+        StoreMissing: the workspace has no cube.
+        ConfigError: it has several and none was chosen.
+    """
+    beams = [str(e.metadata["beam"]) for e in catalog.entries(config.workspace, kind="cube")]
+    if config.beam is not None and config.beam in beams:
+        return config.beam
+    if not beams:
+        raise StoreMissing(
+            "no cube was published here", where=config.workspace, remedy="run `cpazmal ingest`"
+        )
+    if config.beam is None and len(beams) == 1:
+        return beams[0]
+    raise ConfigError(
+        "several beams are there" if config.beam is None else f"there is no beam {config.beam}",
+        where=config.workspace,
+        remedy=f"set `beam` to one of {', '.join(sorted(beams))}",
+    )
+
+
+def find(config: RunConfig, kind: Kind) -> Entry:
+    """The latest product of a kind for the run's beam.
+
+    Raises:
+        StoreMissing: there is none; says which verb makes it.
+    """
+    beam = beam_of(config)
+    try:
+        return catalog.entry(config.workspace, catalog.entry_name(kind, beam))
+    except StoreMissing:
+        raise StoreMissing(
+            f"no {kind} of beam {beam} was published",
+            where=catalog.catalog_url(config.workspace),
+            remedy=f"run `cpazmal {MADE_BY[kind]}` first",
+        ) from None
+
+
+def url_of(config: RunConfig, entry: Entry) -> str:
+    """Address of a product."""
+    return storage.join(storage.absolute(config.workspace), entry.path)
+
+
+def open_period(config: RunConfig) -> xr.Dataset:
+    """The run's cube on its dates: `start` to `end`, `months`, `dates`.
+
+    Raises:
+        StoreMissing: there is no cube.
+        SampleError: no date lies in the period.
+    """
+    from cpazmal_scale.cube.read.dataset import open_cube
+
+    url = url_of(config, find(config, "cube"))
+    cube = open_cube(url, **config.period)
+    if cube.sizes["time"] == 0:
+        raise SampleError(
+            "no date lies in the period",
+            where=url,
+            remedy="change `start`, `end`, `months` and `dates`",
+        )
+    return cube
+
+
+def channels(config: RunConfig, cube: xr.Dataset) -> tuple[str, ...]:
+    """The polarisations of this run, co-polarised first.
+
+    Raises:
+        ConfigError: the cube lacks one.
+    """
+    present = tuple(cube.attrs["polarisations"])
+    chosen = config.polarisations or _co_and_cross(present)
+    absent = [name for name in chosen if name not in present]
+    if absent:
+        raise ConfigError(
+            f"the cube has no {', '.join(absent)}",
+            where="polarisations",
+            remedy=f"choose among {', '.join(present)}",
+        )
+    return chosen
+
+
+def _co_and_cross(present: tuple[str, ...]) -> tuple[str, ...]:
+    """The first co-polarised channel and the cross-polarised one that was sent with it."""
+    co = next((name for name in present if name[0] == name[1]), present[0])
+    cross = [name for name in present if name[0] == co[0] and name != co]
+    return (co, *cross[:1])
+
+
+@contextmanager
+def shared(config: RunConfig) -> Iterator[str | None]:
+    """A folder for arrays that workers of other processes need, gone at the end of the block.
+
+    None where the run's workers are threads of this process.
+    """
+    if config.cluster.kind in ("serial", "threads"):
+        yield None
+        return
+    url = storage.join(storage.absolute(config.workspace), "shared", uuid.uuid4().hex)
+    try:
+        yield url
+    finally:
+        if storage.exists(url):
+            storage.remove(url, recursive=True)
+
+
+def publish_cube(config: RunConfig, beam: str) -> Entry:
+    """Publish a beam's cube as it is now."""
+    from cpazmal_scale.cube.read.dataset import open_cube
+
+    path = f"cubes/{beam}.zarr"
+    cube = open_cube(storage.join(config.workspace, path))
+    metadata = {"id": cube.attrs["state"], **extent(cube)}
+    entry = Entry(catalog.entry_name("cube", beam), "cube", path, metadata)
+    catalog.publish(config.workspace, entry)
+    return entry
+
+
+def publish(
+    config: RunConfig, kind: Kind, identity: str, path: str, facts: Mapping[str, Any]
+) -> Entry:
+    """Publish a product as the latest of its beam and, for good, under its identity."""
+    beam = beam_of(config)
+    metadata = {"id": identity, "beam": beam, **_seen(config), **facts}
+    latest = Entry(catalog.entry_name(kind, beam), kind, path, metadata)
+    catalog.publish(config.workspace, latest, latest.version())
+    return latest
+
+
+def _seen(config: RunConfig) -> dict[str, Any]:
+    """Place and period of the run's cube, as far as the run uses it."""
+    cube = find(config, "cube").metadata
+    seen: dict[str, Any] = {name: cube[name] for name in ("bbox", "start", "end") if name in cube}
+    if "start" in seen and config.start:
+        seen["start"] = max(seen["start"], config.start.isoformat())
+    if "end" in seen and config.end:
+        seen["end"] = min(seen["end"], config.end.isoformat())
+    return seen
+
+
+def bbox(raster: xr.Dataset) -> list[float]:
+    """West, south, east, north of a raster in degrees."""
+    import rioxarray  # noqa: F401  # makes `.rio`
+
+    return [round(float(edge), 6) for edge in raster.rio.transform_bounds("EPSG:4326")]
+
+
+def extent(cube: xr.Dataset) -> dict[str, Any]:
+    """What a reader of the catalog wants to know before opening a cube or a map of it."""
+    place = bbox(cube)
+    days = cube["time"].dt.strftime("%Y-%m-%d").values
+    return {
+        "beam": str(cube.attrs["beam"]),
+        "bbox": place,
+        "crs": cube.rio.crs.to_string(),
+        "shape": [int(cube.sizes[d]) for d in ("time", "y", "x")],
+        "start": str(min(days)),
+        "end": str(max(days)),
+        "polarisations": list(cube.attrs["polarisations"]),
+    }
+
+
+def line(entry: Entry) -> str:
+    """One product in one line."""
+    facts = entry.metadata
+    period = f"{facts['start']} to {facts['end']}" if "start" in facts else ""
+    shape = " x ".join(str(n) for n in facts.get("shape", []))
+    return f"{entry.kind:<8}{entry.name:<34}{period:<26}{shape:<20}{entry.id[:8]}".rstrip()
+
+
+def describe(entry: Entry, workspace: str) -> str:
+    """All that is known of a product, and the lines that open it."""
+    facts = [f"  {name}: {_plain(value)}" for name, value in sorted(entry.metadata.items())]
+    opening = how_to_open(workspace, entry.name)
+    return "\n".join([f"{entry.kind} {entry.name}  ({entry.path})", *facts, "open it:", opening])
+
+
+def how_to_open(workspace: str, name: str) -> str:
+    """The three lines that open a product in any Python."""
+    *above, own = name.split("/")
+    kind = own.split("_")[0]
+    variable = {"map": "glacier_map"}.get(kind, kind if kind in MADE_BY else "nested")
+    steps = "".join(f'["{step}"].read()' for step in (*above, own))
+    return (
+        "  import intake\n"
+        f'  catalog = intake.open_catalog("{catalog.catalog_url(workspace)}")\n'
+        f"  {variable} = catalog{steps}"
+    )
+
+
+def pictures(workspace: str, entry: Entry) -> list[str]:
+    """Addresses of what can be looked at: a map's page, picture and GeoTIFF, a model's figure."""
+    stem = storage.join(workspace, entry.path.removesuffix(".zarr"))
+    made = (f"{stem}.{ending}" for ending in ("html", "png", "tif"))
+    return [url for url in made if storage.exists(url)]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(v) for v in value)
+    return str(value)

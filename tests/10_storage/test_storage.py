@@ -1,0 +1,177 @@
+"""Storage: the same operations on a local folder and on a real S3 server."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.servers import S3_QUIRKS, S3Server
+
+from cpazmal_scale import storage
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError, StoreError, StoreMissing
+
+
+@pytest.fixture(params=["local", "file", "s3"])
+def url(request: pytest.FixtureRequest, tmp_path) -> str:
+    if request.param == "s3":
+        return request.getfixturevalue("s3_url")
+    return f"file://{tmp_path}/store" if request.param == "file" else f"{tmp_path}/store"
+
+
+def test_write_read_replace_list_remove(url: str) -> None:
+    target = storage.join(url, "a", "b.bin")
+    assert not storage.exists(target)
+    storage.write_bytes(target, b"one")
+    storage.write_bytes(target, b"two")
+    assert storage.read_bytes(target) == b"two"
+    assert storage.exists(target)
+    storage.write_json(storage.join(url, "a", "c.json"), {"x": [1, 2.5, None]})
+    assert storage.read_json(storage.join(url, "a", "c.json")) == {"x": [1, 2.5, None]}
+    assert storage.list_names(storage.join(url, "a")) == ["b.bin", "c.json"]
+    assert storage.list_names(storage.join(url, "nowhere")) == []
+    storage.remove(target)
+    storage.remove(target)
+    assert storage.list_names(storage.join(url, "a")) == ["c.json"]
+    storage.remove(storage.join(url, "a"), recursive=True)
+    assert storage.list_names(storage.join(url, "a")) == []
+
+
+def test_create_does_not_replace(url: str) -> None:
+    target = storage.join(url, "lease")
+    assert storage.create_bytes(target, b"first")
+    assert not storage.create_bytes(target, b"second")
+    assert storage.read_bytes(target) == b"first"
+
+
+def test_missing_is_one_sentence(url: str) -> None:
+    with pytest.raises(StoreMissing, match="nothing is stored here; check") as caught:
+        storage.read_bytes(storage.join(url, "absent"))
+    assert "absent" in str(caught.value)
+
+
+def test_not_json_is_one_sentence(url: str) -> None:
+    storage.write_bytes(storage.join(url, "x.json"), b"{")
+    with pytest.raises(StoreError, match="not a JSON document"):
+        storage.read_json(storage.join(url, "x.json"))
+
+
+def test_open_local_and_upload(url: str, tmp_path) -> None:
+    source = tmp_path / "source.bin"
+    source.write_bytes(b"content")
+    storage.upload(source, storage.join(url, "copy.bin"))
+    with storage.open_local(storage.join(url, "copy.bin")) as path:
+        assert path.read_bytes() == b"content"
+        assert path.name == "copy.bin"
+
+
+def test_bucket_missing(s3_url: str) -> None:
+    with pytest.raises(StoreError):
+        storage.write_bytes("s3://no-such-bucket-here/x", b"1")
+
+
+def test_failed_local_write_leaves_nothing(tmp_path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError):
+        storage.write_bytes(str(tmp_path / "folder"), b"data")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "the disk is full; free space and run again"),
+        (errno.EROFS, "the file system is read-only; choose another workspace"),
+        (errno.EIO, "cannot write"),
+    ],
+)
+def test_what_the_disk_says_is_one_sentence(
+    number: int, message: str, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(StoreError, match=message):
+        storage.write_bytes(f"{tmp_path}/x", b"1")
+    assert list(tmp_path.iterdir()) == []
+
+
+READS = """
+import sys, zarr
+from cpazmal_scale import storage
+assert storage.read_bytes("s3://cpazmal/note") == b"read"
+root = zarr.open_group(storage.zarr_store("s3://cpazmal/group.zarr", read_only=True), mode="r")
+assert root.attrs["name"] == "opened"
+"""
+
+
+def test_credentials_come_from_the_environment_or_fsspec(tmp_path: Path) -> None:
+    """Keys, profile, endpoint, region and anonymous access, each in a process of its own."""
+    import zarr
+
+    closed, opened = S3Server(tmp_path / "closed"), S3Server(tmp_path / "open", secret=None)
+    for server in (closed, opened):
+        bucket = server.folder / "cpazmal"
+        bucket.mkdir(parents=True)
+        (bucket / "note").write_bytes(b"read")
+        zarr.create_group(str(bucket / "group.zarr"), attributes={"name": "opened"})
+        server.start()
+    url = closed.environment["AWS_ENDPOINT_URL"]
+    keys = {"key": "KEY", "secret": "SECRET", "endpoint_url": url}
+    region = {"client_kwargs": {"region_name": "eu-central-1"}}
+    (tmp_path / "credentials").write_text(
+        "[glaciers]\naws_access_key_id = KEY\naws_secret_access_key = SECRET\n"
+    )
+    (tmp_path / "config").write_text(
+        f"[profile glaciers]\nregion = eu-central-1\nendpoint_url = {url}\n"
+    )
+    (tmp_path / "fsspec").mkdir()
+    (tmp_path / "fsspec" / "s3.json").write_text(json.dumps({"s3": {**keys, **region}}))
+    anonymous = {"anon": True, "endpoint_url": opened.environment["AWS_ENDPOINT_URL"]}
+    ways = {
+        "environment": closed.environment,
+        "profile": {
+            "AWS_PROFILE": "glaciers",
+            "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+            "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        },
+        "fsspec variable": {"FSSPEC_S3": json.dumps({**keys, **region})},
+        "fsspec file": {"FSSPEC_CONFIG_DIR": str(tmp_path / "fsspec")},
+        "anonymous": {"FSSPEC_S3": json.dumps(anonymous)},
+    }
+    base = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "FSSPEC_"))}
+    base |= {**S3_QUIRKS, "HOME": str(tmp_path)}
+    try:
+        running = {
+            way: subprocess.Popen(
+                [sys.executable, "-c", READS], env={**base, **given}, stderr=subprocess.PIPE
+            )
+            for way, given in ways.items()
+        }
+        said = {way: process.communicate(timeout=120)[1] for way, process in running.items()}
+        assert {w: said[w].decode()[-500:] for w, p in running.items() if p.returncode} == {}
+        refused = subprocess.run(
+            [sys.executable, "-c", READS],
+            env={**base, "FSSPEC_S3": json.dumps({**anonymous, "endpoint_url": url})},
+            capture_output=True,
+            text=True,
+        )
+        assert "StoreError" in refused.stderr
+    finally:
+        closed.stop()
+        opened.stop()
+
+
+@pytest.mark.parametrize("key", ["workspace", "ingest.scenes"])
+def test_an_address_with_a_password_is_refused_and_not_repeated(key: str) -> None:
+    address = "s3://KEY:hunter2@glaciers/paz"
+    settings = {key: address} if "." not in key else {"ingest": {"scenes": address}}
+    with pytest.raises(ConfigError, match="holds a password") as caught:
+        RunConfig.parse(settings)
+    assert "hunter2" not in str(caught.value)

@@ -1,0 +1,129 @@
+"""Names and tables of scenes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from support.scenes_factory import file_name, product, row, write_table
+
+from cpazmal_scale.config import Naming
+from cpazmal_scale.errors import ConfigError, SceneUnknown
+from cpazmal_scale.scenes.formats import naming
+
+AUTHORS = Naming()
+OPERA = Naming(
+    pattern=(
+        r"OPERA_L2_RTC-S1_(?P<beam>T\d{3}-\d{6}-IW\d)_(?P<start>\d{8}T\d{6})Z_\d{8}T\d{6}Z_"
+        r"(?P<sensor>S1[A-D])_\d+_v[\d.]+_(?P<polarisation>VV|VH)\.tif$"
+    ),
+    pass_direction="ASC",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        file_name("20211122T172529"),
+        file_name("20211122T172529", subset=12),
+        "TDX1_SAR__SSC______SM_S_SRA_20211122T172529_20211122T172536_Cal_TF_TC.tif",
+        "s3://bucket/asc/" + file_name("20211122T172529", sensor="TSX1", mode="S"),
+    ],
+)
+def test_authors_names(name: str) -> None:
+    found = naming.parse_name(name, AUTHORS)
+    assert found is not None
+    assert found.start == datetime(2021, 11, 22, 17, 25, 29, tzinfo=UTC)
+    assert found.stop == datetime(2021, 11, 22, 17, 25, 36, tzinfo=UTC)
+    assert found.sensor in ("PAZ1", "TSX1", "TDX1")
+    assert found.id.startswith(found.sensor)
+    assert found.id.endswith("_20211122T172536")
+    assert found.beam is None
+
+
+def test_files_that_are_no_scenes() -> None:
+    for name in ("dem.tif", "truth.tif", "PA_ABL001_HH_20200110.tif", "slope_20200101.tif"):
+        assert naming.parse_name(name, AUTHORS) is None
+
+
+def test_unknown_sensor_is_refused() -> None:
+    with pytest.raises(SceneUnknown, match="unknown sensor `ERS2`") as error:
+        naming.parse_name(product("20211122T172529", sensor="ERS2") + ".tif", AUTHORS)
+    assert error.value.exit_code == 3
+
+
+def test_opera_names_by_pattern_share_an_id() -> None:
+    stem = "OPERA_L2_RTC-S1_T137-292319-IW1_20211119T015857Z_20250830T120333Z_S1A_30_v1.0"
+    both = [naming.parse_name(f"/data/x/{stem}_{p}.tif", OPERA) for p in ("VV", "VH")]
+    assert [one.polarisation for one in both if one] == ["VV", "VH"]
+    assert {(one.id, one.sensor, one.beam) for one in both if one} == {
+        (stem, "S1A", "T137-292319-IW1")
+    }
+    assert naming.parse_name("/data/x/other.tif", OPERA) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "match"),
+    [
+        ("(?P<start", "not a regular expression"),
+        (r"(?P<start>\d+)(?P<orbit>\d)", "orbit"),
+        ("x", "none"),
+    ],
+)
+def test_bad_patterns(pattern: str, match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        naming.parse_name("a.tif", Naming(pattern=pattern))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("20200108T054412", datetime(2020, 1, 8, 5, 44, 12)),
+        ("2020-01-08T05:44:12.75Z", datetime(2020, 1, 8, 5, 44, 12)),
+        ("20200108", datetime(2020, 1, 8)),
+        ("20161231T235960", datetime(2017, 1, 1)),
+    ],
+)
+def test_times(text: str, expected: datetime) -> None:
+    assert naming.parse_time(text, where="x") == expected.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["", "2020", "20201308T000000", "yesterday", "20200108T054461"])
+def test_bad_times(text: str) -> None:
+    with pytest.raises(SceneUnknown, match="is not a time"):
+        naming.parse_time(text, where="x")
+
+
+def test_table_rows_match_within_two_minutes_and_by_sensor(tmp_path) -> None:
+    path = write_table(
+        tmp_path,
+        [
+            row("20200108T054412"),
+            row("20200108T172529", "ASC45", "ASC", 44.8, "HH", sensor="TSX1"),
+            row("20200108T172700", "ASC54", "ASC", 53.9, "HH", sensor="TDX1"),
+        ],
+    )
+    table = naming.read_table(str(path))
+    at = datetime(2020, 1, 8, 17, 26, 30, tzinfo=UTC)
+    assert naming.find_row(table, "TSX1", at).beam == "ASC45"
+    assert naming.find_row(table, "TDX1", at).incidence_angle == 53.9
+    assert naming.find_row(table, "PAZ1", at) is None
+    assert naming.find_row(table, "TSX1", at.replace(minute=28)) is None
+    assert table[0].polarisations == ("HH", "HV")
+    assert table[0].resolution == (2.9, 6.6)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("start,beam\n1,2\n", "no column sensor"),
+        ("sensor,start\nPAZ1,soon\n", "`soon` is not a time"),
+        ("sensor,start,incidence_angle\nPAZ1,20200108,steep\n", "steep"),
+        ("sensor,start,pass_direction\nPAZ1,20200108,up\n", "flight direction"),
+        ("sensor,start,polarisations\nPAZ1,20200108,HH/XX\n", "polarisations"),
+    ],
+)
+def test_bad_tables_name_the_line(tmp_path, text: str, match: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(SceneUnknown, match=match):
+        naming.read_table(str(tmp_path / "t.csv"))

@@ -1,0 +1,151 @@
+"""Figures of merit against scikit-learn, hand values and plain loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as oracle
+
+from cpazmal_scale.assess.validate.metrics import (
+    BINS,
+    SMALLEST,
+    codes_of,
+    confusion_counts,
+    expected_calibration_error,
+    figures,
+    reliability_counts,
+    scores,
+)
+
+CLASSES = ("ABL", "ACC", "HAG", "ICA")
+
+
+def drawn(seed: int, size: int = 400, absent: int | None = None):
+    """Random truth, predictions with some '' (no class), and probabilities."""
+    rng = np.random.default_rng(seed)
+    kinds = [c for c in range(4) if c != absent]
+    truth = rng.choice(kinds, size, p=None)
+    chances = rng.dirichlet(np.full(4, 0.6), size)
+    chances[np.arange(size), truth] += 0.5
+    chances /= chances.sum(axis=1, keepdims=True)
+    names = np.array(CLASSES)
+    predicted = names[chances.argmax(axis=1)]
+    predicted[rng.random(size) < 0.05] = ""
+    return names[truth], predicted, chances
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("absent", [None, 2])
+def test_hard_figures_are_those_of_scikit_learn(seed: int, absent: int | None) -> None:
+    truth, predicted, _ = drawn(seed, absent=absent)
+    found = figures(truth, predicted, None, CLASSES)
+    labels = [c for place, c in enumerate(CLASSES) if place != absent]
+    table = oracle.confusion_matrix(truth, predicted, labels=[*CLASSES, ""])
+    assert np.array_equal(found.confusion, table[:4])
+    own = found.scores
+    assert own.overall_accuracy == pytest.approx(oracle.accuracy_score(truth, predicted))
+    assert own.kappa == pytest.approx(oracle.cohen_kappa_score(truth, predicted))
+    for name, value in (("macro", own.macro_f1), ("weighted", own.weighted_f1)):
+        expected = oracle.f1_score(truth, predicted, labels=labels, average=name)
+        assert value == pytest.approx(expected)
+    users, producers, f1, support = oracle.precision_recall_fscore_support(
+        truth, predicted, labels=CLASSES, zero_division=np.nan
+    )
+    assert np.array_equal(own.support, support)
+    there = support > 0
+    assert own.producers[there] == pytest.approx(producers[there])
+    assert own.f1[there] == pytest.approx(f1[there])
+    assert own.users == pytest.approx(users, nan_ok=True)
+    assert np.array_equal(np.isnan(own.f1), ~there)
+
+
+def test_hand_values_of_two_classes() -> None:
+    own = scores([[20, 5, 0], [10, 15, 0]])
+    assert own.overall_accuracy == pytest.approx(0.7)
+    assert own.kappa == pytest.approx(0.4)
+    assert own.users == pytest.approx([20 / 30, 15 / 20])
+    assert own.producers == pytest.approx([0.8, 0.6])
+    assert own.f1 == pytest.approx([40 / 55, 30 / 45])
+
+
+def test_no_class_is_an_error_and_not_left_out() -> None:
+    all_told = scores([[8, 2, 0], [0, 10, 0]])
+    withheld = scores([[8, 0, 2], [0, 10, 0]])
+    assert withheld.overall_accuracy == all_told.overall_accuracy == pytest.approx(0.9)
+    assert withheld.producers[0] == pytest.approx(0.8)
+    assert withheld.users[1] == 1.0
+
+
+def test_stacks_give_what_each_matrix_gives() -> None:
+    stack = np.random.default_rng(1).integers(0, 40, (3, 5, 4, 5))
+    together = scores(stack)
+    for place in np.ndindex(3, 5):
+        alone = scores(stack[place])
+        for one, all_of_them in zip(alone, together, strict=True):
+            assert np.array_equal(one, all_of_them[place])
+
+
+def test_probability_figures() -> None:
+    truth, predicted, chances = drawn(5)
+    found = figures(truth, predicted, chances, CLASSES)
+    assert found.auc == pytest.approx(
+        oracle.roc_auc_score(truth, chances, multi_class="ovr", labels=CLASSES)
+    )
+    onehot = np.array(CLASSES) == truth[:, None]
+    assert found.brier == pytest.approx(((chances - onehot) ** 2).sum(axis=1).mean())
+    raised = np.maximum(chances, SMALLEST)
+    raised /= raised.sum(axis=1, keepdims=True)
+    assert found.log_loss == pytest.approx(-np.log(raised[onehot]).mean())
+
+
+def test_wrong_certainty_costs_no_more_than_the_floor() -> None:
+    found = figures(["ABL"], ["ACC"], [[0.0, 1.0]], ("ABL", "ACC"))
+    assert found.log_loss == pytest.approx(-np.log(SMALLEST), rel=1e-3)
+    assert found.brier == pytest.approx(2.0)
+    assert found.ece == pytest.approx(1.0)
+    assert np.isnan(found.auc)
+
+
+def test_rows_without_probability_count_as_uniform() -> None:
+    found = figures(["ABL", "ACC"], ["", ""], np.full((2, 2), np.nan), ("ABL", "ACC"))
+    assert found.log_loss == pytest.approx(np.log(2))
+    assert found.scores.overall_accuracy == 0
+    assert np.isnan(found.ece)
+
+
+def test_calibration_error_is_that_of_a_plain_loop() -> None:
+    rng = np.random.default_rng(3)
+    sure = np.concatenate([rng.random(500), np.arange(BINS + 1) / BINS, [np.nan]])
+    truth, predicted = rng.integers(0, 2, (2, sure.size))
+    gaps, total = 0.0, np.isfinite(sure).sum()
+    for low in range(BINS):
+        inside = [
+            i
+            for i in range(sure.size)
+            if low / BINS < sure[i] <= (low + 1) / BINS or (low == 0 and sure[i] == 0)
+        ]
+        right = np.mean([truth[i] == predicted[i] for i in inside])
+        gaps += len(inside) / total * abs(right - np.mean([sure[i] for i in inside]))
+    found = expected_calibration_error(reliability_counts(truth, predicted, sure))
+    assert found == pytest.approx(gaps)
+
+
+def test_calibrated_predictions_have_little_error() -> None:
+    rng = np.random.default_rng(4)
+    sure = rng.uniform(0.5, 1, 200_000)
+    right = rng.random(sure.size) < sure
+    found = reliability_counts(np.ones(sure.size, int), right.astype(int), sure)
+    assert expected_calibration_error(found) < 0.005
+
+
+def test_labels_outside_the_classes() -> None:
+    assert codes_of(np.array(["ACC", "ROC", "ABL"]), CLASSES).tolist() == [1, -1, 0]
+    assert codes_of(np.array([], dtype=str), CLASSES).size == 0
+    with pytest.raises(ValueError, match="reference codes"):
+        figures(["ROC"], ["ABL"], None, CLASSES)
+    with pytest.raises(ValueError, match="2 references, 1 predictions"):
+        confusion_counts(np.zeros(2, int), np.zeros(1, int), 4)
+    with pytest.raises(ValueError, match="probabilities must be"):
+        figures(["ABL"], ["ABL"], [[1.0, 0.0]], CLASSES)
+    with pytest.raises(ValueError, match="C, C \\+ 1"):
+        scores(np.eye(3))

@@ -1,0 +1,177 @@
+"""Pictures of the labelled windows, and the report as page and LaTeX."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support import browser
+from support.small_campaign import CLASSES, make_cube, truth
+from support.small_campaign import backscatter as simulated
+from test_60_assess import CONFIG, FACTS, campaign
+
+from cpazmal_scale.assess.report import portraits
+from cpazmal_scale.assess.report.backscatter import Backscatter, backscatter
+from cpazmal_scale.assess.report.latex import latex
+from cpazmal_scale.assess.report.page import page
+from cpazmal_scale.assess.report.pairs import Pair, typical_pairs
+from cpazmal_scale.assess.report.parts import Picture, Table, Text
+from cpazmal_scale.assess.report.report import Portraits, Report, write_report
+from cpazmal_scale.assess.validate.cross_validate import cross_validate
+from cpazmal_scale.config import Dtw
+from cpazmal_scale.cube.read.dataset import open_cube
+from cpazmal_scale.words import number
+
+SIZE = 7
+COLOURS = dict(zip(CLASSES, ("#0f6cb4", "#a5dcf5", "#f2a01c", "#b5305f"), strict=True))
+Seen = tuple[Backscatter, pd.DataFrame]
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    cube = open_cube(make_cube(str(tmp_path_factory.mktemp("cube") / "a.zarr")))
+    corners = [(y, x) for y in range(0, 80, 11) for x in range(0, 90, 13)]
+    y0, x0 = np.array(corners).T
+    labels = np.array(CLASSES)[truth((88, 104))[y0 + 3, x0 + 3]]
+    windows = pd.DataFrame({"class": labels, "y0": y0, "x0": x0, "size": SIZE})
+    return backscatter(cube, windows, CLASSES, ("HH", "HV"), 3), windows
+
+
+def test_levels_and_histograms_are_those_of_a_plain_loop(
+    seen: Seen,
+) -> None:
+    found, windows = seen
+    power, mask, _ = simulated()
+    for c, name in enumerate(CLASSES):
+        levels, pixels = [], []
+        for row in windows[windows["class"] == name].itertuples():
+            part = (slice(row.y0, row.y0 + SIZE), slice(row.x0, row.x0 + SIZE))
+            own = np.where(mask[0][part] & 3 == 0, power[0, 0][part], np.nan)
+            if np.isfinite(own).any():
+                levels.append(10 * np.log10(np.nanmean(own)))
+            pixels.append(own[np.isfinite(own)])
+        assert found.mean[0, c, 0] == pytest.approx(np.mean(levels), abs=1e-4)
+        assert found.spread[0, c, 0] == pytest.approx(np.std(levels), abs=1e-4)
+    winter = found.dates.astype("datetime64[M]").astype(int) % 12 <= 1
+    usable = (mask[winter] & 3 == 0) & np.isfinite(power[0, winter])
+    expected = sum(
+        int(usable[:, r.y0 : r.y0 + SIZE, r.x0 : r.x0 + SIZE].sum()) for r in windows.itertuples()
+    )
+    assert found.counts[0, :, 0].sum() == expected
+    density = found.density()[0, :, 0]
+    assert (density * 0.5).sum(axis=-1) == pytest.approx(1)
+    assert np.isnan(found.mean[1, :, 3]).all()  # HV is missing on this date
+
+
+def test_typical_windows_stand_for_their_class() -> None:
+    series, labels, _ = campaign()
+    (pair,) = typical_pairs(series, labels, ("ABL", "ACC", "HAG"), Dtw())
+    assert (pair.classes, pair.feature) == (("ABL", "ACC"), "HV.k1")
+    assert pair.warped <= pair.straight
+    assert pair.straight == pytest.approx(np.sqrt(((pair.first - pair.second) ** 2).sum()))
+    assert tuple(pair.path[0]) == (0, 0)
+    assert tuple(pair.path[-1]) == (len(pair.dates) - 1,) * 2
+    (stiff,) = typical_pairs(series, labels, ("ABL", "ACC"), Dtw(radius=0))
+    assert stiff.warped == pytest.approx(pair.straight)
+    own = series.values[labels == "ABL", 1]
+    shown = own[:, np.isin(series.dates, pair.dates)]
+    assert (shown == pair.first.astype(np.float32)).all(axis=1).any()
+    (other,) = typical_pairs(series, np.char.add("X", labels), ("XABL", "XACC"), Dtw())
+    assert (other.classes, other.feature) == (("XABL", "XACC"), "HH.k1")
+
+
+def test_figures_show_what_is_there(seen: Seen) -> None:
+    found, _ = seen
+    figure = portraits.histogram_figure(found, COLOURS)
+    told = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert told.count("no data") == 2 * int((found.counts.sum(axis=(0, 1, 3)) == 0).sum())
+    for axis in figure.axes:
+        heights = [height for line in axis.lines for height in line.get_ydata()]
+        assert all(height < axis.get_ylim()[1] for height in heights)
+    lines = portraits.evolution_figure(found, COLOURS).axes[1].lines
+    assert [len(line.get_xdata()) for line in lines] == [9] * 4
+
+
+class Links(HTMLParser):
+    """Addresses a page names, and the text it shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.found += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_page_escapes_what_files_say() -> None:
+    evil = "<script>alert(1)</script>"
+    table = Table((evil, "b"), [(f"**{evil}**", "'\"&")])
+    text = page(evil, [Text(f"a `{evil}` b"), table, Picture("no.png", evil)], {})
+    links = Links()
+    links.feed(text)
+    assert "script" not in links.tags
+    assert "img" not in links.tags
+    assert text.count("&lt;script&gt;") == 5
+    assert "<strong>&lt;script" in text
+
+
+def test_latex_escapes_and_aligns() -> None:
+    table = Table(("a_b", "95 %"), [("**x & y**", "−0.1 ± 0.2")], name="t", caption="50 % {of} κ")
+    text = latex(table)
+    assert r"\textbf{x \& y} & $-$0.1 $\pm$ 0.2 \\" in text
+    assert r"\caption{50 \% \{of\} $\kappa$}" in text
+    assert r"\begin{tabular}{lr}" in text
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+
+
+def test_numbers_that_round_to_nothing_have_no_sign() -> None:
+    assert (number(-0.0002), number(-0.0006), number(float("nan"))) == ("0.000", "−0.001", "–")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, seen: Seen) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    series, labels, groups = campaign()
+    own = cross_validate(series, labels, groups, CONFIG)
+    pairs: tuple[Pair, ...] = typical_pairs(series, labels, own.classes, Dtw())
+    shown = Portraits(COLOURS, seen[0], pairs)
+    write_report(str(folder / "report.md"), Report("Map", FACTS, validation=own, portraits=shown))
+    return folder
+
+
+def test_page_needs_nothing_beside_it(written: Path) -> None:
+    text = (written / "report.html").read_text()
+    links = Links()
+    links.feed(text)
+    outside = [link for link in links.found if not link.startswith(("data:", "#"))]
+    assert outside
+    assert all((written / link).exists() for link in outside)
+    assert links.tags.count("img") == 7
+    assert "nan" not in re.sub(r"data:[^\"]*", "", text).lower()
+    for name in ("accuracy", "accuracy_by_class", "differences_between_methods"):
+        assert (written / "report" / f"{name}.tex").read_text().startswith(r"\begin{table}")
+        assert (written / "report" / f"{name}.csv").exists()
+    told = (written / "report.md").read_text()
+    for cell in re.findall(r"<td>([^<]+)</td>", text):
+        assert cell in told
+
+
+@pytest.mark.e2e
+def test_page_opens_in_a_browser_without_asking_for_anything(written: Path, tmp_path: Path) -> None:
+    if reason := browser.missing():
+        pytest.skip(reason)
+    with browser.browser(tmp_path / "profile") as window:
+        window.open((written / "report.html").as_uri())
+        window.wait("return [...document.images].every(i => i.complete && i.naturalWidth > 300)")
+        asked = [
+            url for url in window.requests() if not url.startswith(("data:", "file:", "chrome:"))
+        ]
+        wide = window.run("return document.documentElement.scrollWidth - window.innerWidth")
+        assert (asked, wide <= 0) == ([], True)
+        assert [e for e in window.log("browser") if e["level"] == "SEVERE"] == []

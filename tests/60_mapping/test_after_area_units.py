@@ -1,0 +1,129 @@
+"""Areas with intervals from a map: units drawn blindly, interpreted, and turned into estimates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from shapely.geometry import box
+from support.small_campaign import CLASSES, SHAPE, UTM, make_cube, make_model, truth, workspace
+
+from cpazmal_scale import catalog
+from cpazmal_scale.assess.areas.units import read_points, write_points
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import SampleError, StoreError
+from cpazmal_scale.mapping import classify
+from cpazmal_scale.mapping.refine.source import open_source
+from cpazmal_scale.stages import areas
+
+NAME = "map_small"
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    """A workspace with one published map."""
+    folder = tmp_path_factory.mktemp("areas")
+    config = workspace(folder)
+    cube = make_cube(f"{folder}/cubes/DSC_1.zarr")
+    made = classify(config, make_model(f"{folder}/model.zarr"), cube)
+    path = made.url.removeprefix(f"{folder}/")
+    catalog.publish(str(folder), catalog.Entry(NAME, "map", path, {"id": made.id}))
+    return config
+
+
+@pytest.fixture(scope="module")
+def raster(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The truth as a reference raster."""
+    path = tmp_path_factory.mktemp("truth") / "truth.tif"
+    profile = {"driver": "GTiff", "height": SHAPE[0], "width": SHAPE[1], "count": 1}
+    profile |= {"dtype": "uint8", "crs": "EPSG:32632", "transform": UTM.transform}
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(truth(SHAPE) + np.uint8(1), 1)
+        file.update_tags(classes=",".join(CLASSES))
+    return str(path)
+
+
+def source_of(config: RunConfig):
+    return open_source(f"{config.workspace}/{catalog.entry(config.workspace, NAME).path}")
+
+
+def test_units_lie_on_pixels_of_every_class_and_tell_nothing(mapped: RunConfig) -> None:
+    drawn = areas.design(mapped, NAME, units=120)
+    source = source_of(mapped)
+    codes = source.at("class", drawn["row"].to_numpy(), drawn["column"].to_numpy())
+    assert len(drawn) == 120
+    assert set(drawn.columns) == {"unit", "row", "column", "map", "reference", "geometry"}
+    assert (np.bincount(codes, minlength=5)[1:5] >= 30).all()
+    assert (np.diff(codes.astype(int)) != 0).sum() > 40, "classes come in order"
+    columns, rows = ~Affine.from_gdal(*source.transform) * (drawn.geometry.x, drawn.geometry.y)
+    np.testing.assert_allclose(rows, drawn["row"] + 0.5)
+    np.testing.assert_allclose(columns, drawn["column"] + 0.5)
+    again = areas.design(mapped, NAME, units=120)
+    assert again.equals(drawn)
+
+
+def test_intervals_hold_the_truth(mapped: RunConfig, raster: str) -> None:
+    """Areas of the reference inside the mapped area, by all its pixels and by a sample of them."""
+    whole, zones = areas.estimate(mapped, NAME, raster)
+    source = source_of(mapped)
+    codes = np.asarray(source.group["class"])
+    labels = truth(SHAPE)[codes <= len(CLASSES)]
+    real = np.bincount(labels, minlength=len(CLASSES)) * 9 / 1e6
+    assert zones is None
+    assert whole.classes == CLASSES
+    assert whole.areas.sum() == pytest.approx(real.sum())
+    assert (np.abs(whole.areas - real) <= 3 * whole.se_areas + 1e-12).all()
+    agreed = (codes[codes <= 4] - 1 == labels).mean()
+    assert whole.overall == pytest.approx(agreed, abs=3 * whole.se_overall + 1e-9)
+
+
+def test_interpreted_points_go_and_come_back(mapped: RunConfig, tmp_path: Path) -> None:
+    drawn = areas.design(mapped, NAME, units=60)
+    file = str(tmp_path / "units.gpkg")
+    write_points(drawn, file)
+    with pytest.raises(SampleError, match="60 of 60 units have no reference"):
+        areas.estimate(mapped, NAME, file)
+    seen = np.array([*CLASSES, "ROC"])[np.minimum(truth(SHAPE)[drawn["row"], drawn["column"]], 4)]
+    seen[0] = "ROC"
+    Path(file).unlink()
+    write_points(drawn.assign(reference=seen), file)
+    whole, _ = areas.estimate(mapped, NAME, file)
+    assert whole.classes == (*CLASSES, "ROC"), "a class the map does not know"
+    assert whole.areas[-1] > 0
+    assert np.isnan(whole.users[-1])
+    with pytest.raises(StoreError, match="something is there"):
+        write_points(drawn, file)
+    with pytest.raises(SampleError, match="drawn from map"):
+        read_points(file, "another")
+
+
+def test_glaciers_one_by_one(mapped: RunConfig, raster: str, tmp_path: Path) -> None:
+    """A large outline gets intervals; one with too few units gets none."""
+    left, top = UTM.transform.c, UTM.transform.f
+    shapes = [box(left, top - 264, left + 285, top), box(left, top - 12, left + 12, top)]
+    outlines = tmp_path / "outlines.gpkg"
+    geopandas.GeoDataFrame({"name": ["large", "tiny"]}, geometry=shapes, crs="EPSG:32632").to_file(
+        outlines
+    )
+    config = mapped.with_values({"after": {"outlines": str(outlines)}})
+    whole, zones = areas.estimate(config, NAME, raster)
+    assert zones is not None
+    by_name = {name: part.set_index("class") for name, part in zones.groupby("zone")}
+    large = by_name["large"].loc[list(CLASSES)]
+    np.testing.assert_allclose(large["km2"], whole.areas, rtol=1e-9)
+    np.testing.assert_allclose(large["km2_95"], 1.96 * whole.se_areas, rtol=1e-9)
+    assert by_name["tiny"]["km2"].isna().all()
+    assert by_name["tiny"]["mapped_km2"].sum() > 0
+
+
+def test_units_elsewhere_are_refused(mapped: RunConfig, tmp_path: Path) -> None:
+    drawn = areas.design(mapped, NAME, units=60).assign(reference="ABL")
+    drawn.loc[3, "row"] = SHAPE[0]
+    file = str(tmp_path / "units.gpkg")
+    write_points(drawn, file)
+    with pytest.raises(SampleError, match="where the map has no class"):
+        areas.estimate(mapped, NAME, file)

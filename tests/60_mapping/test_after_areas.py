@@ -1,0 +1,144 @@
+"""Area-adjusted accuracy: the published example, simulated maps, and the sampling design."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cpazmal_scale.assess.areas import estimate
+from cpazmal_scale.assess.areas.estimate import Z95
+from cpazmal_scale.assess.areas.sampling import allocate, draw, sample_size
+from cpazmal_scale.errors import SampleError
+
+CLASSES = ("deforestation", "forest gain", "stable forest", "stable non-forest")
+COUNTS = [[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]]
+MAPPED = [200_000, 150_000, 3_200_000, 6_450_000]
+
+
+def test_published_example() -> None:
+    """Olofsson et al. 2014, section 5: 640 units, pixels of 30 m.
+
+    The producer's intervals are equation 7 worked by hand: for forest gain
+    `1.96 √(1.5e5² (1 − P)² U (1 − U) / 74 + P² 6.45e6² (1 / 325) (324 / 325) / 324) / 129 846`.
+    """
+    found = estimate(COUNTS, MAPPED, CLASSES)
+    table = found.table()
+    assert table["users"].round(2).tolist() == [0.88, 0.73, 0.93, 0.96]
+    assert table["users_95"].round(2).tolist() == [0.07, 0.10, 0.04, 0.02]
+    assert table["producers"].round(2).tolist() == [0.75, 0.85, 0.93, 0.96]
+    assert table["producers_95"].round(2).tolist() == [0.21, 0.25, 0.03, 0.02]
+    assert found.overall == pytest.approx(0.95, abs=0.005)
+    assert Z95 * found.se_overall == pytest.approx(0.02, abs=0.005)
+    assert found.areas[0] == pytest.approx(235_086, abs=1)
+    hectares = 0.09
+    assert found.areas[0] * hectares == pytest.approx(21_158, abs=1)
+    assert table["area_95"].iloc[0] * hectares == pytest.approx(6_158, abs=1)
+    assert found.areas.sum() == pytest.approx(sum(MAPPED))
+    assert "overall accuracy 0.947 ± 0.01" in str(found)
+
+
+def test_published_design() -> None:
+    """The same paper's design: 641 units for a standard error of 0.01, rare classes lifted."""
+    assert sample_size(MAPPED, [0.7, 0.6, 0.9, 0.95], 0.01) == 641
+    assert allocate(MAPPED, 641, floor=75).tolist() == [75, 75, 163, 328]
+    assert allocate(MAPPED, 640, floor=0).tolist() == [13, 9, 205, 413]
+
+
+def test_perfect_map() -> None:
+    found = estimate(np.diag([50, 60, 70]), [1.0, 2.0, 3.0], "abc")
+    np.testing.assert_allclose(found.areas, [1, 2, 3])
+    assert found.overall == 1
+    for errors in (found.se_areas, found.se_users, found.se_producers, [found.se_overall]):
+        np.testing.assert_array_equal(errors, 0)
+
+
+def test_intervals_cover_the_truth() -> None:
+    """Repeated samples of a known map: unbiased, and 95 % intervals that hold."""
+    rng = np.random.default_rng(4)
+    truth = np.array([[900, 60, 40], [50, 1700, 250], [20, 180, 6800]])
+    mapped, real = truth.sum(axis=1), truth.sum(axis=0)
+    units = [60, 80, 160]
+    right = np.diagonal(truth) / real
+    inside, areas = [], []
+    for _ in range(600):
+        counts = np.stack(
+            [rng.multinomial(n, t / t.sum()) for n, t in zip(units, truth, strict=True)]
+        )
+        found = estimate(counts, mapped, "abc")
+        areas.append(found.areas)
+        inside.append(
+            [
+                *(np.abs(found.areas - real) <= Z95 * found.se_areas),
+                *(np.abs(found.producers - right) <= Z95 * found.se_producers),
+                abs(found.overall - np.trace(truth) / truth.sum()) <= Z95 * found.se_overall,
+            ]
+        )
+    np.testing.assert_allclose(np.mean(areas, axis=0), real, rtol=0.02)
+    assert (np.mean(inside, axis=0) > 0.9).all()
+    assert np.mean(inside) < 0.985
+
+
+def test_class_that_neither_map_nor_sample_has() -> None:
+    found = estimate([[9, 1, 0], [2, 8, 0], [0, 0, 0]], [3.0, 7.0, 0.0], "abc")
+    two = estimate([[9, 1], [2, 8]], [3.0, 7.0], "ab")
+    np.testing.assert_allclose(found.areas[:2], two.areas)
+    np.testing.assert_allclose(found.se_producers[:2], two.se_producers)
+    assert math.isnan(found.users[2])
+    assert math.isnan(found.producers[2])
+    assert found.areas[2] == 0
+
+
+def test_samples_that_say_nothing_are_refused() -> None:
+    with pytest.raises(SampleError, match="class b, the sample 1 units"):
+        estimate([[5, 0], [0, 1]], [1.0, 1.0], "ab")
+    with pytest.raises(SampleError, match="do not fit 3 classes"):
+        estimate(np.eye(2), [1.0, 1.0], "abc")
+    with pytest.raises(SampleError, match="negative"):
+        estimate(np.eye(2) * 5, [1.0, -1.0], "ab")
+    with pytest.raises(SampleError, match="too few for 3 classes"):
+        allocate([1, 2, 3], 100, floor=50)
+    with pytest.raises(SampleError, match="between 0 and 1"):
+        sample_size([1, 2], [0.9, 90], 0.01)
+    with pytest.raises(SampleError, match="all are zero"):
+        allocate([0, 0], 100)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    areas=st.lists(st.integers(0, 10**8), min_size=1, max_size=8).filter(lambda a: sum(a) > 0),
+    extra=st.integers(0, 900),
+    floor=st.integers(0, 80),
+)
+def test_allocation_keeps_its_promises(areas, extra, floor) -> None:
+    present = sum(area > 0 for area in areas)
+    units = floor * present + extra
+    found = allocate(areas, units, floor=floor)
+    assert found.sum() == units
+    assert all(n >= floor if area > 0 else n == 0 for n, area in zip(found, areas, strict=True))
+    order = np.argsort(areas, kind="stable")
+    assert (np.diff(found[order]) >= -1).all()
+
+
+def test_draw_is_random_within_classes_and_knows_no_strips() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.choice([1, 2, 3, 255], (60, 50), p=[0.6, 0.3, 0.02, 0.08]).astype(np.uint8)
+    pixels = [int((codes == value).sum()) for value in (1, 2, 3)]
+    units = [100, 80, 2000]
+    whole = draw([(0, codes)], pixels, units, seed=5)
+    strips = [(y, codes[y : y + 7]) for y in range(0, 60, 7)]
+    np.testing.assert_array_equal(draw(strips, pixels, units, seed=5), whole)
+    assert np.bincount(whole[:, 2])[1:].tolist() == [100, 80, pixels[2]]
+    assert (codes[whole[:, 0], whole[:, 1]] == whole[:, 2]).all()
+    assert len(np.unique(whole[:, :2], axis=0)) == len(whole)
+    assert not np.array_equal(draw(strips, pixels, units, seed=6), whole)
+    often = np.zeros(codes.shape, int)
+    for seed in range(300):
+        some = draw([(0, codes)], pixels, [100, 0, 0], seed)
+        often[some[:, 0], some[:, 1]] += 1
+    expected = 300 * 100 / pixels[0]
+    assert often[codes == 1].mean() == pytest.approx(expected)
+    assert often[codes == 1].std() == pytest.approx(math.sqrt(expected), rel=0.15)

@@ -1,0 +1,342 @@
+"""Fusion of beams, change between years, glacier outlines and statistics in each of them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import shutil
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_model, workspace
+
+from cpazmal_scale import storage
+from cpazmal_scale.errors import ConfigError, GridMismatch, ModelMismatch, SampleError
+from cpazmal_scale.grid.outlines import read_outlines
+from cpazmal_scale.kernels.posterior import decide_again
+from cpazmal_scale.mapping import open_map, quicklook, stac_item, to_cog
+from cpazmal_scale.mapping.classify.pixels import NOTHING, empty_products
+from cpazmal_scale.mapping.classify.plan import Block, plan
+from cpazmal_scale.mapping.classify.store import publish, write_template
+from cpazmal_scale.mapping.refine.change import change, changed, transitions
+from cpazmal_scale.mapping.refine.fusion import fuse, fused
+from cpazmal_scale.mapping.refine.restrict import restrict
+from cpazmal_scale.mapping.refine.source import open_source
+from cpazmal_scale.mapping.refine.zones import write_table, zonal
+from cpazmal_scale.palette import colours, rgb, shows_change
+
+
+def random_products(seed: int, shape: tuple[int, int] = SHAPE, classes: int = 4):
+    """A map in patches with rejected pixels and pixels without data."""
+    rng = np.random.default_rng(seed)
+    out = empty_products(classes, *shape)
+    share = rng.dirichlet(np.full(classes, 0.5), shape).transpose(2, 0, 1)
+    out["probability"] = np.rint(share * 10000).astype(np.uint16)
+    out["class"][:] = 1
+    out["distance"] = rng.random(shape).astype(np.float16)
+    out["n_valid_dates"] = rng.integers(6, 200, shape).astype(np.uint8)
+    lost = rng.random(shape) < 0.2
+    for name, blank in empty_products(classes, 1, 1).items():
+        out[name][..., lost] = blank[..., 0, 0, None] if blank.ndim == 3 else blank[0, 0]
+    decide_again(out)
+    out["class"][(rng.random(shape) < 0.1) & ~lost] = 254
+    return out
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory: pytest.TempPathFactory):
+    """Makes finished maps with random values."""
+    folder = tmp_path_factory.mktemp("maps")
+    model = make_model(f"{folder}/model.zarr")
+
+    @functools.cache
+    def empty(grid: GeoBox) -> str:
+        at = folder / f"grid-{grid.crs.epsg}-{grid.shape[1]}"
+        made = plan(workspace(at), model, make_cube(f"{at}/cube.zarr", grid=grid))
+        write_template(made)
+        return made.url
+
+    def make(seed: int, grid: GeoBox = UTM) -> str:
+        url = f"{folder}/map{seed}.zarr"
+        shutil.copytree(empty(grid), url)
+        group = zarr.open_group(storage.zarr_store(url), mode="r+")
+        for name, values in random_products(seed, tuple(grid.shape)).items():
+            group[name][...] = values
+        root = storage.read_json(f"{url}/zarr.json")
+        root["attributes"]["id"] = f"map{seed}"
+        storage.write_json(f"{url}/zarr.json", root)
+        publish(url)
+        return url
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def pair(maps) -> tuple[str, str]:
+    return maps(1), maps(2)
+
+
+def fingerprint(url: str) -> dict[str, str]:
+    files = (path for path in Path(url).rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(url)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**31), beams=st.integers(2, 4))
+def test_fusion_equals_its_twin(seed, beams) -> None:
+    parts = [random_products(seed + i, (5, 6)) for i in range(beams)]
+    found = fused(parts)
+    backwards = fused(parts[::-1])
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, backwards[name])
+    for y, x in np.ndindex(5, 6):
+        codes = [int(p["class"][y, x]) for p in parts]
+        use = [p for p, c in zip(parts, codes, strict=True) if c < 254]
+        use = use or [p for p, c in zip(parts, codes, strict=True) if c == 254]
+        if not use:
+            assert found["class"][y, x] == 255
+            assert (found["probability"][:, y, x] == NOTHING).all()
+            assert np.isnan(found["distance"][y, x])
+            continue
+        mean = np.mean([p["probability"][:, y, x] for p in use], axis=0)
+        got = found["probability"][:, y, x]
+        assert np.abs(got - mean).max() <= 0.5
+        only_rejected = not any(c < 254 for c in codes)
+        assert found["class"][y, x] == (254 if only_rejected else got.argmax() + 1)
+        known = [p for p, c in zip(parts, codes, strict=True) if c != 255]
+        assert found["distance"][y, x] == min(p["distance"][y, x] for p in known)
+        dates = sum(int(p["n_valid_dates"][y, x]) for p in parts)
+        assert found["n_valid_dates"][y, x] == min(dates, 254)
+
+
+def test_fused_map(pair, tmp_path) -> None:
+    made = [
+        fuse(workspace(tmp_path / str(block)), urls, block=block)
+        for block, urls in ((32, pair), (1024, pair[::-1]))
+    ]
+    assert fingerprint(made[0].url) == fingerprint(made[1].url)
+    data = open_map(made[0].url)
+    assert data.attrs["derived_from"] == ["map1", "map2"]
+    sources = [open_map(url) for url in pair]
+    both = (sources[0]["class"].values < 254) & (sources[1]["class"].values < 254)
+    mean = (sources[0].probability.values + sources[1].probability.values.astype(int)) / 2
+    assert np.abs(data.probability.values - mean)[:, both].max() <= 0.5
+    assert (data["class"].values < 255).sum() > max(
+        (s["class"].values < 255).sum() for s in sources
+    )
+
+
+def test_only_maps_alike_are_combined(maps, pair, tmp_path) -> None:
+    config = workspace(tmp_path)
+    other = maps(3, WGS84)
+    moved = maps(4, GeoBox((88, 120), UTM.transform, UTM.crs))
+    with pytest.raises(GridMismatch, match="its CRS is WGS 84"):
+        fuse(config, [pair[0], other])
+    with pytest.raises(GridMismatch, match=r"its shape is \(88, 120\)"):
+        change(config, pair[0], moved)
+    with pytest.raises(ConfigError, match="two different maps"):
+        fuse(config, [pair[0], pair[0]])
+    renamed = maps(5)
+    root = storage.read_json(f"{renamed}/zarr.json")
+    root["attributes"]["recipe"] = root["attributes"]["recipe"].replace(
+        '"ABL","ACC"', '"ACC","ABL"'
+    )
+    storage.write_json(f"{renamed}/zarr.json", root)
+    with pytest.raises(ModelMismatch, match="its classes are ACC, ABL, HAG, ICA"):
+        fuse(config, [pair[0], renamed])
+    assert not (tmp_path / "maps").exists()
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**31), classes=st.integers(2, 5))
+def test_change_equals_its_twin(seed, classes) -> None:
+    a, b = (random_products(seed + i, (4, 5), classes) for i in range(2))
+    found = changed(a, b)
+    names = transitions([f"K{i}" for i in range(classes)])
+    for y, x in np.ndindex(4, 5):
+        one, two = int(a["class"][y, x]), int(b["class"][y, x])
+        code = int(found["class"][y, x])
+        if 255 in (one, two):
+            assert code == 255
+            assert found["change"][y, x] == NOTHING
+            continue
+        p, q = (
+            part["probability"][:, y, x] / part["probability"][:, y, x].sum() for part in (a, b)
+        )
+        moved = 1 - float(p @ q)
+        assert found["change"][y, x] == pytest.approx(1e4 * moved, abs=0.51)
+        assert found["margin"][y, x] == pytest.approx(1e4 * abs(2 * moved - 1), abs=1.51)
+        if 254 in (one, two):
+            assert code == 254
+        elif one == two:
+            assert names[code - 1] == f"K{one - 1}"
+        else:
+            assert names[code - 1] == f"K{one - 1}-K{two - 1}"
+
+
+def test_map_of_change(pair, tmp_path) -> None:
+    results = [change(workspace(tmp_path / str(b)), *pair, block=b) for b in (32, 1024)]
+    assert fingerprint(results[0].map.url) == fingerprint(results[1].map.url)
+    found = results[0]
+    a, b = (open_map(url)["class"].values for url in pair)
+    for i, j in np.ndindex(4, 4):
+        pixels = ((a == i + 1) & (b == j + 1)).sum()
+        assert found.mapped.iloc[i, j] == pytest.approx(pixels * 9e-6)
+    known = (a < 254) & (b < 254)
+    assert found.expected.to_numpy().sum() == pytest.approx(known.sum() * 9e-6)
+    p, q = (open_map(url).probability.values[:, known] for url in pair)
+    np.testing.assert_allclose(
+        found.expected, (p / p.sum(axis=0)) @ (q / q.sum(axis=0)).T * 9e-6, rtol=1e-9
+    )
+    pd.testing.assert_frame_equal(found.expected, results[1].expected)
+    data = open_map(found.map.url)
+    assert data["class"].attrs["flag_meanings"].split()[:6] == [
+        *("ABL", "ABL-ACC", "ABL-HAG", "ABL-ICA", "ACC-ABL", "ACC"),
+    ]
+    assert "probability" not in data
+    with pytest.raises(ModelMismatch, match="no probabilities"):
+        fuse(workspace(tmp_path), [found.map.url, pair[0]])
+    to_cog(found.map.url, f"{tmp_path}/change.tif")
+    quicklook(found.map.url, f"{tmp_path}/change.png", dpi=40)
+    assert stac_item(found.map.url)["properties"]["classification:classes"][1]["name"] == "ABL-ACC"
+
+
+def test_what_stayed_is_pale() -> None:
+    codes = transitions(CLASSES)
+    usual, chosen = colours(CLASSES), colours(codes)
+    assert shows_change(codes)
+    assert not shows_change(("ABL", "debris-covered"))
+    for code in CLASSES:
+        for part, pale in zip(rgb(usual[code]), rgb(chosen[code]), strict=True):
+            assert pale == pytest.approx(255 - (255 - part) / 4, abs=1)
+    assert len(set(chosen.values())) == 16
+    assert all(max(rgb(chosen[a])) > min(rgb(chosen[a])) for a in codes if "-" in a)
+
+
+def test_change_needs_codes_for_all_pairs(monkeypatch, pair, tmp_path) -> None:
+    monkeypatch.setattr("cpazmal_scale.mapping.refine.change.MOST_CLASSES", 3)
+    with pytest.raises(ModelMismatch, match="no room"):
+        change(workspace(tmp_path), *pair)
+
+
+@pytest.fixture(scope="module")
+def glaciers(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Four outlines, one in two parts, two that overlap, one off the map; in WGS 84."""
+    left, top = UTM.transform.c, UTM.transform.f
+
+    def disc(x: float, y: float, radius: float) -> shapely.Polygon:
+        return shapely.Point(left + 3 * x, top - 3 * y).buffer(3 * radius)
+
+    shapes = [disc(30, 30, 22.3), disc(50, 36, 17.7), disc(75, 70, 9.2), disc(20, 75, 6.1)]
+    shapes.append(disc(-900, 0, 20))
+    table = geopandas.GeoDataFrame(
+        {"RGI_ID": ["g1", "g2", "g3", "g3", "far"], "other": range(5)}, geometry=shapes, crs=32632
+    )
+    path = tmp_path_factory.mktemp("outlines") / "glaciers.gpkg"
+    table.to_crs(4326).to_file(path)
+    return str(path)
+
+
+def centres_inside(url: str, names: list[str]) -> np.ndarray:
+    table = geopandas.read_file(url).to_crs(32632)
+    shape = table[table["RGI_ID"].isin(names)].union_all()
+    y, x = np.indices(SHAPE) + 0.5
+    left, top = UTM.transform.c, UTM.transform.f
+    return np.asarray(shapely.contains_xy(shape, left + 3 * x, top - 3 * y))
+
+
+def test_restricted_map(pair, glaciers, tmp_path) -> None:
+    configs = [workspace(tmp_path / str(n), after={"outlines": glaciers}) for n in range(2)]
+    made = [restrict(c, pair[0], block=b) for c, b in zip(configs, (32, 1024), strict=True)]
+    assert fingerprint(made[0].url) == fingerprint(made[1].url)
+    inside = centres_inside(glaciers, ["g1", "g2", "g3"])
+    source, result = open_map(pair[0]), open_map(made[0].url)
+    blank = empty_products(4, 1, 1)
+    for name in blank:
+        expected = np.where(inside, source[name].values, blank[name])
+        np.testing.assert_array_equal(result[name].values, expected)
+    moved = geopandas.read_file(glaciers).translate(xoff=3e-4)
+    moved.to_file(tmp_path / "moved.gpkg")
+    other = workspace(tmp_path, after={"outlines": str(tmp_path / "moved.gpkg")})
+    assert restrict(other, pair[0]).id != made[0].id
+
+
+def test_statistics_of_every_glacier(pair, glaciers, tmp_path) -> None:
+    config = workspace(tmp_path, after={"outlines": glaciers})
+    table = zonal(config, pair[0], block=32)
+    pd.testing.assert_frame_equal(table, zonal(config, pair[0]))
+    assert table["zone"].tolist() == ["g1", "g2", "g3"]
+    data = open_map(pair[0])
+    codes, chances = data["class"].values, data.probability.values
+    for _, row in table.iterrows():
+        inside = centres_inside(glaciers, [row["zone"]])
+        known = inside & (codes < 254)
+        assert row["pixels"] == known.sum() > 100
+        assert row["km2"] == pytest.approx(known.sum() * 9e-6)
+        assert row["rejected_km2"] == pytest.approx((inside & (codes == 254)).sum() * 9e-6)
+        assert row["no_data_km2"] == pytest.approx((inside & (codes == 255)).sum() * 9e-6)
+        for i, code in enumerate(CLASSES):
+            pixels = (known & (codes == i + 1)).sum()
+            assert row[f"{code}_km2"] == pytest.approx(pixels * 9e-6)
+            assert row[f"{code}_share"] == pytest.approx(pixels / known.sum())
+            mean = chances[i][known].mean() * 1e-4
+            assert row[f"{code}_probability"] == pytest.approx(mean)
+            assert row[f"{code}_expected_km2"] == pytest.approx(mean * known.sum() * 9e-6)
+    for name, read in (("zones.parquet", pd.read_parquet), ("zones.csv", pd.read_csv)):
+        written = read(write_table(table, f"{tmp_path}/{name}"))
+        pd.testing.assert_frame_equal(written, table, check_exact=name.endswith("parquet"))
+
+
+def test_areas_on_the_ellipsoid(maps, tmp_path) -> None:
+    """On a geographic grid a zone of the whole map has the map's area."""
+    url = maps(6, WGS84)
+    box = WGS84.extent.geom
+    geopandas.GeoDataFrame({"name": ["all"]}, geometry=[box], crs=4326).to_file(
+        tmp_path / "all.gpkg"
+    )
+    row = zonal(workspace(tmp_path, after={"outlines": str(tmp_path / "all.gpkg")}), url).iloc[0]
+    pixel = math.radians(2.69494585e-5) ** 2 * 6378137**2 * math.cos(math.radians(45.84))
+    whole = row["km2"] + row["rejected_km2"] + row["no_data_km2"]
+    assert whole == pytest.approx(SHAPE[0] * SHAPE[1] * pixel / 1e6, rel=5e-3)
+    assert whole != pytest.approx(SHAPE[0] * SHAPE[1] * 9e-6, rel=0.1)
+
+
+def test_outlines_that_cannot_be_used(pair, glaciers, tmp_path) -> None:
+    config = workspace(tmp_path)
+    for step in (restrict, zonal):
+        with pytest.raises(ConfigError, match="no outlines"):
+            step(config, pair[0])
+    (tmp_path / "broken.gpkg").write_bytes(b"not a file")
+    with pytest.raises(SampleError, match="not a vector file"):
+        read_outlines(f"{tmp_path}/broken.gpkg", open_source(pair[0]))
+    with pytest.raises(SampleError, match="no column `nom`"):
+        read_outlines(glaciers, open_source(pair[0]), "nom")
+    table = geopandas.read_file(glaciers)
+    table[table["RGI_ID"] == "far"].to_file(tmp_path / "far.gpkg")
+    with pytest.raises(SampleError, match="no outline covers a pixel"):
+        read_outlines(f"{tmp_path}/far.gpkg", open_source(pair[0]))
+    table.set_geometry(table.geometry.representative_point()).to_file(tmp_path / "points.gpkg")
+    with pytest.raises(SampleError, match="no polygon"):
+        read_outlines(f"{tmp_path}/points.gpkg", open_source(pair[0]))
+    assert read_outlines(glaciers, open_source(pair[0]), "other").table["zone"].tolist() == [
+        *"01234"
+    ]
+    assert not (tmp_path / "maps").exists()
+
+
+def test_drawing_does_not_depend_on_the_block(pair, glaciers) -> None:
+    outlines = read_outlines(glaciers, open_source(pair[0]))
+    whole = outlines.inside(Block(0, SHAPE[0], 0, SHAPE[1]))
+    part = Block(32, 64, 32, 96)
+    np.testing.assert_array_equal(outlines.inside(part), whole[32:64, 32:96])

@@ -1,0 +1,364 @@
+"""Maps: the plan's promises, the same bits however they are computed, naive twin, opening."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from support.small_campaign import (
+    CLASSES,
+    DATES,
+    SHAPE,
+    UTM,
+    WGS84,
+    backscatter,
+    make_cube,
+    make_model,
+    workspace,
+)
+from support.small_campaign import truth as true_classes
+
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.cube.read.chunks import ChunkReader
+from cpazmal_scale.errors import ModelMismatch, PlanRefused, StoreError, StoreMissing
+from cpazmal_scale.features.blocks import block_series
+from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.mapping import classify, open_map
+from cpazmal_scale.mapping.classify.plan import Block, _edge, _Sizes, cut, plan
+from cpazmal_scale.mapping.classify.store import write_template
+from cpazmal_scale.mapping.classify.strips import strips
+from cpazmal_scale.model import open_model
+from cpazmal_scale.palette import colours, rgb
+
+DAY = {"start": "2020-01-01", "end": "2020-12-31"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Addresses of a model and a cube."""
+    folder = tmp_path_factory.mktemp("campaign")
+    return make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
+
+
+@pytest.fixture(scope="module")
+def finished(data: tuple[str, str], tmp_path_factory: pytest.TempPathFactory):
+    """A finished map and its result."""
+    return classify(workspace(tmp_path_factory.mktemp("run")), *data)
+
+
+def fingerprint(url: str) -> dict[str, str]:
+    """SHA-256 of every object of a map, metadata included."""
+    files = (path for path in Path(url).rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(url)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+
+
+@pytest.mark.parametrize("statistics", [None, ("cv", "k1", "histogram"), ("mean", "entropy", "k4")])
+def test_map_equals_the_naive_route(data, statistics, finished, tmp_path: Path) -> None:
+    """Whole-scene features through the classifier's own decision, without blocks or tiles."""
+    if statistics is not None:
+        config = workspace(tmp_path, features={"statistics": statistics, "unbiased": True})
+        data = (make_model(f"{tmp_path}/model.zarr", config), data[1])
+        finished = classify(config, *data)
+    model = open_model(data[0])
+    power, mask, _ = backscatter()
+    around = ((0, 0), (3, 3), (3, 3))
+    series = block_series(
+        np.pad(power, ((0, 0), *around), constant_values=np.nan),
+        np.pad(mask, around, constant_values=32),
+        model.features.excluded,
+        **model.features.kernel,
+    )
+    flat = series.reshape(len(model.names), DATES, -1)
+    decided = model.classifier.decide_block(flat, model.limits(model.dates))
+    made = open_map(finished.url)
+    expected = np.where(decided.index < 254, decided.index + 1, decided.index).reshape(SHAPE)
+    np.testing.assert_array_equal(made["class"], expected)
+    for name in ("entropy", "margin"):
+        stored = made[name].values.reshape(-1)
+        np.testing.assert_array_equal(stored == 65535, np.isnan(getattr(decided, name)))
+        near = np.nan_to_num(getattr(decided, name), nan=6.5535)
+        np.testing.assert_allclose(stored * 1e-4, near, atol=5.1e-5)
+    np.testing.assert_allclose(
+        made.distance.values.reshape(-1), decided.distance, rtol=1e-3, equal_nan=True
+    )
+    np.testing.assert_array_equal(made.n_valid_dates, np.isfinite(series[0]).sum(axis=0))
+    known = made["class"].values < 254
+    assert np.abs(made.probability.values[:, known].sum(axis=0).astype(int) - 10000).max() <= 2
+    assert (made["class"].values[known] - 1 == true_classes(SHAPE)[known]).mean() > 0.7
+
+
+@pytest.mark.parametrize("case", ["large", "small", "threads", "order", "chunks"])
+def test_same_bits_however_it_is_computed(case: str, data, finished, tmp_path: Path) -> None:
+    """Block size, workers and order of ingest leave no trace in any object of the map.
+
+    Dask's processes are held to the same in `test_80_map_faults.py`.
+    """
+    settings = {
+        "large": {"classify": {"block": 64}},
+        "small": {"classify": {"block": 32}},
+        "threads": {"cluster": {"kind": "threads", "workers": 3}, "classify": {"block": 32}},
+        "order": {"classify": {"block": 32}},
+        "chunks": {},
+    }[case]
+    model, cube = data
+    if case == "order":
+        cube = make_cube(f"{tmp_path}/cube.zarr", order=(7, 0, 9, 3, 4, 5, 1, 8, 2, 6))
+    if case == "chunks":
+        cube = make_cube(f"{tmp_path}/cube.zarr", chunk=48)
+    made = classify(workspace(tmp_path, **settings), model, cube)
+    assert made.id == finished.id
+    if case == "chunks":
+        xr.testing.assert_identical(open_map(made.url), open_map(finished.url))
+    else:
+        assert fingerprint(made.url) == fingerprint(finished.url)
+
+
+def test_second_run_computes_nothing(data, finished) -> None:
+    before = fingerprint(finished.url)
+    calls: list[tuple[int, int]] = []
+    config = workspace(Path(finished.url).parents[1])
+    again = classify(config, *data, progress=lambda *done: calls.append(done))
+    assert (again.blocks_executed, again.blocks_skipped, calls) == (0, finished.blocks_executed, [])
+    assert again.pixels_by_class == finished.pixels_by_class
+    assert fingerprint(finished.url) == before
+    assert not Path(finished.url.replace(".zarr", ".progress")).exists()
+
+
+def test_result_adds_up(finished) -> None:
+    stored = open_map(finished.url)["class"].values
+    assert finished.pixels == int((stored < 254).sum())
+    assert list(finished.areas.index) == list(CLASSES)
+    assert finished.areas["share"].sum() == pytest.approx(1)
+    assert finished.areas["km2"].sum() * 1e6 == pytest.approx(finished.pixels * 9)
+    assert finished.areas.loc["HAG", "name"] == "hanging glacier"
+    assert finished.peak_memory > 50 << 20
+    assert finished.pixels_per_second_per_core > 0
+
+
+def test_progress_counts_pixels(data, tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    config = workspace(tmp_path, classify={"block": 64})
+    classify(config, *data, progress=lambda *done: calls.append(done))
+    assert calls[0] == (0, math.prod(SHAPE))
+    assert calls[-1] == (math.prod(SHAPE), math.prod(SHAPE))
+    assert len(calls) == 5
+
+
+def test_opens_decoded_in_one_line(finished) -> None:
+    made = xr.open_zarr(finished.url, decode_coords="all")
+    assert made.rio.crs.to_epsg() == 32632
+    assert made["class"].rio.crs.to_epsg() == 32632
+    numbers = [float(n) for n in made.spatial_ref.attrs["GeoTransform"].split()]
+    assert tuple(numbers) == UTM.transform.to_gdal()
+    assert np.isnan(made["class"].values[:, -1]).all()
+    chances = made.probability.sel(class_name="ACC")
+    assert float(chances.max()) <= 1
+    assert bool(chances.isnull().any())
+    assert made["class"].attrs["flag_meanings"] == "ABL ACC HAG ICA rejected"
+    assert made.attrs["Conventions"] == "CF-1.11"
+    assert made.attrs["time_coverage_start"] == "2020-01-08T06:20:00Z"
+
+
+def test_unfinished_map_is_refused_or_labelled(data, tmp_path: Path) -> None:
+    made = plan(workspace(tmp_path), *data)
+    with pytest.raises(StoreMissing, match="no map here"):
+        open_map(made.url)
+    write_template(made)
+    with pytest.raises(StoreError, match="the map is not finished"):
+        open_map(made.url)
+    assert open_map(made.url, allow_incomplete=True).attrs["complete"] is False
+
+
+def test_template_written_again_changes_nothing(data, finished, tmp_path: Path) -> None:
+    made = plan(workspace(tmp_path), *data)
+    write_template(made)
+    before = fingerprint(made.url)
+    write_template(made)
+    assert fingerprint(made.url) == before
+
+
+def test_rejection(data, finished, tmp_path: Path) -> None:
+    made = classify(workspace(tmp_path, classify={"reject": 1.0}), *data)
+    assert made.id != finished.id
+    stored = open_map(made.url)
+    rejected = stored["class"].values == 254
+    assert 0 < rejected.sum() == made.pixels_by_class["rejected"] < rejected.size
+    assert (stored.distance.values[rejected] > 0.99).all()
+    assert "rejected" in made.areas.index
+
+
+def test_period_and_decision_are_part_of_the_identity(data, tmp_path: Path) -> None:
+    plans = [
+        plan(workspace(tmp_path, **settings), *data)
+        for settings in (
+            {},
+            DAY,
+            {"end": "2020-03-31"},
+            {"classify": {"decision": "vote"}},
+            {"classify": {"block": 32}},
+            {"cluster": {"kind": "threads", "workers": 7}},
+        )
+    ]
+    ids = [made.id for made in plans]
+    assert ids[0] == ids[1] == ids[4] == ids[5]
+    assert len(set(ids)) == 3
+    assert len(plans[2].recipe.dates) == 8
+
+
+def test_shorter_period_is_mapped(data, tmp_path: Path) -> None:
+    made = classify(workspace(tmp_path, end="2020-03-31"), *data)
+    assert open_map(made.url).n_valid_dates.max() == 8
+
+
+def test_too_few_dates_and_missing_channel(data, tmp_path: Path) -> None:
+    with pytest.raises(ModelMismatch, match="3 dates in this period"):
+        plan(workspace(tmp_path, end="2020-01-31"), *data)
+    with pytest.raises(ModelMismatch):
+        plan(workspace(tmp_path, start="2021-01-01"), *data)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("shape", "edge"), list(itertools.product([(5, 9), (64, 65)], [4, 32])))
+def test_blocks_tile_the_grid(shape: tuple[int, int], edge: int) -> None:
+    count = np.zeros(shape, int)
+    for block in cut(shape, edge):
+        count[block.y0 : block.y1, block.x0 : block.x1] += 1
+        assert block.y0 % edge == block.x0 % edge == 0
+    assert (count == 1).all()
+
+
+def test_plan_counts_what_it_says(data, tmp_path: Path) -> None:
+    made = plan(workspace(tmp_path, dtw={"radius": 1}, classify={"block": 40}), *data)
+    model = open_model(data[0])
+    limits = model.limits(model.dates)
+    cells = sum(int(last - first) for first, last in limits)
+    assert made.cells == math.prod(SHAPE) * 9 * len(CLASSES) * cells
+    assert made.block == 64
+    # two blocks per side; each reads the 32-pixel chunks under itself and its halo
+    assert made.bytes_read == (88 + (88 - 32)) * (96 + (104 - 32)) * DATES * 9
+    assert made.bytes_written == math.prod(SHAPE) * (4 * 2 + 9)
+    assert f"{len(made.blocks)} of 64 × 64" in made.card()
+
+
+def test_plan_refuses_what_does_not_fit(data, tmp_path: Path) -> None:
+    config = workspace(tmp_path, cluster={"kind": "serial", "memory_gib": 0.25})
+    with pytest.raises(PlanRefused, match=r"GiB of a worker's 0\.2"):
+        classify(config, *data)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_forecast_does_not_grow_with_the_scene(tmp_path: Path, data) -> None:
+    """The largest block that is chosen fits, however large the grid."""
+    recipe = plan(workspace(tmp_path), *data).recipe
+    recipe = recipe.model_copy(update={"dates": recipe.dates * 3})
+    needed = set()
+    for size in (20_000, 200_000):
+        sizes = _Sizes((size, size), recipe, 512, 3)
+        edge = _edge(sizes, 512, 2 << 30, 2)
+        needed.add(sizes.memory(Block(0, edge, 0, edge)))
+    assert len(needed) == 1
+    assert needed.pop() <= 0.8 * (2 << 30)
+
+
+@pytest.mark.parametrize("halo", [0, 3, 20])
+@pytest.mark.parametrize("order", [None, (9, 2, 3, 4, 8, 0, 1, 7, 6, 5)])
+def test_strips_are_the_cube(halo: int, order, tmp_path: Path) -> None:
+    cube = make_cube(f"{tmp_path}/cube.zarr", order=order)
+    power, mask, start = backscatter()
+    dates = tuple(str(d) for d in start.astype("datetime64[s]"))
+    reader = ChunkReader.open(cube, ("HH", "HV"), dates)
+    around = ((0, 0), (halo, halo), (halo, halo))
+    power = np.pad(power, ((0, 0), *around), constant_values=np.nan)
+    mask = np.pad(mask, around, constant_values=32)
+    for block in cut(SHAPE, 64):
+        row = block.y0
+        columns = slice(block.x0, block.x1 + 2 * halo)
+        for strip in strips(reader, block, halo):
+            assert strip.y == row
+            rows = slice(row, row + strip.mask.shape[1])
+            np.testing.assert_array_equal(strip.power, power[:, :, rows, columns])
+            np.testing.assert_array_equal(strip.mask, mask[:, rows, columns])
+            row += strip.mask.shape[1] - 2 * halo
+        assert row == block.y1
+
+
+def test_row_areas_of_geographic_grids() -> None:
+    """Against geodesic polygons on the ellipsoid, and the sphere's 4πR² in the whole."""
+    import pyproj
+
+    areas = row_areas(WGS84.crs.to_wkt(), WGS84.transform.to_gdal(), SHAPE[0])
+    geod = pyproj.Geod(ellps="WGS84")
+    step = WGS84.resolution.x
+    for row in (0, 87):
+        top = 45.84 - row * step
+        x, y = [6.86, 6.86 + step, 6.86 + step, 6.86], [top, top, top - step, top - step]
+        polygon = abs(geod.polygon_area_perimeter(x, y)[0])
+        assert areas[row] == pytest.approx(polygon, rel=1e-5)
+    world = row_areas(WGS84.crs.to_wkt(), (-180, 1, 0, 90, 0, -1), 180)
+    assert world.sum() * 360 == pytest.approx(510_065_621.7e6, rel=1e-8)
+    projected = row_areas(UTM.crs.to_wkt(), UTM.transform.to_gdal(), 3)
+    np.testing.assert_array_equal(projected, 9.0)
+
+
+def test_geographic_map(data, tmp_path: Path) -> None:
+    cube = make_cube(f"{tmp_path}/cube.zarr", grid=WGS84)
+    made = classify(workspace(tmp_path), data[0], cube)
+    assert made.areas["km2"].sum() * 1e6 / made.pixels == pytest.approx(6.27, abs=0.02)
+    assert open_map(made.url).rio.crs.to_epsg() == 4326
+
+
+def test_on_an_object_store(data, finished, s3_url: str, tmp_path: Path) -> None:
+    model, cube = make_model(f"{s3_url}/model.zarr"), make_cube(f"{s3_url}/cube.zarr", chunk=128)
+    config = RunConfig.parse({"workspace": s3_url, "cluster": {"kind": "threads", "workers": 2}})
+    made = classify(config, model, cube)
+    assert made.url == f"{s3_url}/maps/{finished.id}.zarr"
+    xr.testing.assert_identical(open_map(made.url).load(), open_map(finished.url).load())
+
+
+def test_colours_are_told_apart_by_colour_blind_eyes() -> None:
+    """Machado et al. (2009), severity 1: deuteranopia and protanopia; distances in CIELAB."""
+    seen = {
+        "normal": np.eye(3),
+        "deutan": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+        "protan": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+    }
+    for matrix in seen.values():
+        lab = [_lab(np.array(rgb(colour)) / 255, np.array(matrix)) for colour in _glacier()]
+        for one, other in itertools.combinations(lab, 2):
+            assert np.linalg.norm(one - other) > 25
+
+
+def _glacier() -> list[str]:
+    return list(colours(CLASSES).values())
+
+
+def _lab(srgb: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    linear = np.where(srgb > 0.04045, ((srgb + 0.055) / 1.055) ** 2.4, srgb / 12.92)
+    linear = np.clip(matrix @ linear, 0, 1)
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    ratio = to_xyz @ linear / [0.9505, 1.0, 1.089]
+    f = np.where(ratio > 0.008856, np.cbrt(ratio), 7.787 * ratio + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def test_colours_do_not_depend_on_the_other_classes() -> None:
+    assert colours(("ICA", "X"))["ICA"] == colours(CLASSES)["ICA"]
+    clusters = colours([f"C{i}" for i in range(1, 9)])
+    assert len(set(clusters.values())) == 8

@@ -1,0 +1,86 @@
+"""A map of what lies inside outlines: as the whole map there, and nothing else is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+from shapely.geometry import Point, box
+from support.small_campaign import UTM, make_cube, make_model, workspace
+
+from cpazmal_scale.errors import BlocksFailed, SampleError
+from cpazmal_scale.execute import SerialExecutor
+from cpazmal_scale.mapping import classify, open_map, restrict
+from cpazmal_scale.mapping.classify.plan import plan
+
+LEFT, TOP = UTM.transform.c, UTM.transform.f
+VARIABLES = ("class", "probability", "entropy", "margin", "distance", "n_valid_dates")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("campaign")
+    return make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
+
+
+@pytest.fixture(scope="module")
+def glaciers(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Two round glaciers in geographic coordinates: some of the map's twelve chunks hold none."""
+    shapes = [Point(LEFT + 60, TOP - 60).buffer(45), Point(LEFT + 200, TOP - 210).buffer(30)]
+    path = tmp_path_factory.mktemp("outlines") / "glaciers.gpkg"
+    table = geopandas.GeoDataFrame({"name": ["A", "B"]}, geometry=shapes, crs="EPSG:32632")
+    table.to_crs("EPSG:4326").to_file(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("block", [32, 64, 128])
+def test_inside_it_is_the_whole_map_cut_out(
+    block: int, data, glaciers: str, tmp_path: Path
+) -> None:
+    whole = workspace(tmp_path / "whole", after={"outlines": glaciers})
+    cut_out = restrict(whole, classify(whole, *data).url, executor=SerialExecutor())
+    config = workspace(tmp_path / "inside", classify={"outlines": glaciers, "block": block})
+    made = classify(config, *data)
+    expected, found = open_map(cut_out.url), open_map(made.url)
+    for name in VARIABLES:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    assert 0 < made.pixels < 88 * 104 / 4
+    for code in made.classes:
+        assert made.pixels_by_class[code] == cut_out.pixels_by_class[code]
+
+
+def test_blocks_without_glacier_are_not_computed(data, glaciers: str, tmp_path: Path) -> None:
+    config = workspace(tmp_path, classify={"outlines": glaciers, "block": 32})
+    made = plan(config, *data)
+    assert {block.name for block in made.blocks} == {
+        *("y0-x0", "y0-x32", "y32-x0", "y32-x32"),
+        *("y32-x32", "y32-x64", "y64-x32", "y64-x64"),
+    }
+    every = plan(workspace(tmp_path, classify={"block": 32}), *data)
+    assert made.id != every.id
+    assert made.cells * 12 > every.cells * 6
+    assert made.bytes_read < every.bytes_read
+    assert "in blocks that" in made.card()
+    assert classify(config, *data).blocks_executed == len(made.blocks) == 7
+
+
+def test_other_outlines_are_another_map(data, glaciers: str, tmp_path: Path) -> None:
+    """And a file that changes under a run stops it."""
+    path = tmp_path / "outlines.gpkg"
+    geopandas.read_file(glaciers).to_file(path)
+    config = workspace(tmp_path, classify={"outlines": str(path), "block": 32})
+    first = plan(config, *data)
+
+    def change(*_: object) -> None:
+        shapes = [box(LEFT, TOP - 30, LEFT + 30, TOP)]
+        geopandas.GeoDataFrame(geometry=shapes, crs="EPSG:32632").to_file(path)
+
+    with pytest.raises(BlocksFailed, match="the outlines changed meanwhile"):
+        classify(config, *data, progress=change)
+    assert plan(config, *data).id != first.id
+    far = [box(LEFT + 9000, TOP, LEFT + 9030, TOP + 30)]
+    geopandas.GeoDataFrame(geometry=far, crs="EPSG:32632").to_file(path)
+    with pytest.raises(SampleError, match="no outline covers a pixel"):
+        plan(config, *data)

@@ -1,0 +1,108 @@
+"""Documentation: the tutorial's commands work as written, generated pages are complete."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import cpazmal_scale
+from cpazmal_scale.cli import app
+from cpazmal_scale.config import RunConfig
+
+ROOT = Path(__file__).parents[2]
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+
+
+@pytest.mark.timeout(900)
+def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
+    commands = "\n".join(re.findall(r"```sh\n(.*?)```", TUTORIAL, re.DOTALL)[1:])
+    assert commands.count("cpazmal ") == 11
+    folder = Path(sys.executable).parent
+    ran = subprocess.run(
+        ["bash", "-e", "-c", commands],
+        cwd=tmp_path,
+        env={"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=880,
+    )
+    assert ran.returncode == 0, ran.stderr
+    said = re.sub(r"[0-9a-f]{16}", "ID", ran.stdout)
+    for shown in re.findall(r"```text\n(.*?)```", TUTORIAL, re.DOTALL):
+        first = re.sub(r"[0-9a-f]{16}", "ID", shown.splitlines()[0].split(":")[0])
+        assert " ".join(first.split()) in " ".join(said.split()), first
+    opening = re.search(r"```python\n(.*?)```", TUTORIAL, re.DOTALL)
+    assert opening is not None
+    opened = subprocess.run(
+        [sys.executable, "-c", f"{opening[1]}\nprint(dict(ice_aprons.sizes))"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "{'y': 256, 'x': 256}" in opened.stdout, opened.stderr
+
+
+@pytest.fixture
+def reference(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    pytest.importorskip("sphinx", reason="the documentation's extra is not installed")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "extensions"))
+    import reference
+
+    return reference
+
+
+def test_every_setting_is_in_the_reference(reference) -> None:  # type: ignore[no-untyped-def]
+    text = reference.settings()
+
+    def names(section: object, prefix: str = "") -> list[str]:
+        found = []
+        for name in type(section).model_fields:
+            value = getattr(section, name)
+            nested = hasattr(type(value), "model_fields")
+            found += names(value, f"{prefix}{name}.") if nested else [prefix + name]
+        return found
+
+    for name in names(RunConfig()):
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+        assert row.count(" | ") == 3, row
+        assert not row.endswith("|  |"), f"{name} has no meaning"
+
+
+def test_every_command_is_in_the_reference(reference) -> None:  # type: ignore[no-untyped-def]
+    text = reference.commands()
+    for verb in app:
+        if not verb.startswith("-"):
+            assert f"## cpazmal {verb}\n" in text
+    assert "## cpazmal catalog ls\n" in text
+    assert "--dtw.radius" not in text
+
+
+def test_every_room_is_in_the_reference(reference) -> None:  # type: ignore[no-untyped-def]
+    pages = dict(reference.library())
+    rooms = {p.stem for p in Path(cpazmal_scale.__path__[0]).iterdir() if p.suffix in ("", ".py")}
+    assert set(pages) == {r for r in rooms - {"cli"} if not r.startswith("_")}
+    assert ".. automodule:: cpazmal_scale.cube.write.plan" in pages["cube"]
+
+
+def test_the_citation_is_that_of_this_version() -> None:
+    """Checked against the schema of CFF 1.2.0 when written; cffconvert needs an old jsonschema."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == cpazmal_scale.__version__
+    assert citation["references"][0]["authors"][0]["family-names"] == "Lin-Kwong-Chon"
+
+
+def test_nothing_comes_from_another_host() -> None:
+    """Of the built pages, where `make docs` has built them."""
+    pages = list((ROOT / "build" / "site").rglob("*.html"))
+    if not pages:
+        pytest.skip("`make docs` has not built the pages")
+    loaded = re.compile(r'<(?:script|link|img|iframe)[^>]*\s(?:src|href)="(?:https?:)?//[^"]*"')
+    for page in pages:
+        assert not loaded.search(page.read_text()), page

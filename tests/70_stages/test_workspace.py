@@ -1,0 +1,90 @@
+"""Workspace: which cube and channels a run means, and what it says when it cannot know."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+
+from cpazmal_scale import catalog, storage
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError, StoreMissing
+from cpazmal_scale.stages import workspace
+
+
+@pytest.fixture
+def two_beams(tmp_path) -> str:
+    for beam in ("ASC45", "DSC37"):
+        entry = catalog.Entry(f"cube_{beam}", "cube", f"cubes/{beam}.zarr", {"beam": beam})
+        catalog.publish(str(tmp_path), entry)
+    return str(tmp_path)
+
+
+def config(place: str, **settings: object) -> RunConfig:
+    return RunConfig.parse({"workspace": place, **settings})
+
+
+def test_the_only_beam_is_meant(two_beams: str) -> None:
+    catalog.withdraw(two_beams, "cube_ASC45")
+    assert workspace.beam_of(config(two_beams)) == "DSC37"
+
+
+def test_of_several_beams_one_is_chosen(two_beams: str) -> None:
+    assert workspace.beam_of(config(two_beams, beam="ASC45")) == "ASC45"
+    with pytest.raises(ConfigError, match=r"several beams.*ASC45, DSC37"):
+        workspace.beam_of(config(two_beams))
+    with pytest.raises(ConfigError, match="no beam ASC54"):
+        workspace.beam_of(config(two_beams, beam="ASC54"))
+
+
+def test_missing_products_name_their_verb(two_beams: str, tmp_path) -> None:
+    with pytest.raises(StoreMissing, match="run `cpazmal train` first"):
+        workspace.find(config(two_beams, beam="DSC37"), "model")
+    with pytest.raises(StoreMissing, match="run `cpazmal ingest`"):
+        workspace.beam_of(config(str(tmp_path / "empty")))
+
+
+@pytest.mark.parametrize(
+    ("present", "meant"),
+    [
+        (["HH", "HV"], ("HH", "HV")),
+        (["HH"], ("HH",)),
+        (["VV", "VH"], ("VV", "VH")),
+        (["HH", "VV", "HV", "VH"], ("HH", "HV")),
+        (["HH", "VV"], ("HH",)),
+    ],
+)
+def test_co_and_cross_polarised_channels(present: list[str], meant: tuple[str, ...]) -> None:
+    cube = types.SimpleNamespace(attrs={"polarisations": present})
+    assert workspace.channels(RunConfig(), cube) == meant  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="the cube has no XX"):
+        workspace.channels(RunConfig(polarisations=("XX",)), cube)  # type: ignore[arg-type]
+
+
+def test_products_are_published_as_latest_and_for_good(two_beams: str) -> None:
+    run = config(two_beams, beam="DSC37")
+    for identity in ("a" * 16, "b" * 16):
+        workspace.publish(run, "map", identity, f"maps/{identity}.zarr", {"shape": [2, 3]})
+    assert workspace.find(run, "map").metadata["id"] == "b" * 16
+    names = [entry.name for entry in catalog.entries(two_beams, kind="map")]
+    assert names == ["map_DSC37", "map_DSC37_aaaaaaaa", "map_DSC37_bbbbbbbb"]
+    assert 'catalog["map_DSC37"].read()' in workspace.how_to_open(two_beams, "map_DSC37")
+
+
+def test_what_workers_share_goes_with_them(tmp_path) -> None:
+    import numpy as np
+
+    apart = config(str(tmp_path), cluster={"kind": "local"})
+    with pytest.raises(KeyboardInterrupt), workspace.shared(apart) as folder:  # noqa: PT012
+        assert folder is not None
+        url = storage.write_arrays(folder, {"values": np.arange(3), "names": np.array(["a"])})
+        again = storage.read_arrays(url)
+        assert (again["values"].tolist(), again["names"].tolist()) == ([0, 1, 2], ["a"])
+        assert storage.write_arrays(folder, again) == url
+        raise KeyboardInterrupt
+    assert not storage.exists(folder)
+    with workspace.shared(config(str(tmp_path), cluster={"kind": "threads"})) as nothing:
+        assert nothing is None
+    evil = np.array([{}], dtype=object)
+    with pytest.raises(ValueError, match="pickle"):
+        storage.write_arrays(str(tmp_path), {"values": evil})

@@ -1,0 +1,1 @@
+"""Helpers that tests share: small campaigns, real servers, naive twins."""

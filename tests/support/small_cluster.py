@@ -1,0 +1,82 @@
+"""A Dask scheduler and its workers as processes of their own, such as an operator starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.servers import free_port
+
+TESTS = Path(__file__).parent
+
+
+@dataclass
+class RunningCluster:
+    """`processes` by name: `scheduler`, then `worker-0` and so on."""
+
+    address: str
+    folder: Path
+    environment: Mapping[str, str]
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str, *words: str, **environment: str) -> None:
+        log = (self.folder / f"{name}.log").open("ab")
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, "-m", "dask", *words],
+            env={**self.environment, **environment},
+            cwd=self.folder,
+            stdout=log,
+            stderr=log,
+        )
+
+    def start_scheduler(self) -> None:
+        port = self.address.rsplit(":", 1)[1]
+        quiet = ("--no-dashboard", "--no-show")
+        self.start("scheduler", "scheduler", "--host", "127.0.0.1", "--port", port, *quiet)
+
+    def start_worker(self, number: int, **environment: str) -> None:
+        scratch = str(self.folder / "scratch")
+        limits = ("--nthreads", "1", "--memory-limit", "3GiB", "--no-dashboard")
+        self.start(
+            f"worker-{number}",
+            *("worker", self.address, *limits, "--local-directory", scratch),
+            **environment,
+        )
+
+    def stop(self, name: str) -> None:
+        self.processes[name].kill()
+        self.processes[name].wait(10)
+
+
+@contextmanager
+def dask_cluster(
+    folder: Path, *, workers: int = 2, environment: Mapping[str, str] | None = None
+) -> Iterator[RunningCluster]:
+    """Workers can import the test modules; they connect when they are up."""
+    given = {k: v for k, v in os.environ.items() if not k.startswith("DASK_")}
+    variables = {**given, **(environment or {}), "PYTHONPATH": str(TESTS)}
+    folder.mkdir(parents=True, exist_ok=True)
+    cluster = RunningCluster(f"tcp://127.0.0.1:{free_port()}", folder, variables)
+    cluster.start_scheduler()
+    for number in range(workers):
+        cluster.start_worker(number)
+    try:
+        yield cluster
+    finally:
+        for process in reversed(cluster.processes.values()):
+            process.kill()
+            process.wait(10)
+
+
+def until(condition: Callable[[], object], *, seconds: float = 60) -> None:
+    """Wait until a function returns something true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
