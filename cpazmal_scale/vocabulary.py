@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    pass
+
 
 GLACIER_CLASSES = ("ABL", "ACC", "HAG", "ICA")
 """Ablation, accumulation, hanging glacier, ice apron: the four surfaces of the talk."""
@@ -41,3 +45,34 @@ Statistic = Literal[
     "k1", "k2", "k3", "k4", "mean", "std", "cv", "skewness", "kurtosis", "entropy", "histogram"
 ]  # fmt: skip
 """Statistics of a window."""
+
+BINS = 16
+"""Levels over which the entropy and the histogram of a window are taken."""
+
+NO_DATA, REJECTED = 255, 254
+"""Values of a map's `class` where no date is valid, and where every class is too far."""
+
+SCALE = 1e-4
+"""Probability, entropy and margin are stored as multiples of this."""
+
+NOTHING = 65535
+"""Stored probability, entropy or margin of a pixel that has none."""
+
+MOST_DATES = 254
+"""Largest number of valid dates that a map stores; more are stored as this."""
+
+
+CO_POLARISED = ("HH", "VV")
+
+
+POLARISATIONS = (*CO_POLARISED, "HV", "VH")
+"""Linear polarisations, co-polarised ones first: the order of channels everywhere."""
+
+
+BANDS = (*POLARISATIONS, "mask", "incidence", "skip")
+"""What a raster band may hold; `incidence` is an angle in degrees, `skip` is of no interest."""
+
+
+def ordered(polarisations: set[str]) -> tuple[str, ...]:
+    """Polarisations with the co-polarised first, HH before VV and HV before VH."""
+    return tuple(p for p in POLARISATIONS if p in polarisations)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.servers import S3Server
+from support.small_products import amplitudes, cut_product
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -43,6 +44,13 @@ def s3_url(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
     s3fs.S3FileSystem.clear_instance_cache()
     yield f"s3://cpazmal/{uuid.uuid4().hex[:12]}"
     s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(scope="module")
+def product(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small TerraSAR-X SSC: a real annotation cut to 700 lines of 600 samples of speckle."""
+    folder = tmp_path_factory.mktemp("products")
+    return cut_product(shared_data, folder, amplitudes((700, 600)))
 
 
 @pytest.fixture

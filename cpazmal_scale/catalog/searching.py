@@ -95,12 +95,19 @@ def open_catalog(workspace: str) -> Catalog:
 
 
 def read(workspace: str, name: str) -> Any:
-    """What a name stands for, through intake: a lazy Dataset, a DataFrame, or a nested catalog.
+    """What a name stands for: a lazy Dataset, a DataFrame, or a nested catalog, through intake.
+
+    The chunks of a cube are compared with their checksums when they are read.
 
     Raises:
         StoreMissing: the catalog has no such entry.
+        CubeDamaged: the cube cannot be read.
     """
     found = entry(workspace, name)
+    if found.kind == "cube":
+        from cpazmal_scale.cube.read.dataset import open_cube
+
+        return open_cube(storage.join(workspace, found.path))
     *above, own = found.name.split("/")
     catalog = open_catalog(workspace)
     for nested in above:

@@ -10,10 +10,10 @@ from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac_fields import footprint, projection, radar
 from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.errors import ModelMismatch, StoreMissing
-from cpazmal_scale.mapping.classify.pixels import REJECTED
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import open_map, read_root
 from cpazmal_scale.palette import colours
+from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -58,10 +58,11 @@ def classify(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     Args:
         dry_run: only print blocks, bytes, memory and a time estimate.
     """
+    from cpazmal_scale.mapping.classify.card import card
     from cpazmal_scale.stages import classify as stage
 
     if dry_run:
-        say(stage.plan_map(config).card())
+        say(card(stage.plan_map(config)))
         return
     with bar("classify the pixels") as progress:
         result, _ = stage.classify(config, progress=progress)

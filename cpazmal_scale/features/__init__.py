@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cpazmal_scale.vocabulary import BINS
+
 XPOL = ("logratio", "fraction", "code", "talk", "none")
 """Ways to make the third channel of a co- and a cross-polarised one (method §2)."""
 
@@ -14,9 +16,6 @@ STATISTICS = (
 
 LOG_CUMULANTS = ("k1", "k2", "k3")
 """The talk's statistics, and the default."""
-
-BINS = 16
-"""Classes of level, over which entropy and histogram are taken."""
 
 _ORDERS = {"1": "mean", "2": "variance", "3": "third cumulant", "4": "fourth cumulant"}
 _WORDS = {"std": "standard deviation", "cv": "coefficient of variation"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.features import BINS, LOG_CUMULANTS, XPOL, require_statistics
+from cpazmal_scale.features import LOG_CUMULANTS, XPOL, require_statistics
+from cpazmal_scale.vocabulary import BINS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,10 +99,10 @@ def block_series(
 def _cumulants(
     block: tuple[Any, ...], need: int, way: int, unbiased: bool, floor: np.float32, out: Any
 ) -> None:
-    from cpazmal_scale.kernels import cumulants as kernels
+    from cpazmal_scale.kernels.cumulants import cumulants
 
-    least = max(3 if unbiased else 1, need)
-    kernels.cumulants(*block, least, way, unbiased, floor, out)
+    kernel: Callable[..., None] = cumulants
+    kernel(*block, max(3 if unbiased else 1, need), way, unbiased, floor, out)
 
 
 def _others(
@@ -133,7 +134,8 @@ def _others(
     counts = np.arange(block[4] ** 2 + 1, dtype=np.float64)
     logs = np.log(np.maximum(counts, 1))
     least = max(4 if unbiased else 1, need)
-    moments.statistics(
+    kernel: Callable[..., None] = moments.statistics
+    kernel(
         *block, least, way[0], unbiased, floor, codes, np.ascontiguousarray(low),
         np.ascontiguousarray(step), logs, out,
     )  # fmt: skip

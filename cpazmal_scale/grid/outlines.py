@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.grid.vectors import read_vectors
-from cpazmal_scale.mapping.classify.plan import Block, cut
-from cpazmal_scale.mapping.refine.source import open_source
 
 if TYPE_CHECKING:
     import geopandas
@@ -117,16 +116,6 @@ class Outlines:
             drawn = np.asarray(geometry_mask([shape], size, here, invert=True))
             if drawn.any():
                 yield row, chunk, drawn
-
-
-@lru_cache(maxsize=4)
-def open_outlines(url: str, map_url: str, zone: str | None, digest: str) -> Outlines:
-    """Outlines of known shapes, read once per process.
-
-    Raises:
-        SampleError: the file holds other shapes now.
-    """
-    return known_outlines(url, open_source(map_url), zone, digest)
 
 
 def known_outlines(url: str, grid: Grid, zone: str | None, digest: str | None) -> Outlines:

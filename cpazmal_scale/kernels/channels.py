@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from cpazmal_scale.kernels.lanes_f64 import compiled
+from cpazmal_scale.kernels.compiled import inlined
 
 Array = NDArray[Any]
 
@@ -43,7 +43,7 @@ _bits = intrinsic(lambda _typing, value: _bitcast(types.int32, value, ir.IntType
 _float = intrinsic(lambda _typing, value: _bitcast(types.float32, value, ir.FloatType()))
 
 
-@compiled
+@inlined
 def log(value: np.float32) -> np.float32:
     """Natural logarithm of a positive normal float32, to 1 unit in the last place (Cephes)."""
     shifted = np.int32(_bits(value) - _SQRT_HALF)
@@ -58,21 +58,21 @@ def log(value: np.float32) -> np.float32:
     return result
 
 
-@compiled
+@inlined
 def copy(values: Array, out: Array) -> None:
     """Copy a row into the first elements of another."""
     for i in range(values.size):
         out[i] = values[i]
 
 
-@compiled
+@inlined
 def flags(mask: Array, excluded: np.uint8, bad: Array) -> None:
     """Excluded bits of a row of mask flags."""
     for i in range(mask.size):
         bad[i] = mask[i] & excluded
 
 
-@compiled
+@inlined
 def read(raw: Array, bad: Array, floor: np.float32, clean: Array, ok: Array, y: Array) -> bool:
     """Floored power, validity and log amplitude of one row; says whether a pixel is missing."""
     missing = np.int32(0)
@@ -87,7 +87,7 @@ def read(raw: Array, bad: Array, floor: np.float32, clean: Array, ok: Array, y: 
     return bool(missing)
 
 
-@compiled
+@inlined
 def third(xpol: int, p1: Array, p2: Array, y1: Array, y2: Array, ok: Array, y: Array) -> None:
     """Third channel of one row out of the first two."""
     if xpol == LOGRATIO:
@@ -106,7 +106,7 @@ def third(xpol: int, p1: Array, p2: Array, y1: Array, y2: Array, ok: Array, y: A
             y[i] = r if ok[i] > _ZERO else _ZERO
 
 
-@compiled
+@inlined
 def both(a: Array, b: Array, out: Array) -> None:
     """Pixels valid in two channels."""
     for i in range(out.size):

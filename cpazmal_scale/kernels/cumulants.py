@@ -7,20 +7,17 @@ the signature, so that a change there is noticed.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cpazmal_scale.kernels.channels import both, copy, flags, read, third
+from cpazmal_scale.kernels.compiled import inlined, kept, source
 from cpazmal_scale.kernels.lanes_f64 import (
     LANES,
     at_least,
-    compiled,
     div,
-    kept,
     load,
     mul,
     spread,
@@ -39,16 +36,11 @@ from cpazmal_scale.kernels.window_sums import (
 
 Array = NDArray[Any]
 
-SOURCE = crc32(
-    b"".join(
-        Path(__file__).with_name(f"{name}.py").read_bytes()
-        for name in ("channels", "lanes", "sums")
-    )
-)
+SOURCE = source("channels", "lanes_f64", "window_sums")
 """Names the content of the files compiled into the kernel."""
 
 
-@compiled
+@inlined
 def _cumulants(
     total: Array, base: int, n: int, need: float, unbiased: bool, out: Array, at: int, step: int
 ) -> None:

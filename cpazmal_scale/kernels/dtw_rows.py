@@ -1,17 +1,13 @@
 """The recursion on series given one per row, as people have them; packed and unpacked tile by tile.
 
-The signature carries the content of the files whose functions are compiled in, see `kernels.py`.
+The signature carries the content of the files whose functions are compiled in, see `dtw_sweep`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from zlib import crc32
-
 import numpy as np
 
-from cpazmal_scale.kernels import dtw_sweep as kernels
-from cpazmal_scale.kernels.compiled import inlined, kept
+from cpazmal_scale.kernels.compiled import inlined, kept, source
 from cpazmal_scale.kernels.dtw_sweep import (
     aligned,
     recursion,
@@ -19,9 +15,9 @@ from cpazmal_scale.kernels.dtw_sweep import (
     scales_of,
     summed_recursion,
 )
-from cpazmal_scale.kernels.lanes_f32 import LANES, SOURCE, any_nan, fill, load, mark, root, store
+from cpazmal_scale.kernels.lanes_f32 import LANES, any_nan, fill, load, mark, root, store
 
-_SOURCES = SOURCE ^ crc32(Path(kernels.__file__).read_bytes())
+_SOURCES = source("lanes_f32", "dtw_sweep")
 _TOGETHER = 64
 
 

@@ -5,7 +5,7 @@ neighbours in registers: per cell one subtraction, two minima, one fused multipl
 and half a store. One of the minima is taken on the bits as integers, which orders non-negative
 floats alike and keeps other execution ports busy. Tails shorter than `LANES` are padded.
 
-Numba's cache looks at this file only; the default of `source` puts the content of `lanes.py` into
+Numba's cache looks at this file only; the default of `source` puts the content of `lanes_f32` into
 the signature, so that a change there is noticed. The inner functions are compiled into the sweeps
 and not cached.
 """

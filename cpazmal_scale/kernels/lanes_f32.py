@@ -9,15 +9,15 @@ series only.
 from __future__ import annotations
 
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils, config
 from numba.extending import intrinsic, models, register_model
+
+from cpazmal_scale.kernels.compiled import source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def _host() -> tuple[int, bool]:
 
 LANES, _FUSED = _host()
 """Pixels computed at once on this machine."""
-SOURCE = crc32(Path(__file__).read_bytes())
+SOURCE = source("lanes_f32")
 """Names this file's content: kernels built on it must not be taken from an older cache."""
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _WORDS = ir.VectorType(ir.IntType(32), LANES)

@@ -8,38 +8,16 @@ or reordered. Indices are not checked: arrays are padded to whole lanes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
 LANES = 8
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
-
-
-def compiled(function: _Function) -> _Function:
-    """A helper compiled into the kernel that calls it."""
-    result: _Function = njit(nogil=True, error_model="numpy")(function)
-    return result
-
-
-def kept(function: Callable[..., None]) -> Callable[..., None]:
-    """A kernel compiled on first use and kept beside its file or in the user's cache.
-
-    Where neither can be written, as in a read-only container without a home, each process compiles
-    for itself.
-    """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    try:
-        result: Callable[..., None] = njit(cache=True, **options)(function)
-    except RuntimeError:  # numba: no locator available
-        result = njit(**options)(function)
-    return result
 
 
 class Lanes(types.Type):  # type: ignore[misc]

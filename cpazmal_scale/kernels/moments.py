@@ -6,17 +6,16 @@ depends on its own pixels only, bit for bit, and the cost grows with the logarit
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cpazmal_scale.features import BINS
 from cpazmal_scale.kernels.channels import FRACTION, LOGRATIO, both, copy, flags, read, third
-from cpazmal_scale.kernels.lanes_f64 import LANES, compiled, kept
+from cpazmal_scale.kernels.compiled import inlined, kept, source
+from cpazmal_scale.kernels.lanes_f64 import LANES
 from cpazmal_scale.kernels.window_sums import PITCH, TILE, find_slots, window_sums
+from cpazmal_scale.vocabulary import BINS
 
 Array = NDArray[Any]
 
@@ -25,16 +24,11 @@ SKIP, MEAN, STD, CV, SKEWNESS, KURTOSIS, K4, ENTROPY, HISTOGRAM = range(-1, 8)
 FLAT = 1e-6
 """Variance over mean square below which a window has no shape: 0.01 dB, less than a radar sees."""
 
-SOURCE = crc32(
-    b"".join(
-        Path(__file__).with_name(f"{name}.py").read_bytes()
-        for name in ("channels", "lanes", "sums")
-    )
-)
+SOURCE = source("channels", "lanes_f64", "window_sums")
 """Names the content of the files compiled into the kernel."""
 
 
-@compiled
+@inlined
 def _planes(
     power: Array, mask: Array, masked: bool, excluded: np.uint8, xpol: int, floor: np.float32,
     t: int, y: Array, v: Array, ok: Array,
@@ -61,7 +55,7 @@ def _planes(
                 v[2, row, i] = value * ok[2, row, i]
 
 
-@compiled
+@inlined
 def _power(values: Array, order: int, line: Array) -> None:
     """A power of a row of numbers, in float64."""
     if order <= 1:
@@ -76,7 +70,7 @@ def _power(values: Array, order: int, line: Array) -> None:
             line[i] = square * np.float64(values[i]) if order == 3 else square * square
 
 
-@compiled
+@inlined
 def _rows(window: int, orders: int) -> tuple[int, int, int, Array, Array, Array, Array]:
     """Levels of doubling, lengths, and memory for the sums of a row of windows."""
     top = 0
@@ -95,7 +89,7 @@ def _rows(window: int, orders: int) -> tuple[int, int, int, Array, Array, Array,
     )
 
 
-@compiled
+@inlined
 def _counts(plane: Array, window: int, total: Array) -> None:
     """Sums of a plane (H, W) over every window, into (rows, columns) float64."""
     top, stride, _, line, ring, slots, sums = _rows(window, 1)
@@ -112,7 +106,7 @@ def _counts(plane: Array, window: int, total: Array) -> None:
                 copy(sums[:n], total[row - window + 1, x : x + n])
 
 
-@compiled
+@inlined
 def _shapes(sums: Array, count: int, need: float, fair: bool, found: Array) -> None:
     """Mean, std, cv, skewness and kurtosis of a row of windows out of power sums (5, PITCH)."""
     one, nan = np.float64(1), np.float64(np.nan)
@@ -145,7 +139,7 @@ def _shapes(sums: Array, count: int, need: float, fair: bool, found: Array) -> N
         found[KURTOSIS, i] = kurtosis if shaped else nan
 
 
-@compiled
+@inlined
 def _fourth_cumulant(sums: Array, count: int, need: float, fair: bool, found: Array) -> None:
     """κ4 of a row of windows out of power sums (5, PITCH)."""
     one, nan = np.float64(1), np.float64(np.nan)
@@ -167,7 +161,7 @@ def _fourth_cumulant(sums: Array, count: int, need: float, fair: bool, found: Ar
         found[K4, i] = cumulant if n >= need else nan
 
 
-@compiled
+@inlined
 def _moments(
     values: Array, ok: Array, logged: bool, window: int, need: float, fair: bool, codes: Array,
     out: Array, first: int, t: int,
@@ -199,7 +193,7 @@ def _moments(
                     copy(found[codes[s], :n], out[first + s, t, row - window + 1, x : x + n])
 
 
-@compiled
+@inlined
 def _levels(y: Array, ok: Array, low: np.float32, step: np.float32, out: Array) -> None:
     """Level of every valid pixel, from 0; `BINS` where there is none."""
     for row in range(y.shape[0]):
@@ -209,7 +203,7 @@ def _levels(y: Array, ok: Array, low: np.float32, step: np.float32, out: Array) 
             out[row, i] = level if ok[row, i] > 0 else BINS
 
 
-@compiled
+@inlined
 def _by_level(
     levels: Array, count: Array, window: int, need: float, logs: Array,
     shares: Array, entropy: Array,

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.kernels.compiled import kept
-from cpazmal_scale.mapping.classify.pixels import NO_DATA, NOTHING, REJECTED
+from cpazmal_scale.vocabulary import NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpazmal_scale.kernels.lanes_f64 import kept
+from cpazmal_scale.kernels.compiled import kept
 
 
 @kept

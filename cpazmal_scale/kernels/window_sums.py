@@ -11,7 +11,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cpazmal_scale.kernels.lanes_f64 import LANES, add, compiled, load, mul, store
+from cpazmal_scale.kernels.compiled import inlined
+from cpazmal_scale.kernels.lanes_f64 import LANES, add, load, mul, store
 
 Array = NDArray[Any]
 
@@ -22,7 +23,7 @@ PITCH = TILE + 8
 """Numbers from one row of sums to the next: no power of two, which would crowd one cache set."""
 
 
-@compiled
+@inlined
 def powers(rows: Array, at: int, order: int, size: int, line: Array) -> None:
     """Powers of one row of numbers, from index `at` on, as float64; orders 0 and 1 as they are."""
     if order <= 1:
@@ -38,7 +39,7 @@ def powers(rows: Array, at: int, order: int, size: int, line: Array) -> None:
             store(line, i, mul(mul(v, v), v))
 
 
-@compiled
+@inlined
 def window_sums(
     line: Array, stride: int, ring: Array, base: int, slots: Array,
     window: int, top: int, size: int, n: int, total: Array, at: int,
@@ -71,12 +72,12 @@ def window_sums(
         store(total, at + i, whole)
 
 
-@compiled
+@inlined
 def _seven(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any) -> Any:
     return add(add(add(a, b), add(c, d)), add(add(e, f), g))
 
 
-@compiled
+@inlined
 def _seven_down(
     ring: Array, base: int, s00: int, s01: int, s10: int, s11: int, s12: int, s20: int, s22: int,
     across: Any, total: Array, at: int,
@@ -90,7 +91,7 @@ def _seven_down(
     store(total, at, whole)
 
 
-@compiled
+@inlined
 def seven_sums(
     rows: Array, at: int, ring: Array, base: int, depth: int, slots: Array, n: int, total: Array,
     to: int,
@@ -124,7 +125,7 @@ def seven_sums(
         )
 
 
-@compiled
+@inlined
 def find_slots(row: int, window: int, top: int, slots: Array) -> None:
     """Where each level keeps this row, the row it is added to, and the row the window takes."""
     first, lag = 0, window
@@ -140,7 +141,7 @@ def find_slots(row: int, window: int, top: int, slots: Array) -> None:
             slots[level, 2] = (first + (row - lag) % ((1 << level) + 1)) * PITCH
 
 
-@compiled
+@inlined
 def full_counts(ring: Array, base: int, window: int, top: int) -> None:
     """As if every row so far had been without a gap."""
     at = base

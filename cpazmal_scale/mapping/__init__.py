@@ -9,23 +9,21 @@ from importlib import import_module
 from typing import Any
 
 _PLACES = {
-    "Block": "plan",
-    "MapPlan": "plan",
-    "MapResult": "run",
-    "classify": "run",
-    "open_map": "store",
-    "DerivedMap": "derived",
-    "class_areas": "areas",
+    "Block": "mapping.classify.plan",
+    "MapPlan": "mapping.classify.plan",
+    "MapResult": "mapping.classify.run",
+    "classify": "mapping.classify.run",
+    "open_map": "mapping.classify.store",
+    "DerivedMap": "mapping.refine.derived",
+    "class_areas": "grid.areas",
     "colours": "palette",
-    "quicklook": "figures",
-    "to_cog": "export",
-    "fuse": "fusion",
-    "refine": "after",
-    "restrict": "mask",
-    "zonal": "zones",
-    "write_viewer": "viewer",
-    "stac_item": "stac",
-    "write_stac": "stac",
+    "quicklook": "mapping.show.figures",
+    "to_cog": "mapping.show.export",
+    "fuse": "mapping.refine.fusion",
+    "refine": "mapping.refine.after",
+    "restrict": "mapping.refine.restrict",
+    "zonal": "mapping.refine.zones",
+    "write_viewer": "mapping.show.viewer",
 }
 
 __all__ = sorted(_PLACES)
@@ -34,7 +32,7 @@ __all__ = sorted(_PLACES)
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    return getattr(import_module(f"cpazmal_scale.{_PLACES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,7 @@ from cpazmal_scale.published import chunks, hdf5
 from cpazmal_scale.published.beams import beams_by_day
 from cpazmal_scale.published.chips import Group, Orbit, Series
 from cpazmal_scale.published.healing import Account, heal_image, heal_mask
-from cpazmal_scale.scenes.scene import POLARISATIONS
+from cpazmal_scale.vocabulary import POLARISATIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.grid.lattice import TOLERANCE
 from cpazmal_scale.published.chips import Group, Orbit, Series
-from cpazmal_scale.scenes.scene import ordered
+from cpazmal_scale.vocabulary import ordered
 
 if TYPE_CHECKING:
     import geopandas

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.samples.draw.index import BY_DATE, read_index
+from cpazmal_scale.samples.table import BY_DATE, read_index
 
 if TYPE_CHECKING:
     import pandas as pd

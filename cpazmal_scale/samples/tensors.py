@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -14,10 +14,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cpazmal_scale.samples.windows import Windows
+
+class LabelledPixels(Protocol):
+    """Windows whose pixels can be read, such as `Windows`."""
+
+    @property
+    def classes(self) -> NDArray[np.str_]:
+        """Class of each window."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Sequence[int]) -> Self:
+        """Some of the windows."""
+        ...
+
+    def to_numpy(self) -> NDArray[np.float32]:
+        """Pixels (n, P, T, w, w)."""
+        ...
 
 
-def torch_dataset(windows: Windows) -> Any:
+def torch_dataset(windows: LabelledPixels) -> Any:
     """A map-style `torch.utils.data.Dataset`; see `Windows.to_torch`.
 
     Raises:
@@ -55,7 +72,7 @@ def torch_dataset(windows: Windows) -> Any:
 class WindowItems:
     """Pixels without NaN, and class numbers, of any rows of some windows."""
 
-    def __init__(self, windows: Windows) -> None:
+    def __init__(self, windows: LabelledPixels) -> None:
         self.windows = windows
         self.classes, self.labels = np.unique(windows.classes, return_inverse=True)
 

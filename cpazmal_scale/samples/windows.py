@@ -238,7 +238,7 @@ class Windows:
         import xarray as xr
         from dask.delayed import delayed
 
-        from cpazmal_scale.samples.draw.index import BY_DATE
+        from cpazmal_scale.samples.table import BY_DATE
 
         shape = self._shape
         parts = [
@@ -307,7 +307,7 @@ def _on_dates(
     index: pd.DataFrame, times: NDArray[np.datetime64], kept: NDArray[np.intp]
 ) -> pd.DataFrame:
     """An index whose lists hold the kept dates only."""
-    from cpazmal_scale.samples.draw.index import BY_DATE
+    from cpazmal_scale.samples.table import BY_DATE
 
     shorter: dict[str, Any] = {
         name: [np.asarray(values)[kept] for values in index[name]]

@@ -14,6 +14,7 @@ from cpazmal_scale.scenes.formats import dimap, naming, sidecar
 from cpazmal_scale.scenes.formats.geotiff import GEOTIFF
 from cpazmal_scale.scenes.level1b.product import Product, find_products
 from cpazmal_scale.scenes.scene import SAME_ACQUISITION
+from cpazmal_scale.scenes.spellings import X_BAND_SENSORS
 
 SUFFIXES = (".tif", ".tiff")
 _SAFE_BEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -218,7 +219,7 @@ def _candidate(url: str, named: naming.Named, rules: Naming, table: list[naming.
             remedy="complete acquisitions.csv (column beam) or set ingest.naming.beam",
         )
     direction = named.pass_direction or (row and row.pass_direction) or rules.pass_direction
-    side: Literal["R"] | None = "R" if named.sensor in naming.X_BAND_SENSORS else None
+    side: Literal["R"] | None = "R" if named.sensor in X_BAND_SENSORS else None
     return Candidate(url, named, row, _safe_beam(beam, url), direction or None, rules, side)
 
 

@@ -24,13 +24,8 @@ from cpazmal_scale.scenes.check import check_file
 from cpazmal_scale.scenes.formats.geotiff import READER_VERSION, geobox_of, opened
 from cpazmal_scale.scenes.level1b import product as level1b
 from cpazmal_scale.scenes.level1b.reader import describe_product
-from cpazmal_scale.scenes.scene import (
-    BANDS,
-    POLARISATIONS,
-    Scene,
-    SceneFile,
-    ordered,
-)
+from cpazmal_scale.scenes.scene import Scene, SceneFile
+from cpazmal_scale.vocabulary import BANDS, POLARISATIONS, ordered
 
 Progress = Callable[[int, int], None]
 

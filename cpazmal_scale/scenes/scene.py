@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
+from cpazmal_scale.vocabulary import POLARISATIONS
+
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
@@ -14,12 +16,6 @@ if TYPE_CHECKING:
 
 SAME_ACQUISITION = timedelta(minutes=2)
 """Files of one sensor and beam that start closer than this are slices of one acquisition."""
-
-CO_POLARISED = ("HH", "VV")
-POLARISATIONS = (*CO_POLARISED, "HV", "VH")
-"""Linear polarisations, co-polarised ones first: the order of channels everywhere."""
-BANDS = (*POLARISATIONS, "mask", "incidence", "skip")
-"""What a raster band may hold; `incidence` is an angle in degrees, `skip` is of no interest."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +80,3 @@ class Scene:
             f"{self.sensor} {self.start:%Y-%m-%d %H:%M:%S} {self.beam} {angle} "
             f"{'+'.join(self.polarisations)} {height} x {width} px"
         )
-
-
-def ordered(polarisations: set[str]) -> tuple[str, ...]:
-    """Polarisations with the co-polarised first, HH before VV and HV before VH."""
-    return tuple(p for p in POLARISATIONS if p in polarisations)

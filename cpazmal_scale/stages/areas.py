@@ -112,7 +112,7 @@ def _source(config: RunConfig, name: str) -> Source:
 
 
 def _strips(source: Source) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    from cpazmal_scale.mapping.classify.plan import Block
+    from cpazmal_scale.grid.blocks import Block
 
     height, width = source.shape
     for y in range(0, height, source.chunk):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cpazmal_scale.assess.against.comparison import MapComparison
+    from cpazmal_scale.assess.report.contents import Campaign, Performance, Portraits
     from cpazmal_scale.assess.report.parts import Picture
-    from cpazmal_scale.assess.report.report import Campaign, Performance, Portraits
     from cpazmal_scale.assess.validate.cross_validate import Labelled
     from cpazmal_scale.assess.validate.validation import CrossValidation
     from cpazmal_scale.config import RunConfig
@@ -88,7 +88,8 @@ def assess(
         StoreMissing: samples were not drawn.
         SampleError: too few groups for the folds.
     """
-    from cpazmal_scale.assess.report.report import Report, write_report
+    from cpazmal_scale.assess.report.contents import Report
+    from cpazmal_scale.assess.report.report import write_report
     from cpazmal_scale.assess.validate.methods import BY_SETTING
 
     began = time.perf_counter()
@@ -209,7 +210,7 @@ def _compare(config: RunConfig, result: MapResult) -> MapComparison | None:
 
 
 def _campaign(config: RunConfig, features: tuple[str, ...]) -> Campaign:
-    from cpazmal_scale.assess.report.report import Campaign
+    from cpazmal_scale.assess.report.contents import Campaign
 
     cube = workspace.open_period(config)
     facts = workspace.extent(cube)
@@ -240,7 +241,7 @@ def _is_simulated(truth: str | None) -> bool:
 
 
 def _performance(result: MapResult | None, seconds: Mapping[str, float]) -> Performance:
-    from cpazmal_scale.assess.report.report import Performance, Stage
+    from cpazmal_scale.assess.report.contents import Performance, Stage
 
     made = tuple(Stage(name, value) for name, value in seconds.items())
     machine = f"{platform.machine()}, Python {platform.python_version()}"
@@ -261,8 +262,8 @@ def _portraits(
     config: RunConfig, series: WindowSeries, windows: pd.DataFrame, classes: tuple[str, ...]
 ) -> Portraits:
     from cpazmal_scale.assess.report.backscatter import backscatter
+    from cpazmal_scale.assess.report.contents import Portraits
     from cpazmal_scale.assess.report.pairs import typical_pairs
-    from cpazmal_scale.assess.report.report import Portraits
     from cpazmal_scale.palette import colours
 
     cube = workspace.open_period(config)

@@ -22,7 +22,7 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
     Raises:
         SampleError: polygons, classes or groups do not allow it.
     """
-    from cpazmal_scale.samples.draw.index import BY_DATE, write_index
+    from cpazmal_scale.samples.table import BY_DATE, write_index
 
     windows, state = _windows(config, progress)
     plain = windows.drop(columns=list(BY_DATE))
@@ -48,8 +48,8 @@ def training_data(
     Raises:
         StoreMissing: samples were not drawn.
     """
-    from cpazmal_scale.samples.draw.index import read_index
     from cpazmal_scale.samples.series import window_series
+    from cpazmal_scale.samples.table import read_index
 
     entry = workspace.find(config, "samples")
     windows = read_index(workspace.url_of(config, entry))

@@ -7,16 +7,14 @@ import errno
 import hashlib
 import io
 import json
-import os
-import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cpazmal_scale.errors import StoreError, StoreMissing
+from cpazmal_scale.storage import disk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +44,8 @@ def absolute(url: str) -> str:
     return url if is_remote(url) else str(local_path(url).absolute())
 
 
-def _filesystem(url: str) -> tuple[Any, str]:
+def filesystem_of(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL, and the path there."""
     import fsspec
 
     # Another process may have written a moment ago: listings must not come from a cache.
@@ -63,7 +62,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
 
 @contextlib.contextmanager
-def _one_sentence(url: str, action: str) -> Iterator[None]:
+def one_sentence(url: str, action: str) -> Iterator[None]:
     """Turn whatever a store raises into one `StoreError`."""
     try:
         yield
@@ -102,11 +101,16 @@ def _one_sentence(url: str, action: str) -> Iterator[None]:
 
 def exists(url: str) -> bool:
     """Whether a file, object or folder is there."""
-    if not is_remote(url):
-        return local_path(url).exists()
-    with _one_sentence(url, "look"):
-        filesystem, path = _filesystem(url)
-        return bool(filesystem.exists(path))
+    with one_sentence(url, "look"):
+        if not is_remote(url):
+            return local_path(url).exists()
+        filesystem, path = filesystem_of(url)
+        try:
+            # `exists` of some file systems takes a store out of reach for an absent file.
+            filesystem.info(path)
+        except FileNotFoundError:
+            return False
+        return True
 
 
 def modified(url: str) -> datetime:
@@ -115,8 +119,8 @@ def modified(url: str) -> datetime:
     Raises:
         StoreMissing: nothing is there.
     """
-    with _one_sentence(url, "look"):
-        filesystem, path = _filesystem(url)
+    with one_sentence(url, "look"):
+        filesystem, path = filesystem_of(url)
         when: datetime = filesystem.modified(path)
         return when
 
@@ -128,10 +132,10 @@ def read_bytes(url: str) -> bytes:
         StoreMissing: nothing is there.
         StoreError: the store refuses or cannot be reached.
     """
-    with _one_sentence(url, "read"):
+    with one_sentence(url, "read"):
         if not is_remote(url):
             return local_path(url).read_bytes()
-        filesystem, path = _filesystem(url)
+        filesystem, path = filesystem_of(url)
         return bytes(filesystem.cat_file(path))
 
 
@@ -143,12 +147,12 @@ def open_binary(url: str) -> Iterator[BinaryIO]:
         StoreMissing: nothing is there.
         StoreError: the store refuses or cannot be reached.
     """
-    with _one_sentence(url, "read"):
+    with one_sentence(url, "read"):
         if not is_remote(url):
             with local_path(url).open("rb") as file:
                 yield file
             return
-        filesystem, path = _filesystem(url)
+        filesystem, path = filesystem_of(url)
         with filesystem.open(path, "rb") as file:
             yield file
 
@@ -159,22 +163,12 @@ def write_bytes(url: str, data: bytes) -> None:
     Raises:
         StoreError: the store is read-only, full, missing or cannot be reached.
     """
-    with _one_sentence(url, "write"):
+    with one_sentence(url, "write"):
         if is_remote(url):
-            filesystem, path = _filesystem(url)
+            filesystem, path = filesystem_of(url)
             filesystem.pipe_file(path, data)
             return
-        target = local_path(url)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-        try:
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        disk.replace(local_path(url), data)
 
 
 def create_bytes(url: str, data: bytes) -> bool:
@@ -186,21 +180,10 @@ def create_bytes(url: str, data: bytes) -> bool:
     Raises:
         StoreError: the store is read-only, full, missing or cannot be reached.
     """
-    with _one_sentence(url, "write"):
+    with one_sentence(url, "write"):
         if not is_remote(url):
-            target = local_path(url)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-            try:
-                part.write_bytes(data)
-                # A link appears with its content: nobody reads a half-written file.
-                target.hardlink_to(part)
-            except FileExistsError:
-                return False
-            finally:
-                part.unlink(missing_ok=True)
-            return True
-        filesystem, path = _filesystem(url)
+            return disk.create(local_path(url), data)
+        filesystem, path = filesystem_of(url)
         if filesystem.exists(path):
             return False
         try:
@@ -217,11 +200,11 @@ def create_bytes(url: str, data: bytes) -> bool:
 
 def list_names(url: str) -> list[str]:
     """Sorted names directly below a folder; empty when it does not exist."""
-    with _one_sentence(url, "list"):
+    with one_sentence(url, "list"):
         if not is_remote(url):
             folder = local_path(url)
             return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        filesystem, path = _filesystem(url)
+        filesystem, path = filesystem_of(url)
         try:
             found = filesystem.ls(path, detail=False)
         except FileNotFoundError:
@@ -237,8 +220,8 @@ def find(url: str) -> list[str]:
         StoreMissing: there is no such bucket.
         StoreError: the store refuses or cannot be reached.
     """
-    with _one_sentence(url, "list"):
-        filesystem, path = _filesystem(url)
+    with one_sentence(url, "list"):
+        filesystem, path = filesystem_of(url)
         if any(sign in path for sign in "*?["):
             paths = filesystem.glob(path)
         else:
@@ -254,8 +237,8 @@ def sizes(url: str) -> dict[str, int]:
     Raises:
         StoreError: the store refuses or cannot be reached.
     """
-    with _one_sentence(url, "list"):
-        filesystem, path = _filesystem(url)
+    with one_sentence(url, "list"):
+        filesystem, path = filesystem_of(url)
         found = filesystem.find(path, detail=True)
         start = len(str(path).rstrip("/")) + 1
         return {name[start:]: int(info["size"]) for name, info in sorted(found.items())}
@@ -263,8 +246,8 @@ def sizes(url: str) -> dict[str, int]:
 
 def remove(url: str, *, recursive: bool = False) -> None:
     """Delete a file, or a folder with `recursive`; nothing happens when it is not there."""
-    with _one_sentence(url, "remove"):
-        filesystem, path = _filesystem(url)
+    with one_sentence(url, "remove"):
+        filesystem, path = filesystem_of(url)
         with contextlib.suppress(FileNotFoundError):
             filesystem.rm(path, recursive=recursive)
 
@@ -313,19 +296,12 @@ def read_arrays(url: str) -> dict[str, NDArray[Any]]:
 
 def upload(path: Path, url: str) -> None:
     """Put a local file at `url`, replacing what is there in one step."""
-    with _one_sentence(url, "write"):
+    with one_sentence(url, "write"):
         if is_remote(url):
-            filesystem, there = _filesystem(url)
+            filesystem, there = filesystem_of(url)
             filesystem.put_file(str(path), there)
         elif local_path(url).absolute() != path.absolute():
-            target = local_path(url)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-            try:
-                shutil.copyfile(path, part)
-                part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
+            disk.copy(path, local_path(url))
 
 
 @contextlib.contextmanager
@@ -345,8 +321,8 @@ def open_local(url: str, *beside: str) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
         for one in (url, *filter(exists, beside)):
-            with _one_sentence(one, "read"):
-                filesystem, path_there = _filesystem(one)
+            with one_sentence(one, "read"):
+                filesystem, path_there = filesystem_of(one)
                 filesystem.get_file(path_there, str(Path(folder) / one.rsplit("/", 1)[-1]))
         yield Path(folder) / url.rsplit("/", 1)[-1]
 
@@ -368,9 +344,9 @@ def open_seekable(url: str) -> Iterator[BinaryIO]:
         StoreMissing: nothing is there.
     """
     with contextlib.ExitStack() as stack:
-        with _one_sentence(url, "read"):
+        with one_sentence(url, "read"):
             if is_remote(url):
-                filesystem, path = _filesystem(url)
+                filesystem, path = filesystem_of(url)
                 opened = filesystem.open(path, "rb", cache_type="blockcache")
             else:
                 opened = local_path(url).open("rb")

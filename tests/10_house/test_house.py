@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,24 +15,30 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "cpazmal_scale"
 MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "flows").glob("*.py")])
 
-RANKS: dict[str, int] = {
-    **dict.fromkeys(("__init__", "errors", "config"), 0),
-    **dict.fromkeys(("features", "dtw"), 0),
-    **dict.fromkeys(("storage", "execute", "scenes"), 1),
-    **dict.fromkeys(("cube", "samples", "simulate"), 2),
-    "model": 3,
-    **dict.fromkeys(("mapping", "assess"), 4),
-    "catalog": 5,
-    "workspace": 6,
-    "stages": 7,
-    "cli": 8,
-    "flows": 9,
-}
-"""Rooms in the order the data travel; a module imports rooms of lower rank, and its own."""
+FLOORS = (
+    "__init__ errors progress vocabulary words palette",
+    "kernels config storage",
+    "features dtw",
+    "grid execute",
+    "terrain scenes",
+    "cube simulate",
+    "samples",
+    "published",
+    "model",
+    "mapping",
+    "assess",
+    "catalog",
+    "stages",
+    "cli",
+    "flows",
+)
+"""Rooms in the order the data travel; a module imports rooms of lower floors, and its own."""
 
-BESIDE = {("scenes", "storage"), ("errors", "__init__"), ("config", "errors")}
-BESIDE |= {("samples", "cube")}
-"""Imports within a rank that are part of the plan."""
+RANKS = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
+
+BESIDE = {("config", "errors"), ("errors", "__init__"), ("vocabulary", "__init__")}
+BESIDE |= {("config", "storage"), ("dtw", "features"), ("scenes", "terrain")}
+"""Imports within a floor that are part of the plan."""
 
 
 def room(path: Path) -> str:
@@ -66,13 +73,61 @@ def test_imports_point_one_way(path: Path) -> None:
         assert allowed or (here, there) in BESIDE, f"{here} must not import {there}"
 
 
-@pytest.mark.parametrize("name", ["features", "dtw"])
-def test_kernel_rooms_need_nothing_of_ours(name: str) -> None:
-    ours = {"cpazmal_scale", f"cpazmal_scale.{name}"}
-    for path in (PACKAGE / name).rglob("*.py"):
-        for found in imports(path):
-            if found.startswith("cpazmal_scale"):
-                assert found in ours or found.startswith(f"cpazmal_scale.{name}."), (path, found)
+LIBRARIES: dict[str, set[str]] = {
+    "errors": set(),
+    "palette": set(),
+    "vocabulary": set(),
+    "words": set(),
+    "kernels": {"llvmlite", "numba", "numpy"},
+    "features": {"numpy"},
+    "dtw": {"matplotlib", "numba", "numpy", "scipy", "sklearn"},
+    "config": {"pydantic", "yaml"},
+    "grid": {
+        "affine",
+        "geopandas",
+        "numpy",
+        "odc",
+        "pandas",
+        "pyproj",
+        "rasterio",
+        "rioxarray",
+        "shapely",
+        "xarray",
+    },
+}
+"""Libraries that the lower rooms may import, beside Python's own."""
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_lower_rooms_need_few_libraries(name: str) -> None:
+    for path in (path for path in MODULES if room(path) == name):
+        found = {imported.split(".")[0] for imported in imports(path)}
+        assert found - sys.stdlib_module_names - {"cpazmal_scale"} <= LIBRARIES[name], path
+
+
+def test_no_circle_of_files() -> None:
+    """Modules import each other in one direction, whatever is imported where."""
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in MODULES
+    }
+    needs = {}
+    for name, path in files.items():
+        found = imports(path) & files.keys()
+        faces = {other.rpartition(".")[0] for other in found}  # `from room import module`
+        needs[name] = {other for other in found if other not in faces} - {name}
+    TopologicalSorter(needs).prepare()
+
+
+def test_no_two_sub_rooms_point_at_each_other() -> None:
+    arrows = set()
+    for path in MODULES:
+        here = path.relative_to(ROOT).parts
+        for name in imports(path):
+            there = tuple(name.split("."))
+            if len(here) > 3 and len(there) > 3 and here[1] == there[1] and here[2] != there[2]:
+                arrows.add((here[1], here[2], there[2]))
+    assert not {(top, a, b) for top, a, b in arrows if (top, b, a) in arrows}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +152,7 @@ def test_no_module_does_work_when_imported() -> None:
         "config",
         "storage",
         "execute",
-        "workspace",
+        "stages.workspace",
         "cli",
     ]
     rooms = [p.parent.name for p in PACKAGE.glob("*/__init__.py")]

@@ -250,7 +250,8 @@ def test_corners_on_poorer_machines(name):
     if not all(features.get(one, False) for one in needed):
         pytest.skip(f"this machine cannot run {name} code")
     ran = subprocess.run(
-        [sys.executable, Path(__file__).with_name("dtw_corners.py")],
+        [sys.executable, "-m", "support.dtw_corners"],
+        cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},

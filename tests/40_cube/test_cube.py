@@ -328,7 +328,7 @@ def test_verify_names_what_is_rotten(url: str, scenes: list[Scene]) -> None:
         "chunk 1,1 of HV of 2020-02-10 is surplus",
         "chunk 2,3 of HV of 2020-01-19 is altered",
     ]
-    with pytest.raises(RuntimeError):
+    with pytest.raises(CubeDamaged, match="is altered"):
         open_cube(url).HV.compute()
 
 

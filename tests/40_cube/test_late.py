@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from support.late_channels import SHAPE, channel, config, described
 from support.scenes_factory import run_config, speckle, write_raster
 
 from cpazmal_scale import storage
-from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube.care.verify import verify
 from cpazmal_scale.cube.format import layout, manifest
 from cpazmal_scale.cube.format.record import read_record
@@ -21,21 +21,7 @@ from cpazmal_scale.cube.read.windows import require_data
 from cpazmal_scale.cube.write.plan import ingest
 from cpazmal_scale.errors import SampleError, SceneChanged, SceneImplausible
 
-SHAPE = (50, 70)
-PATTERN = r"X_(?P<start>\d{8}T\d{6})_(?P<polarisation>H[HV])\.tif$"
 DATES = ("20200108T054412", "20200119T054411", "20200130T054411")
-
-
-def channel(folder: Path, date: str, name: str, seed: int | None = None, **options) -> np.ndarray:
-    values = speckle(SHAPE, hash((date, name)) % 1000 if seed is None else seed)
-    values[:4] = -999
-    write_raster(folder / f"X_{date}_{name}.tif", [values], **options)
-    return np.where(values == -999, np.nan, values)
-
-
-def config(folder: Path | str, workspace: Path | str, **more: object) -> RunConfig:
-    naming = {"pattern": PATTERN, "sensor": "PAZ1", "beam": "DSC37", "incidence_angle": 37.4}
-    return run_config(folder, workspace, **naming).with_values({"ingest": more})
 
 
 @pytest.fixture
@@ -128,14 +114,6 @@ def test_what_is_half_written_shows_to_no_reader_of_ours(tmp_path, folder: Path)
     channel(folder, DATES[1], "HV")
     ingest(config(folder, tmp_path / "ws"))
     assert verify(url) == []
-
-
-def described(folder: Path, name: str, bands: list[np.ndarray], labels: str, start: str) -> None:
-    write_raster(folder / f"{name}.tif", bands)
-    (folder / f"{name}.yaml").write_text(
-        f"sensor: PAZ1\nstart: {start}\nbeam: DSC37\nbands: [{labels}]\n"
-        "radiometry: gamma0_T\nscale: linear\n"
-    )
 
 
 def test_incidence_becomes_a_static_layer(tmp_path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.special import polygamma
-from support.small_products import ID, amplitudes, cut_product
+from support.small_products import ID, cut_product, settings
 
 from cpazmal_scale.config import MASK_BITS, RunConfig
 from cpazmal_scale.cube.read.dataset import open_cube
@@ -27,16 +27,6 @@ SHAPE = (700, 600)
 BEAM = "DSC083_strip_011_R"
 
 
-def settings(scenes: Path, workspace: Path | str = "run", **level1b: Any) -> RunConfig:
-    rules = {"height": 1750.0, **level1b}
-    return RunConfig.parse(
-        {
-            "workspace": str(workspace),
-            "ingest": {"scenes": str(scenes), "chunk": 256, "level1b": rules},
-        }
-    )
-
-
 def only(config: RunConfig) -> Scene:
     (scene,) = discover(config.ingest, check=True)
     return scene
@@ -48,12 +38,6 @@ def whole(scene: Scene) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         angles = reader.incidence(0, scene.geobox.shape[0])
     assert angles is not None
     return power, flags, angles
-
-
-@pytest.fixture(scope="module")
-def product(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("products")
-    return cut_product(shared_data, folder, amplitudes(SHAPE))
 
 
 def test_a_product_is_described_by_its_annotation(product: Path) -> None:

@@ -20,10 +20,11 @@ from cpazmal_scale.errors import SampleError, StoreMissing
 from cpazmal_scale.features.blocks import block_series
 from cpazmal_scale.samples import splits
 from cpazmal_scale.samples.draw.cluster import self_labelled
-from cpazmal_scale.samples.draw.index import read_index, window_index, write_index
+from cpazmal_scale.samples.draw.index import window_index
 from cpazmal_scale.samples.draw.polygons import read_polygons
 from cpazmal_scale.samples.series import window_series
 from cpazmal_scale.samples.sql import nothing, query
+from cpazmal_scale.samples.table import read_index, write_index
 
 LEFT, TOP, PIXEL = 334_000.0, 5_082_000.0, 3.0
 FEATURES = Features()

@@ -21,8 +21,9 @@ from cpazmal_scale.config import Features, Flags, RunConfig, Samples
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.samples.draw.anchor import best_corners
-from cpazmal_scale.samples.draw.index import BY_DATE, window_index, write_index
+from cpazmal_scale.samples.draw.index import window_index
 from cpazmal_scale.samples.draw.terrain import terrain
+from cpazmal_scale.samples.table import BY_DATE, write_index
 from cpazmal_scale.samples.tensors import WindowItems
 
 LEFT, TOP, PIXEL = 334_000.0, 5_082_000.0, 3.0

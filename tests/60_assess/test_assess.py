@@ -17,17 +17,12 @@ from scipy.stats import chi2
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import f1_score
+from support.series_campaign import CLASSES, CONFIG, DATES, FACTS, Case, campaign
 
+from cpazmal_scale.assess.report.contents import Performance, Report, Stage
 from cpazmal_scale.assess.report.figures import confusion_figure
 from cpazmal_scale.assess.report.markdown import markdown
-from cpazmal_scale.assess.report.report import (
-    Campaign,
-    Performance,
-    Report,
-    Stage,
-    blocks,
-    write_report,
-)
+from cpazmal_scale.assess.report.report import blocks, write_report
 from cpazmal_scale.assess.report.style import png
 from cpazmal_scale.assess.report.verdicts import believable, verdict
 from cpazmal_scale.assess.validate import methods
@@ -42,37 +37,9 @@ from cpazmal_scale.execute import DaskExecutor, ThreadExecutor
 from cpazmal_scale.samples.series import WindowSeries
 from cpazmal_scale.samples.splits import stratified_group_folds
 
-CLASSES = ("ABL", "ACC", "HAG")
-DATES = np.datetime64("2020-01-08", "s") + np.arange(12) * np.timedelta64(11 * 86400, "s")
-CONFIG = RunConfig.parse(
-    {
-        "assess": {"repeats": 2, "methods": ["sum", "vote", "euclid-sum", "forest"]},
-        "samples": {"classes": CLASSES},
-        "dtw": {"min_dates": 2},
-        "train": {"iterations": 5, "restarts": 1},
-    }
-)
 ONCE = CONFIG.model_copy(update={"assess": CONFIG.assess.model_copy(update={"repeats": 1})})
 COMPARED = (methods.SUM, methods.VOTE, methods.EUCLID_SUM, methods.FOREST)
 QUICK = (methods.SUM, methods.VOTE, methods.EUCLID_SUM)
-Case = tuple[WindowSeries, "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
-
-
-def campaign(seed: int = 0, groups: int = 4, windows: int = 6, effect: float = 0.6) -> Case:
-    """Seasonal series of three classes with an effect per polygon, noise and gaps."""
-    rng = np.random.default_rng(seed)
-    phase = np.linspace(0, 2 * np.pi, DATES.size)
-    values, labels, polygons = [], [], []
-    for c, name in enumerate(CLASSES):
-        for g in range(groups):
-            season = np.stack([np.cos(phase + 0.9 * c), 0.5 * c * np.ones_like(phase)])
-            own = season + rng.normal(0, effect, (2, 1))
-            values.append(own + rng.normal(0, 0.5, (windows, 2, DATES.size)))
-            labels += [name] * windows
-            polygons += [f"{name}{g:03d}"] * windows
-    series = np.concatenate(values).astype(np.float32)
-    series[rng.random(series.shape) < 0.03] = np.nan
-    return WindowSeries(series, ("HH.k1", "HV.k1"), DATES), np.array(labels), np.array(polygons)
 
 
 @pytest.fixture(scope="module")
@@ -415,20 +382,6 @@ def test_report_says_whether_probabilities_fit(found: CrossValidation) -> None:
     assert "no probabilities" in believable(
         replace(found, reliability=0 * found.reliability), methods.SUM
     )
-
-
-FACTS = Campaign(
-    beam="DSC37",
-    polarisations=("HH", "HV"),
-    first_date="2020-01-08",
-    last_date="2020-12-25",
-    dates=29,
-    shape=(1024, 2048),
-    pixel="3 m",
-    crs="EPSG:32632",
-    features=("HH.k1", "HV.k1"),
-    simulated=True,
-)
 
 
 def sections_of(own: CrossValidation) -> str:

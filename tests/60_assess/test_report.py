@@ -10,17 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from support import browser
+from support.series_campaign import CONFIG, FACTS, campaign
 from support.small_campaign import CLASSES, make_cube, truth
 from support.small_campaign import backscatter as simulated
-from test_60_assess import CONFIG, FACTS, campaign
 
 from cpazmal_scale.assess.report import portraits
 from cpazmal_scale.assess.report.backscatter import Backscatter, backscatter
+from cpazmal_scale.assess.report.contents import Portraits, Report
 from cpazmal_scale.assess.report.latex import latex
 from cpazmal_scale.assess.report.page import page
 from cpazmal_scale.assess.report.pairs import Pair, typical_pairs
 from cpazmal_scale.assess.report.parts import Picture, Table, Text
-from cpazmal_scale.assess.report.report import Portraits, Report, write_report
+from cpazmal_scale.assess.report.report import write_report
 from cpazmal_scale.assess.validate.cross_validate import cross_validate
 from cpazmal_scale.config import Dtw
 from cpazmal_scale.cube.read.dataset import open_cube

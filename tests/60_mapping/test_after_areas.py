@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpazmal_scale.assess.areas import estimate
-from cpazmal_scale.assess.areas.estimate import Z95
+from cpazmal_scale.assess.areas.estimate import Z95, estimate
 from cpazmal_scale.assess.areas.sampling import allocate, draw, sample_size
 from cpazmal_scale.errors import SampleError
 

@@ -20,12 +20,14 @@ from odc.geo.geobox import GeoBox
 from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_model, workspace
 
 from cpazmal_scale import storage
+from cpazmal_scale.catalog.stac import stac_item
 from cpazmal_scale.errors import ConfigError, GridMismatch, ModelMismatch, SampleError
+from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.grid.outlines import read_outlines
 from cpazmal_scale.kernels.posterior import decide_again
-from cpazmal_scale.mapping import open_map, quicklook, stac_item, to_cog
-from cpazmal_scale.mapping.classify.pixels import NOTHING, empty_products
-from cpazmal_scale.mapping.classify.plan import Block, plan
+from cpazmal_scale.mapping import open_map, quicklook, to_cog
+from cpazmal_scale.mapping.classify.pixels import empty_products
+from cpazmal_scale.mapping.classify.plan import plan
 from cpazmal_scale.mapping.classify.store import publish, write_template
 from cpazmal_scale.mapping.refine.change import change, changed, transitions
 from cpazmal_scale.mapping.refine.fusion import fuse, fused
@@ -33,6 +35,7 @@ from cpazmal_scale.mapping.refine.restrict import restrict
 from cpazmal_scale.mapping.refine.source import open_source
 from cpazmal_scale.mapping.refine.zones import write_table, zonal
 from cpazmal_scale.palette import colours, rgb, shows_change
+from cpazmal_scale.vocabulary import NOTHING
 
 
 def random_products(seed: int, shape: tuple[int, int] = SHAPE, classes: int = 4):

@@ -20,16 +20,17 @@ from scipy.ndimage import label
 from support.small_campaign import CLASSES, make_cube, make_model, workspace
 
 from cpazmal_scale import storage
+from cpazmal_scale.catalog.stac import stac_item
 from cpazmal_scale.errors import BlocksFailed, ConfigError, StoreError
 from cpazmal_scale.execute import SerialExecutor
 from cpazmal_scale.kernels.posterior import decide_again
-from cpazmal_scale.mapping import classify, open_map, quicklook, stac_item, to_cog
-from cpazmal_scale.mapping.classify.pixels import NOTHING
+from cpazmal_scale.mapping import classify, open_map, quicklook, to_cog
 from cpazmal_scale.mapping.classify.store import read_root
 from cpazmal_scale.mapping.refine.after import refine
 from cpazmal_scale.mapping.refine.modal import modal, modal_classes
 from cpazmal_scale.mapping.refine.sieve import sieve, sieved
 from cpazmal_scale.mapping.refine.smooth import smooth, smoothed
+from cpazmal_scale.vocabulary import NOTHING
 
 
 @pytest.fixture(scope="module")

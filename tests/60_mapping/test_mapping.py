@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from support.fingerprint import fingerprint
 from support.small_campaign import (
     CLASSES,
     DATES,
@@ -28,8 +28,10 @@ from cpazmal_scale.cube.read.chunks import ChunkReader
 from cpazmal_scale.errors import ModelMismatch, PlanRefused, StoreError, StoreMissing
 from cpazmal_scale.features.blocks import block_series
 from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.mapping import classify, open_map
-from cpazmal_scale.mapping.classify.plan import Block, _edge, _Sizes, cut, plan
+from cpazmal_scale.mapping.classify.card import card
+from cpazmal_scale.mapping.classify.plan import _edge, _Sizes, plan
 from cpazmal_scale.mapping.classify.store import write_template
 from cpazmal_scale.mapping.classify.strips import strips
 from cpazmal_scale.model import open_model
@@ -49,14 +51,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def finished(data: tuple[str, str], tmp_path_factory: pytest.TempPathFactory):
     """A finished map and its result."""
     return classify(workspace(tmp_path_factory.mktemp("run")), *data)
-
-
-def fingerprint(url: str) -> dict[str, str]:
-    """SHA-256 of every object of a map, metadata included."""
-    files = (path for path in Path(url).rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(url)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-    }
 
 
 @pytest.mark.parametrize("statistics", [None, ("cv", "k1", "histogram"), ("mean", "entropy", "k4")])
@@ -244,7 +238,7 @@ def test_plan_counts_what_it_says(data, tmp_path: Path) -> None:
     # two blocks per side; each reads the 32-pixel chunks under itself and its halo
     assert made.bytes_read == (88 + (88 - 32)) * (96 + (104 - 32)) * DATES * 9
     assert made.bytes_written == math.prod(SHAPE) * (4 * 2 + 9)
-    assert f"{len(made.blocks)} of 64 × 64" in made.card()
+    assert f"{len(made.blocks)} of 64 × 64" in card(made)
 
 
 def test_plan_refuses_what_does_not_fit(data, tmp_path: Path) -> None:

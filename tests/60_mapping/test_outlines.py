@@ -13,6 +13,7 @@ from support.small_campaign import UTM, make_cube, make_model, workspace
 from cpazmal_scale.errors import BlocksFailed, SampleError
 from cpazmal_scale.execute import SerialExecutor
 from cpazmal_scale.mapping import classify, open_map, restrict
+from cpazmal_scale.mapping.classify.card import card
 from cpazmal_scale.mapping.classify.plan import plan
 
 LEFT, TOP = UTM.transform.c, UTM.transform.f
@@ -62,7 +63,7 @@ def test_blocks_without_glacier_are_not_computed(data, glaciers: str, tmp_path: 
     assert made.id != every.id
     assert made.cells * 12 > every.cells * 6
     assert made.bytes_read < every.bytes_read
-    assert "in blocks that" in made.card()
+    assert "in blocks that" in card(made)
     assert classify(config, *data).blocks_executed == len(made.blocks) == 7
 
 

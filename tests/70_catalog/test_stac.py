@@ -14,10 +14,11 @@ from referencing import Registry, Resource
 from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_model, workspace
 
 from cpazmal_scale import storage
+from cpazmal_scale.catalog.stac import stac_item, write_stac
 from cpazmal_scale.catalog.stac_fields import radar
 from cpazmal_scale.cube.read.dataset import open_cube
 from cpazmal_scale.errors import ModelMismatch, StoreError, StoreMissing
-from cpazmal_scale.mapping import classify, open_map, stac_item, to_cog, write_stac
+from cpazmal_scale.mapping import classify, open_map, to_cog
 from cpazmal_scale.mapping.classify.plan import plan
 from cpazmal_scale.mapping.classify.store import write_template
 

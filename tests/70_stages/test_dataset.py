@@ -24,7 +24,7 @@ from cpazmal_scale.cube.read.windows import window_pixels
 from cpazmal_scale.errors import DatasetUnreadable, GridMismatch, SceneChanged, SceneUnknown
 from cpazmal_scale.published.chips import find
 from cpazmal_scale.published.file import PublishedFile, opened
-from cpazmal_scale.samples.draw.index import read_index
+from cpazmal_scale.samples.table import read_index
 from cpazmal_scale.stages.dataset import export_dataset, import_dataset
 from cpazmal_scale.stages.ingest import ingest
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_30_scenes_xml import HOSTILE
+from support.hostile_xml import HOSTILE
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube.write.plan import ingest

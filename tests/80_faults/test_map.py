@@ -30,16 +30,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.fingerprint import fingerprint
 from support.servers import S3Server
 from support.small_campaign import UTM, make_cube, make_model, workspace
 from support.small_cluster import dask_cluster
-from test_60_mapping import fingerprint
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import BlocksFailed, ClusterLost, StoreError
 from cpazmal_scale.execute import Executor, SerialExecutor, open_executor
+from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping import classify, open_map
-from cpazmal_scale.mapping.classify.plan import Block, plan
+from cpazmal_scale.mapping.classify.plan import plan
 from cpazmal_scale.mapping.classify.store import write_template
 
 BLOCKS = {"classify": {"block": 32}}
@@ -268,7 +269,7 @@ def test_damaged_chunk_fails_its_blocks_only(damage: str, data, tmp_path: Path) 
     else:
         chunk.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
     config = workspace(tmp_path, **BLOCKS)
-    reason = {"lost": "a chunk is lost", "flipped": "cannot be decoded"}[damage]
+    reason = {"lost": "is lost", "flipped": "is altered"}[damage]
     with pytest.raises(BlocksFailed, match=rf"4 of 12 blocks failed.*HV/c/5/0/0: .*{reason}"):
         classify(config, data[0], cube)
     chunk.write_bytes(whole)

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.late_channels import channel, described
+from support.late_channels import config as channels
 from support.scenes_factory import STARTS, campaign, file_name, run_config, speckle, write_raster
-from test_40_late import channel, described
-from test_40_late import config as channels
-from test_40_level1b import product  # noqa: F401 - a fixture
-from test_40_level1b import settings as level1b
+from support.small_products import settings as level1b
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube.care.verify import verify
@@ -214,7 +213,7 @@ def test_on_the_command_line(cube, tmp_path) -> None:
     assert content(url) == before
 
 
-def test_a_level1b_product_is_its_own_source(product, tmp_path) -> None:  # noqa: F811
+def test_a_level1b_product_is_its_own_source(product: Path, tmp_path: Path) -> None:
     config = level1b(product.parent, tmp_path / "ws")
     url = stages.ingest(config).cubes[0].url
     angles = open_cube(url).incidence.to_numpy()

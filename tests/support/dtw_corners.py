@@ -1,6 +1,6 @@
 """Every corner of the input space against the naive twin; also run alone under other compilers.
 
-`python tests/dtw_corners.py` prints the number of pixels computed at once, or fails.
+`python -m support.dtw_corners` in `tests/` prints the number of pixels computed at once, or fails.
 """
 
 import numpy as np

@@ -6,9 +6,11 @@ import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from cpazmal_scale.config import RunConfig
 from cpazmal_scale.scenes.level1b.cosar import HEADER_LINES, SAMPLE_BYTES, write_burst
 from cpazmal_scale.scenes.untrusted.xml import parse_utc
 
@@ -58,3 +60,13 @@ def cut_product(
     with (product / "IMAGEDATA" / "IMAGE_HH_SRA_strip_011.cos").open("wb") as file:
         write_burst(file, np.array_split(values, 4), values.shape, version=version)
     return product
+
+
+def settings(scenes: Path, workspace: Path | str = "run", **level1b: Any) -> RunConfig:
+    rules = {"height": 1750.0, **level1b}
+    return RunConfig.parse(
+        {
+            "workspace": str(workspace),
+            "ingest": {"scenes": str(scenes), "chunk": 256, "level1b": rules},
+        }
+    )

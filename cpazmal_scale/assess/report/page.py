@@ -29,7 +29,9 @@ def page(title: str, blocks: Sequence[Block], pictures: Mapping[str, bytes]) -> 
     """
     from jinja2 import DictLoader, Environment, StrictUndefined
 
-    template = resources.files("cpazmal_scale.assess").joinpath("report.html").read_text("utf-8")
+    template = (
+        resources.files("cpazmal_scale.assess.report").joinpath("report.html").read_text("utf-8")
+    )
     environment = Environment(
         loader=DictLoader({"report.html": template}),
         autoescape=True,

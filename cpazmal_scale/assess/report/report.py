@@ -2,102 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
 from cpazmal_scale.assess.report import sections, verdicts
+from cpazmal_scale.assess.report.contents import Report
 from cpazmal_scale.assess.report.latex import latex
 from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.report.page import page
 from cpazmal_scale.assess.report.parts import Block, Code, Files, Heading, Picture, Table, Text
 from cpazmal_scale.assess.report.style import png
-from cpazmal_scale.assess.validate.methods import FOREST, NEIGHBORS, SUM, TWINS
+from cpazmal_scale.assess.validate.methods import NEIGHBORS, TWINS
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from cpazmal_scale.assess.against.comparison import MapComparison
-    from cpazmal_scale.assess.report.backscatter import Backscatter
-    from cpazmal_scale.assess.report.pairs import Pair
     from cpazmal_scale.assess.validate.validation import CrossValidation
-
-
-@dataclass(frozen=True)
-class Campaign:
-    """What was mapped, in the words of the report's first table."""
-
-    beam: str
-    polarisations: tuple[str, ...]
-    first_date: str
-    last_date: str
-    dates: int
-    shape: tuple[int, int]
-    """Rows and columns of the map."""
-    pixel: str
-    """Pixel size with its unit."""
-    crs: str
-    features: tuple[str, ...]
-    simulated: bool = False
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage of the run and its wall time."""
-
-    name: str
-    seconds: float
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Performance:
-    """How fast the run was, measured by itself."""
-
-    stages: tuple[Stage, ...] = ()
-    map_pixels: int = 0
-    map_seconds: float = 0.0
-    """Wall time of the map stage, reading and writing included."""
-    workers: int = 1
-    peak_memory: float | None = None
-    """Largest resident memory of one worker in bytes; none: not measured."""
-    machine: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Portraits:
-    """What the labelled windows look like."""
-
-    colours: Mapping[str, str]
-    """Colour of each class."""
-    backscatter: Backscatter | None = None
-    pairs: tuple[Pair, ...] = ()
-    barycenters: Picture | None = None
-    """Of the trained model, made by its stage."""
-
-
-@dataclass(frozen=True, eq=False)
-class Report:
-    """Everything a report tells; parts that are none are left out."""
-
-    title: str
-    campaign: Campaign
-    validation: CrossValidation | None = None
-    comparison: MapComparison | None = None
-    areas: pd.DataFrame | None = None
-    """One row per class (index) with name, pixels, km2 and share."""
-    performance: Performance = field(default_factory=Performance)
-    portraits: Portraits | None = None
-    pictures: tuple[Picture, ...] = ()
-    """Made by other stages."""
-    opening: str = ""
-    """Python lines that open the map."""
-    remarks: tuple[str, ...] = ()
-    map_method: str = SUM
-    """The compared method that made the map."""
-    baseline: str = FOREST
 
 
 def write_report(url: str, report: Report) -> tuple[str, ...]:

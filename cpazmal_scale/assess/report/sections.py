@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cpazmal_scale.assess.against.comparison import MapComparison
-    from cpazmal_scale.assess.report.report import Campaign, Performance, Portraits
+    from cpazmal_scale.assess.report.contents import Campaign, Performance, Portraits
 
 _SIMULATED = (
     "The scenes are **simulated**: the figures below say how the method does on this simulation, "

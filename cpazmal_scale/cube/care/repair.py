@@ -16,16 +16,7 @@ from typing import Any
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.care.verify import (
-    Damage,
-    Progress,
-    acquired,
-    chunk_url,
-    examine,
-    list_url,
-    read_list,
-    tiles,
-)
+from cpazmal_scale.cube.care.verify import Damage, Progress, chunk_url, examine, list_url, read_list
 from cpazmal_scale.cube.format import layout, manifest
 from cpazmal_scale.cube.format.record import (
     ROOT,
@@ -40,7 +31,8 @@ from cpazmal_scale.cube.write.append import member_documents, publish, write_axe
 from cpazmal_scale.cube.write.chunks import Target, write_layers
 from cpazmal_scale.cube.write.lease import Lease, hold
 from cpazmal_scale.errors import CpazmalError, CubeDamaged, SceneError, StoreMissing
-from cpazmal_scale.scenes.scene import Scene, ordered
+from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.vocabulary import ordered
 
 Finder = Callable[[Record, int], Iterable[Scene]]
 """Scenes that may be the sources of a date."""
@@ -286,12 +278,12 @@ class _Chunks:
 
     def _present(self, layer: str, index: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
         """A list of the chunk objects that are there and decode."""
-        sums = np.zeros(tiles(self.record), np.uint32)
-        if acquired(self.record, layer, index):
+        sums = np.zeros(layout.tiles(self.record.grid, self.record.chunk), np.uint32)
+        if self.record.acquired(layer, index):
             for row, column in np.ndindex(sums.shape):
                 try:
                     data = storage.read_bytes(chunk_url(self.record, layer, index, (row, column)))
-                    layout.decode(data, "uint8" if layer == "mask" else "float32")
+                    layout.decode(data, layout.value_type(layer))
                 except (StoreMissing, RuntimeError, ValueError):
                     continue
                 sums[row, column] = zlib.crc32(data) or 1

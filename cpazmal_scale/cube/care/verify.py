@@ -14,6 +14,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.cube.format import layout, manifest
 from cpazmal_scale.cube.format.record import ROOT, Record, read_record, start_of
+from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.cube.write.append import is_published, member_documents
 from cpazmal_scale.errors import CubeDamaged, StoreError, StoreMissing
 
@@ -127,8 +128,8 @@ def label_of(record: Record, layer: str, index: int) -> str:
 def _layer(record: Record, layer: str, index: int, pool: ThreadPoolExecutor) -> Iterator[Damage]:
     """Findings of one layer on one date."""
     label, where = label_of(record, layer, index), list_url(record, layer, index)
-    sums = np.zeros(tiles(record), np.uint32)
-    if acquired(record, layer, index):
+    sums = np.zeros(layout.tiles(record.grid, record.chunk), np.uint32)
+    if record.acquired(layer, index):
         stored = read_list(record, layer, index)
         sums = sums if stored is None else stored
         if stored is None:
@@ -149,18 +150,6 @@ def _layer(record: Record, layer: str, index: int, pool: ThreadPoolExecutor) -> 
         yield Damage("surplus", what, chunk_url(record, layer, index, place), layer, index, place)
 
 
-def acquired(record: Record, layer: str, index: int) -> bool:
-    """Whether a layer has data on a date."""
-    always = ("mask", *layout.STATIC)
-    return layer in always or layer in record.dates["polarisations"][index].split("+")
-
-
-def tiles(record: Record) -> tuple[int, int]:
-    """Rows and columns of chunks."""
-    height, width = record.grid.shape
-    return -(-height // record.chunk), -(-width // record.chunk)
-
-
 def list_url(record: Record, layer: str, index: int) -> str:
     """Address of the list of a layer's chunks on a date."""
     return storage.join(record.url, layout.list_key(layer, index))
@@ -174,9 +163,8 @@ def chunk_url(record: Record, layer: str, index: int, place: tuple[int, int]) ->
 def read_list(record: Record, layer: str, index: int) -> NDArray[np.uint32] | None:
     """CRC-32 of the chunk objects of a layer on a date; None when the list is lost or altered."""
     try:
-        data = storage.read_bytes(list_url(record, layer, index))
-        return layout.decode(data, "uint32").reshape(tiles(record)).copy()
-    except (StoreMissing, RuntimeError, ValueError):
+        return CheckedChunks(record).sums(layer, index).copy()
+    except CubeDamaged:
         return None
 
 

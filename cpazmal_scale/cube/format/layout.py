@@ -99,6 +99,16 @@ def layer_fill(layer: str) -> float:
     return NOT_VALID if layer == "mask" else float("nan")
 
 
+def value_type(layer: str) -> str:
+    """Type of a layer's values."""
+    return "uint8" if layer == "mask" else "float32"
+
+
+def tiles(grid: GeoBox, chunk: int) -> tuple[int, int]:
+    """Rows and columns of chunks of a grid."""
+    return -(-int(grid.shape[0]) // chunk), -(-int(grid.shape[1]) // chunk)
+
+
 def chunk_key(layer: str, index: int, row: int, column: int) -> str:
     """Key of a chunk object of a layer at date number `index`."""
     date = "" if layer in STATIC else f"{index}/"
@@ -135,7 +145,6 @@ def documents(
     the cube.
     """
     height, width = grid.shape
-    tiles = -(-height // chunk), -(-width // chunk)
     found: dict[str, dict[str, Any]] = {"stored": group_document({"commit": commit})}
     for name, (length, attributes) in _axes(grid).items():
         found[name] = array_document((length,), (length,), "float64", (name,), attributes)
@@ -145,14 +154,14 @@ def documents(
         found[layer] = array_document(
             (dates, height, width)[not dated :],
             (1, chunk, chunk)[not dated :],
-            "uint8" if mask else "float32",
+            value_type(layer),
             ("time", "y", "x")[not dated :],
             _layer_attributes(layer, radiometry),
             fill=NOT_VALID if mask else "NaN",
         )
         found[f"stored/{layer}"] = array_document(
-            (dates, *tiles)[not dated :],
-            (1, *tiles)[not dated :],
+            (dates, *tiles(grid, chunk))[not dated :],
+            (1, *tiles(grid, chunk))[not dated :],
             "uint32",
             ("time", "chunk_row", "chunk_column")[not dated :],
             {"long_name": f"CRC-32 of the chunk objects of {layer}, 0 where none is stored"},

@@ -74,6 +74,16 @@ class Record:
         """Polarisations of any date, co-polarised first."""
         return tuple(self.attributes["polarisations"])
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Everything that is stored in chunks of the grid."""
+        return (*self.polarisations, "mask", *self.static)
+
+    def acquired(self, layer: str, index: int) -> bool:
+        """Whether a layer has data on a date."""
+        always = ("mask", *layout.STATIC)
+        return layer in always or layer in self.dates["polarisations"][index].split("+")
+
 
 def separator_of(array: dict[str, Any]) -> str:
     """Separator in the chunk keys of an array's document."""

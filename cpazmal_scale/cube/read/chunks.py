@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.cube.format import layout
-from cpazmal_scale.cube.format.record import Record, read_record
-from cpazmal_scale.errors import CubeDamaged, ModelMismatch, StoreMissing
+from cpazmal_scale.cube.format.record import read_record
+from cpazmal_scale.cube.read.checked import CheckedChunks
+from cpazmal_scale.errors import ModelMismatch, StoreMissing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +23,6 @@ REMOTE_READERS = 16
 """Requests in flight to an object store."""
 
 _Key = TypeVar("_Key")
-_DAMAGED = "run `cpazmal verify`, then restore or ingest again"
 
 
 class _Piece(NamedTuple):
@@ -35,21 +36,16 @@ class _Piece(NamedTuple):
     target: tuple[slice, slice]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ChunkReader:
     """The layers of a cube at some dates, in order of time whatever the order of ingest.
 
-    `layers` ends with the mask; `positions` (T) are the dates' places in the store; `stored`
-    (layers, T, chunk rows, chunk columns) tells which chunk objects there are: the others hold no
-    data and are not asked for.
+    `layers` ends with the mask; `positions` (T) are the dates' places in the store.
     """
 
-    url: str
+    chunks: CheckedChunks
     layers: tuple[str, ...]
-    shape: tuple[int, int]
-    chunk: int
     positions: tuple[int, ...]
-    stored: NDArray[np.bool_]
 
     @classmethod
     def open(cls, url: str, polarisations: tuple[str, ...], dates: tuple[str, ...]) -> ChunkReader:
@@ -58,6 +54,7 @@ class ChunkReader:
         Raises:
             StoreMissing: there is no cube.
             ModelMismatch: it lacks one of the dates.
+            CubeDamaged: a list of chunks is lost or altered.
         """
         record = read_record(url)
         if record is None:
@@ -70,9 +67,20 @@ class ChunkReader:
                 f"the cube no longer holds {lacking[0]}", where=url, remedy="plan the map again"
             )
         layers, positions = (*polarisations, "mask"), tuple(known[t] for t in wanted)
-        stored = _stored(record, layers, positions)
-        shape = (int(record.grid.shape[0]), int(record.grid.shape[1]))
-        return cls(url, layers, shape, record.chunk, positions, stored)
+        chunks = CheckedChunks(record)
+        chunks.load((layer, index) for layer in layers for index in positions)
+        return cls(chunks, layers, positions)
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        height, width = self.chunks.record.grid.shape
+        return int(height), int(width)
+
+    @property
+    def chunk(self) -> int:
+        """Edge of a chunk in pixels."""
+        return self.chunks.record.chunk
 
     def buffers(self, rows: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Arrays for power (P, T, rows, width) and mask (T, rows, width)."""
@@ -86,7 +94,7 @@ class ChunkReader:
         """Fill power (P, T, h, w) and mask (T, h, w) with the region that begins at (y0, x0).
 
         Raises:
-            CubeDamaged: a chunk is lost or cannot be decoded.
+            CubeDamaged: a chunk is lost or altered.
         """
         height, width = mask.shape[1:]
         inside = (y0 >= 0, y0 + height <= self.shape[0], x0 >= 0, x0 + width <= self.shape[1])
@@ -99,7 +107,7 @@ class ChunkReader:
             here[piece.date, *piece.target] = self._part(piece)
 
         pieces = self._pieces(y0, x0, height, width)
-        if storage.is_remote(self.url):
+        if storage.is_remote(self.chunks.record.url):
             _share(fetch, pieces)
         else:
             for piece in pieces:
@@ -115,45 +123,9 @@ class ChunkReader:
                         yield _Piece(layer, date, row, column, (from_y, from_x), (to_y, to_x))
 
     def _part(self, piece: _Piece) -> NDArray[np.generic] | float:
-        layer = self.layers[piece.layer]
-        if not self.stored[piece.layer, piece.date, piece.row, piece.column]:
-            return layout.layer_fill(layer)
-        place = f"{layer}/c/{self.positions[piece.date]}/{piece.row}/{piece.column}"
-        where = storage.join(self.url, place)
-        try:
-            data = storage.read_bytes(where)
-            flat = layout.decode(data, "uint8" if layer == "mask" else "float32")
-            return flat.reshape(self.chunk, self.chunk)[piece.source]
-        except StoreMissing:
-            raise CubeDamaged("a chunk is lost", where=where, remedy=_DAMAGED) from None
-        except (RuntimeError, ValueError):
-            raise CubeDamaged("a chunk cannot be decoded", where=where, remedy=_DAMAGED) from None
-
-
-def _stored(
-    record: Record, layers: tuple[str, ...], positions: tuple[int, ...]
-) -> NDArray[np.bool_]:
-    """Which chunk objects the cube says it has."""
-    tiles = tuple(-(-int(size) // record.chunk) for size in record.grid.shape)
-    found = np.zeros((len(layers), len(positions), *tiles), np.bool_)
-
-    def fetch(at: tuple[int, ...]) -> None:
-        acquired = record.dates["polarisations"][positions[at[1]]].split("+")
-        if layers[at[0]] not in acquired and layers[at[0]] != "mask":
-            return
-        where = storage.join(record.url, layout.list_key(layers[at[0]], positions[at[1]]))
-        try:
-            sums = layout.decode(storage.read_bytes(where), "uint32").reshape(tiles)
-        except StoreMissing:
-            raise CubeDamaged("a list of chunks is lost", where=where, remedy=_DAMAGED) from None
-        except (RuntimeError, ValueError):
-            raise CubeDamaged(
-                "a list of chunks cannot be decoded", where=where, remedy=_DAMAGED
-            ) from None
-        found[at] = sums != 0
-
-    _share(fetch, np.ndindex(found.shape[:2]))
-    return found
+        layer, index = self.layers[piece.layer], self.positions[piece.date]
+        values = self.chunks.values(layer, index, piece.row, piece.column)
+        return layout.layer_fill(layer) if values is None else values[piece.source]
 
 
 def _share(function: Callable[[_Key], None], keys: Iterable[_Key]) -> None:

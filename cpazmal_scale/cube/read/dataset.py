@@ -1,4 +1,4 @@
-"""Open a cube lazily, as xarray."""
+"""Open a cube lazily, as xarray; every chunk is checked when it is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.format.record import state
+from cpazmal_scale.cube.format import layout
+from cpazmal_scale.cube.format.record import read_record, state
+from cpazmal_scale.cube.read.zarr_store import CubeStore
 from cpazmal_scale.errors import CpazmalError, CubeDamaged, StoreMissing
 
 if TYPE_CHECKING:
@@ -36,16 +38,18 @@ def open_cube(
 
     Raises:
         StoreMissing: no cube is there.
-        CubeDamaged: it cannot be read as one.
+        CubeDamaged: it cannot be read as one. Computing from the arrays raises it too, when a
+            chunk is lost or altered.
     """
     import rioxarray  # noqa: F401  # makes `.rio` available to the caller
     import xarray as xr
 
-    if not storage.exists(storage.join(url, "zarr.json")):
+    record = read_record(url)
+    if record is None:
         raise StoreMissing("no cube is here", where=url, remedy="run `cpazmal ingest` first")
     try:
         cube: xr.Dataset = xr.open_zarr(
-            storage.zarr_store(url, read_only=True),
+            CubeStore(record),
             consolidated=True,
             decode_coords="all",
             chunks=None,
@@ -60,6 +64,13 @@ def open_cube(
             where=url,
             remedy="run `cpazmal verify`, then restore or ingest again",
         ) from error
+    for name, values in zip("yx", layout.axis_values(record.grid), strict=True):
+        if not np.array_equal(cube[name].to_numpy(), values):
+            raise CubeDamaged(
+                f"the coordinate {name} is altered",
+                where=storage.join(url, name),
+                remedy="run `cpazmal verify --repair`, or restore it from a copy",
+            )
     times = cube["time"].to_numpy()
     order = np.argsort(times, kind="stable")
     order = order[within(times[order], start, end, months, dates)]
@@ -69,21 +80,7 @@ def open_cube(
     cube = cube.assign(
         {name: cube[name].chunk({d: chunks[str(d)] for d in cube[name].dims}) for name in cube}
     )
-    cube = _without_leftovers(cube)
     cube.attrs["state"] = content_state(cube)
-    return cube
-
-
-def _without_leftovers(cube: xr.Dataset) -> xr.Dataset:
-    """Hide what a late polarisation has written for dates that do not name it yet."""
-    from dask.array import where
-
-    acquired = [text.split("+") for text in cube["polarisations"].to_numpy().tolist()]
-    for layer in cube.attrs["polarisations"]:
-        has = np.array([layer in names for names in acquired], np.bool_)
-        if not has.all():
-            values = where(has[:, None, None], cube[layer].data, np.float32(np.nan))
-            cube[layer] = cube[layer].copy(data=values)
     return cube
 
 

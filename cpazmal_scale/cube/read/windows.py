@@ -64,16 +64,26 @@ def window_pixels(
         inside = rows[parts[rows] == 1]
         for first in range(0, len(inside), BATCH):
             some = inside[first : first + BATCH]
-            y, x = (corners[some] - origin).T[:, :, None, None]
-            ys, xs = y + np.arange(size)[:, None], x + np.arange(size)
-            yield Pixels(
-                some,
-                np.moveaxis(power[:, :, ys, xs], 2, 0),
-                np.moveaxis(mask[:, ys, xs], 1, 0),
-            )
+            yield Pixels(some, *gather(power, mask, corners[some] - origin, size))
         yield from straddling.add(rows[parts[rows] > 1], power, mask, origin, stop)
         if progress is not None:
             progress(done, len(chunks))
+
+
+def gather(
+    power: NDArray[np.float32], mask: NDArray[np.uint8], corners: NDArray[np.int64], size: int
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Windows (n, P, T, size, size) and (n, T, size, size) of a region, by their top-left corners.
+
+    Args:
+        power: (P, T, h, w) values of the region.
+        mask: (T, h, w) flags of it.
+        corners: (n, 2) row and column in the region.
+        size: edge of the windows in pixels.
+    """
+    y, x = corners.T[:, :, None, None]
+    ys, xs = y + np.arange(size)[:, None], x + np.arange(size)
+    return np.moveaxis(power[:, :, ys, xs], 2, 0), np.moveaxis(mask[:, ys, xs], 1, 0)
 
 
 class _Straddling:

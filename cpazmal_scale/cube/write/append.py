@@ -29,7 +29,8 @@ from cpazmal_scale.cube.write.admission import Admission, admit
 from cpazmal_scale.cube.write.chunks import Opener, Target, write_layers
 from cpazmal_scale.cube.write.lease import Lease, hold
 from cpazmal_scale.errors import CpazmalError, WriterConflict
-from cpazmal_scale.scenes.scene import POLARISATIONS, Scene, ordered
+from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.vocabulary import POLARISATIONS, ordered
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox

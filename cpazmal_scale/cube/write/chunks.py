@@ -55,7 +55,7 @@ class Target:
     @property
     def tiles(self) -> tuple[int, int]:
         """Rows and columns of chunks."""
-        return -(-self.grid.shape[0] // self.chunk), -(-self.grid.shape[1] // self.chunk)
+        return layout.tiles(self.grid, self.chunk)
 
     def chunk_url(self, layer: str, row: int, column: int) -> str:
         """Address of a chunk object."""

@@ -17,17 +17,13 @@ from cpazmal_scale import __version__, storage
 from cpazmal_scale.cube.read.chunks import ChunkReader
 from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping.classify import records
-from cpazmal_scale.mapping.classify.pixels import (
-    NO_DATA,
-    REJECTED,
-    PixelClassifier,
-    Products,
-    empty_products,
-)
-from cpazmal_scale.mapping.classify.plan import TILE, Block
+from cpazmal_scale.mapping.classify.pixels import PixelClassifier, Products, empty_products
+from cpazmal_scale.mapping.classify.plan import TILE
 from cpazmal_scale.mapping.classify.store import read_recipe
 from cpazmal_scale.mapping.classify.strips import Strip, strips
+from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
 if TYPE_CHECKING:
     import zarr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cpazmal_scale.words import amount, duration
+
 if TYPE_CHECKING:
     from cpazmal_scale.mapping.classify.plan import MapPlan
 
@@ -34,19 +36,3 @@ def _outlined(plan: MapPlan) -> str:
     if plan.outlines_url is None:
         return ""
     return f", {plan.pixels / 1e6:.3g} Mpx in blocks that {plan.outlines_url} touches"
-
-
-def amount(size: float) -> str:
-    """Bytes with a binary unit."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.3g} {unit}"
-        size /= 1024
-    return f"{size:.3g} TiB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, whichever reads best."""
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

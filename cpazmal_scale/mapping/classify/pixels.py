@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.vocabulary import MOST_DATES, NO_DATA, NOTHING, REJECTED
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import Features
     from cpazmal_scale.mapping.classify.recipe import Recipe
     from cpazmal_scale.model import Model
-
-NO_DATA, REJECTED = 255, 254
-"""Class values of pixels without a decision, and of those too far from every class."""
-SCALE = np.float32(1e-4)
-"""Probabilities, entropy and margin are stored as multiples of this."""
-NOTHING = 65535
-"""Stored where there is no probability."""
-MOST_DATES = 254
 
 Products = dict[str, "NDArray[Any]"]
 

@@ -11,6 +11,7 @@ from cpazmal_scale.config import RunConfig, identity
 from cpazmal_scale.errors import ModelMismatch, PlanRefused
 from cpazmal_scale.execute import block_memory, workers_of
 from cpazmal_scale.features import names
+from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.mapping.classify.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -30,25 +31,6 @@ START_SECONDS = 5.0
 """Until workers run, libraries are loaded and kernels compiled."""
 CHUNKS_IN_FLIGHT = 16
 """Chunks that are fetched and decoded at once."""
-
-
-class Block(NamedTuple):
-    """Whole map chunks computed together: rows y0 ≤ y < y1, columns x0 ≤ x < x1 of the grid."""
-
-    y0: int
-    y1: int
-    x0: int
-    x1: int
-
-    @property
-    def name(self) -> str:
-        """Name of the block's record and in messages."""
-        return f"y{self.y0}-x{self.x0}"
-
-    @property
-    def pixels(self) -> int:
-        """Number of pixels."""
-        return (self.y1 - self.y0) * (self.x1 - self.x0)
 
 
 @dataclass(frozen=True)
@@ -90,12 +72,6 @@ class MapPlan:
         samples = self.pixels * len(self.recipe.dates) * len(self.recipe.polarisations)
         work = self.bytes_read / 3.5e8 + samples * 4e-8 + self.cells / 4e9 + self.pixels * 1e-6
         return START_SECONDS + work / max(1, min(self.workers, len(self.blocks)))
-
-    def card(self) -> str:
-        """The plan as a few lines of text."""
-        from cpazmal_scale.mapping.classify.card import card
-
-        return card(self)
 
 
 def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None = None) -> MapPlan:
@@ -154,15 +130,6 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
     )
     _check_memory(made)
     return made
-
-
-def cut(shape: tuple[int, int], edge: int) -> list[Block]:
-    """Blocks of a grid, row by row."""
-    return [
-        Block(y, min(y + edge, shape[0]), x, min(x + edge, shape[1]))
-        for y in range(0, shape[0], edge)
-        for x in range(0, shape[1], edge)
-    ]
 
 
 def _outlines(config: RunConfig, grid: MapGrid) -> Outlines | None:

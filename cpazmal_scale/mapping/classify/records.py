@@ -7,7 +7,7 @@ from typing import Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import StoreMissing
-from cpazmal_scale.mapping.classify.plan import Block
+from cpazmal_scale.grid.blocks import Block
 
 
 def summary_url(map_url: str) -> str:

@@ -15,9 +15,10 @@ from cpazmal_scale.config import CLASS_NAMES, RunConfig
 from cpazmal_scale.errors import BlocksFailed
 from cpazmal_scale.execute import Executor, open_executor
 from cpazmal_scale.grid.areas import class_areas
+from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import classify_block
-from cpazmal_scale.mapping.classify.plan import Block, MapPlan, plan
+from cpazmal_scale.mapping.classify.plan import MapPlan, plan
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,11 @@ import numpy as np
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.errors import StoreError, StoreMissing
-from cpazmal_scale.mapping.classify.pixels import NO_DATA, REJECTED, Products, empty_products
+from cpazmal_scale.mapping.classify.pixels import Products, empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import colours
+from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -15,7 +15,7 @@ from cpazmal_scale.cube.read.chunks import ChunkReader
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cpazmal_scale.mapping.classify.plan import Block
+    from cpazmal_scale.grid.blocks import Block
 
 
 class Strip(NamedTuple):

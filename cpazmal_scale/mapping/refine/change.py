@@ -10,17 +10,17 @@ import numpy as np
 
 from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.kernels.posterior import decide_again
-from cpazmal_scale.mapping.classify.pixels import NO_DATA, NOTHING, REJECTED
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.fusion import joined
 from cpazmal_scale.mapping.refine.source import Source, check_alike, open_source
+from cpazmal_scale.vocabulary import NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.plan import Block
+    from cpazmal_scale.grid.blocks import Block
 
 MOST_CLASSES = 15
 """Every pair of classes needs a code of its own below 254."""

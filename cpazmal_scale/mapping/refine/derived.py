@@ -15,10 +15,10 @@ from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import CLASS_NAMES, RunConfig, identity
 from cpazmal_scale.execute import Executor, open_executor
 from cpazmal_scale.grid.areas import class_areas
+from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import digest_of, peak_memory, tally
 from cpazmal_scale.mapping.classify.pixels import Products
-from cpazmal_scale.mapping.classify.plan import Block, cut
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.run import Progress, run_blocks
 from cpazmal_scale.mapping.refine.source import Source, open_source

@@ -9,22 +9,17 @@ import numpy as np
 
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.kernels.posterior import decide_again
-from cpazmal_scale.mapping.classify.pixels import (
-    MOST_DATES,
-    NO_DATA,
-    NOTHING,
-    REJECTED,
-    empty_products,
-)
+from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.source import Source, check_alike, open_source
+from cpazmal_scale.vocabulary import MOST_DATES, NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.plan import Block
+    from cpazmal_scale.grid.blocks import Block
 
 
 def fuse(config: RunConfig, map_urls: Sequence[str], **how: Any) -> DerivedMap:

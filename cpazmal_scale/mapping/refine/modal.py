@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
-from cpazmal_scale.mapping.classify.pixels import NO_DATA, empty_products
+from cpazmal_scale.kernels.compiled import kept
+from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.source import Source, open_source
+from cpazmal_scale.vocabulary import NO_DATA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.plan import Block
+    from cpazmal_scale.grid.blocks import Block
 
 _CODES = 256
 
@@ -72,7 +73,7 @@ def modal_classes(codes: NDArray[np.uint8], window: int) -> NDArray[np.uint8]:
     return out
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kept
 def _modes(codes: Any, halo: int, out: Any) -> None:
     window = 2 * halo + 1
     counts = np.zeros(_CODES, np.int64)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.errors import ConfigError
-from cpazmal_scale.grid.outlines import open_outlines, read_outlines
+from cpazmal_scale.grid.outlines import read_outlines
 from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
-from cpazmal_scale.mapping.refine.source import Source, open_source
+from cpazmal_scale.mapping.refine.source import Source, open_outlines, open_source
 
 if TYPE_CHECKING:
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.plan import Block
+    from cpazmal_scale.grid.blocks import Block
 
 
 def restrict(config: RunConfig, map_url: str, **how: Any) -> DerivedMap:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.execute import SerialExecutor
-from cpazmal_scale.mapping.classify.pixels import NO_DATA, empty_products
-from cpazmal_scale.mapping.classify.plan import Block
+from cpazmal_scale.grid.blocks import Block
+from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.source import Source, open_source
+from cpazmal_scale.vocabulary import NO_DATA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

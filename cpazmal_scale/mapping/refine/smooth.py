@@ -15,15 +15,16 @@ import numpy as np
 
 from cpazmal_scale.kernels.compiled import kept
 from cpazmal_scale.kernels.posterior import ONE, decide_again
-from cpazmal_scale.mapping.classify.pixels import REJECTED, empty_products
+from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.source import Source, open_source
+from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.plan import Block
+    from cpazmal_scale.grid.blocks import Block
 
 UNIT = 2.0**-16
 """Log-odds are summed as whole multiples of this; squares over 63 × 63 pixels fit 64 bits."""

@@ -12,6 +12,11 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import GridMismatch, ModelMismatch
 from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.grid.blocks import Block
+from cpazmal_scale.grid.outlines import (
+    Outlines,
+    known_outlines,
+)
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import open_map
 
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
-    from cpazmal_scale.mapping.classify.plan import Block
+    from cpazmal_scale.grid.blocks import Block
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,3 +143,13 @@ def _grids(first: Source, other: Source) -> list[tuple[str, object, object]]:
         ("shape", first.shape, other.shape),
         ("transform", first.transform, other.transform),
     ]
+
+
+@lru_cache(maxsize=4)
+def open_outlines(url: str, map_url: str, zone: str | None, digest: str) -> Outlines:
+    """Outlines of known shapes, read once per process.
+
+    Raises:
+        SampleError: the file holds other shapes now.
+    """
+    return known_outlines(url, open_source(map_url), zone, digest)

@@ -12,10 +12,10 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import BlocksFailed, ConfigError
 from cpazmal_scale.execute import Executor, open_executor
-from cpazmal_scale.grid.outlines import open_outlines, read_outlines
-from cpazmal_scale.mapping.classify.pixels import NO_DATA, NOTHING, REJECTED
-from cpazmal_scale.mapping.classify.plan import Block, cut
-from cpazmal_scale.mapping.refine.source import Source, open_source
+from cpazmal_scale.grid.blocks import Block, cut
+from cpazmal_scale.grid.outlines import read_outlines
+from cpazmal_scale.mapping.refine.source import Source, open_outlines, open_source
+from cpazmal_scale.vocabulary import NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,10 +9,10 @@ import numpy as np
 
 from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.features import in_words, meaning
-from cpazmal_scale.mapping.classify.pixels import REJECTED
 from cpazmal_scale.mapping.show.figures import pixel_size, subject
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import colours
+from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
     import xarray as xr

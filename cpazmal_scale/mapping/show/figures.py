@@ -11,13 +11,13 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import CLASS_NAMES
-from cpazmal_scale.mapping.classify.pixels import REJECTED
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import open_map
 from cpazmal_scale.mapping.show.thumbnail import Thumbnail, thumbnail
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import colours, rgb, shows_change
+from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.mapping.classify.pixels import NOTHING
 from cpazmal_scale.mapping.show.export import rows_of
+from cpazmal_scale.vocabulary import NOTHING
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.cube.read.chunks import ChunkReader
-from cpazmal_scale.mapping.classify.pixels import NO_DATA, PixelClassifier
+from cpazmal_scale.mapping.classify.pixels import PixelClassifier
 from cpazmal_scale.mapping.show.overview import Averages, Layer
+from cpazmal_scale.vocabulary import NO_DATA
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -96,6 +97,7 @@ def sample(
 def _series(
     reader: ChunkReader, at: NDArray[np.int32], model: Model, mean: Averages
 ) -> NDArray[np.float32]:
+    from cpazmal_scale.cube.read.windows import gather
     from cpazmal_scale.features.windows import window_series
 
     settings, size = model.features, model.features.window
@@ -110,11 +112,8 @@ def _series(
         reader.read(power, mask, *(low - around).tolist())
         inner = (slice(around, around + height), slice(around, around + width))
         mean.add(_mean_over_dates(power[0][:, *inner]), *low.tolist())
-        rows, columns = (windows - low + around).T[:, :, None, None]
-        ys, xs = rows + np.arange(size)[:, None], columns + np.arange(size)
         series[here] = window_series(
-            np.moveaxis(power[:, :, ys, xs], 2, 0),
-            np.moveaxis(mask[:, ys, xs], 1, 0),
+            *gather(power, mask, windows - low + around, size),
             settings.excluded,
             **settings.kernel,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.grid.areas import row_areas
-from cpazmal_scale.mapping.classify.pixels import NO_DATA, NOTHING, REJECTED
+from cpazmal_scale.vocabulary import NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
     import xarray as xr

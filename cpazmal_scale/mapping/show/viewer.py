@@ -202,4 +202,4 @@ def _page(facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> str:
 
 
 def _packaged(name: str) -> str:
-    return resources.files("cpazmal_scale.mapping").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("cpazmal_scale.mapping.show").joinpath(name).read_text(encoding="utf-8")

@@ -38,7 +38,7 @@ def open_windows(
     from cpazmal_scale import config
     from cpazmal_scale.cube.read.dataset import open_cube
     from cpazmal_scale.cube.read.windows import require_data
-    from cpazmal_scale.samples.draw.index import read_index
+    from cpazmal_scale.samples.table import read_index
 
     table = read_index(index) if isinstance(index, str) else index
     data = open_cube(cube) if isinstance(cube, str) else cube

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale import storage
 from cpazmal_scale.cube.read.windows import Progress, require_data, window_pixels
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.samples.draw.polygons import require_groups
 from cpazmal_scale.samples.draw.shares import MASKED, SHARES, VALID, across_dates, seen, usable
+from cpazmal_scale.samples.table import BY_DATE
 
 if TYPE_CHECKING:
     import geopandas
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import Features, Samples
-
-
-BY_DATE = ("dates", "valid_by_date", "masked_by_date", "incidence_by_date")
-"""Columns that hold a list, one value per date of the cube."""
 
 
 def window_index(
@@ -180,35 +175,6 @@ def describe(
 
 def _mean(pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.asarray(pixels.mean((-2, -1)))
-
-
-def write_index(index: pd.DataFrame, url: str) -> None:
-    """Write an index as Parquet, replacing what is there in one step.
-
-    Raises:
-        StoreError: the store cannot be written.
-    """
-    buffer = io.BytesIO()
-    index.to_parquet(buffer, index=False, compression="zstd")
-    storage.write_bytes(url, buffer.getvalue())
-
-
-def read_index(url: str) -> pd.DataFrame:
-    """Read an index.
-
-    Raises:
-        StoreMissing: nothing is there.
-        SampleError: it is not Parquet.
-    """
-    import pandas as pd
-    import pyarrow
-
-    try:
-        return pd.read_parquet(io.BytesIO(storage.read_bytes(url)))
-    except pyarrow.ArrowInvalid:
-        raise SampleError(
-            "not a Parquet file", where=url, remedy="make the samples again"
-        ) from None
 
 
 def _drawn(index: pd.DataFrame, most: int | None, seed: int) -> pd.DataFrame:

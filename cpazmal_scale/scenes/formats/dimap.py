@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
-from cpazmal_scale.scenes.formats.naming import Named, parse_direction
+from cpazmal_scale.scenes.formats.naming import Named
+from cpazmal_scale.scenes.spellings import parse_direction
 from cpazmal_scale.scenes.untrusted.xml import Node, read
 
 SUFFIX = ".dim"

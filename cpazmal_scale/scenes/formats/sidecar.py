@@ -16,8 +16,9 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import Section
 from cpazmal_scale.errors import SceneError, SceneUnknown
 from cpazmal_scale.scenes.formats.geotiff import DRIVERS
-from cpazmal_scale.scenes.formats.naming import Named, Row, parse_direction, parse_time
-from cpazmal_scale.scenes.scene import BANDS
+from cpazmal_scale.scenes.formats.naming import Named, Row
+from cpazmal_scale.scenes.spellings import parse_direction, parse_time
+from cpazmal_scale.vocabulary import BANDS
 
 SUFFIXES = (".yaml", ".yml")
 MAX_BYTES = 64 * 2**10

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
-from cpazmal_scale.scenes.formats.naming import X_BAND_SENSORS, parse_direction
 from cpazmal_scale.scenes.level1b.annotation import (
     MAX_EDGE,
     VARIANTS,
@@ -20,8 +19,9 @@ from cpazmal_scale.scenes.level1b.annotation import (
     Timed,
     Variant,
 )
-from cpazmal_scale.scenes.scene import POLARISATIONS
+from cpazmal_scale.scenes.spellings import X_BAND_SENSORS, parse_direction
 from cpazmal_scale.scenes.untrusted.xml import Node
+from cpazmal_scale.vocabulary import POLARISATIONS
 
 _MAX_DEGREE = 20
 _SIDES: dict[str, Literal["R", "L"]] = {"RIGHT": "R", "LEFT": "L"}

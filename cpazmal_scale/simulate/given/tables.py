@@ -63,7 +63,7 @@ class Acquisition:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    text = files("cpazmal_scale.simulate").joinpath("tables", name).read_text(encoding="utf-8")
+    text = files("cpazmal_scale.simulate.given").joinpath("csv", name).read_text(encoding="utf-8")
     return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
 
 

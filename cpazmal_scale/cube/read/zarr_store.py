@@ -1,0 +1,87 @@
+"""A cube as a read-only Zarr store in which a lost or altered chunk is an error, not no-data."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from zarr.storage import WrapperStore
+
+from cpazmal_scale import storage
+from cpazmal_scale.cube.format import layout
+from cpazmal_scale.cube.format.record import ROOT, Record
+from cpazmal_scale.cube.read.checked import CheckedChunks
+from cpazmal_scale.errors import CubeDamaged
+
+if TYPE_CHECKING:
+    from zarr.abc.store import ByteRequest
+    from zarr.core.buffer import Buffer, BufferPrototype
+
+CHUNKS_AT_ONCE = 16
+_CHUNK = re.compile(r"(?P<layer>[^/]+)/c/(?:(?P<index>\d+)/)?(?P<row>\d+)/(?P<column>\d+)")
+_COORDINATE = re.compile(r"(?P<name>[^/]+)/c[/.]\d+")
+
+
+class CubeStore(WrapperStore[Any]):
+    """The committed state that a record describes.
+
+    Every chunk of a layer is compared with the CRC-32 that the cube lists; chunks that it does not
+    list are not asked for. Zarr itself reads a missing object as the fill value.
+    """
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(storage.zarr_store(record.url, read_only=True))
+        self.chunks = CheckedChunks(record)
+
+    def __reduce__(self) -> tuple[type[CubeStore], tuple[Record]]:
+        return CubeStore, (self.chunks.record,)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CubeStore) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        return self._identity
+
+    @property
+    def _identity(self) -> tuple[str, str]:
+        record = self.chunks.record
+        return record.url, hashlib.sha256(record.root).hexdigest()
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """The object of a key; None where the cube has none.
+
+        Raises:
+            CubeDamaged: it is lost or altered.
+        """
+        record = self.chunks.record
+        if key == ROOT:
+            return prototype.buffer.from_bytes(record.root)
+        found = _CHUNK.fullmatch(key)
+        if found and byte_range is None and found["layer"] in record.layers:
+            place = int(found["index"] or 0), int(found["row"]), int(found["column"])
+            loop = asyncio.get_running_loop()
+            data = await loop.run_in_executor(_pool(), self.chunks.read, found["layer"], *place)
+            return None if data is None else prototype.buffer.from_bytes(data)
+        value: Buffer | None = await self._store.get(key, prototype, byte_range)
+        named = _COORDINATE.fullmatch(key)
+        if value is None and named and named["name"] in (*layout.PER_DATE, "y", "x"):
+            raise CubeDamaged(
+                f"the coordinate {named['name']} is lost",
+                where=storage.join(record.url, key),
+                remedy="run `cpazmal verify --repair`, or restore it from a copy",
+            )
+        return value
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(CHUNKS_AT_ONCE, thread_name_prefix="cube-chunks")

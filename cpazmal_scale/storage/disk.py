@@ -1,0 +1,123 @@
+"""Files on a local disk that appear whole, and outlast a loss of power once they are there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+PART = ".part"
+"""What the names of files that are being written end with."""
+TRIES = 3
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV, errno.EMLINK})
+_NO_SYNC = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
+
+
+def replace(target: Path, data: bytes) -> None:
+    """Write a file in place of what is there."""
+    _settle(target, lambda part: _write(part, data))
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file in place of what is there."""
+    _settle(target, lambda part: _copy(source, part))
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name, in place of what is there; a copy where there are no links.
+
+    The new name lasts once its folder is synced.
+    """
+    make_folder(target.parent)
+    part = _part_of(target)
+    try:
+        try:
+            part.hardlink_to(source)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _copy(source, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)  # one file under both names is not replaced
+
+
+def create(target: Path, data: bytes) -> bool:
+    """Write a file if there is none; whether it was written."""
+    make_folder(target.parent)
+    part = _part_of(target)
+    try:
+        _write(part, data)
+        # A link appears with its content: nobody reads a half-written file.
+        target.hardlink_to(part)
+    except FileExistsError:
+        return False
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(target.parent)
+    return True
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder last."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems do not sync folders.
+        if error.errno not in _NO_SYNC:
+            raise
+    finally:
+        os.close(handle)
+
+
+def parts(folder: Path) -> Iterator[Path]:
+    """Files below a folder that were being written when their writers died, or still are."""
+    for path, _, names in os.walk(folder):
+        yield from (Path(path, name) for name in names if name.endswith(PART) and name[0] == ".")
+
+
+def _settle(target: Path, fill: Callable[[Path], None]) -> None:
+    for left in reversed(range(TRIES)):
+        make_folder(target.parent)
+        part = _part_of(target)
+        try:
+            fill(part)
+            part.replace(target)
+            break
+        except FileNotFoundError:
+            # Whoever clears up after the dead may have taken it for theirs.
+            if not left:
+                raise
+        finally:
+            part.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{uuid.uuid4().hex}{PART}")
+
+
+def _write(part: Path, data: bytes) -> None:
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _copy(source: Path, part: Path) -> None:
+    with source.open("rb") as stream, part.open("wb") as file:
+        shutil.copyfileobj(stream, file)
+        file.flush()
+        os.fsync(file.fileno())
