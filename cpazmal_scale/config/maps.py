@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cpazmal_scale.config.methods import COMPARED, MethodChoice, MethodName
 from cpazmal_scale.config.section import Section
-
-Method = Literal[
-    "sum",
-    "soft",
-    "vote",
-    "neighbors",
-    "euclid-sum",
-    "euclid-soft",
-    "euclid-vote",
-    "euclid-neighbors",
-    "forest",
-]
-"""Methods that `assess` can compare."""
 
 
 class Classify(Section):
     """Distances to classes (method §5)."""
 
-    decision: Literal["soft", "vote", "sum"] = "sum"
-    """How the features' distances become one class: by the `sum` of scaled distances (best
-    calibrated), the `soft` mean of each feature's probabilities, or a `vote` of the features."""
+    method: MethodChoice = "sum"
+    """Classifier of the map. DTW barycenters with a decision by the `sum` of scaled distances, the
+    `soft` mean of each feature's probabilities, or a `vote` of the features; nearest `neighbors`;
+    the same without warping (`euclid-…`); linear `discriminant`, `logistic` regression, random
+    `forest`, gradient `boosting`."""
     reject: float | None = Field(None, gt=0)
     """Pixels farther from every class than this multiple of the within-class distance are rejected
     (254)."""
@@ -38,6 +28,17 @@ class Classify(Section):
     block: int | None = Field(None, ge=16)
     """Edge of a block in pixels, rounded up to whole chunks; none: as large as fits a worker.
     The map does not depend on it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decision(cls, values: Any) -> Any:
+        """`decision` is the name that `method` had while only barycenters could be mapped."""
+        if isinstance(values, dict) and "decision" in values:
+            if "method" in values:
+                raise ValueError("classify.decision is classify.method; give one of them")
+            values = {**values, "method": values["decision"]}
+            del values["decision"]
+        return values
 
 
 class After(Section):
@@ -84,9 +85,8 @@ class Assess(Section):
     """Last date trained on in a temporal split; later ones are tested; none: the first year's."""
     test_beam: str | None = None
     """Beam that is tested in a geometry split; its samples must have been drawn."""
-    methods: tuple[Method, ...] = get_args(Method)
-    """Methods to compare: DTW barycenters by decision, DTW nearest neighbours, the same four
-    without warping, and a random forest."""
+    methods: tuple[MethodName, ...] = COMPARED
+    """Methods to compare, as `classify.method` calls them."""
     neighbors: int = Field(25, ge=1)
     """Neighbours that vote in the nearest-neighbour methods."""
     report: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")

@@ -40,7 +40,7 @@ def _distance_methods() -> tuple[Method, ...]:
     rows = []
     for warps in (True, False):
         before, kind = ("", "DTW") if warps else ("euclid-", "Euclidean")
-        for decision in ("sum", "soft", "vote", "learned"):
+        for decision in ("sum", "soft", "vote"):
             twin = f"euclid-{decision}" if warps else None
             options = {"decision": decision, "warps": warps}
             name = f"{kind} barycenter ({decision})"
@@ -72,6 +72,9 @@ METHODS: tuple[Method, ...] = (
 
 BEST = "best"
 """Setting that lets cross-validation choose."""
+
+COMPARED = tuple(row.setting for row in METHODS if row.needs is None)
+"""Settings of the methods that need nothing but this package."""
 
 _BY_SETTING = {row.setting: row for row in METHODS}
 _BY_NAME = {row.name: row for row in METHODS}

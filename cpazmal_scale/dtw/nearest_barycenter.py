@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from cpazmal_scale.dtw.averaging import barycenter, barycenters
 from cpazmal_scale.dtw.band import band_limits
-from cpazmal_scale.dtw.block import block_distances
+from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
 from cpazmal_scale.dtw.decision import Decision, decide
 from cpazmal_scale.dtw.estimators import (
     Scaling,
@@ -23,6 +23,7 @@ from cpazmal_scale.dtw.estimators import (
 )
 from cpazmal_scale.dtw.temperature import fit_temperature
 from cpazmal_scale.dtw.training_set import HeldOut, Lesson
+from cpazmal_scale.kernels.standardise import standardised
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -162,9 +163,9 @@ class NearestBarycenter(SeriesClassifier):
         """The whole decision for series `(N, K, T)`, on other `days` `(T,)` if given."""
         check_is_fitted(self)
         series = checked_series(self, X, reset=False)
-        return self.decide_block(series.transpose(1, 2, 0), self.limits(days, series.shape[2]))
+        return self.classify_block(series.transpose(1, 2, 0), self.limits(days, series.shape[2]))
 
-    def decide_block(
+    def classify_block(
         self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
     ) -> Decision:
         """The decision for raw feature series `(K, T, P)`, pixels innermost.
@@ -173,13 +174,44 @@ class NearestBarycenter(SeriesClassifier):
             block: features as at training, not z-scored; NaN is a missing date.
             limits: `(T, T')` column limits; none: those of the training dates.
         """
-        scaling = Scaling(self.mean_, self.scale_)
-        values = np.ascontiguousarray(scaling.apply(block.transpose(2, 0, 1)).transpose(1, 2, 0))
-        table = self.limits(rows=block.shape[1]) if limits is None else limits
-        nearest = _nearest(values, self.barycenters_, table, self.min_dates)
         return decide(
-            nearest, self.tau_, self.temperature_, decision=self.decision, reject=self.reject
+            self._nearest_of(block, limits),
+            self.tau_,
+            self.temperature_,
+            decision=self.decision,
+            reject=self.reject,
         )
+
+    def distances_block(
+        self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
+    ) -> NDArray[np.float32]:
+        """Distances `(K, C, P)` of series to the nearest barycenter of a class, in units of tau."""
+        nearest = self._nearest_of(block, limits)
+        return np.asarray(nearest / self.tau_[:, None, None], np.float32)
+
+    def centres(self) -> NDArray[np.float64]:
+        """Barycenters `(C, M, K, T)` in the features' units."""
+        return np.asarray(self.barycenters_ * self.scale_[:, None] + self.mean_[:, None])
+
+    def operations(self, limits: NDArray[np.int32]) -> float:
+        """Seconds per pixel on the core that the forecasts were measured on."""
+        classes, centroids, features, _ = self.barycenters_.shape
+        band = int((limits[:, 1] - limits[:, 0]).sum())
+        return float(classes * centroids * features * band / CELLS_PER_SECOND)
+
+    @property
+    def calibrated_(self) -> bool:
+        """Whether the temperature was fitted on held-out groups."""
+        return self.temperature is None and self.temperature_ != 1.0
+
+    def _nearest_of(
+        self, block: NDArray[np.floating], limits: NDArray[np.int32] | None
+    ) -> NDArray[np.float32]:
+        """Distances `(K, C, P)` of raw series to the nearest barycenter of every class."""
+        values = np.empty(block.shape, np.float32)
+        standardised(np.ascontiguousarray(block), self.mean_, self.scale_, values)
+        table = self.limits(rows=block.shape[1]) if limits is None else limits
+        return _nearest(values, self.barycenters_, table, self.min_dates)
 
     def limits(self, days: ArrayLike | None = None, rows: int | None = None) -> NDArray[np.int32]:
         """Column limits for series on the training dates, or on other `days` `(T,)`.

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
     from cpazmal_scale.model.learning import Workers
+    from cpazmal_scale.model.methods import PixelModel
     from cpazmal_scale.samples.series import WindowSeries
 
 _ARRAYS = {
@@ -27,20 +27,23 @@ _ARRAYS = {
     "scale_": ("scale", ("feature",)),
     "classes_": ("class", ("class",)),
     "days": ("day", ("time",)),
+    "centres_": ("centres", ("class", "feature", "time")),
 }
-"""The classifier's arrays, as variables of the stored dataset."""
+"""Arrays of many classifiers, as variables of the stored dataset; others keep their names."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """Barycenters and what they were made from.
+    """A classifier and what it was made from.
 
-    `id` names the settings and samples it was trained with; `dates` (T,) datetime64[s] are those of
-    the training series; `provenance` holds plain JSON values.
+    `method` is what `classify.method` calls it; `id` names the settings and samples it was trained
+    with; `dates` (T,) datetime64[s] are those of the training series; `provenance` holds plain
+    JSON values.
     """
 
     id: str
-    classifier: NearestBarycenter
+    method: str
+    classifier: PixelModel
     features: Features
     polarisations: tuple[str, ...]
     dates: NDArray[np.datetime64]
@@ -59,7 +62,8 @@ class Model:
         return features.names(self.polarisations, self.features.xpol, self.features.statistics)
 
     def limits(self, dates: NDArray[np.datetime64]) -> NDArray[np.int32]:
-        """Column limits (T, 2) of the band for a cube's dates (T,), aligned by day of year.
+        """What the classifier needs to know of a cube's dates (T,), aligned by day of year: the
+        band's column limits, or the dates that stand for those of the training.
 
         Raises:
             ModelMismatch: there are no dates.
@@ -84,7 +88,7 @@ def train(
     provenance: Mapping[str, Any],
     workers: Workers | None = None,
 ) -> Model:
-    """Learn barycenters of labelled windows.
+    """Train the classifier of the run on labelled windows.
 
     Args:
         series: N windows with K features on T dates.
@@ -93,7 +97,7 @@ def train(
         config: sections `dtw`, `train`, `classify` and the seed are used.
         polarisations: co-polarised channel, then the cross-polarised one.
         provenance: plain values that describe the samples; part of the model's identity.
-        workers: find the averages; none: one after the other, here.
+        workers: find barycenters; none: one after the other, here.
 
     Raises:
         SampleError: fewer than two classes, or a class without any valid series.
@@ -101,14 +105,15 @@ def train(
     import numpy as np
 
     from cpazmal_scale.dtw.band import season_days
-    from cpazmal_scale.model import learning
+    from cpazmal_scale.model import learning, methods
 
     if len(set(labels)) < 2:
         raise SampleError(
             f"one class cannot be told from none: {', '.join(sorted(set(labels))) or 'no windows'}",
             remedy="label at least two classes",
         )
-    classifier = new_classifier(config, season_days(series.dates))
+    method = config.classify.method
+    classifier = methods.make(method, config, season_days(series.dates))
     try:
         learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)
     except ValueError as error:
@@ -120,32 +125,15 @@ def train(
         "groups": sorted({str(group) for group in groups}),
         "seed": config.seed,
     }
-    settings = (config.features, config.dtw, config.train, config.classify.decision, facts)
+    settings = (config.features, config.dtw, config.train, method, facts)
     return Model(
         identity("model", *settings, polarisations, series.dates.astype(str).tolist()),
+        method,
         classifier,
         config.features,
         polarisations,
         series.dates,
         facts,
-    )
-
-
-def new_classifier(config: RunConfig, days: NDArray[np.float64]) -> NearestBarycenter:
-    """The unfitted classifier a configuration describes, for series on `days` (T,)."""
-    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
-
-    return NearestBarycenter(
-        decision=config.classify.decision,
-        barycenters=config.train.barycenters,
-        radius=config.dtw.radius,
-        days=days,
-        band_days=config.dtw.band_days,
-        iterations=config.train.iterations,
-        restarts=config.train.restarts,
-        reject=config.classify.reject,
-        min_dates=config.dtw.min_dates,
-        seed=config.seed,
     )
 
 
@@ -164,18 +152,21 @@ def save_model(model: Model, url: str) -> None:
 
 
 def as_dataset(model: Model) -> xr.Dataset:
-    """The model as labelled arrays: barycenters in z-scores, and the scaling that undoes them."""
+    """The model as labelled arrays: typical series in z-scores, the scaling that undoes them, and
+    what else the classifier has learnt.
+    """
     import numpy as np
     import xarray as xr
 
     arrays, text = model.classifier.state()
     variables = {}
     for name, values in arrays.items():
-        variable, dims = _ARRAYS[name]
         plain = np.asarray(values)
+        variable, dims = _ARRAYS.get(name) or (name, _axes(name, plain.shape))
         variables[variable] = (dims, plain.astype(object) if plain.dtype.kind == "U" else plain)
     attrs = {
         "id": model.id,
+        "method": model.method,
         "classifier": text,
         "features": model.features.model_dump_json(),
         "polarisations": list(model.polarisations),
@@ -190,10 +181,14 @@ def as_dataset(model: Model) -> xr.Dataset:
     dataset["time"].encoding.update(
         units="seconds since 1970-01-01", dtype="int64", calendar="proleptic_gregorian"
     )
-    dataset["barycenters"].attrs.update(
-        long_name="DTW barycenter of a feature's z-scores", units="1"
-    )
+    for name in {"barycenters", "centres"} & set(dataset.variables):
+        dataset[name].attrs.update(long_name="typical series of a feature's z-scores", units="1")
     return dataset
+
+
+def _axes(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Names of an array's axes that no other array shares."""
+    return tuple(f"{name}{axis}" for axis in range(len(shape)))
 
 
 def open_model(url: str) -> Model:
@@ -206,7 +201,7 @@ def open_model(url: str) -> Model:
     import numpy as np
     import xarray as xr
 
-    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
+    from cpazmal_scale.model import methods
 
     if not storage.exists(storage.join(url, "zarr.json")):
         raise StoreMissing("no model here", where=url, remedy="run `cpazmal train`")
@@ -214,20 +209,24 @@ def open_model(url: str) -> Model:
         data = xr.open_zarr(
             storage.zarr_store(url, read_only=True), consolidated=False, chunks=None
         ).load()
+        names = {variable: name for name, (variable, _) in _ARRAYS.items()}
         arrays = {}
-        for name, (variable, _) in _ARRAYS.items():
-            if variable in data.variables:
-                values = data[variable].values
-                arrays[name] = np.array(values.tolist()) if values.dtype.kind in "OT" else values
+        for variable in set(data.variables) - {"time", "feature"}:
+            values = data[variable].values
+            plain = np.array(values.tolist()) if values.dtype.kind in "OT" else values
+            arrays[names.get(str(variable), str(variable))] = plain
+        text = data.attrs["classifier"]
+        method = data.attrs.get("method") or json.loads(text)["settings"]["decision"]
         return Model(
             data.attrs["id"],
-            NearestBarycenter.from_state(arrays, data.attrs["classifier"]),
+            method,
+            methods.opened(method, arrays, text),
             Features.model_validate_json(data.attrs["features"]),
             tuple(data.attrs["polarisations"]),
             np.asarray(data["time"].values, "datetime64[s]"),
             json.loads(data.attrs["provenance"]),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise StoreError(
             f"the model is damaged ({type(error).__name__}: {error})",
             where=url,

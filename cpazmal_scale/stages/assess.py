@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import catalog, storage
+from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.stages import Progress, workspace
 from cpazmal_scale.stages.classify import classify, plan_map
@@ -90,7 +91,6 @@ def assess(
     """
     from cpazmal_scale.assess.report.contents import Report
     from cpazmal_scale.assess.report.report import write_report
-    from cpazmal_scale.assess.validate.methods import BY_SETTING
 
     began = time.perf_counter()
     series, windows = training_data(config, progress=reading)
@@ -109,7 +109,7 @@ def assess(
         pictures=() if result is None else _pictures(config, ("map.png", "Map of the classes")),
         opening=_opening(config, result),
         remarks=(CLUSTERED,) if config.samples.polygons is None else (),
-        map_method=BY_SETTING[config.classify.decision],
+        map_method=method(config.classify.method).name,
     )
     split = "" if config.assess.split == "stratified" else f"-{config.assess.split}"
     url = storage.join(config.workspace, f"{config.assess.report or 'report' + split}.md")
@@ -120,8 +120,6 @@ def assess(
 
 def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
     """Write the figures of the model's method on the card of the latest model, if there is one."""
-    from cpazmal_scale.assess.validate.methods import BY_SETTING
-
     try:
         facts = workspace.find(config, "model").metadata
     except StoreMissing:
@@ -129,10 +127,10 @@ def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
     if "card" not in facts or facts["samples"] != workspace.find(config, "samples").metadata["id"]:
         return
     url = storage.join(config.workspace, facts["card"])
-    card, method = storage.read_json(url), BY_SETTING[config.classify.decision]
-    row = validation.summary().to_dict("index")[method]
+    card, name = storage.read_json(url), method(config.classify.method).name
+    row = validation.summary().to_dict("index")[name]
     card.setdefault("assessed", {})[validation.split] = {
-        "method": method,
+        "method": name,
         "folds": validation.fold_count,
         **{str(name): value for name, value in row.items() if "seconds" not in str(name)},
     }
@@ -159,7 +157,7 @@ def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> 
 
 def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | None]:
     """Windows to train on, and other ones to test on where the split asks for them."""
-    from cpazmal_scale.assess.validate.holdout import by_date, on_calendar
+    from cpazmal_scale.assess.validate.holdout import by_date
 
     split = config.assess.split
     if split == "temporal":
@@ -171,8 +169,7 @@ def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | Non
         before, other = known.series, _labelled(*training_data(elsewhere))
     else:
         return known, None
-    one, two = on_calendar(before, other.series, config.dtw.min_dates)
-    return known._replace(series=one), other._replace(series=two)
+    return known._replace(series=before), other
 
 
 def _require_beam(elsewhere: RunConfig) -> None:

@@ -11,7 +11,7 @@ _PRESET = {
     "features": {"window": 7, "xpol": "talk"},
     "dtw": {"radius": 3},
     "train": {"barycenters": 1},
-    "classify": {"decision": "vote"},
+    "classify": {"method": "vote"},
     "assess": {"split": "stratified", "folds": 3, "neighbors": 25, "report": "talk"},
 }
 

@@ -27,19 +27,20 @@ from cpazmal_scale.assess.report.style import png
 from cpazmal_scale.assess.report.verdicts import believable, verdict
 from cpazmal_scale.assess.validate import methods
 from cpazmal_scale.assess.validate.cross_validate import Labelled, cross_validate
-from cpazmal_scale.assess.validate.holdout import by_date, on_calendar
+from cpazmal_scale.assess.validate.holdout import by_date
 from cpazmal_scale.assess.validate.metrics import scores
 from cpazmal_scale.assess.validate.significance import mcnemar, polygon_permutation
 from cpazmal_scale.assess.validate.validation import CrossValidation
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.execute import DaskExecutor, ThreadExecutor
 from cpazmal_scale.samples.series import WindowSeries
 from cpazmal_scale.samples.splits import stratified_group_folds
 
 ONCE = CONFIG.model_copy(update={"assess": CONFIG.assess.model_copy(update={"repeats": 1})})
-COMPARED = (methods.SUM, methods.VOTE, methods.EUCLID_SUM, methods.FOREST)
-QUICK = (methods.SUM, methods.VOTE, methods.EUCLID_SUM)
+COMPARED = (methods.SUM, method("vote").name, method("euclid-sum").name, methods.FOREST)
+QUICK = (methods.SUM, method("vote").name, method("euclid-sum").name)
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +225,7 @@ def test_band_barycenters_and_seed_come_from_the_configuration() -> None:
     in_samples = methods.make(methods.SUM, days, parse(asked))
     assert (in_samples.radius, in_samples.band_days) == (2, None)
     assert (in_samples.barycenters, in_samples.seed) == (3, 9)
-    euclid = methods.make(methods.EUCLID_SUM, days, parse({}))
+    euclid = methods.make(method("euclid-sum").name, days, parse({}))
     assert (euclid.radius, euclid.band_days, euclid.decision) == (0, None, "sum")
     near = methods.make(methods.NEIGHBORS, days, parse({"dtw": {"radius": 2}}))
     assert (near.n_neighbors, near.radius) == (25, 2)
@@ -237,8 +238,8 @@ def test_vote_shares_what_it_would_learn_alone(case: Case) -> None:
     codes = np.searchsorted(CLASSES, labels)
     numbers = np.unique(polygons, return_inverse=True)[1]
     given = (series.values, codes, numbers, np.arange(12.0) * 11, CONFIG)
-    shared = list(methods.fit_methods((methods.SUM, methods.VOTE), *given))[1]
-    alone = next(methods.fit_methods((methods.VOTE,), *given))
+    shared = list(methods.fit_methods((methods.SUM, method("vote").name), *given))[1]
+    alone = next(methods.fit_methods((method("vote").name,), *given))
     assert shared.model.decision == alone.model.decision == "vote"
     assert np.array_equal(shared.model.barycenters_, alone.model.barycenters_)
     one, two = (methods.timed_answer(m, series.values, 3) for m in (shared, alone))
@@ -267,11 +268,11 @@ def test_classes_keep_the_order_of_the_configuration(case: Case) -> None:
     series, labels, polygons = case
     turned = {"samples": {"classes": ("HAG", "ABL", "ACC")}, "assess": {"repeats": 1}}
     own = cross_validate(
-        series, labels, polygons, RunConfig.parse(turned), methods=(methods.EUCLID_SUM,)
+        series, labels, polygons, RunConfig.parse(turned), methods=(method("euclid-sum").name,)
     )
     assert own.classes == ("HAG", "ABL", "ACC")
     renamed = np.char.add("C", np.searchsorted(CLASSES, labels).astype(str))
-    own = cross_validate(series, renamed, polygons, CONFIG, methods=(methods.EUCLID_SUM,))
+    own = cross_validate(series, renamed, polygons, CONFIG, methods=(method("euclid-sum").name,))
     assert own.classes == ("C0", "C1", "C2")
 
 
@@ -464,7 +465,7 @@ def test_decisions_share_what_each_would_learn_alone(case: Case) -> None:
     codes = np.searchsorted(CLASSES, labels)
     numbers = np.unique(polygons, return_inverse=True)[1]
     given = (series.values, codes, numbers, np.arange(12.0) * 11, CONFIG)
-    names = (methods.VOTE, methods.SUM, methods.SOFT)
+    names = (method("vote").name, methods.SUM, method("soft").name)
     for shared in methods.fit_methods(names, *given):
         alone = next(methods.fit_methods((shared.name,), *given))
         assert shared.model.decision == alone.model.decision
@@ -495,7 +496,7 @@ def test_no_split_tests_a_polygon_it_was_trained_on(
 
     monkeypatch.setattr(methods, "fit_methods", spy)
     config = CONFIG.with_values({"assess": {"split": split}})
-    own = cross_validate(*case, config, methods=(methods.EUCLID_SUM,))
+    own = cross_validate(*case, config, methods=(method("euclid-sum").name,))
     expected = {"stratified": 2 * 3, "cyclic": 2 * 4, "leave-one-group-out": 12}[split]
     assert own.fold_count == len(sides) == expected
     total = own.counts[0].sum(axis=(1, 2))
@@ -565,7 +566,8 @@ def test_permutation_agrees_with_all_exchanges() -> None:
     assert polygon_permutation(a, b, 1) == polygon_permutation(b, a, 1)
 
 
-def test_the_calendar_brings_other_years_and_dates_together() -> None:
+def test_a_temporal_split_tests_what_a_map_of_the_other_year_does() -> None:
+    """Each year keeps its own dates; a feature that the later year lacks does not count."""
     days = np.arange(4, 364, 11)
     one, two = (
         np.datetime64(f"{year}-01-01", "s")
@@ -573,21 +575,26 @@ def test_the_calendar_brings_other_years_and_dates_together() -> None:
         + np.timedelta64(late, "D")
         for year, late in ((2020, 0), (2021, 3))
     )
-    season = np.cos(2 * np.pi * days / 365).astype(np.float32)
-    values = np.stack([season, np.full_like(season, np.nan)])[None]
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["ABL", "ICA"], 24)
+    polygons = np.array([f"{c}{i % 6}" for i, c in enumerate(labels)])
+    season = np.cos(2 * np.pi * days / 365) * np.where(labels == "ABL", 1, 2)[:, None]
+    first, second = (season[:, None] + rng.normal(0, 0.3, (48, 2, 33)) for _ in range(2))
+    second[:, 1] = np.nan
     both = WindowSeries(
-        np.concatenate([values, values], axis=2), ("a", "b"), np.concatenate([one, two])
+        np.concatenate([first, second], axis=2).astype(np.float32),
+        ("HH.k1", "HV.k1"),
+        np.concatenate([one, two]),
     )
     before, after = by_date(both, None)
     assert (before.dates == one).all()
     assert (after.dates == two).all()
-    trained, tested = on_calendar(before, after, 6)
-    assert trained.names == tested.names == ("a",)
-    assert (trained.dates == tested.dates).all()
-    known = np.isfinite(trained.values) & np.isfinite(tested.values)
-    assert known.sum() > 30
-    assert np.abs(trained.values - tested.values)[known].max() < 0.25
-    with pytest.raises(SampleError, match="no feature has 6 dates"):
-        on_calendar(before, WindowSeries(values[..., :3], ("a", "b"), one[:3]), 6)
+    later = WindowSeries(after.values[..., ::2], after.names, after.dates[::2])
+    own = cross_validate(
+        *(before, labels, polygons, ONCE),
+        methods=(methods.SUM, method("euclid-sum").name, method("logistic").name),
+        tested=Labelled(later, labels, polygons),
+    )
+    assert (own.summary()["macro_f1_pooled"] > 0.9).all()
     with pytest.raises(SampleError, match="dates lie before 2022-12-31"):
         by_date(both, date(2022, 12, 31))

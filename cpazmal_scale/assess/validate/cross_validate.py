@@ -57,7 +57,7 @@ class _Plan:
 
 _Arrays = Mapping[str, "NDArray[Any]"]
 """What every fold needs: `values, codes, groups` of training windows, the same of tested ones after
-`tested_`, `days` of the dates, `repeat, fold, tested` of the folds."""
+`tested_`, `days` and `tested_days` of the dates, `repeat, fold, tested` of the folds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,8 @@ def cross_validate(
         config: split, folds, repeats, methods, band, barycenters and seed.
         methods: names out of `methods.NAMES`, compared in this order; none: those of the
             configuration.
-        tested: other windows to test on, of the same features and number of dates, such as those of
-            another year or beam; a group is never trained on and tested on even so. None: the
+        tested: other windows to test on, of the same features, as of another beam or year and
+            on their own dates; a group is never trained on and tested on even so. None: the
             windows themselves.
         executor: computes the folds; none: one after the other, here.
         share: folder (any fsspec URL) where workers of other processes find the series, so that
@@ -149,6 +149,7 @@ def _prepared(
     y, groups = (np.concatenate([np.asarray(s[i], str) for s in sides]) for i in (1, 2))
     names, numbers = np.unique(groups, return_inverse=True)
     arrays: dict[str, NDArray[Any]] = {"days": days}
+    arrays["tested_days"] = season_days(tested.series.dates)
     start = 0
     for prefix, side in (("", trained), ("tested_", tested)):
         own = slice(start, start + len(side.series.values))
@@ -206,6 +207,8 @@ def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
     )
     if not test.size:
         return outcome
+    other = not np.array_equal(arrays["tested_days"], arrays["days"])
+    days = arrays["tested_days"] if other else None
     fitted = known_methods.fit_methods(
         plan.methods,
         arrays["values"][train],
@@ -215,7 +218,7 @@ def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
         plan.config,
     )
     for place, method in enumerate(fitted):
-        answer = known_methods.timed_answer(method, arrays["tested_values"][test], size)
+        answer = known_methods.timed_answer(method, arrays["tested_values"][test], size, days)
         outcome.predicted[place] = answer.codes
         for group in np.unique(groups):
             some = groups == group

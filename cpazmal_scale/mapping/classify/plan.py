@@ -15,9 +15,7 @@ from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.mapping.classify.recipe import Recipe
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
-    from numpy.typing import NDArray
 
     from cpazmal_scale.grid.outlines import MapGrid, Outlines
     from cpazmal_scale.model import Model
@@ -39,7 +37,8 @@ class MapPlan:
 
     `chunk` is the edge of the map's chunks, `block` that of the blocks, `cube_chunk` that of the
     cube's chunks, all in pixels; sizes are bytes, `memory` and `memory_limit` those of one worker;
-    `cells` counts evaluations of the DTW recursion. With outlines, `blocks` are those that hold
+    `seconds_per_pixel` is what the
+    classifier takes of one core. With outlines, `blocks` are those that hold
     some of what is inside.
     """
 
@@ -56,7 +55,7 @@ class MapPlan:
     blocks: tuple[Block, ...]
     bytes_read: int
     bytes_written: int
-    cells: int
+    seconds_per_pixel: float
     memory: int
     memory_limit: int
     workers: int
@@ -70,7 +69,8 @@ class MapPlan:
     def seconds(self) -> float:
         """Rough time on cores like those the constants were measured on."""
         samples = self.pixels * len(self.recipe.dates) * len(self.recipe.polarisations)
-        work = self.bytes_read / 3.5e8 + samples * 4e-8 + self.cells / 4e9 + self.pixels * 1e-6
+        every = self.pixels * (self.seconds_per_pixel + 1e-6)
+        work = self.bytes_read / 3.5e8 + samples * 4e-8 + every
         return START_SECONDS + work / max(1, min(self.workers, len(self.blocks)))
 
 
@@ -123,7 +123,7 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
         blocks=blocks,
         bytes_read=sum(sizes.read(block) for block in blocks),
         bytes_written=sum(block.pixels for block in blocks) * sizes.bytes_out,
-        cells=_cells(model, limits, sum(block.pixels for block in blocks)),
+        seconds_per_pixel=model.classifier.operations(limits),
         memory=max(sizes.memory(block) for block in blocks),
         memory_limit=limit,
         workers=workers,
@@ -165,17 +165,11 @@ def _recipe(
         dates=tuple(str(date) for date in dates),
         polarisations=model.polarisations,
         classes=model.classes,
-        decision=config.classify.decision,
+        method=model.method,
         reject=config.classify.reject,
         outlines=outlines,
         features=model.features,
     )
-
-
-def _cells(model: Model, limits: NDArray[np.int32], pixels: int) -> int:
-    classes, centroids, features, _ = model.classifier.barycenters_.shape
-    band = int((limits[:, 1] - limits[:, 0]).sum())
-    return int(pixels * classes * centroids * features * band)
 
 
 class _Sizes(NamedTuple):

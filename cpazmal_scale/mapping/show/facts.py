@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.config import CLASS_NAMES
+from cpazmal_scale.config.methods import method
 from cpazmal_scale.features import in_words, meaning
 from cpazmal_scale.mapping.show.figures import pixel_size, subject
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
@@ -45,7 +46,7 @@ def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> d
         "map": data.attrs["id"],
         "model": model.id,
         "software": data.attrs["software"],
-        "decision": recipe.decision,
+        "method": method(recipe.method).name,
         "classes": classes,
         "features": [
             {"name": name, "label": in_words(name), "meaning": meaning(name)}

@@ -147,8 +147,7 @@ class _Table(NamedTuple):
 def _packed(sampled: Sampled, model: Model) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Arrays of the sampled pixels, little-endian, and how to read them."""
     table = _whole_numbers(sampled.series)
-    fitted = model.classifier
-    centres = fitted.barycenters_ * fitted.scale_[:, None] + fitted.mean_[:, None]
+    centres = model.classifier.centres()
     finite = np.where(np.isfinite(sampled.distances), np.minimum(sampled.distances, 65), 65.535)
     arrays = {
         "at": sampled.at.astype("<i4"),

@@ -24,6 +24,14 @@ class PixelModel(Protocol):
 
     classes_: NDArray[Any]
     """`(C,)` labels, sorted."""
+    mean_: NDArray[np.float64]
+    """`(K,)` of the training features."""
+    scale_: NDArray[np.float64]
+    """`(K,)`, their standard deviation."""
+    tau_: Any
+    """Typical distance within a class, of each feature `(K,)` or of all."""
+    reject: float | None
+    """Series farther from every class than this multiple of `tau_` are rejected."""
     min_dates: int
     """Series with fewer valid dates in every feature get no class."""
     temperature_: float
@@ -52,6 +60,12 @@ class PixelModel(Protocol):
 
     def operations(self, limits: NDArray[np.int32]) -> float:
         """Seconds per pixel on the core that the forecasts were measured on."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Settings, as scikit-learn's estimators give them."""
+
+    def decide(self, X: ArrayLike, days: ArrayLike | None = None) -> Decision:
+        """The decision for series `(N, K, T)`, on other `days` `(T,)` if given."""
 
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
         """Arrays and a JSON text from which `opened` of its module makes the same classifier."""

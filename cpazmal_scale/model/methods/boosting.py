@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cpazmal_scale.model.methods.scores import small_trees
+from cpazmal_scale.kernels.trees import small_trees
 from cpazmal_scale.model.methods.trees import TreeClassifier, boosted_nodes
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class Boosting(TreeClassifier):
     def scores(self, block: NDArray[np.float32]) -> NDArray[np.float64]:
         """Log-odds `(C, P)` up to a constant of raw vectors `(K·T, P)`."""
         found = np.repeat(self.start_[:, None], block.shape[1], axis=1)
-        small_trees(block, *self._ready(), found)
+        feature, threshold, left_out, missing, bounds, classes, values = self._ready()
+        small_trees(block, feature, threshold, left_out, missing, bounds, classes, values, found)
         return found
 
     def _ready(self) -> tuple[NDArray[Any], ...]:

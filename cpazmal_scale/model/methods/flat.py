@@ -10,9 +10,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from cpazmal_scale.dtw.band import band_limits
-from cpazmal_scale.dtw.block import block_distances
-from cpazmal_scale.dtw.decision import Decision, decide
+from cpazmal_scale.dtw.calibration import fitted_temperature
+from cpazmal_scale.dtw.decision import REJECTED, Decision
 from cpazmal_scale.dtw.estimators import (
     Scaling,
     SeriesClassifier,
@@ -21,8 +20,9 @@ from cpazmal_scale.dtw.estimators import (
     labels_of,
 )
 from cpazmal_scale.dtw.temperature import group_folds
-from cpazmal_scale.model.methods.calibration import fitted_temperature
-from cpazmal_scale.model.methods.scores import decide_scores, standardised
+from cpazmal_scale.dtw.typical import Typical
+from cpazmal_scale.kernels.scores import decide_scores
+from cpazmal_scale.kernels.standardise import standardised
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -114,7 +114,9 @@ class FlatClassifier(SeriesClassifier):
             poor = self.classes_[np.setdiff1d(np.arange(len(self.classes_)), codes)]
             raise ValueError(f"no series with a valid date in: {', '.join(map(str, poor))}")
         self.dates_in_ = series.shape[2]
-        self._typical(series, codes)
+        scaling = Scaling.of(series)
+        self.mean_, self.scale_ = scaling
+        self.centres_, self.tau_ = Typical.of(scaling.apply(series), codes)
         self.learn(series.reshape(len(series), -1), codes, numbers)
         self._calibrate(series, codes, numbers)
         return self
@@ -151,19 +153,20 @@ class FlatClassifier(SeriesClassifier):
             np.empty((len(self.classes_), pixels), np.float32),
             np.empty(pixels, np.float32),
             np.empty(pixels, np.float32),
-            self._nearest(values),
+            self._typical.nearest(self._z_scores(values), self.min_dates),
         )
         scores = self.scores(values.reshape(-1, pixels))
         decide_scores(scores, known, 1.0 / self.temperature_, *made[:-1])
         if self.reject is not None:
-            made.index[known & (made.distance > self.reject)] = 254
+            made.index[known & (made.distance > self.reject)] = REJECTED
         return made
 
     def distances_block(
         self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
         """Distances `(K, C, P)` of series to each class's mean series, in units of `tau_`."""
-        return self._distances(self._on_calendar(block, limits))
+        values = self._z_scores(self._on_calendar(block, limits))
+        return self._typical.distances(values, self.min_dates)
 
     def centres(self) -> NDArray[np.float64]:
         """Mean series `(C, 1, K, T)` of every class, in the features' units."""
@@ -186,11 +189,12 @@ class FlatClassifier(SeriesClassifier):
         apart = np.abs(there[:, None] - here)
         nearest = apart.argmin(axis=1).astype(np.int32)
         nearest[apart.min(axis=1) > self.nearest_days] = -1
-        return nearest[:, None]
+        return np.asarray(nearest[:, None], np.int32)
 
     def operations(self, limits: NDArray[np.int32]) -> float:
         """Seconds per pixel on the core that the forecasts were measured on."""
-        return self.nanoseconds * 1e-9 * len(limits) * self.n_features_in_ * len(self.classes_)
+        numbers = len(limits) * self.n_features_in_ * len(self.classes_)
+        return float(self.nanoseconds * 1e-9 * numbers)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
         """Arrays and a JSON text from which `from_state` makes the same classifier."""
@@ -248,38 +252,14 @@ class FlatClassifier(SeriesClassifier):
         values[:, order < 0] = np.nan
         return values
 
-    def _typical(self, series: NDArray[np.float64], codes: NDArray[np.intp]) -> None:
-        """Mean series of the classes and the spread around them."""
-        scaling = Scaling.of(series)
-        self.mean_, self.scale_ = scaling
-        values = scaling.apply(series)
-        shape = (len(self.classes_), *series.shape[1:])
-        self.centres_ = np.zeros(shape, np.float32)
-        for c in range(len(self.classes_)):
-            own = values[codes == c]
-            valid = np.isfinite(own)
-            total = np.where(valid, own, 0).sum(axis=0, dtype=np.float64)
-            self.centres_[c] = total / np.maximum(valid.sum(axis=0), 1)
-        self.tau_ = np.ones(series.shape[1])
-        block = np.ascontiguousarray(series.transpose(1, 2, 0), np.float32)
-        own = self._distances(block)[:, codes, np.arange(codes.size)]
-        for k, row in enumerate(own):
-            known = row[np.isfinite(row)]
-            self.tau_[k] = float(np.median(known)) if known.size and np.median(known) > 0 else 1.0
-
-    def _distances(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Euclidean distances `(K, C, P)` of raw series on the training dates, in units of tau."""
+    def _z_scores(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         ready = np.empty(values.shape, np.float32)
         standardised(values, self.mean_, self.scale_, ready)
-        references = np.ascontiguousarray(self.centres_.transpose(1, 0, 2))
-        straight = band_limits(self.dates_in_, self.dates_in_, radius=0)
-        found = block_distances(ready, references, straight, min_dates=self.min_dates)
-        return found / self.tau_[:, None, None].astype(np.float32)
+        return ready
 
-    def _nearest(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Distance `(P,)` to the nearest class's mean series: mean over features, units of tau."""
-        ones = np.ones(len(self.mean_))
-        return decide(self._distances(values), ones, decision="sum").distance
+    @property
+    def _typical(self) -> Typical:
+        return Typical(self.centres_, self.tau_)
 
     def _calibrate(
         self,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cpazmal_scale.model.methods.scores import deep_trees
+from cpazmal_scale.kernels.trees import deep_trees
 from cpazmal_scale.model.methods.trees import TreeClassifier, sklearn_nodes
 
 if TYPE_CHECKING:

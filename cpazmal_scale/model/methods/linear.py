@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from cpazmal_scale.kernels.scores import linear_scores
 from cpazmal_scale.model.methods.flat import FlatClassifier
-from cpazmal_scale.model.methods.scores import linear_scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
