@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from cpazmal_scale.features.blocks import block_series
+from cpazmal_scale.features import block_series
 
 FLOOR = 10**-3.1
 

@@ -22,7 +22,7 @@ from affine import Affine
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.write.plan import ingest
+from cpazmal_scale.cube import ingest_scenes
 
 NAME = "PAZ1_SAR__SSC______SM_D_SRA_20200108T054412_20200108T054419"
 
@@ -95,8 +95,8 @@ def main() -> None:
         storage.remove(storage.join(url, "cubes"), recursive=True)
         naming = {"beam": "DSC37"}
         config = {"workspace": url, "ingest": {"scenes": str(folder), "naming": naming}}
-        ingest(RunConfig.parse(config), dry_run=True)  # imports are not part of the measure
-        report = ingest(RunConfig.parse(config))
+        ingest_scenes(RunConfig.parse(config), dry_run=True)  # imports are not part of the measure
+        report = ingest_scenes(RunConfig.parse(config))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(
             f"{size:.0f} MB ({options.compress}): copy {size / copy:.0f} MB/s, "

@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks import cubes
 
 if TYPE_CHECKING:
-    from cpazmal_scale.mapping.classify.run import MapResult
+    from cpazmal_scale.mapping import MapResult
 
 DATES, CHUNK = 30, 512
 
@@ -81,7 +81,7 @@ def write_model(url: str) -> None:
 def measure(edge: int, cluster: dict[str, object], folder: str | None = None) -> MapResult:
     """Write a scene and map it; `serial` after a short run that compiles and loads everything."""
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping import classify
+    from cpazmal_scale.mapping import map_cube
 
     root = Path(tempfile.mkdtemp(prefix="cpazmal-bench-", dir=folder))
     try:
@@ -90,8 +90,8 @@ def measure(edge: int, cluster: dict[str, object], folder: str | None = None) ->
         config = RunConfig.parse({"workspace": str(root / "warm"), "cluster": cluster})
         if cluster["kind"] == "serial":
             warm = RunConfig.parse({**config.model_dump(), "end": "2020-06-01"})
-            classify(warm, f"{root}/model.zarr", f"{root}/cube.zarr")
-        return classify(config, f"{root}/model.zarr", f"{root}/cube.zarr")
+            map_cube(warm, f"{root}/model.zarr", f"{root}/cube.zarr")
+        return map_cube(config, f"{root}/model.zarr", f"{root}/cube.zarr")
     finally:
         shutil.rmtree(root)
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks.mapping import DATES, write_model
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.mapping import Recipe
 from cpazmal_scale.mapping.classify.pixels import PixelClassifier, empty_products
-from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.model import open_model
 
 if TYPE_CHECKING:

@@ -194,7 +194,7 @@ def simulated(root: Path, edge: int, workers: int, seconds: dict[str, float]) ->
 
 def run(root: Path, edge: int, workers: int) -> None:
     """Train, map, export, compare; print the figures."""
-    from cpazmal_scale.assess.against.truth import compare_map
+    from cpazmal_scale.assess import compare_map
     from cpazmal_scale.stages import classify, ingest, samples, train
 
     seconds: dict[str, float] = {}

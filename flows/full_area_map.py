@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
+from prefect import Flow, flow
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.stages import workspace
+from cpazmal_scale.stages import pipeline, workspace
 from flows.artifacts import show_product
 from flows.assess import assess
 from flows.classify import classify
 from flows.ingest import ingest
 from flows.runtime import DEFAULT, stage, subflow
 from flows.train import train
+
+FLOWS: dict[str, Flow[..., Any]] = {
+    "ingest": ingest,
+    "train": train,
+    "map": classify,
+    "assess": assess,
+}
+"""The flow of each step; `train` draws the samples too."""
 
 
 @stage("find-map")
@@ -32,11 +40,11 @@ def full_area_map(config: RunConfig = DEFAULT) -> dict[str, Any]:
     Returns:
         What is known of the map, and how to open it.
     """
-    if config.ingest.scenes is not None:
-        subflow(ingest, config)
-    subflow(train, config)
-    facts: dict[str, Any] = subflow(classify, config)
-    figures = subflow(assess, config)
+    made = {}
+    for step in pipeline.steps(config):
+        if step.name in FLOWS:
+            made[step.name] = subflow(FLOWS[step.name], config)
+    facts: dict[str, Any] = made["map"]
     opening = how_to_open(config)
     show_product("full area map", facts, code=opening)
-    return {**facts, "figures": figures, "open": opening}
+    return {**facts, "figures": made["assess"], "open": opening}

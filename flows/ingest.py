@@ -8,8 +8,8 @@ from prefect import flow
 from prefect.logging import get_run_logger
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.write.plan import CubePlan
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.cube import CubePlan
+from cpazmal_scale.scenes import Scene
 from cpazmal_scale.stages import ingest as stages
 from flows.artifacts import progress, show_table
 from flows.runtime import DEFAULT, stage

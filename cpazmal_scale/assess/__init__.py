@@ -1,1 +1,8 @@
-"""Predictions and reference to figures of merit."""
+"""Predictions and reference to figures of merit, areas and a report.
+
+The face of the room, listed in `__init__.pyi`; a name is loaded on first use.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -105,7 +105,7 @@ def read(workspace: str, name: str) -> Any:
     """
     found = entry(workspace, name)
     if found.kind == "cube":
-        from cpazmal_scale.cube.read.dataset import open_cube
+        from cpazmal_scale.cube import open_cube
 
         return open_cube(storage.join(workspace, found.path))
     *above, own = found.name.split("/")

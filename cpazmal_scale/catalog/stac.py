@@ -10,8 +10,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac_fields import footprint, projection, radar
 from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.errors import ModelMismatch, StoreMissing
-from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.store import open_map, read_root
+from cpazmal_scale.mapping import Recipe, open_map, read_root
 from cpazmal_scale.palette import colours
 from cpazmal_scale.vocabulary import REJECTED
 
@@ -60,7 +59,7 @@ def stac_item(url: str, *, cube_url: str | None = None, base: str | None = None)
         StoreError: the map is not finished.
         ModelMismatch: the cube lacks one of the map's dates.
     """
-    from cpazmal_scale.cube.read.dataset import open_cube
+    from cpazmal_scale.cube import open_cube
 
     root = read_root(url)
     if root is None:

@@ -82,11 +82,11 @@ def areas_design(
         units: how many points; none: what the standard error needs.
         standard_error: wanted of the overall accuracy, as a fraction.
     """
-    from cpazmal_scale.assess.areas.units import write_points
+    from cpazmal_scale.assess import write_units
     from cpazmal_scale.stages import areas as stage
 
     drawn = stage.design(config, name, units=units, standard_error=standard_error)
-    say(f"{len(drawn)} units in {write_points(drawn, file)}: fill the column `reference`")
+    say(f"{len(drawn)} units in {write_units(drawn, file)}: fill the column `reference`")
 
 
 @areas_app.command(name="estimate")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import App
 
-from cpazmal_scale.cli.console import COMMAND, Config, bar, complain, say
+from cpazmal_scale.cli.console import COMMAND, Config, complain, say
+from cpazmal_scale.cli.stages import follow
 from cpazmal_scale.config import RunConfig
 
 DEFAULT = RunConfig()
@@ -17,12 +18,7 @@ samples_app = App(name="samples", help="Draw labelled windows of a cube, and ask
 @samples_app.default
 def samples(*, config: Config = DEFAULT) -> None:
     """Draw labelled windows of a cube into a table."""
-    from cpazmal_scale.stages import samples as stage
-    from cpazmal_scale.stages import workspace
-
-    with bar("draw the samples") as progress:
-        entry = stage.draw_samples(config, progress=progress)
-    say(workspace.describe(entry, config.workspace))
+    follow(config, "samples")
 
 
 @samples_app.command(name="query")

@@ -10,7 +10,7 @@ from cpazmal_scale.cli.console import COMMAND, Config, bar, say, show_card
 from cpazmal_scale.config import RunConfig
 
 if TYPE_CHECKING:
-    from cpazmal_scale.scenes.scene import Scene
+    from cpazmal_scale.scenes import Scene
 
 DEFAULT = RunConfig()
 
@@ -66,7 +66,7 @@ def inspect(
         scenes: folder, file, archive or glob, on any fsspec URL.
         pictures: folder for quick-look pictures; none: `build/inspect` for a single scene.
     """
-    from cpazmal_scale.scenes.discover import discover
+    from cpazmal_scale.scenes import discover
 
     rules = config.ingest.model_copy(update={"scenes": scenes})
     with bar("look at the scenes") as progress:
@@ -79,10 +79,9 @@ def inspect(
 
 def _show_cards(found: list[Scene], pictures: str) -> None:
     from cpazmal_scale import storage
-    from cpazmal_scale.scenes.inspect.card import card, quicklook
-    from cpazmal_scale.scenes.inspect.overview import overview
+    from cpazmal_scale.scenes import overview, scene_card, scene_picture
 
     for scene in found:
         seen = overview(scene)
-        show_card(str(scene), card(scene, seen))
-        say(quicklook(scene, storage.join(pictures, f"{scene.id}.png"), seen=seen))
+        show_card(str(scene), scene_card(scene, seen))
+        say(scene_picture(scene, storage.join(pictures, f"{scene.id}.png"), seen=seen))

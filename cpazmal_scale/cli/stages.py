@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.cli.console import Config, Switch, bar, bars, complain, say
-from cpazmal_scale.cli.samples import samples
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import CubeDamaged
+
+if TYPE_CHECKING:
+    from cpazmal_scale.cube import IngestReport
 
 DEFAULT = RunConfig()
 
@@ -33,23 +35,19 @@ def ingest(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     Args:
         dry_run: only say what would be written.
     """
+    if not dry_run:
+        follow(config, "ingest")
+        return
     from cpazmal_scale.stages import ingest as stage
 
-    with bar("look at the scenes" if dry_run else "ingest the scenes") as progress:
-        report = stage.ingest(config, dry_run=dry_run, progress=progress)
-    say(str(report))
-    if report.refused:
-        sys.exit(report.refused[0].exit_code)
+    with bar("look at the scenes") as progress:
+        report = stage.ingest(config, dry_run=True, progress=progress)
+    _say_ingested(report)
 
 
 def train(*, config: Config = DEFAULT) -> None:
     """Learn DTW barycenters from the samples."""
-    from cpazmal_scale.stages import train as stage
-    from cpazmal_scale.stages import workspace
-
-    with bars("read the windows", "learn barycenters") as (reading, progress):
-        entry = stage.train(config, reading=reading, progress=progress)
-    say(workspace.describe(entry, config.workspace))
+    follow(config, "train")
 
 
 def classify(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
@@ -58,11 +56,11 @@ def classify(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     Args:
         dry_run: only print blocks, bytes, memory and a time estimate.
     """
-    from cpazmal_scale.mapping.classify.card import card
+    from cpazmal_scale.mapping import plan_card
     from cpazmal_scale.stages import classify as stage
 
     if dry_run:
-        say(card(stage.plan_map(config)))
+        say(plan_card(stage.plan_map(config)))
         return
     with bar("classify the pixels") as progress:
         result, _ = stage.classify(config, progress=progress)
@@ -75,16 +73,15 @@ def map_(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     Args:
         dry_run: only print blocks, bytes, memory and a time estimate.
     """
-    from cpazmal_scale.stages.classify import export_map
-
-    classify(config=config, dry_run=dry_run)
-    if not dry_run:
-        say("\n".join(export_map(config)))
+    if dry_run:
+        classify(config=config, dry_run=True)
+        return
+    follow(config, "map")
 
 
 def assess(*, config: Config = DEFAULT) -> None:
     """Cross-validate by groups, beside a random forest, and compare the map with a reference."""
-    _assess(config, {})
+    follow(config, "assess")
 
 
 def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
@@ -98,7 +95,7 @@ def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     if dry_run:
         ingest(config=config, dry_run=True)
         return
-    _follow(config, [ingest, samples, train, map_])
+    follow(config)
     name = workspace.find(config, "map").name
     say("\nopen the map:\n" + workspace.how_to_open(config.workspace, name))
 
@@ -116,22 +113,54 @@ def talk(
         folder: where a simulated campaign and its results go.
         size: edge of the simulated area in pixels of 3 m.
     """
+    from cpazmal_scale.stages import pipeline
     from cpazmal_scale.stages.talk import settings
 
     if config.ingest.scenes is None and config.samples.polygons is None:
         own = _simulated(folder, size, config.seed, end=date(2020, 12, 31))
         config = own.with_values(config.model_dump(exclude_unset=True))
-    _follow(settings(config), [ingest, samples, train])
+    names = [step.name for step in pipeline.steps(config) if step.name != "map"]
+    follow(settings(config), *names)
 
 
-def _follow(config: RunConfig, verbs: list[Callable[..., None]]) -> None:
-    """The verbs one after the other, without ingest if there is nothing to ingest; then assess."""
-    seconds: dict[str, float] = {}
-    for verb in verbs[config.ingest.scenes is None :]:
-        began = time.perf_counter()
-        verb(config=config)
-        seconds[verb.__name__.strip("_")] = time.perf_counter() - began
-    _assess(config, seconds)
+def follow(config: RunConfig, *names: str) -> None:
+    """Do steps of the main job, all without names, with bars and a few lines on each."""
+    from cpazmal_scale.stages import pipeline
+
+    def tell(step: pipeline.Step, made: object) -> None:
+        _TOLD.get(step.name, _say)(config, made)
+
+    pipeline.run(config, only=names or None, watch=lambda step: bars(*step.bars), tell=tell)
+
+
+def _say(_: RunConfig, made: object) -> None:
+    say(str(made))
+
+
+def _say_entry(config: RunConfig, made: Any) -> None:
+    from cpazmal_scale.stages import workspace
+
+    say(workspace.describe(made, config.workspace))
+
+
+def _say_map(_: RunConfig, made: Any) -> None:
+    result, files = made
+    say("\n".join([str(result), *files]))
+
+
+def _say_ingested(report: IngestReport) -> None:
+    """The report; it names refused scenes, which end the command with the first one's code."""
+    say(str(report))
+    if report.refused:
+        sys.exit(report.refused[0].exit_code)
+
+
+_TOLD: dict[str, Callable[[RunConfig, Any], None]] = {
+    "ingest": lambda _, report: _say_ingested(report),
+    "samples": _say_entry,
+    "train": _say_entry,
+    "map": _say_map,
+}
 
 
 def _simulated(folder: Path, size: int, seed: int, *, end: date) -> RunConfig:
@@ -151,14 +180,6 @@ def _simulated(folder: Path, size: int, seed: int, *, end: date) -> RunConfig:
         )
     say(str(made))
     return RunConfig.load(folder / "campaign" / "run.yaml")
-
-
-def _assess(config: RunConfig, seconds: dict[str, float]) -> None:
-    from cpazmal_scale.stages import assess as stage
-
-    with bars("read the windows", "cross-validate") as (reading, progress):
-        found = stage.assess(config, reading=reading, progress=progress, seconds=seconds)
-    say(str(found))
 
 
 def verify(*, config: Config = DEFAULT, repair: Switch = False) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cpazmal_scale.config.section import Section
 from cpazmal_scale.vocabulary import GLACIER_CLASSES, MASK_BITS, Statistic
@@ -116,8 +117,23 @@ class Dtw(Section):
     """Sakoe-Chiba band in days, from the dates of both series; none: `radius` is used."""
     radius: int | None = Field(None, ge=0)
     """Sakoe-Chiba band in samples, instead of `band_days`; 0 is the Euclidean distance."""
+    season_start: str | None = Field(None, pattern=r"^\d\d-\d\d$")
+    """First day of the season, `MM-DD`, from which days are counted: series of two hemispheres are
+    compared from the same time of their year (such as 10-01 and 04-01); none: the model's own,
+    1 January when training."""
     min_dates: int = Field(6, ge=2)
     """Pixels with fewer valid dates get no class."""
+
+    @field_validator("season_start")
+    @classmethod
+    def _day_of_every_year(cls, start: str | None) -> str | None:
+        try:
+            date.fromisoformat(f"2021-{start or '01-01'}")
+        except ValueError:
+            raise ValueError(
+                f"dtw.season_start is a day of every year, MM-DD, not {start}"
+            ) from None
+        return start
 
     @model_validator(mode="after")
     def _one_band(self) -> Self:

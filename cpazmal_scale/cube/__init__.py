@@ -1,1 +1,8 @@
-"""Scenes to a chunked Zarr cube on a fixed grid, append-only and crash-safe."""
+"""Scenes to append-safe Zarr cubes, and cubes to arrays.
+
+The face of the room, listed in `__init__.pyi`; a name is loaded on first use.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

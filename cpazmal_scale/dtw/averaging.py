@@ -10,13 +10,11 @@ from cpazmal_scale.dtw.band import Band
 from cpazmal_scale.dtw.members import Barycenter, Members, filled, stretched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.dtw.members import Start, Tick
+    from cpazmal_scale.progress import Progress
 
-    Progress = Callable[[int, int], None]
 
 __all__ = ["Barycenter", "Barycenters", "barycenter", "barycenters"]
 _UPDATES_PER_ROUND = 5

@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cpazmal_scale.dtw.seasons import (
+    MOST_ALONE,
+    distance_to,
+    is_dates,
+    move_together,
+    plain_days,
+    season_days,
+)
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -34,7 +43,7 @@ def band_limits(
         radius: admissible `|i - j|`; for unequal lengths the side of the longer series is widened
             by the difference (tslearn's Sakoe-Chiba convention).
         days: dates of the rows and of the columns, increasing: days as numbers, or datetime64,
-            which stands for its day of the year (`season_days`).
+            which stands for its day of the year: the columns move by whole years to the rows.
         band_days: admissible `|days_i - days_j|`, 33 where `days` alone are given. Where no column
             is near enough the nearest one is admitted, and columns that no row admits go to the
             nearer of the two rows around them: the least widening that connects corner to corner.
@@ -43,7 +52,8 @@ def band_limits(
         int32 `(rows, 2)` table of `[first, last + 1)` columns; all columns where no band is given.
 
     Raises:
-        ValueError: both bands, a negative one, no dates for a band in days, wrong lengths.
+        ValueError: both bands, a negative one, no dates for a band in days, wrong lengths; dates of
+            which more than a tenth have none within the band at their time of the year.
     """
     if rows < 1 or columns < 1:
         raise ValueError(f"series need at least one date, not {rows} and {columns}")
@@ -51,7 +61,7 @@ def band_limits(
         raise ValueError("give the band in samples (radius) or in days, not both")
     if days is not None:
         band = BAND_DAYS if band_days is None else float(band_days)
-        return _limits_in_days(*_checked_days(days, rows, columns), band)
+        return _limits_in_days(*_checked_days(days, rows, columns, band), band)
     if band_days is not None:
         raise ValueError("a band in days needs the dates of both series: days=(rows, columns)")
     if radius is None:
@@ -62,6 +72,18 @@ def band_limits(
     down, right = radius + max(rows - columns, 0), radius + max(columns - rows, 0)
     first, end = np.maximum(row - down, 0), np.minimum(row + right + 1, columns)
     return np.stack([first, end], axis=1).astype(np.int32)
+
+
+def near_days(radius: int | None, band_days: float | None, days: ArrayLike | None) -> float:
+    """Days within which a band admits a date; of a band in samples, or of none in days, about.
+
+    Dates of another year that are compared with the nearest only may be as far apart as by
+    default.
+    """
+    if band_days is not None or radius is None or days is None:
+        return float(band_days or BAND_DAYS)
+    steps = np.diff(as_days(days))
+    return max(radius, 1) * float(np.median(steps)) if steps.size else BAND_DAYS
 
 
 class Band(NamedTuple):
@@ -110,19 +132,6 @@ def check_limits(limits: Any, rows: int, columns: int) -> NDArray[np.int32]:
     return table
 
 
-def season_days(dates: ArrayLike) -> NDArray[np.float64]:
-    """Days since 1 January of the first date's year, so that series of two years align.
-
-    Args:
-        dates: datetime64 `(T,)`, increasing.
-    """
-    stamps = np.asarray(dates, dtype="datetime64[s]")
-    if stamps.size == 0:
-        return np.zeros(0)
-    origin = stamps[0].astype("datetime64[Y]").astype("datetime64[s]")
-    return np.asarray((stamps - origin) / np.timedelta64(86400, "s"), np.float64)
-
-
 def time_weights(
     rows: ArrayLike,
     columns: ArrayLike,
@@ -150,23 +159,37 @@ def time_weights(
 
 def as_days(dates: ArrayLike) -> NDArray[np.float64]:
     """Days as they are; datetime64, `datetime` and ISO text as their `season_days`."""
-    if np.asarray(dates).dtype.kind in "MOU":
-        return season_days(dates)
-    return np.asarray(dates, dtype=np.float64)
+    return season_days(dates) if is_dates(dates) else plain_days(dates)
+
+
+def both_days(
+    dates: tuple[ArrayLike, ArrayLike], band: float = BAND_DAYS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Days of series and references; dates of both are brought together by whole years."""
+    rows, columns = dates
+    if is_dates(rows) and is_dates(columns) and np.size(rows) and np.size(columns):
+        return move_together(rows, columns, band_days=band)
+    return as_days(rows), as_days(columns)
 
 
 def _checked_days(
-    days: tuple[ArrayLike, ArrayLike], rows: int, columns: int
+    days: tuple[ArrayLike, ArrayLike], rows: int, columns: int, band: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if len(days) != 2:
         raise ValueError(f"days must be those of both series: (rows, columns), not {len(days)}")
-    both = [as_days(side) for side in days]
+    both = both_days(days, band)
     for side, length in zip(both, (rows, columns), strict=True):
         if side.shape != (length,):
             raise ValueError(f"{length} dates needed, {side.shape} given")
         if not np.all(np.isfinite(side)) or np.any(np.diff(side) < 0):
             raise ValueError("days must be finite and increasing")
-    return both[0], both[1]
+    alone = int((distance_to(both[1], both[0]) > band).sum())
+    if all(is_dates(side) for side in days) and alone > MOST_ALONE * rows:
+        raise ValueError(
+            f"{alone} of {rows} dates have no date of the references within {band:g} days, "
+            "whatever their year; compare the same time of the year"
+        )
+    return both
 
 
 def _limits_in_days(

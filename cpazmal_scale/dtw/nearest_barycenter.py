@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from cpazmal_scale.dtw.averaging import barycenter, barycenters
-from cpazmal_scale.dtw.band import band_limits
+from cpazmal_scale.dtw.band import band_limits, near_days
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
 from cpazmal_scale.dtw.decision import Decision, decide
 from cpazmal_scale.dtw.estimators import (
@@ -21,6 +21,7 @@ from cpazmal_scale.dtw.estimators import (
     checked_series,
     labels_of,
 )
+from cpazmal_scale.dtw.seasons import is_dates, match_dates
 from cpazmal_scale.dtw.temperature import fit_temperature
 from cpazmal_scale.dtw.training_set import HeldOut, Lesson
 from cpazmal_scale.kernels.standardise import standardised
@@ -28,6 +29,7 @@ from cpazmal_scale.kernels.standardise import standardised
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from cpazmal_scale.dtw.seasons import Matched
     from cpazmal_scale.dtw.training_set import Key, Run
 
 _ARRAYS = ("classes_", "barycenters_", "tau_", "mean_", "scale_")
@@ -163,7 +165,31 @@ class NearestBarycenter(SeriesClassifier):
         """The whole decision for series `(N, K, T)`, on other `days` `(T,)` if given."""
         check_is_fitted(self)
         series = checked_series(self, X, reset=False)
-        return self.classify_block(series.transpose(1, 2, 0), self.limits(days, series.shape[2]))
+        fitted = self
+        if days is not None and self.days is not None and is_dates(days) and is_dates(self.days):
+            matched = match_dates(days, self.days, band_days=self.near_days)
+            if (fault := matched.fault()) is not None:
+                raise ValueError(f"{fault}; train on the same months")
+            fitted, days = self.on(matched), matched.row_days
+        return fitted.classify_block(
+            series.transpose(1, 2, 0), fitted.limits(days, series.shape[2])
+        )
+
+    def on(self, matched: Matched) -> Self:
+        """The same classifier on the dates of series that its own dates were matched to.
+
+        `tau_` is that of as many dates: distances grow with the root of their number.
+        """
+        other = copy.copy(self)
+        other.days, other.dates_in_ = matched.column_days, len(matched.columns)
+        other.barycenters_ = np.ascontiguousarray(self.barycenters_[..., matched.columns])
+        other.tau_ = self.tau_ * np.sqrt(len(matched.row_days) / self.dates_in_)
+        return other
+
+    @property
+    def near_days(self) -> float:
+        """Days within which the band admits a date, of a band in samples about so many."""
+        return near_days(self.radius, self.band_days, self.days)
 
     def classify_block(
         self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None

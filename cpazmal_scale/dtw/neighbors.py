@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from cpazmal_scale.dtw.band import band_limits
+from cpazmal_scale.dtw.band import band_limits, near_days
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
 from cpazmal_scale.dtw.calibration import fitted_temperature
 from cpazmal_scale.dtw.decision import REJECTED, Decision
@@ -27,6 +28,8 @@ from cpazmal_scale.kernels.scores import decide_scores
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from cpazmal_scale.dtw.seasons import Matched
 
 _ARRAYS = ("classes_", "series_", "codes_", "mean_", "scale_")
 _SERIES_AT_ONCE = 8192
@@ -160,6 +163,19 @@ class KNeighborsDTW(SeriesClassifier):
         """Mean series `(C, 1, K, T)` of every class, in the features' units."""
         own = Typical.of(self.series_, self.codes_).centres
         return np.asarray((own * self.scale_[:, None] + self.mean_[:, None])[:, None], np.float64)
+
+    @property
+    def near_days(self) -> float:
+        """Days within which the band admits a date, of a band in samples about so many."""
+        return near_days(self.radius, self.band_days, self.days)
+
+    def on(self, matched: Matched) -> Self:
+        """The same classifier on the dates of series that its own dates were matched to."""
+        other = copy.copy(self)
+        other.days = matched.column_days
+        other.series_ = np.ascontiguousarray(self.series_[..., matched.columns])
+        other.tau_ = self.tau_ * np.sqrt(len(matched.row_days) / self.series_.shape[2])
+        return other
 
     def limits(
         self,

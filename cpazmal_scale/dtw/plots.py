@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.dtw.band import Band, as_days
+from cpazmal_scale.dtw.band import Band, both_days
 from cpazmal_scale.dtw.pairwise import path
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _matched(
     q, s = both
     at: tuple[NDArray[Any], NDArray[Any]] = (np.arange(q.size), np.arange(s.size))
     if dates is not None:
-        at = (as_days(dates[0]), as_days(dates[1]))
+        at = both_days(dates)
     low, high = np.nanmin(q), np.nanmax(q)
     span = max(high - low, np.ptp(s)) or 1.0
     shift = high - np.min(s) + 0.35 * span

@@ -1,6 +1,7 @@
 """Where blocks are computed: one executor interface over serial code, threads and Dask clusters."""
 
 from cpazmal_scale.execute.clusters import open_executor
+from cpazmal_scale.execute.execution import PLAIN, Execution
 from cpazmal_scale.execute.executors import (
     DaskExecutor,
     Executor,
@@ -10,7 +11,9 @@ from cpazmal_scale.execute.executors import (
 from cpazmal_scale.execute.sizes import block_memory, cores, workers_of
 
 __all__ = [
+    "PLAIN",
     "DaskExecutor",
+    "Execution",
     "Executor",
     "SerialExecutor",
     "ThreadExecutor",

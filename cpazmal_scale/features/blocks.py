@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.features import LOG_CUMULANTS, XPOL, require_statistics
+from cpazmal_scale.features.series_names import LOG_CUMULANTS, XPOL, require_statistics
 from cpazmal_scale.vocabulary import BINS
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.features import LOG_CUMULANTS
 from cpazmal_scale.features.blocks import block_series
+from cpazmal_scale.features.series_names import LOG_CUMULANTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import Features, RunConfig, identity
-from cpazmal_scale.errors import ModelMismatch, SampleError, StoreError, StoreMissing
+from cpazmal_scale.errors import SampleError, StoreError, StoreMissing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.model.learning import Workers
     from cpazmal_scale.model.methods import PixelModel
-    from cpazmal_scale.samples.series import WindowSeries
+    from cpazmal_scale.model.season import OnDates
+    from cpazmal_scale.samples import WindowSeries
 
 _ARRAYS = {
     "barycenters_": ("barycenters", ("class", "centroid", "feature", "time")),
@@ -38,7 +39,7 @@ class Model:
 
     `method` is what `classify.method` calls it; `id` names the settings and samples it was trained
     with; `dates` (T,) datetime64[s] are those of the training series; `provenance` holds plain
-    JSON values.
+    JSON values; `season_start` is the first day of the training series' season, `MM-DD`.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Model:
     polarisations: tuple[str, ...]
     dates: NDArray[np.datetime64]
     provenance: Mapping[str, Any]
+    season_start: str = "01-01"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -61,21 +63,21 @@ class Model:
 
         return features.names(self.polarisations, self.features.xpol, self.features.statistics)
 
-    def limits(self, dates: NDArray[np.datetime64]) -> NDArray[np.int32]:
-        """What the classifier needs to know of a cube's dates (T,), aligned by day of year: the
-        band's column limits, or the dates that stand for those of the training.
+    def on_dates(self, dates: NDArray[np.datetime64], season_start: str | None = None) -> OnDates:
+        """The classifier for a cube's dates (T,), season to season.
+
+        Args:
+            dates: datetime64 of the cube, increasing.
+            season_start: first day of the cube's season, `MM-DD`; none: the model's own.
 
         Raises:
-            ModelMismatch: there are no dates.
+            ModelMismatch: no dates, or too many of them at a time of the year that the training
+                lacks, or the other way round.
         """
-        from cpazmal_scale.dtw.band import season_days
+        from cpazmal_scale.model.season import on_dates
 
-        if len(dates) == 0:
-            raise ModelMismatch(
-                "the cube has no date in this period",
-                remedy="change `start` and `end`, or ingest more scenes",
-            )
-        return self.classifier.limits(season_days(dates))
+        starts = (season_start or self.season_start, self.season_start)
+        return on_dates(self.classifier, self.dates, dates, starts)
 
 
 def train(
@@ -104,7 +106,7 @@ def train(
     """
     import numpy as np
 
-    from cpazmal_scale.dtw.band import season_days
+    from cpazmal_scale.dtw import NEW_YEAR, season_days
     from cpazmal_scale.model import learning, methods
 
     if len(set(labels)) < 2:
@@ -112,8 +114,8 @@ def train(
             f"one class cannot be told from none: {', '.join(sorted(set(labels))) or 'no windows'}",
             remedy="label at least two classes",
         )
-    method = config.classify.method
-    classifier = methods.make(method, config, season_days(series.dates))
+    method, start = config.classify.method, config.dtw.season_start or NEW_YEAR
+    classifier = methods.make(method, config, season_days(series.dates, start))
     try:
         learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)
     except ValueError as error:
@@ -134,6 +136,7 @@ def train(
         polarisations,
         series.dates,
         facts,
+        start,
     )
 
 
@@ -171,6 +174,7 @@ def as_dataset(model: Model) -> xr.Dataset:
         "features": model.features.model_dump_json(),
         "polarisations": list(model.polarisations),
         "provenance": json.dumps(dict(model.provenance), sort_keys=True),
+        "season_start": model.season_start,
         "temperature": float(model.classifier.temperature_),
     }
     coords = {
@@ -201,6 +205,7 @@ def open_model(url: str) -> Model:
     import numpy as np
     import xarray as xr
 
+    from cpazmal_scale.dtw import NEW_YEAR, check_start
     from cpazmal_scale.model import methods
 
     if not storage.exists(storage.join(url, "zarr.json")):
@@ -225,6 +230,7 @@ def open_model(url: str) -> Model:
             tuple(data.attrs["polarisations"]),
             np.asarray(data["time"].values, "datetime64[s]"),
             json.loads(data.attrs["provenance"]),
+            check_start(data.attrs.get("season_start", NEW_YEAR)),
         )
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise StoreError(

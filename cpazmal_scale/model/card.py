@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cpazmal_scale.model import Model
-    from cpazmal_scale.samples.series import WindowSeries
+    from cpazmal_scale.samples import WindowSeries
 
 MISSING = {
     True: "a missing date is matched one to one at no cost and the sum scaled by samples / valid "
@@ -95,7 +95,7 @@ def _held_out(model: Model) -> dict[str, Any] | None:
     """How training windows fare against barycenters of other polygons, before and after
     calibration; none where nothing was held out.
     """
-    from cpazmal_scale.dtw.decision import NO_CLASS, decide
+    from cpazmal_scale.dtw import NO_CLASS, decide
 
     own: Any = model.classifier
     if getattr(own, "held_out_", None) is None:

@@ -15,12 +15,10 @@ from cpazmal_scale import storage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
-    from cpazmal_scale.dtw.training_set import Key, Lesson
+    from cpazmal_scale.dtw import Key, Lesson, NearestBarycenter
     from cpazmal_scale.execute import Executor
     from cpazmal_scale.model.methods import PixelModel
-
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +74,7 @@ def fit(
 
 @functools.lru_cache(maxsize=1)
 def _lesson_at(url: str, settings: str) -> tuple[NearestBarycenter, Lesson]:
-    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
+    from cpazmal_scale.dtw import NearestBarycenter
 
     arrays = storage.read_arrays(url)
     classifier = NearestBarycenter(**json.loads(settings), days=arrays["days"])

@@ -15,7 +15,7 @@ from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.lattice import AUTHORS_PIXEL, TOLERANCE
 from cpazmal_scale.published.chips import STUDY, Chips, Series
 from cpazmal_scale.published.healing import Account
-from cpazmal_scale.scenes.scene import Scene, SceneFile
+from cpazmal_scale.scenes import Scene, SceneFile
 from cpazmal_scale.vocabulary import ordered
 
 if TYPE_CHECKING:

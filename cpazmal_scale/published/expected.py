@@ -12,10 +12,10 @@ from cpazmal_scale.published.scenarios import (
     polarisation_adaptation,
     temporal_stack,
 )
-from cpazmal_scale.samples.scale import WindowRule
+from cpazmal_scale.samples import WindowRule
 
 if TYPE_CHECKING:
-    from cpazmal_scale.published.gathering import Progress
+    from cpazmal_scale.progress import Progress
 
 GROUPS = {"ABL": 7, "ACC": 9, "FOR": 9, "HAG": 7, "ICA": 9, "LAC": 9, "PLA": 9, "ROC": 9}
 DATES = {("ASC", "HH"): 52, ("ASC", "HV"): 21, ("DSC", "HH"): 66, ("DSC", "HV"): 30}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,12 @@ import numpy as np
 from cpazmal_scale.config import NOT_VALID
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.published.chips import STUDY, Chips, Series, days_between, find, stacked
-from cpazmal_scale.samples.scale import Scale, WindowRule, to_scale
+from cpazmal_scale.samples import Scale, WindowRule, to_scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.config import NOT_VALID
-from cpazmal_scale.scenes.values import is_nodata, to_bits
+from cpazmal_scale.scenes import is_nodata, to_bits
 
 if TYPE_CHECKING:
     import pandas as pd

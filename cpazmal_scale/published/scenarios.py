@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.progress import Progress
 from cpazmal_scale.published.chips import Chips
-from cpazmal_scale.published.gathering import Gathering, LabelledWindows, Look, Progress
-from cpazmal_scale.samples.scale import Scale, WindowRule
+from cpazmal_scale.published.gathering import Gathering, LabelledWindows, Look
+from cpazmal_scale.samples import Scale, WindowRule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from cpazmal_scale.errors import SampleError
 from cpazmal_scale.published import chunks, hdf5
 from cpazmal_scale.published.file import NODATA
 from cpazmal_scale.published.healing import Account, heal_values
-from cpazmal_scale.samples.series import WindowSeries
+from cpazmal_scale.samples import WindowSeries
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,8 @@ from cpazmal_scale.published.healing import NODATA_CODE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+
 
 _GZIP = {"compression": "gzip", "compression_opts": 4}
 _LAYOVER, _SHADOW = MASK_BITS["layover"], MASK_BITS["shadow"]

@@ -1,20 +1,8 @@
-"""Labelled windows: from polygons and cubes to a table, to SQL, and to arrays."""
+"""Labelled windows: from polygons and cubes to a table, to SQL, and to arrays.
 
-from __future__ import annotations
+The face of the room, listed in `__init__.pyi`; a name is loaded on first use.
+"""
 
-from cpazmal_scale.samples.draw.balance import balanced
-from cpazmal_scale.samples.draw.drawing import draw_windows, open_windows
-from cpazmal_scale.samples.regular import regular_series
-from cpazmal_scale.samples.sql import nothing, query
-from cpazmal_scale.samples.windows import Normalisation, Windows
+import lazy_loader
 
-__all__ = [
-    "Normalisation",
-    "Windows",
-    "balanced",
-    "draw_windows",
-    "nothing",
-    "open_windows",
-    "query",
-    "regular_series",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

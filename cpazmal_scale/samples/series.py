@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.cube.read.windows import Progress, window_pixels
+from cpazmal_scale.cube import window_pixels
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from cpazmal_scale.cube.read.windows import Progress, window_pixels
+from cpazmal_scale.cube import window_pixels
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.progress import Progress
 from cpazmal_scale.samples.scale import Scale, to_scale
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Windows:
         Raises:
             SampleError: a season is unknown, or no date is left.
         """
-        from cpazmal_scale.cube.read.dataset import within
+        from cpazmal_scale.cube import within
 
         unknown = [name for name in seasons or () if name not in SEASONS]
         if unknown:
@@ -161,7 +162,7 @@ class Windows:
         Raises:
             SampleError: the cube lacks one.
         """
-        from cpazmal_scale.cube.read.windows import require_data
+        from cpazmal_scale.cube import require_data
 
         require_data(self.cube, polarisations)
         return replace(self, polarisations=polarisations, normalisation=None)

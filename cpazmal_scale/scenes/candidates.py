@@ -47,7 +47,7 @@ class Candidate:
         return "" if self.product is None else self.product.processing
 
 
-def candidates(ingest: Ingest) -> list[Candidate]:
+def find_candidates(ingest: Ingest) -> list[Candidate]:
     """Files recognised by their names or sidecars, unopened, and products; sorted by URL.
 
     Raises:
@@ -233,7 +233,7 @@ def _safe_beam(beam: str, url: str) -> str:
     return beam
 
 
-def group(found: list[Candidate]) -> list[list[Candidate]]:
+def group_scenes(found: list[Candidate]) -> list[list[Candidate]]:
     """Files of one acquisition together: same sensor and beam, starts within two minutes."""
     groups: list[list[Candidate]] = []
     for one in sorted(found, key=lambda c: (c.named.sensor, c.beam, c.named.start, c.url)):

@@ -8,8 +8,9 @@ from datetime import date
 from pathlib import Path
 
 from cpazmal_scale.errors import ConfigError, StoreError
+from cpazmal_scale.progress import Progress
 from cpazmal_scale.simulate.files.level1b import slant_product, write_slant_product
-from cpazmal_scale.simulate.files.products import SENSOR, Progress, products_of, write_rasters
+from cpazmal_scale.simulate.files.products import SENSOR, products_of, write_rasters
 from cpazmal_scale.simulate.files.rasters import TILE
 from cpazmal_scale.simulate.files.slant import HEIGHT
 from cpazmal_scale.simulate.given import tables

@@ -4,8 +4,3 @@ Each takes the run's configuration and publishes its product. A stage finds what
 through the catalog, so that any of them can be run alone, from the command line or by a flow, today
 or next month.
 """
-
-from collections.abc import Callable
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total) while a stage works."""

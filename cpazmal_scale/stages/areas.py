@@ -9,16 +9,18 @@ import numpy as np
 
 from cpazmal_scale import catalog
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.stages import Progress, workspace
+from cpazmal_scale.execute import Execution
+from cpazmal_scale.progress import Progress
+from cpazmal_scale.stages import workspace
 
 if TYPE_CHECKING:
     import geopandas
     import pandas as pd
     from numpy.typing import NDArray
 
-    from cpazmal_scale.assess.areas.estimate import AreaEstimate
+    from cpazmal_scale.assess import AreaEstimate
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.refine.source import Source
+    from cpazmal_scale.mapping import Source
 
 SQUARE_METRES_PER_KM2 = 1e6
 
@@ -49,17 +51,16 @@ def design(
     """
     from rasterio.transform import Affine
 
-    from cpazmal_scale.assess.areas.sampling import FLOOR, allocate, draw, sample_size
-    from cpazmal_scale.assess.areas.units import points
+    from cpazmal_scale.assess import FLOOR, allocate, draw_units, place_units, sample_size
 
     source = _source(config, name)
     pixels, mapped = _mapped(source)
     present = int((mapped > 0).sum())
     wanted = units or max(sample_size(mapped, np.full_like(mapped, users), standard_error), 1)
     floor = min(FLOOR, wanted // max(present, 1))
-    drawn = draw(_strips(source), pixels, allocate(mapped, wanted, floor=floor), config.seed)
+    drawn = draw_units(_strips(source), pixels, allocate(mapped, wanted, floor=floor), config.seed)
     transform = Affine.from_gdal(*source.transform)
-    return points(drawn, transform, source.crs, source.id, config.seed)
+    return place_units(drawn, transform, source.crs, source.id, config.seed)
 
 
 def estimate(
@@ -87,26 +88,25 @@ def estimate(
         StoreMissing: the catalog has no map of this name.
         SampleError: the units are not this map's, are incomplete, or too few.
     """
-    from cpazmal_scale.assess.areas import estimate as areas
-    from cpazmal_scale.assess.areas.units import count, labelled, read_points
+    from cpazmal_scale.assess import count_units, estimate_areas, label_units, read_units
 
     source = _source(config, name)
     if reference.lower().endswith((".tif", ".tiff")):
-        table = labelled(design(config, name), reference)
+        table = label_units(design(config, name), reference)
     else:
-        table = read_points(reference, source.id)
+        table = read_units(reference, source.id)
     table = table.assign(mapped=_classes_at(source, table))
-    classes, counts = count(table["mapped"], table["reference"], source.recipe.classes)
+    classes, counts = count_units(table["mapped"], table["reference"], source.recipe.classes)
     mapped = np.zeros(len(classes))
     mapped[: len(source.recipe.classes)] = _mapped(source, progress)[1] / SQUARE_METRES_PER_KM2
-    whole = areas.estimate(counts, mapped, classes)
+    whole = estimate_areas(counts, mapped, classes)
     if config.after.outlines is None:
         return whole, None
     return whole, _by_zone(config, source, table, progress)
 
 
 def _source(config: RunConfig, name: str) -> Source:
-    from cpazmal_scale.mapping.refine.source import open_source
+    from cpazmal_scale.mapping import open_source
 
     return open_source(workspace.url_of(config, catalog.entry(config.workspace, name)))
 
@@ -156,12 +156,12 @@ def _by_zone(
     import pandas as pd
 
     from cpazmal_scale.grid.outlines import read_outlines
-    from cpazmal_scale.mapping.refine.zones import zonal
+    from cpazmal_scale.mapping import by_zone
 
     outlines = read_outlines(str(config.after.outlines), source, config.after.zone)
     inside = table.sjoin(outlines.table, predicate="within")
     rows = []
-    for zone in zonal(config, source.url, progress=progress).to_dict("records"):
+    for zone in by_zone(config, source.url, Execution(progress=progress)).to_dict("records"):
         units = inside[inside["zone"] == zone["zone"]]
         mapped = [float(zone[f"{code}_km2"]) for code in source.recipe.classes]
         rows += _zone_rows(str(zone["zone"]), source.recipe.classes, mapped, units)
@@ -171,16 +171,15 @@ def _by_zone(
 def _zone_rows(
     zone: str, known: tuple[str, ...], mapped: list[float], units: geopandas.GeoDataFrame
 ) -> list[dict[str, object]]:
-    from cpazmal_scale.assess.areas import estimate as areas
-    from cpazmal_scale.assess.areas.units import count
+    from cpazmal_scale.assess import Z95, count_units, estimate_areas
 
-    classes, counts = count(units["mapped"], units["reference"], known)
+    classes, counts = count_units(units["mapped"], units["reference"], known)
     sizes = np.array([*mapped, *[0.0] * (len(classes) - len(known))])
     nothing = np.full(len(classes), np.nan)
     km2, spread = nothing, nothing
     if ((counts.sum(axis=1) >= 2) | (sizes == 0)).all() and sizes.any():
-        found = areas.estimate(counts, sizes, classes)
-        km2, spread = found.areas, areas.Z95 * found.se_areas
+        found = estimate_areas(counts, sizes, classes)
+        km2, spread = found.areas, Z95 * found.se_areas
     return [
         {
             "zone": zone,

@@ -11,21 +11,26 @@ from typing import TYPE_CHECKING, Any
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError, StoreMissing
-from cpazmal_scale.stages import Progress, workspace
+from cpazmal_scale.progress import Progress
+from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.classify import classify, plan_map
 from cpazmal_scale.stages.samples import training_data
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cpazmal_scale.assess.against.comparison import MapComparison
-    from cpazmal_scale.assess.report.contents import Campaign, Performance, Portraits
-    from cpazmal_scale.assess.report.parts import Picture
-    from cpazmal_scale.assess.validate.cross_validate import Labelled
-    from cpazmal_scale.assess.validate.validation import CrossValidation
+    from cpazmal_scale.assess import (
+        Campaign,
+        CrossValidation,
+        Labelled,
+        MapComparison,
+        Performance,
+        Picture,
+        Portraits,
+    )
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.run import MapResult
-    from cpazmal_scale.samples.series import WindowSeries
+    from cpazmal_scale.mapping import MapResult
+    from cpazmal_scale.samples import WindowSeries
 
 CLUSTERED = (
     "The classes are clusters of the series themselves: the figures say how well they are found "
@@ -89,8 +94,7 @@ def assess(
         StoreMissing: samples were not drawn.
         SampleError: too few groups for the folds.
     """
-    from cpazmal_scale.assess.report.contents import Report
-    from cpazmal_scale.assess.report.report import write_report
+    from cpazmal_scale.assess import Report, write_report
 
     began = time.perf_counter()
     series, windows = training_data(config, progress=reading)
@@ -138,14 +142,14 @@ def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
 
 
 def _labelled(series: WindowSeries, windows: pd.DataFrame) -> Labelled:
-    from cpazmal_scale.assess.validate.cross_validate import Labelled
+    from cpazmal_scale.assess import Labelled
 
     return Labelled(series, windows["class"].to_numpy(), windows["group"].to_numpy())
 
 
 def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> CrossValidation:
     """Every method on the folds, the series shared through the workspace with other processes."""
-    from cpazmal_scale.assess.validate.cross_validate import cross_validate
+    from cpazmal_scale.assess import cross_validate
     from cpazmal_scale.execute import open_executor
 
     trained, tested = _sides(config, known)
@@ -157,11 +161,12 @@ def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> 
 
 def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | None]:
     """Windows to train on, and other ones to test on where the split asks for them."""
-    from cpazmal_scale.assess.validate.holdout import by_date
+    from cpazmal_scale.assess import by_date
+    from cpazmal_scale.dtw import NEW_YEAR
 
-    split = config.assess.split
+    split, season = config.assess.split, config.dtw.season_start or NEW_YEAR
     if split == "temporal":
-        before, after = by_date(known.series, config.assess.train_until)
+        before, after = by_date(known.series, config.assess.train_until, season)
         other = known._replace(series=after)
     elif split == "geometry":
         elsewhere = config.with_values({"beam": config.assess.test_beam, "assess": _SAME_BEAM})
@@ -194,8 +199,8 @@ def _finished_map(config: RunConfig) -> MapResult | None:
 
 
 def _compare(config: RunConfig, result: MapResult) -> MapComparison | None:
-    from cpazmal_scale.assess.against.truth import compare_map
-    from cpazmal_scale.samples.draw.polygons import read_polygons
+    from cpazmal_scale.assess import compare_map
+    from cpazmal_scale.samples import read_polygons
 
     if config.assess.truth is None:
         return None
@@ -207,7 +212,7 @@ def _compare(config: RunConfig, result: MapResult) -> MapComparison | None:
 
 
 def _campaign(config: RunConfig, features: tuple[str, ...]) -> Campaign:
-    from cpazmal_scale.assess.report.contents import Campaign
+    from cpazmal_scale.assess import Campaign
 
     cube = workspace.open_period(config)
     facts = workspace.extent(cube)
@@ -238,7 +243,7 @@ def _is_simulated(truth: str | None) -> bool:
 
 
 def _performance(result: MapResult | None, seconds: Mapping[str, float]) -> Performance:
-    from cpazmal_scale.assess.report.contents import Performance, Stage
+    from cpazmal_scale.assess import Performance, Stage
 
     made = tuple(Stage(name, value) for name, value in seconds.items())
     machine = f"{platform.machine()}, Python {platform.python_version()}"
@@ -258,9 +263,7 @@ def _performance(result: MapResult | None, seconds: Mapping[str, float]) -> Perf
 def _portraits(
     config: RunConfig, series: WindowSeries, windows: pd.DataFrame, classes: tuple[str, ...]
 ) -> Portraits:
-    from cpazmal_scale.assess.report.backscatter import backscatter
-    from cpazmal_scale.assess.report.contents import Portraits
-    from cpazmal_scale.assess.report.pairs import typical_pairs
+    from cpazmal_scale.assess import Portraits, backscatter, typical_pairs
     from cpazmal_scale.palette import colours
 
     cube = workspace.open_period(config)
@@ -275,7 +278,7 @@ def _portraits(
 
 def _pictures(config: RunConfig, *wanted: tuple[str, str]) -> tuple[Picture, ...]:
     """Pictures (name, caption) that other stages left in the workspace."""
-    from cpazmal_scale.assess.report.parts import Picture
+    from cpazmal_scale.assess import Picture
 
     return tuple(
         Picture(name, caption)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.stages import Progress, workspace
+from cpazmal_scale.progress import Progress
+from cpazmal_scale.stages import workspace
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
-    from cpazmal_scale.mapping.classify.plan import MapPlan
-    from cpazmal_scale.mapping.classify.run import MapResult
+    from cpazmal_scale.mapping import MapPlan, MapResult
 
 
 def plan_map(config: RunConfig) -> MapPlan:
@@ -21,9 +21,9 @@ def plan_map(config: RunConfig) -> MapPlan:
         StoreMissing: no cube or model was published.
         PlanRefused: a block does not fit the memory of a worker.
     """
-    from cpazmal_scale.mapping.classify.plan import plan
+    from cpazmal_scale.mapping import plan_map
 
-    return plan(config, *_model_and_cube(config))
+    return plan_map(config, *_model_and_cube(config))
 
 
 def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[MapResult, Entry]:
@@ -35,9 +35,9 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
         PlanRefused: a block does not fit the memory of a worker.
         BlocksFailed: some blocks could not be computed; the map is not published.
     """
-    from cpazmal_scale.mapping.classify.run import classify as classify_blocks
+    from cpazmal_scale.mapping import map_cube
 
-    result = classify_blocks(config, *_model_and_cube(config), progress=progress)
+    result = map_cube(config, *_model_and_cube(config), progress=progress)
     extent = workspace.extent(workspace.open_period(config))
     areas = result.areas
     facts = {
@@ -61,9 +61,7 @@ def export_map(config: RunConfig) -> list[str]:
         StoreMissing: no map was published, or its model is gone.
     """
     from cpazmal_scale.catalog.stac import write_stac
-    from cpazmal_scale.mapping.show.export import to_cog
-    from cpazmal_scale.mapping.show.figures import quicklook
-    from cpazmal_scale.mapping.show.viewer import write_viewer
+    from cpazmal_scale.mapping import quicklook, to_cog, write_viewer
 
     entry = workspace.find(config, "map")
     url, root = workspace.url_of(config, entry), storage.absolute(config.workspace)

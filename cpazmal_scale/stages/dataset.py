@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, SampleError
+from cpazmal_scale.progress import Progress
 from cpazmal_scale.published.chips import STUDY, Chips
 from cpazmal_scale.published.healing import Account
-from cpazmal_scale.stages import Progress, workspace
+from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.ingest import publish_cube
 from cpazmal_scale.stages.samples import draw_samples
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cpazmal_scale.cube.write.plan import CubePlan
-    from cpazmal_scale.cube.write.report import CubeReport
+    from cpazmal_scale.cube import CubePlan, CubeReport
     from cpazmal_scale.published.file import PublishedFile
 
 POLYGONS, HEALED, SETTINGS = "dataset/polygons.gpkg", "dataset/healed.csv", "dataset/run.yaml"
@@ -66,7 +66,7 @@ def import_dataset(
         SceneChanged: the workspace holds these dates from another file.
         StoreMissing: nothing is there.
     """
-    from cpazmal_scale.cube.write.plan import fill_cube
+    from cpazmal_scale.cube import fill_cube
     from cpazmal_scale.published.canvas import ChipReader, canvas_of, outlines
     from cpazmal_scale.published.file import opened
 
@@ -111,7 +111,7 @@ def export_dataset(config: RunConfig, url: str, *, progress: Progress | None = N
     """
     from cpazmal_scale.published.from_cubes import CubeChips
     from cpazmal_scale.published.writing import write_published
-    from cpazmal_scale.samples.draw.polygons import read_polygons
+    from cpazmal_scale.samples import read_polygons
 
     source = config.samples.polygons
     if source is None:
@@ -127,8 +127,7 @@ def export_dataset(config: RunConfig, url: str, *, progress: Progress | None = N
 
 def _plans(config: RunConfig, chips: PublishedFile, canvas: Any, url: str) -> list[CubePlan]:
     """One plan per beam of the file."""
-    from cpazmal_scale.cube.format.record import read_record
-    from cpazmal_scale.cube.write.plan import cube_url, plan_cube
+    from cpazmal_scale.cube import cube_url, plan_cube, read_record
     from cpazmal_scale.published.canvas import scenes_of
 
     scenes = scenes_of(

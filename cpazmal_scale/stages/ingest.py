@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
-from cpazmal_scale.stages import Progress, workspace
+from cpazmal_scale.progress import Progress
+from cpazmal_scale.stages import workspace
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
-    from cpazmal_scale.cube.care.repair import Repair
-    from cpazmal_scale.cube.format.record import Record
-    from cpazmal_scale.cube.write.plan import CubePlan
-    from cpazmal_scale.cube.write.report import IngestReport
+    from cpazmal_scale.cube import CubePlan, IngestReport, Record, Repair
     from cpazmal_scale.errors import CubeDamaged
-    from cpazmal_scale.scenes.candidates import Candidate
-    from cpazmal_scale.scenes.scene import Scene
+    from cpazmal_scale.scenes import Candidate, Scene
 
 
 def ingest(
@@ -31,10 +28,10 @@ def ingest(
         ConfigError: no scenes were given.
         SceneError: a scene is damaged, unknown or changed; nothing was written.
     """
-    from cpazmal_scale.cube.write.plan import ingest as into_cubes
+    from cpazmal_scale.cube import ingest_scenes
 
     _require_scenes(config)
-    report = into_cubes(config, dry_run=dry_run, progress=progress)
+    report = ingest_scenes(config, dry_run=dry_run, progress=progress)
     if not dry_run:
         for cube in report.cubes:
             publish_cube(config, cube.beam)
@@ -58,7 +55,7 @@ def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple
         ConfigError: no scenes were given.
         SceneError: a scene is damaged, unknown or changed.
     """
-    from cpazmal_scale.cube.write.plan import plan_ingest as plan
+    from cpazmal_scale.cube import plan_ingest as plan
 
     _require_scenes(config)
     return plan(config, progress=progress)
@@ -89,12 +86,11 @@ def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
         ConfigError: no scenes were given.
         StoreMissing: there is nothing at `ingest.scenes`.
     """
-    from cpazmal_scale.cube.format.record import read_record
-    from cpazmal_scale.cube.write.plan import cube_url
-    from cpazmal_scale.scenes.candidates import candidates, group
+    from cpazmal_scale.cube import cube_url, read_record
+    from cpazmal_scale.scenes import find_candidates, group_scenes
 
     _require_scenes(config)
-    scenes = group(candidates(config.ingest))
+    scenes = group_scenes(find_candidates(config.ingest))
     beams = {scene[0].beam for scene in scenes}
     records = [read_record(cube_url(config.workspace, beam)) for beam in beams]
     held = {i for record in records if record for i in record.dates["scene_id"]}
@@ -117,7 +113,7 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
     Raises:
         WriterConflict: another writer is at work.
     """
-    from cpazmal_scale.cube.write.append import append
+    from cpazmal_scale.cube import append
 
     rules = config.ingest
     return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=rules.resample)
@@ -129,7 +125,7 @@ def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeD
     Raises:
         StoreMissing: the workspace has no cube.
     """
-    from cpazmal_scale.cube.care.verify import verify as verify_cube
+    from cpazmal_scale.cube import verify_cube
 
     urls = _cube_urls(config)
     return [finding for url in urls for finding in verify_cube(url, progress=progress)]
@@ -142,7 +138,7 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
         StoreMissing: the workspace has no cube.
         WriterConflict: another writer is at work on a cube.
     """
-    from cpazmal_scale.cube.care.repair import repair as repair_cube
+    from cpazmal_scale.cube import repair_cube
 
     def find(record: Record, index: int) -> list[Scene]:
         return _sources(config, record, index)
@@ -157,10 +153,9 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
 
 def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     """Scenes at `config.ingest.scenes` of the sensor and time of one date."""
-    from cpazmal_scale.cube.format.record import start_of
+    from cpazmal_scale.cube import start_of
     from cpazmal_scale.errors import CpazmalError
-    from cpazmal_scale.scenes.discover import discover
-    from cpazmal_scale.scenes.scene import SAME_ACQUISITION
+    from cpazmal_scale.scenes import SAME_ACQUISITION, discover
 
     start, sensor = start_of(record, index), record.dates["sensor"][index]
 

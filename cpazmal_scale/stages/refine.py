@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.catalog import Entry
-from cpazmal_scale.stages import Progress, workspace
+from cpazmal_scale.execute import Execution
+from cpazmal_scale.progress import Progress
+from cpazmal_scale.stages import workspace
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.refine.change import Change
-    from cpazmal_scale.mapping.refine.derived import DerivedMap
+    from cpazmal_scale.mapping import Change, DerivedMap
 
 
 def refine(config: RunConfig, *, progress: Progress | None = None) -> Entry:
@@ -25,10 +26,10 @@ def refine(config: RunConfig, *, progress: Progress | None = None) -> Entry:
         StoreMissing: no map was published.
         SampleError: the outlines cannot be used.
     """
-    from cpazmal_scale.mapping.refine.after import refine as steps
+    from cpazmal_scale.mapping import refine_map
 
     url = workspace.url_of(config, workspace.find(config, "map"))
-    made = steps(config, url, progress=progress)
+    made = refine_map(config, url, Execution(progress=progress))
     return _publish(config, f"{workspace.beam_of(config)}_refined", made[-1])
 
 
@@ -40,9 +41,11 @@ def fuse(config: RunConfig, names: Sequence[str], *, progress: Progress | None =
         GridMismatch: they have different grids.
         ModelMismatch: they have different classes.
     """
-    from cpazmal_scale.mapping.refine.fusion import fuse as fuse_maps
+    from cpazmal_scale.mapping import fuse_maps
 
-    return _publish(config, "fused", fuse_maps(config, _urls(config, names), progress=progress))
+    return _publish(
+        config, "fused", fuse_maps(config, _urls(config, names), Execution(progress=progress))
+    )
 
 
 def change(
@@ -55,9 +58,10 @@ def change(
         GridMismatch: they have different grids.
         ModelMismatch: they have different classes.
     """
-    from cpazmal_scale.mapping.refine.change import change as compare
+    from cpazmal_scale.mapping import compare_maps
 
-    found = compare(config, *_urls(config, (earlier, later)), progress=progress)
+    first, second = _urls(config, (earlier, later))
+    found = compare_maps(config, first, second, Execution(progress=progress))
     return found, _publish(config, "change", found.map)
 
 
@@ -68,9 +72,9 @@ def zonal(config: RunConfig, name: str, *, progress: Progress | None = None) -> 
         ConfigError: there are no outlines.
         StoreMissing: the catalog has no map of this name.
     """
-    from cpazmal_scale.mapping.refine.zones import zonal as by_zone
+    from cpazmal_scale.mapping import by_zone
 
-    return by_zone(config, _urls(config, (name,))[0], progress=progress)
+    return by_zone(config, _urls(config, (name,))[0], Execution(progress=progress))
 
 
 def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:
@@ -78,9 +82,7 @@ def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:
 
 
 def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
-    from cpazmal_scale.mapping.classify.store import open_map, read_recipe
-    from cpazmal_scale.mapping.show.export import to_cog
-    from cpazmal_scale.mapping.show.figures import quicklook
+    from cpazmal_scale.mapping import open_map, quicklook, read_recipe, to_cog
 
     recipe = read_recipe(made.url)
     stem = made.url.removesuffix(".zarr")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig, identity
-from cpazmal_scale.stages import Progress, workspace
+from cpazmal_scale.progress import Progress
+from cpazmal_scale.stages import workspace
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cpazmal_scale.catalog import Entry
-    from cpazmal_scale.samples.series import WindowSeries
+    from cpazmal_scale.samples import WindowSeries
 
 
 def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entry:
@@ -22,7 +23,7 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
     Raises:
         SampleError: polygons, classes or groups do not allow it.
     """
-    from cpazmal_scale.samples.table import BY_DATE, write_index
+    from cpazmal_scale.samples import BY_DATE, write_index
 
     windows, state = _windows(config, progress)
     plain = windows.drop(columns=list(BY_DATE))
@@ -48,8 +49,7 @@ def training_data(
     Raises:
         StoreMissing: samples were not drawn.
     """
-    from cpazmal_scale.samples.series import window_series
-    from cpazmal_scale.samples.table import read_index
+    from cpazmal_scale.samples import read_index, window_series
 
     entry = workspace.find(config, "samples")
     windows = read_index(workspace.url_of(config, entry))
@@ -66,7 +66,7 @@ def query_samples(config: RunConfig, sql: str) -> tuple[pd.DataFrame, str]:
         StoreMissing: samples were not drawn.
         SampleError: the SQL is wrong.
     """
-    from cpazmal_scale.samples.sql import nothing, query
+    from cpazmal_scale.samples import nothing, query
 
     url = workspace.url_of(config, workspace.find(config, "samples"))
     answer = query(sql, url)
@@ -74,9 +74,7 @@ def query_samples(config: RunConfig, sql: str) -> tuple[pd.DataFrame, str]:
 
 
 def _windows(config: RunConfig, progress: Progress | None) -> tuple[pd.DataFrame, str]:
-    from cpazmal_scale.samples.draw.cluster import self_labelled
-    from cpazmal_scale.samples.draw.index import window_index
-    from cpazmal_scale.samples.draw.polygons import read_polygons
+    from cpazmal_scale.samples import read_polygons, self_labelled, window_index
 
     cube = workspace.open_period(config)
     polarisations = workspace.channels(config, cube)

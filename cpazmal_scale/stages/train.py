@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.execute import open_executor
-from cpazmal_scale.stages import Progress, workspace
+from cpazmal_scale.progress import Progress
+from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.samples import training_data
 
 if TYPE_CHECKING:

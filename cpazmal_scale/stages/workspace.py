@@ -71,7 +71,7 @@ def open_period(config: RunConfig) -> xr.Dataset:
         StoreMissing: there is no cube.
         SampleError: no date lies in the period.
     """
-    from cpazmal_scale.cube.read.dataset import open_cube
+    from cpazmal_scale.cube import open_cube
 
     url = url_of(config, find(config, "cube"))
     cube = open_cube(url, **config.period)
@@ -128,7 +128,7 @@ def shared(config: RunConfig) -> Iterator[str | None]:
 
 def publish_cube(config: RunConfig, beam: str) -> Entry:
     """Publish a beam's cube as it is now."""
-    from cpazmal_scale.cube.read.dataset import open_cube
+    from cpazmal_scale.cube import open_cube
 
     path = f"cubes/{beam}.zarr"
     cube = open_cube(storage.join(config.workspace, path))

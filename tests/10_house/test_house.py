@@ -6,8 +6,11 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -59,6 +62,46 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+@cache
+def faces_of() -> dict[str, str]:
+    """Modules of the names in the rooms' faces: `cpazmal_scale.dtw.decide` to its module."""
+    places = {}
+    for stub in PACKAGE.glob("*/__init__.pyi"):
+        face = f"cpazmal_scale.{stub.parent.name}"
+        for node in ast.parse(stub.read_text()).body:
+            if isinstance(node, ast.ImportFrom):
+                places |= {f"{face}.{a.name}": f"{face}.{node.module}" for a in node.names}
+    return places
+
+
+ROOMS_WITH_A_FACE = sorted(stub.parent.name for stub in PACKAGE.glob("*/__init__.pyi"))
+
+
+@pytest.mark.parametrize("name", ROOMS_WITH_A_FACE)
+def test_a_face_holds_what_it_names(name: str) -> None:
+    face = import_module(f"cpazmal_scale.{name}")
+    named = {full.rpartition(".")[2] for full in faces_of() if full.split(".")[1] == name}
+    assert set(face.__all__) == named
+    for one in named:
+        value = getattr(face, one)
+        assert not isinstance(value, ModuleType), f"{name}.{one} is hidden by a module"
+
+
+BEHIND = {("simulate", "scenes")}
+"""Rooms that look behind a face: the simulator writes products in the words of their reader."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_rooms_are_entered_by_their_face(path: Path) -> None:
+    here = room(path)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ImportFrom) or not node.module:
+            continue
+        there = (*node.module.split("."), "", "")[1:3]
+        if there[0] in ROOMS_WITH_A_FACE and there[0] != here and (here, there[0]) not in BEHIND:
+            assert there[1] == "", f"{node.module}: import from cpazmal_scale.{there[0]}"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_one_way(path: Path) -> None:
     here = room(path)
@@ -76,11 +119,12 @@ def test_imports_point_one_way(path: Path) -> None:
 LIBRARIES: dict[str, set[str]] = {
     "errors": set(),
     "palette": set(),
+    "progress": set(),
     "vocabulary": set(),
     "words": set(),
     "kernels": {"llvmlite", "numba", "numpy"},
-    "features": {"numpy"},
-    "dtw": {"matplotlib", "numba", "numpy", "scipy", "sklearn"},
+    "features": {"lazy_loader", "numpy"},
+    "dtw": {"lazy_loader", "matplotlib", "numba", "numpy", "scipy", "sklearn"},
     "config": {"pydantic", "yaml"},
     "grid": {
         "affine",
@@ -113,7 +157,7 @@ def test_no_circle_of_files() -> None:
     }
     needs = {}
     for name, path in files.items():
-        found = imports(path) & files.keys()
+        found = {faces_of().get(one, one) for one in imports(path)} & files.keys()
         faces = {other.rpartition(".")[0] for other in found}  # `from room import module`
         needs[name] = {other for other in found if other not in faces} - {name}
     TopologicalSorter(needs).prepare()

@@ -15,8 +15,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from support.dtw_twin import naive
 
-from cpazmal_scale.dtw import KNeighborsDTW, NearestBarycenter, band_limits
-from cpazmal_scale.dtw.decision import NO_CLASS, REJECTED
+from cpazmal_scale.dtw import NO_CLASS, KNeighborsDTW, NearestBarycenter, band_limits
+from cpazmal_scale.dtw.decision import REJECTED
 from cpazmal_scale.dtw.estimators import Scaling
 from cpazmal_scale.dtw.temperature import fit_temperature, group_folds
 from cpazmal_scale.kernels.k_smallest import keep_smallest
@@ -148,7 +148,7 @@ def test_block_decides_as_the_rows_do(windows):
     values, labels, _ = windows
     model = NearestBarycenter(radius=2, barycenters=3).fit(values, labels)
     rows = model.decide(values)
-    block = model.decide_block(np.ascontiguousarray(values.transpose(1, 2, 0))[:, :, 17:])
+    block = model.classify_block(np.ascontiguousarray(values.transpose(1, 2, 0))[:, :, 17:])
     assert block.probability.tobytes() == np.ascontiguousarray(rows.probability[:, 17:]).tobytes()
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpazmal_scale.dtw import decide
-from cpazmal_scale.dtw.decision import NO_CLASS, REJECTED
+from cpazmal_scale.dtw import NO_CLASS, decide
+from cpazmal_scale.dtw.decision import REJECTED
 
 RULES = ["soft", "vote", "sum"]
 

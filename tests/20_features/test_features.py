@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage, special, stats
 
-from cpazmal_scale.features import XPOL, names
-from cpazmal_scale.features.blocks import block_series
-from cpazmal_scale.features.windows import window_series
+from cpazmal_scale.features import XPOL, block_series, names, window_series
 from cpazmal_scale.kernels import channels
 from cpazmal_scale.kernels.window_sums import TILE
 

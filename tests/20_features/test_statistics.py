@@ -16,9 +16,17 @@ from hypothesis.extra import numpy as hnp
 from scipy import special, stats
 
 from cpazmal_scale.config import Features, Statistic
-from cpazmal_scale.features import BINS, LOG_CUMULANTS, STATISTICS, XPOL, in_words, meaning, names
-from cpazmal_scale.features.blocks import block_series
-from cpazmal_scale.features.windows import window_series
+from cpazmal_scale.features import (
+    BINS,
+    LOG_CUMULANTS,
+    STATISTICS,
+    XPOL,
+    block_series,
+    in_words,
+    meaning,
+    names,
+    window_series,
+)
 from cpazmal_scale.kernels.window_sums import TILE
 
 FLOOR = float(np.float32(10**-3.1))

@@ -14,11 +14,8 @@ from support.scenes_factory import STARTS
 from support.scenes_factory import campaign as ground_campaign
 
 from cpazmal_scale.config import Ingest
-from cpazmal_scale.scenes.discover import discover
-from cpazmal_scale.scenes.inspect.card import card, quicklook
-from cpazmal_scale.scenes.inspect.overview import overview
+from cpazmal_scale.scenes import Scene, discover, overview, scene_card, scene_picture
 from cpazmal_scale.scenes.reading import read
-from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.simulate.campaign import campaign
 
 
@@ -37,7 +34,7 @@ def only(folder: Path, **level1b: object) -> Scene:
 
 def test_the_card_of_a_product_tells_its_annotation(products: Path) -> None:
     scene = only(products, height=2000.0)
-    rows = dict(card(scene, overview(scene)))
+    rows = dict(scene_card(scene, overview(scene)))
     assert rows["product"].startswith("PAZ1_SAR__SSC______SM_D_SRA_20200108T")
     assert "descending, looking right" in rows["beam"]
     assert "SSC SM" in rows["image"]
@@ -47,12 +44,12 @@ def test_the_card_of_a_product_tells_its_annotation(products: Path) -> None:
     assert "-19.9" in rows["calibration HH"]
     assert "not terrain-corrected" in rows["processing"]
     assert "note" not in rows
-    assert "off; set" in dict(card(only(products), overview(scene)))["note"]
+    assert "off; set" in dict(scene_card(only(products), overview(scene)))["note"]
 
 
 def test_the_card_of_a_ground_scene_tells_what_is_known(tmp_path: Path) -> None:
     scene = only(ground_campaign(tmp_path))
-    rows = dict(card(scene, overview(scene)))
+    rows = dict(scene_card(scene, overview(scene)))
     assert rows["incidence"] == "37.4° at centre"
     assert rows["values"] == "gamma0_T, linear power"
     assert "(HH, HV, mask)" in rows["files"]
@@ -81,7 +78,7 @@ def test_an_overview_of_a_product_keeps_its_power(products: Path) -> None:
 
 def test_the_picture_shows_the_scene(products: Path, tmp_path: Path) -> None:
     scene = only(products, height=2000.0)
-    url = quicklook(scene, str(tmp_path / "q.png"))
+    url = scene_picture(scene, str(tmp_path / "q.png"))
     pixels = image.imread(url)[..., :3]
     grey = pixels[np.ptp(pixels, axis=-1) < 0.01]
     assert pixels.shape[1] > pixels.shape[0] > 400  # two panels side by side

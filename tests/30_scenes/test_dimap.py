@@ -11,12 +11,10 @@ from support.scenes_factory import row, run_config, speckle, write_table
 from support.snap_factory import PIXEL, PRODUCT, write_dimap
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.write.plan import ingest
+from cpazmal_scale.cube import ingest_scenes, open_cube
 from cpazmal_scale.errors import SceneError, SceneUnknown, SceneUnreadable
-from cpazmal_scale.scenes.discover import discover
-from cpazmal_scale.scenes.reading import SceneReader, read
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene, SceneReader, discover
+from cpazmal_scale.scenes.reading import read
 
 SHAPE = (40, 60)
 
@@ -144,8 +142,8 @@ def test_a_product_on_s3_goes_into_a_cube_with_the_same_values(tmp_path, s3_url:
     write_dimap(tmp_path, bands())
     for path in (one for one in tmp_path.rglob("*") if one.is_file()):
         storage.write_bytes(f"{s3_url}/in/{path.relative_to(tmp_path)}", path.read_bytes())
-    there = ingest(run_config(f"{s3_url}/in", f"{s3_url}/ws", beam="DSC37")).cubes[0]
-    here = ingest(run_config(tmp_path, tmp_path / "ws", beam="DSC37")).cubes[0]
+    there = ingest_scenes(run_config(f"{s3_url}/in", f"{s3_url}/ws", beam="DSC37")).cubes[0]
+    here = ingest_scenes(run_config(tmp_path, tmp_path / "ws", beam="DSC37")).cubes[0]
     one, other = open_cube(there.url), open_cube(here.url)
     assert one.attrs["state"] == other.attrs["state"]
     np.testing.assert_array_equal(one.HV, other.HV)

@@ -31,10 +31,9 @@ from cpazmal_scale.errors import (
     SceneUnreadable,
     StoreMissing,
 )
-from cpazmal_scale.scenes.discover import discover
+from cpazmal_scale.scenes import Scene, discover, to_bits
 from cpazmal_scale.scenes.reading import read
-from cpazmal_scale.scenes.scene import Scene
-from cpazmal_scale.scenes.values import to_bits, to_power
+from cpazmal_scale.scenes.values import to_power
 
 
 def find(folder: Path | str, *, check: bool = True, **naming) -> list[Scene]:

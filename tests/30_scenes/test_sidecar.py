@@ -10,9 +10,8 @@ from support.scenes_factory import run_config, speckle, write_raster
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SceneError, SceneImplausible, SceneUnknown, SceneUnreadable
-from cpazmal_scale.scenes.discover import discover
-from cpazmal_scale.scenes.reading import SceneReader, read
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene, SceneReader, discover
+from cpazmal_scale.scenes.reading import read
 
 COMPLETE = """
 sensor: TSX1

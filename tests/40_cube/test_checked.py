@@ -14,12 +14,9 @@ import xarray as xr
 from support.small_campaign import make_cube
 
 from cpazmal_scale import catalog, storage
+from cpazmal_scale.cube import ChunkReader, open_cube, read_record, window_pixels
 from cpazmal_scale.cube.format import layout
-from cpazmal_scale.cube.format.record import read_record
 from cpazmal_scale.cube.read.checked import CheckedChunks
-from cpazmal_scale.cube.read.chunks import ChunkReader
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.read.windows import window_pixels
 from cpazmal_scale.errors import CubeDamaged
 
 

@@ -28,13 +28,10 @@ from support.scenes_factory import (
 )
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.care.verify import verify
+from cpazmal_scale.cube import append, cube_url, ingest_scenes, open_cube, verify_cube
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.format.placement import PRESETS, snapped, union
-from cpazmal_scale.cube.read.dataset import open_cube
 from cpazmal_scale.cube.write import lease as leases
-from cpazmal_scale.cube.write.append import append
-from cpazmal_scale.cube.write.plan import cube_url, ingest
 from cpazmal_scale.errors import (
     BeamMismatch,
     CubeDamaged,
@@ -45,8 +42,7 @@ from cpazmal_scale.errors import (
     StoreMissing,
     WriterConflict,
 )
-from cpazmal_scale.scenes.discover import discover
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene, discover
 
 
 def scenes_of(folder: Path) -> list[Scene]:
@@ -202,7 +198,7 @@ def test_a_missing_polarisation_costs_nothing_and_may_come_later(
     assert storage.exists(f"{url}/HV/c/1")
     np.testing.assert_array_equal(cube.HV[0], raw(scenes[0])[1])
     assert cube.attrs["polarisations"] == ["HH", "HV"]
-    assert verify(url) == []
+    assert verify_cube(url) == []
 
 
 def test_leftovers_of_another_scene_do_not_show(url: str, scenes: list[Scene]) -> None:
@@ -211,7 +207,7 @@ def test_leftovers_of_another_scene_do_not_show(url: str, scenes: list[Scene]) -
     storage.write_bytes(f"{url}/stored/HV/c/1/0/0", layout.encode(np.ones((4, 5), "u4")))
     cube = filled(url, [scenes[3]])
     assert np.isnan(cube.HV[1]).all()
-    assert verify(url) == []
+    assert verify_cube(url) == []
 
 
 def test_coordinates_go_on_in_further_chunks(
@@ -241,7 +237,7 @@ def test_footprints_unite_and_later_scenes_are_cropped(tmp_path) -> None:
     write_raster(folder / file_name(STARTS[1]), image, at=(0, 50))
     write_table(folder, [row(start, polarisations="HH") for start in STARTS])
     config = run_config(folder, tmp_path / "ws")
-    first = ingest(config)
+    first = ingest_scenes(config)
     assert first.cubes[0].shape == (70, 100)
     cube = open_cube(first.cubes[0].url)
     np.testing.assert_array_equal(cube.HH[0, 10:70, 0:70], image[0])
@@ -249,7 +245,7 @@ def test_footprints_unite_and_later_scenes_are_cropped(tmp_path) -> None:
     assert np.isnan(cube.HH[0, :10]).all()
     assert (cube["mask"][0, :10] == 32).all()
     write_raster(folder / file_name(STARTS[2]), image, at=(40, 0))
-    second = ingest(config)
+    second = ingest_scenes(config)
     assert len(second.cubes[0].unchanged) == 2
     assert "lies outside the cube" in str(second)
     cube = open_cube(first.cubes[0].url)
@@ -259,17 +255,17 @@ def test_footprints_unite_and_later_scenes_are_cropped(tmp_path) -> None:
 def test_ingest_makes_one_cube_per_beam_and_repeats_for_nothing(tmp_path) -> None:
     folder = campaign(tmp_path / "scenes")
     image = [speckle((64, 64)), np.zeros((64, 64))]
-    assert len(ingest(run_config(folder / "dsc", "unused"), dry_run=True).cubes) == 1
+    assert len(ingest_scenes(run_config(folder / "dsc", "unused"), dry_run=True).cubes) == 1
     write_raster(folder / "asc" / file_name("20200110T172517"), image, at=(300, 0))
     table = (folder / "acquisitions.csv").read_text()
     extra = row("20200110T172517", "ASC45", "ASC", 44.8, "HH")
     (folder / "acquisitions.csv").write_text(table + extra + "\n")
     config = run_config(folder, f"file://{tmp_path}/ws")
     steps: list[tuple[int, int]] = []
-    planned = ingest(config, dry_run=True)
+    planned = ingest_scenes(config, dry_run=True)
     assert not (tmp_path / "ws").exists()
     assert "nothing written" in str(planned)
-    done = ingest(config, progress=lambda *step: steps.append(step))
+    done = ingest_scenes(config, progress=lambda *step: steps.append(step))
     assert [(c.beam, len(c.appended), c.dates) for c in done.cubes] == [
         ("ASC45", 1, 1),
         ("DSC37", 4, 4),
@@ -277,7 +273,7 @@ def test_ingest_makes_one_cube_per_beam_and_repeats_for_nothing(tmp_path) -> Non
     assert [c.appended for c in planned.cubes] == [c.appended for c in done.cubes]
     assert steps[-1] == (10, 10)
     assert steps == sorted(steps)
-    again = ingest(config)
+    again = ingest_scenes(config)
     assert [(len(c.appended), len(c.unchanged)) for c in again.cubes] == [(0, 1), (0, 4)]
     assert done.cubes[1].url == cube_url(f"{tmp_path}/ws", "DSC37")
 
@@ -293,7 +289,7 @@ def test_one_bad_scene_and_nothing_is_written(tmp_path, bad: str) -> None:
         bands = [level * speckle((100, 130)), level * speckle((100, 130)), np.zeros((100, 130))]
         write_raster(path, bands, shift=0.5 if bad == "other grid" else 0)
     with pytest.raises((SceneError, GridMismatch)) as error:
-        ingest(run_config(folder, tmp_path / "ws"))
+        ingest_scenes(run_config(folder, tmp_path / "ws"))
     assert error.value.exit_code in (3, 4)
     assert not (tmp_path / "ws").exists()
 
@@ -301,27 +297,27 @@ def test_one_bad_scene_and_nothing_is_written(tmp_path, bad: str) -> None:
 def test_a_changed_scene_stops_an_ingest_before_it_writes(tmp_path) -> None:
     folder = campaign(tmp_path / "scenes", starts=STARTS[:3])
     config = run_config(folder, tmp_path / "ws")
-    url = ingest(config).cubes[0].url
+    url = ingest_scenes(config).cubes[0].url
     image = [speckle((100, 130), 9), speckle((100, 130), 8), np.zeros((100, 130))]
     write_raster(folder / "dsc" / file_name(STARTS[0]), image)
     write_raster(folder / "dsc" / file_name(STARTS[3]), image)
     with (folder / "acquisitions.csv").open("a") as table:
         table.write(row(STARTS[3]) + "\n")
     with pytest.raises(SceneChanged):
-        ingest(config)
+        ingest_scenes(config)
     assert open_cube(url).sizes["time"] == 3
 
 
 def test_verify_names_what_is_rotten(url: str, scenes: list[Scene]) -> None:
     filled(url, scenes)
-    assert verify(url) == []
+    assert verify_cube(url) == []
     flipped = Path(url, "HV", "c", "1", "2", "3")
     data = bytearray(flipped.read_bytes())
     data[len(data) // 2] ^= 1
     flipped.write_bytes(data)
     Path(url, "mask", "c", "0", "0", "1").unlink()
     storage.write_bytes(f"{url}/HV/c/3/1/1", b"stray")
-    found = verify(url)
+    found = verify_cube(url)
     assert all(isinstance(one, CubeDamaged) for one in found)
     assert sorted(one.what for one in found) == [
         "chunk 0,1 of mask of 2020-01-08 is lost",
@@ -337,7 +333,7 @@ def test_verify_and_open_notice_lost_coordinates(url: str, scenes: list[Scene], 
     filled(url, scenes[:2])
     chunk = "c/0/0/0" if name == "stored/HH" else "c/0"
     Path(url, name, chunk).write_bytes(b"\x00rotten")
-    assert len(verify(url)) == 1
+    assert len(verify_cube(url)) == 1
     if name != "stored/HH":
         with pytest.raises(CubeDamaged):
             open_cube(url)
@@ -347,10 +343,10 @@ def test_addresses_without_a_cube(tmp_path) -> None:
     with pytest.raises(StoreMissing, match="no cube is here"):
         open_cube(f"{tmp_path}/none.zarr")
     with pytest.raises(StoreMissing, match="no cube is here"):
-        verify(f"{tmp_path}/none.zarr")
+        verify_cube(f"{tmp_path}/none.zarr")
     for content in (b"{}", b"not json", b'{"attributes": {}}'):
         storage.write_bytes(f"{tmp_path}/strange.zarr/zarr.json", content)
-        assert verify(f"{tmp_path}/strange.zarr")[0].kind == "cube_damaged"
+        assert verify_cube(f"{tmp_path}/strange.zarr")[0].kind == "cube_damaged"
 
 
 def test_grids() -> None:
@@ -457,8 +453,8 @@ def test_a_change_without_lease_is_noticed_before_the_commit(
 
 def test_everything_on_s3(tmp_path, s3_url: str) -> None:
     folder = campaign(tmp_path / "scenes", shape=(40, 60), starts=STARTS[:3])
-    here = ingest(run_config(folder, tmp_path / "ws"))
-    there = ingest(run_config(folder, s3_url))
+    here = ingest_scenes(run_config(folder, tmp_path / "ws"))
+    there = ingest_scenes(run_config(folder, s3_url))
     assert there.cubes[0].url == f"{s3_url}/cubes/DSC37.zarr"
     assert [c.appended for c in there.cubes] == [c.appended for c in here.cubes]
     remote, local = open_cube(there.cubes[0].url), open_cube(here.cubes[0].url)
@@ -466,10 +462,10 @@ def test_everything_on_s3(tmp_path, s3_url: str) -> None:
     xr.testing.assert_identical(remote.compute(), local.compute())
     plain = xr.open_zarr(there.cubes[0].url, consolidated=True, decode_coords="all")
     np.testing.assert_array_equal(plain.HH, remote.HH)
-    assert verify(there.cubes[0].url) == []
-    assert len(ingest(run_config(folder, s3_url)).cubes[0].unchanged) == 3
+    assert verify_cube(there.cubes[0].url) == []
+    assert len(ingest_scenes(run_config(folder, s3_url)).cubes[0].unchanged) == 3
     storage.remove(f"{there.cubes[0].url}/HH/c/0/0/0")
-    assert [one.what for one in verify(there.cubes[0].url)] == [
+    assert [one.what for one in verify_cube(there.cubes[0].url)] == [
         "chunk 0,0 of HH of 2020-01-08 is lost"
     ]
 
@@ -499,6 +495,6 @@ def test_stores_out_of_reach_are_one_sentence(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(StoreError, match=match) as error:
-        ingest(run_config(scenes or here, workspace))
+        ingest_scenes(run_config(scenes or here, workspace))
     assert "\n" not in str(error.value)
     assert error.value.exit_code == 5

@@ -12,13 +12,15 @@ from support.late_channels import SHAPE, channel, config, described
 from support.scenes_factory import run_config, speckle, write_raster
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.care.verify import verify
+from cpazmal_scale.cube import (
+    ChunkReader,
+    ingest_scenes,
+    open_cube,
+    read_record,
+    require_data,
+    verify_cube,
+)
 from cpazmal_scale.cube.format import layout, manifest
-from cpazmal_scale.cube.format.record import read_record
-from cpazmal_scale.cube.read.chunks import ChunkReader
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.read.windows import require_data
-from cpazmal_scale.cube.write.plan import ingest
 from cpazmal_scale.errors import SampleError, SceneChanged, SceneImplausible
 
 DATES = ("20200108T054412", "20200119T054411", "20200130T054411")
@@ -35,14 +37,14 @@ def folder(tmp_path) -> Path:
 
 @pytest.mark.parametrize("alone", [True, False], ids=["its own folder", "beside"])
 def test_hv_joins_hh(tmp_path, folder: Path, alone: bool) -> None:
-    url = ingest(config(folder, tmp_path / "ws")).cubes[0].url
+    url = ingest_scenes(config(folder, tmp_path / "ws")).cubes[0].url
     before = open_cube(url)
     where = tmp_path / "late" if alone else folder
     expected = channel(where, DATES[1], "HV")
-    planned = ingest(config(where, tmp_path / "ws"), dry_run=True)
+    planned = ingest_scenes(config(where, tmp_path / "ws"), dry_run=True)
     assert "add       2020-01-19 05:44:11 HV" in str(planned)
     assert open_cube(url).polarisations.to_numpy().tolist() == ["HH+HV", "HH"]
-    done = ingest(config(where, tmp_path / "ws")).cubes[0]
+    done = ingest_scenes(config(where, tmp_path / "ws")).cubes[0]
     assert (done.dates, len(done.appended)) == (2, 1)
     after = open_cube(url)
     assert after.polarisations.to_numpy().tolist() == ["HH+HV", "HH+HV"]
@@ -51,19 +53,19 @@ def test_hv_joins_hh(tmp_path, folder: Path, alone: bool) -> None:
     np.testing.assert_array_equal(after["mask"], before["mask"])
     assert after.attrs["state"] != before.attrs["state"]
     assert np.isnan(before.HV[1]).all()
-    assert verify(url) == []
-    again = ingest(config(where, tmp_path / "ws")).cubes[0]
+    assert verify_cube(url) == []
+    again = ingest_scenes(config(where, tmp_path / "ws")).cubes[0]
     assert again.appended == ()
     assert not open_cube(url).HV[1].isnull().all()
 
 
 @pytest.mark.parametrize("consolidated", [True, False])
 def test_plain_readers_see_it_too(tmp_path, folder: Path, consolidated: bool) -> None:
-    url = ingest(config(folder, tmp_path / "ws")).cubes[0].url
+    url = ingest_scenes(config(folder, tmp_path / "ws")).cubes[0].url
     for date in (DATES[2], DATES[1]):
         channel(folder, date, "HV")
         channel(folder, DATES[2], "HH")
-        ingest(config(folder, tmp_path / "ws"))
+        ingest_scenes(config(folder, tmp_path / "ws"))
     plain = xr.open_zarr(url, consolidated=consolidated, decode_coords="all")
     np.testing.assert_array_equal(plain.HV, open_cube(url).HV)
     assert plain.polarisations.to_numpy().tolist() == ["HH+HV"] * 3
@@ -72,11 +74,11 @@ def test_plain_readers_see_it_too(tmp_path, folder: Path, consolidated: bool) ->
 
 def test_every_order_of_arrival_gives_the_same_content(tmp_path, folder: Path) -> None:
     channel(folder, DATES[1], "HV")
-    whole = open_cube(ingest(config(folder, tmp_path / "whole")).cubes[0].url)
+    whole = open_cube(ingest_scenes(config(folder, tmp_path / "whole")).cubes[0].url)
     for number, names in enumerate((["HH", "HV"], ["HV", "HH"])):
         for name in names:
             glob = f"{folder}/*_{name}.tif"
-            url = ingest(config(glob, tmp_path / f"ws{number}")).cubes[0].url
+            url = ingest_scenes(config(glob, tmp_path / f"ws{number}")).cubes[0].url
         parts = open_cube(url)
         assert parts.attrs["state"] == whole.attrs["state"]
         for layer in ("HH", "HV", "mask"):
@@ -84,23 +86,23 @@ def test_every_order_of_arrival_gives_the_same_content(tmp_path, folder: Path) -
 
 
 def test_other_bytes_of_a_polarisation_stay_refused(tmp_path, folder: Path) -> None:
-    url = ingest(config(folder, tmp_path / "ws")).cubes[0].url
+    url = ingest_scenes(config(folder, tmp_path / "ws")).cubes[0].url
     channel(folder, DATES[0], "HV", seed=99)
     with pytest.raises(SceneChanged):
-        ingest(config(folder, tmp_path / "ws"))
+        ingest_scenes(config(folder, tmp_path / "ws"))
     assert open_cube(url).sizes["time"] == 2
 
 
 def test_a_late_file_is_checked_although_its_scene_is_known(tmp_path, folder: Path) -> None:
-    ingest(config(folder, tmp_path / "ws"))
+    ingest_scenes(config(folder, tmp_path / "ws"))
     values = 10 * np.log10(speckle(SHAPE))
     write_raster(folder / f"X_{DATES[1]}_HV.tif", [values])
     with pytest.raises(SceneImplausible, match="look like decibels"):
-        ingest(config(folder, tmp_path / "ws"))
+        ingest_scenes(config(folder, tmp_path / "ws"))
 
 
 def test_what_is_half_written_shows_to_no_reader_of_ours(tmp_path, folder: Path) -> None:
-    url = ingest(config(folder, tmp_path / "ws")).cubes[0].url
+    url = ingest_scenes(config(folder, tmp_path / "ws")).cubes[0].url
     stray = layout.encode(np.ones((32, 32), "f4"))
     storage.write_bytes(f"{url}/HV/c/1/0/0", stray)
     storage.write_bytes(f"{url}/stored/HV/c/1/0/0", layout.encode(np.ones((2, 3), "u4")))
@@ -110,10 +112,10 @@ def test_what_is_half_written_shows_to_no_reader_of_ours(tmp_path, folder: Path)
     power, mask = reader.buffers(20, 20)
     reader.read(power, mask, 0, 0)
     assert np.isnan(power[1, 1]).all()
-    assert {one.what.split()[-1] for one in verify(url)} == {"surplus"}
+    assert {one.what.split()[-1] for one in verify_cube(url)} == {"surplus"}
     channel(folder, DATES[1], "HV")
-    ingest(config(folder, tmp_path / "ws"))
-    assert verify(url) == []
+    ingest_scenes(config(folder, tmp_path / "ws"))
+    assert verify_cube(url) == []
 
 
 def test_incidence_becomes_a_static_layer(tmp_path) -> None:
@@ -122,19 +124,19 @@ def test_incidence_becomes_a_static_layer(tmp_path) -> None:
     folder = tmp_path / "scenes"
     described(folder, "a", [speckle(SHAPE)], "HH", DATES[0])
     rules = run_config(folder, tmp_path / "ws")
-    url = ingest(rules).cubes[0].url
+    url = ingest_scenes(rules).cubes[0].url
     assert "incidence" not in open_cube(url)
     described(folder, "b", [speckle(SHAPE, 1), angle], "HH, incidence", DATES[1])
     described(folder, "c", [speckle(SHAPE, 2), angle + 1], "HH, incidence", DATES[2])
-    ingest(rules)
+    ingest_scenes(rules)
     cube = open_cube(url)
     assert cube.incidence.dims == ("y", "x")
     np.testing.assert_array_equal(cube.incidence, angle)
     assert cube.incidence.attrs["units"] == "degree"
     assert cube.sizes["time"] == 3
-    assert verify(url) == []
+    assert verify_cube(url) == []
     Path(url, "incidence", "c", "0", "0").unlink()
-    assert "incidence" in verify(url)[0].what
+    assert "incidence" in verify_cube(url)[0].what
     plain = xr.open_zarr(url, consolidated=False)
     assert plain.incidence.shape == SHAPE
     with pytest.raises(SampleError, match=r"set polarisations among HH$"):
@@ -144,7 +146,7 @@ def test_incidence_becomes_a_static_layer(tmp_path) -> None:
 def test_the_manifest_names_the_files_of_every_date(tmp_path, folder: Path) -> None:
     channel(folder, DATES[1], "HV")
     for name in ("HH", "HV"):
-        url = ingest(config(f"{folder}/*_{name}.tif", tmp_path / "ws")).cubes[0].url
+        url = ingest_scenes(config(f"{folder}/*_{name}.tif", tmp_path / "ws")).cubes[0].url
     record = read_record(url)
     assert record is not None
     assert manifest.numbers(url) == [record.commit] == [4]
@@ -162,12 +164,12 @@ def test_the_manifest_names_the_files_of_every_date(tmp_path, folder: Path) -> N
 
 def test_a_dry_run_tells_scene_by_scene(tmp_path, folder: Path) -> None:
     workspace = tmp_path / "ws"
-    ingest(config(folder, workspace))
+    ingest_scenes(config(folder, workspace))
     channel(folder, DATES[1], "HV")
     channel(folder, DATES[2], "HH", at=(10, 0))
     channel(folder, "20200210T054410", "HH", shift=0.5)
     write_raster(folder / "X_20200221T054409_HH.tif", [10 * np.log10(speckle(SHAPE))])
-    report = ingest(config(folder, workspace), dry_run=True)
+    report = ingest_scenes(config(folder, workspace), dry_run=True)
     assert [scene.action for scene in report.cubes[0].scenes] == ["unchanged", "add", "append"]
     text = str(report)
     assert "unchanged 2020-01-08 05:44:12 HH+HV" in text
@@ -177,6 +179,6 @@ def test_a_dry_run_tells_scene_by_scene(tmp_path, folder: Path) -> None:
     assert text.count("refused:") == 2
     assert text.endswith("would write nothing")
     assert open_cube(report.cubes[0].url).sizes["time"] == 2
-    resampled = ingest(config(folder, workspace, resample=True), dry_run=True)
+    resampled = ingest_scenes(config(folder, workspace, resample=True), dry_run=True)
     assert "area mean of EPSG:32632 3 x 3" in str(resampled)
     assert len(resampled.refused) == 1

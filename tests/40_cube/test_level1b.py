@@ -16,12 +16,9 @@ from scipy.special import polygamma
 from support.small_products import ID, cut_product, settings
 
 from cpazmal_scale.config import MASK_BITS, RunConfig
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.write.plan import cube_url, ingest
+from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
 from cpazmal_scale.errors import BeamMismatch, SceneUnknown
-from cpazmal_scale.scenes.discover import discover
-from cpazmal_scale.scenes.reading import SceneReader
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene, SceneReader, discover
 
 SHAPE = (700, 600)
 BEAM = "DSC083_strip_011_R"
@@ -151,9 +148,9 @@ def test_archives_are_the_same_scene(product: Path, tmp_path: Path, kind: str) -
 
 def test_a_product_becomes_a_date_of_a_cube_once(product: Path, tmp_path: Path) -> None:
     config = settings(product.parent, tmp_path)
-    (report,) = ingest(config).cubes
+    (report,) = ingest_scenes(config).cubes
     assert (report.beam, report.appended) == (BEAM, (ID,))
-    assert ingest(config).cubes[0].unchanged == (ID,)
+    assert ingest_scenes(config).cubes[0].unchanged == (ID,)
     cube = open_cube(cube_url(str(tmp_path), BEAM))
     assert cube.attrs["processing"].startswith("not terrain-corrected")
     assert cube.attrs["radiometry"] == "gamma0"
@@ -164,16 +161,16 @@ def test_a_product_becomes_a_date_of_a_cube_once(product: Path, tmp_path: Path) 
 
 
 def test_what_is_processed_otherwise_is_not_stacked(product: Path, tmp_path: Path) -> None:
-    ingest(settings(product.parent, tmp_path))
+    ingest_scenes(settings(product.parent, tmp_path))
     for change in ({"height": 0.0}, {"noise": "keep"}, {"radiometry": "sigma0"}):
         with pytest.raises(BeamMismatch):
-            ingest(settings(product.parent, tmp_path, **change))
+            ingest_scenes(settings(product.parent, tmp_path, **change))
 
 
 def test_a_height_far_from_the_scenes_is_noted(product: Path, tmp_path: Path) -> None:
-    far = ingest(settings(product.parent, tmp_path, height=0.0), dry_run=True)
+    far = ingest_scenes(settings(product.parent, tmp_path, height=0.0), dry_run=True)
     assert "1855 m on average" in str(far)
-    assert "on average" not in str(ingest(settings(product.parent, tmp_path), dry_run=True))
+    assert "on average" not in str(ingest_scenes(settings(product.parent, tmp_path), dry_run=True))
 
 
 def test_a_product_and_a_scene_made_of_it_are_not_mixed(product: Path, tmp_path: Path) -> None:
@@ -203,7 +200,7 @@ def test_real_single_look_statistics_survive(shared_data: Path, tmp_path: Path) 
     config = settings(
         tmp_path / "in", tmp_path, radiometry="beta0", noise="keep", resampling="nearest"
     )
-    ingest(config)
+    ingest_scenes(config)
     power = open_cube(cube_url(str(tmp_path), BEAM))["HH"].values[0]
     power = power[~np.isnan(power)]
     powers = np.rint(np.abs(values.astype("c16")) ** 2)

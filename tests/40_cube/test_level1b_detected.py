@@ -15,15 +15,12 @@ from pyproj import Transformer
 from rasterio.errors import NotGeoreferencedWarning
 
 from cpazmal_scale.config import MASK_BITS, Ingest, RunConfig
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.write.plan import cube_url, ingest
+from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
 from cpazmal_scale.errors import GridMismatch, SceneImplausible, SceneUnreadable
-from cpazmal_scale.scenes.discover import discover
+from cpazmal_scale.scenes import Scene, SceneReader, discover
 from cpazmal_scale.scenes.level1b.annotation import Variant
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.scenes.level1b.radiometry import noise_beta0
-from cpazmal_scale.scenes.reading import SceneReader
-from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.simulate.files.annotation_xml import annotation_document, georef_document
 from cpazmal_scale.simulate.files.slant import CAL_FACTOR, HEIGHT, Look, look
 from cpazmal_scale.simulate.given.tables import calendar
@@ -194,9 +191,9 @@ def test_map_images_of_another_grid_need_resampling(seen: Look, tmp_path: Path) 
         "ingest": {"scenes": str(tmp_path / "in"), "grid": "utm32n-3m", "chunk": 64},
     }
     with pytest.raises(GridMismatch):
-        ingest(RunConfig.parse(values))
+        ingest_scenes(RunConfig.parse(values))
     values["ingest"] |= {"resample": True}  # type: ignore[operator]
-    (report,) = ingest(RunConfig.parse(values)).cubes
+    (report,) = ingest_scenes(RunConfig.parse(values)).cubes
     cube = open_cube(cube_url(str(tmp_path / "run"), report.beam))
     power, _ = whole(only(tmp_path / "in"))
     assert float(np.nanmean(cube["HH"])) == pytest.approx(float(np.nanmean(power)), rel=0.02)

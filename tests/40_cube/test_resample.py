@@ -19,9 +19,7 @@ from support.scenes_factory import (
 )
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.care.verify import verify
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.write.plan import ingest
+from cpazmal_scale.cube import ingest_scenes, open_cube, verify_cube
 from cpazmal_scale.errors import GridMismatch
 from cpazmal_scale.grid import warp
 
@@ -116,16 +114,16 @@ def resampling(folder: Path, workspace: Path, **more: object) -> RunConfig:
 
 def test_refused_unless_asked(tmp_path, two_grids) -> None:
     with pytest.raises(GridMismatch, match=r"CRS is EPSG:4326.*set ingest\.resample"):
-        ingest(run_config(two_grids[0], tmp_path / "ws"))
+        ingest_scenes(run_config(two_grids[0], tmp_path / "ws"))
     assert not (tmp_path / "ws").exists()
 
 
 def test_mean_power_and_gaps_keep_their_size(tmp_path, two_grids) -> None:
     folder, power = two_grids
     config = resampling(folder, tmp_path / "ws")
-    planned = str(ingest(config, dry_run=True))
+    planned = str(ingest_scenes(config, dry_run=True))
     assert "area mean of EPSG:4326" in planned
-    report = ingest(config).cubes[0]
+    report = ingest_scenes(config).cubes[0]
     cube = open_cube(report.url)
     assert cube.resampling.to_numpy().tolist()[0] == ""
     assert cube.resampling.to_numpy().tolist()[1].startswith("area mean of EPSG:4326 2.6949458e-05")
@@ -138,8 +136,8 @@ def test_mean_power_and_gaps_keep_their_size(tmp_path, two_grids) -> None:
     assert missing == pytest.approx(1, abs=0.03)
     assert np.nanmean(image) == pytest.approx(np.nanmean(power), rel=0.01)
     assert (inside["mask"][1].to_numpy()[np.isnan(image)] == 32).all()
-    assert verify(report.url) == []
-    assert ingest(config).cubes[0].unchanged == report.appended
+    assert verify_cube(report.url) == []
+    assert ingest_scenes(config).cubes[0].unchanged == report.appended
 
 
 def test_sums_over_areas_are_kept(tmp_path) -> None:
@@ -156,8 +154,8 @@ def test_sums_over_areas_are_kept(tmp_path) -> None:
 
 def test_strips_join_without_seams(tmp_path, two_grids) -> None:
     folder, _ = two_grids
-    whole = ingest(resampling(folder, tmp_path / "a", chunk=512)).cubes[0].url
-    strips = ingest(resampling(folder, tmp_path / "b", chunk=16)).cubes[0].url
+    whole = ingest_scenes(resampling(folder, tmp_path / "a", chunk=512)).cubes[0].url
+    strips = ingest_scenes(resampling(folder, tmp_path / "b", chunk=16)).cubes[0].url
     one, other = (open_cube(url).HH[1].to_numpy() for url in (whole, strips))
     np.testing.assert_allclose(one, other, rtol=1e-2)
     np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
@@ -167,7 +165,7 @@ def test_strips_join_without_seams(tmp_path, two_grids) -> None:
     ("preset", "epsg", "pixel"), [("utm32n-3m", 32632, 3.0), ("cpazmal", 4326, DEGREES)]
 )
 def test_a_new_cube_on_a_preset_grid(tmp_path, two_grids, preset, epsg, pixel) -> None:
-    report = ingest(resampling(two_grids[0], tmp_path / "ws", grid=preset)).cubes[0]
+    report = ingest_scenes(resampling(two_grids[0], tmp_path / "ws", grid=preset)).cubes[0]
     cube = open_cube(report.url)
     assert cube.rio.crs.to_epsg() == epsg
     assert cube.rio.transform().a == pytest.approx(pixel)

@@ -9,9 +9,7 @@ import pytest
 import rasterio
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.care.verify import verify
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.write.plan import ingest
+from cpazmal_scale.cube import ingest_scenes, open_cube, verify_cube
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "sentinel1-rtc.yaml"
 
@@ -26,7 +24,7 @@ def example(shared_data: Path, tmp_path: Path) -> RunConfig:
 def test_bursts_become_cubes_with_the_values_of_their_files(
     example: RunConfig, shared_data: Path
 ) -> None:
-    report = ingest(example)
+    report = ingest_scenes(example)
     assert [(cube.beam, cube.dates, cube.shape) for cube in report.cubes] == [
         ("T137-292319-IW1", 22, (100, 100)),
         ("T137-292321-IW1", 22, (100, 100)),
@@ -51,5 +49,5 @@ def test_bursts_become_cubes_with_the_values_of_their_files(
                 np.testing.assert_array_equal(cube[polarisation][number], expected)
         nothing = np.isnan(cube.VV) & np.isnan(cube.VH)
         np.testing.assert_array_equal(cube["mask"], np.where(nothing, 32, 0))
-    assert verify(report.cubes[0].url) == []
-    assert all(not part.appended for part in ingest(example).cubes)
+    assert verify_cube(report.cubes[0].url) == []
+    assert all(not part.appended for part in ingest_scenes(example).cubes)

@@ -12,13 +12,11 @@ import pytest
 from scipy.ndimage import uniform_filter
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.write.plan import cube_url, ingest
+from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
 from cpazmal_scale.errors import ConfigError
-from cpazmal_scale.scenes.discover import discover
+from cpazmal_scale.scenes import SceneReader, discover
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
 from cpazmal_scale.scenes.level1b.georef import parse_georef
-from cpazmal_scale.scenes.reading import SceneReader
 from cpazmal_scale.scenes.untrusted import xml
 from cpazmal_scale.simulate.campaign import campaign
 from cpazmal_scale.simulate.files.annotation_xml import annotation_document, georef_document
@@ -92,12 +90,12 @@ def _likeness(a: np.ndarray, b: np.ndarray, inside: np.ndarray) -> float:
 
 def test_a_simulated_campaign_of_products_is_ingested(folders: tuple[Path, Path]) -> None:
     config = RunConfig.load(folders[0] / "run.yaml")
-    report = ingest(config)
+    report = ingest_scenes(config)
     assert sorted(cube.beam for cube in report.cubes) == sorted(BEAMS)
     cube = open_cube(cube_url(config.workspace, "DSC37"))
     assert dict(cube.sizes)["time"] == 2
     assert cube.attrs["processing"].startswith("not terrain-corrected, geocoded 2000 m")
-    assert all(one.unchanged for one in ingest(config).cubes)
+    assert all(one.unchanged for one in ingest_scenes(config).cubes)
 
 
 def test_the_same_seed_gives_the_same_bytes(folders: tuple[Path, Path], tmp_path: Path) -> None:

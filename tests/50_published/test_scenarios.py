@@ -19,7 +19,7 @@ from cpazmal_scale.published.scenarios import (
     temporal_prediction,
     temporal_stack,
 )
-from cpazmal_scale.samples.scale import WindowRule, to_scale
+from cpazmal_scale.samples import WindowRule, to_scale
 
 
 @pytest.fixture(scope="module")

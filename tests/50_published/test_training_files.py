@@ -21,7 +21,7 @@ from cpazmal_scale.published.training import (
     training_series,
     write_training,
 )
-from cpazmal_scale.samples.scale import WindowRule
+from cpazmal_scale.samples import WindowRule
 
 DATES = ("2020-01-08", "2020-01-19", "2020-02-10")
 
@@ -116,7 +116,7 @@ def test_a_training_file_is_described_and_not_taken_for_chips(tmp_path: Path) ->
 
 def test_methods_are_compared_on_a_training_file(tmp_path: Path) -> None:
     """From the talk's kind of file to figures of merit, groups kept whole."""
-    from cpazmal_scale.assess.validate.cross_validate import cross_validate
+    from cpazmal_scale.assess import cross_validate
     from cpazmal_scale.config import RunConfig
 
     path = str(tmp_path / "ax4.h5")

@@ -15,16 +15,20 @@ import shapely
 import xarray as xr
 
 from cpazmal_scale.config import Features, Samples
-from cpazmal_scale.cube.read.windows import window_pixels
+from cpazmal_scale.cube import window_pixels
 from cpazmal_scale.errors import SampleError, StoreMissing
-from cpazmal_scale.features.blocks import block_series
-from cpazmal_scale.samples import splits
-from cpazmal_scale.samples.draw.cluster import self_labelled
-from cpazmal_scale.samples.draw.index import window_index
-from cpazmal_scale.samples.draw.polygons import read_polygons
-from cpazmal_scale.samples.series import window_series
-from cpazmal_scale.samples.sql import nothing, query
-from cpazmal_scale.samples.table import read_index, write_index
+from cpazmal_scale.features import block_series
+from cpazmal_scale.samples import (
+    nothing,
+    query,
+    read_index,
+    read_polygons,
+    self_labelled,
+    splits,
+    window_index,
+    window_series,
+    write_index,
+)
 
 LEFT, TOP, PIXEL = 334_000.0, 5_082_000.0, 3.0
 FEATURES = Features()
@@ -337,15 +341,16 @@ def test_series_refuse_another_window_or_cube() -> None:
 
 def test_real_scenes_give_bright_and_dark_classes(shared_data: Path, tmp_path: Path) -> None:
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.cube.read.dataset import open_cube
-    from cpazmal_scale.cube.write.plan import ingest
+    from cpazmal_scale.cube import ingest_scenes, open_cube
 
     example = Path(__file__).parents[2] / "docs" / "examples" / "sentinel1-rtc.yaml"
     burst = shared_data / "s1-rtc" / "T137-292323-IW2"
     if not burst.is_dir() or not example.exists():
         pytest.skip("the Sentinel-1 RTC burst or its example configuration is not here")
     run = RunConfig.load(example, workspace=str(tmp_path))
-    ingest(run.model_copy(update={"ingest": run.ingest.model_copy(update={"scenes": str(burst)})}))
+    ingest_scenes(
+        run.model_copy(update={"ingest": run.ingest.model_copy(update={"scenes": str(burst)})})
+    )
     cube = open_cube(f"{tmp_path}/cubes/T137-292323-IW2.zarr")
     index = self_labelled(cube, run.samples, run.features, run.seed, ("VV", "VH"))
     series = window_series(cube, index, run.features, ("VV", "VH"))

@@ -20,10 +20,9 @@ from cpazmal_scale import samples
 from cpazmal_scale.config import Features, Flags, RunConfig, Samples
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.edges import PixelEdges
+from cpazmal_scale.samples import BY_DATE, window_index, write_index
 from cpazmal_scale.samples.draw.anchor import best_corners
-from cpazmal_scale.samples.draw.index import window_index
 from cpazmal_scale.samples.draw.terrain import terrain
-from cpazmal_scale.samples.table import BY_DATE, write_index
 from cpazmal_scale.samples.tensors import WindowItems
 
 LEFT, TOP, PIXEL = 334_000.0, 5_082_000.0, 3.0
@@ -180,7 +179,7 @@ def test_dates_months_and_seasons(windows: samples.Windows) -> None:
 def test_a_run_takes_months_and_days(tmp_path: Path) -> None:
     from support.small_campaign import make_cube as stored_cube
 
-    from cpazmal_scale.cube.read.dataset import open_cube
+    from cpazmal_scale.cube import open_cube
 
     url = stored_cube(f"{tmp_path}/cube.zarr")
     every = open_cube(url)["time"].to_numpy()

@@ -19,24 +19,29 @@ from sklearn.impute import SimpleImputer
 from sklearn.metrics import f1_score
 from support.series_campaign import CLASSES, CONFIG, DATES, FACTS, Case, campaign
 
-from cpazmal_scale.assess.report.contents import Performance, Report, Stage
+from cpazmal_scale.assess import (
+    CrossValidation,
+    Labelled,
+    Performance,
+    Report,
+    Stage,
+    by_date,
+    cross_validate,
+    write_report,
+)
 from cpazmal_scale.assess.report.figures import confusion_figure
 from cpazmal_scale.assess.report.markdown import markdown
-from cpazmal_scale.assess.report.report import blocks, write_report
+from cpazmal_scale.assess.report.report import blocks
 from cpazmal_scale.assess.report.style import png
 from cpazmal_scale.assess.report.verdicts import believable, verdict
 from cpazmal_scale.assess.validate import methods
-from cpazmal_scale.assess.validate.cross_validate import Labelled, cross_validate
-from cpazmal_scale.assess.validate.holdout import by_date
 from cpazmal_scale.assess.validate.metrics import scores
 from cpazmal_scale.assess.validate.significance import mcnemar, polygon_permutation
-from cpazmal_scale.assess.validate.validation import CrossValidation
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.execute import DaskExecutor, ThreadExecutor
-from cpazmal_scale.samples.series import WindowSeries
-from cpazmal_scale.samples.splits import stratified_group_folds
+from cpazmal_scale.samples import WindowSeries, stratified_group_folds
 
 ONCE = CONFIG.model_copy(update={"assess": CONFIG.assess.model_copy(update={"repeats": 1})})
 COMPARED = (methods.SUM, method("vote").name, method("euclid-sum").name, methods.FOREST)
@@ -226,7 +231,7 @@ def test_band_barycenters_and_seed_come_from_the_configuration() -> None:
     assert (in_samples.radius, in_samples.band_days) == (2, None)
     assert (in_samples.barycenters, in_samples.seed) == (3, 9)
     euclid = methods.make(method("euclid-sum").name, days, parse({}))
-    assert (euclid.radius, euclid.band_days, euclid.decision) == (0, None, "sum")
+    assert (euclid.radius, euclid.band_days, euclid.decision) == (None, 0, "sum")
     near = methods.make(methods.NEIGHBORS, days, parse({"dtw": {"radius": 2}}))
     assert (near.n_neighbors, near.radius) == (25, 2)
     never = methods.make(methods.SUM, days, parse({"classify": {"reject": 1.5}}))

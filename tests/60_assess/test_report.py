@@ -14,17 +14,23 @@ from support.series_campaign import CONFIG, FACTS, campaign
 from support.small_campaign import CLASSES, make_cube, truth
 from support.small_campaign import backscatter as simulated
 
+from cpazmal_scale.assess import (
+    Picture,
+    Portraits,
+    Report,
+    backscatter,
+    cross_validate,
+    typical_pairs,
+    write_report,
+)
 from cpazmal_scale.assess.report import portraits
-from cpazmal_scale.assess.report.backscatter import Backscatter, backscatter
-from cpazmal_scale.assess.report.contents import Portraits, Report
+from cpazmal_scale.assess.report.backscatter import Backscatter
 from cpazmal_scale.assess.report.latex import latex
 from cpazmal_scale.assess.report.page import page
-from cpazmal_scale.assess.report.pairs import Pair, typical_pairs
-from cpazmal_scale.assess.report.parts import Picture, Table, Text
-from cpazmal_scale.assess.report.report import write_report
-from cpazmal_scale.assess.validate.cross_validate import cross_validate
+from cpazmal_scale.assess.report.pairs import Pair
+from cpazmal_scale.assess.report.parts import Table, Text
 from cpazmal_scale.config import Dtw
-from cpazmal_scale.cube.read.dataset import open_cube
+from cpazmal_scale.cube import open_cube
 from cpazmal_scale.words import number
 
 SIZE = 7

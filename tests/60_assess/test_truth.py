@@ -14,7 +14,7 @@ import shapely
 import xarray as xr
 from rasterio.transform import Affine
 
-from cpazmal_scale.assess.against.truth import compare_map
+from cpazmal_scale.assess import compare_map
 from cpazmal_scale.assess.report import sections
 from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.validate.metrics import scores

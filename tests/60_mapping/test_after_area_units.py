@@ -13,11 +13,10 @@ from shapely.geometry import box
 from support.small_campaign import CLASSES, SHAPE, UTM, make_cube, make_model, truth, workspace
 
 from cpazmal_scale import catalog
-from cpazmal_scale.assess.areas.units import read_points, write_points
+from cpazmal_scale.assess import read_units, write_units
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import SampleError, StoreError
-from cpazmal_scale.mapping import classify
-from cpazmal_scale.mapping.refine.source import open_source
+from cpazmal_scale.mapping import map_cube, open_source
 from cpazmal_scale.stages import areas
 
 NAME = "map_small"
@@ -29,7 +28,7 @@ def mapped(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     folder = tmp_path_factory.mktemp("areas")
     config = workspace(folder)
     cube = make_cube(f"{folder}/cubes/DSC_1.zarr")
-    made = classify(config, make_model(f"{folder}/model.zarr"), cube)
+    made = map_cube(config, make_model(f"{folder}/model.zarr"), cube)
     path = made.url.removeprefix(f"{folder}/")
     catalog.publish(str(folder), catalog.Entry(NAME, "map", path, {"id": made.id}))
     return config
@@ -84,21 +83,21 @@ def test_intervals_hold_the_truth(mapped: RunConfig, raster: str) -> None:
 def test_interpreted_points_go_and_come_back(mapped: RunConfig, tmp_path: Path) -> None:
     drawn = areas.design(mapped, NAME, units=60)
     file = str(tmp_path / "units.gpkg")
-    write_points(drawn, file)
+    write_units(drawn, file)
     with pytest.raises(SampleError, match="60 of 60 units have no reference"):
         areas.estimate(mapped, NAME, file)
     seen = np.array([*CLASSES, "ROC"])[np.minimum(truth(SHAPE)[drawn["row"], drawn["column"]], 4)]
     seen[0] = "ROC"
     Path(file).unlink()
-    write_points(drawn.assign(reference=seen), file)
+    write_units(drawn.assign(reference=seen), file)
     whole, _ = areas.estimate(mapped, NAME, file)
     assert whole.classes == (*CLASSES, "ROC"), "a class the map does not know"
     assert whole.areas[-1] > 0
     assert np.isnan(whole.users[-1])
     with pytest.raises(StoreError, match="something is there"):
-        write_points(drawn, file)
+        write_units(drawn, file)
     with pytest.raises(SampleError, match="drawn from map"):
-        read_points(file, "another")
+        read_units(file, "another")
 
 
 def test_glaciers_one_by_one(mapped: RunConfig, raster: str, tmp_path: Path) -> None:
@@ -124,6 +123,6 @@ def test_units_elsewhere_are_refused(mapped: RunConfig, tmp_path: Path) -> None:
     drawn = areas.design(mapped, NAME, units=60).assign(reference="ABL")
     drawn.loc[3, "row"] = SHAPE[0]
     file = str(tmp_path / "units.gpkg")
-    write_points(drawn, file)
+    write_units(drawn, file)
     with pytest.raises(SampleError, match="where the map has no class"):
         areas.estimate(mapped, NAME, file)

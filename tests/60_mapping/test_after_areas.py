@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpazmal_scale.assess.areas.estimate import Z95, estimate
-from cpazmal_scale.assess.areas.sampling import allocate, draw, sample_size
+from cpazmal_scale.assess import Z95, allocate, draw_units, estimate_areas, sample_size
 from cpazmal_scale.errors import SampleError
 
 CLASSES = ("deforestation", "forest gain", "stable forest", "stable non-forest")
@@ -24,7 +23,7 @@ def test_published_example() -> None:
     The producer's intervals are equation 7 worked by hand: for forest gain
     `1.96 √(1.5e5² (1 − P)² U (1 − U) / 74 + P² 6.45e6² (1 / 325) (324 / 325) / 324) / 129 846`.
     """
-    found = estimate(COUNTS, MAPPED, CLASSES)
+    found = estimate_areas(COUNTS, MAPPED, CLASSES)
     table = found.table()
     assert table["users"].round(2).tolist() == [0.88, 0.73, 0.93, 0.96]
     assert table["users_95"].round(2).tolist() == [0.07, 0.10, 0.04, 0.02]
@@ -48,7 +47,7 @@ def test_published_design() -> None:
 
 
 def test_perfect_map() -> None:
-    found = estimate(np.diag([50, 60, 70]), [1.0, 2.0, 3.0], "abc")
+    found = estimate_areas(np.diag([50, 60, 70]), [1.0, 2.0, 3.0], "abc")
     np.testing.assert_allclose(found.areas, [1, 2, 3])
     assert found.overall == 1
     for errors in (found.se_areas, found.se_users, found.se_producers, [found.se_overall]):
@@ -67,7 +66,7 @@ def test_intervals_cover_the_truth() -> None:
         counts = np.stack(
             [rng.multinomial(n, t / t.sum()) for n, t in zip(units, truth, strict=True)]
         )
-        found = estimate(counts, mapped, "abc")
+        found = estimate_areas(counts, mapped, "abc")
         areas.append(found.areas)
         inside.append(
             [
@@ -82,8 +81,8 @@ def test_intervals_cover_the_truth() -> None:
 
 
 def test_class_that_neither_map_nor_sample_has() -> None:
-    found = estimate([[9, 1, 0], [2, 8, 0], [0, 0, 0]], [3.0, 7.0, 0.0], "abc")
-    two = estimate([[9, 1], [2, 8]], [3.0, 7.0], "ab")
+    found = estimate_areas([[9, 1, 0], [2, 8, 0], [0, 0, 0]], [3.0, 7.0, 0.0], "abc")
+    two = estimate_areas([[9, 1], [2, 8]], [3.0, 7.0], "ab")
     np.testing.assert_allclose(found.areas[:2], two.areas)
     np.testing.assert_allclose(found.se_producers[:2], two.se_producers)
     assert math.isnan(found.users[2])
@@ -93,11 +92,11 @@ def test_class_that_neither_map_nor_sample_has() -> None:
 
 def test_samples_that_say_nothing_are_refused() -> None:
     with pytest.raises(SampleError, match="class b, the sample 1 units"):
-        estimate([[5, 0], [0, 1]], [1.0, 1.0], "ab")
+        estimate_areas([[5, 0], [0, 1]], [1.0, 1.0], "ab")
     with pytest.raises(SampleError, match="do not fit 3 classes"):
-        estimate(np.eye(2), [1.0, 1.0], "abc")
+        estimate_areas(np.eye(2), [1.0, 1.0], "abc")
     with pytest.raises(SampleError, match="negative"):
-        estimate(np.eye(2) * 5, [1.0, -1.0], "ab")
+        estimate_areas(np.eye(2) * 5, [1.0, -1.0], "ab")
     with pytest.raises(SampleError, match="too few for 3 classes"):
         allocate([1, 2, 3], 100, floor=50)
     with pytest.raises(SampleError, match="between 0 and 1"):
@@ -127,16 +126,16 @@ def test_draw_is_random_within_classes_and_knows_no_strips() -> None:
     codes = rng.choice([1, 2, 3, 255], (60, 50), p=[0.6, 0.3, 0.02, 0.08]).astype(np.uint8)
     pixels = [int((codes == value).sum()) for value in (1, 2, 3)]
     units = [100, 80, 2000]
-    whole = draw([(0, codes)], pixels, units, seed=5)
+    whole = draw_units([(0, codes)], pixels, units, seed=5)
     strips = [(y, codes[y : y + 7]) for y in range(0, 60, 7)]
-    np.testing.assert_array_equal(draw(strips, pixels, units, seed=5), whole)
+    np.testing.assert_array_equal(draw_units(strips, pixels, units, seed=5), whole)
     assert np.bincount(whole[:, 2])[1:].tolist() == [100, 80, pixels[2]]
     assert (codes[whole[:, 0], whole[:, 1]] == whole[:, 2]).all()
     assert len(np.unique(whole[:, :2], axis=0)) == len(whole)
-    assert not np.array_equal(draw(strips, pixels, units, seed=6), whole)
+    assert not np.array_equal(draw_units(strips, pixels, units, seed=6), whole)
     often = np.zeros(codes.shape, int)
     for seed in range(300):
-        some = draw([(0, codes)], pixels, [100, 0, 0], seed)
+        some = draw_units([(0, codes)], pixels, [100, 0, 0], seed)
         often[some[:, 0], some[:, 1]] += 1
     expected = 300 * 100 / pixels[0]
     assert often[codes == 1].mean() == pytest.approx(expected)

@@ -22,18 +22,26 @@ from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_m
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac import stac_item
 from cpazmal_scale.errors import ConfigError, GridMismatch, ModelMismatch, SampleError
+from cpazmal_scale.execute import Execution
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.grid.outlines import read_outlines
 from cpazmal_scale.kernels.posterior import decide_again
-from cpazmal_scale.mapping import open_map, quicklook, to_cog
+from cpazmal_scale.mapping import (
+    by_zone,
+    compare_maps,
+    fuse_maps,
+    open_map,
+    open_source,
+    plan_map,
+    quicklook,
+    restrict,
+    to_cog,
+)
 from cpazmal_scale.mapping.classify.pixels import empty_products
-from cpazmal_scale.mapping.classify.plan import plan
 from cpazmal_scale.mapping.classify.store import publish, write_template
-from cpazmal_scale.mapping.refine.change import change, changed, transitions
-from cpazmal_scale.mapping.refine.fusion import fuse, fused
-from cpazmal_scale.mapping.refine.restrict import restrict
-from cpazmal_scale.mapping.refine.source import open_source
-from cpazmal_scale.mapping.refine.zones import write_table, zonal
+from cpazmal_scale.mapping.refine.change import changed, transitions
+from cpazmal_scale.mapping.refine.fusion import fused
+from cpazmal_scale.mapping.refine.zones import write_table
 from cpazmal_scale.palette import colours, rgb, shows_change
 from cpazmal_scale.vocabulary import NOTHING
 
@@ -64,7 +72,7 @@ def maps(tmp_path_factory: pytest.TempPathFactory):
     @functools.cache
     def empty(grid: GeoBox) -> str:
         at = folder / f"grid-{grid.crs.epsg}-{grid.shape[1]}"
-        made = plan(workspace(at), model, make_cube(f"{at}/cube.zarr", grid=grid))
+        made = plan_map(workspace(at), model, make_cube(f"{at}/cube.zarr", grid=grid))
         write_template(made)
         return made.url
 
@@ -125,7 +133,7 @@ def test_fusion_equals_its_twin(seed, beams) -> None:
 
 def test_fused_map(pair, tmp_path) -> None:
     made = [
-        fuse(workspace(tmp_path / str(block)), urls, block=block)
+        fuse_maps(workspace(tmp_path / str(block)), urls, Execution(block=block))
         for block, urls in ((32, pair), (1024, pair[::-1]))
     ]
     assert fingerprint(made[0].url) == fingerprint(made[1].url)
@@ -145,11 +153,11 @@ def test_only_maps_alike_are_combined(maps, pair, tmp_path) -> None:
     other = maps(3, WGS84)
     moved = maps(4, GeoBox((88, 120), UTM.transform, UTM.crs))
     with pytest.raises(GridMismatch, match="its CRS is WGS 84"):
-        fuse(config, [pair[0], other])
+        fuse_maps(config, [pair[0], other])
     with pytest.raises(GridMismatch, match=r"its shape is \(88, 120\)"):
-        change(config, pair[0], moved)
+        compare_maps(config, pair[0], moved)
     with pytest.raises(ConfigError, match="two different maps"):
-        fuse(config, [pair[0], pair[0]])
+        fuse_maps(config, [pair[0], pair[0]])
     renamed = maps(5)
     root = storage.read_json(f"{renamed}/zarr.json")
     root["attributes"]["recipe"] = root["attributes"]["recipe"].replace(
@@ -157,7 +165,7 @@ def test_only_maps_alike_are_combined(maps, pair, tmp_path) -> None:
     )
     storage.write_json(f"{renamed}/zarr.json", root)
     with pytest.raises(ModelMismatch, match="its classes are ACC, ABL, HAG, ICA"):
-        fuse(config, [pair[0], renamed])
+        fuse_maps(config, [pair[0], renamed])
     assert not (tmp_path / "maps").exists()
 
 
@@ -189,7 +197,9 @@ def test_change_equals_its_twin(seed, classes) -> None:
 
 
 def test_map_of_change(pair, tmp_path) -> None:
-    results = [change(workspace(tmp_path / str(b)), *pair, block=b) for b in (32, 1024)]
+    results = [
+        compare_maps(workspace(tmp_path / str(b)), *pair, Execution(block=b)) for b in (32, 1024)
+    ]
     assert fingerprint(results[0].map.url) == fingerprint(results[1].map.url)
     found = results[0]
     a, b = (open_map(url)["class"].values for url in pair)
@@ -209,7 +219,7 @@ def test_map_of_change(pair, tmp_path) -> None:
     ]
     assert "probability" not in data
     with pytest.raises(ModelMismatch, match="no probabilities"):
-        fuse(workspace(tmp_path), [found.map.url, pair[0]])
+        fuse_maps(workspace(tmp_path), [found.map.url, pair[0]])
     to_cog(found.map.url, f"{tmp_path}/change.tif")
     quicklook(found.map.url, f"{tmp_path}/change.png", dpi=40)
     assert stac_item(found.map.url)["properties"]["classification:classes"][1]["name"] == "ABL-ACC"
@@ -230,7 +240,7 @@ def test_what_stayed_is_pale() -> None:
 def test_change_needs_codes_for_all_pairs(monkeypatch, pair, tmp_path) -> None:
     monkeypatch.setattr("cpazmal_scale.mapping.refine.change.MOST_CLASSES", 3)
     with pytest.raises(ModelMismatch, match="no room"):
-        change(workspace(tmp_path), *pair)
+        compare_maps(workspace(tmp_path), *pair)
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +271,9 @@ def centres_inside(url: str, names: list[str]) -> np.ndarray:
 
 def test_restricted_map(pair, glaciers, tmp_path) -> None:
     configs = [workspace(tmp_path / str(n), after={"outlines": glaciers}) for n in range(2)]
-    made = [restrict(c, pair[0], block=b) for c, b in zip(configs, (32, 1024), strict=True)]
+    made = [
+        restrict(c, pair[0], Execution(block=b)) for c, b in zip(configs, (32, 1024), strict=True)
+    ]
     assert fingerprint(made[0].url) == fingerprint(made[1].url)
     inside = centres_inside(glaciers, ["g1", "g2", "g3"])
     source, result = open_map(pair[0]), open_map(made[0].url)
@@ -277,8 +289,8 @@ def test_restricted_map(pair, glaciers, tmp_path) -> None:
 
 def test_statistics_of_every_glacier(pair, glaciers, tmp_path) -> None:
     config = workspace(tmp_path, after={"outlines": glaciers})
-    table = zonal(config, pair[0], block=32)
-    pd.testing.assert_frame_equal(table, zonal(config, pair[0]))
+    table = by_zone(config, pair[0], Execution(block=32))
+    pd.testing.assert_frame_equal(table, by_zone(config, pair[0]))
     assert table["zone"].tolist() == ["g1", "g2", "g3"]
     data = open_map(pair[0])
     codes, chances = data["class"].values, data.probability.values
@@ -308,7 +320,7 @@ def test_areas_on_the_ellipsoid(maps, tmp_path) -> None:
     geopandas.GeoDataFrame({"name": ["all"]}, geometry=[box], crs=4326).to_file(
         tmp_path / "all.gpkg"
     )
-    row = zonal(workspace(tmp_path, after={"outlines": str(tmp_path / "all.gpkg")}), url).iloc[0]
+    row = by_zone(workspace(tmp_path, after={"outlines": str(tmp_path / "all.gpkg")}), url).iloc[0]
     pixel = math.radians(2.69494585e-5) ** 2 * 6378137**2 * math.cos(math.radians(45.84))
     whole = row["km2"] + row["rejected_km2"] + row["no_data_km2"]
     assert whole == pytest.approx(SHAPE[0] * SHAPE[1] * pixel / 1e6, rel=5e-3)
@@ -317,7 +329,7 @@ def test_areas_on_the_ellipsoid(maps, tmp_path) -> None:
 
 def test_outlines_that_cannot_be_used(pair, glaciers, tmp_path) -> None:
     config = workspace(tmp_path)
-    for step in (restrict, zonal):
+    for step in (restrict, by_zone):
         with pytest.raises(ConfigError, match="no outlines"):
             step(config, pair[0])
     (tmp_path / "broken.gpkg").write_bytes(b"not a file")

@@ -22,14 +22,22 @@ from support.small_campaign import CLASSES, make_cube, make_model, workspace
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac import stac_item
 from cpazmal_scale.errors import BlocksFailed, ConfigError, StoreError
-from cpazmal_scale.execute import SerialExecutor
+from cpazmal_scale.execute import Execution, SerialExecutor
 from cpazmal_scale.kernels.posterior import decide_again
-from cpazmal_scale.mapping import classify, open_map, quicklook, to_cog
-from cpazmal_scale.mapping.classify.store import read_root
-from cpazmal_scale.mapping.refine.after import refine
-from cpazmal_scale.mapping.refine.modal import modal, modal_classes
-from cpazmal_scale.mapping.refine.sieve import sieve, sieved
-from cpazmal_scale.mapping.refine.smooth import smooth, smoothed
+from cpazmal_scale.mapping import (
+    map_cube,
+    modal,
+    open_map,
+    quicklook,
+    read_root,
+    refine_map,
+    sieve,
+    smooth,
+    to_cog,
+)
+from cpazmal_scale.mapping.refine.modal import modal_classes
+from cpazmal_scale.mapping.refine.sieve import sieved
+from cpazmal_scale.mapping.refine.smooth import smoothed
 from cpazmal_scale.vocabulary import NOTHING
 
 
@@ -38,7 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A map with rejected pixels and pixels without data."""
     folder = tmp_path_factory.mktemp("campaign")
     data = make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
-    return classify(workspace(folder, classify={"reject": 1.5}), *data).url
+    return map_cube(workspace(folder, classify={"reject": 1.5}), *data).url
 
 
 def random_map(rng: np.random.Generator, classes: int, shape: tuple[int, int]):
@@ -230,7 +238,9 @@ def test_blocks_change_nothing(finished, tmp_path, step, after) -> None:
 
 
 def test_smoothed_map_equals_the_function(finished, tmp_path) -> None:
-    made = smooth(workspace(tmp_path, after={"window": 5, "strength": 3.0}), finished, block=32)
+    made = smooth(
+        workspace(tmp_path, after={"window": 5, "strength": 3.0}), finished, Execution(block=32)
+    )
     source, result = open_map(finished), open_map(made.url)
     around = ((2, 2), (2, 2))
     probability = np.pad(source.probability.values, ((0, 0), *around), constant_values=NOTHING)
@@ -268,7 +278,7 @@ def test_derived_maps_are_maps(finished, tmp_path) -> None:
 
 def test_made_once_and_resumed(finished, tmp_path, monkeypatch) -> None:
     config = workspace(tmp_path, after={"window": 5})
-    whole = smooth(config, finished, block=32)
+    whole = smooth(config, finished, Execution(block=32))
     assert whole.blocks_executed == len(whole.blocks) == 12
     assert smooth(config, finished).blocks_executed == 0
     expected = fingerprint(whole.url)
@@ -281,7 +291,7 @@ def test_made_once_and_resumed(finished, tmp_path, monkeypatch) -> None:
                 yield key, result if number < 5 else RuntimeError("lost")
 
     with pytest.raises(BlocksFailed, match=r"7 of 12 blocks failed.*lost"):
-        smooth(config, finished, block=32, executor=Dying())
+        smooth(config, finished, Execution(block=32, executor=Dying()))
     with pytest.raises(StoreError, match="not finished"):
         open_map(whole.url)
     # All blocks were recorded before their answers were lost; two records go as well.
@@ -296,7 +306,8 @@ def test_made_once_and_resumed(finished, tmp_path, monkeypatch) -> None:
 
 def test_on_an_object_store(finished, tmp_path, s3_url) -> None:
     here, there = (
-        smooth(workspace(at, after={"window": 5}), finished, block=64) for at in (tmp_path, s3_url)
+        smooth(workspace(at, after={"window": 5}), finished, Execution(block=64))
+        for at in (tmp_path, s3_url)
     )
     again = modal(workspace(s3_url, after={"modal": 3}), there.url)
     assert here.id == there.id
@@ -306,7 +317,7 @@ def test_on_an_object_store(finished, tmp_path, s3_url) -> None:
 
 def test_steps_follow_each_other(finished, tmp_path) -> None:
     config = workspace(tmp_path, after={"window": 5, "modal": 3, "min_area": 50.0})
-    steps = refine(config, finished)
+    steps = refine_map(config, finished)
     assert [made.kind for made in steps] == ["smoothed", "modal-filtered", "sieved"]
     for before, after in itertools.pairwise(steps):
         assert read_root(after.url)["attributes"]["derived_from"] == [before.id]
@@ -315,7 +326,7 @@ def test_steps_follow_each_other(finished, tmp_path) -> None:
     final = open_map(steps[-1].url)
     assert tuple(final.class_name.values) == CLASSES
     with pytest.raises(ConfigError, match="nothing to do"):
-        refine(workspace(tmp_path), finished)
+        refine_map(workspace(tmp_path), finished)
 
 
 def test_windows_are_odd() -> None:

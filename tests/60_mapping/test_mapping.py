@@ -24,14 +24,13 @@ from support.small_campaign import (
 from support.small_campaign import truth as true_classes
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.read.chunks import ChunkReader
+from cpazmal_scale.cube import ChunkReader
 from cpazmal_scale.errors import ModelMismatch, PlanRefused, StoreError, StoreMissing
-from cpazmal_scale.features.blocks import block_series
+from cpazmal_scale.features import block_series
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.blocks import Block, cut
-from cpazmal_scale.mapping import classify, open_map
-from cpazmal_scale.mapping.classify.card import card
-from cpazmal_scale.mapping.classify.plan import _edge, _Sizes, plan
+from cpazmal_scale.mapping import map_cube, open_map, plan_card, plan_map
+from cpazmal_scale.mapping.classify.plan import _edge, _Sizes
 from cpazmal_scale.mapping.classify.store import write_template
 from cpazmal_scale.mapping.classify.strips import strips
 from cpazmal_scale.model import open_model
@@ -50,7 +49,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def finished(data: tuple[str, str], tmp_path_factory: pytest.TempPathFactory):
     """A finished map and its result."""
-    return classify(workspace(tmp_path_factory.mktemp("run")), *data)
+    return map_cube(workspace(tmp_path_factory.mktemp("run")), *data)
 
 
 @pytest.mark.parametrize("statistics", [None, ("cv", "k1", "histogram"), ("mean", "entropy", "k4")])
@@ -59,7 +58,7 @@ def test_map_equals_the_naive_route(data, statistics, finished, tmp_path: Path) 
     if statistics is not None:
         config = workspace(tmp_path, features={"statistics": statistics, "unbiased": True})
         data = (make_model(f"{tmp_path}/model.zarr", config), data[1])
-        finished = classify(config, *data)
+        finished = map_cube(config, *data)
     model = open_model(data[0])
     power, mask, _ = backscatter()
     around = ((0, 0), (3, 3), (3, 3))
@@ -70,7 +69,7 @@ def test_map_equals_the_naive_route(data, statistics, finished, tmp_path: Path) 
         **model.features.kernel,
     )
     flat = series.reshape(len(model.names), DATES, -1)
-    decided = model.classifier.decide_block(flat, model.limits(model.dates))
+    decided = model.classifier.classify_block(flat, model.on_dates(model.dates).limits)
     made = open_map(finished.url)
     expected = np.where(decided.index < 254, decided.index + 1, decided.index).reshape(SHAPE)
     np.testing.assert_array_equal(made["class"], expected)
@@ -92,7 +91,7 @@ def test_map_equals_the_naive_route(data, statistics, finished, tmp_path: Path) 
 def test_same_bits_however_it_is_computed(case: str, data, finished, tmp_path: Path) -> None:
     """Block size, workers and order of ingest leave no trace in any object of the map.
 
-    Dask's processes are held to the same in `test_80_map_faults.py`.
+    Dask's processes are held to the same in `tests/80_faults/test_map.py`.
     """
     settings = {
         "large": {"classify": {"block": 64}},
@@ -106,7 +105,7 @@ def test_same_bits_however_it_is_computed(case: str, data, finished, tmp_path: P
         cube = make_cube(f"{tmp_path}/cube.zarr", order=(7, 0, 9, 3, 4, 5, 1, 8, 2, 6))
     if case == "chunks":
         cube = make_cube(f"{tmp_path}/cube.zarr", chunk=48)
-    made = classify(workspace(tmp_path, **settings), model, cube)
+    made = map_cube(workspace(tmp_path, **settings), model, cube)
     assert made.id == finished.id
     if case == "chunks":
         xr.testing.assert_identical(open_map(made.url), open_map(finished.url))
@@ -118,7 +117,7 @@ def test_second_run_computes_nothing(data, finished) -> None:
     before = fingerprint(finished.url)
     calls: list[tuple[int, int]] = []
     config = workspace(Path(finished.url).parents[1])
-    again = classify(config, *data, progress=lambda *done: calls.append(done))
+    again = map_cube(config, *data, progress=lambda *done: calls.append(done))
     assert (again.blocks_executed, again.blocks_skipped, calls) == (0, finished.blocks_executed, [])
     assert again.pixels_by_class == finished.pixels_by_class
     assert fingerprint(finished.url) == before
@@ -139,7 +138,7 @@ def test_result_adds_up(finished) -> None:
 def test_progress_counts_pixels(data, tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     config = workspace(tmp_path, classify={"block": 64})
-    classify(config, *data, progress=lambda *done: calls.append(done))
+    map_cube(config, *data, progress=lambda *done: calls.append(done))
     assert calls[0] == (0, math.prod(SHAPE))
     assert calls[-1] == (math.prod(SHAPE), math.prod(SHAPE))
     assert len(calls) == 5
@@ -161,7 +160,7 @@ def test_opens_decoded_in_one_line(finished) -> None:
 
 
 def test_unfinished_map_is_refused_or_labelled(data, tmp_path: Path) -> None:
-    made = plan(workspace(tmp_path), *data)
+    made = plan_map(workspace(tmp_path), *data)
     with pytest.raises(StoreMissing, match="no map here"):
         open_map(made.url)
     write_template(made)
@@ -171,7 +170,7 @@ def test_unfinished_map_is_refused_or_labelled(data, tmp_path: Path) -> None:
 
 
 def test_template_written_again_changes_nothing(data, finished, tmp_path: Path) -> None:
-    made = plan(workspace(tmp_path), *data)
+    made = plan_map(workspace(tmp_path), *data)
     write_template(made)
     before = fingerprint(made.url)
     write_template(made)
@@ -179,7 +178,7 @@ def test_template_written_again_changes_nothing(data, finished, tmp_path: Path) 
 
 
 def test_rejection(data, finished, tmp_path: Path) -> None:
-    made = classify(workspace(tmp_path, classify={"reject": 1.0}), *data)
+    made = map_cube(workspace(tmp_path, classify={"reject": 1.0}), *data)
     assert made.id != finished.id
     stored = open_map(made.url)
     rejected = stored["class"].values == 254
@@ -190,7 +189,7 @@ def test_rejection(data, finished, tmp_path: Path) -> None:
 
 def test_period_and_decision_are_part_of_the_identity(data, tmp_path: Path) -> None:
     plans = [
-        plan(workspace(tmp_path, **settings), *data)
+        plan_map(workspace(tmp_path, **settings), *data)
         for settings in (
             {},
             DAY,
@@ -207,15 +206,15 @@ def test_period_and_decision_are_part_of_the_identity(data, tmp_path: Path) -> N
 
 
 def test_shorter_period_is_mapped(data, tmp_path: Path) -> None:
-    made = classify(workspace(tmp_path, end="2020-03-31"), *data)
+    made = map_cube(workspace(tmp_path, end="2020-03-31"), *data)
     assert open_map(made.url).n_valid_dates.max() == 8
 
 
 def test_too_few_dates_and_missing_channel(data, tmp_path: Path) -> None:
     with pytest.raises(ModelMismatch, match="3 dates in this period"):
-        plan(workspace(tmp_path, end="2020-01-31"), *data)
+        plan_map(workspace(tmp_path, end="2020-01-31"), *data)
     with pytest.raises(ModelMismatch):
-        plan(workspace(tmp_path, start="2021-01-01"), *data)
+        plan_map(workspace(tmp_path, start="2021-01-01"), *data)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -229,28 +228,28 @@ def test_blocks_tile_the_grid(shape: tuple[int, int], edge: int) -> None:
 
 
 def test_plan_counts_what_it_says(data, tmp_path: Path) -> None:
-    made = plan(workspace(tmp_path, dtw={"radius": 1}, classify={"block": 40}), *data)
+    made = plan_map(workspace(tmp_path, dtw={"radius": 1}, classify={"block": 40}), *data)
     model = open_model(data[0])
-    limits = model.limits(model.dates)
+    limits = model.on_dates(model.dates).limits
     cells = sum(int(last - first) for first, last in limits)
     assert made.cells == math.prod(SHAPE) * 9 * len(CLASSES) * cells
     assert made.block == 64
     # two blocks per side; each reads the 32-pixel chunks under itself and its halo
     assert made.bytes_read == (88 + (88 - 32)) * (96 + (104 - 32)) * DATES * 9
     assert made.bytes_written == math.prod(SHAPE) * (4 * 2 + 9)
-    assert f"{len(made.blocks)} of 64 × 64" in card(made)
+    assert f"{len(made.blocks)} of 64 × 64" in plan_card(made)
 
 
 def test_plan_refuses_what_does_not_fit(data, tmp_path: Path) -> None:
     config = workspace(tmp_path, cluster={"kind": "serial", "memory_gib": 0.25})
     with pytest.raises(PlanRefused, match=r"GiB of a worker's 0\.2"):
-        classify(config, *data)
+        map_cube(config, *data)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_forecast_does_not_grow_with_the_scene(tmp_path: Path, data) -> None:
     """The largest block that is chosen fits, however large the grid."""
-    recipe = plan(workspace(tmp_path), *data).recipe
+    recipe = plan_map(workspace(tmp_path), *data).recipe
     recipe = recipe.model_copy(update={"dates": recipe.dates * 3})
     needed = set()
     for size in (20_000, 200_000):
@@ -303,7 +302,7 @@ def test_row_areas_of_geographic_grids() -> None:
 
 def test_geographic_map(data, tmp_path: Path) -> None:
     cube = make_cube(f"{tmp_path}/cube.zarr", grid=WGS84)
-    made = classify(workspace(tmp_path), data[0], cube)
+    made = map_cube(workspace(tmp_path), data[0], cube)
     assert made.areas["km2"].sum() * 1e6 / made.pixels == pytest.approx(6.27, abs=0.02)
     assert open_map(made.url).rio.crs.to_epsg() == 4326
 
@@ -311,7 +310,7 @@ def test_geographic_map(data, tmp_path: Path) -> None:
 def test_on_an_object_store(data, finished, s3_url: str, tmp_path: Path) -> None:
     model, cube = make_model(f"{s3_url}/model.zarr"), make_cube(f"{s3_url}/cube.zarr", chunk=128)
     config = RunConfig.parse({"workspace": s3_url, "cluster": {"kind": "threads", "workers": 2}})
-    made = classify(config, model, cube)
+    made = map_cube(config, model, cube)
     assert made.url == f"{s3_url}/maps/{finished.id}.zarr"
     xr.testing.assert_identical(open_map(made.url).load(), open_map(finished.url).load())
 

@@ -11,10 +11,8 @@ from shapely.geometry import Point, box
 from support.small_campaign import UTM, make_cube, make_model, workspace
 
 from cpazmal_scale.errors import BlocksFailed, SampleError
-from cpazmal_scale.execute import SerialExecutor
-from cpazmal_scale.mapping import classify, open_map, restrict
-from cpazmal_scale.mapping.classify.card import card
-from cpazmal_scale.mapping.classify.plan import plan
+from cpazmal_scale.execute import Execution, SerialExecutor
+from cpazmal_scale.mapping import map_cube, open_map, plan_card, plan_map, restrict
 
 LEFT, TOP = UTM.transform.c, UTM.transform.f
 VARIABLES = ("class", "probability", "entropy", "margin", "distance", "n_valid_dates")
@@ -41,9 +39,9 @@ def test_inside_it_is_the_whole_map_cut_out(
     block: int, data, glaciers: str, tmp_path: Path
 ) -> None:
     whole = workspace(tmp_path / "whole", after={"outlines": glaciers})
-    cut_out = restrict(whole, classify(whole, *data).url, executor=SerialExecutor())
+    cut_out = restrict(whole, map_cube(whole, *data).url, Execution(executor=SerialExecutor()))
     config = workspace(tmp_path / "inside", classify={"outlines": glaciers, "block": block})
-    made = classify(config, *data)
+    made = map_cube(config, *data)
     expected, found = open_map(cut_out.url), open_map(made.url)
     for name in VARIABLES:
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
@@ -54,17 +52,17 @@ def test_inside_it_is_the_whole_map_cut_out(
 
 def test_blocks_without_glacier_are_not_computed(data, glaciers: str, tmp_path: Path) -> None:
     config = workspace(tmp_path, classify={"outlines": glaciers, "block": 32})
-    made = plan(config, *data)
+    made = plan_map(config, *data)
     assert {block.name for block in made.blocks} == {
         *("y0-x0", "y0-x32", "y32-x0", "y32-x32"),
         *("y32-x32", "y32-x64", "y64-x32", "y64-x64"),
     }
-    every = plan(workspace(tmp_path, classify={"block": 32}), *data)
+    every = plan_map(workspace(tmp_path, classify={"block": 32}), *data)
     assert made.id != every.id
     assert made.cells * 12 > every.cells * 6
     assert made.bytes_read < every.bytes_read
-    assert "in blocks that" in card(made)
-    assert classify(config, *data).blocks_executed == len(made.blocks) == 7
+    assert "in blocks that" in plan_card(made)
+    assert map_cube(config, *data).blocks_executed == len(made.blocks) == 7
 
 
 def test_other_outlines_are_another_map(data, glaciers: str, tmp_path: Path) -> None:
@@ -72,16 +70,16 @@ def test_other_outlines_are_another_map(data, glaciers: str, tmp_path: Path) -> 
     path = tmp_path / "outlines.gpkg"
     geopandas.read_file(glaciers).to_file(path)
     config = workspace(tmp_path, classify={"outlines": str(path), "block": 32})
-    first = plan(config, *data)
+    first = plan_map(config, *data)
 
     def change(*_: object) -> None:
         shapes = [box(LEFT, TOP - 30, LEFT + 30, TOP)]
         geopandas.GeoDataFrame(geometry=shapes, crs="EPSG:32632").to_file(path)
 
     with pytest.raises(BlocksFailed, match="the outlines changed meanwhile"):
-        classify(config, *data, progress=change)
-    assert plan(config, *data).id != first.id
+        map_cube(config, *data, progress=change)
+    assert plan_map(config, *data).id != first.id
     far = [box(LEFT + 9000, TOP, LEFT + 9030, TOP + 30)]
     geopandas.GeoDataFrame(geometry=far, crs="EPSG:32632").to_file(path)
     with pytest.raises(SampleError, match="no outline covers a pixel"):
-        plan(config, *data)
+        plan_map(config, *data)

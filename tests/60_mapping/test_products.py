@@ -16,8 +16,7 @@ from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_m
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import StoreError
-from cpazmal_scale.mapping import classify, open_map, quicklook, to_cog
-from cpazmal_scale.mapping.classify.plan import plan
+from cpazmal_scale.mapping import map_cube, open_map, plan_map, quicklook, to_cog
 from cpazmal_scale.mapping.classify.store import publish, write_template
 from cpazmal_scale.mapping.show.figures import bar_length, figure_of
 from cpazmal_scale.mapping.show.thumbnail import most_frequent, thumbnail
@@ -33,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory: pytest.TempPathFactory) -> str:
     config = workspace(tmp_path_factory.mktemp("run"), classify={"reject": 1.5})
-    return classify(config, *data).url
+    return map_cube(config, *data).url
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def geographic(data, tmp_path_factory: pytest.TempPathFactory) -> str:
 def _by_hand(folder: Path, model: str, grid: GeoBox, values: np.ndarray) -> str:
     """A published map with the given classes."""
     cube = make_cube(f"{folder}/cube.zarr", grid=grid, chunk=512)
-    made = plan(workspace(folder), model, cube)
+    made = plan_map(workspace(folder), model, cube)
     write_template(made)
     zarr.open_group(storage.zarr_store(made.url), mode="r+")["class"][:] = values
     publish(made.url)
@@ -114,7 +113,7 @@ def test_cog_on_an_object_store(finished: str, s3_url: str) -> None:
 
 
 def test_unfinished_map_is_not_exported(data, tmp_path: Path) -> None:
-    made = plan(workspace(tmp_path), *data)
+    made = plan_map(workspace(tmp_path), *data)
     write_template(made)
     with pytest.raises(StoreError, match="the map is not finished"):
         to_cog(made.url, f"{tmp_path}/map.tif")

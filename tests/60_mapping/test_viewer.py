@@ -19,15 +19,12 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import Features, RunConfig
 from cpazmal_scale.dtw import decide
 from cpazmal_scale.errors import ModelMismatch, StoreError
-from cpazmal_scale.features.blocks import block_series
-from cpazmal_scale.mapping import classify, colours, open_map
-from cpazmal_scale.mapping.classify.plan import plan
-from cpazmal_scale.mapping.classify.recipe import Recipe
+from cpazmal_scale.features import block_series
+from cpazmal_scale.mapping import Recipe, colours, map_cube, open_map, plan_map, write_viewer
 from cpazmal_scale.mapping.classify.store import write_template
 from cpazmal_scale.mapping.show import viewer
 from cpazmal_scale.mapping.show.overview import Averages, Layer, step_for
 from cpazmal_scale.mapping.show.sampled import Sampled, grid_points, sample
-from cpazmal_scale.mapping.show.viewer import write_viewer
 from cpazmal_scale.model import open_model
 from cpazmal_scale.palette import rgb
 
@@ -43,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory: pytest.TempPathFactory) -> str:
     config = workspace(tmp_path_factory.mktemp("run"), classify={"reject": 1.5})
-    return classify(config, *data).url
+    return map_cube(config, *data).url
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +193,7 @@ def test_wrong_model_and_unfinished_map_are_refused(data, finished: str, tmp_pat
     other = make_model(f"{tmp_path}/model.zarr", RunConfig.parse({"seed": 8}))
     with pytest.raises(ModelMismatch):
         write_viewer(finished, f"{tmp_path}/map.html", cube_url=cube, model_url=other)
-    unfinished = plan(workspace(tmp_path), model, cube)
+    unfinished = plan_map(workspace(tmp_path), model, cube)
     write_template(unfinished)
     with pytest.raises(StoreError):
         write_viewer(unfinished.url, f"{tmp_path}/map.html", cube_url=cube, model_url=model)

@@ -50,7 +50,7 @@ def test_learns(model) -> None:
 
 
 def test_a_pixel_decides_alone(model) -> None:
-    """Class and probability of a series are the same bits in a block of one, of many, and stored."""
+    """Class and probability of a series are the same bits alone, in a block, and once stored."""
     setting, made = model
     values, _, _ = windows(seed=2)
     block = np.ascontiguousarray(values.transpose(1, 2, 0))
@@ -210,12 +210,12 @@ def test_a_damaged_state_is_refused(setting: str) -> None:
         if name in outside:
             broken.append(np.full_like(arrays[name], outside[name]))
         for values in broken:
-            with pytest.raises(ValueError, match="damaged|shape"):
+            with pytest.raises(ValueError, match=r"damaged|shape"):
                 methods.opened(setting, {**arrays, name: values}, text)
 
 
 def test_probabilities_are_calibrated_on_held_out_groups() -> None:
-    """Noise features, many of them: what a classifier claims of itself is too much, and is lowered."""
+    """Groups differ more than their members: what a classifier claims of itself is lowered."""
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(24), 8)
     labels = np.array(["a", "b"])[groups % 2]

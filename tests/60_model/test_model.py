@@ -87,10 +87,11 @@ def test_one_class_is_refused() -> None:
 def test_another_year_is_aligned_by_season() -> None:
     _, made = trained()
     year_later = made.dates + np.timedelta64(366 * 86400, "s")
-    np.testing.assert_array_equal(made.limits(year_later), made.limits(made.dates))
-    assert made.limits(made.dates[::2]).shape == (7, 2)
+    later, own = made.on_dates(year_later), made.on_dates(made.dates)
+    np.testing.assert_array_equal(later.limits, own.limits)
+    assert made.on_dates(made.dates[::2]).limits.shape == (7, 2)
     with pytest.raises(ModelMismatch, match="no date in this period"):
-        made.limits(made.dates[:0])
+        made.on_dates(made.dates[:0])
 
 
 @pytest.mark.filterwarnings("ignore:Object at tau is not recognized")

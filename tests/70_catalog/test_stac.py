@@ -16,10 +16,9 @@ from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_m
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac import stac_item, write_stac
 from cpazmal_scale.catalog.stac_fields import radar
-from cpazmal_scale.cube.read.dataset import open_cube
+from cpazmal_scale.cube import open_cube
 from cpazmal_scale.errors import ModelMismatch, StoreError, StoreMissing
-from cpazmal_scale.mapping import classify, open_map, to_cog
-from cpazmal_scale.mapping.classify.plan import plan
+from cpazmal_scale.mapping import map_cube, open_map, plan_map, to_cog
 from cpazmal_scale.mapping.classify.store import write_template
 
 
@@ -29,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("workspace")
     model = make_model(f"{folder}/models/m.zarr")
     cube = make_cube(f"{folder}/cubes/DSC_1.zarr")
-    finished = classify(workspace(folder), model, cube).url
+    finished = map_cube(workspace(folder), model, cube).url
     to_cog(finished, finished.replace(".zarr", ".tif"))
     return {"folder": str(folder), "map": finished, "cube": cube, "model": model}
 
@@ -164,7 +163,7 @@ def test_a_cube_of_other_dates_is_refused(made, tmp_path: Path) -> None:
 def test_nothing_and_unfinished_are_refused(made, tmp_path: Path) -> None:
     with pytest.raises(StoreMissing):
         stac_item(f"{tmp_path}/nothing.zarr")
-    unfinished = plan(workspace(tmp_path), made["model"], made["cube"])
+    unfinished = plan_map(workspace(tmp_path), made["model"], made["cube"])
     write_template(unfinished)
     with pytest.raises(StoreError):
         write_stac(unfinished.url, f"{tmp_path}/item.json")

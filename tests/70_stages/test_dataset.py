@@ -18,13 +18,11 @@ from support import small_published as small
 
 from cpazmal_scale import catalog
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.care.verify import verify
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.read.windows import window_pixels
+from cpazmal_scale.cube import open_cube, verify_cube, window_pixels
 from cpazmal_scale.errors import DatasetUnreadable, GridMismatch, SceneChanged, SceneUnknown
 from cpazmal_scale.published.chips import find
 from cpazmal_scale.published.file import PublishedFile, opened
-from cpazmal_scale.samples.table import read_index
+from cpazmal_scale.samples import read_index
 from cpazmal_scale.stages.dataset import export_dataset, import_dataset
 from cpazmal_scale.stages.ingest import ingest
 
@@ -91,7 +89,7 @@ def test_cubes_hold_every_chip_as_it_is_in_the_file(
                         continue
                     np.testing.assert_array_equal(here[channel].to_numpy()[own], power[own])
                     np.testing.assert_array_equal(here["mask"].to_numpy()[own], mask[own])
-        assert verify(f"{imported.workspace}/cubes/{beam}.zarr") == []
+        assert verify_cube(f"{imported.workspace}/cubes/{beam}.zarr") == []
         nothing = np.isnan(np.stack([cube[p] for p in cube.attrs["polarisations"]])).all(axis=0)
         np.testing.assert_array_equal(cube["mask"].to_numpy() == 32, nothing)
 
@@ -302,7 +300,7 @@ def test_cubes_come_back_through_the_layout(campaign: RunConfig, tmp_path: Path)
     """Simulated scenes to cubes, to a file, to cubes: inside the polygons nothing changes."""
     from cpazmal_scale.published.from_cubes import CubeChips
     from cpazmal_scale.published.scenarios import temporal_stack
-    from cpazmal_scale.samples.scale import WindowRule
+    from cpazmal_scale.samples import WindowRule
 
     path = tmp_path / "ours.hdf5"
     run = campaign.with_values({"samples": {"classes": ["ABL", "ACC"]}})

@@ -15,9 +15,7 @@ from support.scenes_factory import STARTS, campaign, run_config, speckle, write_
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.care.verify import verify
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.write.plan import ingest
+from cpazmal_scale.cube import ingest_scenes, open_cube, verify_cube
 from cpazmal_scale.errors import StoreError
 
 SCRIPT = """
@@ -117,11 +115,15 @@ def one_then_three(tmp_path) -> tuple[Path, Path, str]:
     held.mkdir()
     for path in [*(scenes / "dsc").iterdir()][1:]:
         path.rename(held / path.name)
-    ingest(run_config(scenes, tmp_path / "base"))
+    ingest_scenes(run_config(scenes, tmp_path / "base"))
     for path in held.iterdir():
         path.rename(scenes / "dsc" / path.name)
     shutil.copytree(tmp_path / "base", tmp_path / "whole")
-    return scenes, tmp_path / "base", ingest(run_config(scenes, tmp_path / "whole")).cubes[0].url
+    return (
+        scenes,
+        tmp_path / "base",
+        ingest_scenes(run_config(scenes, tmp_path / "whole")).cubes[0].url,
+    )
 
 
 def test_killed_at_every_single_store_operation(tmp_path, one_then_three) -> None:
@@ -137,8 +139,8 @@ def test_killed_at_every_single_store_operation(tmp_path, one_then_three) -> Non
         chosen = np.isin(reference.scene_id, seen.scene_id)
         assert chosen.sum() == seen.sizes["time"] >= 1
         np.testing.assert_array_equal(seen.HH, reference.HH[chosen])
-        assert verify(cube) == []
-        ingest(run_config(scenes, f"{tmp_path}/runs/{kill_at}"))
+        assert verify_cube(cube) == []
+        ingest_scenes(run_config(scenes, f"{tmp_path}/runs/{kill_at}"))
         assert content(cube) == expected, f"killed at store operation {kill_at}"
     assert states == {1, 2, 3}
 
@@ -162,11 +164,11 @@ def test_a_late_polarisation_and_a_resampled_date_killed_everywhere(tmp_path) ->
     channel(STARTS[0], "HV", 2)
     channel(STARTS[1], "HH", 3)
     base = tmp_path / "base"
-    ingest(config(base))
+    ingest_scenes(config(base))
     channel(STARTS[1], "HV", 4)
     channel(STARTS[2], "HH", 5, shift=0.4)
     shutil.copytree(base, tmp_path / "whole")
-    whole = ingest(config(tmp_path / "whole")).cubes[0].url
+    whole = ingest_scenes(config(tmp_path / "whole")).cubes[0].url
     expected, states = content(whole), set()
     operations = killed_everywhere(tmp_path, base, config("-"))
     assert operations > 40
@@ -183,8 +185,8 @@ def test_a_late_polarisation_and_a_resampled_date_killed_everywhere(tmp_path) ->
             np.testing.assert_array_equal(seen.HV[1], reference.HV[1])
         else:
             assert np.isnan(seen.HV[1]).all()
-        assert all("surplus" in one.what and not late for one in verify(cube))
-        ingest(config(f"{tmp_path}/runs/{kill_at}"))
+        assert all("surplus" in one.what and not late for one in verify_cube(cube))
+        ingest_scenes(config(f"{tmp_path}/runs/{kill_at}"))
         assert content(cube) == expected, f"killed at store operation {kill_at}"
     assert states == {("HH+HV", "HH"), ("HH+HV",) * 2, ("HH+HV", "HH+HV", "HH")}
 
@@ -198,9 +200,9 @@ def test_a_new_cube_killed_on_the_way(tmp_path, kill_at: int) -> None:
     assert process.returncode == -9
     cube = f"{workspace}/cubes/DSC37.zarr"
     if storage.exists(f"{cube}/zarr.json"):
-        assert verify(cube) == []
-    assert ingest(run_config(scenes, workspace)).cubes[0].dates == 2
-    ingest(run_config(scenes, tmp_path / "calm"))
+        assert verify_cube(cube) == []
+    assert ingest_scenes(run_config(scenes, workspace)).cubes[0].dates == 2
+    ingest_scenes(run_config(scenes, tmp_path / "calm"))
     assert content(cube) == content(f"{tmp_path}/calm/cubes/DSC37.zarr")
 
 
@@ -213,10 +215,10 @@ def test_killed_on_s3(tmp_path, s3_url: str, s3_server: dict[str, str]) -> None:
         )
         process.communicate(timeout=120)
         assert process.returncode == -9
-    report = ingest(run_config(scenes, s3_url)).cubes[0]
+    report = ingest_scenes(run_config(scenes, s3_url)).cubes[0]
     assert report.dates == 2
-    assert verify(report.url) == []
-    calm = ingest(run_config(scenes, tmp_path / "calm")).cubes[0]
+    assert verify_cube(report.url) == []
+    calm = ingest_scenes(run_config(scenes, tmp_path / "calm")).cubes[0]
     assert open_cube(report.url).attrs["state"] == open_cube(calm.url).attrs["state"]
     np.testing.assert_array_equal(open_cube(report.url).HV, open_cube(calm.url).HV)
 
@@ -247,10 +249,10 @@ def test_writers_that_race_store_every_date_once(
     else:
         workspace = str(tmp_path / "ws")
         assert 0 in race(tmp_path, scenes, workspace, 4)
-    report = ingest(run_config(scenes, workspace)).cubes[0]
+    report = ingest_scenes(run_config(scenes, workspace)).cubes[0]
     assert report.dates == 4
-    assert verify(report.url) == []
-    calm = ingest(run_config(scenes, tmp_path / "calm")).cubes[0]
+    assert verify_cube(report.url) == []
+    calm = ingest_scenes(run_config(scenes, tmp_path / "calm")).cubes[0]
     assert open_cube(report.url).attrs["state"] == open_cube(calm.url).attrs["state"]
     np.testing.assert_array_equal(open_cube(report.url).HH, open_cube(calm.url).HH)
 
@@ -283,10 +285,10 @@ def test_writers_of_overlapping_lists_lose_nothing(tmp_path, writers: int) -> No
         assert process.returncode == 0 or output.startswith("writer_conflict"), output
     assert any(process.returncode == 0 for process in processes)
     for one in lists:
-        report = ingest(run_config(one, workspace)).cubes[0]
+        report = ingest_scenes(run_config(one, workspace)).cubes[0]
     assert report.dates == len(starts)
-    assert verify(report.url) == []
-    calm = ingest(run_config(scenes, tmp_path / "calm")).cubes[0]
+    assert verify_cube(report.url) == []
+    calm = ingest_scenes(run_config(scenes, tmp_path / "calm")).cubes[0]
     assert open_cube(report.url).attrs["state"] == open_cube(calm.url).attrs["state"]
     np.testing.assert_array_equal(open_cube(report.url).HH, open_cube(calm.url).HH)
 
@@ -309,11 +311,11 @@ def test_a_store_that_fails_on_the_way_leaves_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(storage, "write_bytes", full)
         with pytest.raises(StoreError, match="the disk is full"):
-            ingest(run_config(scenes, base))
+            ingest_scenes(run_config(scenes, base))
     seen = open_cube(cube).sizes["time"]
     assert seen in (1, 2)
     assert storage.list_names(f"{cube}/HH/c") == [str(k) for k in range(seen)]
     assert before["HH/c/0/0/0"] == content(cube)["HH/c/0/0/0"]
-    assert verify(cube) == []
-    ingest(run_config(scenes, base))
+    assert verify_cube(cube) == []
+    ingest_scenes(run_config(scenes, base))
     assert content(cube) == content(whole)

@@ -18,9 +18,9 @@ import pytest
 from support.hostile_xml import HOSTILE
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.write.plan import ingest
+from cpazmal_scale.cube import ingest_scenes
 from cpazmal_scale.errors import SceneError
-from cpazmal_scale.scenes.discover import discover
+from cpazmal_scale.scenes import discover
 from cpazmal_scale.scenes.untrusted import archive
 from cpazmal_scale.simulate.campaign import campaign
 
@@ -62,7 +62,7 @@ def refused(folder: Path) -> SceneError:
     before = sorted(folder.parent.rglob("*"))
     begun = time.process_time()
     with pytest.raises(SceneError) as found:
-        ingest(settings(folder))
+        ingest_scenes(settings(folder))
     assert time.process_time() - begun < SECONDS
     assert sorted(folder.parent.rglob("*")) == before
     assert "\n" not in str(found.value)

@@ -39,8 +39,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.errors import BlocksFailed, ClusterLost, StoreError
 from cpazmal_scale.execute import Executor, SerialExecutor, open_executor
 from cpazmal_scale.grid.blocks import Block
-from cpazmal_scale.mapping import classify, open_map
-from cpazmal_scale.mapping.classify.plan import plan
+from cpazmal_scale.mapping import map_cube, open_map, plan_map
 from cpazmal_scale.mapping.classify.store import write_template
 
 BLOCKS = {"classify": {"block": 32}}
@@ -54,7 +53,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return fingerprint(classify(workspace(tmp_path_factory.mktemp("run")), *data).url)
+    return fingerprint(map_cube(workspace(tmp_path_factory.mktemp("run")), *data).url)
 
 
 @dataclass
@@ -126,7 +125,7 @@ def test_killed_run_continues(data, undisturbed, tmp_path: Path) -> None:
     """kill -9 of the whole process after some blocks; only the others are computed again."""
     enough = 5
     config = workspace(tmp_path, **BLOCKS)
-    url = plan(config, *data).url
+    url = plan_map(config, *data).url
     code = KILLED.format(
         tests=str(Path(__file__).parent), folder=str(tmp_path), model=data[0], cube=data[1]
     )
@@ -140,7 +139,7 @@ def test_killed_run_continues(data, undisturbed, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="the map is not finished"):
         open_map(url)
     counting = Counting(SerialExecutor(), Counter())
-    made = classify(config, *data, executor=counting)
+    made = map_cube(config, *data, executor=counting)
     assert made.blocks_executed == counting.calls.total() == 12 - left
     assert made.blocks_skipped == left
     assert fingerprint(url) == undisturbed
@@ -170,14 +169,14 @@ def died(work: Any) -> bool:
 @pytest.mark.parametrize("recorded", [False, True])
 def test_killed_at_any_block(recorded: bool, data, undisturbed, tmp_path: Path) -> None:
     """kill -9 at every block in turn, before it and after its record; nothing is done twice."""
-    blocks = plan(workspace(tmp_path, **BLOCKS), *data).blocks
+    blocks = plan_map(workspace(tmp_path, **BLOCKS), *data).blocks
     for number, block in enumerate(blocks):
         config = workspace(tmp_path / block.name, **BLOCKS)
         sabotage = functools.partial(kill_at, name=block.name, recorded=recorded)
         executor = Sabotaged(SerialExecutor(), sabotage)
-        assert died(functools.partial(classify, config, *data, executor=executor))
+        assert died(functools.partial(map_cube, config, *data, executor=executor))
         counting = Counting(SerialExecutor(), Counter())
-        made = classify(config, *data, executor=counting)
+        made = map_cube(config, *data, executor=counting)
         assert made.blocks_skipped == number + recorded
         assert counting.calls.total() == len(blocks) - number - recorded
         assert fingerprint(made.url) == undisturbed
@@ -187,8 +186,8 @@ def test_resumed_run_keeps_the_first_ones_blocks(data, undisturbed, tmp_path: Pa
     """Another block size does not throw finished blocks away."""
     first = Sabotaged(SerialExecutor(), fail_late)
     with pytest.raises(BlocksFailed):
-        classify(workspace(tmp_path, **BLOCKS), *data, executor=first)
-    made = classify(workspace(tmp_path, classify={"block": 96}), *data)
+        map_cube(workspace(tmp_path, **BLOCKS), *data, executor=first)
+    made = map_cube(workspace(tmp_path, classify={"block": 96}), *data)
     assert (made.blocks_executed, made.blocks_skipped) == (4, 8)
     assert fingerprint(made.url) == undisturbed
 
@@ -202,8 +201,8 @@ def fail_late(function: Any, block: Block) -> Any:
 def test_failed_blocks_are_named_and_nothing_is_published(data, tmp_path: Path) -> None:
     sabotaged = Sabotaged(SerialExecutor(), fail_late)
     with pytest.raises(BlocksFailed, match=r"4 of 12 blocks failed: y64-x0.*the disk is full"):
-        classify(workspace(tmp_path, **BLOCKS), *data, executor=sabotaged)
-    url = plan(workspace(tmp_path), *data).url
+        map_cube(workspace(tmp_path, **BLOCKS), *data, executor=sabotaged)
+    url = plan_map(workspace(tmp_path), *data).url
     assert len(records(url)) == 8
     with pytest.raises(StoreError, match="not finished"):
         open_map(url)
@@ -224,11 +223,11 @@ def test_a_worker_dies_every_few_blocks(data, tmp_path: Path) -> None:
     """The map completes; only the blocks that a worker was busy with are executed again."""
     cube = make_cube(f"{tmp_path}/cube.zarr", grid=UTM.zoom_to((320, 256)))
     config = workspace(tmp_path / "killed", **BLOCKS)
-    undisturbed = classify(workspace(tmp_path / "whole", **BLOCKS), data[0], cube)
+    undisturbed = map_cube(workspace(tmp_path / "whole", **BLOCKS), data[0], cube)
     cluster = config.cluster.model_copy(update={"kind": "local", "workers": 2})
     sabotage = functools.partial(killing, folder=str(tmp_path), every=20)
     with open_executor(cluster) as executor:
-        made = classify(config, data[0], cube, executor=Sabotaged(executor, sabotage))
+        made = map_cube(config, data[0], cube, executor=Sabotaged(executor, sabotage))
     calls = (tmp_path / "calls").read_text().split()
     assert made.blocks_executed == len(set(calls)) == 80
     assert 3 <= len(calls) - 80 <= 8, "at most ten per cent more"
@@ -238,14 +237,14 @@ def test_a_worker_dies_every_few_blocks(data, tmp_path: Path) -> None:
 def test_killed_workers_and_a_deadly_block(data, undisturbed, tmp_path: Path) -> None:
     """A worker's death costs its blocks again; the block that kills every worker is named."""
     config = workspace(tmp_path, **BLOCKS)
-    url = plan(config, *data).url
+    url = plan_map(config, *data).url
     cluster = config.cluster.model_copy(update={"kind": "local", "workers": 2})
     sabotage = functools.partial(deadly, folder=str(tmp_path))
     with (
         open_executor(cluster) as executor,
         pytest.raises(BlocksFailed, match=r"1 of 12 .*y32-x64: it kills its worker, alone too"),
     ):
-        classify(config, *data, executor=Sabotaged(executor, sabotage))
+        map_cube(config, *data, executor=Sabotaged(executor, sabotage))
     calls = Counter((tmp_path / "calls").read_text().split())
     assert len(calls) == 12
     assert calls["y32-x64"] >= 3
@@ -253,7 +252,7 @@ def test_killed_workers_and_a_deadly_block(data, undisturbed, tmp_path: Path) ->
     assert len(records(url)) == 11
     with pytest.raises(StoreError, match="not finished"):
         open_map(url)
-    again = classify(config, *data)
+    again = map_cube(config, *data)
     assert (again.blocks_executed, again.blocks_skipped) == (1, 11)
     assert fingerprint(url) == undisturbed
 
@@ -271,26 +270,26 @@ def test_damaged_chunk_fails_its_blocks_only(damage: str, data, tmp_path: Path) 
     config = workspace(tmp_path, **BLOCKS)
     reason = {"lost": "is lost", "flipped": "is altered"}[damage]
     with pytest.raises(BlocksFailed, match=rf"4 of 12 blocks failed.*HV/c/5/0/0: .*{reason}"):
-        classify(config, data[0], cube)
+        map_cube(config, data[0], cube)
     chunk.write_bytes(whole)
-    made = classify(config, data[0], cube)
+    made = map_cube(config, data[0], cube)
     assert (made.blocks_executed, made.blocks_skipped) == (4, 8)
 
 
 def test_killed_while_the_template_is_written(data, undisturbed, tmp_path: Path) -> None:
     """Without its root document there is no map; the template is written over what is left."""
     config = workspace(tmp_path)
-    made = plan(config, *data)
+    made = plan_map(config, *data)
     write_template(made)
     (Path(made.url) / "zarr.json").unlink()
     (Path(made.url) / "margin" / "zarr.json").write_text("{")
-    assert fingerprint(classify(config, *data).url) == undisturbed
+    assert fingerprint(map_cube(config, *data).url) == undisturbed
 
 
 def test_killed_before_it_was_published(data, undisturbed, tmp_path: Path) -> None:
     """Every block recorded, but no summary or mark: nothing is computed, the map is published."""
     config = workspace(tmp_path)
-    url = classify(config, *data).url
+    url = map_cube(config, *data).url
     summary = Path(url.replace(".zarr", ".json"))
     digests = json.loads(summary.read_text())["blocks"]
     for digest in digests:
@@ -300,7 +299,7 @@ def test_killed_before_it_was_published(data, undisturbed, tmp_path: Path) -> No
     root = json.loads((Path(url) / "zarr.json").read_text())
     root["attributes"]["complete"] = False
     (Path(url) / "zarr.json").write_text(json.dumps(root))
-    again = classify(config, *data, executor=Sabotaged(SerialExecutor(), unreachable))
+    again = map_cube(config, *data, executor=Sabotaged(SerialExecutor(), unreachable))
     assert (again.blocks_executed, again.blocks_skipped) == (0, len(digests))
     assert fingerprint(url) == undisturbed
 
@@ -310,11 +309,11 @@ def test_another_model_at_the_same_address(data, tmp_path: Path) -> None:
     model = make_model(f"{tmp_path}/model.zarr")
     config = workspace(tmp_path, **BLOCKS)
     with pytest.raises(BlocksFailed):
-        classify(config, model, data[1], executor=Sabotaged(SerialExecutor(), fail_late))
-    first = plan(config, model, data[1])
+        map_cube(config, model, data[1], executor=Sabotaged(SerialExecutor(), fail_late))
+    first = plan_map(config, model, data[1])
     storage.remove(model, recursive=True)
     make_model(model, config.model_copy(update={"seed": 7}))
-    made = classify(config, model, data[1])
+    made = map_cube(config, model, data[1])
     assert made.id != first.id
     with pytest.raises(StoreError):
         open_map(first.url)
@@ -353,12 +352,12 @@ def test_a_lost_scheduler_costs_the_unfinished_blocks_only(
         with open_executor(config.cluster) as executor:
             lost = Interrupted(executor, 3, functools.partial(running.stop, "scheduler"))
             with pytest.raises(ClusterLost, match="went away; start it and run again"):
-                classify(config, *data, executor=lost)
+                map_cube(config, *data, executor=lost)
     time.sleep(1)
-    url = plan(config, *data).url
+    url = plan_map(config, *data).url
     left = len(records(url))
     assert 3 <= left < 12
-    again = classify(workspace(tmp_path, **BLOCKS), *data)
+    again = map_cube(workspace(tmp_path, **BLOCKS), *data)
     assert (again.blocks_executed, again.blocks_skipped) == (12 - left, left)
     assert fingerprint(url) == undisturbed
 
@@ -380,11 +379,11 @@ def test_a_stopped_store_costs_the_unfinished_blocks_only(
         config = workspace("s3://cpazmal/work", **BLOCKS)
         stopping = Interrupted(SerialExecutor(), 3, server.stop)
         with pytest.raises(BlocksFailed, match="8 of 12 blocks failed") as caught:
-            classify(config, *data, executor=stopping)
+            map_cube(config, *data, executor=stopping)
         assert isinstance(caught.value.__cause__, StoreError)
         assert "\n" not in str(caught.value)
         server.start()
-        again = classify(config, *data)
+        again = map_cube(config, *data)
         assert (again.blocks_executed, again.blocks_skipped) == (8, 4)
     finally:
         server.stop()

@@ -16,8 +16,7 @@ from support.scenes_factory import STARTS, campaign, file_name, run_config, spec
 from support.small_products import settings as level1b
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.care.verify import verify
-from cpazmal_scale.cube.read.dataset import open_cube
+from cpazmal_scale.cube import open_cube, verify_cube
 from cpazmal_scale.errors import StoreMissing
 from cpazmal_scale.stages import ingest as stages
 
@@ -66,11 +65,11 @@ def test_one_damage_is_named_and_undone(cube, name: str, damage) -> None:
     before = content(url)
     damage(Path(url, name))
     if name != "zarr.json" or damage is flip:
-        assert len(verify(url)) == 1
+        assert len(verify_cube(url)) == 1
     done = stages.repair(config)
     assert len(done) == 1
     assert done[0].restored, str(done[0])
-    assert verify(url) == []
+    assert verify_cube(url) == []
     assert content(url) == before
     assert stages.repair(config) == []
 
@@ -120,14 +119,14 @@ def test_without_its_source_a_chunk_is_given_up_in_the_open(cube, tmp_path, loss
     assert not np.isnan(seen.HH[1, 32:, 32:]).any()
     assert seen.attrs["losses"] == [["HV", 1, 1, 1]]
     assert seen.attrs["state"] != state
-    (finding,) = verify(url)
+    (finding,) = verify_cube(url)
     assert "was given up" in finding.what
     (again,) = stages.repair(config)
     assert "still so" in again.done
     source.write_bytes(kept)
     (back,) = stages.repair(config)
     assert back.restored
-    assert verify(url) == []
+    assert verify_cube(url) == []
     assert open_cube(url).attrs["state"] == state
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube.read.dataset import open_cube
+from cpazmal_scale.cube import open_cube
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "labelled_sentinel1.py"
 CPAZMAL = str(Path(sys.executable).with_name("cpazmal"))

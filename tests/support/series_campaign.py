@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from cpazmal_scale.assess.report.contents import Campaign
+from cpazmal_scale.assess import Campaign
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.samples.series import WindowSeries
+from cpazmal_scale.samples import WindowSeries
 
 CLASSES = ("ABL", "ACC", "HAG")
 DATES = np.datetime64("2020-01-08", "s") + np.arange(12) * np.timedelta64(11 * 86400, "s")

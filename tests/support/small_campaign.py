@@ -14,8 +14,7 @@ from odc.geo.geobox import GeoBox
 from cpazmal_scale import model, storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube.format import layout, record
-from cpazmal_scale.features import names
-from cpazmal_scale.features.blocks import block_series
+from cpazmal_scale.features import block_series, names
 
 CLASSES = ("ABL", "ACC", "HAG", "ICA")
 DATES = 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import geopandas
     from numpy.typing import NDArray
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+
 
 _REJECTED, _NO_DATA = 254, 255
 _CODES = 256

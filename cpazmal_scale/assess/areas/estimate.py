@@ -78,7 +78,7 @@ def _plus_minus(value: float, spread: float, digits: int) -> str:
     return "–" if np.isnan(value) else f"{value:.{digits}f} ± {spread:.{digits}f}"
 
 
-def estimate(counts: ArrayLike, mapped: ArrayLike, classes: Sequence[str]) -> AreaEstimate:
+def estimate_areas(counts: ArrayLike, mapped: ArrayLike, classes: Sequence[str]) -> AreaEstimate:
     """Unbiased accuracies and areas from a sample that is random within each map class.
 
     With W_i the mapped share of class i, n_ij the sample units of map class i and reference class

@@ -82,7 +82,7 @@ def allocate(mapped: ArrayLike, units: int, *, floor: int = FLOOR) -> NDArray[np
     return np.where(rare, floor, whole)
 
 
-def draw(
+def draw_units(
     strips: Iterable[tuple[int, NDArray[np.uint8]]], pixels: ArrayLike, units: ArrayLike, seed: int
 ) -> NDArray[np.int64]:
     """Pixels drawn at random, without replacement, within each class of a map.

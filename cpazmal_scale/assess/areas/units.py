@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rasterio.transform import Affine
 
 
-def points(
+def place_units(
     drawn: NDArray[np.int64], transform: Affine, crs: str, map_id: str, seed: int
 ) -> geopandas.GeoDataFrame:
     """Pixel centres to interpret, in an order that tells nothing of the map's class.
@@ -52,7 +52,7 @@ def points(
     )
 
 
-def labelled(table: geopandas.GeoDataFrame, raster_url: str) -> geopandas.GeoDataFrame:
+def label_units(table: geopandas.GeoDataFrame, raster_url: str) -> geopandas.GeoDataFrame:
     """The same points with the class of a reference raster, without those it does not label.
 
     Raises:
@@ -73,7 +73,7 @@ def labelled(table: geopandas.GeoDataFrame, raster_url: str) -> geopandas.GeoDat
     return found[known].reset_index(drop=True)
 
 
-def read_points(url: str, map_id: str) -> geopandas.GeoDataFrame:
+def read_units(url: str, map_id: str) -> geopandas.GeoDataFrame:
     """Interpreted points, every one with its `reference`.
 
     Raises:
@@ -103,7 +103,7 @@ def read_points(url: str, map_id: str) -> geopandas.GeoDataFrame:
     return table.assign(reference=seen)
 
 
-def write_points(table: geopandas.GeoDataFrame, url: str) -> str:
+def write_units(table: geopandas.GeoDataFrame, url: str) -> str:
     """Write points as a GeoPackage; returns the address.
 
     Raises:
@@ -123,7 +123,7 @@ def write_points(table: geopandas.GeoDataFrame, url: str) -> str:
     return url
 
 
-def count(
+def count_units(
     mapped: Sequence[str], reference: Sequence[str], classes: Sequence[str]
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Units by map class (rows) and reference class (columns).

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.assess.validate.metrics import codes_of
-from cpazmal_scale.cube.read.windows import window_pixels
+from cpazmal_scale.cube import window_pixels
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from numpy.typing import NDArray
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+
 
 SEASONS = ("winter", "spring", "summer", "autumn")
 """December to February, March to May, June to August, September to November."""

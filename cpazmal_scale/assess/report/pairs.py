@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import Dtw
-    from cpazmal_scale.samples.series import WindowSeries
+    from cpazmal_scale.samples import WindowSeries
 
 _ASKED = (("ICA", "HAG", 0), ("ABL", "ACC", 1))
 """The talk's pairs: classes, and the channel they are compared in."""

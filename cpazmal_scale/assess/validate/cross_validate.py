@@ -24,16 +24,15 @@ from cpazmal_scale.assess.validate.metrics import (
 from cpazmal_scale.assess.validate.validation import NEVER, CrossValidation
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.execute import SerialExecutor
-from cpazmal_scale.samples.splits import check_disjoint
+from cpazmal_scale.samples import check_disjoint
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.execute import Executor
-    from cpazmal_scale.samples.series import WindowSeries
-
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+    from cpazmal_scale.samples import WindowSeries
 
 
 class Labelled(NamedTuple):
@@ -57,7 +56,8 @@ class _Plan:
 
 _Arrays = Mapping[str, "NDArray[Any]"]
 """What every fold needs: `values, codes, groups` of training windows, the same of tested ones after
-`tested_`, `days` and `tested_days` of the dates, `repeat, fold, tested` of the folds."""
+`tested_`, `days`, `dates` and `tested_dates` (seconds since 1970), `repeat, fold, tested` of
+folds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,9 +138,9 @@ def _prepared(
     split: Split | None,
 ) -> tuple[_Plan, dict[str, NDArray[Any]], tuple[str, ...]]:
     """The plan, its arrays and the names of the groups."""
-    from cpazmal_scale.dtw import season_days
+    from cpazmal_scale.dtw import NEW_YEAR, season_days
 
-    days = season_days(trained.series.dates)
+    days = season_days(trained.series.dates, config.dtw.season_start or NEW_YEAR)
     chosen = tuple(known_methods.chosen(config) if methods is None else methods)
     for name in chosen:
         known_methods.make(name, days, config)
@@ -149,7 +149,8 @@ def _prepared(
     y, groups = (np.concatenate([np.asarray(s[i], str) for s in sides]) for i in (1, 2))
     names, numbers = np.unique(groups, return_inverse=True)
     arrays: dict[str, NDArray[Any]] = {"days": days}
-    arrays["tested_days"] = season_days(tested.series.dates)
+    for name, side in (("dates", trained), ("tested_dates", tested)):
+        arrays[name] = side.series.dates.astype("datetime64[s]").astype(np.int64)
     start = 0
     for prefix, side in (("", trained), ("tested_", tested)):
         own = slice(start, start + len(side.series.values))
@@ -207,8 +208,6 @@ def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
     )
     if not test.size:
         return outcome
-    other = not np.array_equal(arrays["tested_days"], arrays["days"])
-    days = arrays["tested_days"] if other else None
     fitted = known_methods.fit_methods(
         plan.methods,
         arrays["values"][train],
@@ -217,8 +216,9 @@ def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
         arrays["days"],
         plan.config,
     )
+    dates = _other_dates(plan, arrays)
     for place, method in enumerate(fitted):
-        answer = known_methods.timed_answer(method, arrays["tested_values"][test], size, days)
+        answer = known_methods.timed_answer(method, arrays["tested_values"][test], size, dates)
         outcome.predicted[place] = answer.codes
         for group in np.unique(groups):
             some = groups == group
@@ -232,6 +232,17 @@ def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
             | {"seconds_predict": answer.seconds}
         )
     return outcome
+
+
+def _other_dates(plan: _Plan, arrays: _Arrays) -> known_methods.Dates | None:
+    """Dates of both sides; none where they are the same."""
+    from cpazmal_scale.dtw import NEW_YEAR
+
+    if np.array_equal(arrays["dates"], arrays["tested_dates"]):
+        return None
+    both = [arrays[name].astype("datetime64[s]") for name in ("dates", "tested_dates")]
+    start = plan.config.dtw.season_start or NEW_YEAR
+    return known_methods.Dates(both[0], both[1], (start, start))
 
 
 def _figures(

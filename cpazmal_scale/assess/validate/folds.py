@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.samples.splits import (
+from cpazmal_scale.samples import (
     check_disjoint,
     cyclic_group_folds,
     leave_one_group_out,

@@ -6,21 +6,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpazmal_scale.dtw import NEW_YEAR, season_days
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.samples.series import WindowSeries
+from cpazmal_scale.samples import WindowSeries
 
 if TYPE_CHECKING:
     from datetime import date
 
 
-def by_date(series: WindowSeries, until: date | None) -> tuple[WindowSeries, WindowSeries]:
+def by_date(
+    series: WindowSeries, until: date | None, season: str = NEW_YEAR
+) -> tuple[WindowSeries, WindowSeries]:
     """The series up to a date (none: the end of its first year), and those of the dates after it.
+
+    A year begins on the first day of the `season`, `MM-DD`.
 
     Raises:
         SampleError: one side has no dates.
     """
     dates = series.dates.astype("datetime64[D]")
-    last = np.datetime64(until) if until else _end_of_year(dates[0])
+    last = np.datetime64(until) if until else _end_of_year(series.dates[0], season)
     early = dates <= last
     if early.all() or not early.any():
         raise SampleError(
@@ -32,6 +37,8 @@ def by_date(series: WindowSeries, until: date | None) -> tuple[WindowSeries, Win
     return one, two
 
 
-def _end_of_year(day: np.datetime64) -> np.datetime64:
-    following = day.astype("datetime64[Y]") + np.timedelta64(1, "Y")
-    return np.datetime64(following.astype("datetime64[D]") - np.timedelta64(1, "D"))
+def _end_of_year(first: np.datetime64, season: str) -> np.datetime64:
+    """Last day of the year that the first date lies in."""
+    began = first.astype("datetime64[D]") - int(season_days([first], season)[0])
+    following = began + np.timedelta64(366, "D")
+    return np.datetime64(following - int(season_days([following], season)[0]) - 1, "D")

@@ -10,6 +10,7 @@ import numpy as np
 
 from cpazmal_scale.assess.validate.metrics import NO_CLASS
 from cpazmal_scale.config.methods import METHODS, method
+from cpazmal_scale.model.season import on_dates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,6 +89,15 @@ def make(name: str, days: NDArray[np.floating], config: RunConfig) -> Any:
     return methods.make(name, own, np.asarray(days, np.float64))
 
 
+class Dates(NamedTuple):
+    """Dates of training and of other series, for a map of another year or beam."""
+
+    trained: NDArray[np.datetime64]
+    tested: NDArray[np.datetime64]
+    starts: tuple[str, str]
+    """First day of the season of either, `MM-DD`."""
+
+
 class Answer(NamedTuple):
     """What a method says of N series."""
 
@@ -108,14 +118,19 @@ def timed_answer(
     fitted: Fitted,
     values: NDArray[np.floating],
     count: int,
-    days: NDArray[np.floating] | None = None,
+    dates: Dates | None = None,
 ) -> Answer:
     """Classes and probabilities of series `(N, K, T)` among `count` classes, as a map gives them.
 
-    `days` `(T,)` are those of the series where they are not the training's.
+    `dates` are those of training and series where they differ.
     """
     started = time.perf_counter()
-    decision = fitted.model.decide(values, days)
+    if dates is None:
+        decision = fitted.model.decide(values)
+    else:
+        ready = on_dates(fitted.model, *dates)
+        block = np.ascontiguousarray(np.moveaxis(values, 0, 2))
+        decision = ready.classifier.classify_block(block, ready.limits)
     seconds = time.perf_counter() - started
     classes = np.asarray(fitted.model.classes_)
     chances = decision.probability.T.astype(np.float64)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.care.verify import Damage, Progress, chunk_url, examine, list_url, read_list
+from cpazmal_scale.cube.care.verify import Damage, chunk_url, examine, list_url, read_list
 from cpazmal_scale.cube.format import layout, manifest
 from cpazmal_scale.cube.format.record import (
     ROOT,
@@ -31,7 +31,8 @@ from cpazmal_scale.cube.write.append import member_documents, publish, write_axe
 from cpazmal_scale.cube.write.chunks import Target, write_layers
 from cpazmal_scale.cube.write.lease import Lease, hold
 from cpazmal_scale.errors import CpazmalError, CubeDamaged, SceneError, StoreMissing
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.progress import Progress
+from cpazmal_scale.scenes import Scene
 from cpazmal_scale.vocabulary import ordered
 
 Finder = Callable[[Record, int], Iterable[Scene]]
@@ -51,7 +52,7 @@ class Repair:
         return f"{self.where}: {self.what}; {self.done}"
 
 
-def repair(
+def repair_cube(
     url: str, find: Finder, *, resample: bool = False, progress: Progress | None = None
 ) -> list[Repair]:
     """Repair a cube in place, as its only writer.
@@ -73,7 +74,7 @@ def repair(
         record = read_record(url) if all(one.restored for one in done) else None
         if record is not None:
             chunks = _Chunks(record, find, lease, resample)
-            done += chunks.repair(examine(record, progress=progress))
+            done += chunks.restore(examine(record, progress=progress))
         return done
 
 
@@ -129,7 +130,7 @@ class _Chunks:
         self.losses = {*record.losses}
         self.sources = manifest.sources_of(record)
 
-    def repair(self, damages: list[Damage]) -> list[Repair]:
+    def restore(self, damages: list[Damage]) -> list[Repair]:
         """Repair each; the root document is replaced when chunks were given up or came back."""
         done, layers = [], defaultdict(list)
         for damage in damages:

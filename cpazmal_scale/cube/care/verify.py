@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,8 @@ from cpazmal_scale.errors import CubeDamaged, StoreError, StoreMissing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+
 Kind = Literal["identity", "document", "manifest", "axis", "list", "chunk", "surplus", "given up"]
 
 READERS = 8
@@ -48,7 +49,7 @@ class Damage:
         )
 
 
-def verify(url: str, *, progress: Progress | None = None) -> list[CubeDamaged]:
+def verify_cube(url: str, *, progress: Progress | None = None) -> list[CubeDamaged]:
     """Every chunk of every date against the CRC-32 noted when it was written.
 
     Returns:

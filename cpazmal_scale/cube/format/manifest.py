@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import StoreError
-from cpazmal_scale.scenes.scene import Scene, SceneFile
+from cpazmal_scale.scenes import Scene, SceneFile
 
 if TYPE_CHECKING:
     from cpazmal_scale.cube.format.record import Record

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cpazmal_scale.errors import GridMismatch
 from cpazmal_scale.grid import lattice, warp
 from cpazmal_scale.grid.lattice import PRESETS, snapped
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox

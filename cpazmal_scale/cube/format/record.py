@@ -12,7 +12,7 @@ from cpazmal_scale import __version__, storage
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.format.placement import resampling
 from cpazmal_scale.errors import CubeDamaged, StoreMissing
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+
 
 BATCH = 512
 """Windows handed out together at most, so that memory does not grow with their number."""

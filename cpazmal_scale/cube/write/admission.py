@@ -9,7 +9,7 @@ from typing import Literal
 from cpazmal_scale.cube.format.placement import place
 from cpazmal_scale.cube.format.record import Record, start_of
 from cpazmal_scale.errors import BeamMismatch, SceneChanged
-from cpazmal_scale.scenes.scene import SAME_ACQUISITION, Scene
+from cpazmal_scale.scenes import SAME_ACQUISITION, Scene
 from cpazmal_scale.vocabulary import ordered
 
 ANGLE_TOLERANCE = 3.0

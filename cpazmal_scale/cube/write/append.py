@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -29,13 +28,14 @@ from cpazmal_scale.cube.write.admission import Admission, admit
 from cpazmal_scale.cube.write.chunks import Opener, Target, write_layers
 from cpazmal_scale.cube.write.lease import Lease, hold
 from cpazmal_scale.errors import CpazmalError, WriterConflict
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene
 from cpazmal_scale.vocabulary import POLARISATIONS, ordered
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+
 Outcome = Literal["appended", "added", "unchanged"]
 
 

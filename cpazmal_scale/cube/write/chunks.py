@@ -17,14 +17,14 @@ from cpazmal_scale import storage
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.format.placement import place
 from cpazmal_scale.cube.write.lease import Lease
-from cpazmal_scale.scenes.reading import SceneReader
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene, SceneReader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+
 Store = Callable[[str, bytes], None]
 
 

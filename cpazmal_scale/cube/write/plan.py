@@ -17,14 +17,13 @@ from cpazmal_scale.cube.write.chunks import Opener
 from cpazmal_scale.cube.write.lease import hold
 from cpazmal_scale.cube.write.report import Action, CubeReport, IngestReport, SceneReport
 from cpazmal_scale.errors import CpazmalError, GridMismatch
-from cpazmal_scale.scenes.candidates import candidates
-from cpazmal_scale.scenes.discover import discover
-from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.scenes import Scene, discover, find_candidates
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+
 Refused = Callable[[CpazmalError], None]
 
 
@@ -63,7 +62,7 @@ def cube_url(workspace: str, beam: str) -> str:
     return storage.join(storage.absolute(workspace), "cubes", f"{beam}.zarr")
 
 
-def ingest(
+def ingest_scenes(
     config: RunConfig, *, dry_run: bool = False, progress: Progress | None = None
 ) -> IngestReport:
     """Bring all scenes of `config.ingest` into `{workspace}/cubes/{beam}.zarr`.
@@ -107,7 +106,7 @@ def plan_ingest(
         SceneError: a scene cannot be used (see `scenes.discover`), or changed.
         GridMismatch: scenes of one beam do not share a pixel lattice, or miss the cube.
     """
-    beams = sorted({one.beam for one in candidates(config.ingest)})
+    beams = sorted({one.beam for one in find_candidates(config.ingest)})
     records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
     held = {
         name: digests.split("+")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import __version__, storage
-from cpazmal_scale.cube.read.chunks import ChunkReader
+from cpazmal_scale.cube import ChunkReader
 from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.blocks import Block

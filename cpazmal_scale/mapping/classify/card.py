@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping.classify.plan import MapPlan
 
 
-def card(plan: MapPlan) -> str:
+def plan_card(plan: MapPlan) -> str:
     """The plan in plain text, one fact per line."""
     recipe = plan.recipe
     height, width = plan.shape

@@ -47,10 +47,11 @@ class PixelClassifier:
     @classmethod
     def of(cls, model: Model, recipe: Recipe) -> PixelClassifier:
         """For the dates of a recipe, and what it rejects."""
-        classifier = copy.copy(model.classifier)
-        classifier.reject = recipe.reject
         dates = np.array(recipe.dates, "datetime64[s]")
-        return cls(model.features, classifier, model.limits(dates))
+        fitted, limits, *_ = model.on_dates(dates, recipe.season_start)
+        classifier = copy.copy(fitted)
+        classifier.reject = recipe.reject
+        return cls(model.features, classifier, limits)
 
     def classify(
         self,
@@ -67,7 +68,7 @@ class PixelClassifier:
             out: views of shape (…, h, w) into a block's products.
             seconds: grows by the time of each stage.
         """
-        from cpazmal_scale.features.blocks import block_series
+        from cpazmal_scale.features import block_series
 
         clock = _Clock(seconds)
         settings = self.features

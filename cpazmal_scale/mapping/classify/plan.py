@@ -74,7 +74,9 @@ class MapPlan:
         return START_SECONDS + work / max(1, min(self.workers, len(self.blocks)))
 
 
-def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None = None) -> MapPlan:
+def plan_map(
+    config: RunConfig, model_url: str, cube_url: str, *, block: int | None = None
+) -> MapPlan:
     """Cut the map into blocks and forecast what it takes; nothing is written.
 
     Args:
@@ -86,11 +88,12 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
 
     Raises:
         PlanRefused: a block does not fit the memory of a worker.
-        ModelMismatch: the cube lacks the model's polarisations, or dates in this period.
+        ModelMismatch: the cube lacks the model's polarisations, or dates in this period, or has
+            them at another time of the year than the model.
         SampleError: the outlines cannot be used, or cover no pixel.
         StoreMissing: there is no such model or cube.
     """
-    from cpazmal_scale.cube.read.dataset import open_cube
+    from cpazmal_scale.cube import open_cube
     from cpazmal_scale.grid.outlines import MapGrid
     from cpazmal_scale.model import open_model
 
@@ -101,7 +104,8 @@ def plan(config: RunConfig, model_url: str, cube_url: str, *, block: int | None 
     chunk = min(cube_chunk, LARGEST_MAP_CHUNK)
     outlines = _outlines(config, MapGrid.of(cube["spatial_ref"].attrs, shape, chunk))
     recipe = _recipe(config, model, cube, cube_url, None if outlines is None else outlines.digest)
-    limits = model.limits(cube["time"].values.astype("datetime64[s]"))
+    dates = cube["time"].values.astype("datetime64[s]")
+    limits = model.on_dates(dates, recipe.season_start).limits
     workers = workers_of(config.cluster)
     limit = block_memory(config.cluster)
     sizes = _Sizes(shape, recipe, cube_chunk, model.features.window // 2)
@@ -167,6 +171,7 @@ def _recipe(
         classes=model.classes,
         method=model.method,
         reject=config.classify.reject,
+        season_start=config.dtw.season_start or model.season_start,
         outlines=outlines,
         features=model.features,
     )

@@ -35,5 +35,7 @@ class Recipe(BaseModel):
     """Largest distance to a class, in units of the within-class distance."""
     outlines: str | None = None
     """Identity of the outlines that the map keeps to."""
+    season_start: str = "01-01"
+    """First day of the season of the dates, `MM-DD`."""
     features: Features
     """How windows become series; the model's own."""

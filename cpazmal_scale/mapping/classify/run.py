@@ -18,12 +18,12 @@ from cpazmal_scale.grid.areas import class_areas
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import classify_block
-from cpazmal_scale.mapping.classify.plan import MapPlan, plan
+from cpazmal_scale.mapping.classify.plan import MapPlan, plan_map
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class MapResult:
         )
 
 
-def classify(
+def map_cube(
     config: RunConfig,
     model_url: str,
     cube_url: str,
@@ -107,7 +107,7 @@ def classify(
         StoreError: the workspace cannot be written.
     """
     began = time.perf_counter()
-    made = plan(config, model_url, cube_url)
+    made = plan_map(config, model_url, cube_url)
     root = store.read_root(made.url)
     if root is not None and root["attributes"]["complete"]:
         return _result(made, storage.read_json(records.summary_url(made.url)), 0, began)
@@ -115,7 +115,7 @@ def classify(
         store.write_template(made)
     edge = records.begin(made.url, made.block)
     if edge != made.block:
-        made = plan(config, model_url, cube_url, block=edge)
+        made = plan_map(config, model_url, cube_url, block=edge)
     done = records.recorded(made.url)
     left = [block for block in made.blocks if block not in done]
     with contextlib.ExitStack() as stack:

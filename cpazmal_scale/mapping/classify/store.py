@@ -132,7 +132,7 @@ def write_metadata(data: xr.Dataset, url: str) -> None:
 
 
 def _template(plan: MapPlan) -> xr.Dataset:
-    from cpazmal_scale.cube.read.dataset import open_cube
+    from cpazmal_scale.cube import open_cube
 
     classes = plan.recipe.classes
     products = empty_products(len(classes), 1, 1)

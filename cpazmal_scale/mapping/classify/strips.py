@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale.cube.read.chunks import ChunkReader
+from cpazmal_scale.cube import ChunkReader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

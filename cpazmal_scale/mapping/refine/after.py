@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.mapping.refine.modal import modal
 from cpazmal_scale.mapping.refine.restrict import restrict
 from cpazmal_scale.mapping.refine.sieve import sieve
 from cpazmal_scale.mapping.refine.smooth import smooth
 
 if TYPE_CHECKING:
-    from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.run import Progress
     from cpazmal_scale.mapping.refine.derived import DerivedMap
 
 
-def refine(
-    config: RunConfig, map_url: str, *, progress: Progress | None = None
-) -> list[DerivedMap]:
+STEPS: tuple[tuple[str, Callable[[RunConfig, str, Execution], DerivedMap]], ...] = (
+    ("window", smooth),
+    ("modal", modal),
+    ("min_area", sieve),
+    ("outlines", restrict),
+)
+"""Settings of the section `after`, and the step that each of them asks for, in their order."""
+
+
+def refine_map(config: RunConfig, map_url: str, how: Execution = PLAIN) -> list[DerivedMap]:
     """Smooth, filter, sieve and restrict a map, as far as the section `after` asks for it.
 
     Each step is a map of its own, made from the one before; steps that exist are not made again.
@@ -32,18 +40,10 @@ def refine(
         StoreError: the map is not finished, or the workspace cannot be written.
         BlocksFailed: naming blocks that could not be computed; all others are finished.
     """
-    wanted = config.after
-    steps = [
-        (wanted.window, smooth),
-        (wanted.modal, modal),
-        (wanted.min_area, sieve),
-        (wanted.outlines, restrict),
-    ]
     made: list[DerivedMap] = []
-    for asked, step in steps:
-        if asked is not None:
-            source = made[-1].url if made else map_url
-            made.append(step(config, source, progress=progress))
+    for setting, step in STEPS:
+        if getattr(config.after, setting) is not None:
+            made.append(step(config, made[-1].url if made else map_url, how))
     if not made:
         raise ConfigError(
             "nothing to do",

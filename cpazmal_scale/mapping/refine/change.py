@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.errors import ModelMismatch
+from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.kernels.posterior import decide_again
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.fusion import joined
@@ -45,7 +46,9 @@ class Change:
         )
 
 
-def change(config: RunConfig, earlier_url: str, later_url: str, **how: Any) -> Change:
+def compare_maps(
+    config: RunConfig, earlier_url: str, later_url: str, how: Execution = PLAIN
+) -> Change:
     """Map what changed between two maps.
 
     `class` is `(a − 1)·C + b` for a pixel of class a in the earlier and b in the later map; its
@@ -61,7 +64,7 @@ def change(config: RunConfig, earlier_url: str, later_url: str, **how: Any) -> C
         config: sections `workspace` and `cluster` are used.
         earlier_url: a finished map.
         later_url: a finished map of the same grid and classes.
-        **how: `block`, `executor` and `progress`, as for `derive`.
+        how: where blocks are computed, and who is told.
 
     Raises:
         GridMismatch: the maps have different grids.
@@ -86,7 +89,7 @@ def change(config: RunConfig, earlier_url: str, later_url: str, **how: Any) -> C
         blank=_blank(1, 1),
         compute=change_block,
     )
-    found = derive(config, made, **how)
+    found = derive(config, made, how)
     return Change(
         found,
         _table(found.blocks, "mapped", classes),

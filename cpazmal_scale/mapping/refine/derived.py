@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import CLASS_NAMES, RunConfig, identity
-from cpazmal_scale.execute import Executor, open_executor
+from cpazmal_scale.execute import PLAIN, Execution, open_executor
 from cpazmal_scale.grid.areas import class_areas
 from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import digest_of, peak_memory, tally
 from cpazmal_scale.mapping.classify.pixels import Products
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.run import Progress, run_blocks
+from cpazmal_scale.mapping.classify.run import run_blocks
 from cpazmal_scale.mapping.refine.source import Source, open_source
 
 if TYPE_CHECKING:
@@ -104,14 +104,7 @@ class DerivedMap:
         return "\n".join([done, *rows])
 
 
-def derive(
-    config: RunConfig,
-    derivation: Derivation,
-    *,
-    block: int | None = None,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
-) -> DerivedMap:
+def derive(config: RunConfig, derivation: Derivation, how: Execution = PLAIN) -> DerivedMap:
     """Make a map of maps; one that exists is not computed again, a killed run continues.
 
     The new map is named by its kind, sources and settings, and is the same bit for bit for any
@@ -120,9 +113,7 @@ def derive(
     Args:
         config: sections `workspace` and `cluster` are used.
         derivation: what to make.
-        block: edge of a block in pixels, rounded up to whole chunks.
-        executor: where blocks are computed; none: as `config.cluster` says.
-        progress: called with pixels done and pixels in all.
+        how: where blocks are computed, and who is told.
 
     Raises:
         StoreMissing: a source is not there.
@@ -139,7 +130,7 @@ def derive(
     if root is None:
         store.write_metadata(_template(derivation, name, sources[0]), url)
     chunk = sources[0].chunk
-    edge = records.begin(url, math.ceil((block or _EDGE) / chunk) * chunk)
+    edge = records.begin(url, math.ceil((how.block or _EDGE) / chunk) * chunk)
     blocks = list(cut(sources[0].shape, edge))
     done = records.recorded(url)
     left = [part for part in blocks if part not in done]
@@ -147,10 +138,11 @@ def derive(
         derive_block, compute=derivation.compute, sources=derivation.sources, url=url
     )
     with contextlib.ExitStack() as stack:
+        executor = how.executor
         if executor is None and left:
             executor = stack.enter_context(open_executor(config.cluster))
         if executor is not None:
-            done |= run_blocks(job, blocks, left, executor, progress, where=url)
+            done |= run_blocks(job, blocks, left, executor, how.progress, where=url)
     records.finish(url, _facts(derivation, name, len(left), began), done.values())
     store.publish(url)
     made = _result(derivation, name, url, sources[0], len(left))

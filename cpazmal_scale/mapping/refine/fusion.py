@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.kernels.posterior import decide_again
 from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.grid.blocks import Block
 
 
-def fuse(config: RunConfig, map_urls: Sequence[str], **how: Any) -> DerivedMap:
+def fuse_maps(config: RunConfig, map_urls: Sequence[str], how: Execution = PLAIN) -> DerivedMap:
     """Fuse maps of one grid and the same classes, in whatever order they are given.
 
     The probabilities are the mean over the maps that have a class at the pixel; class, entropy and
@@ -32,7 +33,7 @@ def fuse(config: RunConfig, map_urls: Sequence[str], **how: Any) -> DerivedMap:
     Args:
         config: sections `workspace` and `cluster` are used.
         map_urls: two or more finished maps.
-        **how: `block`, `executor` and `progress`, as for `derive`.
+        how: where blocks are computed, and who is told.
 
     Raises:
         ConfigError: fewer than two different maps.
@@ -53,7 +54,7 @@ def fuse(config: RunConfig, map_urls: Sequence[str], **how: Any) -> DerivedMap:
         blank=empty_products(len(ordered[0].recipe.classes), 1, 1),
         compute=fuse_block,
     )
-    return derive(config, made, **how)
+    return derive(config, made, how)
 
 
 def joined(recipes: Sequence[Recipe]) -> Recipe:

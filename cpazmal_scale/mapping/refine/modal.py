@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.kernels.compiled import kept
 from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _CODES = 256
 
 
-def modal(config: RunConfig, map_url: str, **how: Any) -> DerivedMap:
+def modal(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMap:
     """Give every pixel the most frequent class of its window.
 
     Only `class` changes: probabilities stay those of the pixel. See `modal_classes`.
@@ -31,7 +32,7 @@ def modal(config: RunConfig, map_url: str, **how: Any) -> DerivedMap:
     Args:
         config: `after.modal` is the window's edge in pixels.
         map_url: a finished map.
-        **how: `block`, `executor` and `progress`, as for `derive`.
+        how: where blocks are computed, and who is told.
 
     Raises:
         StoreError: the map is not finished, or the workspace cannot be written.
@@ -45,7 +46,7 @@ def modal(config: RunConfig, map_url: str, **how: Any) -> DerivedMap:
         blank=empty_products(len(recipe.classes), 1, 1),
         compute=functools.partial(modal_block, window=window),
     )
-    return derive(config, made, **how)
+    return derive(config, made, how)
 
 
 def modal_block(sources: Sequence[Source], block: Block, *, window: int) -> Made:

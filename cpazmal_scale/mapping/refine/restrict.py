@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.grid.outlines import read_outlines
 from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from cpazmal_scale.grid.blocks import Block
 
 
-def restrict(config: RunConfig, map_url: str, **how: Any) -> DerivedMap:
+def restrict(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMap:
     """Keep what is inside outlines: a pixel whose centre is in none of them becomes no data.
 
     Args:
         config: `after.outlines` is a vector file.
         map_url: a finished map.
-        **how: `block`, `executor` and `progress`, as for `derive`.
+        how: where blocks are computed, and who is told.
 
     Raises:
         ConfigError: no outlines are given.
@@ -47,7 +48,7 @@ def restrict(config: RunConfig, map_url: str, **how: Any) -> DerivedMap:
         blank=empty_products(len(recipe.classes), 1, 1),
         compute=functools.partial(mask_block, outlines=outlines, digest=digest),
     )
-    return derive(config, made, **how)
+    return derive(config, made, how)
 
 
 def mask_block(sources: Sequence[Source], block: Block, *, outlines: str, digest: str) -> Made:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.execute import SerialExecutor
+from cpazmal_scale.execute import PLAIN, Execution, SerialExecutor
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
@@ -24,16 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.run import Progress
 
 
-def sieve(
-    config: RunConfig,
-    map_url: str,
-    *,
-    block: int | None = None,
-    progress: Progress | None = None,
-) -> DerivedMap:
+def sieve(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMap:
     """Let no class have a patch smaller than the minimum mapping unit.
 
     A patch is a set of pixels of one class that touch by their sides; smaller ones join their
@@ -46,8 +39,7 @@ def sieve(
     Args:
         config: `after.min_area` is the smallest patch in m²; the pixel is that of the middle row.
         map_url: a finished map.
-        block: edge of a block in pixels.
-        progress: called with pixels written and pixels in all.
+        how: block size and who is told; the patches are found here, in this process.
 
     Raises:
         StoreError: the map is not finished, or the workspace cannot be written.
@@ -65,7 +57,7 @@ def sieve(
             blank=empty_products(len(source.recipe.classes), 1, 1),
             compute=_Sieved(source, least, folder),
         )
-        return derive(config, made, block=block, executor=SerialExecutor(), progress=progress)
+        return derive(config, made, how.on(SerialExecutor()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.kernels.compiled import kept
 from cpazmal_scale.kernels.posterior import ONE, decide_again
 from cpazmal_scale.mapping.classify.pixels import empty_products
@@ -32,7 +33,7 @@ FLAT = 1e-4
 """Below this variance of the neighbours a pixel takes their mean."""
 
 
-def smooth(config: RunConfig, map_url: str, **how: Any) -> DerivedMap:
+def smooth(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMap:
     """Smooth the probabilities of a map within a window, and decide its classes again.
 
     For each class, with x the log-odds ln p/(1 − p) of a pixel, m and s² their mean and variance
@@ -45,7 +46,7 @@ def smooth(config: RunConfig, map_url: str, **how: Any) -> DerivedMap:
     Args:
         config: `after.window` is the window's edge in pixels, `after.strength` σ².
         map_url: a finished map.
-        **how: `block`, `executor` and `progress`, as for `derive`.
+        how: where blocks are computed, and who is told.
 
     Raises:
         StoreError: the map is not finished, or the workspace cannot be written.
@@ -60,7 +61,7 @@ def smooth(config: RunConfig, map_url: str, **how: Any) -> DerivedMap:
         blank=empty_products(len(recipe.classes), 1, 1),
         compute=functools.partial(smooth_block, window=window, strength=strength),
     )
-    return derive(config, made, **how)
+    return derive(config, made, how)
 
 
 def smooth_block(sources: Sequence[Source], block: Block, *, window: int, strength: float) -> Made:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import BlocksFailed, ConfigError
-from cpazmal_scale.execute import Executor, open_executor
+from cpazmal_scale.execute import PLAIN, Execution, open_executor
 from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.grid.outlines import read_outlines
 from cpazmal_scale.mapping.refine.source import Source, open_outlines, open_source
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.mapping.classify.run import Progress
 
 Sums = dict[tuple[int, int], "NDArray[np.int64]"]
 """By zone and row of the grid: (2 C + 2) pixels of each class, rejected and of no data, then the
@@ -31,13 +30,10 @@ sums of the stored probabilities of each class over the pixels that have a class
 _EDGE = 1024
 
 
-def zonal(
+def by_zone(
     config: RunConfig,
     map_url: str,
-    *,
-    block: int | None = None,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
+    how: Execution = PLAIN,
 ) -> pd.DataFrame:
     """Statistics of a map in every outline.
 
@@ -48,9 +44,7 @@ def zonal(
         config: `after.outlines` and `after.zone` name the polygons and the column of their names;
             polygons of one name are one zone.
         map_url: a finished map of classes (not of change).
-        block: edge of a block in pixels.
-        executor: where blocks are computed; none: as `config.cluster` says.
-        progress: called with pixels done and pixels in all.
+        how: where blocks are computed, and who is told.
 
     Returns:
         One row per zone that covers a pixel: `zone`, `pixels` and `km2` that have a class,
@@ -69,7 +63,7 @@ def zonal(
         )
     source = open_source(map_url)
     outlines = read_outlines(config.after.outlines, source, config.after.zone)
-    edge = -(-(block or _EDGE) // source.chunk) * source.chunk
+    edge = -(-(how.block or _EDGE) // source.chunk) * source.chunk
     blocks = list(cut(source.shape, edge))
     job = functools.partial(
         zone_sums,
@@ -81,7 +75,7 @@ def zonal(
     total: Sums = {}
     done = 0
     with contextlib.ExitStack() as stack:
-        executor = executor or stack.enter_context(open_executor(config.cluster))
+        executor = how.executor or stack.enter_context(open_executor(config.cluster))
         for part, found in executor.run(job, blocks):
             if isinstance(found, Exception):
                 raise BlocksFailed(
@@ -90,8 +84,8 @@ def zonal(
             for key, values in found.items():
                 total[key] = total[key] + values if key in total else values
             done += part.pixels
-            if progress is not None:
-                progress(done, source.shape[0] * source.shape[1])
+            if how.progress is not None:
+                how.progress(done, source.shape[0] * source.shape[1])
     return _table(total, outlines.table["zone"].tolist(), source)
 
 

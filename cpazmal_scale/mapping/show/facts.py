@@ -58,12 +58,14 @@ def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> d
 
 def times(recipe: Recipe, model: Model) -> dict[str, Any]:
     """Dates of the map, and days since 1 January of the first year of both kinds of series."""
-    from cpazmal_scale.dtw.band import season_days
+    from cpazmal_scale.dtw import season_days
 
+    dates = np.array(recipe.dates, "datetime64[s]")
+    ready, days = model.on_dates(dates, recipe.season_start), season_days(dates)
     return {
         "dates": list(recipe.dates),
-        "days": season_days(np.array(recipe.dates, "datetime64[s]")).round(3).tolist(),
-        "barycenter_days": season_days(model.dates).round(3).tolist(),
+        "days": days.round(3).tolist(),
+        "barycenter_days": (ready.barycenter_days + days[0] - ready.days[0]).round(3).tolist(),
         "year": datetime.fromisoformat(recipe.dates[0]).year,
     }
 

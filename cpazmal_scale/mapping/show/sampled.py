@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.cube.read.chunks import ChunkReader
+from cpazmal_scale.cube import ChunkReader
 from cpazmal_scale.mapping.classify.pixels import PixelClassifier
 from cpazmal_scale.mapping.show.overview import Averages, Layer
 from cpazmal_scale.vocabulary import NO_DATA
@@ -97,8 +97,8 @@ def sample(
 def _series(
     reader: ChunkReader, at: NDArray[np.int32], model: Model, mean: Averages
 ) -> NDArray[np.float32]:
-    from cpazmal_scale.cube.read.windows import gather
-    from cpazmal_scale.features.windows import window_series
+    from cpazmal_scale.cube import gather
+    from cpazmal_scale.features import window_series
 
     settings, size = model.features, model.features.window
     half = size // 2

@@ -98,7 +98,7 @@ def write_viewer(
         "blank": BLANK,
     }
     blobs = {f"layer-{name}": layer.values for name, layer in layers.items()}
-    series, facts["series"] = _packed(sampled, model)
+    series, facts["series"] = _packed(sampled, model, recipe)
     storage.write_bytes(html_url, _page(facts, {**blobs, **series}).encode())
     return html_url
 
@@ -144,10 +144,13 @@ class _Table(NamedTuple):
     offset: list[float]
 
 
-def _packed(sampled: Sampled, model: Model) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def _packed(
+    sampled: Sampled, model: Model, recipe: Recipe
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Arrays of the sampled pixels, little-endian, and how to read them."""
     table = _whole_numbers(sampled.series)
-    centres = model.classifier.centres()
+    fitted = model.on_dates(np.array(recipe.dates, "datetime64[s]"), recipe.season_start)[0]
+    centres = fitted.centres()
     finite = np.where(np.isfinite(sampled.distances), np.minimum(sampled.distances, 65), 65.535)
     arrays = {
         "at": sampled.at.astype("<i4"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.dtw.decision import Decision
+    from cpazmal_scale.dtw.seasons import Matched
 
 
 class PixelModel(Protocol):
@@ -41,6 +42,13 @@ class PixelModel(Protocol):
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Any:
         """Learn from series `(N, K, T)`, NaN missing, their labels and groups (polygons)."""
+
+    @property
+    def near_days(self) -> float:
+        """Days within which a date may be compared with another of the season."""
+
+    def on(self, matched: Matched) -> Self:
+        """The same classifier for series on dates that its own dates were matched to."""
 
     def limits(self, days: ArrayLike | None = None, rows: int | None = None) -> NDArray[np.int32]:
         """What `classify_block` needs to know of days `(T,)`; none: those trained on."""

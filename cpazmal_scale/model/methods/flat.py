@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -19,6 +20,7 @@ from cpazmal_scale.dtw.estimators import (
     checked_series,
     labels_of,
 )
+from cpazmal_scale.dtw.seasons import distance_to
 from cpazmal_scale.dtw.temperature import group_folds
 from cpazmal_scale.dtw.typical import Typical
 from cpazmal_scale.kernels.scores import decide_scores
@@ -26,6 +28,8 @@ from cpazmal_scale.kernels.standardise import standardised
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from cpazmal_scale.dtw.seasons import Matched
 
 _SHARED = ("classes_", "mean_", "scale_", "centres_", "tau_")
 NEAREST_DAYS = 33.0
@@ -171,7 +175,23 @@ class FlatClassifier(SeriesClassifier):
     def centres(self) -> NDArray[np.float64]:
         """Mean series `(C, 1, K, T)` of every class, in the features' units."""
         found = self.centres_ * self.scale_[:, None] + self.mean_[:, None]
+        found = found[..., getattr(self, "_shown", slice(None))]
         return np.asarray(found[:, None], np.float64)
+
+    @property
+    def near_days(self) -> float:
+        """Days within which a date may stand for another of the season."""
+        return float(self.nearest_days)
+
+    def on(self, matched: Matched) -> Self:
+        """The same classifier for series on dates that its own dates were matched to."""
+        other = copy.copy(self)
+        days = np.full(self.dates_in_, np.nan)
+        away = distance_to(matched.row_days, matched.column_days)
+        for place in np.argsort(-away, kind="stable"):  # of several years the nearest comes last
+            days[matched.columns[place]] = matched.column_days[place]
+        other.days, other._shown = days, matched.columns
+        return other
 
     def limits(self, days: ArrayLike | None = None, rows: int | None = None) -> NDArray[np.int32]:
         """Position `(T', 1)` among `days` of the date that stands for each training date, -1 none.
@@ -186,7 +206,7 @@ class FlatClassifier(SeriesClassifier):
                 raise ValueError(f"series must have the {count} dates of the training, not {given}")
             return np.arange(count, dtype=np.int32)[:, None]
         here, there = np.asarray(days, np.float64), np.asarray(self.days, np.float64)
-        apart = np.abs(there[:, None] - here)
+        apart = np.nan_to_num(np.abs(there[:, None] - here), nan=np.inf)
         nearest = apart.argmin(axis=1).astype(np.int32)
         nearest[apart.min(axis=1) > self.nearest_days] = -1
         return np.asarray(nearest[:, None], np.int32)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.cube.read.windows import region
+from cpazmal_scale.cube import region
 from cpazmal_scale.samples.draw.shares import FLAGS, across_dates, seen, usable
 from cpazmal_scale.samples.draw.window_counts import best_offset, window_sums
 

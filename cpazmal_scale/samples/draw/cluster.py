@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.cube.read.windows import Progress, require_data
+from cpazmal_scale.cube import require_data
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.progress import Progress
 from cpazmal_scale.samples.draw.index import admitted, describe
 from cpazmal_scale.samples.series import window_series
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cpazmal_scale.cube.read.windows import Progress
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.progress import Progress
 from cpazmal_scale.samples.windows import Windows
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def open_windows(
         SampleError: they do not fit each other.
     """
     from cpazmal_scale import config
-    from cpazmal_scale.cube.read.dataset import open_cube
-    from cpazmal_scale.cube.read.windows import require_data
+    from cpazmal_scale.cube import open_cube, require_data
     from cpazmal_scale.samples.table import read_index
 
     table = read_index(index) if isinstance(index, str) else index
@@ -78,7 +77,7 @@ def draw_windows(
         SampleError: polygons, classes or groups do not allow it.
     """
     from cpazmal_scale import config
-    from cpazmal_scale.cube.read.dataset import open_cube
+    from cpazmal_scale.cube import open_cube
     from cpazmal_scale.samples.draw.index import window_index
     from cpazmal_scale.samples.draw.polygons import read_polygons
 

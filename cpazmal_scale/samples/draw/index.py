@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.cube.read.windows import Progress, require_data, window_pixels
+from cpazmal_scale.cube import require_data, window_pixels
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.edges import PixelEdges
+from cpazmal_scale.progress import Progress
 from cpazmal_scale.samples.draw.polygons import require_groups
 from cpazmal_scale.samples.draw.shares import MASKED, SHARES, VALID, across_dates, seen, usable
 from cpazmal_scale.samples.table import BY_DATE

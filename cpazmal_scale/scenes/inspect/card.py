@@ -33,7 +33,7 @@ _STRETCH = (2.0, 99.5)
 _PANEL = 5.6
 
 
-def card(scene: Scene, seen: Overview) -> Rows:
+def scene_card(scene: Scene, seen: Overview) -> Rows:
     """Label and text of every line of a scene's card.
 
     Raises:
@@ -198,7 +198,7 @@ def _decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
     return values
 
 
-def quicklook(scene: Scene, url: str, *, seen: Overview | None = None) -> str:
+def scene_picture(scene: Scene, url: str, *, seen: Overview | None = None) -> str:
     """Draw a scene in decibels, one panel per polarisation, as PNG at `url`; returns `url`.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +21,8 @@ from cpazmal_scale.simulate.passes.imaging import NODATA, image, inside_swath
 if TYPE_CHECKING:
     from rasterio.io import DatasetWriter
 
-Progress = Callable[[int, int], None]
+    from cpazmal_scale.progress import Progress
+
 
 SENSOR = "PAZ1"
 _PRODUCT_LENGTH = timedelta(seconds=7)

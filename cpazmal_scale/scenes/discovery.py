@@ -19,15 +19,14 @@ from cpazmal_scale.errors import (
     SceneUnreadable,
 )
 from cpazmal_scale.grid import lattice
-from cpazmal_scale.scenes.candidates import Candidate, candidates, group
+from cpazmal_scale.progress import Progress
+from cpazmal_scale.scenes.candidates import Candidate, find_candidates, group_scenes
 from cpazmal_scale.scenes.check import check_file
 from cpazmal_scale.scenes.formats.geotiff import READER_VERSION, geobox_of, opened
 from cpazmal_scale.scenes.level1b import product as level1b
 from cpazmal_scale.scenes.level1b.reader import describe_product
 from cpazmal_scale.scenes.scene import Scene, SceneFile
 from cpazmal_scale.vocabulary import BANDS, POLARISATIONS, ordered
-
-Progress = Callable[[int, int], None]
 
 
 def discover(
@@ -51,7 +50,7 @@ def discover(
         GridMismatch: slices of one acquisition do not share a pixel lattice.
         StoreMissing: the folder is not there.
     """
-    groups = group([one for one in candidates(ingest) if wanted is None or wanted(one)])
+    groups = group_scenes([one for one in find_candidates(ingest) if wanted is None or wanted(one)])
     scenes = []
     for done, members in enumerate(groups):
         known = (held or {}).get(members[0].named.id, ())

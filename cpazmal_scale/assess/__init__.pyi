@@ -1,0 +1,45 @@
+"""Predictions and reference to figures of merit, areas and a report."""
+
+from .against.comparison import MapComparison
+from .against.truth import compare_map
+from .areas.estimate import Z95, AreaEstimate, estimate_areas
+from .areas.sampling import FLOOR, allocate, draw_units, sample_size
+from .areas.units import count_units, label_units, place_units, read_units, write_units
+from .report.backscatter import backscatter
+from .report.contents import Campaign, Performance, Portraits, Report, Stage
+from .report.pairs import typical_pairs
+from .report.parts import Picture
+from .report.report import write_report
+from .validate.cross_validate import Labelled, cross_validate
+from .validate.holdout import by_date
+from .validate.validation import CrossValidation
+
+__all__ = [
+    "AreaEstimate",
+    "Campaign",
+    "CrossValidation",
+    "FLOOR",
+    "Labelled",
+    "MapComparison",
+    "Performance",
+    "Picture",
+    "Portraits",
+    "Report",
+    "Stage",
+    "Z95",
+    "allocate",
+    "backscatter",
+    "by_date",
+    "compare_map",
+    "count_units",
+    "cross_validate",
+    "draw_units",
+    "estimate_areas",
+    "label_units",
+    "place_units",
+    "read_units",
+    "sample_size",
+    "typical_pairs",
+    "write_report",
+    "write_units",
+]

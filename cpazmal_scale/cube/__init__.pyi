@@ -1,0 +1,36 @@
+"""Scenes to append-safe Zarr cubes, and cubes to arrays."""
+
+from .care.repair import Repair, repair_cube
+from .care.verify import verify_cube
+from .format.record import Record, read_record, start_of
+from .read.chunks import ChunkReader
+from .read.dataset import open_cube, within
+from .read.windows import gather, region, require_data, window_pixels
+from .write.append import append
+from .write.plan import CubePlan, cube_url, fill_cube, ingest_scenes, plan_cube, plan_ingest
+from .write.report import CubeReport, IngestReport
+
+__all__ = [
+    "ChunkReader",
+    "CubePlan",
+    "CubeReport",
+    "IngestReport",
+    "Record",
+    "Repair",
+    "append",
+    "cube_url",
+    "fill_cube",
+    "gather",
+    "ingest_scenes",
+    "open_cube",
+    "plan_cube",
+    "plan_ingest",
+    "read_record",
+    "region",
+    "repair_cube",
+    "require_data",
+    "start_of",
+    "verify_cube",
+    "window_pixels",
+    "within",
+]

@@ -1,0 +1,252 @@
+"""Dates as days of a season, and the dates of references brought to those of series.
+
+A season recurs every year. Series and references may begin on any day, cross New Year or be of
+other years: the references move by whole years, all together or each date by itself, to where the
+series' dates find the nearest of them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+NEW_YEAR = "01-01"
+"""The start of a season where none is declared."""
+MOST_ALONE = 0.1
+"""Largest share of the series' dates that no reference date may be near."""
+MOST_UNUSED = 0.25
+"""Largest share of reference dates that no date of the series may be near."""
+
+_YEAR = 365.25
+_LARGEST_DAY = 1e6
+_DAY = np.timedelta64(86400, "s")
+
+
+class Matched(NamedTuple):
+    """The dates of references, moved by whole years to those of series."""
+
+    columns: NDArray[np.intp]
+    """`(T',)` positions of the reference dates that are used, in their new order."""
+    row_days: NDArray[np.float64]
+    """`(T,)` days since the season of the first date began."""
+    column_days: NDArray[np.float64]
+    """`(T',)` days of the moved reference dates, on the same count, increasing."""
+    alone: NDArray[np.bool_]
+    """`(T,)` dates of the series that have no reference date within the band."""
+    unused: float
+    """Share of the reference dates that no date of the series is near."""
+
+    def fault(self) -> str | None:
+        """Why these dates cannot be compared, in half a sentence; none: they can."""
+        if self.alone.mean() > MOST_ALONE:
+            return (
+                f"{self.alone.sum()} of {self.alone.size} dates lie at a time of the year that the "
+                "training does not cover"
+            )
+        if self.unused > MOST_UNUSED:
+            return (
+                f"{self.unused:.0%} of the training dates lie at a time of the year that the "
+                "period does not cover"
+            )
+        return None
+
+
+def is_dates(values: ArrayLike) -> bool:
+    """Whether these are dates (datetime64, `datetime`, `date`, ISO text), not numbers of days."""
+    return bool(np.asarray(values).dtype.kind in "MOU")
+
+
+def as_dates(values: ArrayLike) -> NDArray[np.datetime64]:
+    """Datetime64[s] of datetime64, `datetime` (with a time zone: in UTC), `date` or ISO text.
+
+    Raises:
+        ValueError: something else, or not a time.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind == "O":
+        plain = [_without_zone(value) for value in array.ravel()]
+        array = np.array(plain, dtype="datetime64[s]").reshape(array.shape)
+    try:
+        stamps = array.astype("datetime64[s]")
+    except ValueError:
+        raise ValueError("dates must be datetime64, datetime, date or ISO text") from None
+    if np.any(np.isnat(stamps)):
+        raise ValueError("dates must not have gaps (NaT)")
+    return np.asarray(stamps)
+
+
+def check_start(start: str) -> str:
+    """The first day of a season, if it is `MM-DD` and every year has it.
+
+    Raises:
+        ValueError: another form, or 29 February.
+    """
+    try:
+        date.fromisoformat(f"2021-{start}" if re.fullmatch(r"\d\d-\d\d", start) else "")
+    except ValueError:
+        raise ValueError(f"a season starts on a day of every year, MM-DD, not {start}") from None
+    return start
+
+
+def season_days(dates: ArrayLike, start: str = NEW_YEAR) -> NDArray[np.float64]:
+    """Days since the season of the first date began; two series are matched by `match_dates`.
+
+    Args:
+        dates: `(T,)` datetime64, `datetime`, `date` or ISO text, increasing.
+        start: first day of the season, `MM-DD`.
+    """
+    stamps = as_dates(dates)
+    if stamps.size == 0:
+        return np.zeros(0)
+    return np.asarray((stamps - _beginning(_first_year(stamps, start), start)) / _DAY, np.float64)
+
+
+def days_of_season(dates: ArrayLike, start: str = NEW_YEAR) -> NDArray[np.float64]:
+    """Days since the season of each date began, in [0, 366)."""
+    stamps = as_dates(dates)
+    found = [season_days([stamp], start)[0] for stamp in stamps.ravel()]
+    return np.asarray(found, np.float64).reshape(stamps.shape)
+
+
+def plain_days(days: ArrayLike) -> NDArray[np.float64]:
+    """Numbers of days as float64.
+
+    Raises:
+        ValueError: numbers that cannot be days, such as 20200108.
+    """
+    numbers = np.asarray(days, dtype=np.float64)
+    if numbers.size and np.nanmax(np.abs(numbers)) > _LARGEST_DAY:
+        raise ValueError(
+            "days must be numbers of days or dates (datetime64, ISO text), not numbers like "
+            f"{np.nanmax(np.abs(numbers)):.0f}"
+        )
+    return numbers
+
+
+def match_dates(
+    rows: ArrayLike,
+    columns: ArrayLike,
+    *,
+    band_days: float,
+    starts: tuple[str, str] = (NEW_YEAR, NEW_YEAR),
+) -> Matched:
+    """Move the dates of references by whole years to where the dates of series find them.
+
+    All move together if that leaves no date of the series alone. Else the references stand for
+    every year: those of a calendar year then serve a series from October to September. Dates of
+    references that no date of the series is near are left out.
+
+    Args:
+        rows: `(T,)` dates of the series, increasing.
+        columns: `(T',)` dates of the references, increasing.
+        band_days: days within which dates are near.
+        starts: first day of the season of the series and of the references, `MM-DD`.
+
+    Raises:
+        ValueError: no dates.
+    """
+    days, together = move_together(rows, columns, band_days=band_days, starts=starts)
+    places = np.arange(together.size)
+    if (distance_to(together, days) > band_days).any():
+        others, turned = _turned(as_dates(rows), days, season_days(columns, starts[1]), starts[0])
+        if _cost(days, turned, band_days) < _cost(days, together, band_days):
+            places, together = others, turned
+    alone = distance_to(together, days) > band_days
+    unused = float((distance_to(days, together) > band_days).mean())
+    near = _near(days, together, band_days)
+    return Matched(places[near], days, together[near], alone, unused)
+
+
+def move_together(
+    rows: ArrayLike,
+    columns: ArrayLike,
+    *,
+    band_days: float,
+    starts: tuple[str, str] = (NEW_YEAR, NEW_YEAR),
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Days of both, the columns moved by as many whole years as brings them nearest.
+
+    Arguments as for `match_dates`.
+    """
+    days, own = season_days(rows, starts[0]), season_days(columns, starts[1])
+    if days.size == 0 or own.size == 0:
+        raise ValueError("series need at least one date")
+    year = _first_year(as_dates(rows), starts[0])
+    about = round((days[0] + days[-1] - own[0] - own[-1]) / 2 / _YEAR)
+    moved = [own + _days_between(year, about + k, starts[0]) for k in (0, -1, 1, -2, 2)]
+    return days, min(moved, key=lambda columns: _cost(days, columns, band_days))
+
+
+def distance_to(days: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Days from each of one's `own` days to the nearest of the increasing `days`."""
+    after = np.searchsorted(days, own)
+    before = np.abs(own - days[np.maximum(after - 1, 0)])
+    return np.asarray(np.minimum(before, np.abs(days[np.minimum(after, days.size - 1)] - own)))
+
+
+def _near(
+    rows: NDArray[np.float64], columns: NDArray[np.float64], band: float
+) -> NDArray[np.bool_]:
+    """Columns that a row is near; at the ends, where all must go to one row, half a step near."""
+    step = float(np.median(np.diff(columns))) if columns.size > 1 else band
+    inside = (columns >= rows[0] - step / 2) & (columns <= rows[-1] + step / 2)
+    near = (distance_to(rows, columns) <= band) & inside
+    return near if near.any() else np.ones(columns.size, np.bool_)
+
+
+def _turned(
+    rows: NDArray[np.datetime64],
+    days: NDArray[np.float64],
+    own: NDArray[np.float64],
+    start: str,
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Positions and days of references repeated every year, of a year around the middle or more."""
+    middle, half = (days[0] + days[-1]) / 2, max(_YEAR, days[-1] - days[0]) / 2
+    year = _first_year(rows, start)
+    first = np.ceil((middle - half - own) / _YEAR).astype(np.intp)
+    copies = [
+        own + _days_between(year, first + k, start) for k in range(int(np.ceil(2 * half / _YEAR)))
+    ]
+    turned, places = np.concatenate(copies), np.tile(np.arange(own.size), len(copies))
+    inside = np.flatnonzero(turned < middle + half)
+    order = inside[np.argsort(turned[inside], kind="stable")]
+    return places[order], turned[order]
+
+
+def _cost(
+    rows: NDArray[np.float64], columns: NDArray[np.float64], band: float
+) -> tuple[int, float]:
+    """Dates outside the band of every column, then days to the nearest ones."""
+    away = distance_to(columns, rows)
+    return int((away > band).sum()), float(away.sum())
+
+
+def _first_year(stamps: NDArray[np.datetime64], start: str) -> int:
+    """Year in which the season of the first date began."""
+    year = int(stamps[0].astype("datetime64[Y]").astype(int)) + 1970
+    return year - int(stamps[0] < _beginning(year, start))
+
+
+def _beginning(year: int, start: str) -> np.datetime64:
+    return np.datetime64(f"{year:04d}-{start}", "s")
+
+
+def _days_between(year: int, later: Any, start: str) -> NDArray[np.float64]:
+    """Days from the season of a year to that of some years later, `later` of any shape."""
+    years = np.unique(later)
+    days = [
+        float((_beginning(year + int(k), start) - _beginning(year, start)) / _DAY) for k in years
+    ]
+    return np.asarray(np.asarray(days)[np.searchsorted(years, later)], np.float64)
+
+
+def _without_zone(value: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value

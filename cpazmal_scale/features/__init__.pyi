@@ -1,0 +1,25 @@
+"""Windows or blocks to series of log-cumulants and other statistics."""
+
+from .blocks import block_series
+from .series_names import (
+    LOG_CUMULANTS,
+    STATISTICS,
+    XPOL,
+    in_words,
+    meaning,
+    names,
+    require_statistics,
+)
+from .windows import window_series
+
+__all__ = [
+    "LOG_CUMULANTS",
+    "STATISTICS",
+    "XPOL",
+    "block_series",
+    "in_words",
+    "meaning",
+    "names",
+    "require_statistics",
+    "window_series",
+]

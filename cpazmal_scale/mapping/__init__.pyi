@@ -1,0 +1,47 @@
+"""Cube and model to class, probability and uncertainty map, and maps to maps."""
+
+from .classify.card import plan_card
+from .classify.plan import MapPlan, plan_map
+from .classify.recipe import Recipe
+from .classify.run import MapResult, map_cube
+from .classify.store import open_map, read_recipe, read_root
+from .refine.after import refine_map
+from .refine.change import Change, compare_maps
+from .refine.derived import DerivedMap
+from .refine.fusion import fuse_maps
+from .refine.modal import modal
+from .refine.restrict import restrict
+from .refine.sieve import sieve
+from .refine.smooth import smooth
+from .refine.source import Source, open_source
+from .refine.zones import by_zone
+from .show.export import to_cog
+from .show.figures import quicklook
+from .show.viewer import write_viewer
+
+__all__ = [
+    "Change",
+    "DerivedMap",
+    "MapPlan",
+    "MapResult",
+    "Recipe",
+    "Source",
+    "by_zone",
+    "compare_maps",
+    "fuse_maps",
+    "map_cube",
+    "modal",
+    "open_map",
+    "open_source",
+    "plan_card",
+    "plan_map",
+    "quicklook",
+    "read_recipe",
+    "read_root",
+    "refine_map",
+    "restrict",
+    "sieve",
+    "smooth",
+    "to_cog",
+    "write_viewer",
+]

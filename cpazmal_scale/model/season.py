@@ -1,0 +1,66 @@
+"""A model brought to the dates of a cube: its season, wherever the cube's period begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cpazmal_scale.dtw import match_dates
+from cpazmal_scale.errors import ModelMismatch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.model.methods import PixelModel
+
+
+class OnDates(NamedTuple):
+    """A classifier made ready for the dates of a cube."""
+
+    classifier: PixelModel
+    """Its typical series (C, M, K, T') are on those dates that the cube's season has."""
+    limits: NDArray[np.int32]
+    """What `classify_block` needs to know of the cube's dates."""
+    days: NDArray[np.float64]
+    """(T,) days of the cube's dates since the season began."""
+    barycenter_days: NDArray[np.float64]
+    """(T',) days of the typical series' dates, on the same count."""
+
+
+def on_dates(
+    fitted: PixelModel,
+    trained: NDArray[np.datetime64],
+    dates: NDArray[np.datetime64],
+    starts: tuple[str, str],
+) -> OnDates:
+    """A classifier for a cube's dates, season to season.
+
+    Args:
+        fitted: the classifier.
+        trained: (T',) datetime64 of its training series.
+        dates: (T,) datetime64 of the cube, increasing.
+        starts: first day of the season of the cube and of the training series, `MM-DD`.
+
+    Raises:
+        ModelMismatch: no dates, or too many of one side at a time of the year the other side lacks.
+    """
+    if len(dates) == 0:
+        raise ModelMismatch(
+            "the cube has no date in this period",
+            remedy="change `start` and `end`, or ingest more scenes",
+        )
+    matched = match_dates(dates, trained, band_days=fitted.near_days, starts=starts)
+    if (fault := matched.fault()) is not None:
+        raise ModelMismatch(
+            f"{fault} (trained on {_period(trained)}, to be mapped {_period(dates)})",
+            remedy="map the months that the model was trained on, or train on these",
+        )
+    ready = fitted.on(matched)
+    days = matched.row_days
+    return OnDates(ready, ready.limits(days, len(days)), days, matched.column_days)
+
+
+def _period(dates: NDArray[np.datetime64]) -> str:
+    days = np.sort(dates).astype("datetime64[D]")
+    return f"{days[0]} to {days[-1]}"

@@ -1,0 +1,40 @@
+"""Labelled windows: from polygons and cubes to a table, to SQL, and to arrays."""
+
+from .draw.balance import balanced
+from .draw.cluster import self_labelled
+from .draw.drawing import draw_windows, open_windows
+from .draw.index import window_index
+from .draw.polygons import read_polygons
+from .regular import regular_series
+from .scale import Scale, WindowRule, to_scale
+from .series import WindowSeries, window_series
+from .splits import check_disjoint, cyclic_group_folds, leave_one_group_out, stratified_group_folds
+from .sql import nothing, query
+from .table import BY_DATE, read_index, write_index
+from .windows import Normalisation, Windows
+
+__all__ = [
+    "BY_DATE",
+    "Normalisation",
+    "Scale",
+    "WindowRule",
+    "WindowSeries",
+    "Windows",
+    "balanced",
+    "check_disjoint",
+    "cyclic_group_folds",
+    "draw_windows",
+    "leave_one_group_out",
+    "nothing",
+    "open_windows",
+    "query",
+    "read_index",
+    "read_polygons",
+    "regular_series",
+    "self_labelled",
+    "stratified_group_folds",
+    "to_scale",
+    "window_index",
+    "window_series",
+    "write_index",
+]

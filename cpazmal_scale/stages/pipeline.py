@@ -1,0 +1,147 @@
+"""The main job: scenes to cube, samples, model, map and report, one step after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.progress import Progress
+
+if TYPE_CHECKING:
+    from cpazmal_scale.config import RunConfig
+
+Seconds = dict[str, float]
+"""Wall time of the steps done so far, by name."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the main job.
+
+    `bars` are the titles of its parts; `work(config, seconds, *progress)` does it and returns what
+    it made, with a `Progress` for every bar.
+    """
+
+    name: str
+    bars: tuple[str, ...]
+    work: Callable[..., object]
+
+
+Watch = Callable[[Step], AbstractContextManager[tuple[Progress, ...]]]
+"""Opens the progress of a step: one function for each of its bars."""
+Tell = Callable[[Step, object], None]
+"""Called with a step and what it made."""
+
+
+def run(
+    config: RunConfig,
+    *,
+    only: Sequence[str] | None = None,
+    watch: Watch | None = None,
+    tell: Tell | None = None,
+) -> dict[str, object]:
+    """Do the main job, or some steps of it.
+
+    A step that was done before does nothing again; an interrupted one continues.
+
+    Args:
+        config: the run.
+        only: names of the steps to do, among `ingest`, `samples`, `train`, `map` and `assess`;
+            none: all, without `ingest` where `ingest.scenes` names no scenes.
+        watch: opens the progress of a step; none: silent.
+        tell: is told what a step made, before the next one begins.
+
+    Returns:
+        What each step made, by its name.
+
+    Raises:
+        ConfigError: a step has another name.
+        CpazmalError: the first error of a step; of `ingest`, also a scene that was refused.
+    """
+    made: dict[str, object] = {}
+    seconds: Seconds = {}
+    for step in steps(config, only):
+        began = time.perf_counter()
+        with (watch or _silent)(step) as progress:
+            made[step.name] = step.work(config, seconds, *progress)
+        seconds[step.name] = time.perf_counter() - began
+        if tell is not None:
+            tell(step, made[step.name])
+        _require_all(made[step.name])
+    return made
+
+
+def steps(config: RunConfig, only: Sequence[str] | None = None) -> tuple[Step, ...]:
+    """The steps of a run in their order, see `run`.
+
+    Raises:
+        ConfigError: a step has another name.
+    """
+    names = [step.name for step in STEPS]
+    if only is None:
+        return STEPS if config.ingest.scenes is not None else STEPS[1:]
+    unknown = sorted(set(only) - set(names))
+    if unknown:
+        raise ConfigError(f"no step `{unknown[0]}`", remedy=f"name some of {', '.join(names)}")
+    return tuple(step for step in STEPS if step.name in only)
+
+
+def _ingest(config: RunConfig, _: Seconds, progress: Progress) -> object:
+    from cpazmal_scale.stages.ingest import ingest
+
+    return ingest(config, progress=progress)
+
+
+def _samples(config: RunConfig, _: Seconds, progress: Progress) -> object:
+    from cpazmal_scale.stages.samples import draw_samples
+
+    return draw_samples(config, progress=progress)
+
+
+def _train(config: RunConfig, _: Seconds, reading: Progress, progress: Progress) -> object:
+    from cpazmal_scale.stages.train import train
+
+    return train(config, reading=reading, progress=progress)
+
+
+def _map(config: RunConfig, _: Seconds, progress: Progress) -> object:
+    from cpazmal_scale.stages.classify import classify, export_map
+
+    result, _entry = classify(config, progress=progress)
+    return result, export_map(config)
+
+
+def _assess(config: RunConfig, seconds: Seconds, reading: Progress, progress: Progress) -> object:
+    from cpazmal_scale.stages.assess import assess
+
+    return assess(config, reading=reading, progress=progress, seconds=seconds)
+
+
+STEPS = (
+    Step("ingest", ("ingest the scenes",), _ingest),
+    Step("samples", ("draw the samples",), _samples),
+    Step("train", ("read the windows", "learn the classes"), _train),
+    Step("map", ("classify the pixels",), _map),
+    Step("assess", ("read the windows", "cross-validate"), _assess),
+)
+"""The main job in its order."""
+
+
+@contextmanager
+def _silent(step: Step) -> Iterator[tuple[Progress, ...]]:
+    yield tuple(_ignore for _ in step.bars)
+
+
+def _ignore(_done: int, _total: int) -> None:
+    pass
+
+
+def _require_all(made: object) -> None:
+    """Raise the first refusal of an ingest: the steps after it would leave scenes out."""
+    refused: Sequence[Exception] = getattr(made, "refused", ())
+    if refused:
+        raise refused[0]
