@@ -20,13 +20,13 @@ from cpazmal_scale.config import Features, RunConfig
 from cpazmal_scale.dtw import decide
 from cpazmal_scale.errors import ModelMismatch, StoreError
 from cpazmal_scale.features import block_series
-from cpazmal_scale.mapping import Recipe, colours, map_cube, open_map, plan_map, write_viewer
+from cpazmal_scale.mapping import Recipe, map_cube, open_map, plan_map, write_viewer
 from cpazmal_scale.mapping.classify.store import write_template
 from cpazmal_scale.mapping.show import viewer
 from cpazmal_scale.mapping.show.overview import Averages, Layer, step_for
 from cpazmal_scale.mapping.show.sampled import Sampled, grid_points, sample
 from cpazmal_scale.model import open_model
-from cpazmal_scale.palette import rgb
+from cpazmal_scale.palette import colours, rgb
 
 HOSTILE = "</title></script><script>window.hacked = 1</script><!--<script>"
 

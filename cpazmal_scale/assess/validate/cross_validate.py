@@ -170,7 +170,7 @@ def _classes(sides: Sequence[Labelled], config: RunConfig) -> tuple[str, ...]:
         if not count == labels == polygons:
             raise SampleError(f"{count} series, {labels} classes, {polygons} groups")
     present = {str(label) for side in sides for label in np.unique(np.asarray(side.y))}
-    wanted = config.samples.classes
+    wanted = config.samples.classes or ()
     classes = tuple(c for c in wanted if c in present) if present <= set(wanted) else ()
     classes = classes or tuple(sorted(present))
     if len(classes) < 2:
