@@ -42,7 +42,7 @@ def window_index(
     each class and group, at random by `seed`; polygons elsewhere do not change the draw.
 
     Returns:
-        One row per window, ordered by class (in the order of `samples.classes`), group and position:
+        One row per window, ordered by class (as `samples.classes` has them), group and position:
         `class, group, beam, time_start, time_end` (UTC), `y0, x0` top-left pixel, `size` in pixels,
         `y, x` centre in the cube's CRS, `valid_fraction` of the co-polarised pixels,
         `layover_fraction`, `shadow_fraction`, `no_dem_fraction`, `outside_swath_fraction`,
