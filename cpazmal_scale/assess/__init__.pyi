@@ -10,6 +10,7 @@ from .report.contents import Campaign, Performance, Portraits, Report, Stage
 from .report.pairs import typical_pairs
 from .report.parts import Picture
 from .report.report import write_report
+from .validate.choose import Choice, choose
 from .validate.cross_validate import Labelled, cross_validate
 from .validate.holdout import by_date
 from .validate.validation import CrossValidation
@@ -17,6 +18,7 @@ from .validate.validation import CrossValidation
 __all__ = [
     "AreaEstimate",
     "Campaign",
+    "Choice",
     "CrossValidation",
     "FLOOR",
     "Labelled",
@@ -30,6 +32,7 @@ __all__ = [
     "allocate",
     "backscatter",
     "by_date",
+    "choose",
     "compare_map",
     "count_units",
     "cross_validate",

@@ -7,18 +7,21 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cpazmal_scale.config.methods import COMPARED, MethodChoice, MethodName
+from cpazmal_scale.config.methods import BEST, CANDIDATES, COMPARED, MethodChoice, MethodName
 from cpazmal_scale.config.section import Section
 
 
 class Classify(Section):
     """Distances to classes (method §5)."""
 
-    method: MethodChoice = "sum"
-    """Classifier of the map. DTW barycenters with a decision by the `sum` of scaled distances, the
+    method: MethodChoice = BEST
+    """Classifier of the map: the `best` of `candidates` by cross-validation of whole polygons, or
+    one by name. DTW barycenters with a decision by the `sum` of scaled distances, the
     `soft` mean of each feature's probabilities, or a `vote` of the features; nearest `neighbors`;
     the same without warping (`euclid-…`); linear `discriminant`, `logistic` regression, random
     `forest`, gradient `boosting`."""
+    candidates: tuple[MethodName, ...] = Field(CANDIDATES, min_length=1)
+    """Methods that `best` chooses among; the cheapest of those that are level."""
     reject: float | None = Field(None, gt=0)
     """Pixels farther from every class than this multiple of the within-class distance are rejected
     (254)."""
@@ -77,8 +80,8 @@ class Assess(Section):
     later dates (`temporal`) or on another beam (`geometry`)."""
     folds: int = Field(3, ge=2)
     """Folds of the stratified, temporal and geometry splits."""
-    repeats: int = Field(20, ge=1)
-    """Seeds of the split."""
+    repeats: int = Field(5, ge=1)
+    """Seeds of the split; the talk used 20."""
     groups_per_class: int = Field(1, ge=1)
     """Polygons of each class on the test side of a cyclic fold."""
     train_until: date | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import catalog, storage
-from cpazmal_scale.config.methods import method
+from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
@@ -37,6 +37,7 @@ CLUSTERED = (
     "again in other places, not what they are."
 )
 _BARYCENTERS = "Barycenters by class, over the middle half of the windows they stand for"
+SUM = "sum"
 _SAME_BEAM = {"split": "stratified", "test_beam": None}
 
 
@@ -97,6 +98,7 @@ def assess(
     from cpazmal_scale.assess import Report, write_report
 
     began = time.perf_counter()
+    config, choice = _settled(config)
     series, windows = training_data(config, progress=reading)
     validation = _validate(config, _labelled(series, windows), progress)
     stages = {**(seconds or {}), "cross-validation": time.perf_counter() - began}
@@ -113,6 +115,7 @@ def assess(
         pictures=() if result is None else _pictures(config, ("map.png", "Map of the classes")),
         opening=_opening(config, result),
         remarks=(CLUSTERED,) if config.samples.polygons is None else (),
+        choice=choice,
         map_method=method(config.classify.method).name,
     )
     split = "" if config.assess.split == "stratified" else f"-{config.assess.split}"
@@ -120,6 +123,19 @@ def assess(
     write_report(url, report)
     _add_to_card(config, validation)
     return Assessment(url, validation, comparison)
+
+
+def _settled(config: RunConfig) -> tuple[RunConfig, Mapping[str, Any] | None]:
+    """The run with the method of its latest model in place of `best`, and how that was chosen."""
+    if config.classify.method != BEST:
+        return config, None
+    try:
+        entry = workspace.find(config, "model")
+    except StoreMissing:
+        return config.with_values({"classify": {"method": SUM}}), None
+    told = storage.read_json(storage.join(config.workspace, entry.metadata["card"]))
+    settled = config.with_values({"classify": {"method": entry.metadata.get("method", SUM)}})
+    return settled, told["provenance"].get("choice")
 
 
 def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:

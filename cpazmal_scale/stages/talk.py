@@ -12,7 +12,7 @@ _PRESET = {
     "dtw": {"radius": 3},
     "train": {"barycenters": 1},
     "classify": {"method": "vote"},
-    "assess": {"split": "stratified", "folds": 3, "neighbors": 25, "report": "talk"},
+    "assess": {"split": "stratified", "folds": 3, "repeats": 20, "neighbors": 25, "report": "talk"},
 }
 
 

@@ -52,6 +52,7 @@ class _Plan:
     classes: tuple[str, ...]
     methods: tuple[str, ...]
     config: RunConfig
+    calibrate: bool
 
 
 _Arrays = Mapping[str, "NDArray[Any]"]
@@ -85,6 +86,7 @@ def cross_validate(
     share: str | None = None,
     split: Split | None = None,
     progress: Progress | None = None,
+    calibrate: bool = True,
 ) -> CrossValidation:
     """Train and test each method on the folds of `config.assess`, which are of whole groups.
 
@@ -108,6 +110,7 @@ def cross_validate(
         split: (y, groups, folds, seed) to the (train, test) rows of one repeat; none: that of the
             configuration.
         progress: called as (folds done, folds).
+        calibrate: fit temperatures; without, classes are the same, and fits several times faster.
 
     Raises:
         SampleError: no windows, one class only, lengths that differ, a class within one group,
@@ -115,7 +118,7 @@ def cross_validate(
         ConfigError: unknown method.
     """
     trained = Labelled(series, y, groups)
-    plan, arrays, names = _prepared(trained, tested or trained, config, methods, split)
+    plan, arrays, names = _prepared(trained, tested or trained, config, methods, split, calibrate)
     function: Callable[[int], _Outcome] = partial(_fold, plan, arrays)
     if share is not None:
         function = partial(_fold_at, plan, storage.write_arrays(share, arrays))
@@ -136,6 +139,7 @@ def _prepared(
     config: RunConfig,
     methods: Sequence[str] | None,
     split: Split | None,
+    calibrate: bool,
 ) -> tuple[_Plan, dict[str, NDArray[Any]], tuple[str, ...]]:
     """The plan, its arrays and the names of the groups."""
     from cpazmal_scale.dtw import NEW_YEAR, season_days
@@ -159,7 +163,7 @@ def _prepared(
         arrays[f"{prefix}groups"] = numbers[own].astype(np.intp)
         start = own.stop if tested is not trained else 0
     folds = Folds.of(y, numbers.astype(np.intp), config, split)
-    plan = _Plan(classes, chosen, config)
+    plan = _Plan(classes, chosen, config, calibrate)
     return plan, arrays | folds._asdict(), tuple(str(name) for name in names)
 
 
@@ -215,6 +219,7 @@ def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
         arrays["groups"][train],
         arrays["days"],
         plan.config,
+        calibrate=plan.calibrate,
     )
     dates = _other_dates(plan, arrays)
     for place, method in enumerate(fitted):
@@ -290,6 +295,7 @@ def _collected(
         reliability=np.sum([outcome.reliability for outcome in outcomes], axis=0),
         codes=codes,
         predicted=predicted,
+        tested=arrays["tested"],
         split=plan.config.assess.split,
         seed=plan.config.seed,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cpazmal_scale.assess.validate.metrics import NO_CLASS
-from cpazmal_scale.config.methods import METHODS, method
+from cpazmal_scale.config.methods import BEST, METHODS, method
 from cpazmal_scale.model.season import on_dates
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Fitted(NamedTuple):
 def chosen(config: RunConfig) -> tuple[str, ...]:
     """The methods a configuration compares, that of its map first."""
     every = (config.classify.method, *config.assess.methods)
-    return tuple(dict.fromkeys(method(setting).name for setting in every))
+    return tuple(dict.fromkeys(method(name).name for name in every if name != BEST))
 
 
 def fit_methods(
@@ -46,6 +46,8 @@ def fit_methods(
     groups: NDArray[np.integer],
     days: NDArray[np.floating],
     config: RunConfig,
+    *,
+    calibrate: bool = True,
 ) -> Iterator[Fitted]:
     """Train each method on the same series, one after the other.
 
@@ -59,6 +61,7 @@ def fit_methods(
         groups: polygon numbers `(N,)`.
         days: day of each date `(T,)`.
         config: band, barycenters and seed of the run.
+        calibrate: fit temperatures; the classes do not depend on it.
     """
     shared: dict[bool, Fitted] = {}
     for name in names:
@@ -70,6 +73,8 @@ def fit_methods(
             continue
         started = time.perf_counter()
         model = make(name, days, config)
+        if not calibrate:
+            model.temperature = 1.0
         model.fit(values, codes, groups=groups)
         fitted = Fitted(name, model, time.perf_counter() - started)
         if decision:

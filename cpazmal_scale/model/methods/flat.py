@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from cpazmal_scale.dtw.calibration import fitted_temperature
 from cpazmal_scale.dtw.decision import REJECTED, Decision
@@ -121,8 +122,9 @@ class FlatClassifier(SeriesClassifier):
         scaling = Scaling.of(series)
         self.mean_, self.scale_ = scaling
         self.centres_, self.tau_ = Typical.of(scaling.apply(series), codes)
-        self.learn(series.reshape(len(series), -1), codes, numbers)
-        self._calibrate(series, codes, numbers)
+        with threadpool_limits(1):  # the run has a worker per core already
+            self.learn(series.reshape(len(series), -1), codes, numbers)
+            self._calibrate(series, codes, numbers)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
