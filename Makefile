@@ -5,16 +5,24 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 # Test files at the same time; many wait for servers more than they compute.
 JOBS ?= 2
+# Rooms without servers, for `make fast` and `make lowest`.
+FAST ?= tests/10_house tests/10_config tests/10_storage tests/20_dtw tests/20_features \
+  tests/30_scenes tests/50_samples tests/60_assess tests/60_model
+KERNELS := tests/20_dtw tests/20_features
 
 # Quiet and offline: no telemetry, no colour bars in CI logs.
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: help demo test lint types docs check notebook benchmark lock clean
+.PHONY: help demo test fast coverage lowest lint types docs check hooks notebook benchmark lock clean
 
 help:
 	@echo 'make demo       simulate a small campaign, map it, leave everything in $(DEMO)'
 	@echo 'make test       lint, types, documentation, tests'
+	@echo 'make fast       lint, types and the tests that need no server and little time'
+	@echo 'make coverage   branch coverage, which must not fall; the kernels once without JIT'
+	@echo 'make lowest     the tests on the lowest versions that pyproject.toml admits (needs uv)'
+	@echo 'make hooks      lint and types before every commit'
 	@echo 'make docs       the documentation as pages, in build/site'
 	@echo 'make notebook   run docs/notebook.ipynb again on $(DEMO)'
 	@echo 'make benchmark  speed against named peers (docs/benchmarks.md)'
@@ -57,7 +65,26 @@ types: $(VENV)/installed-test
 	$(BIN)/mypy
 
 check: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations=15 $(PYTEST)
+
+fast: lint types
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not e2e and not slow' $(FAST)
+
+# Lines and branches of the package that the tests reach; compiled kernels count in the second run.
+coverage: $(VENV)/installed-test
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m 'not e2e' $(PYTEST)
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m 'not e2e and not compiled' $(KERNELS)
+	$(BIN)/coverage combine
+	$(BIN)/coverage report
+
+lowest:
+	uv venv --quiet --clear --python $(PYTHON) $(VENV)-lowest
+	uv pip install --quiet --python $(VENV)-lowest --resolution lowest-direct -e '.[test]'
+	$(VENV)-lowest/bin/python -m pytest -m 'not e2e' $(FAST)
+
+hooks: $(VENV)/installed-test
+	$(BIN)/pre-commit install
 
 docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs -d build/doctrees . build/site

@@ -77,6 +77,18 @@ class BeamMismatch(SceneError):
     kind = "beam_mismatch"
 
 
+class DemError(SceneError):
+    """The elevation raster cannot be used: unreadable, elsewhere, or its heights unclear."""
+
+    kind = "dem"
+
+
+class DemMismatch(DemError):
+    """The elevation raster contradicts the heights that the products themselves annotate."""
+
+    kind = "dem_mismatch"
+
+
 class GridMismatch(CpazmalError):
     """Two rasters that must share CRS, transform and shape do not."""
 

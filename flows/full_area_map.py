@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import Flow, flow
 
+from cpazmal_scale.catalog import how_to_open
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import pipeline, workspace
 from flows.artifacts import show_product
@@ -25,9 +26,9 @@ FLOWS: dict[str, Flow[..., Any]] = {
 
 
 @stage("find-map")
-def how_to_open(config: RunConfig) -> str:
+def opening_lines(config: RunConfig) -> str:
     """The lines that open the map."""
-    return workspace.how_to_open(config.workspace, workspace.find(config, "map").name)
+    return how_to_open(config.workspace, workspace.find(config, "map").name)
 
 
 @flow(name="full-area-map", log_prints=True)
@@ -45,6 +46,6 @@ def full_area_map(config: RunConfig = DEFAULT) -> dict[str, Any]:
         if step.name in FLOWS:
             made[step.name] = subflow(FLOWS[step.name], config)
     facts: dict[str, Any] = made["map"]
-    opening = how_to_open(config)
+    opening = opening_lines(config)
     show_product("full area map", facts, code=opening)
     return {**facts, "figures": made["assess"], "open": opening}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.grid.cf import grid_of
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -27,7 +29,9 @@ def footprint(data: xr.Dataset) -> tuple[list[list[float]], list[float]]:
     """The grid's outline, counter-clockwise, and its box, in degrees east and north."""
     import pyproj
 
-    crs, transform, (height, width) = _grid(data)
+    grid = grid_of(data)
+    height, width = grid.shape
+    crs, transform = str(grid.crs), grid.transform.to_gdal()
     steps = np.linspace(0, 1, 9)[:-1]
     still = np.zeros_like(steps)
     columns = np.concatenate([still, steps, still + 1, 1 - steps]) * width
@@ -43,8 +47,11 @@ def footprint(data: xr.Dataset) -> tuple[list[list[float]], list[float]]:
 
 def projection(data: xr.Dataset) -> dict[str, Any]:
     """CRS, shape, transform and box of the grid."""
-    crs, transform, shape = _grid(data)
-    left, dx, rx, top, ry, dy = transform
+    import pyproj
+
+    grid = grid_of(data)
+    crs, shape = pyproj.CRS.from_user_input(str(grid.crs)), grid.shape
+    left, dx, rx, top, ry, dy = grid.transform.to_gdal()
     code = crs.to_authority()
     far = left + dx * shape[1], top + dy * shape[0]
     return {
@@ -54,15 +61,6 @@ def projection(data: xr.Dataset) -> dict[str, Any]:
         "proj:transform": [dx, rx, left, ry, dy, top],
         "proj:bbox": [min(left, far[0]), min(top, far[1]), max(left, far[0]), max(top, far[1])],
     }
-
-
-def _grid(data: xr.Dataset) -> tuple[Any, list[float], tuple[int, int]]:
-    import pyproj
-
-    reference = data["spatial_ref"].attrs
-    transform = [float(part) for part in str(reference["GeoTransform"]).split()]
-    shape = (int(data.sizes["y"]), int(data.sizes["x"]))
-    return pyproj.CRS.from_wkt(reference["crs_wkt"]), transform, shape
 
 
 def radar(cube: xr.Dataset, polarisations: list[str]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def ls(
         versions: also each single version, not only the latest.
     """
     from cpazmal_scale import catalog
-    from cpazmal_scale.stages.workspace import line
+    from cpazmal_scale.cli.products import line
 
     period = None if time is None else _period(time)
     found = catalog.search(
@@ -59,7 +59,7 @@ def show(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
         workspace: folder or bucket URL.
     """
     from cpazmal_scale import catalog
-    from cpazmal_scale.stages.workspace import describe
+    from cpazmal_scale.cli.products import describe
 
     say(describe(catalog.entry(workspace, name), workspace))
 
@@ -73,7 +73,7 @@ def open_(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
         workspace: folder or bucket URL.
     """
     from cpazmal_scale import catalog
-    from cpazmal_scale.stages.workspace import pictures
+    from cpazmal_scale.cli.products import pictures
 
     say(repr(catalog.read(workspace, name)))
     for url in pictures(workspace, catalog.entry(workspace, name)):
@@ -89,7 +89,7 @@ def add(folder: str, /, *, workspace: Workspace = DEFAULT) -> None:
         workspace: folder or bucket URL of the catalog above.
     """
     from cpazmal_scale import catalog
-    from cpazmal_scale.stages.workspace import line
+    from cpazmal_scale.cli.products import line
 
     say(line(catalog.add_workspace(workspace, folder)))
 

@@ -16,11 +16,12 @@ areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals
 def refine(*, config: Config = DEFAULT) -> None:
     """Smooth, filter, sieve and restrict the latest map, as `after` says."""
     from cpazmal_scale.stages import refine as stage
-    from cpazmal_scale.stages import workspace
 
     with bar("refine the map") as progress:
         entry = stage.refine(config, progress=progress)
-    say(workspace.describe(entry, config.workspace))
+    from cpazmal_scale.cli.products import describe
+
+    say(describe(entry, config.workspace))
 
 
 def fuse(names: tuple[str, ...], /, *, config: Config = DEFAULT) -> None:
@@ -30,11 +31,12 @@ def fuse(names: tuple[str, ...], /, *, config: Config = DEFAULT) -> None:
         names: of two or more maps in the catalog.
     """
     from cpazmal_scale.stages import refine as stage
-    from cpazmal_scale.stages import workspace
 
     with bar("fuse the maps") as progress:
         entry = stage.fuse(config, names, progress=progress)
-    say(workspace.describe(entry, config.workspace))
+    from cpazmal_scale.cli.products import describe
+
+    say(describe(entry, config.workspace))
 
 
 def change(earlier: str, later: str, /, *, config: Config = DEFAULT) -> None:

@@ -97,7 +97,9 @@ def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
         return
     follow(config)
     name = workspace.find(config, "map").name
-    say("\nopen the map:\n" + workspace.how_to_open(config.workspace, name))
+    from cpazmal_scale.catalog import how_to_open
+
+    say("\nopen the map:\n" + how_to_open(config.workspace, name))
 
 
 def talk(
@@ -138,9 +140,10 @@ def _say(_: RunConfig, made: object) -> None:
 
 
 def _say_entry(config: RunConfig, made: Any) -> None:
-    from cpazmal_scale.stages import workspace
 
-    say(workspace.describe(made, config.workspace))
+    from cpazmal_scale.cli.products import describe
+
+    say(describe(made, config.workspace))
 
 
 def _say_map(_: RunConfig, made: Any) -> None:

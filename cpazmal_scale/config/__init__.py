@@ -7,7 +7,7 @@ from cpazmal_scale.config.cluster import Cluster, Kubernetes, Slurm
 from cpazmal_scale.config.learning import Dtw, Features, Flags, Samples, Train
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.run import RunConfig, identity
-from cpazmal_scale.config.scenes import Ingest, Level1b, Naming
+from cpazmal_scale.config.scenes import Ingest, Level1b, Naming, Terrain
 from cpazmal_scale.config.section import Section
 from cpazmal_scale.vocabulary import CLASS_NAMES, GLACIER_CLASSES, MASK_BITS, NOT_VALID, Statistic
 
@@ -32,6 +32,7 @@ __all__ = [
     "Section",
     "Slurm",
     "Statistic",
+    "Terrain",
     "Train",
     "identity",
 ]

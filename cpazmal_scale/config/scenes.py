@@ -34,6 +34,19 @@ class Naming(Section):
     """Whether the values are linear power or decibels."""
 
 
+class Terrain(Section):
+    """The ground under SSC and MGD products."""
+
+    dem: str | None = None
+    """Elevation raster: a GeoTIFF, or a folder or glob of its tiles (any fsspec URL); none:
+    products are geocoded at one height."""
+    vertical: str | None = None
+    """What its heights are above: `ellipsoid`, `EGM2008`, `EGM96`, `LN02`, `IGN69`, an EPSG code,
+    or the address of a geoid raster; none: its CRS has to tell."""
+    sea: bool = False
+    """Whether missing and zero heights are the sea's surface."""
+
+
 class Level1b(Section):
     """Level-1b products (SSC, MGD, GEC, EEC): how they are calibrated and geocoded."""
 
@@ -42,8 +55,9 @@ class Level1b(Section):
     noise: Literal["auto", "subtract", "keep"] = "auto"
     """Whether the annotated noise power is subtracted; `auto`: unless the processor did."""
     height: float = Field(0.0, ge=-500, le=9000)
-    """Height above the WGS84 ellipsoid in metres on which SSC and MGD are geocoded: the mean of the
-    area, the same for all dates."""
+    """Height above the WGS84 ellipsoid in metres on which SSC and MGD are geocoded where there is
+    no elevation raster: the mean of the area, the same for all dates."""
+    terrain: Terrain = Terrain()
     resampling: Literal["average", "nearest"] = "average"
     """Image samples of a pixel: the mean of their power, or the one at its centre, which keeps
     single-look statistics."""

@@ -15,7 +15,7 @@ from cpazmal_scale.execute.executors import (
     SerialExecutor,
     ThreadExecutor,
 )
-from cpazmal_scale.execute.sizes import GIB, block_memory, workers_of
+from cpazmal_scale.execute.sizes import GIB, SINGLE, block_memory, workers_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -67,10 +67,8 @@ def _local_cluster(cluster: Cluster) -> Iterator[Any]:
     import dask
     from distributed import LocalCluster
 
-    # One thread per core overall: the kernels are single-threaded and release the GIL.
-    single = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
     settings = {
-        "distributed.nanny.pre-spawn-environ": single,
+        "distributed.nanny.pre-spawn-environ": SINGLE,
         "distributed.scheduler.allowed-failures": 1,
     }
     with (

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.errors import ClusterError
-from cpazmal_scale.execute.sizes import GIB, block_memory, workers_of
+from cpazmal_scale.execute.sizes import GIB, SINGLE, block_memory, workers_of
 
 if TYPE_CHECKING:
     from cpazmal_scale.config.cluster import Cluster
-
-_SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
 
 
 @contextlib.contextmanager
@@ -65,7 +63,7 @@ def manifest(cluster: Cluster) -> dict[str, Any]:
         image=cluster.kubernetes.image,
         n_workers=workers_of(cluster) if cluster.maximum is None else cluster.minimum,
         worker_command=f"dask worker --nthreads {cluster.threads} --memory-limit {memory}",
-        env=_SINGLE,
+        env=SINGLE,
     )
     worker = made["spec"]["worker"]["spec"]
     scheduler = made["spec"]["scheduler"]["spec"]

@@ -35,3 +35,7 @@ def block_memory(cluster: Cluster) -> int:
     from distributed.system import memory_limit
 
     return min(int(_USUAL_GIB * GIB), memory_limit() // (workers_of(cluster) * cluster.threads))
+
+
+SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
+"""Environment of workers: one thread per core overall, since kernels are single-threaded."""

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.errors import ClusterError
-from cpazmal_scale.execute.sizes import GIB, block_memory
+from cpazmal_scale.execute.sizes import GIB, SINGLE, block_memory
 
 if TYPE_CHECKING:
     from cpazmal_scale.config.cluster import Cluster
-
-_SINGLE = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS")
 
 
 @contextlib.contextmanager
@@ -58,6 +56,9 @@ def jobs(cluster: Cluster) -> Any:
         interface=slurm.interface,
         local_directory=slurm.scratch,
         job_extra_directives=list(slurm.directives),
-        job_script_prologue=[*(f"export {name}=1" for name in _SINGLE), *slurm.prologue],
+        job_script_prologue=[
+            *(f"export {name}={n}" for name, n in SINGLE.items()),
+            *slurm.prologue,
+        ],
         scheduler_options={"dashboard_address": ":0"},
     )

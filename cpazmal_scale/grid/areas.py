@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
 
 
-def row_areas(crs_wkt: str, geotransform: Sequence[float], rows: int) -> NDArray[np.float64]:
+def row_areas(grid: GeoBox) -> NDArray[np.float64]:
     """Area of one pixel in each row of a north-up grid.
 
     In a geographic CRS it is the exact area on the ellipsoid between the row's two parallels,
     `b² Δλ/2 [sinφ/(1 − e² sin²φ) + atanh(e sinφ)/e]`; in a projected one width × height.
 
     Args:
-        crs_wkt: the grid's CRS.
-        geotransform: GDAL's six numbers.
-        rows: number of rows.
+        grid: with rows from north to south or back.
 
     Returns:
         (rows) float64, m².
     """
     import pyproj
 
-    crs = pyproj.CRS.from_wkt(crs_wkt)
-    _, width, _, top, _, height = geotransform
+    crs = pyproj.CRS.from_user_input(str(grid.crs))
+    _, width, _, top, _, height = grid.transform.to_gdal()
+    rows = grid.shape[0]
     unit = crs.axis_info[0].unit_conversion_factor
     ellipsoid = crs.ellipsoid
     if not crs.is_geographic or ellipsoid is None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,49 +17,18 @@ from cpazmal_scale.grid.vectors import read_vectors
 if TYPE_CHECKING:
     import geopandas
     from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
 
 NAME_COLUMNS = ("rgi_id", "rgiid", "glims_id", "name", "id", "group")
 """Columns that name a glacier, whatever their case, the best first."""
 
 
-class Grid(Protocol):
-    """What shapes are drawn on: a finished map, or one that is being planned."""
-
-    @property
-    def crs(self) -> str:
-        """WKT of the CRS."""
-        ...
-
-    @property
-    def transform(self) -> tuple[float, ...]:
-        """GDAL's six numbers."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        ...
-
-    @property
-    def chunk(self) -> int:
-        """Edge of the map's chunks in pixels."""
-        ...
-
-
 @dataclass(frozen=True)
 class MapGrid:
-    """The grid of a map that need not exist yet, see `Grid`."""
+    """The grid of a map, finished or planned, and the edge of its chunks in pixels."""
 
-    crs: str
-    transform: tuple[float, ...]
-    shape: tuple[int, int]
+    geobox: GeoBox
     chunk: int
-
-    @classmethod
-    def of(cls, spatial_ref: Mapping[str, Any], shape: Sequence[int], chunk: int) -> MapGrid:
-        """From the attributes of a CF grid mapping."""
-        transform = tuple(float(part) for part in str(spatial_ref["GeoTransform"]).split())
-        return cls(str(spatial_ref["crs_wkt"]), transform, (shape[0], shape[1]), chunk)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +36,7 @@ class Outlines:
     """Polygons in the CRS of a map, with a column `zone` that names them."""
 
     table: geopandas.GeoDataFrame
-    grid: Grid
+    grid: MapGrid
 
     @cached_property
     def digest(self) -> str:
@@ -103,11 +72,10 @@ class Outlines:
 
     def _drawn(self, chunk: Block) -> Iterator[tuple[int, Block, NDArray[np.bool_]]]:
         import shapely
+        from affine import Affine
         from rasterio.features import geometry_mask
-        from rasterio.transform import Affine
 
-        c, a, b, f, d, e = self.grid.transform
-        here = Affine(a, b, c + a * chunk.x0 + b * chunk.y0, d, e, f + d * chunk.x0 + e * chunk.y0)
+        here = self.grid.geobox.transform * Affine.translation(chunk.x0, chunk.y0)
         size = (chunk.y1 - chunk.y0, chunk.x1 - chunk.x0)
         corners = [here * (x, y) for x, y in ((0, 0), (size[1], 0), size[::-1], (0, size[0]))]
         near = self.table.sindex.query(shapely.Polygon(corners), predicate="intersects")
@@ -118,7 +86,7 @@ class Outlines:
                 yield row, chunk, drawn
 
 
-def known_outlines(url: str, grid: Grid, zone: str | None, digest: str | None) -> Outlines:
+def known_outlines(url: str, grid: MapGrid, zone: str | None, digest: str | None) -> Outlines:
     """Outlines of known shapes, see `read_outlines`.
 
     Raises:
@@ -130,7 +98,7 @@ def known_outlines(url: str, grid: Grid, zone: str | None, digest: str | None) -
     return found
 
 
-def read_outlines(url: str, grid: Grid, zone: str | None = None) -> Outlines:
+def read_outlines(url: str, grid: MapGrid, zone: str | None = None) -> Outlines:
     """Read polygons and bring them to the grid of a map.
 
     Args:
@@ -146,14 +114,14 @@ def read_outlines(url: str, grid: Grid, zone: str | None = None) -> Outlines:
 
     table = _read(url)
     names = _names(table, zone, url)
-    table = table[["geometry"]].assign(zone=names).to_crs(grid.crs)
+    table = table[["geometry"]].assign(zone=names).to_crs(str(grid.geobox.crs))
     table["geometry"] = shapely.make_valid(shapely.force_2d(table.geometry.to_numpy()))
     # GDAL burns the lines of a repaired polygon too; only its areas count.
     table = table.explode(index_parts=False)
     table = table[table.geometry.geom_type == "Polygon"]
     table = table.dissolve("zone", as_index=False, sort=False)
     found = Outlines(table.reset_index(drop=True), grid)
-    height, width = grid.shape
+    height, width = grid.geobox.shape
     if not found.touches(Block(0, height, 0, width)):
         raise SampleError(
             "no outline covers a pixel of the map",

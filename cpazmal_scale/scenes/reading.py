@@ -154,7 +154,10 @@ class SceneReader:
                 self._add(values, power[channel], count[channel])
         if len(self._sources) > 1:
             np.divide(power, count, out=power, where=count > 1)
-        flags[np.isnan(power).all(axis=0)] = NOT_VALID
+        nothing = np.isnan(power).all(axis=0)
+        # Products tell why; the flags of a raster mean nothing where it has no data.
+        told = all(source.file.product is not None for source in self._sources)
+        flags[nothing] = NOT_VALID | (flags[nothing] if told else 0)
         return power, flags
 
     def incidence(self, y0: int, y1: int) -> NDArray[np.float32] | None:

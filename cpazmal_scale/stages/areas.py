@@ -49,8 +49,6 @@ def design(
         StoreMissing: the catalog has no map of this name.
         SampleError: too few units for the map's classes.
     """
-    from rasterio.transform import Affine
-
     from cpazmal_scale.assess import FLOOR, allocate, draw_units, place_units, sample_size
 
     source = _source(config, name)
@@ -59,8 +57,8 @@ def design(
     wanted = units or max(sample_size(mapped, np.full_like(mapped, users), standard_error), 1)
     floor = min(FLOOR, wanted // max(present, 1))
     drawn = draw_units(_strips(source), pixels, allocate(mapped, wanted, floor=floor), config.seed)
-    transform = Affine.from_gdal(*source.transform)
-    return place_units(drawn, transform, source.crs, source.id, config.seed)
+    grid = source.grid.geobox
+    return place_units(drawn, grid.transform, str(grid.crs), source.id, config.seed)
 
 
 def estimate(
@@ -158,7 +156,7 @@ def _by_zone(
     from cpazmal_scale.grid.outlines import read_outlines
     from cpazmal_scale.mapping import by_zone
 
-    outlines = read_outlines(str(config.after.outlines), source, config.after.zone)
+    outlines = read_outlines(str(config.after.outlines), source.grid, config.after.zone)
     inside = table.sjoin(outlines.table, predicate="within")
     rows = []
     for zone in by_zone(config, source.url, Execution(progress=progress)).to_dict("records"):

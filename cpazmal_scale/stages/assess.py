@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import catalog, storage
+from cpazmal_scale.catalog import how_to_open
 from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.progress import Progress
@@ -309,5 +310,5 @@ def _opening(config: RunConfig, result: MapResult | None) -> str:
     beam = workspace.beam_of(config)
     there = {entry.name for entry in catalog.entries(config.workspace)}
     names = [catalog.entry_name(kind, beam) for kind in kinds]
-    lines = workspace.how_to_open(config.workspace, next(n for n in names if n in there))
+    lines = how_to_open(config.workspace, next(n for n in names if n in there))
     return "\n".join(line.strip() for line in lines.splitlines())

@@ -104,21 +104,17 @@ def test_other_versions_are_named_with_the_remedy(tmp_path: Path) -> None:
     assert "scheduler:" not in str(caught.value)
 
 
-def test_a_scheduler_without_workers_and_small_workers() -> None:
-    from distributed import LocalCluster
-
-    with LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as running:
-        cluster = Cluster(kind="address", address=running.scheduler_address, wait_s=0.2)
+def test_a_scheduler_without_workers(tmp_path: Path) -> None:
+    with dask_cluster(tmp_path, workers=0) as running:
+        cluster = Cluster(kind="address", address=running.address, wait_s=0.2)
         with pytest.raises(ClusterError, match=r"no worker after 0\.2 s"), open_executor(cluster):
             pass
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=2,
-        processes=False,
-        memory_limit="1GiB",
-        dashboard_address="127.0.0.1:0",
-    ) as running:
-        cluster = Cluster(kind="address", address=running.scheduler_address)
+
+
+def test_small_workers(tmp_path: Path) -> None:
+    with dask_cluster(tmp_path, workers=0) as running:
+        running.start_worker(0, threads=2, memory="1GiB")
+        cluster = Cluster(kind="address", address=running.address)
         with (
             pytest.raises(ClusterError, match=r"0\.5 GiB for each thread.*memory_gib: 0\.5"),
             open_executor(cluster),

@@ -174,6 +174,19 @@ def test_no_two_sub_rooms_point_at_each_other() -> None:
     assert not {(top, a, b) for top, a, b in arrows if (top, b, a) in arrows}
 
 
+def test_the_simulated_radar_shares_nothing_with_the_processor() -> None:
+    """Its truth judges scenes and terrain: neither is imported, not even by what it imports."""
+    files = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in MODULES}
+    waiting = [name for name in files if name.startswith("cpazmal_scale.simulate.radar.")]
+    assert waiting
+    met = set(waiting)
+    while waiting:
+        found = imports(files[waiting.pop()]) & files.keys()
+        waiting += sorted(found - met)
+        met |= found
+    assert not {name for name in met if room(files[name]) in ("scenes", "terrain")}
+
+
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [("prefect", {"flows"}), ("distributed", {"execute", "flows"}), ("intake", {"catalog"})],
@@ -204,6 +217,52 @@ def test_no_module_does_work_when_imported() -> None:
     code += f"; import sys; print(*[m for m in '{heavy}'.split() if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+def test_the_tree_names_every_room() -> None:
+    """CONTRIBUTING draws the rooms; none is missing, none is invented."""
+    table = (ROOT / "CONTRIBUTING.md").read_text().split("## The tree")[1].split("##")[0]
+    named = {name for line in table.splitlines() for name in re.findall(r"`([a-z_0-9/]+)/`", line)}
+    named = {name for name in named if not name.startswith(("tests", "deploy", "benchmarks"))}
+    here = {path.parent.relative_to(PACKAGE) for path in MODULES if PACKAGE in path.parents}
+    assert named == {str(path) for path in here if path.parts} | {"flows", "cpazmal_scale"}
+
+
+KERNEL = {"kept", "inlined"}
+"""Decorators of compiled functions, whose parameters are arrays and numbers one by one."""
+
+LARGE = {
+    "campaign", "_annotation", "cumulants", "block_series", "cross_validate", "distances",
+    "barycenter", "barycenters",
+}  # fmt: skip
+"""Functions beyond the limits; the list only shrinks."""
+
+
+def test_modules_and_functions_stay_small() -> None:
+    long = {str(path.relative_to(ROOT)) for path in MODULES if _lines(path.read_text()) > 400}
+    assert not long
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name not in LARGE:
+                where = f"{path.relative_to(ROOT)}: {node.name}"
+                assert _body(node) <= 50, where
+                takes = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                own = {"self", "cls"} & {one.arg for one in takes}
+                kernel = any(
+                    isinstance(d, ast.Name) and d.id in KERNEL for d in node.decorator_list
+                )
+                public = not node.name.startswith("_") and not kernel
+                assert not public or len(takes) - len(own) <= 8, f"{where} has {len(takes)}"
+
+
+def _lines(text: str) -> int:
+    return len(text.splitlines())
+
+
+def _body(node: ast.FunctionDef) -> int:
+    """Lines of a function without its signature and docstring."""
+    first = node.body[1:] if ast.get_docstring(node) else node.body
+    return (node.end_lineno or 0) - first[0].lineno + 1 if first else 0
 
 
 def test_files_name_no_registry_and_no_machine() -> None:

@@ -118,10 +118,10 @@ def test_decibels_are_told_by_name_or_unit_and_linear_goes_before(tmp_path) -> N
 def test_hostile_and_wrong_documents_are_refused(tmp_path, change, match: str) -> None:
     path = write_dimap(tmp_path, bands())
     path.write_text(path.read_text().replace(*change))
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(SceneError, match=match) as error:
         find(tmp_path)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert "\n" not in str(error.value)
 
 

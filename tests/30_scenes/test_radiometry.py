@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from support.small_products import ID, TSX1
 from cpazmal_scale.errors import SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import Annotation
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
-from cpazmal_scale.scenes.level1b.geolocation import Geolocation
+from cpazmal_scale.scenes.level1b.geolocation import Geolocation, orbit_of
 from cpazmal_scale.scenes.level1b.georef import GeoGrid, parse_georef
-from cpazmal_scale.scenes.level1b.orbit import ecef
-from cpazmal_scale.scenes.level1b.placing import footprint, ground_spacing, locator, utm
+from cpazmal_scale.scenes.level1b.placing import footprint, ground_spacing, radar_sight, utm
 from cpazmal_scale.scenes.level1b.radiometry import calibrate, noise_beta0, subtracts_noise
 from cpazmal_scale.scenes.untrusted import xml
+from cpazmal_scale.terrain.ellipsoid import ecef, incidence
+from cpazmal_scale.terrain.orbit import LIGHT
 
 TDX1 = "TDX1_SAR__SSC______ST_S_SRA_20231005T014450_20231005T014450"
 KS = 1.04344690525452603e-05
@@ -123,7 +125,10 @@ def test_orbit_and_grid_agree_to_centimetres(
     product: tuple[Annotation, GeoGrid], geolocation: Geolocation
 ) -> None:
     annotation, grid = product
-    t, tau = geolocation.radar(grid.lon, grid.lat, grid.height)
+    seen = radar_sight(annotation, geolocation, by_height=False).see(
+        grid.lon, grid.lat, grid.height
+    )
+    t, tau = seen.t, seen.tau
     assert np.abs(t - grid.t).max() < 0.02 * annotation.raster.line_spacing
     assert np.abs(tau - grid.tau).max() < 0.002 * annotation.raster.sample_spacing
     # What the product annotates of its delays is what the comparison finds.
@@ -137,9 +142,9 @@ def test_ground_and_radar_are_inverse(
     _, grid = product
     for height in (0.0, 1850.0):
         lon, lat = geolocation.ground(grid.t[::9, ::9], grid.tau[::9, ::9], height)
-        t, tau = geolocation.radar(lon, lat, height)
-        np.testing.assert_allclose(t, grid.t[::9, ::9], atol=1e-9)
-        np.testing.assert_allclose(tau, grid.tau[::9, ::9], atol=1e-15)
+        t, tau = geolocation.orbit.radar(lon, lat, height, first=geolocation.first)
+        np.testing.assert_allclose(t + geolocation.delay[0], grid.t[::9, ::9], atol=1e-9)
+        np.testing.assert_allclose(tau + geolocation.delay[1], grid.tau[::9, ::9], atol=1e-15)
 
 
 def test_a_lower_height_moves_a_point_away_from_the_sensor(geolocation: Geolocation) -> None:
@@ -152,18 +157,46 @@ def test_a_lower_height_moves_a_point_away_from_the_sensor(geolocation: Geolocat
     assert math.sqrt(apart**2 - 100**2) == pytest.approx(100 / math.tan(theta), rel=0.02)
 
 
-def test_incidence_is_that_of_the_grid_and_linear_between(geolocation: Geolocation) -> None:
-    grid = geolocation.grid
-    np.testing.assert_allclose(geolocation.incidence(grid.t, grid.tau), grid.inc, rtol=1e-12)
-    t = (grid.lines[3] + grid.lines[4]) / 2
-    tau = (grid.samples[7] + grid.samples[8]) / 2
-    (middle,) = geolocation.incidence(np.array([t]), np.array([tau]))
-    assert float(middle) == pytest.approx(float(grid.inc[3:5, 7:9].mean()), rel=1e-9)
+def of_product(shared_data: Path, folder: str) -> tuple[Annotation, GeoGrid]:
+    home = shared_data / "tsx" / folder
+    (main,) = home.glob("T?X1_SAR__*.xml")
+    grid = parse_georef(xml.read(str(home / "ANNOTATION" / "GEOREF.xml")))
+    return parse_annotation(xml.read(str(main))), grid
+
+
+@pytest.mark.parametrize("folder", [TSX1, TDX1])
+def test_the_orbit_agrees_with_the_providers_own_grid(shared_data: Path, folder: str) -> None:
+    """With the annotated delays alone: none is fitted here."""
+    annotation, grid = of_product(shared_data, folder)
+    orbit = orbit_of(annotation.orbit, grid.reference_time)
+    points = ecef(grid.lon, grid.lat, grid.height)
+    t, distance, look = orbit.see(points, first=float(grid.lines.mean()))
+    speed = float(np.linalg.norm(orbit.velocity(float(grid.lines.mean()))))
+    along = (grid.t - t - grid.azimuth_shift) * speed
+    across = (grid.tau - grid.range_delay) * LIGHT / 2 - distance
+    assert abs(along.mean()) <= 0.05
+    assert along.std() <= 0.01
+    assert abs(across.mean()) <= 0.003
+    assert across.std() <= 0.001
+    assert np.abs(incidence(look, grid.lon, grid.lat) - grid.inc).max() <= 1e-5
+    assert (orbit.side(grid.lon, grid.lat, t) == 1).all()  # both look to the right
+
+
+@pytest.mark.parametrize("folder", [TSX1, TDX1])
+def test_delays_and_heights_may_be_missing_one_at_a_time(shared_data: Path, folder: str) -> None:
+    annotation, grid = of_product(shared_data, folder)
+    whole = Geolocation(annotation, grid, where="g")
+    assert whole.delay[0] == pytest.approx(grid.azimuth_shift, abs=6e-6)
+    assert whole.delay[1] == pytest.approx(grid.range_delay, abs=2e-11)
+    implied = Geolocation(annotation, replace(grid, height=None), where="g")
+    np.testing.assert_allclose(implied.heights, grid.height, atol=0.05)
+    measured = Geolocation(annotation, replace(grid, range_delay=None), where="g")
+    assert measured.delay == whole.delay
+    with pytest.raises(SceneUnreadable, match="neither heights"):
+        Geolocation(annotation, replace(grid, height=None, range_delay=None), where="g")
 
 
 def test_a_grid_that_contradicts_the_orbit_is_refused(product: tuple[Annotation, GeoGrid]) -> None:
-    from dataclasses import replace
-
     annotation, grid = product
     with pytest.raises(SceneUnreadable, match="apart"):
         Geolocation(annotation, replace(grid, lat=grid.lat + 0.01), where="g")
@@ -174,24 +207,33 @@ def test_a_grid_that_contradicts_the_orbit_is_refused(product: tuple[Annotation,
         Geolocation(
             replace(annotation, orbit=(annotation.orbit[0], *annotation.orbit)), grid, where="g"
         )
+    few = tuple(
+        one
+        for one in annotation.orbit
+        if abs((one.time - annotation.centre.azimuth_time).total_seconds()) > 16
+    )
+    with pytest.raises(SceneUnreadable, match="no state vector for 40 s"):
+        Geolocation(replace(annotation, orbit=few), grid, where="g")
+    with pytest.raises(SceneUnreadable, match="other side"):
+        Geolocation(replace(annotation, look_side="L"), grid, where="g")
 
 
 @pytest.mark.parametrize("folder", [TSX1, TDX1])
 def test_image_positions_of_real_products_are_those_of_their_grid(
     shared_data: Path, folder: str
 ) -> None:
-    home = shared_data / "tsx" / folder
-    (main,) = home.glob("T?X1_SAR__*.xml")
-    annotation = parse_annotation(xml.read(str(main)))
-    grid = parse_georef(xml.read(str(home / "ANNOTATION" / "GEOREF.xml")))
+    annotation, grid = of_product(shared_data, folder)
     geolocation = Geolocation(annotation, grid, where="GEOREF.xml")
-    locate = locator(annotation, geolocation, float(grid.height[3, 5]))
-    line, sample, *_ = locate(grid.lon[3:4, 5:6], grid.lat[3:4, 5:6])
+    sight = radar_sight(annotation, geolocation, by_height=False)
+    seen = sight.see(grid.lon[3:4, 5:6], grid.lat[3:4, 5:6], grid.height[3:4, 5:6])
+    line, sample = seen.line, seen.sample
     # The grid's positions are cut to whole numbers from 1.
     assert 0 <= line[0, 0] - (grid.row[3, 5] - 1) < 1.05
     assert 0 <= sample[0, 0] - (grid.col[3, 5] - 1) < 1.05
     zone = utm(annotation.centre.lon, annotation.centre.lat)
-    left, bottom, right, top = footprint(annotation, geolocation, annotation.average_height, zone)
+    left, bottom, right, top = footprint(
+        annotation, geolocation, (annotation.average_height,), zone
+    )
     spacing = ground_spacing(annotation)
     extent = annotation.raster.lines * spacing[0], annotation.raster.samples * spacing[1]
     for side in (right - left, top - bottom):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -10,22 +12,31 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import xmlschema
 from affine import Affine
+from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.errors import NotGeoreferencedWarning
+from support.small_products import TSX1, ground_axes, ground_product
 
 from cpazmal_scale.config import MASK_BITS, Ingest, RunConfig
 from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
-from cpazmal_scale.errors import GridMismatch, SceneImplausible, SceneUnreadable
+from cpazmal_scale.errors import GridMismatch, SceneImplausible, SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes import Scene, SceneReader, discover
 from cpazmal_scale.scenes.level1b.annotation import Variant
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
+from cpazmal_scale.scenes.level1b.georef import parse_georef
+from cpazmal_scale.scenes.level1b.product import find_products
 from cpazmal_scale.scenes.level1b.radiometry import noise_beta0
+from cpazmal_scale.scenes.level1b.reader import open_product
+from cpazmal_scale.scenes.untrusted import xml
 from cpazmal_scale.simulate.files.annotation_xml import annotation_document, georef_document
 from cpazmal_scale.simulate.files.slant import CAL_FACTOR, HEIGHT, Look, look
 from cpazmal_scale.simulate.given.tables import calendar
 from cpazmal_scale.simulate.ground.grids import over_massif
+from cpazmal_scale.terrain.ellipsoid import ecef, incidence
 
+TDX1 = "TDX1_SAR__SSC______ST_S_SRA_20231005T014450_20231005T014450"
 ID = "PAZ1_SAR__{}_RE___SM_S_SRA_20210207T054428_20210207T054435"
 PLACE = 341_403.0, 5_087_100.0
 """Easting and northing of a bright target, inside the area."""
@@ -95,60 +106,84 @@ def whole(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
         return reader.read(0, scene.geobox.shape[0])
 
 
-def ground_range(seen: Look, shape: tuple[int, int]) -> tuple[Any, Any]:
-    """Line and column of a multilooked image, late lines first and columns unevenly spaced."""
-    grid = seen.grid
-    length, near, far = grid.lines[-1], grid.samples[0], grid.samples[-1]
-
-    def line(t: Any) -> Any:
-        return (shape[0] - 1) * (1 - t / length)
-
-    def column(tau: Any) -> Any:
-        u = (tau - near) / (far - near)
-        return (shape[1] - 1) * u * (1 + 0.08 * (1 - u))
-
-    return line, column
+SHAPE = 1000, 600
+"""Rows and columns of the real scene in ground range, some 60 m wide."""
 
 
-def test_ground_range_images_are_geocoded_by_their_grid(seen: Look, tmp_path: Path) -> None:
-    shape = 270, 520
-    line, column = ground_range(seen, shape)
-    lon, lat = Transformer.from_crs("EPSG:32632", "EPSG:4326", always_xy=True).transform(*PLACE)
-    t, tau = Geolocation(seen.annotation, seen.grid, where="").radar(
-        np.array([lon]), np.array([lat]), HEIGHT
+@pytest.mark.parametrize("turned", [True, False])
+@pytest.mark.parametrize("bare", [True, False])
+def test_ground_range_images_are_placed_by_their_polynomial(
+    shared_data: Path, tmp_path: Path, turned: bool, bare: bool
+) -> None:
+    """A bright pixel at a point of the provider's grid, found at that point's coordinates.
+
+    The grid's rows and columns are those of the complex image, as its schema says, or, like its
+    heights, not there.
+    """
+    grid = parse_georef(xml.read(str(shared_data / "tsx" / TSX1 / "ANNOTATION" / "GEOREF.xml")))
+    point = 80, 20
+    axes = ground_axes(shared_data, SHAPE, turned=turned)
+    y, x = axes.line(grid.t[point]), axes.column(grid.tau[point])
+    values = np.full(SHAPE, 100)
+    values[round(y), round(x)] = 20_000
+
+    def without(text: str) -> str:
+        return re.sub(r"<(row|col|height)>[^<]+</\1>", "", text) if bare else text
+
+    folder = ground_product(shared_data, tmp_path, values, turned=turned, georef=without)
+    schema = xmlschema.XMLSchema(str(shared_data / "tsx" / TDX1 / "SUPPORT" / "geoReference.xsd"))
+    assert schema.is_valid(str(folder / "ANNOTATION" / "GEOREF.xml")) or not bare
+    rules = {"scenes": str(tmp_path), "level1b": {"height": float(grid.height[point])}}
+    (product,) = find_products(
+        [str(folder / f"{folder.name}.xml")], Ingest.model_validate(rules).level1b
     )
-    values = np.full(shape, 100)
-    y, x = round(line(t[0])), round(column(tau[0]))
-    values[y - 1 : y + 2, x - 1 : x + 2] = 5000
-    grid = seen.grid
-    positions = {"row": np.floor(line(grid.t)) + 1, "col": np.floor(column(grid.tau)) + 1}
-    written(tmp_path, seen, "MGD", values, positions)
-    scene = only(tmp_path, radiometry="beta0", noise="keep")
-    assert "not terrain-corrected, geocoded 2000 m" in scene.processing
-    power, _ = whole(scene)
-    assert np.nanmedian(power) == pytest.approx(CAL_FACTOR * 100**2, rel=1e-5)
+    to_map = Transformer.from_crs("EPSG:4326", "EPSG:32612", always_xy=True)
+    east, north = to_map.transform(grid.lon[point], grid.lat[point])
+    corner = round(east / 10) * 10 - 300, round(north / 10) * 10 + 300
+    here = GeoBox((60, 60), Affine(10, 0, corner[0], 0, -10, corner[1]), "EPSG:32612")
+    with open_product(product, here) as reader:
+        power, _ = reader.read(slice(0, 60), slice(0, 60))
     rows, columns = np.nonzero(power[0] > 0.5 * np.nanmax(power[0]))
-    there = ~scene.geobox.transform * PLACE
-    assert abs(rows.mean() + 0.5 - there[1]) < 1
-    assert abs(columns.mean() + 0.5 - there[0]) < 1
+    column, row = ~here.transform * (east, north)
+    # The bright pixel is 60 m long and its centre up to half of that from the point.
+    bright = (round(y) - y) * 60.0, (round(x) - x) * axes.spacing
+    far = math.hypot(rows.mean() + 0.5 - row, columns.mean() + 0.5 - column) * 10
+    assert abs(far - math.hypot(*bright)) < 6
 
 
-def test_a_detected_product_says_whether_noise_is_off(seen: Look, tmp_path: Path) -> None:
-    values = np.full((270, 520), 100)
-    line, column = ground_range(seen, values.shape)
-    positions = {
-        "row": np.floor(line(seen.grid.t)) + 1,
-        "col": np.floor(column(seen.grid.tau)) + 1,
+def test_a_ground_range_image_says_how_it_is_made(shared_data: Path, tmp_path: Path) -> None:
+    values = np.full(SHAPE, 100)
+    ground_product(shared_data, tmp_path / "raw", values)
+    scene = only(tmp_path / "raw", radiometry="beta0", noise="keep")
+    assert "not terrain-corrected, geocoded 2000 m" in scene.processing
+
+    for flag, said in (("true", "kept"), ("false", "subtracted")):
+
+        def flagged(text: str, flag: str = flag) -> str:
+            return re.sub(r"(<noiseCorrectedFlag>)\w+", rf"\g<1>{flag}", text)
+
+        ground_product(shared_data, tmp_path / flag, values, edit=flagged)
+        assert f"noise {said}" in only(tmp_path / flag).processing
+
+
+def test_ground_range_images_that_contradict_themselves(shared_data: Path, tmp_path: Path) -> None:
+    values = np.full(SHAPE, 100)
+    edits = {
+        "polynomial": lambda text: re.sub(
+            r"<projectedImageInfo>.*?</projectedImageInfo>", "", text
+        ),
+        "column": lambda text: text.replace(
+            f"<refColumn>{SHAPE[1]}<", f"<refColumn>{SHAPE[1] - 9}<"
+        ),
+        "row": lambda text: text.replace("<refRow>1<", "<refRow>9<"),
+        "tell its rows": lambda text: re.sub(r"<ref(Row|Column)>[^<]+</ref\1>", "", text),
+        "RAW geometry": lambda text: text.replace("ZERODOPPLER", "RAW"),
     }
-    written(tmp_path / "raw", seen, "MGD", values, positions)
-    corrected = frozenset({"noiseCorrectedFlag"})
-    written(tmp_path / "done", seen, "MGD", values, positions, flags=corrected)
-    subtracted, kept = only(tmp_path / "raw"), only(tmp_path / "done")
-    assert "noise subtracted" in subtracted.processing
-    assert "noise kept" in kept.processing
-    floor = 10**-2.1  # of γ0, by which the simulation sets its noise
-    difference = np.nanmean(whole(kept)[0]) - np.nanmean(whole(subtracted)[0])
-    assert difference == pytest.approx(floor, rel=0.01)
+    for said, edit in edits.items():
+        folder = tmp_path / said.split()[0]
+        ground_product(shared_data, folder, values, edit=edit)
+        with pytest.raises((SceneUnreadable, SceneUnknown), match=said):
+            only(folder)
 
 
 def map_image(seen: Look, folder: Path, variant: Variant = "GEC", pixel: float = 2.0) -> Path:
@@ -176,9 +211,11 @@ def test_map_images_keep_their_pixels(seen: Look, tmp_path: Path, variant: Varia
         341_250.0 + 2 * 75.5, 5_087_250.0 - 2 * 55.5
     )
     geolocation = Geolocation(seen.annotation, seen.grid, where="")
-    t, tau = geolocation.radar(np.array([lon]), np.array([lat]), HEIGHT)
+    place = np.array([lon]), np.array([lat])
+    t, tau = geolocation.orbit.radar(*place, HEIGHT, first=geolocation.first)
     noise = noise_beta0(seen.annotation.layers[0], seen.grid.reference_time, t, tau)
-    theta = np.radians(geolocation.incidence(t, tau))
+    ground = ecef(*place, HEIGHT)
+    theta = np.radians(incidence(geolocation.orbit.position(t) - ground, *place))
     by_hand = (CAL_FACTOR * 30**2 - noise) * np.tan(theta)
     assert power[0, 55, 75] == pytest.approx(float(by_hand[0]), rel=1e-5)
     assert flags[55, 75] == MASK_BITS["noise_limited"]
@@ -212,11 +249,4 @@ def test_an_image_that_is_not_what_its_annotation_says(seen: Look, tmp_path: Pat
     text = main.read_text()
     main.write_text(text.replace("<numberOfRows>200<", "<numberOfRows>201<"))
     with pytest.raises(SceneUnreadable, match="200 x 180"):
-        only(tmp_path)
-
-
-def test_positions_that_contradict_the_image_are_refused(seen: Look, tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(1, 270, seen.grid.shape).astype(float)
-    written(tmp_path, seen, "MGD", np.full((270, 520), 100), {"row": noise})
-    with pytest.raises(SceneUnreadable, match="pixels apart"):
         only(tmp_path)

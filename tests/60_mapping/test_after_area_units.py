@@ -8,7 +8,6 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
 from shapely.geometry import box
 from support.small_campaign import CLASSES, SHAPE, UTM, make_cube, make_model, truth, workspace
 
@@ -58,7 +57,7 @@ def test_units_lie_on_pixels_of_every_class_and_tell_nothing(mapped: RunConfig) 
     assert set(drawn.columns) == {"unit", "row", "column", "map", "reference", "geometry"}
     assert (np.bincount(codes, minlength=5)[1:5] >= 30).all()
     assert (np.diff(codes.astype(int)) != 0).sum() > 40, "classes come in order"
-    columns, rows = ~Affine.from_gdal(*source.transform) * (drawn.geometry.x, drawn.geometry.y)
+    columns, rows = ~source.grid.geobox.transform * (drawn.geometry.x, drawn.geometry.y)
     np.testing.assert_allclose(rows, drawn["row"] + 0.5)
     np.testing.assert_allclose(columns, drawn["column"] + 0.5)
     again = areas.design(mapped, NAME, units=120)

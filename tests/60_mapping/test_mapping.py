@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from support.fingerprint import fingerprint
 from support.small_campaign import (
     CLASSES,
@@ -286,7 +288,7 @@ def test_row_areas_of_geographic_grids() -> None:
     """Against geodesic polygons on the ellipsoid, and the sphere's 4πR² in the whole."""
     import pyproj
 
-    areas = row_areas(WGS84.crs.to_wkt(), WGS84.transform.to_gdal(), SHAPE[0])
+    areas = row_areas(GeoBox(SHAPE, WGS84.transform, WGS84.crs))
     geod = pyproj.Geod(ellps="WGS84")
     step = WGS84.resolution.x
     for row in (0, 87):
@@ -294,9 +296,9 @@ def test_row_areas_of_geographic_grids() -> None:
         x, y = [6.86, 6.86 + step, 6.86 + step, 6.86], [top, top, top - step, top - step]
         polygon = abs(geod.polygon_area_perimeter(x, y)[0])
         assert areas[row] == pytest.approx(polygon, rel=1e-5)
-    world = row_areas(WGS84.crs.to_wkt(), (-180, 1, 0, 90, 0, -1), 180)
+    world = row_areas(GeoBox((180, 360), Affine(1, 0, -180, 0, -1, 90), WGS84.crs))
     assert world.sum() * 360 == pytest.approx(510_065_621.7e6, rel=1e-8)
-    projected = row_areas(UTM.crs.to_wkt(), UTM.transform.to_gdal(), 3)
+    projected = row_areas(GeoBox((3, 5), UTM.transform, UTM.crs))
     np.testing.assert_array_equal(projected, 9.0)
 
 

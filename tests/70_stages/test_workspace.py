@@ -7,6 +7,7 @@ import types
 import pytest
 
 from cpazmal_scale import catalog, storage
+from cpazmal_scale.catalog import how_to_open
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.stages import workspace
@@ -68,7 +69,7 @@ def test_products_are_published_as_latest_and_for_good(two_beams: str) -> None:
     assert workspace.find(run, "map").metadata["id"] == "b" * 16
     names = [entry.name for entry in catalog.entries(two_beams, kind="map")]
     assert names == ["map_DSC37", "map_DSC37_aaaaaaaa", "map_DSC37_bbbbbbbb"]
-    assert 'catalog["map_DSC37"].read()' in workspace.how_to_open(two_beams, "map_DSC37")
+    assert 'catalog["map_DSC37"].read()' in how_to_open(two_beams, "map_DSC37")
 
 
 def test_what_workers_share_goes_with_them(tmp_path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from support.servers import free_port
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 @dataclass
@@ -40,12 +40,15 @@ class RunningCluster:
         quiet = ("--no-dashboard", "--no-show")
         self.start("scheduler", "scheduler", "--host", "127.0.0.1", "--port", port, *quiet)
 
-    def start_worker(self, number: int, **environment: str) -> None:
+    def start_worker(
+        self, number: int, *, threads: int = 1, memory: str = "3GiB", **environment: str
+    ) -> None:
         scratch = str(self.folder / "scratch")
-        limits = ("--nthreads", "1", "--memory-limit", "3GiB", "--no-dashboard")
+        limits = ("--nthreads", str(threads), "--memory-limit", memory)
+        plain = ("--no-dashboard", "--no-nanny")
         self.start(
             f"worker-{number}",
-            *("worker", self.address, *limits, "--local-directory", scratch),
+            *("worker", self.address, *limits, *plain, "--local-directory", scratch),
             **environment,
         )
 
@@ -60,7 +63,7 @@ def dask_cluster(
 ) -> Iterator[RunningCluster]:
     """Workers can import the test modules; they connect when they are up."""
     given = {k: v for k, v in os.environ.items() if not k.startswith("DASK_")}
-    variables = {**given, **(environment or {}), "PYTHONPATH": str(TESTS)}
+    variables = {**given, **(environment or {}), "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"}
     folder.mkdir(parents=True, exist_ok=True)
     cluster = RunningCluster(f"tcp://127.0.0.1:{free_port()}", folder, variables)
     cluster.start_scheduler()

@@ -11,6 +11,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.assess.against.comparison import MapComparison
 from cpazmal_scale.errors import SampleError, StoreError, StoreMissing
+from cpazmal_scale.grid.cf import grid_of
 
 if TYPE_CHECKING:
     import geopandas
@@ -112,13 +113,13 @@ def _grid(found: Any) -> tuple[Any, Any]:
     from rasterio.transform import Affine
 
     reference = found["spatial_ref"].attrs
+    crs = CRS.from_wkt(reference["crs_wkt"])
     if "GeoTransform" in reference:
-        numbers = [float(part) for part in str(reference["GeoTransform"]).split()]
-        return CRS.from_wkt(reference["crs_wkt"]), Affine.from_gdal(*numbers)
+        return crs, grid_of(found).transform
     x, y = (np.asarray(found[name].to_numpy(), np.float64) for name in ("x", "y"))
     width, height = (float((axis[-1] - axis[0]) / (axis.size - 1)) for axis in (x, y))
     corner = (float(x[0]) - width / 2, float(y[0]) - height / 2)
-    return CRS.from_wkt(reference["crs_wkt"]), Affine(width, 0, corner[0], 0, height, corner[1])
+    return crs, Affine(width, 0, corner[0], 0, height, corner[1])
 
 
 @contextlib.contextmanager

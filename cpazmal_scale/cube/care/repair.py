@@ -207,7 +207,7 @@ class _Chunks:
         """The scene, of the date's very files, that holds a layer; None when a file is missing."""
         if layer in layout.STATIC:
             index = self._first_with(layer)
-        known = set(self.record.dates["source_sha256"][index].split("+"))
+        known = set(self.record.sources_of(index))
         additions = [{f["sha256"] for f in one["files"]} for one in self.sources[index]]
         for scene in self.find(self.record, index):
             files = tuple(file for file in scene.files if file.sha256 in known)

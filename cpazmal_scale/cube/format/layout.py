@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.config import MASK_BITS, NOT_VALID
+from cpazmal_scale.grid.cf import from_attributes, to_attributes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,7 +149,7 @@ def documents(
     found: dict[str, dict[str, Any]] = {"stored": group_document({"commit": commit})}
     for name, (length, attributes) in _axes(grid).items():
         found[name] = array_document((length,), (length,), "float64", (name,), attributes)
-    found["spatial_ref"] = array_document((), (), "int64", (), spatial_ref(grid))
+    found["spatial_ref"] = array_document((), (), "int64", (), to_attributes(grid))
     for layer in layers:
         mask, dated = layer == "mask", layer not in STATIC
         found[layer] = array_document(
@@ -217,29 +218,10 @@ def _layer_attributes(layer: str, radiometry: str) -> dict[str, Any]:
     }
 
 
-def spatial_ref(grid: GeoBox) -> dict[str, Any]:
-    """CF grid-mapping attributes with the exact affine transform, as rioxarray writes them."""
-    import pyproj
-
-    crs = pyproj.CRS.from_user_input(str(grid.crs))
-    transform = grid.transform.to_gdal()
-    attributes = {name: value for name, value in crs.to_cf().items() if value is not None}
-    return {
-        **attributes,
-        "spatial_ref": attributes["crs_wkt"],
-        "GeoTransform": " ".join(repr(float(part)) for part in transform),
-    }
-
-
 def grid_of(arrays: dict[str, dict[str, Any]]) -> GeoBox:
     """The grid that the documents of a cube describe."""
-    from affine import Affine
-    from odc.geo.geobox import GeoBox
-
-    attributes = arrays["spatial_ref"]["attributes"]
-    numbers = [float(part) for part in attributes["GeoTransform"].split()]
     shape = (arrays["y"]["shape"][0], arrays["x"]["shape"][0])
-    return GeoBox(shape, Affine.from_gdal(*numbers), attributes["crs_wkt"])
+    return from_attributes(arrays["spatial_ref"]["attributes"], shape)
 
 
 def axis_values(grid: GeoBox) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

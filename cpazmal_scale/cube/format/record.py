@@ -82,7 +82,15 @@ class Record:
     def acquired(self, layer: str, index: int) -> bool:
         """Whether a layer has data on a date."""
         always = ("mask", *layout.STATIC)
-        return layer in always or layer in self.dates["polarisations"][index].split("+")
+        return layer in always or layer in self.polarisations_of(index)
+
+    def polarisations_of(self, index: int) -> tuple[str, ...]:
+        """Channels of a date, co-polarised first."""
+        return tuple(self.dates["polarisations"][index].split("+"))
+
+    def sources_of(self, index: int) -> tuple[str, ...]:
+        """SHA-256 of the files that a date comes from."""
+        return tuple(self.dates["source_sha256"][index].split("+"))
 
 
 def separator_of(array: dict[str, Any]) -> str:

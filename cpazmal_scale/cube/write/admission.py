@@ -42,18 +42,18 @@ def admit(record: Record, scene: Scene, *, resample: bool = False) -> Admission:
     held = _find(record, scene)
     if held is None:
         return Admission("new", record.length, scene)
-    known = record.dates["source_sha256"][held].split("+")
+    known = record.sources_of(held)
     files = tuple(file for file in scene.files if file.sha256 not in known)
     if not files:
         return Admission("unchanged", held, scene)
-    before = record.dates["polarisations"][held]
+    before = record.polarisations_of(held)
     added = {name for file in files for name in file.polarisations}
-    if added and added.isdisjoint(before.split("+")):
+    if added and added.isdisjoint(before):
         part = replace(scene, files=files, polarisations=ordered(added))
         return Admission("late", held, part)
     raise SceneChanged(
         f"the cube holds this acquisition of {start_of(record, held):%Y-%m-%d %H:%M:%S} "
-        f"({before}) from other bytes",
+        f"({'+'.join(before)}) from other bytes",
         where=scene.id,
         remedy="restore the first files, or ingest into a new workspace",
     )

@@ -147,7 +147,7 @@ class Addition:
             return
         held: set[str] = {*self.record.static}
         if self.late:
-            held |= {"mask", *self.record.dates["polarisations"][self.target.index].split("+")}
+            held |= {"mask", *self.record.polarisations_of(self.target.index)}
         for layer in (one for one in known if one not in held):
             for path in self.target.folders(layer):
                 if storage.exists(path):

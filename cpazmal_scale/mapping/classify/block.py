@@ -101,6 +101,7 @@ class _Job:
 def _open(cube_url: str, model_url: str, map_url: str, outlines_url: str | None) -> _Job:
     import zarr
 
+    from cpazmal_scale.grid.cf import from_attributes
     from cpazmal_scale.grid.outlines import MapGrid, known_outlines
     from cpazmal_scale.model import open_model
 
@@ -114,14 +115,16 @@ def _open(cube_url: str, model_url: str, map_url: str, outlines_url: str | None)
     group = zarr.open_group(storage.zarr_store(map_url), mode="r+", use_consolidated=True)
     arrays: dict[str, Any] = {name: group[name] for name in empty_products(1, 1, 1)}
     chunk = max(arrays["class"].chunks)
-    grid = MapGrid.of(group["spatial_ref"].attrs, arrays["class"].shape, chunk)
+    grid = MapGrid(
+        from_attributes(group["spatial_ref"].attrs.asdict(), arrays["class"].shape), chunk
+    )
     outlines = outlines_url and known_outlines(outlines_url, grid, None, recipe.outlines)
     return _Job(
         ChunkReader.open(cube_url, recipe.polarisations, recipe.dates),
         PixelClassifier.of(model, recipe),
         arrays,
         recipe.classes,
-        row_areas(grid.crs, grid.transform, grid.shape[0]),
+        row_areas(grid.geobox),
         model.features.window // 2,
         outlines or None,
     )

@@ -94,6 +94,7 @@ def plan_map(
         StoreMissing: there is no such model or cube.
     """
     from cpazmal_scale.cube import open_cube
+    from cpazmal_scale.grid.cf import grid_of
     from cpazmal_scale.grid.outlines import MapGrid
     from cpazmal_scale.model import open_model
 
@@ -102,7 +103,7 @@ def plan_map(
     shape = (int(cube.sizes["y"]), int(cube.sizes["x"]))
     cube_chunk = int(cube.attrs["chunk"])
     chunk = min(cube_chunk, LARGEST_MAP_CHUNK)
-    outlines = _outlines(config, MapGrid.of(cube["spatial_ref"].attrs, shape, chunk))
+    outlines = _outlines(config, MapGrid(grid_of(cube), chunk))
     recipe = _recipe(config, model, cube, cube_url, None if outlines is None else outlines.digest)
     dates = cube["time"].values.astype("datetime64[s]")
     limits = model.on_dates(dates, recipe.season_start).limits

@@ -39,7 +39,7 @@ def restrict(config: RunConfig, map_url: str, how: Execution = PLAIN) -> Derived
             "no outlines are given", where="after.outlines", remedy="name a vector file"
         )
     outlines, recipe = config.after.outlines, open_source(map_url).recipe
-    digest = read_outlines(outlines, open_source(map_url)).digest
+    digest = read_outlines(outlines, open_source(map_url).grid).digest
     made = Derivation(
         kind="restricted",
         sources=(map_url,),

@@ -13,7 +13,9 @@ from cpazmal_scale import storage
 from cpazmal_scale.errors import GridMismatch, ModelMismatch
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.blocks import Block
+from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.grid.outlines import (
+    MapGrid,
     Outlines,
     known_outlines,
 )
@@ -29,19 +31,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """An open map.
-
-    `transform` are GDAL's six numbers of the grid of `shape`; `chunk` the edge of a chunk.
-    """
+    """An open map on its grid."""
 
     url: str
     id: str
     recipe: Recipe
-    crs: str
-    transform: tuple[float, ...]
-    shape: tuple[int, int]
-    chunk: int
+    grid: MapGrid
     group: zarr.Group
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        height, width = self.grid.geobox.shape
+        return height, width
+
+    @property
+    def chunk(self) -> int:
+        """Edge of a chunk in pixels."""
+        return self.grid.chunk
 
     def read(self, name: str, block: Block, halo: int = 0) -> NDArray[Any]:
         """A variable in a block and `halo` pixels around it: (…, h + 2·halo, w + 2·halo).
@@ -74,7 +81,7 @@ class Source:
     @cached_property
     def row_areas(self) -> NDArray[np.float64]:
         """(rows) m² of one pixel in each row."""
-        return row_areas(self.crs, self.transform, self.shape[0])
+        return row_areas(self.grid.geobox)
 
 
 @lru_cache(maxsize=16)
@@ -93,15 +100,11 @@ def open_source(url: str) -> Source:
         raise ModelMismatch(
             "it has no probabilities of classes", where=url, remedy="give a map of classes"
         )
-    reference = data["spatial_ref"].attrs
     return Source(
         url=url,
         id=str(data.attrs["id"]),
         recipe=Recipe.model_validate_json(data.attrs["recipe"]),
-        crs=str(reference["crs_wkt"]),
-        transform=tuple(float(part) for part in str(reference["GeoTransform"]).split()),
-        shape=(int(data.sizes["y"]), int(data.sizes["x"])),
-        chunk=max(int(n) for n in data["class"].encoding["chunks"]),
+        grid=MapGrid(grid_of(data), max(int(n) for n in data["class"].encoding["chunks"])),
         group=zarr.open_group(
             storage.zarr_store(url, read_only=True), mode="r", use_consolidated=True
         ),
@@ -136,12 +139,13 @@ def check_alike(sources: Sequence[Source]) -> None:
 def _grids(first: Source, other: Source) -> list[tuple[str, object, object]]:
     import pyproj
 
-    here, there = (pyproj.CRS.from_wkt(source.crs) for source in (first, other))
+    one, two = first.grid.geobox, other.grid.geobox
+    here, there = (pyproj.CRS.from_user_input(str(grid.crs)) for grid in (one, two))
     names = (here.name, here.name if here == there else there.name)
     return [
         ("CRS", *names),
         ("shape", first.shape, other.shape),
-        ("transform", first.transform, other.transform),
+        ("transform", one.transform.to_gdal(), two.transform.to_gdal()),
     ]
 
 
@@ -152,4 +156,4 @@ def open_outlines(url: str, map_url: str, zone: str | None, digest: str) -> Outl
     Raises:
         SampleError: the file holds other shapes now.
     """
-    return known_outlines(url, open_source(map_url), zone, digest)
+    return known_outlines(url, open_source(map_url).grid, zone, digest)

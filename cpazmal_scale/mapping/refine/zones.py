@@ -62,7 +62,7 @@ def by_zone(
             "no outlines are given", where="after.outlines", remedy="name a vector file"
         )
     source = open_source(map_url)
-    outlines = read_outlines(config.after.outlines, source, config.after.zone)
+    outlines = read_outlines(config.after.outlines, source.grid, config.after.zone)
     edge = -(-(how.block or _EDGE) // source.chunk) * source.chunk
     blocks = list(cut(source.shape, edge))
     job = functools.partial(

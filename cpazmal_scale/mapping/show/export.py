@@ -13,6 +13,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import CLASS_NAMES
+from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import open_map
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
@@ -60,16 +61,16 @@ def to_cog(map_url: str, tif_url: str, *, layer: Layer = "class") -> str:
 def _write_plain(data: xr.Dataset, path: Path, recipe: Recipe, layer: Layer) -> None:
     import rasterio
 
-    reference = data["spatial_ref"].attrs
-    height, width = data["class"].shape
+    grid = grid_of(data)
+    height, width = grid.shape
     profile: dict[str, Any] = {
         "driver": "GTiff",
         "dtype": "uint8",
         "count": 1,
         "height": height,
         "width": width,
-        "crs": rasterio.CRS.from_wkt(reference["crs_wkt"]),
-        "transform": rasterio.Affine.from_gdal(*map(float, reference["GeoTransform"].split())),
+        "crs": rasterio.CRS.from_user_input(str(grid.crs)),
+        "transform": grid.transform,
         "nodata": NO_DATA,
         "tiled": True,
         "blockxsize": 512,

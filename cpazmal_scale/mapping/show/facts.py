@@ -10,6 +10,7 @@ import numpy as np
 from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.features import in_words, meaning
+from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.mapping.show.figures import pixel_size, subject
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import colours
@@ -76,9 +77,9 @@ def place(data: xr.Dataset, small: Thumbnail, shape: tuple[int, int], step: int)
     """Size on the ground, and longitude and latitude on a lattice fine enough to interpolate."""
     import pyproj
 
-    reference = data["spatial_ref"].attrs
-    crs = pyproj.CRS.from_wkt(reference["crs_wkt"])
-    transform = [float(part) for part in reference["GeoTransform"].split()]
+    grid = grid_of(data)
+    crs = pyproj.CRS.from_user_input(str(grid.crs))
+    transform = list(grid.transform.to_gdal())
     rows, columns = (np.linspace(0, n, _LATTICE) for n in shape)
     x = transform[0] + columns[None, :] * transform[1] + rows[:, None] * transform[2]
     y = transform[3] + columns[None, :] * transform[4] + rows[:, None] * transform[5]

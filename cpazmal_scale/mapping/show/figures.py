@@ -11,6 +11,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import CLASS_NAMES
+from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import open_map
 from cpazmal_scale.mapping.show.thumbnail import Thumbnail, thumbnail
@@ -239,9 +240,8 @@ def pixel_size(data: xr.Dataset) -> str:
     """Size of a pixel and CRS, in words."""
     import pyproj
 
-    reference = data["spatial_ref"].attrs
-    crs = pyproj.CRS.from_wkt(reference["crs_wkt"])
-    step = abs(float(reference["GeoTransform"].split()[1]))
+    grid = grid_of(data)
+    crs, step = pyproj.CRS.from_user_input(str(grid.crs)), abs(grid.transform.a)
     size = f"{step:.3g}°" if crs.is_geographic else f"{step:g} m"
     code = crs.to_epsg()
     return f"{size} pixels, EPSG:{code}" if code else f"{size} pixels, {crs.name}"

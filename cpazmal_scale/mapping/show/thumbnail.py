@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.grid.cf import grid_of, metres
 from cpazmal_scale.vocabulary import NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
@@ -44,9 +45,8 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
     height, width = data["class"].shape
     step = max(1, math.ceil(max(height, width) / pixels))
     values = [*range(1, data.sizes["class_name"] + 1), REJECTED]
-    reference = data["spatial_ref"].attrs
-    transform = [float(part) for part in reference["GeoTransform"].split()]
-    ground = row_areas(reference["crs_wkt"], transform, height)
+    grid = grid_of(data)
+    ground = row_areas(grid)
     areas = dict.fromkeys(values, 0.0)
     classes, margins = [], []
     rows = step * max(1, 512 // step)
@@ -57,7 +57,7 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
             areas[value] += float((block == value).sum(axis=1) @ ground[part])
         classes.append(most_frequent(block, step, values))
         margins.append(_mean(data["margin"][part].values, step))
-    tall, wide = _metres(reference["crs_wkt"], transform, (height, width))
+    tall, wide = metres(grid)
     return Thumbnail(
         np.concatenate(classes), np.concatenate(margins), (tall * step, wide * step), areas
     )
@@ -91,20 +91,3 @@ def _cells(block: NDArray[np.generic], step: int, fill: int) -> NDArray[np.gener
     padded = np.full((height, width), fill, block.dtype)
     padded[: block.shape[0], : block.shape[1]] = block
     return padded.reshape(height // step, step, width // step, step)
-
-
-def _metres(crs_wkt: str, transform: list[float], shape: tuple[int, int]) -> tuple[float, float]:
-    """Height and width of a pixel at the centre of the grid."""
-    import pyproj
-
-    crs = pyproj.CRS.from_wkt(crs_wkt)
-    left, dx, _, top, _, dy = transform
-    if not crs.is_geographic:
-        unit = crs.axis_info[0].unit_conversion_factor
-        return abs(dy) * unit, abs(dx) * unit
-    geod = crs.get_geod() or pyproj.Geod(ellps="WGS84")
-    degree = math.degrees(crs.axis_info[0].unit_conversion_factor)
-    x, y = (left + dx * shape[1] / 2) * degree, (top + dy * shape[0] / 2) * degree
-    tall = geod.inv(x, y, x, y + dy * degree)[2]
-    wide = geod.inv(x, y, x + dx * degree, y)[2]
-    return float(tall), float(wide)

@@ -12,12 +12,12 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.inspect.overview import Overview, overview
-from cpazmal_scale.scenes.level1b.orbit import LIGHT
 from cpazmal_scale.scenes.level1b.placing import ground_spacing
 from cpazmal_scale.scenes.level1b.product import Product
 from cpazmal_scale.scenes.level1b.radiometry import noise_beta0
 from cpazmal_scale.scenes.level1b.reader import ProductReader, open_product
 from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.terrain.orbit import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +50,7 @@ def scene_card(scene: Scene, seen: Overview) -> Rows:
     for file in scene.files:
         if file.product is not None:
             with open_product(file.product, file.geobox) as reader:
+                reader.compare()
                 rows += _annotated(file.product, reader)
     if all(file.product is None for file in scene.files):
         rows += _described(scene)
@@ -82,10 +83,9 @@ def _resolution(across: float, along: float) -> str:
 
 
 def _annotated(product: Product, reader: ProductReader) -> Rows:
-    told, grid = product.annotation, reader.geolocation.grid
+    told = product.annotation
     raster = told.raster
     across = ground_spacing(told)
-    delay = reader.geolocation.delay
     return [
         (
             "orbit",
@@ -109,6 +109,17 @@ def _annotated(product: Product, reader: ProductReader) -> Rows:
             ),
         ),
         ("resolution", _resolution(raster.range_resolution, raster.azimuth_resolution)),
+        *_geometry(product, reader),
+        *_elevation(reader),
+        *_noise(product, reader),
+    ]
+
+
+def _geometry(product: Product, reader: ProductReader) -> Rows:
+    """Angles, heights and how well the annotated grid fits the orbit."""
+    told, grid = product.annotation, reader.geolocation.grid
+    delay, heights = reader.geolocation.delay, reader.geolocation.heights
+    return [
         (
             "incidence",
             (
@@ -119,7 +130,7 @@ def _annotated(product: Product, reader: ProductReader) -> Rows:
         (
             "heights",
             (
-                f"{grid.height.min():.0f} m to {grid.height.max():.0f} m, "
+                f"{heights.min():.0f} m to {heights.max():.0f} m, "
                 f"{told.average_height:.0f} m on average"
             ),
         ),
@@ -130,8 +141,15 @@ def _annotated(product: Product, reader: ProductReader) -> Rows:
                 f"{1e6 * delay[0]:.0f} µs in azimuth, {delay[1] * LIGHT / 2:.2f} m in range"
             ),
         ),
-        *_noise(product, reader),
     ]
+
+
+def _elevation(reader: ProductReader) -> Rows:
+    """What the elevation raster is, and how it agrees with the product's own heights."""
+    if reader.elevation is None:
+        return []
+    difference = reader.difference or "not compared with the product's own heights: too few points"
+    return [("elevation", f"{reader.elevation.dem.url}; {difference}")]
 
 
 def _noise(product: Product, reader: ProductReader) -> Rows:

@@ -134,7 +134,11 @@ class Processing:
 
 @dataclass(frozen=True)
 class Annotation:
-    """All of a product's annotation that reading, calibrating and geocoding need."""
+    """All of a product's annotation that reading, calibrating and geocoding need.
+
+    Of detected products in radar geometry (MGD), `ground_range` gives metres on the ground of
+    two-way range times, and `first_row` a row, counted from 1, with its azimuth time.
+    """
 
     id: str
     sensor: str
@@ -170,6 +174,8 @@ class Annotation:
     centre_frequency: float
     processing: Processing
     layers: tuple[Layer, ...]
+    ground_range: Polynomial | None = None
+    first_row: tuple[int, datetime] | None = None
 
     @property
     def polarisations(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
@@ -34,16 +35,12 @@ def parse_annotation(root: Node) -> Annotation:
         SceneUnreadable: no Level-1b annotation, or an element is missing or malformed.
         SceneUnknown: of another sensor or product variant.
     """
-    if root.tag != "level1Product":
-        raise SceneUnreadable(
-            f"its root is <{root.tag}>, not <level1Product>",
-            where=root.where,
-            remedy="give the folder or main XML file of a Level-1b product",
-        )
+    _require_product(root)
     header, info = root.one("generalHeader"), root.one("productInfo")
     mission, taken = info.one("missionInfo"), info.one("acquisitionInfo")
     kind, scene = info.one("productVariantInfo"), info.one("sceneInfo")
     specific = root.maybe("productSpecific/complexImageInfo")
+    projected = root.maybe("productSpecific/projectedImageInfo")
     return Annotation(
         id=(header.attribute("fileName") or "").removesuffix(".xml"),
         sensor=_sensor(header),
@@ -81,7 +78,31 @@ def parse_annotation(root: Node) -> Annotation:
         centre_frequency=root.number("instrument/radarParameters/centerFrequency"),
         processing=_processing(root.one("processing")),
         layers=_layers(root),
+        ground_range=_ground_range(projected) if projected else None,
+        first_row=_first_row(projected) if projected else None,
     )
+
+
+def _require_product(root: Node) -> None:
+    if root.tag != "level1Product":
+        raise SceneUnreadable(
+            f"its root is <{root.tag}>, not <level1Product>",
+            where=root.where,
+            remedy="give the folder or main XML file of a Level-1b product",
+        )
+
+
+def _ground_range(projected: Node) -> Polynomial | None:
+    found = projected.maybe("slantToGroundRangeProjection")
+    return None if found is None else _polynomial(found)
+
+
+def _first_row(projected: Node) -> tuple[int, datetime] | None:
+    """The row and azimuth time from which the mapping grid counts."""
+    start = projected.maybe("mappingGridInfo/gridReferenceTime")
+    if start is None:
+        return None
+    return start.integer("refRow"), start.time("tReferenceTimeUTC")
 
 
 def _sensor(header: Node) -> str:

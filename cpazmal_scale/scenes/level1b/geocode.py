@@ -1,13 +1,12 @@
-"""Radar images onto a map grid: where every pixel is in the image, and the power found there.
+"""The power of radar images at the pixels of a map.
 
-Positions are exact on a coarse lattice of the map and linear between, which costs less than a
-centimetre. Power is averaged as power: first over the whole image samples that fit into a pixel,
+Power is averaged as power: first over the whole image samples that fit into a pixel, then over
+places in it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -19,15 +18,11 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-NODE_STEP = 32
-"""Pixels between exactly computed positions."""
 SUBPIXELS = 2
 """Places per pixel and axis whose power is averaged."""
 METRES_PER_DEGREE = 111_320.0
 
 Resampling = Literal["average", "nearest"]
-Locate = Callable[["Array", "Array"], tuple["Array", ...]]
-"""Longitude and latitude in degrees to coordinates of the image, each of the same shape."""
 
 
 class Image(Protocol):
@@ -70,69 +65,13 @@ def ground_pixel(geobox: GeoBox) -> float:
     return step
 
 
-class Positions:
-    """Image coordinates of a window of a map grid.
-
-    Args:
-        geobox: The grid.
-        rows: Window.
-        columns: Window.
-        locate: The image's geometry.
-    """
-
-    def __init__(self, geobox: GeoBox, rows: slice, columns: slice, locate: Locate) -> None:
-        from pyproj import Transformer
-
-        self._edges = rows, columns
-        row, column = (_nodes(edge) for edge in (rows, columns))
-        to_map = geobox.transform
-        x, y = to_map.a * column[None, :] + to_map.c, to_map.e * row[:, None] + to_map.f
-        to_degrees = Transformer.from_crs(str(geobox.crs), "EPSG:4326", always_xy=True)
-        shape = row.size, column.size
-        lon, lat = to_degrees.transform(np.broadcast_to(x, shape), np.broadcast_to(y, shape))
-        self._axes = row, column
-        self._values = locate(np.asarray(lon), np.asarray(lat))
-
-    def at(self, which: slice, places: int = 1) -> tuple[Array, ...]:
-        """Some of the coordinates at `places`² points of every pixel, (h·places, w·places)."""
-        down, along = (
-            _between(axis, edge, places) for axis, edge in zip(self._axes, self._edges, strict=True)
-        )
-        found = []
-        for value in self._values[which]:
-            rows = _linear(value, down[0], down[1][:, None], axis=0)
-            found.append(_linear(rows, along[0], along[1], axis=1))
-        return tuple(found)
-
-
-def _nodes(edge: slice) -> Array:
-    """Node positions covering pixels of a slice, at most `NODE_STEP` apart."""
-    count = max(1, math.ceil((edge.stop - edge.start) / NODE_STEP))
-    return np.linspace(edge.start, edge.stop, count + 1)
-
-
-def _between(nodes: Array, edge: slice, places: int) -> tuple[NDArray[np.intp], Array]:
-    """For points inside every pixel: the node before, and how far along to the next."""
-    points = edge.start + (np.arange((edge.stop - edge.start) * places) + 0.5) / places
-    place = (points - nodes[0]) / (nodes[1] - nodes[0])
-    before = np.minimum(place.astype(np.intp), nodes.size - 2)
-    return before, place - before
-
-
-def _linear(values: Array, before: NDArray[np.intp], along: Array, *, axis: int) -> Array:
-    """Linear interpolation between neighbours of an axis."""
-    first = np.take(values, before, axis)
-    first += along * (np.take(values, before + 1, axis) - first)
-    return first
-
-
 def sample(image: Image, line: Array, column: Array, sampling: Sampling) -> NDArray[np.float32]:
     """Mean power of an image at every pixel.
 
     Args:
         image: |DN|².
         line: Image lines (h·n, w·n) of n places per pixel and axis, from 0 at the centre of the
-            first.
+            first; NaN: no place.
         column: Image samples, likewise.
         sampling: Looks, and places n.
 
@@ -141,7 +80,9 @@ def sample(image: Image, line: Array, column: Array, sampling: Sampling) -> NDAr
     """
     shape = line.shape[0] // sampling.places, line.shape[1] // sampling.places
     index = [
-        np.floor((place + 0.5) / looks).astype(np.int64)
+        np.floor((np.where(np.isnan(place), -np.float64(looks), place) + 0.5) / looks).astype(
+            np.int64
+        )
         for place, looks in zip((line, column), sampling.looks, strict=True)
     ]
     size = [-(-edge // looks) for edge, looks in zip(image.shape, sampling.looks, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from cpazmal_scale.scenes.untrusted.xml import Node
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FIELDS = ("t", "tau", "inc", "lat", "lon", "height", "row", "col")
+_FIELDS = ("t", "tau", "inc", "lat", "lon")
+_OPTIONAL = ("height", "row", "col")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +25,9 @@ class GeoGrid:
 
     `t` are seconds after `reference_time`; `tau` two-way range seconds, reference included; `inc`
     the incidence angle in degrees; `lat`, `lon` degrees WGS84; `height` metres above the ellipsoid;
-    `row` and `col` image positions as annotated, counted from 1 and cut to whole numbers.
-    `range_delay` (s) and `azimuth_shift` (s) are the sums of the annotated corrections.
+    `row` and `col` positions in the SSC image as annotated, counted from 1 and cut to whole
+    numbers; these three are optional in the format: none. `range_delay` (s) and `azimuth_shift` (s)
+    are the sums of the annotated corrections; a `range_delay` of none is not annotated.
     """
 
     reference_time: datetime
@@ -34,10 +36,10 @@ class GeoGrid:
     inc: NDArray[np.float64]
     lat: NDArray[np.float64]
     lon: NDArray[np.float64]
-    height: NDArray[np.float64]
-    row: NDArray[np.float64]
-    col: NDArray[np.float64]
-    range_delay: float
+    height: NDArray[np.float64] | None
+    row: NDArray[np.float64] | None
+    col: NDArray[np.float64] | None
+    range_delay: float | None
     azimuth_shift: float
     last_leap_second: datetime | None
 
@@ -74,14 +76,16 @@ def parse_georef(root: Node) -> GeoGrid:
         grid.integer(f"numberOfGridPoints/{axis}", least=2, most=MAX_EDGE)
         for axis in ("azimuth", "range")
     )
-    values = _points(grid, (shape[0], shape[1]))
-    values["tau"] = values["tau"] + grid.number("gridReferenceTime/tauReferenceTime")
+    values: dict[str, Any] = _points(grid, (shape[0], shape[1]))
+    tau = values.pop("tau") + grid.number("gridReferenceTime/tauReferenceTime")
+    values |= {name: _optional(grid, name, (shape[0], shape[1])) for name in _OPTIONAL}
     leap = root.maybe("referenceFrames/time/lastLeapSecondUTC")
     found = GeoGrid(
         reference_time=grid.time("gridReferenceTime/tReferenceTimeUTC"),
         range_delay=_sum(root, "rangeDelay"),
-        azimuth_shift=_sum(root, "azimuthShift"),
+        azimuth_shift=_sum(root, "azimuthShift") or 0.0,
         last_leap_second=None if leap is None else leap.time(),
+        tau=tau,
         **values,
     )
     _check(found, root)
@@ -89,29 +93,42 @@ def parse_georef(root: Node) -> GeoGrid:
 
 
 def _points(grid: Node, shape: tuple[int, int]) -> dict[str, NDArray[np.float64]]:
+    table = _table(grid, shape, _FIELDS)
+    return {name: table[..., number].copy() for number, name in enumerate(_FIELDS)}
+
+
+def _optional(grid: Node, name: str, shape: tuple[int, int]) -> NDArray[np.float64] | None:
+    """A field of all points that the format leaves out at will; None where a point lacks it."""
+    if any(point.find(name) is None for point in grid.element.iterfind("gridPoint")):
+        return None
+    return _table(grid, shape, (name,))[..., 0].copy()
+
+
+def _table(grid: Node, shape: tuple[int, int], fields: tuple[str, ...]) -> NDArray[np.float64]:
     elements = grid.element.findall("gridPoint")
     if len(elements) != shape[0] * shape[1]:
         raise _unreadable(f"{len(elements)} grid points, not {shape[0]} x {shape[1]}", grid)
-    table = np.full((*shape, len(_FIELDS)), np.nan)
+    table = np.full((*shape, len(fields)), np.nan)
     try:
         for element in elements:
             place = int(element.attrib["iaz"]) - 1, int(element.attrib["irg"]) - 1
             if min(place) < 0:
                 raise IndexError
-            table[place] = [float(element.findtext(name, "")) for name in _FIELDS]
+            table[place] = [float(element.findtext(name, "")) for name in fields]
     except (KeyError, ValueError, IndexError):
         raise _unreadable("a grid point lacks its place or a number", grid) from None
     if not np.isfinite(table).all():
         raise _unreadable("a grid point is missing, or given twice or as NaN", grid)
-    return {name: table[..., number].copy() for number, name in enumerate(_FIELDS)}
+    return table
 
 
-def _sum(root: Node, name: str) -> float:
-    """Sum of the constant terms of all corrections of a kind."""
-    return sum(
-        term.number("coefficient[@exponent='0']")
-        for term in root.all(f"signalPropagationEffects/{name}")
-    )
+def _sum(root: Node, name: str) -> float | None:
+    """Sum of the constant terms of all corrections of a kind; None where there is none."""
+    terms = list(root.all(f"signalPropagationEffects/{name}"))
+    if not terms:
+        return None
+    total = [term for term in terms if term.attribute("source") == "TOTAL"] or terms
+    return sum(term.number("coefficient[@exponent='0']", 0.0) for term in total)
 
 
 def _check(grid: GeoGrid, root: Node) -> None:
@@ -124,6 +141,8 @@ def _check(grid: GeoGrid, root: Node) -> None:
     bounds = {"inc": (5, 75), "lat": (-90, 90), "lon": (-180, 360), "height": (-1000, 10_000)}
     for name, (low, high) in bounds.items():
         values = getattr(grid, name)
+        if values is None:
+            continue
         if values.min() < low or values.max() > high:
             raise _unreadable(
                 f"{name} runs from {values.min():g} to {values.max():g}, beyond {low} to {high}",

@@ -1,17 +1,18 @@
-"""Where points of the map lie in the image of a Level-1b product, by the kind of product."""
+"""Where points of the ground lie in the image of a Level-1b product, by the kind of product."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import Annotation
-from cpazmal_scale.scenes.level1b.geocode import Locate
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
+from cpazmal_scale.scenes.level1b.ground_range import detected_axes
+from cpazmal_scale.terrain.sight import Axes, Seen, Sight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,23 +23,43 @@ if TYPE_CHECKING:
 BORDER_POINTS = 65
 """Points per side of the image whose places bound its footprint."""
 _MISFIT = 2.0
-"""Largest distance in pixels between the grid's image positions and the geometry fitted to them."""
+"""Largest distance in pixels between the grid's image positions and the annotated axes."""
+ZERO_DOPPLER = "ZERODOPPLER"
 
 
-def locator(annotation: Annotation, geolocation: Geolocation, height: float) -> Locate:
-    """Longitude and latitude to (line, sample, t, tau) of an image in radar geometry.
-
-    Lines and samples count from 0 at the centre of the first.
+def radar_sight(annotation: Annotation, geolocation: Geolocation, *, by_height: bool) -> Sight:
+    """How an image in radar geometry sees the ground; its delay changes with height if asked.
 
     Raises:
-        SceneUnreadable: the geolocation grid's image positions contradict the annotated size.
+        SceneUnreadable: annotated positions contradict each other.
+        SceneUnknown: the image is not in zero-Doppler geometry.
     """
-    image = _slant(annotation, geolocation) if annotation.is_complex else _detected(geolocation)
+    if annotation.coordinate_type not in (None, ZERO_DOPPLER):
+        raise SceneUnknown(
+            f"its image is in {annotation.coordinate_type} geometry",
+            where=geolocation.where,
+            remedy="order it in zero-Doppler geometry",
+        )
+    if annotation.is_complex:
+        axes = _slant(annotation, geolocation)
+        _check(axes, geolocation)
+    else:
+        axes = detected_axes(annotation, geolocation)
+    return geolocation.sight(axes, by_height=by_height)
+
+
+def _check(axes: Axes, geolocation: Geolocation) -> None:
+    """Compare axes with the grid's positions, if it has any: they are cut to numbers from 1."""
     grid = geolocation.grid
-    line, sample = image(grid.t, grid.tau)
-    # Positions in the grid are cut to whole numbers from 1.
-    misfit = max(
-        float(np.abs(line - (grid.row - 0.5)).max()), float(np.abs(sample - (grid.col - 0.5)).max())
+    line, sample = axes(grid.t, grid.tau)
+    misfit = (
+        max(
+            float(np.abs(place - (told - 0.5)).max())
+            for place, told in ((line, grid.row), (sample, grid.col))
+            if told is not None
+        )
+        if grid.row is not None or grid.col is not None
+        else 0.0
     )
     if not misfit <= _MISFIT:
         raise SceneUnreadable(
@@ -47,17 +68,8 @@ def locator(annotation: Annotation, geolocation: Geolocation, height: float) -> 
             remedy="copy the product again from its source",
         )
 
-    def locate(lon: Array, lat: Array) -> tuple[Array, ...]:
-        t, tau = geolocation.radar(lon, lat, height)
-        return (*image(t, tau), t, tau)
 
-    return locate
-
-
-ImageAxes = Callable[["Array", "Array"], "tuple[Array, Array]"]
-
-
-def _slant(annotation: Annotation, geolocation: Geolocation) -> ImageAxes:
+def _slant(annotation: Annotation, geolocation: Geolocation) -> Axes:
     """Image axes of a complex product: both are times."""
     raster = annotation.raster
     start = (annotation.start - geolocation.grid.reference_time).total_seconds()
@@ -71,49 +83,34 @@ def _slant(annotation: Annotation, geolocation: Geolocation) -> ImageAxes:
     return axes
 
 
-def _detected(geolocation: Geolocation) -> ImageAxes:
-    """Image axes of a detected product: smooth functions fitted to the grid's positions."""
-    grid = geolocation.grid
-    centre, half = (
-        (np.mean([axis[0], axis[-1]]), (axis[-1] - axis[0]) / 2)
-        for axis in (grid.lines, grid.samples)
-    )
+@dataclass(frozen=True, eq=False)
+class MapSight:
+    """An image that is a map already, on the grid of its raster."""
 
-    def terms(t: Array, tau: Array) -> Array:
-        u, v = (t - centre[0]) / centre[1], (tau - half[0]) / half[1]
-        return np.stack([np.ones_like(u), u, v, u * v, v**2, u * v**2, v**3, v**4], axis=-1)
+    geobox: GeoBox
+    radar: Sight
 
-    table = terms(grid.t, grid.tau).reshape(-1, 8)
-    fitted: Any = [
-        np.linalg.lstsq(table, axis.reshape(-1) - 0.5, rcond=None)[0]
-        for axis in (grid.row, grid.col)
-    ]
+    def see(self, lon: Array, lat: Array, height: Array) -> Seen:
+        """Rows and columns for lines and samples; see `Sight.see`."""
+        from pyproj import Transformer
 
-    def axes(t: Array, tau: Array) -> tuple[Array, Array]:
-        values = terms(t, tau)
-        return values @ fitted[0], values @ fitted[1]
-
-    return axes
+        from_degrees: Any = Transformer.from_crs("EPSG:4326", str(self.geobox.crs), always_xy=True)
+        inverse = ~self.geobox.transform
+        x, y = from_degrees.transform(lon, lat)
+        column, row = inverse * (np.asarray(x), np.asarray(y))
+        seen = self.radar.see(lon, lat, height)
+        return Seen(row - 0.5, column - 0.5, seen.t, seen.tau, seen.look)
 
 
-def map_locator(geobox: GeoBox, geolocation: Geolocation, height: float) -> Locate:
-    """Longitude and latitude to (row, column, t, tau) of an image that is a map already."""
-    from pyproj import Transformer
-
-    from_degrees = Transformer.from_crs("EPSG:4326", str(geobox.crs), always_xy=True)
-    inverse = ~geobox.transform
-
-    def locate(lon: Array, lat: Array) -> tuple[Array, ...]:
-        column, row = inverse * from_degrees.transform(lon, lat)
-        return (row - 0.5, column - 0.5, *geolocation.radar(lon, lat, height))
-
-    return locate
+def map_sight(geobox: GeoBox, geolocation: Geolocation) -> Sight:
+    """How a map image, whose lines and samples are rows and columns, sees the ground."""
+    return MapSight(geobox, geolocation.sight(lambda t, tau: (t, tau), by_height=False))
 
 
 def footprint(
-    annotation: Annotation, geolocation: Geolocation, height: float, crs: str
+    annotation: Annotation, geolocation: Geolocation, heights: tuple[float, ...], crs: str
 ) -> tuple[float, float, float, float]:
-    """Left, bottom, right and top in a CRS of an image in radar geometry, seen at a height."""
+    """Left, bottom, right and top in a CRS of an image in radar geometry, over some heights."""
     from pyproj import Transformer
 
     grid = geolocation.grid
@@ -124,8 +121,9 @@ def footprint(
     along, across = np.linspace(start, stop, BORDER_POINTS), np.linspace(near, far, BORDER_POINTS)
     t = np.concatenate([along, along, np.full_like(across, start), np.full_like(across, stop)])
     tau = np.concatenate([np.full_like(along, near), np.full_like(along, far), across, across])
-    lon, lat = geolocation.ground(t, tau, height)
-    x, y = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
+    to_map = Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    places = [to_map.transform(*geolocation.ground(t, tau, height)) for height in heights]
+    x, y = (np.concatenate([place[axis] for place in places]) for axis in (0, 1))
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from cpazmal_scale import config
+from cpazmal_scale import config, storage
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.level1b.annotation import Annotation
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
 from cpazmal_scale.scenes.level1b.radiometry import subtracts_noise
 from cpazmal_scale.scenes.untrusted import archive, xml
+from cpazmal_scale.terrain import delay
+from cpazmal_scale.terrain.elevation import Dem
+from cpazmal_scale.terrain.elevation import digest as dem_digest
 
-READER_VERSION = "level1b-1"
+READER_VERSION = "level1b-2"
+METHOD = "terrain-1"
+"""Version of the geometry on an elevation raster."""
 NEAR_HEIGHT = 200.0
 """Metres between the height a scene is geocoded at and its mean that go without a note."""
 GEOREF = "ANNOTATION/GEOREF.xml"
@@ -26,7 +33,8 @@ _MAIN = re.compile(r"(?:PAZ1|TSX1|TDX1)_SAR__(?:SSC|MGD|GEC|EEC)_\w+_\d{8}T\d{6}
 class Product:
     """One product: the folder or archive it is in, its main XML file there, and its annotation.
 
-    `grid` is what it is geocoded onto; none: UTM.
+    `grid` is what it is geocoded onto; none: UTM. `dem` is the ground it is geocoded on, whose
+    rasters have the digest `dem_sha256`; none: one height.
     """
 
     url: str
@@ -34,6 +42,8 @@ class Product:
     annotation: Annotation
     settings: config.Level1b
     grid: lattice.Preset | None = None
+    dem: Dem | None = None
+    dem_sha256: str = ""
 
     @property
     def where(self) -> str:
@@ -60,21 +70,33 @@ class Product:
         if variant == "GEC":
             return f"not terrain-corrected, geocoded by the provider; noise {noise}"
         sample = "mean power" if settings.resampling == "average" else "nearest sample"
+        return f"{self._geocoding}; {sample} of a pixel; noise {noise}"
+
+    @property
+    def _geocoding(self) -> str:
+        settings = self.settings
+        if self.dem is None:
+            return (
+                f"not terrain-corrected, geocoded {settings.height:g} m above the WGS84 ellipsoid"
+            )
+        above = (self.dem.vertical or "what its CRS names").rsplit("/", 1)[-1]
+        sea = ", sea where it has none" if self.dem.sea else ""
         return (
-            f"not terrain-corrected, geocoded {settings.height:g} m above the WGS84 ellipsoid; "
-            f"{sample} of a pixel; noise {noise}"
+            f"terrain-corrected by {METHOD} on the elevation raster {self.dem_sha256[:12]} "
+            f"(heights above {above}{sea}), delays annotated and by height {delay.MODEL}"
         )
 
     @property
     def note(self) -> str:
         """What a user should know of the height it is geocoded at; empty when that is plausible."""
         mean, height = self.annotation.average_height, self.settings.height
-        if not self.in_radar_geometry or abs(mean - height) < NEAR_HEIGHT:
+        if self.dem is not None or not self.in_radar_geometry or abs(mean - height) < NEAR_HEIGHT:
             return ""
         angle = math.radians(self.annotation.centre.incidence_angle)
         return (
             f"the scene lies at {mean:.0f} m on average, is geocoded at {height:g} m: pixels are "
-            f"about {abs(mean - height) / math.tan(angle):.0f} m off; set ingest.level1b.height"
+            f"about {abs(mean - height) / math.tan(angle):.0f} m off; set "
+            "ingest.level1b.terrain.dem, or ingest.level1b.height"
         )
 
     def member(self, name: str) -> str:
@@ -91,24 +113,44 @@ def find_products(
         SceneUnreadable, SceneUnknown: an annotation or archive is damaged, or of another kind.
     """
     found = []
+    ground = _ground(settings.terrain)
     for url in urls:
         folder, _, name = url.rpartition("/")
         if _MAIN.fullmatch(name):
             node = xml.read(url)
-            found.append(Product(folder, name, parse_annotation(node), settings, grid))
+            found.append(Product(folder, name, parse_annotation(node), settings, grid, *ground()))
         elif archive.is_archive(url):
-            found += _in_archive(url, settings, grid)
+            found += _in_archive(url, settings, grid, ground)
     return found
 
 
-def _in_archive(url: str, settings: config.Level1b, grid: lattice.Preset | None) -> list[Product]:
+def _ground(terrain: config.Terrain) -> Callable[[], tuple[Dem | None, str]]:
+    """The elevation rasters and their digest, which is computed once and only if needed."""
+
+    @functools.cache
+    def ground() -> tuple[Dem | None, str]:
+        if terrain.dem is None:
+            return None, ""
+        dem = Dem(storage.absolute(terrain.dem), terrain.vertical, terrain.sea)
+        return dem, dem_digest(dem)
+
+    return ground
+
+
+def _in_archive(
+    url: str,
+    settings: config.Level1b,
+    grid: lattice.Preset | None,
+    ground: Callable[[], tuple[Dem | None, str]],
+) -> list[Product]:
     found = []
     with archive.open_container(url) as container:
         for name in sorted(container.sizes):
             if _MAIN.fullmatch(name.rsplit("/", 1)[-1]):
                 data = archive.read_member(container, name, xml.MAX_BYTES)
                 node = xml.parse(data, where=archive.where(container, name))
-                found.append(Product(url, name, parse_annotation(node), settings, grid))
+                told = parse_annotation(node)
+                found.append(Product(url, name, told, settings, grid, *ground()))
     return found
 
 

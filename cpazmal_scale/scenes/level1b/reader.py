@@ -1,7 +1,7 @@
 """A Level-1b product read as calibrated backscatter on a map grid.
 
-SSC (complex, COSAR) and MGD (detected, GeoTIFF) lie in radar geometry and are geocoded at one
-height; GEC and EEC are map images already, and only calibrated.
+SSC (complex, COSAR) and MGD (detected, GeoTIFF) lie in radar geometry and are geocoded on an
+elevation raster, or at one height; GEC and EEC are map images already, and only calibrated.
 """
 
 from __future__ import annotations
@@ -16,38 +16,58 @@ from cpazmal_scale.config import MASK_BITS
 from cpazmal_scale.errors import SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.formats.geotiff import geobox_of
-from cpazmal_scale.scenes.level1b.geocode import Positions, Sampling, sample
+from cpazmal_scale.scenes.level1b.geocode import Sampling, sample
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.scenes.level1b.georef import parse_georef
 from cpazmal_scale.scenes.level1b.images import CosarImage, TiffImage, check_image, open_image
 from cpazmal_scale.scenes.level1b.placing import (
     footprint,
     ground_spacing,
-    locator,
-    map_locator,
+    map_sight,
+    radar_sight,
     utm,
 )
 from cpazmal_scale.scenes.level1b.product import GEOREF, Product, digest
 from cpazmal_scale.scenes.level1b.radiometry import calibrate, noise_beta0, subtracts_noise
 from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.untrusted import archive, xml
+from cpazmal_scale.terrain.elevation import Elevation, open_dem
+from cpazmal_scale.terrain.nodes import NodeLattice
+from cpazmal_scale.terrain.places import Difference, compare, covered
+from cpazmal_scale.terrain.resample import inside_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
+    Array = NDArray[np.float64]
+
+Window = tuple[slice, slice]
+"""Rows and columns."""
 TILE = 256
 """Edge in pixels of the tiles that are geocoded at once."""
 PIXEL = 3.0
 """Metres of a pixel in UTM, where no grid is given."""
+BEYOND = 300.0
+"""Metres by which heights may exceed those of a product's coarse geolocation grid."""
 
 
-IMAGE, TIMES = slice(0, 2), slice(2, 4)
-"""Coordinates that a locator gives: line and sample; azimuth and range time."""
+class Flat:
+    """Ground at one height in metres above the ellipsoid."""
+
+    def __init__(self, height: float) -> None:
+        self.height = height
+
+    def heights(self, grid: GeoBox, rows: slice, columns: slice) -> Array:  # noqa: ARG002
+        """Metres (h, w) at the pixels of a window; see `Elevation.heights`."""
+        return np.full((rows.stop - rows.start, columns.stop - columns.start), self.height)
 
 
 class ProductReader:
-    """An open product, calibrated by windows of its grid `geobox`."""
+    """An open product, calibrated by windows of its grid `geobox`.
+
+    `difference` tells how its elevation raster, if it has one, agrees with its own heights.
+    """
 
     def __init__(
         self,
@@ -55,33 +75,54 @@ class ProductReader:
         geolocation: Geolocation,
         images: list[CosarImage | TiffImage],
         geobox: GeoBox | None,
+        elevation: Elevation | None = None,
     ) -> None:
         self.product, self.geolocation, self.images = product, geolocation, images
+        self.elevation = elevation
+        self.difference: Difference | None = None
         annotation, settings = product.annotation, product.settings
+        height = settings.height if product.in_radar_geometry else annotation.average_height
+        self.ground: Elevation | Flat = elevation or Flat(height)
         if product.in_radar_geometry:
             self.geobox = geobox or self._own_grid()
-            self.locate = locator(annotation, geolocation, settings.height)
+            sight = radar_sight(annotation, geolocation, by_height=elevation is not None)
             spacing = ground_spacing(annotation)
             self.sampling = Sampling.between(spacing, self.geobox, settings.resampling)
         else:
             raster = images[0]
             assert isinstance(raster, TiffImage)
             self.geobox = geobox_of(raster.raster, raster.where)
-            self.locate = map_locator(self.geobox, geolocation, annotation.average_height)
+            sight = map_sight(self.geobox, geolocation)
             self.sampling = Sampling((1, 1), 1)
+        self.nodes = NodeLattice(self.geobox, sight)
         self.subtract = subtracts_noise(annotation, settings.noise)
 
     def _own_grid(self) -> GeoBox:
         """The image's footprint, edges at multiples of the pixel."""
-        annotation = self.product.annotation
+        annotation, heights = self.product.annotation, self.geolocation.heights
         zone = utm(annotation.centre.lon, annotation.centre.lat)
         preset = self.product.grid or lattice.Preset(zone, PIXEL)
-        height = self.product.settings.height
-        bounds = footprint(annotation, self.geolocation, height, preset.crs)
+        between: tuple[float, ...] = (self.product.settings.height,)
+        if self.elevation is not None:
+            between = float(heights.min()) - BEYOND, float(heights.max()) + BEYOND
+        bounds = footprint(annotation, self.geolocation, between, preset.crs)
         return lattice.snapped(bounds, preset)
 
+    def compare(self) -> None:
+        """Compare the elevation raster with the product's place and its own heights.
+
+        Raises:
+            DemError: it lies elsewhere, or contradicts them.
+        """
+        if self.elevation is not None:
+            grid, heights = self.geolocation.grid, self.geolocation.heights
+            covered(self.elevation, self.geobox)
+            self.difference = compare(self.elevation, grid.lon, grid.lat, heights)
+
     def read(self, rows: slice, columns: slice) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """A window of the grid; see `reading.FileReader`. The mask says where noise dominates.
+        """A window of the grid; see `reading.FileReader`.
+
+        The mask says where noise dominates, and where no height is known: no power is there.
 
         Raises:
             SceneUnreadable: a part of an image cannot be decoded.
@@ -89,19 +130,25 @@ class ProductReader:
         shape = rows.stop - rows.start, columns.stop - columns.start
         power = np.full((len(self.images), *shape), np.nan, np.float32)
         flags = np.zeros(shape, np.uint8)
-        for part, positions in self._tiles(rows, columns):
-            self._fill(positions, power[:, *part], flags[part])
+        for part, place in _tiles(rows, columns):
+            self._fill(place, power[:, *part], flags[part])
         return power, flags
 
-    def _fill(
-        self, positions: Positions, power: NDArray[np.float32], flags: NDArray[np.uint8]
-    ) -> None:
+    def _fill(self, place: Window, power: NDArray[np.float32], flags: NDArray[np.uint8]) -> None:
         """Calibrate one tile in place."""
-        line, column = positions.at(IMAGE, self.sampling.places)
+        fine, places = self.sampling.places, self.nodes.window(*place)
+        posts = self._posts(place)
+        heights = posts[1:-1, 1:-1]
+        inside = heights
+        if fine > 1:
+            inside = np.empty((heights.shape[0] * fine, heights.shape[1] * fine))
+            inside_pixels(posts, fine, inside)
+        line, column = places.image(inside, fine)
         if not _meets(self.images[0], line, column):
             return
-        t, tau = positions.at(TIMES)
-        angle = self.geolocation.incidence(t, tau)
+        flags[np.isnan(heights)] |= MASK_BITS["no_dem"]
+        t, tau = places.times(heights)
+        angle = places.incidence(heights)
         layers = self.product.annotation.layers
         for channel, (layer, image) in enumerate(zip(layers, self.images, strict=True)):
             beta0 = layer.cal_factor * sample(image, line, column, self.sampling)
@@ -114,40 +161,44 @@ class ProductReader:
             )
             flags[limited] |= MASK_BITS["noise_limited"]
 
+    def _posts(self, place: Window) -> Array:
+        """Heights at pixel centres of a window and one pixel around it."""
+        rows, columns = (slice(edge.start - 1, edge.stop + 1) for edge in place)
+        return self.ground.heights(self.geobox, rows, columns)
+
     def incidence(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Incidence angles (h, w) of the ellipsoid in degrees, NaN outside the image."""
         angles = np.full((rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32)
-        for part, positions in self._tiles(rows, columns):
-            line, column = positions.at(IMAGE)
-            t, tau = positions.at(TIMES)
+        for part, place in _tiles(rows, columns):
+            places, heights = self.nodes.window(*place), self._posts(place)[1:-1, 1:-1]
+            line, column = places.image(heights)
             size = self.images[0].shape
             inside = (line > -0.5) & (line < size[0] - 0.5)
             inside &= (column > -0.5) & (column < size[1] - 0.5)
-            angles[part] = np.where(inside, self.geolocation.incidence(t, tau), np.nan)
+            angles[part] = np.where(inside, places.incidence(heights), np.nan)
         return angles
 
-    def _tiles(
-        self, rows: slice, columns: slice
-    ) -> Iterator[tuple[tuple[slice, slice], Positions]]:
-        """Places in the window, and image positions, tile by tile."""
-        for y in range(rows.start, rows.stop, TILE):
-            for x in range(columns.start, columns.stop, TILE):
-                down, along = (
-                    slice(y, min(rows.stop, y + TILE)),
-                    slice(x, min(columns.stop, x + TILE)),
-                )
-                part = (
-                    slice(down.start - rows.start, down.stop - rows.start),
-                    slice(along.start - columns.start, along.stop - columns.start),
-                )
-                yield part, Positions(self.geobox, down, along, self.locate)
+
+def _tiles(rows: slice, columns: slice) -> Iterator[tuple[Window, Window]]:
+    """Places in the window, and in the grid, tile by tile."""
+    for y in range(rows.start, rows.stop, TILE):
+        for x in range(columns.start, columns.stop, TILE):
+            down = slice(y, min(rows.stop, y + TILE))
+            along = slice(x, min(columns.stop, x + TILE))
+            part = (
+                slice(down.start - rows.start, down.stop - rows.start),
+                slice(along.start - columns.start, along.stop - columns.start),
+            )
+            yield part, (down, along)
 
 
-def _meets(
-    image: CosarImage | TiffImage, line: NDArray[np.float64], column: NDArray[np.float64]
-) -> bool:
+def _meets(image: CosarImage | TiffImage, line: Array, column: Array) -> bool:
     """Whether any position may lie in the image."""
+    some = ~np.isnan(line)
+    if not some.any():
+        return False
     height, width = image.shape
+    line, column = line[some], column[some]
     return bool(
         line.max() > -1 and line.min() < height and column.max() > -1 and column.min() < width
     )
@@ -160,6 +211,7 @@ def open_product(product: Product, geobox: GeoBox | None = None) -> Iterator[Pro
     Raises:
         SceneUnreadable: a file is missing, damaged or contradicts the annotation.
         SceneUnknown: a complex ScanSAR product, whose bursts are not geocoded.
+        DemError: its elevation raster cannot be used.
     """
     annotation = product.annotation
     if annotation.is_complex and annotation.mode == "SC":
@@ -180,7 +232,10 @@ def open_product(product: Product, geobox: GeoBox | None = None) -> Iterator[Pro
             )
             for layer in annotation.layers
         ]
-        yield ProductReader(product, geolocation, images, geobox)
+        elevation = None
+        if product.dem is not None and product.in_radar_geometry:
+            elevation = stack.enter_context(open_dem(product.dem))
+        yield ProductReader(product, geolocation, images, geobox, elevation)
 
 
 def check_product(reader: ProductReader) -> tuple[float, ...]:
@@ -204,6 +259,7 @@ def describe_product(product: Product, *, check: bool) -> SceneFile:
         SceneUnreadable, SceneImplausible: see `open_product` and `check_product`.
     """
     with open_product(product) as reader:
+        reader.compare()
         if check:
             check_product(reader)
         return SceneFile(

@@ -21,12 +21,14 @@ from cpazmal_scale.scenes.level1b.annotation import (
     Timed,
 )
 from cpazmal_scale.scenes.level1b.cosar import HEADER_LINES, SAMPLE_BYTES
+from cpazmal_scale.scenes.level1b.geolocation import orbit_of
 from cpazmal_scale.scenes.level1b.georef import GeoGrid
-from cpazmal_scale.scenes.level1b.orbit import LIGHT, SEMI_MAJOR, Orbit, ecef, incidence
 from cpazmal_scale.simulate.given import tables
 from cpazmal_scale.simulate.given.tables import Acquisition
 from cpazmal_scale.simulate.ground.grids import Grid
 from cpazmal_scale.simulate.passes.imaging import AZIMUTH_SPACING, RANGE_SPACING
+from cpazmal_scale.terrain.ellipsoid import SEMI_MAJOR, ecef, incidence
+from cpazmal_scale.terrain.orbit import LIGHT, Orbit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +61,7 @@ def look(area: Grid, acquisition: Acquisition, sensor: str, name: str) -> Look:
     lon, lat = _outline(area)
     centre = np.array([lon.mean()]), np.array([lat.mean()])
     vectors = _vectors(centre, acquisition)
-    orbit = Orbit(vectors, acquisition.start)
+    orbit = orbit_of(vectors, acquisition.start)
     t, tau = orbit.radar(lon, lat, HEIGHT, first=0.0)
     line = AZIMUTH_SPACING * acquisition.resolution_azimuth / (_SPEED * SEMI_MAJOR / ORBIT_RADIUS)
     angle = math.radians(acquisition.incidence_angle)
@@ -67,7 +69,7 @@ def look(area: Grid, acquisition: Acquisition, sensor: str, name: str) -> Look:
     # The first line is at the start of acquisition: the orbit moves, not the clock.
     early = timedelta(seconds=round(float(t.min()), 6))
     vectors = tuple(StateVector(one.time - early, one.position, one.velocity) for one in vectors)
-    orbit = Orbit(vectors, acquisition.start)
+    orbit = orbit_of(vectors, acquisition.start)
     shape = math.ceil(np.ptp(t) / line) + 1, math.ceil(np.ptp(tau) / sample) + 1
     grid = _grid(orbit, acquisition.start, shape, (line, sample), float(tau.min()), centre)
     annotation = _annotation(acquisition, sensor, name, shape, (line, sample), grid, vectors)
@@ -245,6 +247,8 @@ def _noise(grid: GeoGrid, time: datetime) -> Timed:
 
 
 def _place(grid: GeoGrid, at: tuple[int, int]) -> Coordinate:
+    assert grid.row is not None
+    assert grid.col is not None
     return Coordinate(
         row=int(grid.row[at]),
         column=int(grid.col[at]),

@@ -1,0 +1,67 @@
+"""A grid and its description in files: `GeoBox` here, attributes of a CF grid mapping there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from odc.geo.geobox import GeoBox
+
+
+def to_attributes(grid: GeoBox) -> dict[str, Any]:
+    """CF grid-mapping attributes with the exact affine transform, as rioxarray writes them."""
+    import pyproj
+
+    crs = pyproj.CRS.from_user_input(str(grid.crs))
+    attributes = {name: value for name, value in crs.to_cf().items() if value is not None}
+    return {
+        **attributes,
+        "spatial_ref": attributes["crs_wkt"],
+        "GeoTransform": " ".join(repr(float(part)) for part in grid.transform.to_gdal()),
+    }
+
+
+def from_attributes(attributes: Mapping[str, Any], shape: tuple[int, int]) -> GeoBox:
+    """The grid of `shape` (rows, columns) that grid-mapping attributes describe.
+
+    Raises:
+        KeyError: `crs_wkt` or `GeoTransform` is missing.
+        ValueError: the transform is not six numbers.
+    """
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    numbers = [float(part) for part in str(attributes["GeoTransform"]).split()]
+    if len(numbers) != 6:
+        raise ValueError(f"GeoTransform has {len(numbers)} numbers instead of six")
+    return GeoBox(shape, Affine.from_gdal(*numbers), str(attributes["crs_wkt"]))
+
+
+def grid_of(data: xr.Dataset) -> GeoBox:
+    """The grid of an open cube or map.
+
+    Raises:
+        KeyError: it has no `spatial_ref` with a transform.
+    """
+    shape = (int(data.sizes["y"]), int(data.sizes["x"]))
+    return from_attributes(data["spatial_ref"].attrs, shape)
+
+
+def metres(grid: GeoBox) -> tuple[float, float]:
+    """Height and width on the ground of the pixel at the centre of a north-up grid, in metres."""
+    import pyproj
+
+    crs = pyproj.CRS.from_user_input(str(grid.crs))
+    left, dx, _, top, _, dy = grid.transform.to_gdal()
+    unit = crs.axis_info[0].unit_conversion_factor
+    if not crs.is_geographic:
+        return abs(dy) * unit, abs(dx) * unit
+    geod: Any = crs.get_geod() or pyproj.Geod(ellps="WGS84")
+    degree = math.degrees(unit)
+    x, y = (left + dx * grid.shape[1] / 2) * degree, (top + dy * grid.shape[0] / 2) * degree
+    tall = geod.inv(x, y, x, y + dy * degree)[2]
+    wide = geod.inv(x, y, x + dx * degree, y)[2]
+    return float(tall), float(wide)

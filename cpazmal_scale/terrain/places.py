@@ -1,0 +1,135 @@
+"""Whether an elevation raster lies where it is needed, at the heights that products annotate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale.errors import DemError, DemMismatch
+from cpazmal_scale.terrain.nodes import Lattice
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
+
+    from cpazmal_scale.terrain.elevation import Elevation
+
+    Array = NDArray[np.float64]
+    Bounds = tuple[float, float, float, float]
+
+FARTHEST = 15.0
+"""Metres between the medians of a raster and of a product's own heights that may be terrain."""
+FEWEST, MOST = 10, 400
+"""Points that are needed to judge, and that are looked at."""
+LEAST = 0.5
+"""Share of an area whose heights must be known."""
+_LOOKS = 24
+"""Points along a side of a grid at which it is seen whether heights are known."""
+_FEET = 3.2808
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An elevation raster minus a product's own heights, in metres: median, median absolute
+    deviation, and the number of points.
+    """
+
+    median: float
+    deviation: float
+    points: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.median:+.1f} m from the product's own heights (± {self.deviation:.1f} m, "
+            f"{self.points} points)"
+        )
+
+
+def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Difference | None:
+    """Compare a raster with points whose heights above the ellipsoid are known.
+
+    Args:
+        elevation: The open raster.
+        lon: Degrees, any shape.
+        lat: Degrees, same shape.
+        height: Metres above the ellipsoid, same shape.
+
+    Returns:
+        None where too few points lie in the raster.
+
+    Raises:
+        DemMismatch: the two are of different surfaces.
+    """
+    points = [one.ravel() for one in (lon, lat, height)]
+    some = np.unique(np.linspace(0, points[0].size - 1, MOST).astype(np.int64))
+    east, north, own = (one[some] for one in points)
+    here = elevation.at(east, north)
+    known = np.isfinite(here)
+    if known.sum() < FEWEST:
+        return None
+    here, own = here[known], own[known]
+    apart = here - own
+    median = float(np.median(apart))
+    found = Difference(median, float(np.median(np.abs(apart - median))), int(known.sum()))
+    if abs(median) > FARTHEST:
+        raise DemMismatch(
+            f"the elevation raster lies {abs(median):.0f} m {'above' if median > 0 else 'below'} "
+            "the product's own heights",
+            where=elevation.dem.url,
+            remedy=_remedy(elevation, here, own, median),
+        )
+    return found
+
+
+def _remedy(elevation: Elevation, here: Array, own: Array, median: float) -> str:
+    ratio = float(np.median(here) / max(1.0, float(np.median(own))))
+    if abs(ratio / _FEET - 1) < 0.1:
+        return "its heights seem to be in feet: convert them to metres"
+    if elevation.datum.undulation is None and abs(median) < 120:
+        return (
+            "its heights are probably above a geoid: set ingest.level1b.terrain.vertical to its "
+            "name"
+        )
+    if abs(median) < 120:
+        return (
+            f"its heights are probably not above {elevation.datum.name}: correct "
+            "ingest.level1b.terrain.vertical"
+        )
+    return "give the elevation raster of this place, in metres"
+
+
+def covered(elevation: Elevation, grid: GeoBox) -> float:
+    """Share of a grid whose heights are known, by points on it.
+
+    Raises:
+        DemError: it is less than half, naming both places.
+    """
+    lattice, top, left = Lattice.of(grid)
+    rows, columns = ((np.arange(_LOOKS) + 0.5) / _LOOKS * edge for edge in grid.shape)
+    lon, lat = lattice.points(np.floor(rows) + top + 0.5, np.floor(columns) + left + 0.5)
+    share = float(np.isfinite(elevation.at(lon.ravel(), lat.ravel())).mean())
+    if share >= LEAST:
+        return share
+    area = float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
+    raster = elevation.bounds()
+    west, south, east, north = raster
+    swapped = _meet(area, (south, west, north, east)) and not _meet(area, raster)
+    raise DemError(
+        f"it has heights for {share:.0%} of the area: it covers {_words(raster)}, the area is "
+        f"{_words(area)}",
+        where=elevation.dem.url,
+        remedy="its latitude and longitude look swapped: save it with its axes in order"
+        if swapped
+        else "give an elevation raster of the whole area and some kilometres around",
+    )
+
+
+def _meet(one: Bounds, other: Bounds) -> bool:
+    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
+
+
+def _words(bounds: Bounds) -> str:
+    west, south, east, north = bounds
+    return f"{west:.2f} to {east:.2f} °E, {south:.2f} to {north:.2f} °N"

@@ -1,0 +1,145 @@
+"""Heights of an elevation raster at points between its pixels: cubic convolution, mean over area.
+
+The kernel (Keys, a = −½) passes through the raster's values, has continuous slopes and reaches two
+pixels far, so that a height depends on its surroundings alone, whatever window is read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale.kernels.compiled import kept
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+REACH = 3
+"""Pixels around a point that are looked at, and one for rounding."""
+
+
+@kept
+def _along(a: float, b: float, c: float, d: float, u: float) -> float:
+    """Cubic through four values at −1, 0, 1, 2; outer ones that are unknown go straight on."""
+    if np.isnan(a):
+        a = 2 * b - c
+    if np.isnan(d):
+        d = 2 * c - b
+    return b + 0.5 * u * (c - a + u * (2 * a - 5 * b + 4 * c - d + u * (3 * (b - c) + d - a)))
+
+
+@kept
+def _height(values: Array, y: float, x: float) -> float:
+    """The surface at a point; NaN where one of the four pixels around is unknown."""
+    row, column = int(np.floor(y)), int(np.floor(x))
+    v, u = y - row, x - column
+    if row < 1 or column < 1 or row + 2 >= values.shape[0] or column + 2 >= values.shape[1]:
+        return np.nan
+    # A point on a row or column of pixels needs no other one.
+    low = row + 1 if v > 0 else row
+    far = column + 1 if u > 0 else column
+    for r in range(row, low + 1):
+        for c in range(column, far + 1):
+            if np.isnan(values[r, c]):
+                return np.nan
+    lines = np.empty(4)
+    for k in range(4):
+        r = row - 1 + k
+        if np.isnan(values[r, column]) or np.isnan(values[r, far]):
+            lines[k] = np.nan
+        elif u == 0:
+            lines[k] = values[r, column]
+        else:
+            lines[k] = _along(
+                values[r, column - 1],
+                values[r, column],
+                values[r, column + 1],
+                values[r, column + 2],
+                u,
+            )
+    return lines[1] if v == 0 else _along(lines[0], lines[1], lines[2], lines[3], v)
+
+
+@kept
+def at_points(values: Array, y: Array, x: Array, found: Array) -> None:
+    """Heights (n) at rows and columns of an array, whose pixel centres are whole numbers."""
+    for n in range(found.size):
+        found[n] = _height(values, y[n], x[n])
+
+
+@kept
+def onto_pixels(
+    values: Array,
+    origin: tuple[int, int],
+    nodes: Array,
+    starts: tuple[int, int],
+    cell: int,
+    fine: int,
+    found: Array,
+) -> None:
+    """Mean heights over the pixels of a map.
+
+    Args:
+        values: Part of the raster, NaN unknown.
+        origin: Row and column of its first pixel.
+        nodes: (J, I, 3) raster row, raster column and metres to add, at every `cell`-th pixel edge
+            of the map.
+        starts: Row and column of the first pixel of the map.
+        cell: Pixels between nodes.
+        fine: Points per pixel and axis that are averaged.
+        found: (h, w) gets the heights, NaN where no point is known.
+    """
+    top, left = starts[0] // cell, starts[1] // cell
+    for r in range(found.shape[0]):
+        j = (starts[0] + r) // cell
+        for c in range(found.shape[1]):
+            i = (starts[1] + c) // cell
+            a, b = nodes[j - top, i - left], nodes[j - top, i - left + 1]
+            d, e = nodes[j - top + 1, i - left], nodes[j - top + 1, i - left + 1]
+            total, count = 0.0, 0
+            for p in range(fine):
+                v = (starts[0] + r - j * cell + (p + 0.5) / fine) / cell
+                for q in range(fine):
+                    u = (starts[1] + c - i * cell + (q + 0.5) / fine) / cell
+                    y = (1 - v) * ((1 - u) * a[0] + u * b[0]) + v * ((1 - u) * d[0] + u * e[0])
+                    x = (1 - v) * ((1 - u) * a[1] + u * b[1]) + v * ((1 - u) * d[1] + u * e[1])
+                    height = _height(values, y - origin[0], x - origin[1])
+                    if not np.isnan(height):
+                        total += height
+                        count += 1
+            if count == 0:
+                found[r, c] = np.nan
+                continue
+            v = (starts[0] + r - j * cell + 0.5) / cell
+            u = (starts[1] + c - i * cell + 0.5) / cell
+            up = (1 - v) * ((1 - u) * a[2] + u * b[2]) + v * ((1 - u) * d[2] + u * e[2])
+            found[r, c] = total / count + up
+
+
+@kept
+def inside_pixels(posts: Array, fine: int, found: Array) -> None:
+    """Heights at `fine`² points of every pixel, bilinear between pixel centres.
+
+    Args:
+        posts: (h + 2, w + 2) heights at pixel centres, those around the window included.
+        fine: Points per pixel and axis.
+        found: (h·fine, w·fine) gets the heights; that of the pixel where a neighbour is unknown,
+            NaN where its own is.
+    """
+    for y in range(found.shape[0]):
+        v = (y % fine + 0.5) / fine - 0.5
+        r = y // fine + 1
+        down = r + 1 if v > 0 else r - 1
+        v = abs(v)
+        for x in range(found.shape[1]):
+            u = (x % fine + 0.5) / fine - 0.5
+            c = x // fine + 1
+            side = c + 1 if u > 0 else c - 1
+            u = abs(u)
+            near = posts[r, c] + u * (posts[r, side] - posts[r, c])
+            far = posts[down, c] + u * (posts[down, side] - posts[down, c])
+            height = near + v * (far - near)
+            found[y, x] = posts[r, c] if np.isnan(height) else height

@@ -1,0 +1,231 @@
+"""What heights of an elevation raster are above, and the way from there to the ellipsoid.
+
+Inside the program every height is above the WGS84 ellipsoid. PROJ leaves heights unchanged, without
+a word, where it lacks a geoid's grid; here only its best operation is used, or a geoid raster.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.errors import DemError
+from cpazmal_scale.terrain.coordinates import through
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pyproj import CRS
+
+    Array = NDArray[np.float64]
+
+NAMED = {"EGM2008": 3855, "EGM96": 5773, "LN02": 5728, "IGN69": 5720}
+"""EPSG codes of vertical systems that may be named."""
+ELLIPSOID = "ellipsoid"
+MOST = 120.0
+"""No geoid is farther from the ellipsoid, in metres."""
+_REMEDY = (
+    f"set ingest.level1b.terrain.vertical to {ELLIPSOID}, {', '.join(NAMED)}, an EPSG code or a "
+    "geoid raster"
+)
+
+
+@dataclass(frozen=True)
+class Datum:
+    """What heights are above.
+
+    `undulation` gives metres from the ellipsoid up to that surface, at longitude and latitude in
+    degrees; none: heights are above the ellipsoid.
+    """
+
+    name: str
+    undulation: Callable[[Array, Array], Array] | None = None
+
+    def above_ellipsoid(self, lon: Array, lat: Array) -> Array:
+        """Metres to be added to heights at points in degrees.
+
+        Raises:
+            DemError: a point is not covered.
+        """
+        if self.undulation is None:
+            return np.zeros(lon.shape)
+        found = self.undulation(lon, lat)
+        if not np.abs(found).max(initial=0.0) <= MOST:
+            raise DemError(
+                f"{self.name} is not known everywhere in the area",
+                where="ingest.level1b.terrain.vertical",
+                remedy="give a geoid raster that covers it",
+            )
+        return found
+
+
+def datum_of(crs: CRS, vertical: str | None, *, where: object) -> Datum:
+    """The datum of a raster's heights, by its CRS or a setting, which goes first.
+
+    Args:
+        crs: Of the raster.
+        vertical: `ellipsoid`, a name of `NAMED`, an EPSG code or the address of a geoid raster.
+        where: The raster.
+
+    Raises:
+        DemError: nothing tells what heights are above, a grid or code is not known to PROJ, the
+            unit is not the metre, or the geoid raster cannot be used.
+    """
+    if vertical is None:
+        return _of_crs(crs, where)
+    if vertical == ELLIPSOID:
+        return Datum(ELLIPSOID)
+    code = NAMED.get(vertical.upper()) or _code(vertical)
+    if code is None:
+        return _of_raster(vertical)
+    return _of_vertical(_vertical_crs(code, vertical), where)
+
+
+def horizontal(crs: CRS) -> CRS:
+    """The CRS without its heights."""
+    return crs.sub_crs_list[0] if crs.is_compound else crs.to_2d()
+
+
+def _code(text: str) -> int | None:
+    digits = text.upper().removeprefix("EPSG:")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 7 else None
+
+
+def _of_crs(crs: CRS, where: object) -> Datum:
+    if crs.is_compound:
+        return _of_vertical(crs.sub_crs_list[1], where)
+    if len(crs.axis_info) == 3:
+        _require_metres(crs, where)
+        return Datum(ELLIPSOID)
+    raise DemError("nothing tells what its heights are above", where=where, remedy=_REMEDY)
+
+
+def _vertical_crs(code: int, text: str) -> CRS:
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        found = CRS.from_epsg(code)
+    except CRSError:
+        found = None
+    if found is None or not found.is_vertical:
+        raise DemError(
+            f"`{text}` is no vertical system",
+            where="ingest.level1b.terrain.vertical",
+            remedy=f"give {ELLIPSOID}, {', '.join(NAMED)}, an EPSG code or a geoid raster",
+        )
+    return found
+
+
+def _require_metres(crs: CRS, where: object) -> None:
+    unit = crs.axis_info[-1]
+    if unit.unit_conversion_factor != 1.0:
+        raise DemError(
+            f"its heights are in {unit.unit_name}", where=where, remedy="convert them to metres"
+        )
+
+
+def _of_vertical(vertical: CRS, where: object) -> Datum:
+    """Heights above a surface that PROJ knows."""
+    from pyproj import CRS, Transformer
+    from pyproj.crs import CompoundCRS
+    from pyproj.exceptions import ProjError
+
+    _require_metres(vertical, where)
+    ellipsoid = CRS.from_epsg(4979)
+    source = CompoundCRS(vertical.name, [CRS.from_epsg(4326), vertical])
+
+    def undulation(lon: Array, lat: Array) -> Array:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # the missing grid, told below
+                strict = Transformer.from_crs(
+                    source, ellipsoid, always_xy=True, only_best=True, allow_ballpark=False
+                )
+                found = through(strict, lon, lat, np.zeros(lon.shape))[2]
+        except ProjError:
+            raise _no_grid(vertical, source, ellipsoid) from None
+        if not np.isfinite(found).all():
+            raise _no_grid(vertical, source, ellipsoid)
+        return found
+
+    return Datum(vertical.name, undulation)
+
+
+def _no_grid(vertical: CRS, source: CRS, ellipsoid: CRS) -> DemError:
+    from pyproj.transformer import TransformerGroup
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        ways = TransformerGroup(source, ellipsoid, always_xy=True, allow_ballpark=False)
+    names = sorted({grid.short_name for way in ways.unavailable_operations for grid in way.grids})
+    lacking = f"PROJ lacks the grid {' or '.join(names)}" if names else "PROJ knows no way"
+    return DemError(
+        f"{lacking} from {vertical.name} to the ellipsoid here",
+        where="ingest.level1b.terrain.vertical",
+        remedy="put the grid into PROJ's data folder, or give the address of a geoid raster",
+    )
+
+
+def _of_raster(url: str) -> Datum:
+    """Heights above a geoid whose undulation is a raster in degrees."""
+    grid = _read_geoid(url)
+    return Datum(f"geoid {url.rsplit('/', 1)[-1]}", grid)
+
+
+@dataclass(frozen=True, eq=False)
+class _Geoid:
+    """Undulations (rows, columns) at pixel centres; (column, row) 0 lies at `first`."""
+
+    values: Array
+    first: tuple[float, float]
+    step: tuple[float, float]
+
+    def __call__(self, lon: Array, lat: Array) -> Array:
+        """Bilinear undulation, NaN beyond the raster; it wraps where it goes around the earth."""
+        height, width = self.values.shape
+        around = abs(abs(width * self.step[0]) - 360) < abs(self.step[0]) / 2
+        east = (lon - self.first[0] + 180.0 * (not around)) % 360.0 - 180.0 * (not around)
+        x, y = east / self.step[0], (lat - self.first[1]) / self.step[1]
+        column, row = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+        row = np.where(y == height - 1, height - 2, row)
+        inside = (row >= 0) & (row < height - 1)
+        if not around:
+            column = np.where(x == width - 1, width - 2, column)
+            inside &= (column >= 0) & (column < width - 1)
+        u, v = x - column, y - row
+        row = np.clip(row, 0, height - 2)
+        left, right = column % width, (column + 1) % width
+        top = self.values[row, left] * (1 - u) + self.values[row, right] * u
+        low = self.values[row + 1, left] * (1 - u) + self.values[row + 1, right] * u
+        return np.where(inside, top * (1 - v) + low * v, np.nan)
+
+
+_DRIVERS = {".gtx": "GTX", ".tif": "GTiff", ".tiff": "GTiff"}
+
+
+def _read_geoid(url: str) -> _Geoid:
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    driver = _DRIVERS.get(f".{url.lower().rpartition('.')[2]}")
+    problem = f"its name ends with none of {', '.join(_DRIVERS)}"
+    if driver is not None:
+        with storage.open_local(url) as path:
+            try:
+                with rasterio.open(path, driver=driver) as raster:
+                    values: Any = raster.read(1, masked=True).astype(np.float64).filled(np.nan)
+                    crs, to_map = raster.crs, raster.transform
+                    problem = "" if crs is not None and crs.is_geographic else "not in degrees"
+            except RasterioError as error:
+                problem = f"it cannot be read ({str(error).splitlines()[0]})"
+    if problem:
+        raise DemError(
+            f"no geoid raster: {problem}", where=url, remedy=f"give one in degrees; or {_REMEDY}"
+        )
+    first = to_map.c + to_map.a / 2, to_map.f + to_map.e / 2
+    return _Geoid(values, first, (to_map.a, to_map.e))

@@ -1,0 +1,180 @@
+"""Level-1b products on an elevation raster: a real annotation and its own heights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from pyproj import Transformer
+from support.ground import dem_of_grid
+from support.small_products import ID, amplitudes, cut_product
+
+from cpazmal_scale.config import MASK_BITS, RunConfig
+from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
+from cpazmal_scale.errors import BeamMismatch, CpazmalError, DemError, DemMismatch
+from cpazmal_scale.scenes import SceneReader, discover, overview, scene_card
+from cpazmal_scale.scenes.level1b.georef import GeoGrid, parse_georef
+from cpazmal_scale.scenes.untrusted import xml
+
+BEAM = "DSC083_strip_011_R"
+SHAPE = 420, 500
+
+
+@pytest.fixture(scope="module")
+def product(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cut_product(shared_data, tmp_path_factory.mktemp("in"), amplitudes(SHAPE))
+
+
+@pytest.fixture(scope="module")
+def grid(product: Path) -> GeoGrid:
+    return parse_georef(xml.read(str(product / "ANNOTATION" / "GEOREF.xml")))
+
+
+@pytest.fixture(scope="module")
+def dem(grid: GeoGrid, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return dem_of_grid(tmp_path_factory.mktemp("dem") / "dem.tif", grid)
+
+
+def settings(
+    scenes: Path, dem: Path | str, workspace: Path | str = "run", **more: Any
+) -> RunConfig:
+    terrain = {"dem": str(dem), "vertical": "ellipsoid"} | more.pop("terrain", {})
+    rules = {"scenes": str(scenes), "chunk": 256, "level1b": {"terrain": terrain, **more}}
+    return RunConfig.parse({"workspace": str(workspace), "ingest": rules})
+
+
+def test_points_of_any_height_lie_where_the_annotation_says(
+    shared_data: Path, grid: GeoGrid, dem: Path, tmp_path: Path
+) -> None:
+    """Bright samples at points of the provider's grid, some hundred metres of height apart."""
+    values = np.full((1200, 1600), 10, "c8")
+    points = [(2, 1), (3, 4), (4, 6)]
+    for point in points:
+        line = round(grid.t[point] / 2.60924658505246043e-04)
+        sample = round((grid.tau[point] - grid.tau[0, 0]) / 9.10032937895266514e-09)
+        values[line - 1 : line + 2, sample - 1 : sample + 2] = 30_000
+    cut_product(shared_data, tmp_path, values)
+    config = settings(tmp_path, dem, noise="keep", radiometry="beta0")
+    (scene,) = discover(config.ingest, check=True)
+    with SceneReader(scene, scene.geobox) as reader:
+        power, _ = reader.read(0, scene.geobox.shape[0])
+    to_map = Transformer.from_crs("EPSG:4326", "EPSG:32612", always_xy=True)
+    bright = np.argwhere(power[0] > 0.2 * np.nanmax(power[0]))
+    for point in points:
+        x, y = to_map.transform(grid.lon[point], grid.lat[point])
+        column, row = ~scene.geobox.transform * (x, y)
+        apart = np.abs(bright + 0.5 - [row, column]).max(axis=1)
+        near = bright[apart < 5]
+        assert len(near)
+        assert np.abs(near.mean(axis=0) + 0.5 - [row, column]).max() < 1.2, point
+
+
+def test_a_cube_on_a_raster_says_how_it_was_made(product: Path, dem: Path, tmp_path: Path) -> None:
+    config = settings(product.parent, dem, tmp_path)
+    ingest_scenes(config)
+    cube = open_cube(cube_url(str(tmp_path), BEAM))
+    said = cube.attrs["processing"]
+    assert said.startswith("terrain-corrected by terrain-")
+    assert "heights above ellipsoid" in said
+    assert "2.3 m exp(-h/6000 m)" in said
+    assert ingest_scenes(config).cubes[0].unchanged == (ID,)
+    assert float(np.isfinite(cube["HH"].values).mean()) > 0.05
+
+
+def test_a_date_on_another_raster_is_not_stacked(
+    product: Path, grid: GeoGrid, dem: Path, tmp_path: Path
+) -> None:
+    ingest_scenes(settings(product.parent, dem, tmp_path))
+    other = dem_of_grid(tmp_path / "other.tif", grid, add=1.0)
+    for change in (
+        settings(product.parent, other, tmp_path),
+        settings(product.parent, dem, tmp_path, terrain={"sea": True}),
+    ):
+        with pytest.raises(BeamMismatch, match="the cube is terrain-corrected"):
+            ingest_scenes(change)
+
+
+def test_where_no_height_is_known_there_is_no_power(
+    product: Path, grid: GeoGrid, tmp_path: Path
+) -> None:
+    path = dem_of_grid(tmp_path / "dem.tif", grid, step=0.0005)
+    with rasterio.open(path, "r+") as file:
+        values = file.read(1)
+        x, y = ~file.transform * (grid.lon[1, 1], grid.lat[1, 1])
+        values[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3] = -32768
+        file.write(values, 1)
+    (scene,) = discover(settings(product.parent, path).ingest, check=True)
+    with SceneReader(scene, scene.geobox) as reader:
+        power, flags = reader.read(0, scene.geobox.shape[0])
+    gap = (flags & MASK_BITS["no_dem"]) > 0
+    assert 500 < gap.sum() < 20_000
+    assert np.isnan(power[0][gap]).all()
+    assert (flags[gap] & MASK_BITS["not_valid"]).all()
+    to_map = Transformer.from_crs("EPSG:4326", "EPSG:32612", always_xy=True)
+    column, row = ~scene.geobox.transform * to_map.transform(grid.lon[1, 1], grid.lat[1, 1])
+    assert gap[int(row), int(column)]
+
+
+def test_strips_are_parts_of_the_whole(product: Path, dem: Path) -> None:
+    (scene,) = discover(settings(product.parent, dem).ingest)
+    with SceneReader(scene, scene.geobox) as reader:
+        power, flags = reader.read(0, scene.geobox.shape[0])
+        for y0, y1 in ((0, 1), (100, 357), (300, 305)):
+            part, bits = reader.read(y0, y1)
+            assert part.tobytes() == power[:, y0:y1].tobytes()
+            assert bits.tobytes() == flags[y0:y1].tobytes()
+
+
+def test_the_card_tells_how_the_raster_agrees(product: Path, dem: Path) -> None:
+    (scene,) = discover(settings(product.parent, dem).ingest)
+    assert "m from the product's own heights" in str(scene_card(scene, overview(scene)))
+
+
+Spoil = Callable[[GeoGrid, Path], dict[str, Any]]
+BAD: dict[str, tuple[Spoil, type[CpazmalError], str]] = {
+    "above a geoid": (
+        lambda grid, path: {"dem": str(dem_of_grid(path, grid, add=28.0))},
+        DemMismatch,
+        "28 m above the product's own heights",
+    ),
+    "in feet": (
+        lambda grid, path: {"dem": str(dem_of_grid(path, _scaled(grid, 3.2808)))},
+        DemMismatch,
+        "in feet",
+    ),
+    "datum unknown": (
+        lambda grid, path: {"dem": str(dem_of_grid(path, grid)), "vertical": None},
+        DemError,
+        "set ingest.level1b.terrain.vertical",
+    ),
+    "grid lacking": (
+        lambda grid, path: {"dem": str(dem_of_grid(path, grid)), "vertical": "EGM2008"},
+        DemError,
+        "PROJ lacks the grid",
+    ),
+}
+
+
+def _scaled(grid: GeoGrid, factor: float) -> GeoGrid:
+    from dataclasses import replace
+
+    assert grid.height is not None
+    return replace(grid, height=grid.height * factor)
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_nothing_is_written_on_a_bad_raster(
+    product: Path, grid: GeoGrid, tmp_path: Path, case: str
+) -> None:
+    spoil, kind, said = BAD[case]
+    terrain = spoil(grid, tmp_path / "dem.tif")
+    config = settings(product.parent, terrain["dem"], tmp_path / "run", terrain=terrain)
+    with pytest.raises(kind, match=said) as caught:
+        ingest_scenes(config)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+    assert any(said in str(one) for one in ingest_scenes(config, dry_run=True).refused)
