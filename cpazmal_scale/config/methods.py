@@ -40,7 +40,7 @@ def _distance_methods() -> tuple[Method, ...]:
     rows = []
     for warps in (True, False):
         before, kind = ("", "DTW") if warps else ("euclid-", "Euclidean")
-        for decision in ("sum", "soft", "vote"):
+        for decision in ("sum", "soft", "vote", "learned"):
             twin = f"euclid-{decision}" if warps else None
             options = {"decision": decision, "warps": warps}
             name = f"{kind} barycenter ({decision})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.dtw.seasons import Matched
     from cpazmal_scale.dtw.training_set import Key, Run
-
-_ARRAYS = ("classes_", "barycenters_", "tau_", "mean_", "scale_")
 
 
 class NearestBarycenter(SeriesClassifier):
@@ -65,6 +63,9 @@ class NearestBarycenter(SeriesClassifier):
         scale_: float64 `(K,)`, their standard deviation.
         held_out_: what the temperature was fitted on; none where nothing was held out.
     """
+
+    arrays: ClassVar[tuple[str, ...]] = ("classes_", "barycenters_", "tau_", "mean_", "scale_")
+    """What `state` keeps."""
 
     def __init__(
         self,
@@ -125,7 +126,7 @@ class NearestBarycenter(SeriesClassifier):
         scaling = Scaling.of(series)
         self.mean_, self.scale_ = scaling
         values = scaling.apply(series)
-        held = groups if self.temperature is None else None
+        held = groups if self._holds_out() else None
         return Lesson.of(values, codes, held, self.seed)
 
     def average(self, lesson: Lesson, key: Key) -> NDArray[np.float64]:
@@ -259,7 +260,7 @@ class NearestBarycenter(SeriesClassifier):
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
         """Arrays and a JSON text from which `from_state` makes the same classifier."""
         check_is_fitted(self)
-        arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        arrays = {name: np.asarray(getattr(self, name)) for name in self.arrays}
         settings = self.get_params(deep=False)
         if settings["days"] is not None:
             arrays["days"] = np.asarray(settings.pop("days"), np.float64)
@@ -271,13 +272,17 @@ class NearestBarycenter(SeriesClassifier):
         """The classifier whose `state` this is."""
         parts = json.loads(text)
         model = cls(**{**parts["settings"], "days": arrays.get("days")})
-        for name in _ARRAYS:
+        for name in cls.arrays:
             setattr(model, name, np.asarray(arrays[name]))
         model.held_out_ = None
         model.temperature_ = float(parts["fitted"]["temperature_"])
         model.n_features_in_ = int(parts["fitted"]["n_features_in_"])
         model.dates_in_ = model.barycenters_.shape[3]
         return model
+
+    def _holds_out(self) -> bool:
+        """Whether barycenters without some of the groups are needed."""
+        return self.temperature is None
 
     def _averaged(self, lesson: Lesson, run: Run | None) -> NDArray[np.float32]:
         """Barycenters `(parts, C, M, K, T)`."""

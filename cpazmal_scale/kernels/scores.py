@@ -53,6 +53,21 @@ def linear_scores(
 
 
 @kept
+def sort_rows(values: np.ndarray) -> None:
+    """Sort the M numbers of each pixel of `values` (K, C, M, P) in place; all or none are NaN."""
+    features, classes, count, pixels = values.shape
+    for k in range(features):
+        for c in range(classes):
+            for last in range(count - 1, 0, -1):
+                for m in range(last):
+                    one, two = values[k, c, m], values[k, c, m + 1]
+                    for p in range(pixels):
+                        low, high = one[p], two[p]
+                        one[p] = high if high < low else low
+                        two[p] = low if high < low else high
+
+
+@kept
 def decide_scores(
     scores: np.ndarray,
     known: np.ndarray,

@@ -35,10 +35,10 @@ def test_what_sees_the_difference_wins_decidedly() -> None:
     made = choose(*campaign(0.3), settings("euclid-sum", "discriminant", "forest"))
     assert made.method == "forest"
     assert made.decided
-    assert made.low > 0.2
+    assert made.low > 0.1
     assert made.nested_winners == {"forest": 3}
     assert made.nested_macro_f1 > 0.9
-    assert list(made.macro_f1)[0] == "forest"
+    assert next(iter(made.macro_f1)) == "forest"
     told = choice_text(made.plain())
     assert "**random forest** makes the map" in told
     assert "decidedly better" in told

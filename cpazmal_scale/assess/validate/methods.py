@@ -67,6 +67,7 @@ def fit_methods(
     for name in names:
         options = method(name).options
         decision, warps = options.get("decision", ""), options.get("warps", False)
+        decision = "" if decision == "learned" else decision
         if decision and warps in shared:
             model, seconds = shared[warps].model.with_decision(decision), shared[warps].seconds
             yield Fitted(name, model, seconds)

@@ -16,14 +16,16 @@ def make(
     config: RunConfig,
     days: NDArray[np.float64] | None,
     *,
-    decision: Literal["soft", "vote", "sum"],
+    decision: Literal["soft", "vote", "sum", "learned"],
     warps: bool,
 ) -> NearestBarycenter:
     """Unfitted, for a run; without warping its Euclidean twin."""
-    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
+    from cpazmal_scale.dtw import NearestBarycenter
+    from cpazmal_scale.model.methods.learned import LearnedBarycenter
 
-    return NearestBarycenter(
-        decision=decision,
+    kind = LearnedBarycenter if decision == "learned" else NearestBarycenter
+    return kind(
+        decision=decision,  # type: ignore[arg-type]
         barycenters=config.train.barycenters,
         **band(config, days, warps),
         iterations=config.train.iterations,
@@ -48,6 +50,11 @@ def band(config: RunConfig, days: NDArray[np.float64] | None, warps: bool) -> di
 
 def opened(arrays: dict[str, NDArray[Any]], text: str) -> NearestBarycenter:
     """The classifier whose `state` this is."""
-    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
+    import json
 
+    from cpazmal_scale.dtw import NearestBarycenter
+    from cpazmal_scale.model.methods import learned
+
+    if json.loads(text)["settings"]["decision"] == "learned":
+        return learned.opened(arrays, text)
     return NearestBarycenter.from_state(arrays, text)

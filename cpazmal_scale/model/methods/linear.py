@@ -48,12 +48,21 @@ class LinearClassifier(FlatClassifier):
         scale: NDArray[np.float64],
     ) -> None:
         """Take coefficients `(C, D)`, or `(1, D)` of the second of two classes, of z-scores."""
-        if len(coefficients) == 1:
-            coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])
-            intercepts = np.concatenate([np.zeros(1), intercepts])
-        self.weights_ = np.ascontiguousarray(coefficients / scale, np.float64)
-        self.intercepts_ = np.ascontiguousarray(intercepts, np.float64)
+        self.weights_, self.intercepts_ = raw_weights(coefficients, intercepts, scale)
         self.centre_ = np.ascontiguousarray(mean, np.float64)
+
+
+def raw_weights(
+    coefficients: NDArray[np.float64], intercepts: NDArray[np.float64], scale: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights `(C, D)` per raw unit and intercepts of coefficients of z-scores.
+
+    Of two classes the library gives one row, that of the second.
+    """
+    if len(coefficients) == 1:
+        coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])
+        intercepts = np.concatenate([np.zeros(1), intercepts])
+    return np.ascontiguousarray(coefficients / scale), np.ascontiguousarray(intercepts)
 
 
 def z_scores(
