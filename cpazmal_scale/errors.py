@@ -107,6 +107,12 @@ class StoreMissing(StoreError):
     kind = "store_missing"
 
 
+class StoreDamaged(StoreError):
+    """What is stored is not what was written, or not of the form it should have."""
+
+    kind = "store_damaged"
+
+
 class WriterConflict(StoreError):
     """Another writer holds the cube, or changed it meanwhile."""
 

@@ -19,6 +19,7 @@ from cpazmal_scale.errors import (
     BlocksFailed,
     ClusterLost,
     CubeDamaged,
+    StoreDamaged,
     StoreError,
     StoreMissing,
     WriterConflict,
@@ -72,7 +73,7 @@ def is_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> boo
     error = state.result(raise_on_failure=False)
     if isinstance(error, BlocksFailed):
         error = error.__cause__
-    lasting = (StoreMissing, CubeDamaged, WriterConflict)
+    lasting = (StoreMissing, StoreDamaged, CubeDamaged, WriterConflict)
     return isinstance(error, ClusterLost) or (
         isinstance(error, StoreError) and not isinstance(error, lasting)
     )

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from cpazmal_scale.catalog.records import Entry
+from cpazmal_scale.catalog.records import Entry, Kind
+from cpazmal_scale.storage import seal
 
 CODED = ("class", "n_valid_dates")
 """Variables of a map that stay whole numbers when it is opened."""
 
 
 def as_yaml(products: list[Entry]) -> bytes:
-    """An intake catalog of the products; equal products, equal bytes."""
+    """An intake catalog of the products and its digest; equal products, equal bytes."""
     import yaml
     from intake.readers.entry import Catalog
 
@@ -26,7 +27,14 @@ def as_yaml(products: list[Entry]) -> bytes:
     # Opening adds these, and saving them would write the reader's credentials.
     for own in ("CATALOG_DIR", "CATALOG_PATH", "STORAGE_OPTIONS"):
         catalog.user_parameters.pop(own, None)
-    return yaml.safe_dump(catalog.to_dict(), sort_keys=True).encode()
+    text: bytes = yaml.safe_dump(catalog.to_dict(), sort_keys=True).encode()
+    return seal.with_trailer(text, len(text))
+
+
+def reading(kind: Kind) -> dict[str, Any]:
+    """How xarray opens a product of a kind."""
+    options = {"chunks": {}, "decode_coords": "all", "consolidated": kind == "cube"}
+    return options | ({"mask_and_scale": dict.fromkeys(CODED, False)} if kind == "map" else {})
 
 
 def _reader(product: Entry) -> Any:
@@ -34,15 +42,10 @@ def _reader(product: Entry) -> Any:
     from intake.readers.readers import PandasParquet, XArrayDatasetReader, YAMLCatalogReader
 
     url = f"{{CATALOG_DIR}}/{product.path}"
-    metadata = {"kind": product.kind, **product.metadata}
+    metadata = {"kind": product.kind, "path": product.path, **product.metadata}
     if product.kind == "catalog":
         return YAMLCatalogReader(CatalogFile(url), metadata=metadata)
     if product.kind == "samples":
         return PandasParquet(Parquet(url), metadata=metadata)
-    options: dict[str, Any] = {"consolidated": product.kind == "cube"}
-    if product.kind == "map":
-        options["mask_and_scale"] = dict.fromkeys(CODED, False)
-    reader = XArrayDatasetReader(
-        Zarr(url), metadata=metadata, chunks={}, decode_coords="all", **options
-    )
+    reader = XArrayDatasetReader(Zarr(url), metadata=metadata, **reading(product.kind))
     return reader.sortby("time") if product.kind == "cube" else reader

@@ -7,12 +7,11 @@ publishers need no lock and a lost index is no loss.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.index import as_yaml
-from cpazmal_scale.catalog.records import Entry, catalog_url, entries, record_url
-from cpazmal_scale.catalog.searching import entry
+from cpazmal_scale.catalog.records import Entry, catalog_url, entries, record_url, write_record
+from cpazmal_scale.catalog.searching import entry, indexed
 from cpazmal_scale.errors import ConfigError, StoreError, StoreMissing
 
 _ATTEMPTS = 20
@@ -33,7 +32,7 @@ def publish(workspace: str, *new: Entry) -> str:
             raise ConfigError(
                 f"{product.name!r} belongs to a nested catalog", remedy="publish it there"
             )
-        storage.write_json(record_url(workspace, product.name), asdict(product))
+        write_record(workspace, product)
     return rebuild(workspace)
 
 
@@ -62,7 +61,14 @@ def withdraw(workspace: str, name: str) -> Entry:
         StoreMissing: the catalog has no such entry.
         ConfigError: it belongs to a nested catalog.
     """
-    gone = entry(workspace, name)
+    try:
+        gone = entry(workspace, name)
+    except StoreMissing:
+        listed = indexed(workspace, name)
+        if listed is None:
+            raise
+        rebuild(workspace)  # who took its record away did not come to the index
+        return listed
     if "/" in gone.name:
         raise ConfigError(f"{name!r} belongs to a nested catalog", remedy="withdraw it there")
     storage.remove(record_url(workspace, gone.name))
@@ -73,6 +79,8 @@ def withdraw(workspace: str, name: str) -> Entry:
 def rebuild(workspace: str) -> str:
     """Write `catalog.yaml` from the records, again until no other publisher came between."""
     url = catalog_url(workspace)
+    for folder in (workspace, storage.join(workspace, "catalog.d")):
+        storage.sweep(folder, deep=False)
     products = entries(workspace)
     for _ in range(_ATTEMPTS):
         text = as_yaml(products)

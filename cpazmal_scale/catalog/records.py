@@ -3,13 +3,53 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import ConfigError, StoreError, StoreMissing
+from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreMissing
+from cpazmal_scale.storage import seal
 
 Kind = Literal["cube", "samples", "model", "map", "catalog"]
+_REMEDY = "remove it and publish again"
+
+
+def _day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+_Day = Annotated[str, AfterValidator(_day)]
+
+
+class _Facts(BaseModel):
+    """Types of the facts that searches and stages read, as far as a record has them."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    id: str = ""
+    beam: str = ""
+    bbox: list[FiniteFloat] = Field([], max_length=4)
+    crs: str = ""
+    shape: list[int] = []
+    start: _Day = "0001-01-01"
+    end: _Day = "9999-12-31"
+    polarisations: list[str] = []
+    classes: list[str] = []
+    model: str = ""
+    samples: str = ""
+    card: str = ""
+    windows: dict[str, int] = {}
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        given = self.model_fields_set
+        if len({"start", "end"} & given) == 1 or ("bbox" in given and len(self.bbox) != 4):
+            raise ValueError("half a period or place")
+        return self
 
 
 @dataclass(frozen=True)
@@ -35,6 +75,18 @@ class Entry:
                 f"{self.path!r} is not below the workspace",
                 remedy="publish products that the workspace holds",
             )
+
+    def fact(self, name: str) -> Any:
+        """A fact that this kind of product has.
+
+        Raises:
+            StoreDamaged: its record lacks it.
+        """
+        if name not in self.metadata:
+            raise StoreDamaged(
+                f"the record of {self.name} lacks `{name}`", where=self.path, remedy=_REMEDY
+            )
+        return self.metadata[name]
 
     @property
     def id(self) -> str:
@@ -81,14 +133,23 @@ def read_record(workspace: str, name: str) -> Entry | None:
     """A record, or None when there is none, perhaps because another process has just removed it.
 
     Raises:
-        StoreError: it is not a record.
+        StoreDamaged: it is not a record, or not the one that was written.
     """
     url = storage.join(workspace, "catalog.d", name)
     try:
-        return Entry(**storage.read_json(url))
+        values = seal.read_document(url, _REMEDY)
     except StoreMissing:
         return None
-    except TypeError:
-        raise StoreError(
-            "not a record of the catalog", where=url, remedy="remove it and publish again"
-        ) from None
+    with seal.parsing("not a record of the catalog", url, _REMEDY, StoreDamaged):
+        found = Entry(**values)
+        _Facts.model_validate(found.metadata)
+        if found.kind not in get_args(Kind):
+            raise ValueError(f"no kind {found.kind}")
+        if f"{found.name}.json" != name:
+            raise ValueError(f"it is the record of {found.name}")
+        return found
+
+
+def write_record(workspace: str, entry: Entry) -> None:
+    """Write the record of a product in one step."""
+    seal.write_document(record_url(workspace, entry.name), asdict(entry))

@@ -8,13 +8,16 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
+from cpazmal_scale.catalog.index import reading
 from cpazmal_scale.catalog.records import Entry, Kind, catalog_url, entries, read_record
-from cpazmal_scale.errors import ConfigError, StoreMissing
+from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreMissing
+from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
     from intake.readers.entry import Catalog
 
 
+_REMEDY = "run `cpazmal catalog rebuild`"
 Box = tuple[float, float, float, float]
 Period = tuple[date | None, date | None]
 
@@ -83,6 +86,7 @@ def open_catalog(workspace: str) -> Catalog:
 
     Raises:
         StoreMissing: nothing was published there.
+        StoreDamaged: it was altered, or is no catalog.
     """
     import intake
 
@@ -91,28 +95,64 @@ def open_catalog(workspace: str) -> Catalog:
         raise StoreMissing(
             "no catalog here", where=url, remedy="run `cpazmal run` or check the workspace"
         )
-    return intake.open_catalog(url)
+    seal.check_trailer(storage.read_bytes(url), url, _REMEDY)
+    with seal.parsing("not a catalog", url, _REMEDY):
+        catalog: Catalog = intake.open_catalog(url)
+        list(catalog)
+        return catalog
+
+
+def indexed(workspace: str, name: str) -> Entry | None:
+    """A product by the index alone; none if it does not list it or cannot be read."""
+    try:
+        catalog = open_catalog(workspace)
+        with seal.parsing("not an entry", name, _REMEDY):
+            if name not in list(catalog):
+                return None
+            facts = catalog[name].metadata
+            return Entry(name, facts["kind"], facts["path"])
+    except (StoreMissing, StoreDamaged):
+        return None
 
 
 def read(workspace: str, name: str) -> Any:
-    """What a name stands for: a lazy Dataset, a DataFrame, or a nested catalog, through intake.
+    """What a name stands for: a lazy Dataset, a DataFrame, or a nested catalog.
 
-    The chunks of a cube are compared with their checksums when they are read.
+    It is what intake makes of the catalog's entry, and besides every object is compared with its
+    checksum when it is read.
 
     Raises:
-        StoreMissing: the catalog has no such entry.
+        StoreMissing: the catalog has no such entry, or what it names is gone.
+        StoreDamaged: it is not what was written.
         CubeDamaged: the cube cannot be read.
     """
+    import xarray as xr
+
+    from cpazmal_scale.storage import stores
+
     found = entry(workspace, name)
+    url = storage.join(workspace, found.path)
+    if not storage.exists(url):
+        raise StoreMissing(
+            f"{found.name} is no longer there",
+            where=url,
+            remedy=f"put it back, or run `cpazmal catalog rm {found.name}`",
+        )
     if found.kind == "cube":
         from cpazmal_scale.cube import open_cube
 
-        return open_cube(storage.join(workspace, found.path))
-    *above, own = found.name.split("/")
-    catalog = open_catalog(workspace)
-    for nested in above:
-        catalog = catalog[nested].read()
-    return catalog[own].read()
+        return open_cube(url)
+    remedy = "remove it and make it again"
+    with seal.parsing(f"{found.name} cannot be opened", url, remedy):
+        if found.kind in ("model", "map"):
+            return xr.open_zarr(stores.open_checked(url, remedy), **reading(found.kind))
+        if found.kind == "samples":
+            seal.check_trailer(storage.read_bytes(url), url, remedy)
+        *above, own = found.name.split("/")
+        catalog = open_catalog(workspace)
+        for nested in above:
+            catalog = catalog[nested].read()
+        return catalog[own].read()
 
 
 def _version(workspace: str, name: str, identity: str) -> Entry:

@@ -108,6 +108,18 @@ def rm(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
     say(f"{gone.name} is no longer in the catalog; its data stay in {gone.path}")
 
 
+@catalog_app.command
+def rebuild(*, workspace: Workspace = DEFAULT) -> None:
+    """Write the index again from the records of all products.
+
+    Args:
+        workspace: folder or bucket URL.
+    """
+    from cpazmal_scale import catalog
+
+    say(f"{catalog.rebuild(workspace)} lists {len(catalog.entries(workspace))} products")
+
+
 def _period(text: str) -> tuple[date | None, date | None]:
     first, _, last = text.partition("/")
     try:

@@ -8,6 +8,7 @@ from cyclopts import App
 
 from cpazmal_scale.cli.console import COMMAND, Config, bar, say
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.tables import to_csv
 
 DEFAULT = RunConfig()
 areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals (Olofsson 2014).")
@@ -63,7 +64,7 @@ def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
 
     with bar("count by glacier") as progress:
         table = stage.zonal(config, name, progress=progress)
-    say(table.to_csv(index=False, float_format="%.6g"))
+    say(to_csv(table, "%.6g"))
 
 
 @areas_app.command(name="design")
@@ -105,4 +106,4 @@ def areas_estimate(name: str, reference: str, /, *, config: Config = DEFAULT) ->
         whole, zones = stage.estimate(config, name, reference, progress=progress)
     say(str(whole))
     if zones is not None:
-        say(zones.to_csv(index=False, float_format="%.6g"))
+        say(to_csv(zones, "%.6g"))

@@ -7,9 +7,11 @@ from typing import Annotated
 
 from cyclopts import App
 
+from cpazmal_scale import storage
 from cpazmal_scale.cli.console import COMMAND, Config, complain, say
 from cpazmal_scale.cli.stages import follow
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.tables import to_csv
 
 DEFAULT = RunConfig()
 samples_app = App(name="samples", help="Draw labelled windows of a cube, and ask about them.")
@@ -41,4 +43,4 @@ def query(
     elif output is None:
         say(answer.to_string(index=False))
     if output is not None:
-        answer.to_csv(output, index=False)
+        storage.write_bytes(str(output), to_csv(answer).encode())

@@ -23,6 +23,10 @@ _PASSWORD = re.compile(r"[a-z0-9+]+://[^/@\s\"]*:[^/@\s\"]+@")
 """An address with user and password."""
 
 
+_BUILDING = (TypeError, AttributeError, RecursionError)
+"""What PyYAML raises besides when a number, date or key is none."""
+
+
 class RunConfig(Section):
     """A whole run, from scenes to map."""
 
@@ -93,11 +97,15 @@ class RunConfig(Section):
                 where=path,
                 remedy=f"check the path ({error.strerror})",
             ) from None
+        except ValueError:
+            raise ConfigError(
+                "not text in UTF-8", where=path, remedy="save it as UTF-8 in your editor"
+            ) from None
         try:
             values = yaml.safe_load(text) or {}
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, *_BUILDING) as error:
             raise ConfigError(
-                f"not valid YAML: {str(error).splitlines()[0]}",
+                f"not valid YAML: {(str(error).splitlines() or ['a value makes no sense'])[0]}",
                 where=path,
                 remedy="`cpazmal config` prints a commented example",
             ) from None
@@ -130,7 +138,7 @@ class RunConfig(Section):
             first = error.errors(include_url=False)[0]
             setting = ".".join(str(part) for part in first["loc"]) or "settings"
             raise ConfigError(
-                f"{setting}: {first['msg'].removeprefix('Value error, ')}",
+                f"{setting}: {first['msg'].removeprefix('Value error, ').splitlines()[0]}",
                 where=where,
                 remedy="`cpazmal config` prints every setting with its meaning and default",
             ) from None

@@ -8,6 +8,7 @@ import numpy as np
 
 from cpazmal_scale.dtw.band import Band, both_days
 from cpazmal_scale.dtw.pairwise import path
+from cpazmal_scale.pictures import literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def alignment_figure(
     band = Band(*(options.get(key) for key in ("radius", "days", "band_days", "limits")))
     _three_ways(left, found, both, names, band.limits_of(both[0].size, both[1].size))
     _matched(right.subplots(), found, both, dates, names, unit)
-    return figure
+    return literal(figure)
 
 
 def _three_ways(
@@ -213,7 +214,7 @@ def barycenter_figure(
         fontsize="small",
         frameon=False,
     )
-    return figure
+    return literal(figure)
 
 
 def _spread(axes: Axes, at: NDArray[Any], members: NDArray[np.float64]) -> None:

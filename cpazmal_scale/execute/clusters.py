@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.config.cluster import Cluster
-from cpazmal_scale.errors import ClusterError
+from cpazmal_scale.errors import ClusterError, CpazmalError
 from cpazmal_scale.execute.executors import (
     DaskExecutor,
     Executor,
@@ -54,12 +54,31 @@ def _started(cluster: Cluster) -> Iterator[Any]:
         from cpazmal_scale.execute.slurm import start
     else:
         start = _local_cluster
-    with start(cluster) as started:
-        if cluster.maximum is not None:
-            started.adapt(minimum=cluster.minimum, maximum=cluster.maximum)
-        elif cluster.kind != "local":
-            started.scale(workers_of(cluster))
+    with contextlib.ExitStack() as stack:
+        with _starting(cluster):
+            started = stack.enter_context(start(cluster))
+            if cluster.maximum is not None:
+                started.adapt(minimum=cluster.minimum, maximum=cluster.maximum)
+            elif cluster.kind != "local":
+                started.scale(workers_of(cluster))
         yield started
+
+
+@contextlib.contextmanager
+def _starting(cluster: Cluster) -> Iterator[None]:
+    """Turn whatever ends the start of a cluster into one sentence."""
+    try:
+        yield
+    except CpazmalError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        local = "free memory and disk, lower cluster.workers, or use cluster.kind: threads"
+        raise ClusterError(
+            f"the Dask cluster did not start ({reason.rstrip('.')})",
+            where=f"cluster.kind: {cluster.kind}",
+            remedy=local if cluster.kind == "local" else "look at its logs, and run again",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.grid.vectors import read_vectors
+from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
     import geopandas
@@ -110,25 +111,35 @@ def read_outlines(url: str, grid: MapGrid, zone: str | None = None) -> Outlines:
         SampleError: not a vector file with a CRS and polygons, no such column, none on the map.
         StoreMissing: nothing is there.
     """
-    import shapely
-
     table = _read(url)
     names = _names(table, zone, url)
-    table = table[["geometry"]].assign(zone=names).to_crs(str(grid.geobox.crs))
-    table["geometry"] = shapely.make_valid(shapely.force_2d(table.geometry.to_numpy()))
-    # GDAL burns the lines of a repaired polygon too; only its areas count.
-    table = table.explode(index_parts=False)
-    table = table[table.geometry.geom_type == "Polygon"]
-    table = table.dissolve("zone", as_index=False, sort=False)
-    found = Outlines(table.reset_index(drop=True), grid)
-    height, width = grid.geobox.shape
-    if not found.touches(Block(0, height, 0, width)):
+    remedy = "draw the outlines again"
+    with seal.parsing("its shapes cannot be used", url, remedy, SampleError):
+        areas = _areas(table[["geometry"]].assign(zone=names), str(grid.geobox.crs))
+        found = Outlines(areas, grid)
+        height, width = grid.geobox.shape
+        covered = found.touches(Block(0, height, 0, width))
+    if not covered:
         raise SampleError(
             "no outline covers a pixel of the map",
             where=url,
             remedy="check that both show the same place",
         )
     return found
+
+
+def _areas(table: geopandas.GeoDataFrame, crs: str) -> geopandas.GeoDataFrame:
+    """Valid polygons by zone, in a CRS."""
+    import shapely
+
+    table = table.to_crs(crs)
+    table["geometry"] = shapely.make_valid(shapely.force_2d(table.geometry.to_numpy()))
+    # GDAL burns the lines of a repaired polygon too; only its areas count.
+    table = table.explode(index_parts=False)
+    table = table[table.geometry.geom_type == "Polygon"]
+    if not np.isfinite(table.total_bounds).all():
+        raise ValueError("coordinates that are no numbers")
+    return table.dissolve("zone", as_index=False, sort=False).reset_index(drop=True)
 
 
 def _read(url: str) -> geopandas.GeoDataFrame:

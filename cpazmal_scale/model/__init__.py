@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import Features, RunConfig, identity
-from cpazmal_scale.errors import SampleError, StoreError, StoreMissing
+from cpazmal_scale.errors import SampleError, StoreMissing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,7 @@ _ARRAYS = {
     "centres_": ("centres", ("class", "feature", "time")),
 }
 """Arrays of many classifiers, as variables of the stored dataset; others keep their names."""
+_REMEDY = "remove it and train again"
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,13 @@ def train(
             remedy="label at least two classes",
         )
     method, start = config.classify.method, config.dtw.season_start or NEW_YEAR
+    known = np.isfinite(series.values).sum(axis=2).max(axis=1) >= config.dtw.min_dates
+    short = sorted(set(labels) - set(np.asarray(labels)[known].tolist()))
+    if short:
+        raise SampleError(
+            f"no window of class {short[0]} has {config.dtw.min_dates} valid dates in any feature",
+            remedy="use more dates, or lower dtw.min_dates",
+        )
     classifier = methods.make(method, config, season_days(series.dates, start))
     try:
         learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)
@@ -141,17 +149,21 @@ def train(
 
 
 def save_model(model: Model, url: str) -> None:
-    """Write a model; the metadata document that makes it readable is written last.
+    """Write a model with a checksum of every object; the document that makes it readable is last.
 
     Raises:
         StoreError: the store cannot be written.
     """
     from zarr.storage import MemoryStore
 
-    documents: dict[str, Any] = {}
-    as_dataset(model).to_zarr(MemoryStore(documents), zarr_format=3, consolidated=False)
-    for key in sorted(documents, key=lambda key: key == "zarr.json"):
-        storage.write_bytes(storage.join(url, key), documents[key].to_bytes())
+    from cpazmal_scale.storage import groups
+
+    storage.sweep(url)
+    stored: dict[str, Any] = {}
+    dataset = as_dataset(model)
+    dataset.attrs = groups.marked(dataset.attrs)
+    dataset.to_zarr(MemoryStore(stored), zarr_format=3, consolidated=False)
+    groups.write_group(url, {key: value.to_bytes() for key, value in stored.items()})
 
 
 def as_dataset(model: Model) -> xr.Dataset:
@@ -196,24 +208,26 @@ def _axes(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def open_model(url: str) -> Model:
-    """Read a model.
+    """Read a model; every byte of it is compared with its checksum.
+
+    Models written without checksums are opened too, their bytes as they are.
 
     Raises:
         StoreMissing: there is none.
-        StoreError: it is damaged.
+        StoreDamaged: it is not what was written, or no model.
     """
     import numpy as np
     import xarray as xr
 
     from cpazmal_scale.dtw import NEW_YEAR, check_start
     from cpazmal_scale.model import methods
+    from cpazmal_scale.storage import groups, seal, stores
 
-    if not storage.exists(storage.join(url, "zarr.json")):
+    if not storage.exists(storage.join(url, groups.ROOT)):
         raise StoreMissing("no model here", where=url, remedy="run `cpazmal train`")
-    try:
-        data = xr.open_zarr(
-            storage.zarr_store(url, read_only=True), consolidated=False, chunks=None
-        ).load()
+    store = stores.open_checked(url, _REMEDY)
+    with seal.parsing("the model is damaged", url, _REMEDY):
+        data = xr.open_zarr(store, consolidated=False, chunks=None).load()
         names = {variable: name for name, (variable, _) in _ARRAYS.items()}
         arrays = {}
         for variable in set(data.variables) - {"time", "feature"}:
@@ -222,19 +236,37 @@ def open_model(url: str) -> Model:
             arrays[names.get(str(variable), str(variable))] = plain
         text = data.attrs["classifier"]
         method = data.attrs.get("method") or json.loads(text)["settings"]["decision"]
-        return Model(
-            data.attrs["id"],
-            method,
-            methods.opened(method, arrays, text),
-            Features.model_validate_json(data.attrs["features"]),
-            tuple(data.attrs["polarisations"]),
-            np.asarray(data["time"].values, "datetime64[s]"),
-            json.loads(data.attrs["provenance"]),
-            check_start(data.attrs.get("season_start", NEW_YEAR)),
+        return _consistent(
+            Model(
+                str(data.attrs["id"]),
+                method,
+                methods.opened(method, arrays, text),
+                Features.model_validate_json(data.attrs["features"]),
+                tuple(data.attrs["polarisations"]),
+                np.asarray(data["time"].values, "datetime64[s]"),
+                json.loads(data.attrs["provenance"]),
+                check_start(data.attrs.get("season_start", NEW_YEAR)),
+            )
         )
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise StoreError(
-            f"the model is damaged ({type(error).__name__}: {error})",
-            where=url,
-            remedy="remove it and train again",
-        ) from None
+
+
+def _consistent(model: Model) -> Model:
+    """The model, once its arrays fit each other and its settings."""
+    import numpy as np
+
+    own, centres = model.classifier, model.classifier.centres()
+    classes, _, features, dates = centres.shape
+    shapes = {
+        "classes": (len(model.classes), classes),
+        "dates": (len(model.dates), dates),
+        "features": (len(model.names), features),
+        "scales": (own.scale_.shape, (features,)),
+        "means": (own.mean_.shape, (features,)),
+        "within-class distances": (np.broadcast_to(own.tau_, features).shape, (features,)),
+    }
+    for what, (one, two) in shapes.items():
+        if one != two:
+            raise ValueError(f"{what} {one} for typical series of {two}")
+    if len(set(model.classes)) != classes or not np.isfinite(own.scale_).all():
+        raise ValueError("classes are named twice or scales are not finite")
+    return model

@@ -106,7 +106,8 @@ def _held_out(model: Model) -> dict[str, Any] | None:
         made = decide(distances, np.ones(len(distances)), temperature, decision=own.decision)
         decided = made.index != NO_CLASS
         chance = made.probability[codes, np.arange(codes.size)][decided].astype(np.float64)
-        figures[f"log_loss_{name}"] = float(-np.log(np.maximum(chance, 1e-4)).mean())
+        loss = -np.log(np.maximum(chance, 1e-4))
+        figures[f"log_loss_{name}"] = float(loss.mean()) if loss.size else None
         figures["accuracy"] = float((made.index == codes).mean())
     return figures
 

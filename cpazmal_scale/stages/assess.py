@@ -16,6 +16,7 @@ from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.classify import classify, plan_map
 from cpazmal_scale.stages.samples import training_data
+from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +135,8 @@ def _settled(config: RunConfig) -> tuple[RunConfig, Mapping[str, Any] | None]:
         entry = workspace.find(config, "model")
     except StoreMissing:
         return config.with_values({"classify": {"method": SUM}}), None
-    told = storage.read_json(storage.join(config.workspace, entry.metadata["card"]))
+    card = storage.join(config.workspace, entry.metadata["card"])
+    told = seal.read_document(card, "train again")
     settled = config.with_values({"classify": {"method": entry.metadata.get("method", SUM)}})
     return settled, told["provenance"].get("choice")
 
@@ -145,17 +147,18 @@ def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
         facts = workspace.find(config, "model").metadata
     except StoreMissing:
         return
-    if "card" not in facts or facts["samples"] != workspace.find(config, "samples").metadata["id"]:
+    own = workspace.find(config, "samples").fact("id")
+    if "card" not in facts or facts.get("samples") != own:
         return
     url = storage.join(config.workspace, facts["card"])
-    card, name = storage.read_json(url), method(config.classify.method).name
+    card, name = seal.read_document(url, "train again"), method(config.classify.method).name
     row = validation.summary().to_dict("index")[name]
     card.setdefault("assessed", {})[validation.split] = {
         "method": name,
         "folds": validation.fold_count,
         **{str(name): value for name, value in row.items() if "seconds" not in str(name)},
     }
-    storage.write_json(url, card)
+    seal.write_document(url, card)
 
 
 def _labelled(series: WindowSeries, windows: pd.DataFrame) -> Labelled:
@@ -208,7 +211,7 @@ def _require_beam(elsewhere: RunConfig) -> None:
 def _finished_map(config: RunConfig) -> MapResult | None:
     """The published map of this configuration, if there is one."""
     try:
-        published = workspace.find(config, "map").metadata["id"]
+        published = workspace.find(config, "map").fact("id")
         planned = plan_map(config).id
     except StoreMissing:
         return None

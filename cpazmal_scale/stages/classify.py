@@ -44,7 +44,7 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
         **extent,
         "shape": list(result.shape),
         "classes": list(result.classes),
-        "model": workspace.find(config, "model").metadata["id"],
+        "model": workspace.find(config, "model").fact("id"),
         "km2": dict(zip(areas["name"], areas["km2"].round(4).tolist(), strict=True)),
     }
     entry = workspace.publish(config, "map", result.id, f"maps/{result.id}.zarr", facts)
@@ -66,7 +66,7 @@ def export_map(config: RunConfig) -> list[str]:
     entry = workspace.find(config, "map")
     url, root = workspace.url_of(config, entry), storage.absolute(config.workspace)
     cube = workspace.url_of(config, workspace.find(config, "cube"))
-    model = storage.join(root, "models", f"{entry.metadata['model']}.zarr")
+    model = storage.join(root, "models", f"{entry.fact('model')}.zarr")
     stem = url.removesuffix(".zarr")
     made = {
         "map.tif": to_cog(url, f"{stem}.tif"),

@@ -19,6 +19,7 @@ from cpazmal_scale.published.healing import Account
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.ingest import publish_cube
 from cpazmal_scale.stages.samples import draw_samples
+from cpazmal_scale.tables import to_csv
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -169,7 +170,7 @@ def _write_account(account: Account, url: str) -> None:
     if storage.exists(url):
         tables.append(pd.read_csv(io.BytesIO(storage.read_bytes(url)), keep_default_na=False))
     whole = pd.concat(tables, ignore_index=True).drop_duplicates(["defect", "where"])
-    storage.write_bytes(url, whole.to_csv(index=False).encode())
+    storage.write_bytes(url, to_csv(whole).encode())
 
 
 def _write_polygons(polygons: Any, url: str) -> None:
@@ -196,7 +197,7 @@ def _draw(settings: RunConfig, beam: str, polygons: Any) -> str:
         entry = draw_samples(run)
     except SampleError as error:
         return f"{beam}: no samples ({error})"
-    counts = ", ".join(f"{name} {count}" for name, count in entry.metadata["windows"].items())
+    counts = ", ".join(f"{name} {count}" for name, count in entry.fact("windows").items())
     return f"{beam}: {counts} windows"
 
 
@@ -204,7 +205,7 @@ def _cubes(config: RunConfig) -> list[xr.Dataset]:
     """The cubes of the run's beam, or of all beams."""
     if config.beam is not None:
         return [workspace.open_period(config)]
-    beams = [entry.metadata["beam"] for entry in catalog.entries(config.workspace, kind="cube")]
+    beams = [entry.fact("beam") for entry in catalog.entries(config.workspace, kind="cube")]
     if not beams:
         workspace.beam_of(config)
     found = []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig, identity
+from cpazmal_scale.errors import SampleError
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 
@@ -48,13 +49,21 @@ def training_data(
 
     Raises:
         StoreMissing: samples were not drawn.
+        SampleError: the period has fewer dates than `dtw.min_dates`.
     """
     from cpazmal_scale.samples import read_index, window_series
 
     entry = workspace.find(config, "samples")
-    windows = read_index(workspace.url_of(config, entry))
-    windows.attrs["id"] = entry.metadata["id"]
     cube = workspace.open_period(config)
+    dates = int(cube.sizes["time"])
+    if dates < config.dtw.min_dates:
+        raise SampleError(
+            f"{dates} dates in this period, dtw.min_dates asks for {config.dtw.min_dates}",
+            where=config.workspace,
+            remedy="widen `start`, `end` and `months`, ingest more scenes, or lower dtw.min_dates",
+        )
+    windows = read_index(workspace.url_of(config, entry))
+    windows.attrs["id"] = entry.fact("id")
     polarisations = workspace.channels(config, cube)
     return window_series(cube, windows, config.features, polarisations, progress), windows
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.methods import BEST
 from cpazmal_scale.execute import open_executor
+from cpazmal_scale.pictures import png
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.samples import training_data
+from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
@@ -71,9 +72,9 @@ def train(
     models.save_model(model, storage.join(config.workspace, path))
     figure = barycenters_figure(model, series, labels, colours(model.classes))
     for name in (f"models/{model.id}.png", "barycenters.png"):
-        _save_figure(figure, storage.join(config.workspace, name))
+        storage.write_bytes(storage.join(config.workspace, name), png(figure))
     told = card(model, labels, groups, f"{model.id}.png")
-    storage.write_json(storage.join(config.workspace, f"models/{model.id}.json"), told)
+    seal.write_document(storage.join(config.workspace, f"models/{model.id}.json"), told)
     facts = {
         "classes": list(model.classes),
         "features": list(model.names),
@@ -112,10 +113,3 @@ def _workers(config: RunConfig, windows: int) -> RunConfig:
     if config.cluster.kind != "local" or windows > _MANY:
         return config
     return config.with_values({"cluster": {"kind": "threads"}})
-
-
-def _save_figure(figure: Any, url: str) -> None:
-    """Store a matplotlib figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    storage.write_bytes(url, buffer.getvalue())

@@ -26,7 +26,7 @@ def beam_of(config: RunConfig) -> str:
         StoreMissing: the workspace has no cube.
         ConfigError: it has several and none was chosen.
     """
-    beams = [str(e.metadata["beam"]) for e in catalog.entries(config.workspace, kind="cube")]
+    beams = [str(e.fact("beam")) for e in catalog.entries(config.workspace, kind="cube")]
     if config.beam is not None and config.beam in beams:
         return config.beam
     if not beams:

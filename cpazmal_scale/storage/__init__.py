@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cpazmal_scale.errors import StoreError, StoreMissing
+from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.storage import disk
 
 if TYPE_CHECKING:
@@ -99,6 +99,12 @@ def one_sentence(url: str, action: str) -> Iterator[None]:
         ) from None
 
 
+def is_from_store(error: BaseException) -> bool:
+    """Whether the operating system or a store's client raised an error, and not a decoder."""
+    client = type(error).__module__.partition(".")[0] in _CLIENT_LIBRARIES
+    return client or (isinstance(error, OSError) and error.errno is not None)
+
+
 def exists(url: str) -> bool:
     """Whether a file, object or folder is there."""
     with one_sentence(url, "look"):
@@ -123,6 +129,24 @@ def modified(url: str) -> datetime:
         filesystem, path = filesystem_of(url)
         when: datetime = filesystem.modified(path)
         return when
+
+
+def stamp(url: str) -> str:
+    """What changes when a file is replaced, as far as the store tells; empty where nothing is."""
+    with one_sentence(url, "look"):
+        if not is_remote(url):
+            try:
+                found = local_path(url).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return ""
+            return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
+        filesystem, path = filesystem_of(url)
+        try:
+            facts = filesystem.info(path)
+        except FileNotFoundError:
+            return ""
+        told = ("ETag", "etag", "md5Hash", "content_md5", "LastModified", "mtime", "size")
+        return "-".join(str(facts[name]) for name in told if facts.get(name) is not None)
 
 
 def read_bytes(url: str) -> bytes:
@@ -252,18 +276,25 @@ def remove(url: str, *, recursive: bool = False) -> None:
             filesystem.rm(path, recursive=recursive)
 
 
-def read_json(url: str) -> Any:
+def sweep(url: str, *, deep: bool = True) -> None:
+    """Remove what killed writers left half-written in a folder, and with `deep` below it."""
+    if not is_remote(url):
+        with one_sentence(url, "tidy up"):
+            disk.sweep(local_path(url), deep=deep)
+
+
+def read_json(url: str, remedy: str = "remove it and run again") -> Any:
     """The content of a JSON document.
 
     Raises:
-        StoreError: it is missing, unreachable or not JSON.
+        StoreMissing: nothing is there.
+        StoreDamaged: it is not JSON.
+        StoreError: it cannot be reached.
     """
     try:
         return json.loads(read_bytes(url))
-    except ValueError:
-        raise StoreError(
-            "not a JSON document", where=url, remedy="remove it and run again"
-        ) from None
+    except (ValueError, RecursionError):
+        raise StoreDamaged("not a JSON document", where=url, remedy=remedy) from None
 
 
 def write_json(url: str, value: Any) -> None:
@@ -287,10 +318,18 @@ def write_arrays(folder: str, arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def read_arrays(url: str) -> dict[str, NDArray[Any]]:
-    """Arrays that `write_arrays` stored; pickled ones are refused."""
+    """Arrays that `write_arrays` stored; pickled ones are refused.
+
+    Raises:
+        StoreMissing: nothing is there.
+        StoreDamaged: its content is not what its name says.
+    """
     import numpy as np
 
-    with np.load(io.BytesIO(read_bytes(url)), allow_pickle=False) as stored:
+    data = read_bytes(url)
+    if hashlib.sha256(data).hexdigest()[:16] != url.rpartition("/")[2].removesuffix(".npz"):
+        raise StoreDamaged("shared arrays were altered", where=url, remedy="run again")
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
 
 

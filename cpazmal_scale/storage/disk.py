@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 PART = ".part"
 """What the names of files that are being written end with."""
+_FOREIGN = ".partial"
 TRIES = 3
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV, errno.EMLINK})
 _NO_SYNC = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
@@ -88,6 +91,32 @@ def parts(folder: Path) -> Iterator[Path]:
         yield from (Path(path, name) for name in names if name.endswith(PART) and name[0] == ".")
 
 
+def sweep(folder: Path, *, deep: bool = True) -> None:
+    """Remove the parts that dead writers left in a folder, and with `deep` below it.
+
+    A living writer holds a lock on its part while it fills it. The temporary files of Zarr's own
+    local store, which nobody here writes, go too.
+    """
+    found = folder.rglob("*") if deep else folder.glob("*")
+    for path in [one for one in found if one.name.endswith((PART, _FOREIGN))]:
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError), path.open("rb") as file:
+            if path.name.endswith(_FOREIGN) or (path.name[0] == "." and _lock(file)):
+                path.unlink()
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Lock a file until it is closed, unless another process has; true where there are no locks."""
+    import fcntl
+
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def _settle(target: Path, fill: Callable[[Path], None]) -> None:
     for left in reversed(range(TRIES)):
         make_folder(target.parent)
@@ -111,6 +140,7 @@ def _part_of(target: Path) -> Path:
 
 def _write(part: Path, data: bytes) -> None:
     with part.open("wb") as file:
+        _lock(file)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -118,6 +148,7 @@ def _write(part: Path, data: bytes) -> None:
 
 def _copy(source: Path, part: Path) -> None:
     with source.open("rb") as stream, part.open("wb") as file:
+        _lock(file)
         shutil.copyfileobj(stream, file)
         file.flush()
         os.fsync(file.fileno())

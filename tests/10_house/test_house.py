@@ -19,7 +19,7 @@ PACKAGE = ROOT / "cpazmal_scale"
 MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "flows").glob("*.py")])
 
 FLOORS = (
-    "__init__ errors progress vocabulary words palette",
+    "__init__ errors progress vocabulary words palette pictures tables",
     "kernels config storage",
     "features dtw",
     "grid execute",

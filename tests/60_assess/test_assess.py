@@ -32,7 +32,6 @@ from cpazmal_scale.assess import (
 from cpazmal_scale.assess.report.figures import confusion_figure
 from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.report.report import blocks
-from cpazmal_scale.assess.report.style import png
 from cpazmal_scale.assess.report.verdicts import believable, verdict
 from cpazmal_scale.assess.validate import methods
 from cpazmal_scale.assess.validate.metrics import scores
@@ -41,6 +40,7 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.execute import DaskExecutor, ThreadExecutor
+from cpazmal_scale.pictures import png
 from cpazmal_scale.samples import WindowSeries, stratified_group_folds
 
 ONCE = CONFIG.model_copy(update={"assess": CONFIG.assess.model_copy(update={"repeats": 1})})

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
@@ -38,11 +37,12 @@ from cpazmal_scale.mapping import (
     to_cog,
 )
 from cpazmal_scale.mapping.classify.pixels import empty_products
-from cpazmal_scale.mapping.classify.store import publish, write_template
+from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
 from cpazmal_scale.mapping.refine.change import changed, transitions
 from cpazmal_scale.mapping.refine.fusion import fused
 from cpazmal_scale.mapping.refine.zones import write_table
 from cpazmal_scale.palette import colours, rgb, shows_change
+from cpazmal_scale.storage import groups
 from cpazmal_scale.vocabulary import NOTHING
 
 
@@ -79,13 +79,12 @@ def maps(tmp_path_factory: pytest.TempPathFactory):
     def make(seed: int, grid: GeoBox = UTM) -> str:
         url = f"{folder}/map{seed}.zarr"
         shutil.copytree(empty(grid), url)
-        group = zarr.open_group(storage.zarr_store(url), mode="r+")
-        for name, values in random_products(seed, tuple(grid.shape)).items():
-            group[name][...] = values
+        every = Block(0, grid.shape[0], 0, grid.shape[1])
+        sums = write_block(url, every, random_products(seed, tuple(grid.shape)))
         root = storage.read_json(f"{url}/zarr.json")
         root["attributes"]["id"] = f"map{seed}"
         storage.write_json(f"{url}/zarr.json", root)
-        publish(url)
+        publish(url, sums)
         return url
 
     return make
@@ -164,6 +163,7 @@ def test_only_maps_alike_are_combined(maps, pair, tmp_path) -> None:
         '"ABL","ACC"', '"ACC","ABL"'
     )
     storage.write_json(f"{renamed}/zarr.json", root)
+    publish(renamed, groups.read_sums(renamed, "").chunks)
     with pytest.raises(ModelMismatch, match="its classes are ACC, ABL, HAG, ICA"):
         fuse_maps(config, [pair[0], renamed])
     assert not (tmp_path / "maps").exists()
@@ -334,24 +334,24 @@ def test_outlines_that_cannot_be_used(pair, glaciers, tmp_path) -> None:
             step(config, pair[0])
     (tmp_path / "broken.gpkg").write_bytes(b"not a file")
     with pytest.raises(SampleError, match="not a vector file"):
-        read_outlines(f"{tmp_path}/broken.gpkg", open_source(pair[0]))
+        read_outlines(f"{tmp_path}/broken.gpkg", open_source(pair[0]).grid)
     with pytest.raises(SampleError, match="no column `nom`"):
-        read_outlines(glaciers, open_source(pair[0]), "nom")
+        read_outlines(glaciers, open_source(pair[0]).grid, "nom")
     table = geopandas.read_file(glaciers)
     table[table["RGI_ID"] == "far"].to_file(tmp_path / "far.gpkg")
     with pytest.raises(SampleError, match="no outline covers a pixel"):
-        read_outlines(f"{tmp_path}/far.gpkg", open_source(pair[0]))
+        read_outlines(f"{tmp_path}/far.gpkg", open_source(pair[0]).grid)
     table.set_geometry(table.geometry.representative_point()).to_file(tmp_path / "points.gpkg")
     with pytest.raises(SampleError, match="no polygon"):
-        read_outlines(f"{tmp_path}/points.gpkg", open_source(pair[0]))
-    assert read_outlines(glaciers, open_source(pair[0]), "other").table["zone"].tolist() == [
+        read_outlines(f"{tmp_path}/points.gpkg", open_source(pair[0]).grid)
+    assert read_outlines(glaciers, open_source(pair[0]).grid, "other").table["zone"].tolist() == [
         *"01234"
     ]
     assert not (tmp_path / "maps").exists()
 
 
 def test_drawing_does_not_depend_on_the_block(pair, glaciers) -> None:
-    outlines = read_outlines(glaciers, open_source(pair[0]))
+    outlines = read_outlines(glaciers, open_source(pair[0]).grid)
     whole = outlines.inside(Block(0, SHAPE[0], 0, SHAPE[1]))
     part = Block(32, 64, 32, 96)
     np.testing.assert_array_equal(outlines.inside(part), whole[32:64, 32:96])

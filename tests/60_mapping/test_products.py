@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-import zarr
 from odc.geo.geobox import GeoBox
 from rio_cogeo.cogeo import cog_validate
 from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_model, workspace
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import StoreError
+from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping import map_cube, open_map, plan_map, quicklook, to_cog
-from cpazmal_scale.mapping.classify.store import publish, write_template
+from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
 from cpazmal_scale.mapping.show.figures import bar_length, figure_of
 from cpazmal_scale.mapping.show.thumbnail import most_frequent, thumbnail
 from cpazmal_scale.palette import colours, rgb
@@ -49,8 +49,8 @@ def _by_hand(folder: Path, model: str, grid: GeoBox, values: np.ndarray) -> str:
     cube = make_cube(f"{folder}/cube.zarr", grid=grid, chunk=512)
     made = plan_map(workspace(folder), model, cube)
     write_template(made)
-    zarr.open_group(storage.zarr_store(made.url), mode="r+")["class"][:] = values
-    publish(made.url)
+    every = Block(0, values.shape[0], 0, values.shape[1])
+    publish(made.url, write_block(made.url, every, {"class": values}))
     return made.url
 
 

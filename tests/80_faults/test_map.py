@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import signal
 import subprocess
@@ -40,6 +39,7 @@ from cpazmal_scale.errors import BlocksFailed, ClusterLost, StoreError
 from cpazmal_scale.execute import Executor, SerialExecutor, open_executor
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping import map_cube, open_map, plan_map
+from cpazmal_scale.mapping.classify import records as block_records
 from cpazmal_scale.mapping.classify.store import write_template
 
 BLOCKS = {"classify": {"block": 32}}
@@ -115,9 +115,9 @@ def records(url: str) -> list[str]:
 
 KILLED = """
 import sys; sys.path.insert(0, {tests!r})
-from small_campaign import workspace
-from cpazmal_scale.mapping import classify
-classify(workspace({folder!r}, classify={{"block": 32}}), {model!r}, {cube!r})
+from support.small_campaign import workspace
+from cpazmal_scale.mapping import map_cube
+map_cube(workspace({folder!r}, classify={{"block": 32}}), {model!r}, {cube!r})
 """
 
 
@@ -127,7 +127,7 @@ def test_killed_run_continues(data, undisturbed, tmp_path: Path) -> None:
     config = workspace(tmp_path, **BLOCKS)
     url = plan_map(config, *data).url
     code = KILLED.format(
-        tests=str(Path(__file__).parent), folder=str(tmp_path), model=data[0], cube=data[1]
+        tests=str(Path(__file__).parents[1]), folder=str(tmp_path), model=data[0], cube=data[1]
     )
     process = subprocess.Popen([sys.executable, "-c", code])
     while len(records(url)) < enough and process.poll() is None:
@@ -289,21 +289,23 @@ def test_killed_while_the_template_is_written(data, undisturbed, tmp_path: Path)
     assert fingerprint(map_cube(config, *data).url) == undisturbed
 
 
-def test_killed_before_it_was_published(data, undisturbed, tmp_path: Path) -> None:
+def test_killed_before_it_was_published(
+    data, undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every block recorded, but no summary or mark: nothing is computed, the map is published."""
     config = workspace(tmp_path)
-    url = map_cube(config, *data).url
-    summary = Path(url.replace(".zarr", ".json"))
-    digests = json.loads(summary.read_text())["blocks"]
-    for digest in digests:
-        name = f"block-{Block(*digest['block']).name}.json"
-        storage.write_json(storage.join(url.replace(".zarr", ".progress"), name), digest)
-    summary.unlink()
-    root = json.loads((Path(url) / "zarr.json").read_text())
-    root["attributes"]["complete"] = False
-    (Path(url) / "zarr.json").write_text(json.dumps(root))
+    url = plan_map(config, *data).url
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(block_records, "finish", die)
+        with pytest.raises(KeyboardInterrupt):
+            map_cube(config, *data)
+    left = len(records(url))
     again = map_cube(config, *data, executor=Sabotaged(SerialExecutor(), unreachable))
-    assert (again.blocks_executed, again.blocks_skipped) == (0, len(digests))
+    assert (again.blocks_executed, again.blocks_skipped) == (0, left)
     assert fingerprint(url) == undisturbed
 
 

@@ -13,8 +13,9 @@ from cpazmal_scale.assess.report.latex import latex
 from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.report.page import page
 from cpazmal_scale.assess.report.parts import Block, Code, Files, Heading, Picture, Table, Text
-from cpazmal_scale.assess.report.style import png
 from cpazmal_scale.assess.validate.methods import NEIGHBORS, TWINS
+from cpazmal_scale.pictures import png
+from cpazmal_scale.tables import to_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +113,7 @@ def tables(report: Report) -> dict[str, bytes]:
         found["unknown_classes"] = report.comparison.foreign().reset_index()
     if report.areas is not None:
         found["areas"] = report.areas.reset_index()
-    return {f"{name}.csv": frame.to_csv(index=False).encode() for name, frame in found.items()}
+    return {f"{name}.csv": to_csv(frame).encode() for name, frame in found.items()}
 
 
 def _figures(report: Report) -> dict[str, Figure]:

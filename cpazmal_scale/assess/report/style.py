@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,10 +59,3 @@ def legend_below(figure: Figure, axis: Axes, columns: int = 9) -> None:
         frameon=False,
         labelcolor=INK,
     )
-
-
-def png(figure: Figure, *, dpi: int = 150) -> bytes:
-    """The figure as the content of a PNG file."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=dpi, facecolor="white")
-    return content.getvalue()

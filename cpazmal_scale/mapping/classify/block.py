@@ -21,12 +21,11 @@ from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping.classify import records
 from cpazmal_scale.mapping.classify.pixels import PixelClassifier, Products, empty_products
 from cpazmal_scale.mapping.classify.plan import TILE
-from cpazmal_scale.mapping.classify.store import read_recipe
+from cpazmal_scale.mapping.classify.store import read_recipe, write_block
 from cpazmal_scale.mapping.classify.strips import Strip, strips
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
 if TYPE_CHECKING:
-    import zarr
     from numpy.typing import NDArray
 
     from cpazmal_scale.grid.outlines import Outlines
@@ -37,14 +36,15 @@ def classify_block(
 ) -> dict[str, Any]:
     """Compute one block of a map, write it, and then its record.
 
-    Everything is opened by its address, once per process. The block's arrays are whole chunks of
-    the map, so that blocks never touch each other's objects; writing one again changes nothing.
+    Everything is opened by its address, once per process and again when it is replaced. The
+    block's arrays are whole chunks of the map, so that blocks never touch each other's objects;
+    writing one again changes nothing.
 
     Returns:
         The block's record, plain JSON values: `block`, `pixels` and `square_metres` by class code
         (and `rejected`), `seconds` by stage (`read` in the
-        background, `wait` for it), `sha256` of what was written, `peak_memory` of the
-        process in bytes.
+        background, `wait` for it), `sha256` of what was written, `objects` with
+        the CRC-32 of each chunk that was stored, `peak_memory` of the process in bytes.
 
     Raises:
         CubeDamaged: a chunk of the cube cannot be decoded.
@@ -55,7 +55,8 @@ def classify_block(
     known = records.find(map_url, block)
     if known is not None:  # by a worker that died before it could tell
         return known
-    job = _open(cube_url, model_url, map_url, outlines_url)
+    urls = (cube_url, model_url, map_url, outlines_url)
+    job = _open(*urls, _stamps(*urls))
     seconds: Counter[str] = Counter()
     seconds["open"] = time.perf_counter() - began  # type: ignore[assignment]
     products = empty_products(len(job.classes), block.y1 - block.y0, block.x1 - block.x0)
@@ -65,18 +66,17 @@ def classify_block(
         seconds["wait"] += strip.waited  # type: ignore[assignment]
         _classify_strip(job, strip, strip.y - block.y0, products, inside, seconds)
     writing = time.perf_counter()
-    ys, xs = slice(block.y0, block.y1), slice(block.x0, block.x1)
-    for name, values in products.items():
-        job.arrays[name][..., ys, xs] = values
+    sums = write_block(map_url, block, products)
     seconds["write"] = time.perf_counter() - writing  # type: ignore[assignment]
     seconds["all"] = time.perf_counter() - began  # type: ignore[assignment]
-    pixels, areas = tally(products["class"], job.row_areas[ys], job.classes)
+    pixels, areas = tally(products["class"], job.row_areas[block.y0 : block.y1], job.classes)
     digest = {
         "block": list(block),
         "pixels": pixels,
         "square_metres": areas,
         "seconds": {stage: round(value, 6) for stage, value in seconds.items()},
         "sha256": digest_of(products),
+        "objects": sums,
         "peak_memory": peak_memory(),
         "software": __version__,
     }
@@ -90,15 +90,28 @@ class _Job:
 
     reader: ChunkReader
     classifier: PixelClassifier
-    arrays: dict[str, zarr.Array[Any]]
     classes: tuple[str, ...]
     row_areas: NDArray[np.float64]
     halo: int
     outlines: Outlines | None
 
 
+def _stamps(
+    cube_url: str, model_url: str, map_url: str, outlines_url: str | None
+) -> tuple[str, ...]:
+    """What changes when one of these is replaced."""
+    roots = [storage.join(url, "zarr.json") for url in (cube_url, model_url, map_url)]
+    return tuple(storage.stamp(url) for url in (*roots, outlines_url) if url is not None)
+
+
 @lru_cache(maxsize=2)
-def _open(cube_url: str, model_url: str, map_url: str, outlines_url: str | None) -> _Job:
+def _open(
+    cube_url: str,
+    model_url: str,
+    map_url: str,
+    outlines_url: str | None,
+    stamps: tuple[str, ...],  # noqa: ARG001 - part of the key
+) -> _Job:
     import zarr
 
     from cpazmal_scale.grid.cf import from_attributes
@@ -112,17 +125,14 @@ def _open(cube_url: str, model_url: str, map_url: str, outlines_url: str | None)
             where=model_url,
             remedy="plan the map again",
         )
-    group = zarr.open_group(storage.zarr_store(map_url), mode="r+", use_consolidated=True)
-    arrays: dict[str, Any] = {name: group[name] for name in empty_products(1, 1, 1)}
-    chunk = max(arrays["class"].chunks)
-    grid = MapGrid(
-        from_attributes(group["spatial_ref"].attrs.asdict(), arrays["class"].shape), chunk
-    )
+    group = zarr.open_group(storage.zarr_store(map_url), mode="r", use_consolidated=True)
+    classes: Any = group["class"]
+    geobox = from_attributes(group["spatial_ref"].attrs.asdict(), classes.shape)
+    grid = MapGrid(geobox, max(classes.chunks))
     outlines = outlines_url and known_outlines(outlines_url, grid, None, recipe.outlines)
     return _Job(
         ChunkReader.open(cube_url, recipe.polarisations, recipe.dates),
         PixelClassifier.of(model, recipe),
-        arrays,
         recipe.classes,
         row_areas(grid.geobox),
         model.features.window // 2,

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import StoreMissing
+from cpazmal_scale.errors import StoreDamaged, StoreMissing
 from cpazmal_scale.grid.blocks import Block
+from cpazmal_scale.mapping.classify import store
+from cpazmal_scale.storage import groups, seal
 
 
 def summary_url(map_url: str) -> str:
@@ -22,42 +24,69 @@ def _folder(map_url: str) -> str:
 def begin(map_url: str, block: int) -> int:
     """Remember the edge of the blocks; a run that continues another one keeps that one's."""
     url = storage.join(_folder(map_url), "plan.json")
-    if not storage.exists(url):
-        storage.write_json(url, {"block": block})
-    return int(storage.read_json(url)["block"])
+    for folder in (map_url, _folder(map_url)):
+        storage.sweep(folder)
+    known = _read(url)
+    if known is None or not isinstance(known.get("block"), int):
+        seal.write_document(url, {"block": block})
+        return block
+    return int(known["block"])
 
 
 def record(map_url: str, digest: dict[str, Any]) -> None:
     """Note that a block is written; called after its last byte is."""
     name = Block(*digest["block"]).name
-    storage.write_json(storage.join(_folder(map_url), f"block-{name}.json"), digest)
+    seal.write_document(storage.join(_folder(map_url), f"block-{name}.json"), digest)
 
 
 def find(map_url: str, block: Block) -> dict[str, Any] | None:
-    """The record of a block; none if it is not finished."""
-    try:
-        found: dict[str, Any] = storage.read_json(
-            storage.join(_folder(map_url), f"block-{block.name}.json")
-        )
-    except StoreMissing:
+    """The record of a block; none if it is not finished, or its chunks are not what it says."""
+    found = _read(storage.join(_folder(map_url), f"block-{block.name}.json"))
+    if found is None or found.get("block") != list(block) or "objects" not in found:
         return None
-    return found
+    return found if groups.is_sound(map_url, found["objects"]) else None
 
 
-def recorded(map_url: str) -> dict[Block, dict[str, Any]]:
-    """Records of the finished blocks."""
-    folder = _folder(map_url)
-    names = [name for name in storage.list_names(folder) if name.startswith("block-")]
-    digests = [storage.read_json(storage.join(folder, name)) for name in names]
-    return {Block(*digest["block"]): digest for digest in digests}
+def recorded(map_url: str, blocks: Iterable[Block]) -> dict[Block, dict[str, Any]]:
+    """Records of those of the blocks that are finished."""
+    names = set(storage.list_names(_folder(map_url)))
+    begun = [block for block in blocks if f"block-{block.name}.json" in names]
+    found = {block: find(map_url, block) for block in begun}
+    return {block: digest for block, digest in found.items() if digest is not None}
 
 
 def finish(map_url: str, facts: dict[str, Any], digests: Iterable[dict[str, Any]]) -> None:
-    """Write the summary of a map from the records of all its blocks."""
+    """Write the summary of a map from the records of all its blocks, and publish the map."""
     ordered = sorted(digests, key=lambda digest: digest["block"])
-    storage.write_json(summary_url(map_url), {**facts, "blocks": ordered})
+    told = [{k: v for k, v in digest.items() if k != "objects"} for digest in ordered]
+    seal.write_document(summary_url(map_url), {**facts, "blocks": told})
+    sums = {key: value for digest in ordered for key, value in digest["objects"].items()}
+    store.publish(map_url, sums)
+
+
+def summary(map_url: str) -> dict[str, Any]:
+    """The summary of a finished map.
+
+    Raises:
+        StoreMissing: there is none.
+        StoreDamaged: it is not what was written.
+    """
+    url = summary_url(map_url)
+    found = seal.read_document(url, store.REMEDY)
+    with seal.parsing("not the summary of a map", url, store.REMEDY):
+        for block in found["blocks"]:
+            Block(*block["block"])
+        return found
 
 
 def clear(map_url: str) -> None:
     """Remove the records of a published map."""
     storage.remove(_folder(map_url), recursive=True)
+
+
+def _read(url: str) -> dict[str, Any] | None:
+    """A document of a run; none if it is not there or not what was written."""
+    try:
+        return seal.read_document(url)
+    except (StoreMissing, StoreDamaged):
+        return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cpazmal_scale import __version__, storage
+from cpazmal_scale import __version__
 from cpazmal_scale.config import CLASS_NAMES, RunConfig
 from cpazmal_scale.errors import BlocksFailed
 from cpazmal_scale.execute import Executor, open_executor
@@ -113,14 +113,15 @@ def map_cube(
     began = time.perf_counter()
     made = plan_map(config, model_url, cube_url)
     root = store.read_root(made.url)
-    if root is not None and root["attributes"]["complete"]:
-        return _result(made, storage.read_json(records.summary_url(made.url)), 0, began)
-    if root is None:
+    if root is not None and store.is_complete(root):
+        store.open_map(made.url).close()
+        return _result(made, records.summary(made.url), 0, began)
+    if root is None or not store.is_template(made.url):
         store.write_template(made)
     edge = records.begin(made.url, made.block)
     if edge != made.block:
         made = plan_map(config, model_url, cube_url, block=edge)
-    done = records.recorded(made.url)
+    done = records.recorded(made.url, made.blocks)
     left = [block for block in made.blocks if block not in done]
     with contextlib.ExitStack() as stack:
         if executor is None and left:
@@ -130,8 +131,7 @@ def map_cube(
     seconds = time.perf_counter() - began
     facts = _facts(config, made, len(left), seconds)
     records.finish(made.url, facts, done.values())
-    store.publish(made.url)
-    result = _result(made, storage.read_json(records.summary_url(made.url)), len(left), began)
+    result = _result(made, records.summary(made.url), len(left), began)
     records.clear(made.url)
     return result
 

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import CLASS_NAMES
-from cpazmal_scale.errors import StoreError, StoreMissing
+from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.mapping.classify.pixels import Products, empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import colours
+from cpazmal_scale.storage import groups, seal
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from cpazmal_scale.grid.blocks import Block
     from cpazmal_scale.mapping.classify.plan import MapPlan
 
-_ROOT = "zarr.json"
+REMEDY = "remove it and map again"
 
 _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "class": {"long_name": "class of the surface"},
@@ -59,36 +62,55 @@ def open_map(url: str, *, allow_incomplete: bool = False) -> xr.Dataset:
 
     Raises:
         StoreMissing: there is none.
+        StoreDamaged: it is not what was written; chunks are compared when they are read.
         StoreError: it is not finished, unless `allow_incomplete`; `attrs["complete"]` tells.
     """
     import rioxarray  # noqa: F401  # registers `.rio`
     import xarray as xr
 
+    from cpazmal_scale.storage import stores
+
     root = read_root(url)
     if root is None:
         raise StoreMissing("no map here", where=url, remedy="run `cpazmal map`")
-    if not root["attributes"]["complete"] and not allow_incomplete:
+    if not is_complete(root) and not allow_incomplete:
         raise StoreError(
             "the map is not finished",
             where=url,
             remedy="run the same map again: it continues where it stopped",
         )
-    found: xr.Dataset = xr.open_zarr(
-        storage.zarr_store(url, read_only=True),
-        chunks={},
-        consolidated=True,
-        decode_coords="all",
-        mask_and_scale=False,
-    )
+    store = stores.open_checked(url, REMEDY) if is_complete(root) else storage.zarr_store(url)
+    with seal.parsing("the map is damaged", url, REMEDY):
+        found: xr.Dataset = xr.open_zarr(
+            store, chunks={}, consolidated=True, decode_coords="all", mask_and_scale=False
+        )
+        read_recipe(url)
+        missing = {"class", "y", "x", "spatial_ref"} - set(found.variables)
+        if missing:
+            raise KeyError(min(missing))
+        found.rio.transform()
     return found
 
 
 def read_root(url: str) -> dict[str, Any] | None:
-    """The root metadata document of a map; none where there is none."""
+    """The root metadata document of a map; none where there is none.
+
+    Raises:
+        StoreDamaged: it is not the root document of a map.
+    """
     try:
-        return dict(storage.read_json(storage.join(url, _ROOT)))
+        root = storage.read_json(storage.join(url, groups.ROOT), REMEDY)
     except StoreMissing:
         return None
+    with seal.parsing("not the root document of a map", url, REMEDY):
+        if not isinstance(root["attributes"]["complete"], bool):
+            raise TypeError("`complete` is not true or false")
+        return dict(root)
+
+
+def is_complete(root: dict[str, Any]) -> bool:
+    """Whether a map is finished, by its root document."""
+    return bool(root["attributes"]["complete"])
 
 
 def read_recipe(url: str) -> Recipe:
@@ -96,18 +118,60 @@ def read_recipe(url: str) -> Recipe:
 
     Raises:
         StoreMissing: there is no map.
+        StoreDamaged: its recipe cannot be read.
     """
     root = read_root(url)
     if root is None:
         raise StoreMissing("no map here", where=url, remedy="run `cpazmal map`")
-    return Recipe.model_validate_json(root["attributes"]["recipe"])
+    with seal.parsing("the recipe of the map is damaged", url, REMEDY):
+        recipe = Recipe.model_validate_json(root["attributes"]["recipe"])
+        np.array(recipe.dates, "datetime64[s]")
+        if not recipe.dates or not recipe.classes:
+            raise ValueError("no dates or no classes")
+        return recipe
 
 
-def publish(url: str) -> None:
-    """Declare a map finished, in one step."""
-    root = storage.read_json(storage.join(url, _ROOT))
+def write_block(url: str, block: Block, products: Products) -> dict[str, int]:
+    """Write the products of a block of whole chunks, and bring them to the disk.
+
+    Returns:
+        The checksum of every object that was written; chunks of no data have none.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    import zarr
+
+    from cpazmal_scale.storage import stores
+
+    store = stores.Recording(url)
+    group = zarr.open_group(store, mode="r+", use_consolidated=True)
+    ys, xs = slice(block.y0, block.y1), slice(block.x0, block.x1)
+    for name, values in products.items():
+        array: Any = group[name]
+        array[..., ys, xs] = values
+    return store.sums
+
+
+def is_template(url: str) -> bool:
+    """Whether the documents of an unfinished map are there as they were written."""
+    try:
+        return groups.is_sound(url, groups.read_sums(url, REMEDY).documents)
+    except (StoreMissing, StoreDamaged):
+        return False
+
+
+def publish(url: str, chunks: Mapping[str, int]) -> None:
+    """Declare a map finished, in one step.
+
+    Args:
+        url: of the map.
+        chunks: checksums of all chunks of its products.
+    """
+    storage.sweep(url)
+    root = storage.read_json(storage.join(url, groups.ROOT), REMEDY)
     root["attributes"]["complete"] = True
-    storage.write_bytes(storage.join(url, _ROOT), json.dumps(root, indent=2).encode())
+    groups.finish_group(url, json.dumps(root, indent=2).encode(), chunks, REMEDY)
 
 
 def write_template(plan: MapPlan) -> None:
@@ -123,12 +187,12 @@ def write_metadata(data: xr.Dataset, url: str) -> None:
     """
     from zarr.storage import MemoryStore
 
-    documents: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
-        data.to_zarr(MemoryStore(documents), zarr_format=3, consolidated=True, compute=False)
-    for key in sorted(documents, key=lambda key: (key == _ROOT, key)):
-        storage.write_bytes(storage.join(url, key), documents[key].to_bytes())
+        data = data.assign_attrs(groups.marked(data.attrs))
+        data.to_zarr(MemoryStore(stored), zarr_format=3, consolidated=True, compute=False)
+    groups.write_group(url, {key: value.to_bytes() for key, value in stored.items()})
 
 
 def _template(plan: MapPlan) -> xr.Dataset:

@@ -125,14 +125,15 @@ def derive(config: RunConfig, derivation: Derivation, how: Execution = PLAIN) ->
     name = _identity(derivation, sources)
     url = storage.join(storage.absolute(config.workspace), "maps", f"{name}.zarr")
     root = store.read_root(url)
-    if root is not None and root["attributes"]["complete"]:
+    if root is not None and store.is_complete(root):
+        store.open_map(url).close()
         return _result(derivation, name, url, sources[0], 0)
-    if root is None:
+    if root is None or not store.is_template(url):
         store.write_metadata(_template(derivation, name, sources[0]), url)
     chunk = sources[0].chunk
     edge = records.begin(url, math.ceil((how.block or _EDGE) / chunk) * chunk)
     blocks = list(cut(sources[0].shape, edge))
-    done = records.recorded(url)
+    done = records.recorded(url, blocks)
     left = [part for part in blocks if part not in done]
     job = functools.partial(
         derive_block, compute=derivation.compute, sources=derivation.sources, url=url
@@ -144,7 +145,6 @@ def derive(config: RunConfig, derivation: Derivation, how: Execution = PLAIN) ->
         if executor is not None:
             done |= run_blocks(job, blocks, left, executor, how.progress, where=url)
     records.finish(url, _facts(derivation, name, len(left), began), done.values())
-    store.publish(url)
     made = _result(derivation, name, url, sources[0], len(left))
     records.clear(url)
     return made
@@ -154,24 +154,19 @@ def derive_block(
     block: Block, *, compute: Compute, sources: Sequence[str], url: str
 ) -> dict[str, Any]:
     """Compute one block, write it, and then its record; returns the record, plain JSON values."""
-    import zarr
-
     began = time.perf_counter()
     opened = [open_source(source) for source in sources]
     made = compute(opened, block)
-    group = zarr.open_group(storage.zarr_store(url), mode="r+", use_consolidated=True)
-    ys, xs = slice(block.y0, block.y1), slice(block.x0, block.x1)
-    for name, values in made.products.items():
-        array: Any = group[name]
-        array[..., ys, xs] = values
-    classes = store.read_recipe(url).classes
-    pixels, areas = tally(made.products["class"], opened[0].row_areas[ys], classes)
+    sums = store.write_block(url, block, made.products)
+    classes, rows = store.read_recipe(url).classes, opened[0].row_areas[block.y0 : block.y1]
+    pixels, areas = tally(made.products["class"], rows, classes)
     record = {
         "block": list(block),
         "pixels": pixels,
         "square_metres": areas,
         "seconds": {"all": round(time.perf_counter() - began, 6)},
         "sha256": digest_of(made.products),
+        "objects": sums,
         "peak_memory": peak_memory(),
         "software": __version__,
         **made.facts,
@@ -225,7 +220,7 @@ def _facts(derivation: Derivation, name: str, executed: int, began: float) -> di
 def _result(
     derivation: Derivation, name: str, url: str, source: Source, executed: int
 ) -> DerivedMap:
-    blocks = storage.read_json(records.summary_url(url))["blocks"]
+    blocks = records.summary(url)["blocks"]
     pixels: Counter[str] = Counter()
     areas: Counter[str] = Counter()
     for block in blocks:

@@ -20,7 +20,8 @@ from cpazmal_scale.grid.outlines import (
     known_outlines,
 )
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.store import open_map
+from cpazmal_scale.mapping.classify.store import REMEDY, open_map, read_recipe
+from cpazmal_scale.storage import groups, seal
 
 if TYPE_CHECKING:
     import zarr
@@ -84,31 +85,38 @@ class Source:
         return row_areas(self.grid.geobox)
 
 
-@lru_cache(maxsize=16)
 def open_source(url: str) -> Source:
-    """Open a finished map, once per process: it never changes.
+    """Open a finished map, once per process and again when it is replaced.
 
     Raises:
         StoreMissing: there is none.
+        StoreDamaged: it is not what was written.
         StoreError: it is not finished.
         ModelMismatch: it has no probabilities, as a map of change.
     """
+    return _open(url, storage.stamp(storage.join(url, groups.ROOT)))
+
+
+@lru_cache(maxsize=16)
+def _open(url: str, stamp: str) -> Source:  # noqa: ARG001 - part of the key
     import zarr
+
+    from cpazmal_scale.storage import stores
 
     data = open_map(url)
     if "probability" not in data:
         raise ModelMismatch(
             "it has no probabilities of classes", where=url, remedy="give a map of classes"
         )
-    return Source(
-        url=url,
-        id=str(data.attrs["id"]),
-        recipe=Recipe.model_validate_json(data.attrs["recipe"]),
-        grid=MapGrid(grid_of(data), max(int(n) for n in data["class"].encoding["chunks"])),
-        group=zarr.open_group(
-            storage.zarr_store(url, read_only=True), mode="r", use_consolidated=True
-        ),
-    )
+    store = stores.open_checked(url, REMEDY)
+    with seal.parsing("the map is damaged", url, REMEDY):
+        return Source(
+            url=url,
+            id=str(data.attrs["id"]),
+            recipe=read_recipe(url),
+            grid=MapGrid(grid_of(data), max(int(n) for n in data["class"].encoding["chunks"])),
+            group=zarr.open_group(store, mode="r", use_consolidated=True),
+        )
 
 
 def check_alike(sources: Sequence[Source]) -> None:
@@ -149,11 +157,22 @@ def _grids(first: Source, other: Source) -> list[tuple[str, object, object]]:
     ]
 
 
-@lru_cache(maxsize=4)
 def open_outlines(url: str, map_url: str, zone: str | None, digest: str) -> Outlines:
-    """Outlines of known shapes, read once per process.
+    """Outlines of known shapes, read once per process and again when file or map are replaced.
 
     Raises:
         SampleError: the file holds other shapes now.
     """
+    stamps = (storage.stamp(url), storage.stamp(storage.join(map_url, groups.ROOT)))
+    return _outlines(url, map_url, zone, digest, stamps)
+
+
+@lru_cache(maxsize=4)
+def _outlines(
+    url: str,
+    map_url: str,
+    zone: str | None,
+    digest: str,
+    stamps: tuple[str, str],  # noqa: ARG001 - part of the key
+) -> Outlines:
     return known_outlines(url, open_source(map_url).grid, zone, digest)

@@ -15,6 +15,7 @@ from cpazmal_scale.execute import PLAIN, Execution, open_executor
 from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.grid.outlines import read_outlines
 from cpazmal_scale.mapping.refine.source import Source, open_outlines, open_source
+from cpazmal_scale.tables import to_csv
 from cpazmal_scale.vocabulary import NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def write_table(table: pd.DataFrame, url: str) -> str:
     """Write a table as Parquet or, if the address ends in `.csv`, as CSV; returns the address."""
     buffer = io.BytesIO()
     if url.endswith(".csv"):
-        buffer.write(table.to_csv(index=False).encode())
+        buffer.write(to_csv(table).encode())
     else:
         table.to_parquet(buffer, index=False)
     storage.write_bytes(url, buffer.getvalue())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from cpazmal_scale.mapping.show.thumbnail import Thumbnail, thumbnail
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import colours, rgb, shows_change
+from cpazmal_scale.pictures import png
 from cpazmal_scale.vocabulary import REJECTED, class_groups
 
 if TYPE_CHECKING:
@@ -44,10 +44,7 @@ def quicklook(map_url: str, png_url: str, *, dpi: int = 160) -> str:
     Raises:
         StoreError: the map is not finished, or the address cannot be written.
     """
-    figure = figure_of(open_map(map_url))
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
-    storage.write_bytes(png_url, buffer.getvalue())
+    storage.write_bytes(png_url, png(figure_of(open_map(map_url)), dpi))
     return png_url
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.vectors import read_vectors
+from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
     import geopandas
@@ -39,11 +42,13 @@ def read_polygons(url: str, classes: Sequence[str] | None = None) -> geopandas.G
                 remedy=f"set samples.classes among {', '.join(sorted(set(table['class'])))}",
             )
         table = table[table["class"].isin(list(classes))]
-    table["geometry"] = [
-        _polygonal(shape, f"{url}: group {group}")
-        for shape, group in zip(table.geometry, table["group"], strict=True)
-    ]
-    table = table.dissolve(["class", "group"], as_index=False)[["class", "group", "geometry"]]
+    with seal.parsing("its shapes cannot be used", url, "draw the polygons again", SampleError):
+        table["geometry"] = [
+            _polygonal(shape, f"{url}: group {group}")
+            for shape, group in zip(table.geometry, table["group"], strict=True)
+        ]
+        table = table.dissolve(["class", "group"], as_index=False)[["class", "group", "geometry"]]
+        table.to_crs("EPSG:4326")
     require_groups(table, where=url)
     return table
 
@@ -93,6 +98,8 @@ def _polygonal(shape: Any, where: str) -> Any:
     if shape is None or shape.is_empty:
         raise SampleError("the geometry is empty", where=where, remedy="draw it again")
     shape = shapely.force_2d(shape)
+    if not np.isfinite(shape.bounds).all():
+        raise SampleError("a coordinate is no number", where=where, remedy="draw it again")
     repaired = shape if shape.is_valid else shapely.make_valid(shape)
     parts = [part for part in shapely.get_parts(repaired) if part.geom_type == "Polygon"]
     parts += [

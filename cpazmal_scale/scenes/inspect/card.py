@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.grid import lattice
+from cpazmal_scale.pictures import png
 from cpazmal_scale.scenes.inspect.overview import Overview, overview
 from cpazmal_scale.scenes.level1b.placing import ground_spacing
 from cpazmal_scale.scenes.level1b.product import Product
@@ -222,9 +222,7 @@ def scene_picture(scene: Scene, url: str, *, seen: Overview | None = None) -> st
     Raises:
         StoreError: the address cannot be written.
     """
-    buffer = io.BytesIO()
-    figure_of(scene, seen or overview(scene)).savefig(buffer, format="png", dpi=130)
-    storage.write_bytes(url, buffer.getvalue())
+    storage.write_bytes(url, png(figure_of(scene, seen or overview(scene)), 130))
     return url
 
 

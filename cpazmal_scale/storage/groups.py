@@ -1,0 +1,107 @@
+"""Zarr groups whose every object has a checksum, with which it is compared when it is read.
+
+The member `sums` of a group holds the CRC-32 of all its other objects, the root document included.
+An object that was altered, lost or added is an error. Groups without checksums are read as they
+are.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from cpazmal_scale import storage
+from cpazmal_scale.errors import StoreDamaged, StoreMissing
+from cpazmal_scale.storage import seal
+
+_READERS = 16
+"""Requests in flight to an object store."""
+ROOT = "zarr.json"
+SUMS = "sums/zarr.json"
+MARK = "checksums"
+"""Attribute of a group that names the member with its checksums."""
+
+
+def marked(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a group that has checksums."""
+    return {**attributes, MARK: SUMS.partition("/")[0]}
+
+
+class Sums(NamedTuple):
+    """CRC-32 by object: of `documents`, all that is small, and of the `chunks` of large arrays."""
+
+    documents: dict[str, int]
+    chunks: dict[str, int]
+
+
+def sums_document(sums: Sums, root: bytes) -> bytes:
+    """The document of the member `sums`: a Zarr group without arrays."""
+    documents = {**sums.documents, ROOT: zlib.crc32(root)}
+    attributes = seal.sealed({"documents": documents, "chunks": sums.chunks})
+    group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    return json.dumps(group, sort_keys=True).encode()
+
+
+def read_sums(url: str, remedy: str) -> Sums:
+    """Checksums of a group.
+
+    Raises:
+        StoreMissing: it has none.
+        StoreDamaged: they were altered.
+    """
+    where = storage.join(url, SUMS)
+    document = storage.read_json(where, remedy)
+    with seal.parsing("the checksums cannot be read", where, remedy):
+        if seal.FIELD not in document["attributes"]:
+            raise StoreDamaged("the checksums have no seal", where=where, remedy=remedy)
+        values = seal.opened(document["attributes"], where, remedy)
+        return Sums(dict(values["documents"]), dict(values["chunks"]))
+
+
+def write_group(url: str, documents: Mapping[str, bytes]) -> None:
+    """Write a group of small objects and their checksums, the root document last.
+
+    A killed writer leaves no group.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    sums = {key: zlib.crc32(data) for key, data in documents.items() if key != ROOT}
+    text = sums_document(Sums(sums, {}), documents[ROOT])
+    _write(url, {**documents, SUMS: text})
+
+
+def finish_group(url: str, root: bytes, chunks: Mapping[str, int], remedy: str) -> None:
+    """Replace the root document of a group once the checksums of its chunks are kept.
+
+    Raises:
+        StoreDamaged: the checksums of its documents were altered.
+        StoreError: the store cannot be written.
+    """
+    sums = Sums(read_sums(url, remedy).documents, dict(chunks))
+    _write(url, {SUMS: sums_document(sums, root), ROOT: root})
+
+
+def _write(url: str, documents: Mapping[str, bytes]) -> None:
+    below = sorted(key for key in documents if key != ROOT)
+    for key in below:
+        storage.write_bytes(storage.join(url, key), documents[key])
+    storage.write_bytes(storage.join(url, ROOT), documents[ROOT])
+
+
+def is_sound(url: str, sums: Mapping[str, int]) -> bool:
+    """Whether objects are there and what their checksums say."""
+
+    def same(item: tuple[str, int]) -> bool:
+        try:
+            return zlib.crc32(storage.read_bytes(storage.join(url, item[0]))) == item[1]
+        except StoreMissing:
+            return False
+
+    if not storage.is_remote(url):
+        return all(map(same, sums.items()))
+    with ThreadPoolExecutor(_READERS) as pool:
+        return all(pool.map(same, sums.items()))
