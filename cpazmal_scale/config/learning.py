@@ -31,8 +31,8 @@ class Samples(Section):
 
     polygons: str | None = None
     """Vector file with columns `class` and `group`; none: the map is unsupervised."""
-    classes: tuple[str, ...] | None = Field(None, min_length=2)
-    """Classes to learn, at least two; none: all that the polygons hold, so that every pixel has a
+    classes: tuple[str, ...] | None = Field(None, min_length=1)
+    """Classes to learn; none: all that the polygons hold, so that every pixel has a
     class that it can be of. A map counts them from 1 in alphabetical order."""
     stride: int | None = Field(None, ge=1)
     """Step between windows in pixels; none: the window's size, so that windows do not overlap."""

@@ -76,7 +76,7 @@ BEST = "best"
 COMPARED = tuple(row.setting for row in METHODS if row.needs is None)
 """Settings of the methods that need nothing but this package."""
 
-CANDIDATES = ("sum", "euclid-sum", "discriminant", "logistic", "forest", "boosting")
+CANDIDATES = ("sum", "learned", "discriminant", "logistic", "forest", "boosting")
 """Settings that `best` chooses among unless told otherwise: none of them is slow on a whole map."""
 
 _BY_SETTING = {row.setting: row for row in METHODS}

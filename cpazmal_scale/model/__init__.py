@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import Features, RunConfig, identity
-from cpazmal_scale.errors import SampleError, StoreMissing
+from cpazmal_scale.config.methods import BEST
+from cpazmal_scale.errors import ConfigError, SampleError, StoreMissing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,6 +104,7 @@ def train(
         workers: find barycenters; none: one after the other, here.
 
     Raises:
+        ConfigError: the method is `best`.
         SampleError: fewer than two classes, or a class without any valid series.
     """
     import numpy as np
@@ -110,6 +112,11 @@ def train(
     from cpazmal_scale.dtw import NEW_YEAR, season_days
     from cpazmal_scale.model import learning, methods
 
+    if config.classify.method == BEST:
+        raise ConfigError(
+            "one method can be trained, not the best of several",
+            remedy="set classify.method, or to the one that assess.choose names",
+        )
     if len(set(labels)) < 2:
         raise SampleError(
             f"one class cannot be told from none: {', '.join(sorted(set(labels))) or 'no windows'}",

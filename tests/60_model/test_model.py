@@ -34,7 +34,7 @@ def windows(seed: int = 0, classes: str = "AB", per_class: int = 12):
 
 def trained(workers: Workers | None = None, **settings):
     series, labels, groups = windows()
-    config = RunConfig.parse(settings)
+    config = RunConfig.parse({"classify": {"method": "sum"}, **settings})
     made = model.train(
         series,
         labels,
