@@ -45,7 +45,7 @@ def fit(
     Raises:
         ValueError: as `NearestBarycenter.fit`.
     """
-    from cpazmal_scale.dtw.nearest_barycenter import NearestBarycenter
+    from cpazmal_scale.dtw import NearestBarycenter
 
     if workers is None or not isinstance(classifier, NearestBarycenter):
         classifier.fit(values, labels, groups=groups)

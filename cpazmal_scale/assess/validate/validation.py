@@ -283,6 +283,11 @@ class CrossValidation:
         return int((self.windows > 0).sum(axis=0).min())
 
     @property
+    def trained_groups(self) -> NDArray[np.int64]:
+        """`(F, C)` polygons of each class on the training side of each fold."""
+        return np.asarray((~self.tested).astype(np.int64) @ (self.windows > 0).astype(np.int64))
+
+    @property
     def lacking(self) -> pd.DataFrame:
         """One row (repeat, fold, side, class) for every class that a side of a fold lacks."""
         missing = self.sides[self.sides["windows"] == 0]

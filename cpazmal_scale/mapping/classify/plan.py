@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import RunConfig, identity
+from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ModelMismatch, PlanRefused
 from cpazmal_scale.execute import block_memory, workers_of
 from cpazmal_scale.features import names
@@ -148,6 +149,13 @@ def _outlines(config: RunConfig, grid: MapGrid) -> Outlines | None:
 def _recipe(
     config: RunConfig, model: Model, cube: xr.Dataset, cube_url: str, outlines: str | None
 ) -> Recipe:
+    asked = config.classify.method
+    if asked not in (BEST, model.method):
+        raise ModelMismatch(
+            f"the model is {method(model.method).name}, the run asks for {method(asked).name}",
+            where=model.id,
+            remedy="train again, or set classify.method to that of the model",
+        )
     missing = [name for name in model.polarisations if name not in cube.data_vars]
     if missing:
         raise ModelMismatch(

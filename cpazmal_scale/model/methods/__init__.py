@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.dtw.decision import Decision
-    from cpazmal_scale.dtw.seasons import Matched
+    from cpazmal_scale.dtw import Decision, Matched
 
 
 class PixelModel(Protocol):

@@ -12,25 +12,26 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from cpazmal_scale.dtw.calibration import fitted_temperature
-from cpazmal_scale.dtw.decision import REJECTED, Decision
-from cpazmal_scale.dtw.estimators import (
+from cpazmal_scale.dtw import (
+    Decision,
     Scaling,
     SeriesClassifier,
+    Typical,
     checked_labels,
     checked_series,
+    distance_to,
+    fitted_temperature,
+    group_folds,
     labels_of,
 )
-from cpazmal_scale.dtw.seasons import distance_to
-from cpazmal_scale.dtw.temperature import group_folds
-from cpazmal_scale.dtw.typical import Typical
 from cpazmal_scale.kernels.scores import decide_scores
 from cpazmal_scale.kernels.standardise import standardised
+from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from cpazmal_scale.dtw.seasons import Matched
+    from cpazmal_scale.dtw import Matched
 
 _SHARED = ("classes_", "mean_", "scale_", "centres_", "tau_")
 NEAREST_DAYS = 33.0

@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cpazmal_scale.dtw import Decision, NearestBarycenter, block_distances, decide
-from cpazmal_scale.dtw.calibration import fitted_temperature
-from cpazmal_scale.dtw.decision import REJECTED
-from cpazmal_scale.dtw.temperature import group_folds
+from cpazmal_scale.dtw import (
+    Decision,
+    NearestBarycenter,
+    block_distances,
+    decide,
+    fitted_temperature,
+    group_folds,
+)
 from cpazmal_scale.kernels.scores import decide_scores, linear_scores, sort_rows
 from cpazmal_scale.kernels.standardise import standardised
 from cpazmal_scale.model.methods.flat import imputed
 from cpazmal_scale.model.methods.linear import raw_weights, z_scores
 from cpazmal_scale.model.methods.logistic import best_strength, coefficients
+from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from cpazmal_scale.dtw import Lesson
-    from cpazmal_scale.dtw.training_set import HeldOut, Run
+    from cpazmal_scale.dtw import HeldOut, Lesson, Run
 
 
 class LearnedBarycenter(NearestBarycenter):

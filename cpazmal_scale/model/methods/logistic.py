@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.dtw.temperature import group_folds
+from cpazmal_scale.dtw import group_folds
 from cpazmal_scale.model.methods.flat import NEAREST_DAYS, imputed
 from cpazmal_scale.model.methods.linear import LinearClassifier, z_scores
 

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.dtw.neighbors import KNeighborsDTW
+    from cpazmal_scale.dtw import KNeighborsDTW
 
 
 def make(config: RunConfig, days: NDArray[np.float64] | None, *, warps: bool) -> KNeighborsDTW:
     """Unfitted, for a run; without warping its Euclidean twin."""
-    from cpazmal_scale.dtw.neighbors import KNeighborsDTW
+    from cpazmal_scale.dtw import KNeighborsDTW
 
     return KNeighborsDTW(
         n_neighbors=config.assess.neighbors,
@@ -29,6 +29,6 @@ def make(config: RunConfig, days: NDArray[np.float64] | None, *, warps: bool) ->
 
 def opened(arrays: dict[str, NDArray[Any]], text: str) -> KNeighborsDTW:
     """The classifier whose `state` this is."""
-    from cpazmal_scale.dtw.neighbors import KNeighborsDTW
+    from cpazmal_scale.dtw import KNeighborsDTW
 
     return KNeighborsDTW.from_state(arrays, text)
