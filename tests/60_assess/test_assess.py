@@ -351,10 +351,11 @@ def correct(own: CrossValidation, name: str) -> int:
     return int(np.trace(own.confusion(name)[:, :3]))
 
 
-def settled(own: CrossValidation, soft: float, forest: float) -> CrossValidation:
+def settled(own: CrossValidation, other: float, forest: float) -> CrossValidation:
     """The same validation with the given share right in every polygon."""
     counts = np.zeros_like(own.counts)
-    for m, share in enumerate((soft, soft, soft, forest)):
+    for m, name in enumerate(own.methods):
+        share = forest if name == methods.FOREST else other
         for g, c in zip(*np.nonzero(own.windows), strict=True):
             right = round(1000 * share)
             counts[m, g, c, c] = right
@@ -363,14 +364,40 @@ def settled(own: CrossValidation, soft: float, forest: float) -> CrossValidation
 
 
 def test_verdict_says_who_wins_even_when_it_is_the_forest(found: CrossValidation) -> None:
-    lost = verdict(settled(found, 0.7, 0.9), methods.SUM, methods.FOREST)
+    many = on_more_polygons(found)
+    lost = verdict(settled(many, 0.7, 0.9), methods.SUM, methods.FOREST)
     assert lost.startswith("**random forest wins**: macro-F1 over all folds 0.900 against 0.700")
-    won = verdict(settled(found, 0.8, 0.6), methods.SUM, methods.FOREST)
+    won = verdict(settled(many, 0.8, 0.6), methods.SUM, methods.FOREST)
     assert won.startswith("**DTW barycenter (sum) wins**")
     assert "near 0.33" in won
-    level = verdict(settled(found, 0.7, 0.7), methods.SUM, methods.FOREST)
-    assert "not decidedly" in level
-    assert "cannot tell the two apart" in level
+    level = verdict(settled(many, 0.7, 0.7), methods.SUM, methods.FOREST)
+    assert "cannot be told apart" in level
+    assert "Warping is not shown to matter" in level
+
+
+def test_no_win_without_five_polygons_of_every_class(found: CrossValidation) -> None:
+    """The same shares on four polygons of a class: an interval without zero decides nothing."""
+    assert found.fewest_groups == 4
+    told = verdict(settled(found, 0.7, 0.9), methods.SUM, methods.FOREST)
+    assert "wins" not in told
+    assert "cannot be told apart" in told
+    assert "A class has 4 polygons" in told
+
+
+def test_no_method_better_than_guessing_is_said(found: CrossValidation) -> None:
+    told = verdict(settled(on_more_polygons(found), 1 / 3, 0.3), methods.SUM, methods.FOREST)
+    assert told.startswith("**No method is shown to be better than guessing**")
+
+
+def on_more_polygons(own: CrossValidation) -> CrossValidation:
+    """The validation with every polygon twice, so that each class has eight."""
+    return replace(
+        own,
+        groups=(*own.groups, *(f"{name}+" for name in own.groups)),
+        windows=np.concatenate([own.windows, own.windows]),
+        counts=np.concatenate([own.counts, own.counts], axis=1),
+        tested=np.concatenate([own.tested, own.tested], axis=1),
+    )
 
 
 def test_report_says_whether_probabilities_fit(found: CrossValidation) -> None:
