@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from cpazmal_scale.addresses import without_secrets
+
 
 class CpazmalError(Exception):
     """One sentence a user can act on.
@@ -18,7 +20,7 @@ class CpazmalError(Exception):
     def __init__(self, what: str, *, where: object = None, remedy: str | None = None) -> None:
         super().__init__(what)
         self.what = what
-        self.where = None if where is None else str(where)
+        self.where = None if where is None else without_secrets(str(where))
         self.remedy = remedy
 
     def __str__(self) -> str:
@@ -51,6 +53,12 @@ class SceneUnreadable(SceneError):
     """Truncated, empty or not the format its name promises."""
 
     kind = "scene_unreadable"
+
+
+class SceneConflict(SceneError):
+    """Two files or scenes are of one acquisition, and cannot both be right."""
+
+    kind = "scene_conflict"
 
 
 class SceneUnknown(SceneError):

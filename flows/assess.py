@@ -9,7 +9,7 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import assess as stages
 from flows.artifacts import progress, show_table, show_text
-from flows.runtime import DEFAULT, stage
+from flows.runtime import DEFAULT, deployed, stage
 
 
 @stage("cross-validate")
@@ -32,5 +32,6 @@ def assess(config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
     Returns:
         One row of figures per method.
     """
+    config = deployed(config)
     rows: list[dict[str, Any]] = cross_validate(config)
     return rows

@@ -9,7 +9,7 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import progress, show_product
-from flows.runtime import DEFAULT, stage
+from flows.runtime import DEFAULT, deployed, stage
 
 
 @stage("compare-maps")
@@ -29,6 +29,7 @@ def change(earlier: str, later: str, config: RunConfig = DEFAULT) -> dict[str, A
         later: name of another.
         config: the run configuration.
     """
+    config = deployed(config)
     text, facts = compare_maps(config, earlier, later)
     show_product("map of change", facts, code=text)
     return {**facts, "change": text}

@@ -9,7 +9,7 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import classify as stages
 from flows.artifacts import progress, show_links, show_picture, show_product
-from flows.runtime import DEFAULT, stage
+from flows.runtime import DEFAULT, deployed, stage
 
 
 @stage("map-blocks")
@@ -38,6 +38,7 @@ def classify(config: RunConfig = DEFAULT) -> dict[str, Any]:
     Returns:
         What is known of the map.
     """
+    config = deployed(config)
     facts = map_blocks(config)
     facts = {**facts, "files": export(config)}
     show_product("map", facts)

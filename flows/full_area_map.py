@@ -13,7 +13,7 @@ from flows.artifacts import show_product
 from flows.assess import assess
 from flows.classify import classify
 from flows.ingest import ingest
-from flows.runtime import DEFAULT, stage, subflow
+from flows.runtime import DEFAULT, deployed, stage, subflow
 from flows.train import train
 
 FLOWS: dict[str, Flow[..., Any]] = {
@@ -41,6 +41,7 @@ def full_area_map(config: RunConfig = DEFAULT) -> dict[str, Any]:
     Returns:
         What is known of the map, and how to open it.
     """
+    config = deployed(config)
     made = {}
     for step in pipeline.steps(config):
         if step.name in FLOWS:

@@ -9,7 +9,7 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import progress, show_product
-from flows.runtime import DEFAULT, stage
+from flows.runtime import DEFAULT, deployed, stage
 
 
 @stage("fuse-maps")
@@ -27,6 +27,7 @@ def fuse(names: list[str], config: RunConfig = DEFAULT) -> dict[str, Any]:
         names: of two or more maps in the catalog.
         config: the run configuration.
     """
+    config = deployed(config)
     facts: dict[str, Any] = fuse_maps(config, names)
     show_product("fused map", facts)
     return facts

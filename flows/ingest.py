@@ -12,7 +12,7 @@ from cpazmal_scale.cube import CubePlan
 from cpazmal_scale.scenes import Scene
 from cpazmal_scale.stages import ingest as stages
 from flows.artifacts import progress, show_table
-from flows.runtime import DEFAULT, stage
+from flows.runtime import DEFAULT, deployed, stage
 
 
 @stage("look-at-scenes")
@@ -44,6 +44,7 @@ def ingest(config: RunConfig = DEFAULT) -> dict[str, Any]:
     Returns:
         What each cube holds, by beam.
     """
+    config = deployed(config)
     cubes = {}
     for plan in look(config):
         outcomes = [append(config, plan, scene) for scene in plan.new]

@@ -9,7 +9,7 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import progress, show_product
-from flows.runtime import DEFAULT, stage
+from flows.runtime import DEFAULT, deployed, stage
 
 
 @stage("refine-map")
@@ -26,6 +26,7 @@ def refine(config: RunConfig = DEFAULT) -> dict[str, Any]:
     Args:
         config: the run configuration.
     """
+    config = deployed(config)
     facts: dict[str, Any] = refine_map(config)
     show_product("refined map", facts)
     return facts

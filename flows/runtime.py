@@ -6,13 +6,16 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
 
 import httpx
 from prefect import Flow, Task, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
+from prefect.runtime import deployment
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import (
@@ -24,19 +27,26 @@ from cpazmal_scale.errors import (
     StoreMissing,
     WriterConflict,
 )
+from cpazmal_scale.grid.projections import check_projections
 from flows.credentials import use_block
+
+_Given = ParamSpec("_Given")
+_Made = TypeVar("_Made")
 
 DEFAULT = RunConfig()
 """Parameters of a run that sets nothing."""
 
 
-def stage(name: str, run_name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
+def stage(
+    name: str, run_name: str | None = None
+) -> Callable[[Callable[_Given, _Made]], Task[_Given, _Made]]:
     """Make a stage a task: named, never cached, tried again when a store or cluster hiccups."""
 
-    def made(function: Callable[..., Any]) -> Any:
+    def made(function: Callable[_Given, _Made]) -> Task[_Given, _Made]:
         @functools.wraps(function)
-        def with_credentials(*values: Any, **names: Any) -> Any:
+        def with_credentials(*values: _Given.args, **names: _Given.kwargs) -> _Made:
             use_block()
+            check_projections()
             logging.getLogger("cpazmal_scale").setLevel(logging.INFO)
             return function(*values, **names)
 
@@ -52,7 +62,24 @@ def stage(name: str, run_name: str | None = None) -> Callable[[Callable[..., Any
     return made
 
 
-def subflow(flow: Flow[..., Any], config: RunConfig) -> Any:
+def deployed(config: RunConfig) -> RunConfig:
+    """The deployment's own configuration with what this run sets on top of it.
+
+    Raises:
+        ConfigError: together they contradict each other.
+    """
+    own = {} if deployment.id is None else _defaults(str(deployment.id))
+    return RunConfig.parse(own).with_values(config.model_dump(exclude_unset=True))
+
+
+@functools.lru_cache
+def _defaults(deployment_id: str) -> dict[str, Any]:
+    with get_client(sync_client=True) as client:
+        parameters = client.read_deployment(UUID(deployment_id)).parameters
+    return dict(parameters.get("config") or {})
+
+
+def subflow(flow: Flow[[RunConfig], _Made], config: RunConfig) -> _Made:
     """Run a flow inside another one; a Prefect server that is away is waited for.
 
     Prefect gives up at once when a new flow cannot be made known. To begin it again does no harm:

@@ -10,7 +10,7 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages.samples import draw_samples as draw
 from cpazmal_scale.stages.train import train as learn_barycenters
 from flows.artifacts import progress, show_product
-from flows.runtime import DEFAULT, stage
+from flows.runtime import DEFAULT, deployed, stage
 
 
 @stage("draw-samples")
@@ -37,6 +37,7 @@ def train(config: RunConfig = DEFAULT) -> dict[str, Any]:
     Returns:
         What is known of the model.
     """
+    config = deployed(config)
     samples = draw_samples(config)
     model: dict[str, Any] = learn(config)
     show_product("model", {"windows": samples["windows"], **model})

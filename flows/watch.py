@@ -12,7 +12,7 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import ingest as stages
 from flows.full_area_map import full_area_map
 from flows.ingest import ingest
-from flows.runtime import DEFAULT, stage, subflow
+from flows.runtime import DEFAULT, deployed, stage, subflow
 
 
 @stage("look-for-scenes")
@@ -38,6 +38,7 @@ def watch(
     Returns:
         What is known of the map or the cubes.
     """
+    config = deployed(config)
     found = look(config, settle_s)
     if found.arriving or not found.new:
         return Completed(message=str(found), data=None)

@@ -9,7 +9,7 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import progress, show_table
-from flows.runtime import DEFAULT, stage
+from flows.runtime import DEFAULT, deployed, stage
 
 
 @stage("count-by-glacier")
@@ -28,6 +28,7 @@ def zonal(name: str, config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
         name: of a map in the catalog.
         config: the run configuration.
     """
+    config = deployed(config)
     rows: list[dict[str, Any]] = count_zones(config, name)
     show_table("areas by glacier", rows)
     return rows

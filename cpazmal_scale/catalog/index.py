@@ -46,6 +46,7 @@ def _reader(product: Entry) -> Any:
     if product.kind == "catalog":
         return YAMLCatalogReader(CatalogFile(url), metadata=metadata)
     if product.kind == "samples":
-        return PandasParquet(Parquet(url), metadata=metadata)
+        # Without options pandas takes the address for a URI, in which `#`, `?` and `%` mean more.
+        return PandasParquet(Parquet(url), metadata=metadata, storage_options={})
     reader = XArrayDatasetReader(Zarr(url), metadata=metadata, **reading(product.kind))
     return reader.sortby("time") if product.kind == "cube" else reader

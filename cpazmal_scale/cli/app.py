@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,11 +12,20 @@ from cyclopts import App, CycloptsError, Parameter
 from cpazmal_scale import __version__
 from cpazmal_scale.cli import maps, scenes, stages
 from cpazmal_scale.cli.catalog import catalog_app
-from cpazmal_scale.cli.console import COMMAND, Config, Notes, complain, first_sentence, say
+from cpazmal_scale.cli.console import (
+    PLACE,
+    Config,
+    Notes,
+    complain,
+    first_sentence,
+    say,
+)
 from cpazmal_scale.cli.dataset import dataset_app
 from cpazmal_scale.cli.samples import samples_app
+from cpazmal_scale.cli.serve import serve
+from cpazmal_scale.cli.streams import steady
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ConfigError, CpazmalError
+from cpazmal_scale.errors import ConfigError, CpazmalError, StoreError
 
 DEFAULT = RunConfig()
 
@@ -36,6 +44,7 @@ for _verb in (
 ):
     app.command(_verb)
 app.command(stages.map_, name="map")
+app.command(serve)
 for _verbs in (catalog_app, dataset_app, samples_app, maps.areas_app):
     app.command(_verbs)
 
@@ -43,7 +52,7 @@ for _verbs in (catalog_app, dataset_app, samples_app, maps.areas_app):
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    config: Annotated[Path | None, Parameter(name=("--config", "-c"))] = None,
+    config: Annotated[Path | None, Parameter(name=("--config", "-c")), PLACE] = None,
     debug: bool = False,  # noqa: ARG001 - read by `main`
 ) -> Any:
     """Read the configuration file, then run the command.
@@ -53,7 +62,10 @@ def launch(
         config: YAML run configuration; flags come on top of it.
         debug: show the traceback of an error.
     """
+    from cpazmal_scale.grid.projections import check_projections
+
     command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    check_projections()
     if config is not None:
         values = RunConfig.load(config)
         flags = bound.arguments.get("config", DEFAULT).model_dump(exclude_unset=True)
@@ -69,6 +81,7 @@ def main() -> None:
     notes = logging.getLogger("cpazmal_scale")
     notes.setLevel(logging.INFO)
     notes.addHandler(Notes())
+    output, _ = steady()
     try:
         app.meta(exit_on_error=False, print_error=False, result_action="return_value")
     except CpazmalError as error:
@@ -82,28 +95,10 @@ def main() -> None:
     except KeyboardInterrupt:
         complain("stopped; run the same command again to continue")
         sys.exit(130)
-
-
-@app.command
-def serve(
-    *,
-    config: Config = DEFAULT,
-    home: Annotated[Path, COMMAND] = Path("build/prefect"),
-    port: Annotated[int, COMMAND] = 4200,
-    limit: Annotated[int, COMMAND] = 1,
-) -> None:
-    """Start a Prefect server with its UI, every deployment and a worker, all on this machine.
-
-    The configuration fills the deployments' forms. Ctrl-C stops everything.
-
-    Args:
-        home: folder of the server's database and of the logs.
-        port: of the server and its UI.
-        limit: runs at the same time.
-    """
-    given = config.model_dump_json(exclude_unset=True)
-    words = ("-m", "flows.serve", given, str(home), str(port), str(limit))
-    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606
+    output.flush()
+    if output.failure is not None and not isinstance(output.failure, BrokenPipeError):
+        complain(f"standard output cannot be written ({output.failure.strerror}); all else is done")
+        sys.exit(StoreError.exit_code)
 
 
 @app.command(name="config")

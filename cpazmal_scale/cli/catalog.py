@@ -8,11 +8,11 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from cpazmal_scale.catalog import Kind
-from cpazmal_scale.cli.console import COMMAND, say
+from cpazmal_scale.cli.console import PLACE_OF_COMMAND, say
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 
-Workspace = Annotated[str, COMMAND]
+Workspace = Annotated[str, PLACE_OF_COMMAND]
 DEFAULT: str = RunConfig().workspace
 
 catalog_app = App(

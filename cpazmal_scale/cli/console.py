@@ -5,19 +5,39 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, get_args
 
-from cyclopts import CycloptsError, Group, Parameter
+from cyclopts import CycloptsError, Group, Parameter, Token
 
+from cpazmal_scale.addresses import address
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError
 
 COMMAND = Parameter(group=Group("Command", sort_key=1))
 """Flags of one verb, shown before those of the run configuration."""
 Config = Annotated[RunConfig, Parameter(name="*", group=Group("Run configuration", sort_key=2))]
 """A verb's run configuration: every setting is a flag."""
 Switch = Annotated[bool, COMMAND]
+
+
+def _as_address(kind: Any, tokens: Sequence[Token]) -> Any:
+    """What a user wrote for a file, folder or URL, expanded once."""
+    try:
+        written = address(tokens[0].value)
+        return Path(written) if Path in (kind, *get_args(kind)) else written
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+PLACE = Parameter(converter=_as_address)
+"""An argument that is a path or URL."""
+Place = Annotated[str, PLACE]
+Folder = Annotated[Path, PLACE]
+PLACE_OF_COMMAND = Parameter(group=COMMAND.group, converter=_as_address)
+"""A flag of one verb that is a path or URL."""
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from cpazmal_scale.cli.console import Config, Switch, bar, say
+from cpazmal_scale.cli.console import Config, Place, Switch, bar, say
 from cpazmal_scale.config import RunConfig
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ dataset_app = App(name="dataset", help="The published CPAZMaL dataset, and sampl
 
 
 @dataset_app.command(name="show")
-def show(file: str, /, *, windows: Switch = False, pixels: Switch = False) -> None:
+def show(file: Place, /, *, windows: Switch = False, pixels: Switch = False) -> None:
     """Say what a published file holds, what is wrong with it, and how it compares.
 
     Args:
@@ -74,7 +74,7 @@ def _read_all(chips: PublishedFile) -> None:
 
 
 @dataset_app.command(name="import")
-def import_(file: str, /, *, config: Config = DEFAULT, dry_run: Switch = False) -> None:
+def import_(file: Place, /, *, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     """Bring a published file into the workspace: cubes, polygons, samples, and a run.yaml.
 
     Args:
@@ -89,7 +89,7 @@ def import_(file: str, /, *, config: Config = DEFAULT, dry_run: Switch = False) 
 
 
 @dataset_app.command(name="export")
-def export(file: str, /, *, config: Config = DEFAULT, every_beam: Switch = False) -> None:
+def export(file: Place, /, *, config: Config = DEFAULT, every_beam: Switch = False) -> None:
     """Write the polygons of a run, cut out of its cubes, in the published layout.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App
 
-from cpazmal_scale.cli.console import COMMAND, Config, bar, say
+from cpazmal_scale.cli.console import COMMAND, Config, Place, bar, say
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.tables import to_csv
 
@@ -70,7 +70,7 @@ def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
 @areas_app.command(name="design")
 def areas_design(
     name: str,
-    file: str,
+    file: Place,
     /,
     *,
     units: Annotated[int | None, COMMAND] = None,
@@ -93,7 +93,7 @@ def areas_design(
 
 
 @areas_app.command(name="estimate")
-def areas_estimate(name: str, reference: str, /, *, config: Config = DEFAULT) -> None:
+def areas_estimate(name: str, reference: Place, /, *, config: Config = DEFAULT) -> None:
     """Print areas (km²) and accuracies with their 95 % intervals, by glacier too if outlined.
 
     Args:

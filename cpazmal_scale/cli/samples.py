@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App
 
 from cpazmal_scale import storage
-from cpazmal_scale.cli.console import COMMAND, Config, complain, say
+from cpazmal_scale.cli.console import PLACE_OF_COMMAND, Config, complain, say
 from cpazmal_scale.cli.stages import follow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.tables import to_csv
@@ -25,7 +25,11 @@ def samples(*, config: Config = DEFAULT) -> None:
 
 @samples_app.command(name="query")
 def query(
-    sql: str, /, *, config: Config = DEFAULT, output: Annotated[Path | None, COMMAND] = None
+    sql: str,
+    /,
+    *,
+    config: Config = DEFAULT,
+    output: Annotated[Path | None, PLACE_OF_COMMAND] = None,
 ) -> None:
     """Answer a SQL query on the latest samples.
 

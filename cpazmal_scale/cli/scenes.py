@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cpazmal_scale.cli.console import COMMAND, Config, bar, say, show_card
+from cpazmal_scale.cli.console import PLACE_OF_COMMAND, Config, Folder, Place, bar, say, show_card
 from cpazmal_scale.config import RunConfig
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ DEFAULT = RunConfig()
 
 
 def simulate(
-    folder: Path,
+    folder: Folder,
     /,
     *,
     size: int = 768,
@@ -25,7 +24,7 @@ def simulate(
     end: date | None = None,
     beams: tuple[Literal["DSC37", "ASC45", "ASC54"], ...] = ("DSC37", "ASC45", "ASC54"),
     grid: Literal["utm", "authors"] = "utm",
-    level1b: bool = False,
+    level1b: Literal["mountains", "flat"] | None = None,
 ) -> None:
     """Write a simulated campaign: scenes, acquisition table, truth, polygons and a run.yaml.
 
@@ -37,7 +36,8 @@ def simulate(
         end: last day of the calendar; none: its end, December 2022.
         beams: viewing geometries; the first is the one that run.yaml maps.
         grid: UTM at 3 m, or the WGS84 grid of the CPAZMAL authors.
-        level1b: SSC products in slant range instead of calibrated GeoTIFFs.
+        level1b: SSC products in slant range, instead of calibrated GeoTIFFs: of the mountains,
+            with their DEM, or of the area as if flat, which is quick.
     """
     from cpazmal_scale.simulate.campaign import campaign
 
@@ -58,7 +58,11 @@ def simulate(
 
 
 def inspect(
-    scenes: str, /, *, pictures: Annotated[str | None, COMMAND] = None, config: Config = DEFAULT
+    scenes: Place,
+    /,
+    *,
+    pictures: Annotated[str | None, PLACE_OF_COMMAND] = None,
+    config: Config = DEFAULT,
 ) -> None:
     """Check scenes and say what they are: a card and a picture of one, a line each of many.
 

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cpazmal_scale.cli.console import Config, Switch, bar, bars, complain, say
+from cpazmal_scale.cli.console import Config, Folder, Switch, bar, bars, complain, say
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import CubeDamaged
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEFAULT = RunConfig()
 
 
-def demo(folder: Path = Path("build/demo"), /, *, size: int = 768, seed: int = 42) -> None:
+def demo(folder: Folder = Path("build/demo"), /, *, size: int = 768, seed: int = 42) -> None:
     """Simulate a small Mont-Blanc-like campaign and run the whole main job on it.
 
     Args:
@@ -103,7 +103,7 @@ def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
 
 
 def talk(
-    folder: Path = Path("build/talk"), /, *, size: int = 1536, config: Config = DEFAULT
+    folder: Folder = Path("build/talk"), /, *, size: int = 1536, config: Config = DEFAULT
 ) -> None:
     """Repeat the experiment of the CPAZMAL talk: four glacier classes, DTW versus Euclid.
 

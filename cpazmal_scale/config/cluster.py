@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from cpazmal_scale.config.section import Section
+from cpazmal_scale.config.section import Address, Section, never_both
 
 
 class Kubernetes(Section):
@@ -34,7 +34,7 @@ class Slurm(Section):
     """Longest time of a job; blocks of a job that ends are computed by another one."""
     interface: str | None = None
     """Network interface of scheduler and workers, such as ib0."""
-    scratch: str | None = None
+    scratch: Address | None = None
     """Folder on the nodes for the workers' files; none: Dask's choice."""
     directives: tuple[str, ...] = ()
     """More #SBATCH lines, such as `--constraint=avx2`."""
@@ -44,6 +44,8 @@ class Slurm(Section):
 
 class Cluster(Section):
     """Where blocks are computed."""
+
+    model_config = never_both("kind", {"not": {"const": "address"}}, "address", "string")
 
     kind: Literal["serial", "threads", "local", "address", "kubernetes", "slurm"] = "local"
     """`local` starts Dask worker processes here, `address` uses a running Dask scheduler,
@@ -61,14 +63,14 @@ class Cluster(Section):
     """Most workers."""
     wait_s: float = Field(60.0, gt=0)
     """Seconds to wait for scheduler and first worker of `address`, `kubernetes` or `slurm`."""
-    address: str | None = None
+    address: Address | None = None
     """Address of a Dask scheduler, for kind `address`; `tls://` needs the three files below, or
     Dask's own configuration."""
-    tls_ca: str | None = None
+    tls_ca: Address | None = None
     """Path of the certificate authority's certificate."""
-    tls_cert: str | None = None
+    tls_cert: Address | None = None
     """Path of this client's certificate."""
-    tls_key: str | None = None
+    tls_key: Address | None = None
     """Path of this client's key; only the path is ever passed on."""
     kubernetes: Kubernetes = Kubernetes()
     slurm: Slurm = Slurm()

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cpazmal_scale.config.section import Section
+from cpazmal_scale.config.section import ODD, Address, Section, never_both
 from cpazmal_scale.vocabulary import MASK_BITS, Statistic
 
 
@@ -29,7 +29,7 @@ class Flags(Section):
 class Samples(Section):
     """Labelled polygons to windows."""
 
-    polygons: str | None = None
+    polygons: Address | None = None
     """Vector file with columns `class` and `group`; none: the map is unsupervised."""
     classes: tuple[str, ...] | None = Field(None, min_length=1)
     """Classes to learn; none: all that the polygons hold, so that every pixel has a
@@ -48,7 +48,7 @@ class Samples(Section):
     """How shares are taken across dates: of the `typical` date (valid: median, flagged: mean); of
     the worst, so that `every` date is good enough; or of the `stack`, where a pixel is valid if it
     is on all dates and flagged if it is on any (the authors' rule)."""
-    dem: str | None = None
+    dem: Address | None = None
     """Elevation raster in metres, any CRS, that gives windows elevation, slope and aspect."""
     where: str | None = None
     """SQL condition on the windows, such as `incidence_angle < 40 AND elevation > 2500`."""
@@ -65,7 +65,7 @@ class Samples(Section):
 class Features(Section):
     """Windows to log-cumulant series (method §2)."""
 
-    window: int = Field(7, ge=3, le=63)
+    window: int = Field(7, ge=3, le=63, json_schema_extra=ODD)
     """Edge of the square window in pixels, odd."""
     xpol: Literal["logratio", "fraction", "code", "talk", "none"] = "logratio"
     """Third channel made of the cross-polarised and co-polarised ones."""
@@ -113,6 +113,8 @@ class Features(Section):
 
 class Dtw(Section):
     """Distances between series (method §3)."""
+
+    model_config = never_both("band_days", {"type": "number"}, "radius", "integer")
 
     band_days: float | None = Field(33.0, ge=0)
     """Sakoe-Chiba band in days, from the dates of both series; none: `radius` is used."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from cpazmal_scale.config.methods import BEST, CANDIDATES, COMPARED, MethodChoice, MethodName
-from cpazmal_scale.config.section import Section
+from cpazmal_scale.config.section import ODD, Address, Section, never_both
 
 
 class Classify(Section):
@@ -25,7 +25,7 @@ class Classify(Section):
     reject: float | None = Field(None, gt=0)
     """Pixels farther from every class than this multiple of the within-class distance are rejected
     (254)."""
-    outlines: str | None = None
+    outlines: Address | None = None
     """Vector file of glacier outlines: only what is inside is mapped, and only blocks that hold
     some of it are computed; none: every pixel."""
     block: int | None = Field(None, ge=16)
@@ -47,15 +47,15 @@ class Classify(Section):
 class After(Section):
     """Maps to maps: what is done to a map once it has classes (method §7)."""
 
-    window: int | None = Field(None, ge=3, le=63)
+    window: int | None = Field(None, ge=3, le=63, json_schema_extra=ODD)
     """Edge of the window of Bayesian smoothing in pixels, odd, such as 15; none: no smoothing."""
     strength: float = Field(20.0, gt=0)
     """How far a pixel yields to its neighbours: the variance of its own log-odds."""
-    modal: int | None = Field(None, ge=3, le=63)
+    modal: int | None = Field(None, ge=3, le=63, json_schema_extra=ODD)
     """Edge of a modal filter's window in pixels, odd; none: no modal filter."""
     min_area: float | None = Field(None, gt=0)
     """Smallest patch of a class in m²; smaller ones join a neighbour; none: all stay."""
-    outlines: str | None = None
+    outlines: Address | None = None
     """Vector file of glacier outlines: the map keeps what is inside; none: all of it."""
     zone: str | None = None
     """Column of `outlines` that names a glacier; none: `rgi_id`, `glims_id`, `name`, `id` or
@@ -71,6 +71,8 @@ class After(Section):
 
 class Assess(Section):
     """Figures of merit by group-wise cross-validation (method §6)."""
+
+    model_config = never_both("split", {"not": {"const": "geometry"}}, "test_beam", "string")
 
     split: Literal["stratified", "cyclic", "leave-one-group-out", "temporal", "geometry"] = (
         "stratified"
@@ -94,7 +96,7 @@ class Assess(Section):
     """Neighbours that vote in the nearest-neighbour methods."""
     report: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Name of the report's files; none: `report`, with the split's name unless `stratified`."""
-    truth: str | None = None
+    truth: Address | None = None
     """Reference raster (uint8 from 1, in the order of its `classes` tag) to compare the map to."""
 
     @model_validator(mode="after")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -12,16 +11,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from cpazmal_scale.addresses import holds_secret
 from cpazmal_scale.config.cluster import Cluster
 from cpazmal_scale.config.learning import Dtw, Features, Samples, Train
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.scenes import Ingest
-from cpazmal_scale.config.section import Section
+from cpazmal_scale.config.section import Address, Section
 from cpazmal_scale.errors import ConfigError
-
-_PASSWORD = re.compile(r"[a-z0-9+]+://[^/@\s\"]*:[^/@\s\"]+@")
-"""An address with user and password."""
-
 
 _BUILDING = (TypeError, AttributeError, RecursionError)
 """What PyYAML raises besides when a number, date or key is none."""
@@ -30,7 +26,7 @@ _BUILDING = (TypeError, AttributeError, RecursionError)
 class RunConfig(Section):
     """A whole run, from scenes to map."""
 
-    workspace: str = "build/run"
+    workspace: Address = "build/run"
     """Folder or bucket URL that holds cubes, samples, models, maps and the catalog."""
     beam: str | None = None
     """Viewing geometry to train on and map; none: the only one there is."""
@@ -64,11 +60,9 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _no_password(self) -> Self:
-        if _PASSWORD.search(self.model_dump_json()):
-            raise ValueError(
-                "an address holds a password; leave it out and set the store's environment, such "
-                "as AWS_ACCESS_KEY_ID"
-            )
+        for text in _texts(self.model_dump()):
+            if holds_secret(text):
+                raise ValueError("a setting holds a password, token or signature; leave it out")
         return self
 
     @property
@@ -142,6 +136,17 @@ class RunConfig(Section):
                 where=where,
                 remedy="`cpazmal config` prints every setting with its meaning and default",
             ) from None
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in plain values."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cpazmal_scale.config.section import Section
+from cpazmal_scale.config.section import Address, Section
 
 
 class Naming(Section):
@@ -66,16 +66,20 @@ class Level1b(Section):
 class Ingest(Section):
     """Scenes to cubes."""
 
-    scenes: str | None = None
+    scenes: Address | None = None
     """Folder, file or glob (any fsspec URL) with the scenes."""
     naming: Naming = Naming()
     level1b: Level1b = Level1b()
-    table: str | None = None
+    table: Address | None = None
     """CSV of acquisitions (sensor, start, beam, pass_direction, incidence_angle, …);
     none: `acquisitions.csv` beside the scenes, if there."""
-    resample: bool = False
-    """Bring scenes of another CRS, pixel size or lattice onto the cube's grid (power as the mean
-    over area, masks by nearest) instead of refusing them."""
+    resample: bool | Literal["nearest", "average"] = False
+    """Bring scenes of another CRS, pixel size or lattice onto the cube's grid instead of refusing
+    them: `nearest` (or true) takes the nearest pixel, which keeps the statistics of speckle;
+    `average` the mean power over area, which smooths, each date differently."""
+    max_shift: float | None = Field(None, gt=0, le=3)
+    """Pixels by which a scene may lie beside the others of its cube, as measured from the images;
+    above it is refused. None: what is resampled is measured and reported."""
     grid: Literal["utm32n-3m", "cpazmal"] | None = None
     """Grid of a new cube: UTM zone 32 at 3 m, or the WGS84 pixels of the published dataset; none:
     that of its first scene."""

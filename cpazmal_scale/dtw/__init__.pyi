@@ -1,7 +1,7 @@
 """Series to distances, barycenters and classifiers."""
 
 from .averaging import Barycenter, Barycenters, barycenter, barycenters
-from .band import band_limits, time_weights
+from .band import Band, band_limits, time_weights
 from .block import block_distances
 from .calibration import fitted_temperature
 from .decision import NO_CLASS, Decision, decide
@@ -25,6 +25,7 @@ from .typical import Typical
 
 __all__ = [
     "Alignment",
+    "Band",
     "Barycenter",
     "Barycenters",
     "Decision",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 
-from cpazmal_scale.dtw.band import Band
+from cpazmal_scale.dtw.band import Band, BandWords
+from cpazmal_scale.dtw.checks import whole
 from cpazmal_scale.dtw.members import Barycenter, Members, filled, stretched
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.dtw.members import Start, Tick
@@ -33,22 +36,32 @@ class Barycenters(NamedTuple):
     """Cost after each round of the best start, never rising."""
 
 
+class Search(BandWords, total=False):
+    """How barycenters are searched for, and the band in words."""
+
+    restarts: int
+    """Starts in all; those after the first are random members. 1 if nothing is said."""
+    iterations: int
+    """Most updates per start, 30."""
+    tolerance: float
+    """Stop when the cost falls by less than this share of itself, 1e-5."""
+    seed: int
+    """Of the random members, 0."""
+    threads: int
+    """Threads that share the series, 1; the result does not depend on them."""
+    progress: Progress | None
+    """Called after each update as (updates done, most updates of all starts); a start that
+    converges early counts in full."""
+
+
 def barycenter(
     series: ArrayLike,
+    band: Band | None = None,
     *,
-    radius: int | None = None,
-    days: tuple[ArrayLike, ArrayLike] | None = None,
-    band_days: float | None = None,
-    limits: ArrayLike | None = None,
     time_weights: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     start: Start | ArrayLike = "mean",
-    restarts: int = 1,
-    iterations: int = 30,
-    tolerance: float = 1e-5,
-    seed: int = 0,
-    threads: int = 1,
-    progress: Progress | None = None,
+    **search: Unpack[Search],
 ) -> Barycenter:
     """DTW barycenter average of series with the band and missing-date rule of the distance.
 
@@ -60,34 +73,24 @@ def barycenter(
     Args:
         series: `(N, T)`, or `(N, K, T)` aligned by all features together; NaN is a missing date.
             Series without any valid date count for nothing.
-        radius: band in samples; none: no band.
-        days: dates of the series and of the barycenter, for a band in days; see `band_limits`.
-        band_days: band in days.
-        limits: column limits `(T, 2)` instead of a band.
+        band: which dates may be matched; none: all.
         time_weights: `(T, T')` additive cost per cell (TWDTW).
         weights: `(N,)` weight of each series, not negative.
         start: `mean` (date by date, gaps interpolated), `medoid` (of at most 64 members),
             `random` member, or the values `(T',)` or `(K, T')` themselves.
-        restarts: starts in all; those after the first are random members.
-        iterations: most updates per start.
-        tolerance: stop when the cost falls by less than this share of itself.
-        seed: of the random members.
-        threads: threads that share the series.
-        progress: called after each update as (updates done, most updates of all starts); a start
-            that converges early counts in full.
+        search: `restarts`, `iterations`, `tolerance`, `seed`, `threads`, `progress` of `Search`,
+            and the band in words.
 
     Raises:
         ValueError: no series with a valid date, infinite values, shapes that do not match.
     """
-    band = Band(radius, days, band_days, limits)
-    members = Members.of(series, band, time_weights, weights, start, threads)
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    how = _Searched.of(band, search)
+    members = Members.of(series, how.band, time_weights, weights, start, how.threads)
     best: Barycenter | None = None
-    for turn in range(max(restarts, 1)):
-        tick = _ticker(progress, turn, max(restarts, 1), iterations)
+    for turn, tick, rng in how.turns():
         first = members.start(start if turn == 0 else "random", rng)
-        found = members.descend(first, iterations, tolerance, tick=tick)
-        tick(iterations)
+        found = members.descend(first, how.iterations, how.tolerance, tick=tick)
+        tick(how.iterations)
         if best is None or found.cost < best.cost:
             best = found
     assert best is not None
@@ -98,40 +101,59 @@ def barycenter(
 def barycenters(
     series: ArrayLike,
     count: int,
+    band: Band | None = None,
     *,
-    radius: int | None = None,
-    days: tuple[ArrayLike, ArrayLike] | None = None,
-    band_days: float | None = None,
-    limits: ArrayLike | None = None,
     time_weights: ArrayLike | None = None,
     weights: ArrayLike | None = None,
-    restarts: int = 1,
-    iterations: int = 30,
-    tolerance: float = 1e-5,
-    seed: int = 0,
-    threads: int = 1,
-    progress: Progress | None = None,
+    **search: Unpack[Search],
 ) -> Barycenters:
     """At most `count` barycenters by k-means under DTW, k-means++ starts, the best kept.
 
     Arguments as for `barycenter`; `count` is cut to the number of series with a valid date.
     """
-    band = Band(radius, days, band_days, limits)
-    members = Members.of(series, band, time_weights, weights, "mean", threads)
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
-    count = min(count, int(np.count_nonzero(members.shares)))
-    if count < 1:
-        raise ValueError("at least one barycenter is needed")
+    how = _Searched.of(band, search)
+    members = Members.of(series, how.band, time_weights, weights, "mean", how.threads)
+    count = min(whole("count", count, 1), int(np.count_nonzero(members.shares)))
     best: Barycenters | None = None
-    for turn in range(max(restarts, 1)):
-        tick = _ticker(progress, turn, max(restarts, 1), iterations)
-        found = _cluster(members, count, iterations, tolerance, rng, tick)
-        tick(iterations)
+    for _, tick, rng in how.turns():
+        found = _cluster(members, count, how.iterations, how.tolerance, rng, tick)
+        tick(how.iterations)
         if best is None or found.cost < best.cost:
             best = found
     assert best is not None
     values = best.values[:, 0] if np.ndim(series) == 2 else best.values
     return best._replace(values=values)
+
+
+class _Searched(NamedTuple):
+    """A checked search."""
+
+    band: Band
+    restarts: int
+    iterations: int
+    tolerance: float
+    seed: int
+    threads: int
+    progress: Progress | None
+
+    @classmethod
+    def of(cls, band: Band | None, search: Search) -> _Searched:
+        given: dict[str, Any] = dict(search)
+        return cls(
+            restarts=max(whole("restarts", given.pop("restarts", 1), 0), 1),
+            iterations=whole("iterations", given.pop("iterations", 30), 0),
+            tolerance=float(given.pop("tolerance", 1e-5)),
+            seed=whole("seed", given.pop("seed", 0), 0),
+            threads=whole("threads", given.pop("threads", 1), 1),
+            progress=given.pop("progress", None),
+            band=Band.of(band, given),  # type: ignore[arg-type]
+        )
+
+    def turns(self) -> Iterator[tuple[int, Tick, np.random.Generator]]:
+        """Every start's number, its report of progress, and the source of all random choices."""
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed))
+        for turn in range(self.restarts):
+            yield turn, _ticker(self.progress, turn, self.restarts, self.iterations), rng
 
 
 def _ticker(progress: Progress | None, turn: int, starts: int, steps: int) -> Tick:

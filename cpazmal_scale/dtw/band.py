@@ -7,10 +7,12 @@ last column, and touch: a path from corner to corner always exists (`check_limit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from cpazmal_scale.dtw.checks import whole
 from cpazmal_scale.dtw.seasons import (
     MOST_ALONE,
     distance_to,
@@ -66,8 +68,7 @@ def band_limits(
         raise ValueError("a band in days needs the dates of both series: days=(rows, columns)")
     if radius is None:
         return np.tile(np.array([0, columns], np.int32), (rows, 1))
-    if radius != int(radius) or radius < 0:
-        raise ValueError(f"radius must be a whole number of samples, 0 or more, not {radius}")
+    radius = whole("radius", radius, 0)
     row = np.arange(rows)
     down, right = radius + max(rows - columns, 0), radius + max(columns - rows, 0)
     first, end = np.maximum(row - down, 0), np.minimum(row + right + 1, columns)
@@ -86,19 +87,65 @@ def near_days(radius: int | None, band_days: float | None, days: ArrayLike | Non
     return max(radius, 1) * float(np.median(steps)) if steps.size else BAND_DAYS
 
 
-class Band(NamedTuple):
-    """A band as functions are asked for it: in samples, in days, as a table, or none."""
+class BandWords(TypedDict, total=False):
+    """A band in the words of a call: `radius=3`, or `days=(here, there), band_days=24`."""
+
+    radius: int | None
+    days: tuple[ArrayLike, ArrayLike] | None
+    band_days: float | None
+    limits: ArrayLike | None
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """Which dates of two series may be matched: a value to keep and to hand on.
+
+    `Band.samples(3)`, `Band.days(24, (here, there))`, `Band.table(limits)`; `Band()` is none.
+    Functions that take a `band` also take its words, such as `radius=3`.
+    """
 
     radius: int | None = None
-    days: tuple[ArrayLike, ArrayLike] | None = None
-    band_days: float | None = None
-    table: ArrayLike | None = None
+    """Admissible `|i - j|`; 0 is the Euclidean distance."""
+    dates: tuple[ArrayLike, ArrayLike] | None = None
+    """Dates of the series and of the references, for a band in days; see `band_limits`."""
+    within: float | None = None
+    """Admissible days between them."""
+    limits: ArrayLike | None = None
+    """Column limits `(T, 2)` instead."""
+
+    @classmethod
+    def samples(cls, radius: int) -> Band:
+        """A band of so many samples to either side."""
+        return cls(radius=radius)
+
+    @classmethod
+    def days(cls, within: float, dates: tuple[ArrayLike, ArrayLike]) -> Band:
+        """A band of so many days around the dates of series and references."""
+        return cls(dates=dates, within=within)
+
+    @classmethod
+    def table(cls, limits: ArrayLike) -> Band:
+        """A band of column limits `(T, 2)`, such as those of `band_limits`."""
+        return cls(limits=limits)
+
+    @classmethod
+    def of(cls, band: Band | None, words: BandWords) -> Band:
+        """The band of a call.
+
+        Raises:
+            TypeError: a band as well as words, or an unknown word.
+        """
+        unknown = set(words) - set(BandWords.__annotations__)
+        if unknown or (band is not None and words):
+            raise TypeError(f"give a band or its words, not also {', '.join(sorted(words))}")
+        own = (words.get(name) for name in ("radius", "days", "band_days", "limits"))
+        return cls(*own) if band is None else band  # type: ignore[arg-type]
 
     def columns(self, otherwise: int) -> int:
         """Length T' of the references, where the band tells it."""
-        if self.table is not None and np.ndim(self.table) == 2 and np.size(self.table):
-            return int(np.asarray(self.table)[-1, -1])
-        return otherwise if self.days is None else np.size(self.days[-1])
+        if self.limits is not None and np.ndim(self.limits) == 2 and np.size(self.limits):
+            return int(np.asarray(self.limits)[-1, -1])
+        return otherwise if self.dates is None else np.size(self.dates[-1])
 
     def limits_of(self, rows: int, columns: int) -> NDArray[np.int32]:
         """The table `(rows, 2)`.
@@ -106,13 +153,13 @@ class Band(NamedTuple):
         Raises:
             ValueError: several bands at once, or one that does not fit the lengths.
         """
-        if self.table is None:
+        if self.limits is None:
             return band_limits(
-                rows, columns, radius=self.radius, days=self.days, band_days=self.band_days
+                rows, columns, radius=self.radius, days=self.dates, band_days=self.within
             )
-        if not (self.radius is None and self.days is None and self.band_days is None):
+        if not (self.radius is None and self.dates is None and self.within is None):
             raise ValueError("give limits or a band, not both")
-        return check_limits(self.table, rows, columns)
+        return check_limits(self.limits, rows, columns)
 
 
 def check_limits(limits: Any, rows: int, columns: int) -> NDArray[np.int32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 import zlib
@@ -12,6 +13,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
+
+from cpazmal_scale.dtw.checks import filled, unmasked
+from cpazmal_scale.dtw.decision import REJECTED
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -71,6 +75,37 @@ class SeriesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return cls.from_state(arrays, str(arrays.pop("settings")))
 
 
+def checked_groups(groups: ArrayLike, count: int) -> NDArray[np.intp]:
+    """Number of each series' group.
+
+    Raises:
+        ValueError: another number of groups than of series, or one that is missing.
+    """
+    array = np.asarray(unmasked("groups", groups))
+    if array.shape != (count,):
+        raise ValueError(f"{count} series, {array.size} groups")
+    values = array.tolist()
+    if any(value is None or value != value for value in values):
+        raise ValueError("every series needs a group; some are None or NaN")
+    places = {value: place for place, value in enumerate(sorted(set(values), key=_key))}
+    return np.array([places[value] for value in values], np.intp)
+
+
+def _key(value: Any) -> tuple[str, Any]:
+    return (type(value).__name__, value)
+
+
+def as_json(settings: dict[str, Any]) -> str:
+    """Settings as JSON, NumPy's numbers included."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.generic | np.ndarray):
+            return value.tolist()
+        raise TypeError(f"a {type(value).__name__} cannot be saved")
+
+    return json.dumps(settings, default=plain)
+
+
 class Scaling(NamedTuple):
     """Mean and standard deviation of each feature over the training series and dates."""
 
@@ -103,7 +138,7 @@ def checked_series(estimator: Any, X: ArrayLike, *, reset: bool) -> NDArray[np.f
     """
     array = validate_data(
         estimator,
-        X,
+        filled(X),
         reset=reset,
         dtype=np.float64,
         allow_nd=True,
@@ -120,15 +155,20 @@ def checked_labels(y: ArrayLike, count: int) -> tuple[NDArray[Any], NDArray[np.i
     """Sorted classes and the position of each label among them.
 
     Raises:
-        ValueError: not class labels, wrong number, or fewer than two classes.
+        ValueError: not class labels, wrong number, fewer than two classes or more than 253, or a
+            label that stands for no class.
     """
-    labels = column_or_1d(y, warn=True)
+    labels = column_or_1d(unmasked("labels", y), warn=True)
     check_classification_targets(labels)
     if len(labels) != count:
         raise ValueError(f"{count} series, {len(labels)} labels")
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise ValueError("at least 2 classes are needed, y has one class")
+    if len(classes) >= REJECTED:
+        raise ValueError(f"at most {REJECTED - 1} classes can be told apart, not {len(classes)}")
+    if set(classes.tolist()) & {"", None} or (classes.dtype.kind in "if" and -1 in classes):
+        raise ValueError("labels '', None and -1 stand for no class; give that class another one")
     return classes, codes
 
 

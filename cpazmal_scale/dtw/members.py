@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from cpazmal_scale.dtw.band import Band
+from cpazmal_scale.dtw.checks import equal_lengths, unmasked
 from cpazmal_scale.dtw.pairwise import distances
 from cpazmal_scale.kernels.dba_pass import align_all
 
@@ -58,7 +59,7 @@ class Members(NamedTuple):
         Raises:
             ValueError: no series with a valid date, infinite values, shapes that do not match.
         """
-        values = np.array(series, np.float64)
+        values = np.array(equal_lengths(series, "series"), np.float64)
         if values.ndim == 2:
             values = values[:, None]
         if values.ndim != 3 or 0 in values.shape or np.any(np.isinf(values)):
@@ -173,7 +174,9 @@ def _shares(values: NDArray[np.float64], weights: ArrayLike | None) -> NDArray[n
     """Weight of each series times T / valid dates; 0 without any."""
     rows = values.shape[2]
     valid = np.count_nonzero(~np.isnan(values[:, 0]), axis=1)
-    given = np.ones(len(values)) if weights is None else np.asarray(weights, np.float64)
+    given = np.ones(len(values))
+    if weights is not None:
+        given = np.asarray(unmasked("weights", weights), np.float64)
     if given.shape != (len(values),) or np.any(given < 0) or not np.all(np.isfinite(given)):
         raise ValueError("weights must be one finite number per series, not negative")
     shares = np.where(valid > 0, given * (rows / np.maximum(valid, 1)), 0.0)

@@ -13,15 +13,17 @@ from sklearn.utils.validation import check_is_fitted
 from cpazmal_scale.dtw.averaging import barycenter, barycenters
 from cpazmal_scale.dtw.band import band_limits, near_days
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
+from cpazmal_scale.dtw.checks import whole
 from cpazmal_scale.dtw.decision import Decision, decide
 from cpazmal_scale.dtw.estimators import (
     Scaling,
     SeriesClassifier,
+    as_json,
     checked_labels,
     checked_series,
     labels_of,
 )
-from cpazmal_scale.dtw.seasons import is_dates, match_dates
+from cpazmal_scale.dtw.seasons import is_dates, match_dates, stored_days
 from cpazmal_scale.dtw.temperature import fit_temperature
 from cpazmal_scale.dtw.training_set import HeldOut, Lesson
 from cpazmal_scale.kernels.standardise import standardised
@@ -107,6 +109,8 @@ class NearestBarycenter(SeriesClassifier):
         Raises:
             ValueError: shapes, values or labels that do not fit, a class without any valid date.
         """
+        for name in ("barycenters", "iterations", "restarts", "min_dates"):
+            whole(name, getattr(self, name), 0 if name in ("restarts", "min_dates") else 1)
         lesson = self.lesson(X, y, groups)
         centroids = self._averaged(lesson, run)
         self.barycenters_ = centroids[0]
@@ -263,9 +267,9 @@ class NearestBarycenter(SeriesClassifier):
         arrays = {name: np.asarray(getattr(self, name)) for name in self.arrays}
         settings = self.get_params(deep=False)
         if settings["days"] is not None:
-            arrays["days"] = np.asarray(settings.pop("days"), np.float64)
+            arrays["days"] = stored_days(settings.pop("days"))
         fitted = {"temperature_": self.temperature_, "n_features_in_": self.n_features_in_}
-        return arrays, json.dumps({"settings": settings, "fitted": fitted})
+        return arrays, as_json({"settings": settings, "fitted": fitted})
 
     @classmethod
     def from_state(cls, arrays: dict[str, NDArray[Any]], text: str) -> Self:

@@ -12,15 +12,18 @@ from sklearn.utils.validation import check_is_fitted
 from cpazmal_scale.dtw.band import band_limits, near_days
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
 from cpazmal_scale.dtw.calibration import fitted_temperature
+from cpazmal_scale.dtw.checks import whole
 from cpazmal_scale.dtw.decision import REJECTED, Decision
 from cpazmal_scale.dtw.estimators import (
     Scaling,
     SeriesClassifier,
+    as_json,
     checked_labels,
     checked_series,
     labels_of,
 )
 from cpazmal_scale.dtw.pairwise import distances
+from cpazmal_scale.dtw.seasons import stored_days
 from cpazmal_scale.dtw.temperature import group_folds
 from cpazmal_scale.dtw.typical import Typical
 from cpazmal_scale.kernels.k_smallest import keep_smallest
@@ -94,8 +97,8 @@ class KNeighborsDTW(SeriesClassifier):
             ValueError: shapes, values, labels, band or number of neighbours that do not fit.
         """
         series = checked_series(self, X, reset=True)
-        if self.n_neighbors < 1:
-            raise ValueError(f"n_neighbors must be 1 or more, not {self.n_neighbors}")
+        for name in ("n_neighbors", "threads"):
+            whole(name, getattr(self, name), 1)
         self.limits(rows=series.shape[2], columns=series.shape[2])
         self.classes_, codes = checked_labels(y, len(series))
         count = series.shape[1]
@@ -104,6 +107,8 @@ class KNeighborsDTW(SeriesClassifier):
             scaling = Scaling.of(series)
         self.mean_, self.scale_ = scaling
         known = np.asarray(~np.any(np.all(np.isnan(series), axis=2), axis=1))
+        if not known.any():
+            raise ValueError("no series has a valid date in every feature")
         self.series_, self.codes_ = scaling.apply(_interpolated(series[known])), codes[known]
         self._calibrate(None if groups is None else np.asarray(groups)[known])
         return self
@@ -281,9 +286,9 @@ class KNeighborsDTW(SeriesClassifier):
         arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
         settings = self.get_params(deep=False)
         if settings["days"] is not None:
-            arrays["days"] = np.asarray(settings.pop("days"), np.float64)
+            arrays["days"] = stored_days(settings.pop("days"))
         fitted = {name: getattr(self, name) for name in ("temperature_", "tau_", "calibrated_")}
-        return arrays, json.dumps(
+        return arrays, as_json(
             {"settings": settings, "features": self.n_features_in_, "fitted": fitted}
         )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 
 import numpy as np
 from numba import config
 
-from cpazmal_scale.dtw.band import Band
+from cpazmal_scale.dtw.band import Band, BandWords
 from cpazmal_scale.dtw.block import block_distances, checked_weights
+from cpazmal_scale.dtw.checks import equal_lengths, filled, whole
 from cpazmal_scale.kernels.dba_pass import accumulate
 from cpazmal_scale.kernels.dtw_rows import sweep_rows
 from cpazmal_scale.kernels.lanes_f32 import LANES
@@ -35,35 +36,33 @@ class Alignment(NamedTuple):
 def distances(
     series: ArrayLike,
     references: ArrayLike,
+    band: Band | None = None,
     *,
-    radius: int | None = None,
-    days: tuple[ArrayLike, ArrayLike] | None = None,
-    band_days: float | None = None,
-    limits: ArrayLike | None = None,
     missing: Literal["arow", "refuse"] = "arow",
     time_weights: ArrayLike | None = None,
     min_dates: int = 1,
     threads: int = 1,
+    **words: Unpack[BandWords],
 ) -> NDArray[np.float32]:
     """DTW distance of every series to every reference.
 
     The recursion runs in float32 on the differences `q - s`: the relative error of a distance is
-    below `(T + T' + K + 4) 2^-24`, in practice a few 1e-7. Give float64 input as differences from a
-    common level if its mean is large against its variation: it is rounded to float32 first.
+    below `(T + T' + K + 4) 2^-24`, in practice a few 1e-7, for differences from 1e-19 to 1e18:
+    squares of smaller ones lose digits, of larger ones become infinite. Give float64 input as
+    differences from a common level if its mean is large against its variation: it is rounded to
+    float32 first.
 
     Args:
         series: `(N, T)`, or `(N, K, T)` for dependent multivariate distances; NaN is a missing
             date.
         references: `(R, T')` or `(R, K, T')`, finite.
-        radius: band in samples; 0 is the Euclidean distance. No band if none is given.
-        days: dates `(T,)` and `(T',)` of both sides, for a band in days; see `band_limits`.
-        band_days: the band in days, 33 if only `days` are given.
-        limits: column limits `(T, 2)` instead of a band.
+        band: which dates may be matched; none: all.
         missing: `arow` scores series with missing dates by DTW-AROW (see `block_distances`),
             `refuse` raises.
         time_weights: `(T, T')` additive cost per cell (TWDTW), from the function of that name.
         min_dates: fewer valid dates give NaN.
         threads: threads that share the series; the result does not depend on them.
+        words: the band in words instead: `radius`, or `days` and `band_days`, or `limits`.
 
     Returns:
         float32 `(N, R)`; NaN where a series has fewer than `min_dates` valid dates or, with unequal
@@ -80,12 +79,12 @@ def distances(
     if not np.all(np.isfinite(known)):
         raise ValueError("references must be finite; only series may have missing dates")
     shape = queries.shape[2], known.shape[2]
-    table = Band(radius, days, band_days, limits).limits_of(*shape)
+    table = Band.of(band, words).limits_of(*shape)
     cells = _NO_CELLS if time_weights is None else checked_weights(time_weights, shape)
     turned = np.ascontiguousarray(known.transpose(1, 0, 2))
     result = np.empty((len(queries), len(known)), np.float32)
 
-    step = _ROWS_AT_ONCE
+    step, threads = _ROWS_AT_ONCE, whole("threads", threads, 1)
     if threads > 1:
         step = min(step, LANES * -(-len(queries) // (LANES * _PARTS_PER_THREAD * threads)) or LANES)
 
@@ -117,47 +116,36 @@ def distances(
 def distance(
     q: ArrayLike,
     s: ArrayLike,
+    band: Band | None = None,
     *,
-    radius: int | None = None,
-    days: tuple[ArrayLike, ArrayLike] | None = None,
-    band_days: float | None = None,
-    limits: ArrayLike | None = None,
     missing: Literal["arow", "refuse"] = "arow",
     time_weights: ArrayLike | None = None,
+    **words: Unpack[BandWords],
 ) -> float:
-    """DTW distance of one series `(T,)` or `(K, T)` to another; keywords as in `distances`."""
-    table = distances(
-        np.asarray(q)[None],
-        np.asarray(s)[None],
-        radius=radius,
-        days=days,
-        band_days=band_days,
-        limits=limits,
-        missing=missing,
-        time_weights=time_weights,
-    )
+    """DTW distance of one series `(T,)` or `(K, T)` to another; arguments as for `distances`."""
+    chosen = Band.of(band, words)
+    first, second = (_one(side)[None] for side in (q, s))
+    table = distances(first, second, chosen, missing=missing, time_weights=time_weights)
     return float(table[0, 0])
 
 
 def path(
     q: ArrayLike,
     s: ArrayLike,
+    band: Band | None = None,
     *,
-    radius: int | None = None,
-    days: tuple[ArrayLike, ArrayLike] | None = None,
-    band_days: float | None = None,
-    limits: ArrayLike | None = None,
     time_weights: ArrayLike | None = None,
+    **words: Unpack[BandWords],
 ) -> Alignment:
     """The best path between two series `(T,)` or `(K, T)`, in float64.
 
     Of equally good steps back the diagonal is taken first, then the one along `q`.
-    Keywords as in `distances`.
+    Arguments as for `distances`.
 
     Raises:
         ValueError: as `distances`; or missing dates that leave no path.
     """
-    first, second = (_series3(np.asarray(one)[None], "a series", np.float64)[0] for one in (q, s))
+    first, second = (_one(side, np.float64) for side in (q, s))
     if first.shape[0] != second.shape[0]:
         raise ValueError(f"{first.shape[0]} features in q, {second.shape[0]} in s")
     if np.any(np.isinf(first)):
@@ -165,7 +153,7 @@ def path(
     if not np.all(np.isfinite(second)):
         raise ValueError("the reference must be finite; only the series may have missing dates")
     shape = rows, columns = first.shape[1], second.shape[1]
-    table = Band(radius, days, band_days, limits).limits_of(rows, columns)
+    table = Band.of(band, words).limits_of(rows, columns)
     cells = _NO_CELLS if time_weights is None else checked_weights(time_weights, shape)
     gone = np.asarray(np.any(np.isnan(first), axis=0))
     total = np.full((rows + 1, columns + 1), np.inf)
@@ -218,8 +206,13 @@ def _by_blocks(
     return np.asarray(away[0].T)
 
 
+def _one(values: ArrayLike, dtype: type | None = None) -> NDArray[Any]:
+    """One series `(K, T)`."""
+    return np.asarray(_series3(np.asarray(filled(values))[None], "a series", dtype)[0])
+
+
 def _series3(values: ArrayLike, name: str, dtype: type | None = None) -> NDArray[Any]:
-    array = np.asarray(values)
+    array: NDArray[Any] = equal_lengths(values, name)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
     if array.ndim == 2:

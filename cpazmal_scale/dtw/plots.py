@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.dtw.band import Band, both_days
+from cpazmal_scale.dtw.band import Band, BandWords, both_days
+from cpazmal_scale.dtw.checks import filled
 from cpazmal_scale.dtw.pairwise import path
 from cpazmal_scale.pictures import literal
 
@@ -41,7 +42,7 @@ def alignment_figure(
         q: the series, NaN missing.
         s: the reference.
         dates: of both, days or datetime64 (then shown by day of the year); none: those of the
-            option `days`, else positions.
+            band, else positions.
         names: of both, for the labels.
         unit: of the values.
         options: those of `path`.
@@ -52,15 +53,16 @@ def alignment_figure(
     from matplotlib.figure import Figure
 
     found = path(q, s, **options)
-    both = np.asarray(q, float), np.asarray(s, float)
+    both = np.asarray(filled(q), float), np.asarray(filled(s), float)
     if both[0].ndim != 1 or both[1].ndim != 1:
         raise ValueError("a figure shows one feature: give (T,) and (T',)")
     if np.isnan(both[0]).all():
         raise ValueError("the series has no valid date to show")
-    dates = options.get("days") if dates is None else dates
+    words: Any = {name: options[name] for name in BandWords.__annotations__ if name in options}
+    band = Band.of(options.get("band"), words)
+    dates = band.dates if dates is None else dates
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.15))[0]
-    band = Band(*(options.get(key) for key in ("radius", "days", "band_days", "limits")))
     _three_ways(left, found, both, names, band.limits_of(both[0].size, both[1].size))
     _matched(right.subplots(), found, both, dates, names, unit)
     return literal(figure)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cpazmal_scale.dtw.checks import unmasked
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -68,7 +70,7 @@ def as_dates(values: ArrayLike) -> NDArray[np.datetime64]:
     Raises:
         ValueError: something else, or not a time.
     """
-    array = np.asarray(values)
+    array = np.asarray(unmasked("dates", values))
     if array.dtype.kind == "O":
         plain = [_without_zone(value) for value in array.ravel()]
         array = np.array(plain, dtype="datetime64[s]").reshape(array.shape)
@@ -114,13 +116,18 @@ def days_of_season(dates: ArrayLike, start: str = NEW_YEAR) -> NDArray[np.float6
     return np.asarray(found, np.float64).reshape(stamps.shape)
 
 
+def stored_days(days: ArrayLike) -> NDArray[Any]:
+    """Days as they are kept in a file: dates stay dates (datetime64[s]), numbers are float64."""
+    return as_dates(days) if is_dates(days) else plain_days(days)
+
+
 def plain_days(days: ArrayLike) -> NDArray[np.float64]:
     """Numbers of days as float64.
 
     Raises:
         ValueError: numbers that cannot be days, such as 20200108.
     """
-    numbers = np.asarray(days, dtype=np.float64)
+    numbers = np.asarray(unmasked("days", days), dtype=np.float64)
     if numbers.size and np.nanmax(np.abs(numbers)) > _LARGEST_DAY:
         raise ValueError(
             "days must be numbers of days or dates (datetime64, ISO text), not numbers like "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from cpazmal_scale.dtw.estimators import checked_groups
 from cpazmal_scale.dtw.temperature import group_folds
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ class Lesson(NamedTuple):
         every = np.arange(codes.size)
         parts = [(every, every[:0])]
         if groups is not None:
-            numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
-            if numbers.shape != codes.shape:
-                raise ValueError(f"{codes.size} series, {numbers.size} groups")
+            numbers = checked_groups(groups, codes.size)
             parts += group_folds(codes, numbers, seed)
         return cls(values, codes, tuple(parts))
 

@@ -46,6 +46,21 @@ def snapped(bounds: tuple[float, float, float, float], preset: Preset) -> GeoBox
     return GeoBox((top - bottom, right - left), transform, preset.crs)
 
 
+def aligned(bounds: tuple[float, float, float, float], grid: GeoBox) -> GeoBox:
+    """The smallest part of a grid's lattice that covers (left, bottom, right, top)."""
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    step = grid.transform
+    left, right = ((edge - step.c) / step.a for edge in (bounds[0], bounds[2]))
+    bottom, top = ((edge - step.f) / step.e for edge in (bounds[1], bounds[3]))
+    first = math.floor(round(top, 6)), math.floor(round(left, 6))
+    last = math.ceil(round(bottom, 6)), math.ceil(round(right, 6))
+    origin = step.c + first[1] * step.a, step.f + first[0] * step.e
+    transform = Affine(step.a, 0, origin[0], 0, step.e, origin[1])
+    return GeoBox((last[0] - first[0], last[1] - first[1]), transform, grid.crs)
+
+
 def difference(geobox: GeoBox, grid: GeoBox) -> str | None:
     """Readable difference between two pixel lattices; None when they are the same.
 

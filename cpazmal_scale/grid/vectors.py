@@ -1,8 +1,11 @@
-"""Vector files, as they are."""
+"""Vector files, as they are: GeoPackage, GeoJSON and shapefiles; they cannot point elsewhere."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
@@ -10,9 +13,25 @@ from cpazmal_scale.errors import SampleError
 if TYPE_CHECKING:
     import geopandas
 
+FORMATS = (".gpkg", ".geojson", ".json", ".shp", ".zip", ".shz")
+MOST_BYTES = 512 * 2**20
+"""Largest GeoJSON, and largest shapefile once unpacked."""
+_GEOJSON_TYPES = ("FeatureCollection", "Feature")
+_SHAPEFILE = b"\0\0\x27\x0a"
+_SQLITE = b"SQLite format 3\0"
+_NOTES = ".shp.xml"
+_OF_SHAPEFILE = (
+    *(".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".qpj", ".qmd"),
+    _NOTES,
+)
+_REMEDY = "give a GeoPackage, GeoJSON or zipped shapefile"
 
-def read_vectors(url: str) -> geopandas.GeoDataFrame:
+
+def read_vectors(url: str, *, shapes: bool = True) -> geopandas.GeoDataFrame:
     """All features of a GeoPackage, GeoJSON or (zipped) shapefile, on any fsspec URL.
+
+    The suffix names the format, and the content has to be of it: formats that GDAL would guess may
+    read other files and addresses. Without `shapes` the table alone is read.
 
     Raises:
         SampleError: not a vector file, or one without shapes or CRS.
@@ -22,15 +41,77 @@ def read_vectors(url: str) -> geopandas.GeoDataFrame:
 
     with storage.open_local(url) as path:
         try:
-            table = geopandas.read_file(path)
-        except (RuntimeError, ValueError, OSError):
+            _check_content(path)
+            table = geopandas.read_file(path, ignore_geometry=not shapes)
+        except (RuntimeError, ValueError, OSError, zipfile.BadZipFile, _shape_error()):
             raise SampleError(
-                "not a vector file that can be read",
-                where=url,
-                remedy="give a GeoPackage, GeoJSON or zipped shapefile",
+                "not a vector file that can be read", where=url, remedy=_REMEDY
             ) from None
+    if not shapes:
+        return table
     if not isinstance(table, geopandas.GeoDataFrame):
         raise SampleError("holds no shapes", where=url, remedy="draw shapes and save them")
     if table.crs is None:
         raise SampleError("no CRS", where=url, remedy="save the file with its reference system")
     return table
+
+
+def _shape_error() -> type[Exception]:
+    from shapely.errors import ShapelyError
+
+    error: type[Exception] = ShapelyError
+    return error
+
+
+def _check_content(path: Path) -> None:
+    """The file is what its suffix says.
+
+    Raises:
+        ValueError: it is not.
+    """
+    suffix = path.suffix.lower()
+    if not path.is_file() or suffix not in FORMATS:
+        raise ValueError(f"`{suffix}` is no suffix of a vector file")
+    if suffix in (".geojson", ".json"):
+        _check_geojson(path)
+    elif suffix in (".zip", ".shz"):
+        _check_zip(path)
+    else:
+        with path.open("rb") as file:
+            start = file.read(16)
+        if not start.startswith(_SQLITE if suffix == ".gpkg" else _SHAPEFILE):
+            raise ValueError("its content is of another format")
+
+
+def _check_geojson(path: Path) -> None:
+    """A JSON document that is a collection of features: GDAL reads other things from JSON too."""
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError("too large")
+    document: Any = json.loads(path.read_bytes().decode("utf-8-sig"))
+    if not isinstance(document, dict) or document.get("type") not in _GEOJSON_TYPES:
+        raise ValueError("no collection of features")
+
+
+def _check_zip(path: Path) -> None:
+    """Shapefiles alone, in one folder, of bounded size."""
+    with zipfile.ZipFile(path) as archive:
+        members = [one for one in archive.infolist() if not one.is_dir()]
+        names = [PurePosixPath(one.filename) for one in members]
+        if sum(one.file_size for one in members) > MOST_BYTES:
+            raise ValueError("too large")
+        shapes = [one for one, name in zip(members, names, strict=True) if _is_shape(name)]
+        if not shapes or any(_suffix(name) not in _OF_SHAPEFILE for name in names):
+            raise ValueError("no zipped shapefile")
+        for one in shapes:
+            with archive.open(one) as file:
+                if file.read(4) != _SHAPEFILE:
+                    raise ValueError("its content is of another format")
+
+
+def _is_shape(name: PurePosixPath) -> bool:
+    return _suffix(name) == ".shp"
+
+
+def _suffix(name: PurePosixPath) -> str:
+    """The last suffix in lower case, or `.shp.xml` of ArcGIS's notes."""
+    return _NOTES if name.name.lower().endswith(_NOTES) else name.suffix.lower()

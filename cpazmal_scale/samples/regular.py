@@ -34,13 +34,20 @@ def regular_series(
         T' dates as datetime64[s].
 
     Raises:
-        SampleError: no date, or steps or gaps that are not positive.
+        SampleError: no date, dates that do not increase, or steps or gaps that are not positive.
     """
-    if len(dates) == 0 or not every_days > 0 or not max_gap_days > 0:
+    if len(dates) == 0 or not 0 < every_days < np.inf or not max_gap_days > 0:
         raise SampleError(
             "a regular calendar needs a date, and positive steps and gaps",
             remedy="give every_days and max_gap_days above 0",
         )
+    if np.ma.is_masked(dates) or not np.all(np.diff(dates.astype("datetime64[s]")) > 0):
+        raise SampleError(
+            "the dates of a series must increase, each once",
+            remedy="sort them with their values, and keep one value of a date",
+        )
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     start = dates.astype("datetime64[s]")[0]
     days = (dates.astype("datetime64[s]") - start) / np.timedelta64(1, "D")
     steps = np.arange(0, days[-1] + 1e-9, every_days)

@@ -1,7 +1,7 @@
 """Untrusted files to calibrated, described scenes."""
 
 from .candidates import Candidate, find_candidates, group_scenes
-from .discovery import discover
+from .discovery import discover, placed_on
 from .inspect.card import scene_card, scene_picture
 from .inspect.overview import overview
 from .reading import SceneReader
@@ -19,6 +19,7 @@ __all__ = [
     "group_scenes",
     "is_nodata",
     "overview",
+    "placed_on",
     "scene_card",
     "scene_picture",
     "to_bits",

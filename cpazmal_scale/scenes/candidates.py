@@ -8,13 +8,15 @@ from typing import Literal
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest, Naming
-from cpazmal_scale.errors import ConfigError, SceneUnknown, StoreMissing
+from cpazmal_scale.errors import ConfigError, SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.formats import dimap, naming, sidecar
 from cpazmal_scale.scenes.formats.geotiff import GEOTIFF
 from cpazmal_scale.scenes.level1b.product import Product, find_products
+from cpazmal_scale.scenes.listing import list_files
 from cpazmal_scale.scenes.scene import SAME_ACQUISITION
 from cpazmal_scale.scenes.spellings import X_BAND_SENSORS
+from cpazmal_scale.scenes.table import Row, find_row, read_table
 
 SUFFIXES = (".tif", ".tiff")
 _SAFE_BEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -31,7 +33,7 @@ class Candidate:
 
     url: str
     named: naming.Named
-    row: naming.Row | None
+    row: Row | None
     beam: str
     pass_direction: Literal["ASC", "DSC"] | None
     rules: Naming
@@ -128,7 +130,7 @@ def _from_sidecar(raster: str, told: sidecar.Sidecar) -> list[Candidate]:
     return [one, replace(one, url=beside, rules=angles, driver=driver, nodata=None)]
 
 
-def _from_dimap(product: dimap.Dimap, rules: Naming, table: list[naming.Row]) -> list[Candidate]:
+def _from_dimap(product: dimap.Dimap, rules: Naming, table: list[Row]) -> list[Candidate]:
     """The rasters of a SNAP product; a name that tells its id, beam or sensor goes before."""
     told, named = product.named, naming.parse_name(product.url, rules)
     if named is not None:
@@ -153,10 +155,10 @@ def _from_dimap(product: dimap.Dimap, rules: Naming, table: list[naming.Row]) ->
     ]
 
 
-def _of_product(product: Product, rules: Naming, table: list[naming.Row]) -> Candidate:
+def _of_product(product: Product, rules: Naming, table: list[Row]) -> Candidate:
     """A product; the acquisition table and the configuration may give its beam another name."""
     told = product.annotation
-    row = naming.find_row(table, told.sensor, told.start)
+    row = find_row(table, told.sensor, told.start)
     beam = (row and row.beam) or rules.beam or told.beam
     return Candidate(
         url=product.where,
@@ -177,39 +179,19 @@ def _of_product(product: Product, rules: Naming, table: list[naming.Row]) -> Can
     )
 
 
-def list_files(url: str) -> tuple[list[str], str]:
-    """Sorted files of a folder (with all below), a single file or a glob; and the folder.
-
-    To single files and those of a glob their sidecars are added.
-
-    Raises:
-        StoreMissing: there is nothing at the URL.
-    """
-    url = storage.absolute(url)
-    found = storage.find(url)
-    if not found:
-        raise StoreMissing("no scenes are here", where=url, remedy="check the path or bucket")
-    folder = re.split(r"[*?\[]", url)[0]
-    if folder != url or found == [url]:
-        folder = folder.rsplit("/", 1)[0]
-        named = [f"{stem}.yaml" for one in found for stem in (one, one.rsplit(".", 1)[0])]
-        found = sorted({*found, *filter(storage.exists, named)})
-    return found, folder
-
-
-def _table(ingest: Ingest, folder: str) -> list[naming.Row]:
+def _table(ingest: Ingest, folder: str) -> list[Row]:
     """The table given, else `acquisitions.csv` in the scenes' folder or the one above."""
     if ingest.table is not None:
-        return naming.read_table(ingest.table)
+        return read_table(ingest.table)
     for place in (folder, folder.rsplit("/", 1)[0]):
         url = storage.join(place, "acquisitions.csv")
         if storage.exists(url):
-            return naming.read_table(url)
+            return read_table(url)
     return []
 
 
-def _candidate(url: str, named: naming.Named, rules: Naming, table: list[naming.Row]) -> Candidate:
-    row = naming.find_row(table, named.sensor, named.start)
+def _candidate(url: str, named: naming.Named, rules: Naming, table: list[Row]) -> Candidate:
+    row = find_row(table, named.sensor, named.start)
     beam = named.beam or (row and row.beam) or rules.beam
     if beam is None:
         raise SceneUnknown(
@@ -219,7 +201,8 @@ def _candidate(url: str, named: naming.Named, rules: Naming, table: list[naming.
             remedy="complete acquisitions.csv (column beam) or set ingest.naming.beam",
         )
     direction = named.pass_direction or (row and row.pass_direction) or rules.pass_direction
-    side: Literal["R"] | None = "R" if named.sensor in X_BAND_SENSORS else None
+    side: Literal["R", "L"] | None = "R" if named.sensor in X_BAND_SENSORS else None
+    side = (row and row.look_side) or side
     return Candidate(url, named, row, _safe_beam(beam, url), direction or None, rules, side)
 
 

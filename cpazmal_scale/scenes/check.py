@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.errors import SceneImplausible
-from cpazmal_scale.scenes.formats.geotiff import check_blocks, read_bands
+from cpazmal_scale.scenes.formats.geotiff import check_blocks, coding, read_bands, read_valid
 from cpazmal_scale.scenes.scene import SceneFile
-from cpazmal_scale.scenes.values import is_nodata
+from cpazmal_scale.scenes.values import HIGHEST, Coding, is_implausible, is_nodata
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,8 +22,17 @@ ZERO_ROWS = 16
 LEAST_VALID = 0.001
 """Share of valid pixels below which a file is taken for damaged or cut at the wrong place."""
 MASK_CODES = (0, 1, 2, 3, -127, 255, -999)
-HIGHEST_MEDIAN = 1000.0
-"""Median linear power (+30 dB) above which values are digital numbers, not backscatter."""
+HIGHEST_MEDIAN = 10.0
+"""Median linear power (+10 dB) above which values are no backscatter: digital numbers, or
+amplitudes. Towns and slopes that face the radar stay below."""
+FILL_PIXELS = 64
+"""Times that the lowest or highest value of a band may occur where it is no usual backscatter."""
+USUAL = (-50.0, 20.0)
+"""Decibels outside which a value that many pixels share is a fill value."""
+MOST_BEYOND = 0.01
+"""Share of pixels above the highest backscatter that is left out without a word."""
+LOWEST_NOISE = -0.05
+"""Linear power from which down the same holds: noise subtraction does not go as far."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +54,18 @@ def check_file(raster: Any, file: SceneFile) -> tuple[BandSummary, ...]:
     """
     check_blocks(raster, file.url)
     used = [at for at, name in enumerate(file.bands) if name != "skip"]
-    tallies = [_Tally(file.bands[at], _nodata(raster, file, at)) for at in used]
+    tallies = [
+        _Tally(file.bands[at], coding(raster, at + 1, file.nodata), file.scale) for at in used
+    ]
     numbers = [at + 1 for at in used]
     block = raster.block_shapes[0][0]
     step = ROWS if block > ROWS else ROWS // block * block
     for y in range(0, raster.height, step):
-        rows = slice(y, min(raster.height, y + step))
-        for tally, values in zip(
-            tallies,
-            read_bands(raster, file.url, rows, slice(0, raster.width), numbers),
-            strict=True,
-        ):
-            tally.add(values)
+        rows, columns = slice(y, min(raster.height, y + step)), slice(0, raster.width)
+        strip = read_bands(raster, file.url, rows, columns, numbers)
+        seen = read_valid(raster, file.url, rows, columns, numbers)
+        for at, (tally, values) in enumerate(zip(tallies, strip, strict=True)):
+            tally.add(values, None if seen is None else seen[at if len(seen) > 1 else 0])
     summaries = []
     for tally in tallies:
         if tally.name == "mask":
@@ -68,27 +77,50 @@ def check_file(raster: Any, file: SceneFile) -> tuple[BandSummary, ...]:
     return tuple(summaries)
 
 
-def _nodata(raster: Any, file: SceneFile, band: int) -> float | None:
-    found: float | None = raster.nodatavals[band]
-    return found if file.nodata is None else file.nodata
+class _Extreme:
+    """The lowest or highest value of a band so far, and how many pixels have it."""
+
+    def __init__(self, sign: int) -> None:
+        self.sign, self.value, self.count = sign, -np.inf, 0
+
+    def add(self, values: NDArray[np.float32]) -> None:
+        best = float(values.max() if self.sign > 0 else values.min())
+        if best * self.sign > self.value * self.sign or not self.count:
+            self.value, self.count = best, 0
+        if best == self.value:
+            self.count += int((values == np.float32(best)).sum())
 
 
 class _Tally:
-    """Counts and a regular sample of one band."""
+    """Counts, extremes and a regular sample of one band's values."""
 
-    def __init__(self, name: str, nodata: float | None) -> None:
-        self.name, self.nodata = name, nodata
-        self.pixels = self.valid = self.zero_rows = 0
+    def __init__(self, name: str, coding: Coding, scale: str) -> None:
+        self.name, self.coding, self.scale = name, coding, scale
+        self.pixels = self.valid = self.zero_rows = self.beyond = 0
+        self.extremes = (_Extreme(-1), _Extreme(1))
         self.samples: list[NDArray[Any]] = []
 
-    @np.errstate(invalid="ignore")  # damaged files hold signalling NaN
-    def add(self, values: NDArray[Any]) -> None:
-        self.pixels += values.size
-        if self.name != "mask":
-            self.zero_rows += int((~(values != 0).any(axis=1)).sum())
-            good = ~is_nodata(values, self.nodata)
+    @np.errstate(invalid="ignore", over="ignore")  # damaged files hold signalling NaN
+    def add(self, numbers: NDArray[Any], seen: NDArray[np.bool_] | None) -> None:
+        """A strip of stored numbers, and where a mask lets them be seen."""
+        self.pixels += numbers.size
+        values = self.coding.values(numbers)
+        if self.name == "mask":
+            self.valid += int(np.isin(values, (0, 1, 2, 3)).sum())
+        else:
+            self.zero_rows += int((~(numbers != 0).any(axis=1)).sum())
+            good = ~is_nodata(numbers, self.coding)
+            if seen is not None:
+                good &= seen
+            if self.name != "incidence":
+                above = good & (values > HIGHEST[self.scale])
+                self.beyond += int(above.sum())
+                good &= ~is_implausible(values, self.scale)
             self.valid += int(good.sum())
             values = values[good]
+            if values.size:
+                for extreme in self.extremes:
+                    extreme.add(values)
         step = max(1, values.size // SAMPLES_PER_STRIP)
         self.samples.append(values.reshape(-1)[::step].copy())
 
@@ -98,6 +130,13 @@ class _Tally:
         Raises:
             SceneImplausible: it cannot be backscatter.
         """
+        if self.beyond > MOST_BEYOND * (self.valid + self.beyond):
+            raise SceneImplausible(
+                f"{self.beyond} pixels of {self.name} are above +40 dB: digital numbers, or a fill "
+                "value that is not declared as no-data",
+                where=file.url,
+                remedy="calibrate the scene first, or declare the fill value (`nodata`)",
+            )
         if self.valid == 0:
             raise SceneImplausible(
                 f"{self.name} has no valid pixel: all are zero, NaN or no-data",
@@ -110,15 +149,18 @@ class _Tally:
                 where=file.url,
                 remedy="copy the scene again, or cut it to where it has data",
             )
-        if self.nodata not in (None, 0) and self.zero_rows >= ZERO_ROWS:
+        nodata = self.coding.nodata
+        if nodata is not None and nodata != 0 and self.zero_rows >= ZERO_ROWS:
             raise SceneImplausible(
                 f"{self.name} has {self.zero_rows} rows of zeros though no-data is "
-                f"{self.nodata:g}: part of the file was never written",
+                f"{nodata:g}: part of the file was never written",
                 where=file.url,
                 remedy="copy the file again from its source",
             )
         median = float(np.median(np.concatenate(self.samples)))
         _check_median(self.name, median, file)
+        for extreme in self.extremes:
+            _check_fill(self.name, extreme, file)
         return BandSummary(self.name, self.valid / self.pixels, median)
 
     def check_angles(self, file: SceneFile) -> None:
@@ -144,13 +186,40 @@ class _Tally:
         """
         sample = np.concatenate(self.samples)
         sample = sample[np.isfinite(sample)]
-        strange = ~np.isin(sample, [*MASK_CODES, *([] if self.nodata is None else [self.nodata])])
+        own = self.coding.nodata
+        strange = ~np.isin(sample, [*MASK_CODES, *([] if own is None else [own])])
         if sample.size and strange.mean() > 0.01:
             raise SceneImplausible(
                 f"the mask band holds {sample[strange][0]:g}, which is no mask code (0 to 3)",
                 where=file.url,
                 remedy="tell the order of bands with ingest.naming.bands or in the sidecar",
             )
+        if self.valid < LEAST_VALID * self.pixels:
+            raise SceneImplausible(
+                f"the mask band has {self.valid} of {self.pixels} pixels with a code from 0 to 3: "
+                "every pixel would be flagged",
+                where=file.url,
+                remedy="call it `skip` in ingest.naming.bands or in the sidecar",
+            )
+
+
+def _check_fill(name: str, extreme: _Extreme, file: SceneFile) -> None:
+    """An extreme value that many pixels share is backscatter.
+
+    Raises:
+        SceneImplausible: it is a fill value that nobody declared.
+    """
+    value = extreme.value
+    if extreme.count < FILL_PIXELS or (file.scale == "linear" and 0 >= value > LOWEST_NOISE):
+        return
+    decibels = value if file.scale == "dB" else 10 * np.log10(max(value, 1e-30))
+    if not USUAL[0] <= decibels <= USUAL[1]:
+        raise SceneImplausible(
+            f"{extreme.count} pixels of {name} are exactly {value:g}, a fill value that is not "
+            "declared as no-data",
+            where=file.url,
+            remedy="declare it (gdal_edit.py -a_nodata, or `nodata` in a sidecar)",
+        )
 
 
 def _check_median(name: str, median: float, file: SceneFile) -> None:

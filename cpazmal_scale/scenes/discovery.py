@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
 from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cpazmal_scale.config import Ingest
-from cpazmal_scale.errors import (
-    CpazmalError,
-    SceneError,
-    SceneUnknown,
-    SceneUnreadable,
-)
+from cpazmal_scale.errors import CpazmalError, SceneUnknown, SceneUnreadable
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.progress import Progress
+from cpazmal_scale.scenes.bands import contents
 from cpazmal_scale.scenes.candidates import Candidate, find_candidates, group_scenes
 from cpazmal_scale.scenes.check import check_file
-from cpazmal_scale.scenes.formats.geotiff import READER_VERSION, geobox_of, opened
+from cpazmal_scale.scenes.formats.geotiff import READER_VERSION, digest, geobox_of, opened
 from cpazmal_scale.scenes.level1b import product as level1b
-from cpazmal_scale.scenes.level1b.reader import describe_product
+from cpazmal_scale.scenes.level1b.reader import describe_product, place_on
+from cpazmal_scale.scenes.overlaps import check_overlaps
 from cpazmal_scale.scenes.scene import Scene, SceneFile
-from cpazmal_scale.vocabulary import BANDS, POLARISATIONS, ordered
+from cpazmal_scale.vocabulary import ordered
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
 
 
 def discover(
@@ -55,7 +52,7 @@ def discover(
     for done, members in enumerate(groups):
         known = (held or {}).get(members[0].named.id, ())
         try:
-            scenes.append(_describe(members, check=check, known=known, resample=ingest.resample))
+            scenes.append(_describe(members, ingest, check=check, known=known))
         except CpazmalError as error:
             if refused is None:
                 raise
@@ -66,19 +63,12 @@ def discover(
 
 
 def _describe(
-    members: list[Candidate], *, check: bool, known: Container[str], resample: bool
+    members: list[Candidate], ingest: Ingest, *, check: bool, known: Container[str]
 ) -> Scene:
     """One scene of its files; copies of a file with the same bytes count once."""
     first, rules = members[0], members[0].rules
     files: dict[tuple[str, tuple[str, ...]], SceneFile] = {}
     for member in members:
-        if member.rules.radiometry != rules.radiometry:
-            raise SceneUnknown(
-                f"it is {member.rules.radiometry}, {first.url} of the same scene is "
-                f"{rules.radiometry}",
-                where=member.url,
-                remedy="give one radiometry per beam",
-            )
         if member.processing != first.processing:
             raise SceneUnknown(
                 f"{first.url} is the same acquisition, processed in another way",
@@ -87,6 +77,13 @@ def _describe(
             )
         file = _describe_file(member, check=check, known=known)
         files.setdefault((file.sha256, file.bands), file)
+        before = next(iter(files.values()))
+        if file.radiometry != before.radiometry:
+            raise SceneUnknown(
+                f"it is {file.radiometry}, {before.url} of the same scene is {before.radiometry}",
+                where=member.url,
+                remedy="give one radiometry per beam",
+            )
     found = {p for file in files.values() for p in file.polarisations}
     promised = set(first.row.polarisations or ()) if first.row else set()
     if promised - found:
@@ -99,7 +96,7 @@ def _describe(
     row = first.row
     angle = row.incidence_angle if row else None
     angle = rules.incidence_angle if angle is None else angle
-    return Scene(
+    scene = Scene(
         id=first.named.id,
         sensor=first.named.sensor,
         start=first.named.start,
@@ -109,15 +106,19 @@ def _describe(
         look_side=first.look_side,
         polarisations=ordered(found),
         incidence_angle=math.nan if angle is None else angle,
-        radiometry=rules.radiometry,
+        radiometry=next(iter(files.values())).radiometry,
         resolution=_resolution(first),
         geobox=lattice.union(
-            ((file.url, file.geobox) for file in files.values()), resample=resample
+            ((file.url, file.geobox) for file in files.values()), resample=bool(ingest.resample)
         ),
         files=tuple(files.values()),
         reader_version=READER_VERSION if first.product is None else level1b.READER_VERSION,
         processing=first.processing,
+        sampling="average" if ingest.resample == "average" else "nearest",
     )
+    if check and any(file.sha256 not in known for file in scene.files):
+        check_overlaps(scene)
+    return scene
 
 
 def _resolution(one: Candidate) -> tuple[float, float] | None:
@@ -149,62 +150,39 @@ def _describe_file(member: Candidate, *, check: bool, known: Container[str]) -> 
                 where=member.url,
                 remedy="copy the product again from its source",
             )
-        digest = beside.submit(_sha256, raster.name)
+        found = contents(raster, member)
+        sha256 = beside.submit(digest, raster)
         file = SceneFile(
             url=member.url,
             sha256="",
-            bands=_bands(raster, member),
+            bands=found.bands,
             geobox=geobox_of(raster, member.url),
-            scale=rules.scale,
+            scale=found.scale,
+            radiometry=found.radiometry,
             mask_codes=rules.mask_codes,
             driver=member.driver,
             nodata=member.nodata,
         )
-        if check and not (known and digest.result() in known):
+        if check and not (known and sha256.result() in known):
             check_file(raster, file)
-        return replace(file, sha256=digest.result())
+        return replace(file, sha256=sha256.result())
 
 
-def _sha256(path: str) -> str:
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def placed_on(scene: Scene, grid: GeoBox) -> Scene:
+    """A scene whose products in radar geometry are to be geocoded onto the lattice of a grid.
 
-
-def _bands(raster: Any, member: Candidate) -> tuple[str, ...]:
-    """What each band holds: configured, else by the file's polarisation, table or descriptions.
-
-    The authors' files end with the mask; files of a user's pattern may lack it.
+    Raises:
+        SceneUnreadable, SceneUnknown, DemError: a product cannot be opened.
     """
-    channel, rules = member.named.polarisation, member.rules
-    if rules.bands is not None:
-        bands = tuple(channel or "?" if band == "-" else band for band in rules.bands)
-    elif channel is not None:
-        bands = (channel, "mask")[: raster.count]
-    elif member.row is not None and member.row.polarisations is not None:
-        bands = (*member.row.polarisations, "mask")
-        if raster.count == 1 or rules.pattern is not None:
-            bands = bands[: raster.count]
-    elif all(raster.descriptions):
-        bands = tuple(_band_name(text) for text in raster.descriptions)
-    else:
-        bands = ("HH", "mask") if raster.count < 3 else ("HH", "HV", "mask")
-        bands = bands[: raster.count]
-    wrong = [band for band in bands if band not in BANDS]
-    used = [band for band in bands if band != "skip"]
-    if wrong or len(bands) != raster.count or len(set(used)) != len(used):
-        raise _unknown_bands(member.url, bands, raster.count)
-    return bands
-
-
-def _band_name(description: str) -> str:
-    """`mask` or the polarisation a band's description names, such as `Gamma0_HH`."""
-    tokens = re.split(r"[^A-Z]+", description.upper())
-    return next((p for p in POLARISATIONS if p in tokens), "mask" if "MASK" in tokens else "?")
-
-
-def _unknown_bands(url: str, bands: tuple[str, ...], count: int) -> SceneError:
-    return SceneUnknown(
-        f"its {count} bands are not {', '.join(bands) or 'known'}",
-        where=url,
-        remedy="set ingest.naming.bands or the table's polarisations",
-    )
+    files = [
+        replace(file, geobox=place_on(file.product, grid))
+        if file.product is not None
+        and file.product.in_radar_geometry
+        and lattice.difference(file.geobox, grid) is not None
+        else file
+        for file in scene.files
+    ]
+    if tuple(files) == scene.files:
+        return scene
+    covered = lattice.union(((file.url, file.geobox) for file in files), resample=True)
+    return replace(scene, files=tuple(files), geobox=covered)

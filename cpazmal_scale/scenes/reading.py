@@ -54,6 +54,7 @@ class _Source:
     grid: GeoBox
     extent: tuple[int, int, int, int]
     aligned: bool
+    sampling: warp.Method
 
     def meet(self, y0: int, y1: int) -> _Window | None:
         """What of the file lies in rows `y0` to `y1` of the grid; None when nothing does."""
@@ -76,9 +77,12 @@ class _Source:
         if window.strip is None:
             return power, flags
         source = self.file.geobox[window.rows, window.columns]
-        moved = [warp.area_mean(values, source, window.strip) for values in power]
-        shape = (0, *window.strip.shape)
-        stack = np.stack(moved) if moved else np.empty(shape, np.float32)
+        if self.sampling == "nearest":
+            found = warp.nearest(power, source, window.strip, outside=np.nan)
+            return found, warp.nearest(flags, source, window.strip)
+        stack = np.empty((len(power), *window.strip.shape), np.float32)
+        for channel, values in enumerate(power):
+            stack[channel] = warp.area_mean(values, source, window.strip)
         return stack, warp.nearest(flags, source, window.strip)
 
     def incidence(self, window: _Window) -> NDArray[np.float32] | None:
@@ -121,7 +125,8 @@ class SceneReader:
                 aligned = lattice.difference(file.geobox, self.grid) is None
                 extent = lattice.extent(file.geobox, self.grid, where=file.url)
                 reader = stack.enter_context(open_file(file))
-                self._sources.append(_Source(file, reader, self.grid, extent, aligned))
+                how = self.scene.sampling
+                self._sources.append(_Source(file, reader, self.grid, extent, aligned, how))
             self._stack = stack.pop_all()
         return self
 

@@ -24,7 +24,7 @@ class SceneFile:
 
     `bands` tells what each raster band holds, one of `BANDS`. `scale` is `linear` power or `dB`;
     `mask_codes` is `snap` (1 layover, 2 shadow) or `isce3` (1 shadow, 2 layover); `driver` is
-    GDAL's; `nodata` a no-data value besides the raster's own.
+    GDAL's; `nodata` a no-data value instead of the raster's own; `radiometry` the coefficient.
     """
 
     url: str
@@ -36,6 +36,7 @@ class SceneFile:
     driver: str = "GTiff"
     nodata: float | None = None
     product: Product | None = None
+    radiometry: str = "gamma0_T"
 
     @property
     def polarisations(self) -> tuple[str, ...]:
@@ -49,7 +50,8 @@ class Scene:
 
     Times are UTC and aware; `incidence_angle` is at scene centre in degrees (NaN: unknown);
     `resolution` is (range, azimuth) in metres; `geobox` covers all files; `processing` says what is
-    done here to make backscatter on a map of it, empty when that was done before.
+    done here to make backscatter on a map of it, empty when that was done before; `sampling` how
+    its pixels get onto another grid.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Scene:
     files: tuple[SceneFile, ...]
     reader_version: str
     processing: str = ""
+    sampling: Literal["nearest", "average"] = "nearest"
 
     @property
     def source_sha256(self) -> str:

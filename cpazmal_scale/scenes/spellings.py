@@ -12,25 +12,40 @@ from cpazmal_scale.vocabulary import POLARISATIONS
 X_BAND_SENSORS = ("PAZ1", "TSX1", "TDX1")
 
 
-def parse_time(text: str, *, where: object) -> datetime:
-    """A UTC time from `20200108T054412`, `2020-01-08T05:44:12.5Z` or `20200108`.
+_TIME = re.compile(
+    r"(?P<year>(?:19|20)\d\d)(?P<dash>[-/_.]?)(?P<month>\d\d)(?P=dash)(?P<day>\d\d)"
+    r"(?:(?:[T _-]?(?=\d{6}(?!\d))|[T _-])(?P<hour>\d\d)(?P<colon>[:_-]?)(?P<minute>\d\d)"
+    r"(?:(?P=colon)(?P<second>\d\d)(?:[.,]\d+)?)?"
+    r"(?:Z|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?)?)?",
+    re.I,
+)
 
-    A leap second (`23:59:60`) becomes the next second. Fractions of a second are dropped.
+
+def parse_time(text: str, *, where: object) -> datetime:
+    """A UTC time from `20200108T054412`, `2020-01-08T05:44:12.5+02:00`, `20200108T0544` and such.
+
+    Year, month and day have all their digits, and so have hour and minute; seconds left out are 0.
+    An offset from UTC is applied; without one the time is UTC. A leap second (`23:59:60`)
+    becomes the next second. Fractions of a second are dropped.
 
     Raises:
-        SceneUnknown: the text holds no such time.
+        SceneUnknown: the text is no such time.
     """
-    digits = re.sub(r"\D", "", text.split(".")[0])
-    if len(digits) == 8:
-        digits += "000000"
-    leap = digits.endswith("60") and len(digits) == 14
+    match = _TIME.fullmatch(text.strip())
     try:
-        when = datetime.strptime(digits[:12] + "59" if leap else digits, "%Y%m%d%H%M%S")
+        if match is None:
+            raise ValueError
+        year, month, day, hour, minute, second = (
+            int(match[part] or 0) for part in ("year", "month", "day", "hour", "minute", "second")
+        )
+        leap = second == 60
+        when = datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=UTC)
     except ValueError:
         raise SceneUnknown(
             f"`{text}` is not a time", where=where, remedy="write it as 20200108T054412 (UTC)"
         ) from None
-    return when.replace(tzinfo=UTC) + timedelta(seconds=int(leap))
+    ahead = timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
+    return when + timedelta(seconds=int(leap)) - (-ahead if match["sign"] == "-" else ahead)
 
 
 def parse_direction(text: str, *, where: object) -> Literal["ASC", "DSC"]:
@@ -47,6 +62,20 @@ def parse_direction(text: str, *, where: object) -> Literal["ASC", "DSC"]:
     raise SceneUnknown(
         f"`{text}` is not a flight direction", where=where, remedy="write ASC or DSC"
     )
+
+
+def parse_side(text: str, *, where: object) -> Literal["R", "L"]:
+    """Side the antenna looks to, from `R`, `right`, `L` or `left`.
+
+    Raises:
+        SceneUnknown: it is none of them.
+    """
+    initial = text.strip().upper()[:1]
+    if initial == "R":
+        return "R"
+    if initial == "L":
+        return "L"
+    raise SceneUnknown(f"`{text}` is not a look side", where=where, remedy="write R or L")
 
 
 def parse_polarisations(text: str, *, where: object) -> tuple[str, ...]:

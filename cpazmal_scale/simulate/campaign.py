@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.progress import Progress
@@ -18,7 +20,11 @@ from cpazmal_scale.simulate.given.tables import Acquisition
 from cpazmal_scale.simulate.ground import polygons
 from cpazmal_scale.simulate.ground.grids import GridName, over_massif
 from cpazmal_scale.simulate.ground.world import World, make_world
+from cpazmal_scale.simulate.radar.elevation import write_elevation
+from cpazmal_scale.simulate.radar.massif import LARGEST, massif_of, write_pass
 
+_TOGETHER = 4
+"""Passes flown at the same time: each holds one image."""
 _COLUMNS = (
     "sensor",
     "start",
@@ -61,7 +67,7 @@ def campaign(
     beams: tuple[str, ...] = ("DSC37", "ASC45", "ASC54"),
     grid: GridName = "utm",
     workspace: str | None = None,
-    level1b: bool = False,
+    level1b: Literal["mountains", "flat"] | None = None,
     block: int = 512,
     progress: Progress | None = None,
 ) -> Campaign:
@@ -71,7 +77,8 @@ def campaign(
     0 none, 1 layover, 2 shadow, 3 both; −999 outside the swath), `scenes/acquisitions.csv`,
     `truth.tif` (uint8 1..8, tag `classes`), `dem.tif` (float32 m), `polygons.gpkg` and `run.yaml`.
     The same seed, size and grid give the same pixels, whatever the block, period or beams. With
-    `level1b` the scenes are SSC products instead, complex images in slant range.
+    `level1b` the scenes are SSC products instead, complex images of the mountains in slant range,
+    with layover and shadow; `dem.tif` then reaches further and stands on `geoid.tif`.
 
     Args:
         folder: Local folder to write into.
@@ -82,7 +89,8 @@ def campaign(
         beams: Viewing geometries among DSC37, ASC45, ASC54; the first rules `run.yaml`.
         grid: `utm` (EPSG:32632, 3 m) or `authors` (EPSG:4326, 2.69494585e-5 degrees).
         workspace: Workspace written into `run.yaml`; none: `run` beside the scenes.
-        level1b: Write SSC products instead of calibrated GeoTIFFs.
+        level1b: Write SSC products instead of calibrated GeoTIFFs: of the mountains, or of the
+            area as if flat, which is quick and needs no DEM.
         block: Edge of the blocks worked on; memory grows with it, the pixels do not change.
         progress: Called with (done, total), counting the blocks of every file.
 
@@ -95,6 +103,9 @@ def campaign(
     _refuse_remote(str(folder))
     shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     passes = _passes(shape, start, end, beams, grid, block)
+    relief = level1b == "mountains"
+    if relief:
+        _refuse_unflyable(shape, grid)
     world = make_world(over_massif(grid, shape), seed, beams)
     home = Path(folder)
     products = [
@@ -109,13 +120,16 @@ def campaign(
     labelled = polygons.draw(world)
     with rasterio.Env(GDAL_CACHEMAX=256):
         truth = write_rasters(world, home, products, block, progress)
-    for done, product in enumerate(slant, start=1):
-        write_slant_product(world, product, SENSOR)
-        if progress is not None:
-            progress(done, len(slant))
+    if relief:
+        _fly(world, home, passes, progress)
+    else:
+        for done, product in enumerate(slant, start=1):
+            write_slant_product(world, product, SENSOR)
+            if progress is not None:
+                progress(done, len(slant))
     labelled.to_file(home / "polygons.gpkg", driver="GPKG", layer="polygons")
     _write_calendar(home / "scenes" / "acquisitions.csv", passes)
-    rules = _level1b_rules(grid) if level1b else {}
+    rules = _level1b_rules(grid, home if relief else None) if level1b else {}
     run = _write_run(home, world, passes, workspace, rules)
     return Campaign(
         folder=home,
@@ -222,10 +236,42 @@ def _write_calendar(path: Path, passes: tuple[Acquisition, ...]) -> None:
             )
 
 
-def _level1b_rules(grid: GridName) -> dict[str, object]:
-    """Settings that bring SSC products onto the grid of the campaign's other files."""
+def _refuse_unflyable(shape: tuple[int, int], grid: GridName) -> None:
+    if grid != "utm" or max(shape) > LARGEST:
+        raise ConfigError(
+            f"mountains in slant range on grid `{grid}`, {shape[0]} x {shape[1]} pixels",
+            where="level1b",
+            remedy=f"use grid utm and at most {LARGEST} pixels, or level1b flat",
+        )
+
+
+def _fly(
+    world: World, home: Path, passes: tuple[Acquisition, ...], progress: Progress | None
+) -> None:
+    """Write the products of every pass, some at the same time, and the DEM they are seen on."""
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
+    massif = massif_of(world)
+    write_elevation(home, massif.frame, massif.surface)
+    with ThreadPoolExecutor(min(_TOGETHER, os.cpu_count() or 1)) as pool:
+        flights = [pool.submit(write_pass, massif, one, home / "scenes", SENSOR) for one in passes]
+        for done, flight in enumerate(as_completed(flights), start=1):
+            flight.result()
+            if progress is not None:
+                progress(done, len(flights))
+
+
+def _level1b_rules(grid: GridName, home: Path | None) -> dict[str, object]:
+    """Settings that bring SSC products onto the grid of the campaign's other files.
+
+    `home` is where their DEM and its geoid are; none: they see the area as if flat.
+    """
     presets = {"utm": "utm32n-3m", "authors": "cpazmal"}
-    return {"grid": presets[grid], "level1b": {"height": HEIGHT}}
+    rules: dict[str, object] = {"height": HEIGHT}
+    if home is not None:
+        terrain = {"dem": str(home / "dem.tif"), "vertical": str(home / "geoid.tif")}
+        rules = {"terrain": terrain}
+    return {"grid": presets[grid], "level1b": rules}
 
 
 def _write_run(

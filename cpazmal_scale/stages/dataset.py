@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, SampleError
+from cpazmal_scale.grid.vectors import read_vectors
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.published.chips import STUDY, Chips
 from cpazmal_scale.published.healing import Account
@@ -219,10 +220,7 @@ def _cubes(config: RunConfig) -> list[xr.Dataset]:
 
 def _facts(url: str) -> dict[str, dict[str, Any]]:
     """What the polygons' file knows of each group beside its class."""
-    import geopandas
-
-    with storage.open_local(url) as path:
-        table = geopandas.read_file(path, ignore_geometry=True)
+    table = read_vectors(url, shapes=False)
     table.columns = [str(name).lower() for name in table.columns]
     return {
         str(row["group"]): {str(name): value for name, value in row.items()}

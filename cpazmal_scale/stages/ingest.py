@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -104,7 +104,7 @@ def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
 def _changed(files: list[Candidate]) -> datetime:
     """When the last file of a scene was changed; a product is a folder of files, or an archive."""
     urls = [one.url if one.product is None else one.product.url for one in files]
-    return max(storage.modified(part) for url in urls for part in storage.find(url))
+    return max(storage.modified(part) for url in urls for part in storage.find(url, literal=True))
 
 
 def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
@@ -116,7 +116,7 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
     from cpazmal_scale.cube import append
 
     rules = config.ingest
-    return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=rules.resample)
+    return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=bool(rules.resample))
 
 
 def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeDamaged]:
@@ -143,7 +143,7 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
     def find(record: Record, index: int) -> list[Scene]:
         return _sources(config, record, index)
 
-    resample = config.ingest.resample
+    resample = bool(config.ingest.resample)
     return [
         one
         for url in _cube_urls(config)
@@ -155,7 +155,8 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     """Scenes at `config.ingest.scenes` of the sensor and time of one date."""
     from cpazmal_scale.cube import start_of
     from cpazmal_scale.errors import CpazmalError
-    from cpazmal_scale.scenes import SAME_ACQUISITION, discover
+    from cpazmal_scale.grid.warp import method_of
+    from cpazmal_scale.scenes import SAME_ACQUISITION, discover, placed_on
 
     start, sensor = start_of(record, index), record.dates["sensor"][index]
 
@@ -165,9 +166,11 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
 
     unreadable: list[CpazmalError] = []
     try:
-        return discover(config.ingest, wanted=near, refused=unreadable.append)
+        found = discover(config.ingest, wanted=near, refused=unreadable.append)
     except CpazmalError:
         return []
+    how = method_of(record.dates["resampling"][index])
+    return [replace(placed_on(scene, record.grid), sampling=how) for scene in found]
 
 
 def _cube_urls(config: RunConfig) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import io
 import json
@@ -13,96 +14,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
+from cpazmal_scale.addresses import absolute as absolute
+from cpazmal_scale.addresses import is_chain
+from cpazmal_scale.addresses import is_remote as is_remote
+from cpazmal_scale.addresses import join as join
+from cpazmal_scale.addresses import local_path as local_path
+from cpazmal_scale.errors import StoreDamaged, StoreMissing
 from cpazmal_scale.storage import disk
+from cpazmal_scale.storage.reach import filesystem_of as filesystem_of
+from cpazmal_scale.storage.reach import is_from_store as is_from_store
+from cpazmal_scale.storage.reach import one_sentence as one_sentence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from zarr.abc.store import Store
-
-
-_CLIENT_LIBRARIES = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "adlfs"})
-
-
-def is_remote(url: str) -> bool:
-    """Whether the URL needs fsspec; plain paths and `file://` do not."""
-    return "://" in url and not url.startswith("file://")
-
-
-def local_path(url: str) -> Path:
-    """The path of a plain path or `file://` URL."""
-    return Path(url.removeprefix("file://"))
-
-
-def join(url: str, *parts: str) -> str:
-    """The URL of something below `url`."""
-    return "/".join([url.rstrip("/"), *(part.strip("/") for part in parts)])
-
-
-def absolute(url: str) -> str:
-    """The URL with a local path made absolute, so that it means the same to every process."""
-    return url if is_remote(url) else str(local_path(url).absolute())
-
-
-def filesystem_of(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL, and the path there."""
-    import fsspec
-
-    # Another process may have written a moment ago: listings must not come from a cache.
-    options = {"use_listings_cache": False} if url.startswith("s3://") else {}
-    try:
-        filesystem, path = fsspec.core.url_to_fs(url, **options)
-    except (ImportError, ValueError) as error:
-        raise StoreError(
-            f"this kind of address cannot be used ({error})",
-            where=url,
-            remedy="use a path, s3://, or install what the message names",
-        ) from None
-    return filesystem, str(path)
-
-
-@contextlib.contextmanager
-def one_sentence(url: str, action: str) -> Iterator[None]:
-    """Turn whatever a store raises into one `StoreError`."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except FileNotFoundError:
-        raise StoreMissing(
-            "nothing is stored here", where=url, remedy="check the address, bucket and endpoint"
-        ) from None
-    except PermissionError:
-        raise StoreError(
-            f"no permission to {action}", where=url, remedy="check credentials and access rights"
-        ) from None
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise StoreError(
-                "the disk is full", where=url, remedy="free space and run again: it continues"
-            ) from None
-        if error.errno == errno.EROFS:
-            raise StoreError(
-                "the file system is read-only", where=url, remedy="choose another workspace"
-            ) from None
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StoreError(
-            f"cannot {action} ({reason})", where=url, remedy="check that the store is reachable"
-        ) from None
-    except Exception as error:
-        # Stores raise errors of their own client libraries, none of which is imported here.
-        if type(error).__module__.partition(".")[0] not in _CLIENT_LIBRARIES:
-            raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StoreError(
-            f"cannot {action} ({reason})", where=url, remedy="check endpoint and credentials"
-        ) from None
-
-
-def is_from_store(error: BaseException) -> bool:
-    """Whether the operating system or a store's client raised an error, and not a decoder."""
-    client = type(error).__module__.partition(".")[0] in _CLIENT_LIBRARIES
-    return client or (isinstance(error, OSError) and error.errno is not None)
 
 
 def exists(url: str) -> bool:
@@ -237,8 +162,10 @@ def list_names(url: str) -> list[str]:
         return sorted(p.rstrip("/").rsplit("/", 1)[-1] for p in found if p.rstrip("/") != own)
 
 
-def find(url: str) -> list[str]:
+def find(url: str, *, literal: bool = False) -> list[str]:
     """Sorted URLs of all files below a folder, of those a glob matches, or of the one file.
+
+    With `literal` the signs `*`, `?` and `[` are part of a name.
 
     Raises:
         StoreMissing: there is no such bucket.
@@ -246,13 +173,27 @@ def find(url: str) -> list[str]:
     """
     with one_sentence(url, "list"):
         filesystem, path = filesystem_of(url)
-        if any(sign in path for sign in "*?["):
-            paths = filesystem.glob(path)
+        if filesystem.isfile(path):
+            paths = [path]
+        elif not literal and glob.has_magic(path) and not filesystem.exists(path):
+            paths = filesystem.glob(_pattern(filesystem, path))
         else:
-            paths = [path] if filesystem.isfile(path) else filesystem.find(path)
+            paths = filesystem.find(path)
         if is_remote(url):
             return sorted(filesystem.unstrip_protocol(found) for found in paths)
         return sorted(str(found) for found in paths)
+
+
+def _pattern(filesystem: Any, path: str) -> str:
+    """The path as a glob, in which those of its folders that exist by their name stand for it."""
+    *folders, name = path.split("/")
+    safe: list[str] = []
+    plain = ""
+    for folder in folders:
+        plain = f"{plain}/{folder}" if safe else folder
+        signs = any(sign in folder for sign in "*?[")
+        safe.append(glob.escape(folder) if signs and filesystem.exists(plain) else folder)
+    return "/".join([*safe, name])
 
 
 def sizes(url: str) -> dict[str, int]:
@@ -273,6 +214,10 @@ def remove(url: str, *, recursive: bool = False) -> None:
     with one_sentence(url, "remove"):
         filesystem, path = filesystem_of(url)
         with contextlib.suppress(FileNotFoundError):
+            if is_remote(url) and glob.has_magic(path):  # `rm` would take the path for a pattern
+                for one in filesystem.find(path) if recursive else [path]:
+                    filesystem.rm_file(one)
+                return
             filesystem.rm(path, recursive=recursive)
 
 
@@ -370,6 +315,9 @@ def zarr_store(url: str, *, read_only: bool = False) -> Store:
     """A Zarr store at any URL; local chunk files are replaced atomically."""
     from zarr.storage import FsspecStore, LocalStore
 
+    if is_remote(url) and "::" in url and not is_chain(url):
+        filesystem, path = filesystem_of(url)
+        return FsspecStore.from_mapper(filesystem.get_mapper(path), read_only=read_only)
     if is_remote(url):
         return FsspecStore.from_url(url, read_only=read_only)
     return LocalStore(local_path(url), read_only=read_only)

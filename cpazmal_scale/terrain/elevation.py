@@ -14,6 +14,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError, StoreMissing
+from cpazmal_scale.grid.raster_files import check_beside
 from cpazmal_scale.terrain import resample, vertical
 from cpazmal_scale.terrain.coordinates import through, transformer
 from cpazmal_scale.terrain.nodes import CELL, Lattice, cells
@@ -249,8 +250,9 @@ def _opened(url: str, stack: contextlib.ExitStack) -> Any:
 
     path = stack.enter_context(storage.open_local(url))
     try:
+        check_beside(path)
         raster = rasterio.open(path, driver="GTiff")
-    except RasterioError as error:
+    except (RasterioError, ValueError) as error:
         raise _unreadable(str(error).splitlines()[0], url) from None
     problem = remedy = ""
     if raster.count != 1 or raster.dtypes[0].startswith("complex"):

@@ -213,7 +213,7 @@ def test_no_more_barycenters_than_series():
         (lambda: barycenter([[1.0, 2.0]], radius=1, limits=[[0, 2], [0, 2]]), "not both"),
         (lambda: barycenter(np.zeros((2, 2, 2, 2))), "filled"),
         (lambda: barycenter([[1.0, 2.0]], time_weights=[[1.0]]), "time_weights"),
-        (lambda: barycenters([[1.0, 2.0]], 0), "at least one"),
+        (lambda: barycenters([[1.0, 2.0]], 0), "count must be a whole number, 1 or more"),
     ],
 )
 def test_refusals(call, match):

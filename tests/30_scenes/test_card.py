@@ -23,7 +23,7 @@ from cpazmal_scale.simulate.campaign import campaign
 def products(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("slant")
     period = {"start": date(2020, 1, 1), "end": date(2020, 1, 9)}
-    campaign(folder, size=300, beams=("DSC37",), level1b=True, **period)
+    campaign(folder, size=300, beams=("DSC37",), level1b="flat", **period)
     return folder / "scenes"
 
 

@@ -148,3 +148,71 @@ def test_a_product_on_s3_goes_into_a_cube_with_the_same_values(tmp_path, s3_url:
     assert one.attrs["state"] == other.attrs["state"]
     np.testing.assert_array_equal(one.HV, other.HV)
     assert one.attrs["radiometry"] == "gamma0_T"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Gamma0_HH_mst_08Jan2020", "Gamma0_HH_slv1_19Jan2020", "Gamma0_HH_slv2_30Jan2020"),
+        ("Sigma0_HH_slv1_19Jan2020", "Sigma0_HH_mst_08Jan2020"),
+        ("Gamma0_HH_ref_08Jan2020", "Gamma0_HH_sec1_19Jan2020"),
+        ("Gamma0_HH", "Gamma0_HH_slv1_19Jan2020"),
+    ],
+)
+def test_a_coregistered_stack_is_no_scene(tmp_path, names: tuple[str, ...]) -> None:
+    write_dimap(tmp_path, {name: speckle(SHAPE, at) for at, name in enumerate(names)})
+    with pytest.raises(SceneUnknown, match="a stack of several dates"):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["Gamma0_HH_GLCMMean", "Gamma0_HH_Contrast", "Gamma0_HH_imag", "Gamma0_HH_std", "Phase_HH"],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_bands_made_of_backscatter_are_left_alone(tmp_path, other: str, first: bool) -> None:
+    power = speckle(SHAPE, 1)
+    pair = [("Gamma0_HH", power), (other, 50 * speckle(SHAPE, 2))]
+    write_dimap(tmp_path, dict(pair if first else pair[::-1]))
+    (scene,) = find(tmp_path)
+    np.testing.assert_array_equal(read(scene, scene.geobox, (0, 40))[0][0], power)
+    write_dimap(tmp_path, {other: power})
+    with pytest.raises(SceneUnknown, match="no band is calibrated backscatter"):
+        find(tmp_path)
+
+
+def test_two_swaths_are_not_one_band(tmp_path) -> None:
+    write_dimap(tmp_path, {"Gamma0_IW1_VV": speckle(SHAPE), "Gamma0_IW2_VV": speckle(SHAPE, 1)})
+    with pytest.raises(SceneUnknown, match="Gamma0_IW1_VV and Gamma0_IW2_VV are both VV"):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "Infinity", "0.0"])
+def test_no_data_that_is_no_number(tmp_path, value: str) -> None:
+    path = write_dimap(tmp_path, {"Gamma0_HH": speckle(SHAPE)})
+    path.write_text(path.read_text().replace("<NO_DATA_VALUE>0.0", f"<NO_DATA_VALUE>{value}"))
+    (scene,) = find(tmp_path)
+    assert not np.isnan(read(scene, scene.geobox, (0, 40))[0]).any()
+
+
+@pytest.mark.parametrize(
+    ("term", "known"),
+    [
+        ("Gamma0_HH != 0.0", True),
+        ("Gamma0_HH.raw > 0", True),
+        ("elevation &gt; 2000", False),
+        ("Gamma0_HV != 0.0", False),
+        ("!layover_shadow_mask", False),
+    ],
+)
+def test_expressions_that_hide_pixels(tmp_path, term: str, known: bool) -> None:
+    path = write_dimap(tmp_path, {"Gamma0_HH": speckle(SHAPE)})
+    tag = f"<VALID_MASK_TERM>{term.replace(' > ', ' &gt; ')}</VALID_MASK_TERM>"
+    path.write_text(
+        path.read_text().replace("  </Spectral_Band_Info>", f"{tag}</Spectral_Band_Info>")
+    )
+    if known:
+        find(tmp_path)
+        return
+    with pytest.raises(SceneUnknown, match="hides pixels of Gamma0_HH"):
+        find(tmp_path)

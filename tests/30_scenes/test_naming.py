@@ -9,6 +9,7 @@ from support.scenes_factory import file_name, product, row, write_table
 
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown
+from cpazmal_scale.scenes import table as tables
 from cpazmal_scale.scenes.formats import naming
 
 AUTHORS = Naming()
@@ -82,13 +83,26 @@ def test_bad_patterns(pattern: str, match: str) -> None:
         ("2020-01-08T05:44:12.75Z", datetime(2020, 1, 8, 5, 44, 12)),
         ("20200108", datetime(2020, 1, 8)),
         ("20161231T235960", datetime(2017, 1, 1)),
+        ("2020-01-08T05:44", datetime(2020, 1, 8, 5, 44)),
+        ("20200108T0544", datetime(2020, 1, 8, 5, 44)),
+        ("2020-01-08 05:44:21.5+02:00", datetime(2020, 1, 8, 3, 44, 21)),
+        ("20200108T054421-0130", datetime(2020, 1, 8, 7, 14, 21)),
+        ("2020/01/08 05:44:21Z", datetime(2020, 1, 8, 5, 44, 21)),
+        ("20200108054412", datetime(2020, 1, 8, 5, 44, 12)),
     ],
 )
 def test_times(text: str, expected: datetime) -> None:
     assert naming.parse_time(text, where="x") == expected.replace(tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["", "2020", "20201308T000000", "yesterday", "20200108T054461"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "2020", "20201308T000000", "yesterday", "20200108T054461"),
+        *("1578462252", "1578462252123", "202001080544", "2020-1-8T05:44:12", "2020-01-08T5:44:12"),
+        *("20200108T0544123", "2020-01-08T05:44:1", "20200108T05", "2020-01-08T25:44", "20200230"),
+    ],
+)
 def test_bad_times(text: str) -> None:
     with pytest.raises(SceneUnknown, match="is not a time"):
         naming.parse_time(text, where="x")
@@ -103,12 +117,12 @@ def test_table_rows_match_within_two_minutes_and_by_sensor(tmp_path) -> None:
             row("20200108T172700", "ASC54", "ASC", 53.9, "HH", sensor="TDX1"),
         ],
     )
-    table = naming.read_table(str(path))
+    table = tables.read_table(str(path))
     at = datetime(2020, 1, 8, 17, 26, 30, tzinfo=UTC)
-    assert naming.find_row(table, "TSX1", at).beam == "ASC45"
-    assert naming.find_row(table, "TDX1", at).incidence_angle == 53.9
-    assert naming.find_row(table, "PAZ1", at) is None
-    assert naming.find_row(table, "TSX1", at.replace(minute=28)) is None
+    assert tables.find_row(table, "TSX1", at).beam == "ASC45"
+    assert tables.find_row(table, "TDX1", at).incidence_angle == 53.9
+    assert tables.find_row(table, "PAZ1", at) is None
+    assert tables.find_row(table, "TSX1", at.replace(minute=28)) is None
     assert table[0].polarisations == ("HH", "HV")
     assert table[0].resolution == (2.9, 6.6)
 
@@ -126,4 +140,28 @@ def test_table_rows_match_within_two_minutes_and_by_sensor(tmp_path) -> None:
 def test_bad_tables_name_the_line(tmp_path, text: str, match: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(SceneUnknown, match=match):
-        naming.read_table(str(tmp_path / "t.csv"))
+        tables.read_table(str(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("between", [",", ", ", ";", "\t"])
+def test_tables_as_office_programs_save_them(tmp_path, between: str, encoding: str) -> None:
+    angle = "37,4" if between in ";\t" else "37.4"
+    lines = [["Sensor", "start", "beam", "incidence_angle", "look_side"]]
+    lines += [["PAZ1", "2020-01-08T05:44", "DSC37", angle, "left"], ["", "", "", "", ""]]
+    text = "\r\n".join(between.join(cells) for cells in lines) + "\r\n"
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    (found,) = tables.read_table(str(tmp_path / "t.csv"))
+    assert (found.sensor, found.beam, found.look_side) == ("PAZ1", "DSC37", "L")
+    assert found.incidence_angle == 37.4
+    at = datetime(2020, 1, 8, 5, 44, 21, tzinfo=UTC)
+    assert tables.find_row([found], "PAZ1", at) is found
+
+
+def test_rows_of_one_time_that_contradict_each_other_are_refused(tmp_path) -> None:
+    at = datetime(2020, 1, 8, 5, 44, 12, tzinfo=UTC)
+    rows = [row("20200108T054412"), row("20200108T054413", beam="DSC44")]
+    with pytest.raises(SceneUnknown, match="say different things"):
+        tables.find_row(tables.read_table(str(write_table(tmp_path, rows))), "PAZ1", at)
+    slices = [row("20200108T054412"), row("20200108T054419")]
+    assert tables.find_row(tables.read_table(str(write_table(tmp_path, slices))), "PAZ1", at)

@@ -180,5 +180,5 @@ def test_a_dry_run_tells_scene_by_scene(tmp_path, folder: Path) -> None:
     assert text.endswith("would write nothing")
     assert open_cube(report.cubes[0].url).sizes["time"] == 2
     resampled = ingest_scenes(config(folder, workspace, resample=True), dry_run=True)
-    assert "area mean of EPSG:32632 3 x 3" in str(resampled)
+    assert "nearest pixel of EPSG:32632 3 x 3" in str(resampled)
     assert len(resampled.refused) == 1

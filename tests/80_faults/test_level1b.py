@@ -33,7 +33,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated SSC product that is intact."""
     folder = tmp_path_factory.mktemp("whole")
     period = {"start": date(2021, 2, 1), "end": date(2021, 2, 8)}
-    campaign(folder, size=256, beams=("DSC37",), level1b=True, **period)
+    campaign(folder, size=256, beams=("DSC37",), level1b="flat", **period)
     (product,) = (one for one in (folder / "scenes").iterdir() if one.is_dir())
     return product
 

@@ -1,49 +1,175 @@
-"""`cpazmal serve`: one command brings up everything, Ctrl-C takes everything down."""
+"""`cpazmal serve`: up with one command, reached with its key only, down with all it started."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from support.servers import free_port
 from support.small_cluster import until
+from support.small_run import settings, simulated
 
 CPAZMAL = str(Path(sys.executable).with_name("cpazmal"))
+READY = "Ctrl-C stops everything"
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
-@pytest.mark.e2e
-@pytest.mark.timeout(600)
-def test_one_command_up_and_ctrl_c_down(tmp_path: Path, clean_environment: dict[str, str]) -> None:
-    port = free_port()
-    (tmp_path / "run.yaml").write_text("workspace: here\nfeatures: {window: 9}\n")
-    output = tmp_path / "output"
-    with output.open("wb") as said:
-        process = subprocess.Popen(
-            [CPAZMAL, "serve", "--config", "run.yaml", "--port", str(port), "--home", "prefect"],
-            cwd=tmp_path,
-            env=clean_environment,
-            stdout=said,
-            stderr=said,
+class Served:
+    """A running `cpazmal serve` of a small campaign in a folder."""
+
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        run = settings(simulated(folder / "campaign"), "here")
+        mapped = run.with_values({"cluster": {"kind": "local"}})
+        given = mapped.model_dump(mode="json", exclude_unset=True)
+        (folder / "run.yaml").write_text(json.dumps(given))
+        self.folder, self.env, self.port = folder, env, free_port()
+        self.config, self.output = given, folder / "output"
+        self.process = self.start("prefect", self.port, self.output)
+
+    def start(self, home: str, port: int, output: Path) -> subprocess.Popen[bytes]:
+        words = ("serve", "--config", "run.yaml", "--port", str(port), "--home", home)
+        with output.open("wb") as said:
+            return subprocess.Popen(
+                [CPAZMAL, *words], cwd=self.folder, env=self.env, stdout=said, stderr=said
+            )
+
+    def wait(self) -> None:
+        ended = self.process.poll
+        until(lambda: READY in self.output.read_text() or ended() is not None, seconds=400)
+        assert ended() is None, self.output.read_text()
+
+    @property
+    def key(self) -> str:
+        line = next(x for x in self.output.read_text().splitlines() if x.startswith("key "))
+        return line.split()[1]
+
+    def ask(self, path: str, *, key: str | None = None, **headers: str) -> Any:
+        """The answer of the API, as JSON."""
+        if key is not None:
+            headers["Authorization"] = f"Basic {base64.b64encode(key.encode()).decode()}"
+        asked = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/{path}", headers=headers)
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return json.load(answer)
+
+    def prefect(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The documented command: the home knows the server and its key."""
+        return subprocess.run(
+            [sys.executable, "-m", "prefect", *words],
+            env={**self.env, "PREFECT_HOME": str(self.folder / "prefect")},
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
-    ready = "Ctrl-C stops everything"
-    until(lambda: ready in output.read_text() or process.poll() is not None, seconds=400)
-    assert process.poll() is None, output.read_text()
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert len(children) >= 2
-    page = f"http://127.0.0.1:{port}"
-    with urllib.request.urlopen(page, timeout=30) as answer:
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "DASK_"))}
+    one = Served(tmp_path_factory.mktemp("served"), env)
+    try:
+        one.wait()
+        yield one
+    finally:
+        one.process.terminate()
+        one.process.wait(90)
+
+
+def test_the_page_is_there_and_the_forms_are_filled(served: Served) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{served.port}", timeout=30) as answer:
         assert b"<html" in answer.read()
-    with urllib.request.urlopen(f"{page}/api/deployments/name/watch/default", timeout=30) as answer:
-        deployment = json.load(answer)
-    assert deployment["parameters"]["config"] == {"workspace": "here", "features": {"window": 9}}
-    os.kill(process.pid, signal.SIGINT)
-    assert process.wait(60) == 0
-    assert output.read_text().endswith("stopped\n")
-    until(lambda: not any(child.is_running() for child in children), seconds=20)
+    deployment = served.ask("deployments/name/watch/default", key=served.key)
+    assert deployment["parameters"]["config"] == served.config
+
+
+def test_only_who_has_the_key_is_answered(served: Served) -> None:
+    for headers in ({}, {"key": "cpazmal:guessed"}):
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            served.ask("deployments/name/watch/default", **headers)
+    file = served.folder / "prefect" / "profiles.toml"
+    assert file.stat().st_mode & 0o077 == 0
+    assert served.key in file.read_text()
+
+
+def test_other_pages_are_not_allowed_to_ask(served: Served) -> None:
+    for origin, allowed in (
+        ("http://evil.example", False),
+        (f"http://127.0.0.1:{served.port}", True),
+    ):
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{served.port}/api/deployments/filter",
+            method="OPTIONS",
+            headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                said = answer.headers.get("Access-Control-Allow-Origin")
+        except urllib.error.HTTPError as error:
+            said = error.headers.get("Access-Control-Allow-Origin")
+        assert (said == origin) is allowed
+        assert said != "*"
+
+
+def test_a_run_brings_no_command_of_its_own(served: Served) -> None:
+    said = served.prefect(
+        "deployment", "run", "watch/default", "--job-variable", "command=id > PWNED"
+    )
+    assert said.returncode != 0
+    assert not (served.folder / "PWNED").exists()
+
+
+@pytest.mark.parametrize(
+    "config", [{"features": {"window": 8}}, {"dtw": {"radius": 3, "band_days": 24}}]
+)
+def test_settings_that_contradict_each_other_are_refused_at_once(
+    served: Served, config: dict[str, Any]
+) -> None:
+    said = served.prefect(
+        "deployment", "run", "ingest/default", "--param", f"config={json.dumps(config)}"
+    )
+    assert said.returncode != 0
+
+
+@pytest.mark.parametrize("home", ["prefect", "another"])
+def test_a_second_one_on_this_port_or_home_touches_nothing(served: Served, home: str) -> None:
+    before = served.ask("deployments/name/watch/default", key=served.key)
+    port = served.port if home == "another" else free_port()
+    said = served.folder / f"second-{home}"
+    assert served.start(home, port, said).wait(60) == 2
+    assert len(said.read_text().splitlines()) == 1
+    assert ("is in use" if home == "another" else "runs from here") in said.read_text()
+    assert not (served.folder / "another").exists()
+    after = served.ask("deployments/name/watch/default", key=served.key)
+    assert after | {"last_polled": None} == before | {"last_polled": None}
+    assert served.process.poll() is None
+
+
+def test_parameters_come_on_top_of_the_deployment_and_sigterm_ends_all(served: Served) -> None:
+    said = served.prefect(
+        *("deployment", "run", "full-area-map/default"),
+        *("--param", 'config={"seed": 7, "samples": {"max_per_group": 50}}'),
+    )
+    assert said.returncode == 0, said.stderr
+    catalog = served.folder / "here" / "catalog.d"
+    until(lambda: (catalog / "samples_DSC37.json").exists(), seconds=300)
+    serving = psutil.Process(served.process.pid)
+
+    def workers() -> list[psutil.Process]:
+        return [p for p in serving.children(recursive=True) if "spawn" in " ".join(p.cmdline())]
+
+    until(lambda: bool(workers()), seconds=300)
+    family = serving.children(recursive=True)
+    os.kill(served.process.pid, signal.SIGTERM)
+    assert served.process.wait(90) == 0
+    assert served.output.read_text().endswith("stopped\n")
+    until(lambda: not any(one.is_running() for one in family), seconds=20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
@@ -14,7 +15,7 @@ PATTERN = r"X_(?P<start>\d{8}T\d{6})_(?P<polarisation>H[HV])\.tif$"
 
 
 def channel(folder: Path, date: str, name: str, seed: int | None = None, **options) -> np.ndarray:
-    values = speckle(SHAPE, hash((date, name)) % 1000 if seed is None else seed)
+    values = speckle(SHAPE, crc32(f"{date}{name}".encode()) % 100_000 if seed is None else seed)
     values[:4] = -999
     write_raster(folder / f"X_{date}_{name}.tif", [values], **options)
     return np.where(values == -999, np.nan, values)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from flows.serve import LEASES
+from cpazmal_scale.cli.serve import LEASES
 
 HERE = Path(sys.executable)
 ROOT = Path(__file__).parents[2]

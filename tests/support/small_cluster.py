@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -52,6 +54,13 @@ class RunningCluster:
             **environment,
         )
 
+    def answers(self) -> bool:
+        """Whether the scheduler takes connections."""
+        host, port = self.address.removeprefix("tcp://").split(":")
+        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=5):
+            return True
+        return False
+
     def stop(self, name: str) -> None:
         self.processes[name].kill()
         self.processes[name].wait(10)
@@ -67,6 +76,7 @@ def dask_cluster(
     folder.mkdir(parents=True, exist_ok=True)
     cluster = RunningCluster(f"tcp://127.0.0.1:{free_port()}", folder, variables)
     cluster.start_scheduler()
+    until(cluster.answers)
     for number in range(workers):
         cluster.start_worker(number)
     try:
@@ -77,7 +87,7 @@ def dask_cluster(
             process.wait(10)
 
 
-def until(condition: Callable[[], object], *, seconds: float = 60) -> None:
+def until(condition: Callable[[], object], *, seconds: float = 120) -> None:
     """Wait until a function returns something true."""
     deadline = time.monotonic() + seconds
     while not condition():

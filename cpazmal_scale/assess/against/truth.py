@@ -12,6 +12,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.assess.against.comparison import MapComparison
 from cpazmal_scale.errors import SampleError, StoreError, StoreMissing
 from cpazmal_scale.grid.cf import grid_of
+from cpazmal_scale.grid.raster_files import open_plain
 
 if TYPE_CHECKING:
     import geopandas
@@ -166,8 +167,8 @@ def open_raster(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
 
     with storage.open_local(url) as path, contextlib.ExitStack() as stack:
         try:
-            source = stack.enter_context(rasterio.open(path, driver="GTiff"))
-        except rasterio.RasterioIOError:
+            source = stack.enter_context(open_plain(path, "GTiff"))
+        except (rasterio.RasterioIOError, ValueError):
             raise StoreError(
                 "not a GeoTIFF that can be read", where=url, remedy="give the reference raster"
             ) from None

@@ -146,9 +146,10 @@ def _check(n: NDArray[np.int64], areas: NDArray[np.float64], classes: Sequence[s
             where="area estimate",
             remedy="give one row, one column and one area per class",
         )
-    if n.min(initial=0) < 0 or not (areas >= 0).all() or not areas.sum() > 0:
+    finite = bool(np.isfinite(n).all() and np.isfinite(areas).all())
+    if not finite or n.min(initial=0) < 0 or not (areas >= 0).all() or not areas.sum() > 0:
         raise SampleError(
-            "a count or an area is negative, or all areas are zero",
+            "a count or an area is negative or not finite, or all areas are zero",
             where="area estimate",
             remedy="give the sample's counts and the map's areas",
         )

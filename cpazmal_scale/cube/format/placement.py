@@ -63,7 +63,9 @@ def place(scene: Scene, grid: GeoBox, *, resample: bool = False) -> Placement:
 
 def resampling(scene: Scene, grid: GeoBox) -> str:
     """How the files of a scene are brought onto a grid, in words; empty when they share pixels."""
-    return ", ".join(sorted({warp.method(file.geobox, grid) for file in scene.files} - {""}))
+    return ", ".join(
+        sorted({warp.method(file.geobox, grid, scene.sampling) for file in scene.files} - {""})
+    )
 
 
 def _extent(geobox: GeoBox) -> str:

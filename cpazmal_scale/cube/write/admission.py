@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from cpazmal_scale.cube.format.placement import place
 from cpazmal_scale.cube.format.record import Record, start_of
-from cpazmal_scale.errors import BeamMismatch, SceneChanged
+from cpazmal_scale.errors import BeamMismatch, SceneChanged, SceneConflict
+from cpazmal_scale.grid.warp import method_of
 from cpazmal_scale.scenes import SAME_ACQUISITION, Scene
 from cpazmal_scale.vocabulary import ordered
 
@@ -34,10 +36,10 @@ def admit(record: Record, scene: Scene, *, resample: bool = False) -> Admission:
 
     Raises:
         SceneChanged: polarisations of this acquisition are there from other bytes.
-        BeamMismatch: another beam, flight direction, incidence angle or radiometry.
+        BeamMismatch, SceneConflict: see `View.check`.
         GridMismatch: no common pixel; unless `resample` is set, another pixel lattice.
     """
-    _check_geometry(record, scene)
+    View.of_cube(record).check(scene)
     place(scene, record.grid, resample=resample)
     held = _find(record, scene)
     if held is None:
@@ -50,6 +52,9 @@ def admit(record: Record, scene: Scene, *, resample: bool = False) -> Admission:
     added = {name for file in files for name in file.polarisations}
     if added and added.isdisjoint(before):
         part = replace(scene, files=files, polarisations=ordered(added))
+        words = record.dates["resampling"][held]
+        if words:
+            part = replace(part, sampling=method_of(words))
         return Admission("late", held, part)
     raise SceneChanged(
         f"the cube holds this acquisition of {start_of(record, held):%Y-%m-%d %H:%M:%S} "
@@ -70,26 +75,95 @@ def _find(record: Record, scene: Scene) -> int | None:
     return None
 
 
-def _check_geometry(record: Record, scene: Scene) -> None:
-    angles = [a for a in record.dates["incidence_angle"] if not math.isnan(a)]
-    directions = {text for text in record.dates["pass_direction"] if text}
-    problem = None
-    if scene.beam != record.attributes["beam"]:
-        problem = f"its beam is {scene.beam}, the cube's {record.attributes['beam']}"
-    elif scene.pass_direction and directions and scene.pass_direction not in directions:
-        problem = f"its flight direction is {scene.pass_direction}, the cube's {directions.pop()}"
-    elif angles and abs(scene.incidence_angle - sum(angles) / len(angles)) > ANGLE_TOLERANCE:
-        mean = sum(angles) / len(angles)
-        problem = f"its incidence angle is {scene.incidence_angle:.1f}°, the cube's {mean:.1f}°"
-    elif scene.radiometry != record.attributes["radiometry"]:
-        theirs = record.attributes["radiometry"]
-        problem = f"its values are {scene.radiometry}, the cube's {theirs}"
-    elif scene.processing != record.attributes.get("processing", ""):
-        theirs = record.attributes.get("processing") or "made before"
-        problem = f"it is {scene.processing or 'made before'}, the cube is {theirs}"
-    if problem is not None:
-        raise BeamMismatch(
-            problem,
-            where=scene.id,
-            remedy="stack only scenes of one viewing geometry; give it another beam name",
+@dataclass(frozen=True)
+class View:
+    """What all dates of a cube share; `times` are the sensor and start of each."""
+
+    beam: str
+    directions: frozenset[str]
+    sides: frozenset[str]
+    angles: tuple[float, ...]
+    radiometry: str
+    processing: str
+    times: tuple[tuple[str, datetime], ...]
+
+    @classmethod
+    def of_cube(cls, record: Record) -> View:
+        """That of a cube's dates."""
+        side = str(record.attributes.get("sar:observation_direction") or "")[:1].upper()
+        sensors = record.dates["sensor"]
+        return cls(
+            beam=record.attributes["beam"],
+            directions=frozenset(filter(None, record.dates["pass_direction"])),
+            sides=frozenset(filter(None, [side])),
+            angles=tuple(a for a in record.dates["incidence_angle"] if not math.isnan(a)),
+            radiometry=record.attributes["radiometry"],
+            processing=record.attributes.get("processing", ""),
+            times=tuple((sensor, start_of(record, at)) for at, sensor in enumerate(sensors)),
         )
+
+    @classmethod
+    def of_scene(cls, scene: Scene) -> View:
+        """That of the first scene of a new cube."""
+        empty: frozenset[str] = frozenset()
+        bare = cls(scene.beam, empty, empty, (), scene.radiometry, scene.processing, ())
+        return bare.joined(scene)
+
+    def joined(self, scene: Scene) -> View:
+        """With one more date."""
+        angle = scene.incidence_angle
+        return replace(
+            self,
+            directions=self.directions | set(filter(None, [scene.pass_direction])),
+            sides=self.sides | set(filter(None, [scene.look_side])),
+            angles=self.angles if math.isnan(angle) else (*self.angles, angle),
+            times=(*self.times, (scene.sensor, scene.start)),
+        )
+
+    def check(self, scene: Scene) -> None:
+        """The scene may stand beside the dates.
+
+        Raises:
+            BeamMismatch: another beam, flight direction, look side, incidence angle, radiometry or
+                processing.
+            SceneConflict: another sensor took a date of these at the same time.
+        """
+        problem = self._difference(scene)
+        if problem is not None:
+            raise BeamMismatch(
+                problem,
+                where=scene.id,
+                remedy="stack only scenes of one viewing geometry; give it another beam name",
+            )
+        for sensor, start in self.times:
+            if sensor != scene.sensor and abs(start - scene.start) <= SAME_ACQUISITION:
+                raise SceneConflict(
+                    f"{sensor} took this beam at {start:%Y-%m-%d %H:%M:%S} too: a TanDEM-X pair, "
+                    "which is one acquisition",
+                    where=scene.id,
+                    remedy="keep the scene of the sensor that transmitted (BTX1 in its name)",
+                )
+
+    def _difference(self, scene: Scene) -> str | None:
+        """What of a scene is not as here, in words."""
+        mean = sum(self.angles) / len(self.angles) if self.angles else math.nan
+        sides = {"R": "right", "L": "left"}
+        pairs = (
+            ("beam", scene.beam, {self.beam}),
+            ("flight direction", scene.pass_direction, self.directions),
+            ("look side", scene.look_side, self.sides),
+        )
+        for name, mine, theirs in pairs:
+            if mine and theirs and mine not in theirs:
+                other = next(iter(theirs))
+                return (
+                    f"its {name} is {sides.get(mine, mine)}, the cube's {sides.get(other, other)}"
+                )
+        if abs(scene.incidence_angle - mean) > ANGLE_TOLERANCE:
+            return f"its incidence angle is {scene.incidence_angle:.1f}°, the cube's {mean:.1f}°"
+        if scene.radiometry != self.radiometry:
+            return f"its values are {scene.radiometry}, the cube's {self.radiometry}"
+        if scene.processing != self.processing:
+            theirs_made = self.processing or "made before"
+            return f"it is {scene.processing or 'made before'}, the cube is {theirs_made}"
+        return None

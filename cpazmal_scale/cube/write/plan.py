@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest, RunConfig
 from cpazmal_scale.cube.format import placement as grids
 from cpazmal_scale.cube.format.record import Record, read_record
-from cpazmal_scale.cube.write.admission import admit
+from cpazmal_scale.cube.write.admission import View, admit
 from cpazmal_scale.cube.write.append import append, is_published, publish
 from cpazmal_scale.cube.write.chunks import Opener
 from cpazmal_scale.cube.write.lease import hold
 from cpazmal_scale.cube.write.report import Action, CubeReport, IngestReport, SceneReport
+from cpazmal_scale.cube.write.shifts import measure_shifts
 from cpazmal_scale.errors import CpazmalError, GridMismatch
-from cpazmal_scale.scenes import Scene, discover, find_candidates
+from cpazmal_scale.scenes import Scene, discover, find_candidates, placed_on
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-    from cpazmal_scale.progress import Progress
+    from cpazmal_scale.grid.shift import Shift
+from cpazmal_scale.progress import Progress
 
 Refused = Callable[[CpazmalError], None]
 
@@ -133,37 +135,85 @@ def plan_cube(
     *,
     refused: Refused | None = None,
 ) -> CubePlan:
-    """Compare the scenes of one beam with its cube; nothing is written.
+    """Compare the scenes of one beam with its cube and with each other; nothing is written.
 
     Raises:
-        SceneError: a scene changed or is of another geometry.
+        SceneError: a scene changed, is of another geometry, or two are of one acquisition.
         GridMismatch: the scenes do not share the cube's pixel lattice, or miss it.
     """
     rules = config.ingest
+    onto = record.grid if record else scenes[0].geobox
+    scenes = [placed_on(scene, onto) for scene in scenes]
     grid = record.grid if record else _new_grid(rules, scenes, refused)
     new: list[Scene] = []
     reports: list[SceneReport] = []
+    view = View.of_cube(record) if record else View.of_scene(scenes[0])
     for scene in scenes:
         try:
-            part, report = _look(record, scene, grid, resample=rules.resample)
+            view.check(scene)
+            part, report = _look(record, scene, grid, resample=bool(rules.resample))
         except CpazmalError as error:
             if refused is None:
                 raise
             refused(error)
             continue
         reports.append(report)
+        view = view.joined(scene)
         if report.action != "unchanged":
             new.append(part)
+    new, reports = _placed(rules, grid, record, new, reports, refused)
     # What holds for a scene holds for the others of its beam.
     notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
+    notes += [text for s in new for one in s.files if one.product for text in one.product.warnings]
     url = cube_url(config.workspace, beam)
     return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))
+
+
+def _placed(
+    rules: Ingest,
+    grid: GeoBox,
+    record: Record | None,
+    new: list[Scene],
+    reports: list[SceneReport],
+    refused: Refused | None,
+) -> tuple[list[Scene], list[SceneReport]]:
+    """The same with the measured place of what is resampled, or of all if a bound is set.
+
+    Raises:
+        GridMismatch: a scene lies further beside the others than `ingest.max_shift`.
+    """
+    words = {report.id: report.resampling for report in reports}
+    looked_at = [scene for scene in new if rules.max_shift is not None or words[scene.id]]
+    if not looked_at:
+        return new, reports
+    shifts = measure_shifts(looked_at, new, grid, record)
+    reports = [
+        replace(one, shift=_told(shifts[one.id])) if one.id in shifts else one for one in reports
+    ]
+    for name, shift in shifts.items():
+        if rules.max_shift is None or shift is None or shift.length <= rules.max_shift:
+            continue
+        error = GridMismatch(
+            f"it lies {shift} beside the others, more than {rules.max_shift:g} pixels",
+            where=name,
+            remedy="geocode it again, leave it out, or raise ingest.max_shift",
+        )
+        if refused is None:
+            raise error
+        refused(error)
+        new = [scene for scene in new if scene.id != name]
+        reports = [report for report in reports if report.id != name]
+    return new, reports
+
+
+def _told(shift: Shift | None) -> str:
+    return "its place among the others cannot be measured" if shift is None else f"lies {shift} off"
 
 
 def _new_grid(rules: Ingest, scenes: list[Scene], refused: Refused | None) -> GeoBox:
     """The grid of a new cube; where refusals are collected, the first scene's if they disagree."""
     try:
-        return grids.union(scenes, preset=rules.grid, resample=rules.resample)
+        return grids.union(scenes, preset=rules.grid, resample=bool(rules.resample))
     except GridMismatch:
         if refused is None:
             raise
@@ -213,7 +263,7 @@ def fill_cube(
                 scene,
                 chunk=rules.chunk,
                 grid=plan.grid,
-                resample=rules.resample,
+                resample=bool(rules.resample),
                 lease=lease,
                 opener=opener,
             )

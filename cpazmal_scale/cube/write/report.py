@@ -22,8 +22,8 @@ _PLANNED = _DONE | {"append": "to append", "add": "to add to a date"}
 class SceneReport:
     """What becomes of one scene: a new date, more polarisations of one, or nothing.
 
-    `cropped` is the share outside the cube; `resampling` tells how it gets onto the grid; `bytes`
-    counts its pixels as stored uncompressed.
+    `cropped` is the share outside the cube; `resampling` tells how it gets onto the grid, `shift`
+    how far it lies beside the others then; `bytes` counts its pixels as stored uncompressed.
     """
 
     id: str
@@ -33,10 +33,11 @@ class SceneReport:
     cropped: float = 0.0
     resampling: str = ""
     bytes: int = 0
+    shift: str = ""
 
     def __str__(self) -> str:
         remarks = [f"{self.bytes / 2**20:.1f} MiB"] if self.bytes else []
-        remarks += [self.resampling] if self.resampling else []
+        remarks += [text for text in (self.resampling, self.shift) if text]
         if self.cropped:
             remarks.append(f"{self.cropped:.1%} lies outside the cube and is left out")
         if self.action == "add":

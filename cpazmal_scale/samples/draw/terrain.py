@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.grid import raster_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,20 +67,12 @@ def _fill(
     corners: NDArray[np.int64],
     size: int,
 ) -> None:
-    import rasterio
     from affine import Affine
     from rasterio.enums import Resampling
-    from rasterio.errors import RasterioIOError
     from rasterio.vrt import WarpedVRT
 
     transform = Affine(grid.dx, 0, grid.left, 0, grid.dy, grid.top)
-    try:
-        source = rasterio.open(path)
-    except RasterioIOError:
-        raise SampleError(
-            "not a raster that can be read", where=dem, remedy="give a GeoTIFF of elevations"
-        ) from None
-    with source:
+    with _opened(path, dem) as source:
         if source.crs is None:
             raise SampleError("no CRS", where=dem, remedy="save it with its reference system")
         # Pixels around the cube are part of the grid, so that windows at its rim have gradients.
@@ -99,6 +95,31 @@ def _fill(
                 ).astype(np.float64)
                 step = _metres(grid, float(corners[rows, 0].mean()))
                 found[:, rows] = _of_windows(heights, corners[rows] - low, size, step)
+
+
+@contextlib.contextmanager
+def _opened(path: str, dem: str) -> Iterator[Any]:
+    """The elevation raster, opened with the driver that its suffix names.
+
+    Raises:
+        SampleError: it is none, damaged, or refers to other files.
+    """
+    from rasterio.errors import RasterioError
+
+    suffix = PurePosixPath(path).suffix.lower()
+    remedy = "give a GeoTIFF of elevations"
+    if suffix not in raster_files.ELEVATIONS:
+        raise SampleError(f"`{suffix}` is no suffix of a raster", where=dem, remedy=remedy)
+    opening = raster_files.open_plain(Path(path), raster_files.ELEVATIONS[suffix])
+    try:
+        with contextlib.ExitStack() as stack:
+            try:
+                source = stack.enter_context(opening)
+            except ValueError as error:
+                raise SampleError(str(error), where=dem, remedy=remedy) from None
+            yield source
+    except RasterioError:
+        raise SampleError("not a raster that can be read", where=dem, remedy=remedy) from None
 
 
 def _of_windows(

@@ -6,12 +6,14 @@ Bands are recognised by SNAP's names: `Gamma0_HH`, `Sigma0_HV_db`, `layover_shad
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
+from cpazmal_scale.scenes.band_names import ANGLES, read_name, snap_band
 from cpazmal_scale.scenes.formats.naming import Named
 from cpazmal_scale.scenes.spellings import parse_direction
 from cpazmal_scale.scenes.untrusted.xml import Node, read
@@ -21,11 +23,9 @@ DRIVER = "ENVI"
 MAX_BANDS = 1000
 Radiometry = Literal["beta0", "sigma0", "gamma0", "gamma0_T"]
 
-_BACKSCATTER = re.compile(
-    r"(?P<kind>beta0|sigma0|gamma0)_(?:\w+_)?(?P<channel>HH|HV|VH|VV)(?:_|$)", re.I
-)
+_OF_STACK = re.compile(r"_(?:mst|slv|ref|sec)\d*(?:_|$)", re.I)
+_NOT_ZERO = re.compile(r"\(?\s*'?(?P<name>\w+?)(?:\.raw)?'?\s*(?:!=|>)\s*0(?:\.0*)?f?\s*\)?", re.I)
 _KINDS: dict[str, Radiometry] = {"gamma0": "gamma0", "sigma0": "sigma0", "beta0": "beta0"}
-_ANGLES = ("incidenceanglefromellipsoid", "localincidenceangle")
 _SENSORS = {"PAZ": "PAZ1", "TSX": "TSX1", "TDX": "TDX1"}
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _STAMP = re.compile(r"(\d{1,2})-([A-Z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d)(?:\.\d*)?", re.I)
@@ -45,7 +45,9 @@ class Band:
 
 @dataclass(frozen=True)
 class Dimap:
-    """What a `.dim` document tells of its product; `shape` is rows and columns."""
+    """What a `.dim` document tells of its product; `shape` is rows and columns, `others` are names
+    of bands that are of no use.
+    """
 
     url: str
     named: Named
@@ -53,6 +55,7 @@ class Dimap:
     look_side: Literal["R", "L"] | None
     incidence_angle: float | None
     bands: tuple[Band, ...]
+    others: tuple[str, ...] = ()
 
     def chosen(self, radiometry: Radiometry | None) -> tuple[Radiometry, tuple[Band, ...]]:
         """The radiometry asked for, or the best there is, and the bands that make the scene.
@@ -64,16 +67,25 @@ class Dimap:
         order: tuple[Radiometry, ...] = ("gamma0_T", "gamma0", "sigma0", "beta0")
         kind = radiometry or next((one for one in order if one in there), None)
         if kind not in there:
+            names = [band.name for band in self.bands] or list(self.others)
             raise SceneUnknown(
                 f"no band is {radiometry or 'calibrated backscatter'}: it holds "
-                f"{', '.join(band.name for band in self.bands) or 'none that is known'}",
+                f"{', '.join(names[:6]) or 'none that is known'}",
                 where=self.url,
                 remedy="calibrate it in SNAP, or set ingest.naming.radiometry",
             )
         layers: dict[str, Band] = {}
         for band in self.bands:
-            linear_first = band.layer not in layers or band.scale == "linear"
-            if band.kind in (None, kind) and linear_first:
+            if band.kind not in (None, kind):
+                continue
+            other = layers.get(band.layer)
+            if other is not None and other.scale == band.scale:
+                raise SceneUnknown(
+                    f"{other.name} and {band.name} are both {band.layer}",
+                    where=self.url,
+                    remedy="write one of them from SNAP (Band Select, or merge the swaths)",
+                )
+            if other is None or band.scale == "linear":
                 layers[band.layer] = band
         return kind, tuple(layers.values())
 
@@ -92,7 +104,8 @@ def read_dimap(url: str) -> Dimap:
             where=url,
             remedy="write the product from SNAP as BEAM-DIMAP",
         )
-    facts = _abstracted(root)
+    facts, names = _abstracted(root), _band_names(root)
+    _refuse_stack(names, url)
     size = root.one("Raster_Dimensions")
     near, far = (_number(facts.get(f"incidence_{end}")) for end in ("near", "far"))
     return Dimap(
@@ -102,7 +115,28 @@ def read_dimap(url: str) -> Dimap:
         look_side=_side(facts.get("antenna_pointing", "")),
         incidence_angle=None if near is None or far is None else (near + far) / 2,
         bands=_bands(root, url),
+        others=tuple(names),
     )
+
+
+def _band_names(root: Node) -> list[str]:
+    infos = list(root.all("Image_Interpretation/Spectral_Band_Info"))[:MAX_BANDS]
+    return [info.text("BAND_NAME") for info in infos]
+
+
+def _refuse_stack(names: list[str], url: str) -> None:
+    """The product is of one date.
+
+    Raises:
+        SceneUnknown: it is a coregistered stack: SNAP adds role and date to the names of bands.
+    """
+    dates = [name for name in names if _OF_STACK.search(name)]
+    if dates:
+        raise SceneUnknown(
+            f"it is a stack of several dates ({', '.join(dates[:3])})",
+            where=url,
+            remedy="write every date from SNAP as a product of its own (Stack Split)",
+        )
 
 
 def _abstracted(root: Node) -> dict[str, str]:
@@ -176,33 +210,61 @@ def _bands(root: Node, url: str) -> tuple[Band, ...]:
     if "Terrain-Flattening" in operators:
         found = [replace(b, kind="gamma0_T") if b.kind == "gamma0" else b for b in found]
     angles = [band for band in found if band.layer == "incidence"]
-    best = min(angles, key=lambda band: _ANGLES.index(band.name.lower()), default=None)
+    best = min(angles, key=lambda band: ANGLES.index(band.name.lower()), default=None)
     return tuple(band for band in found if band.layer != "incidence" or band is best)
 
 
 def _band(info: Node, path: str | None, url: str) -> Band | None:
     """One band that is of use; None for any other, such as an elevation or a virtual band."""
     name = info.text("BAND_NAME")
-    match = _BACKSCATTER.match(name)
-    if match is not None:
-        layer, kind = match["channel"].upper(), _KINDS[match["kind"].lower()]
-    elif name.lower() in ("layover_shadow_mask", *_ANGLES):
-        layer, kind = ("mask" if name.lower() == "layover_shadow_mask" else "incidence"), None
+    said, unit = snap_band(name), info.text("PHYSICAL_UNIT", "")
+    kind: Radiometry | None = None
+    if said is not None and read_name(unit).kind != "other":
+        layer, kind = str(said.layer), _KINDS[str(said.kind)]
+    elif name.lower() in ("layover_shadow_mask", *ANGLES):
+        layer = "mask" if name.lower() == "layover_shadow_mask" else "incidence"
     else:
         return None
     if path is None:
         return None
     _refuse_scaled(info, name, url)
-    unit = info.text("PHYSICAL_UNIT", "").lower()
-    decibel = kind is not None and (unit.endswith("db") or name.lower().endswith("_db"))
+    decibel = kind is not None and (unit.lower().endswith("db") or name.lower().endswith("_db"))
     used = info.flag("NO_DATA_VALUE_USED", False)
+    _refuse_hidden(info, name, url)
     return Band(
         name=name,
         url=_raster_url(url, path),
         layer=layer,
         kind=kind,
         scale="dB" if decibel else "linear",
-        nodata=info.number("NO_DATA_VALUE") if used else None,
+        nodata=_nodata(info) if used else None,
+    )
+
+
+def _nodata(info: Node) -> float | None:
+    """The no-data value; none where it is NaN or infinite, which never are data."""
+    text = info.text("NO_DATA_VALUE")
+    try:
+        value = float(text)
+    except ValueError:
+        return info.number("NO_DATA_VALUE")
+    return value if math.isfinite(value) else None
+
+
+def _refuse_hidden(info: Node, name: str, url: str) -> None:
+    """What the band's own expression hides is no data anyway.
+
+    Raises:
+        SceneUnknown: it hides something else.
+    """
+    term = info.text("VALID_MASK_TERM", "").strip()
+    match = _NOT_ZERO.fullmatch(term)
+    if term.lower() in ("", "true") or (match is not None and match["name"] == name):
+        return
+    raise SceneUnknown(
+        f"the expression `{term[:60]}` hides pixels of {name}",
+        where=url,
+        remedy="write it from SNAP with that expression converted to a no-data value",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,9 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.grid import raster_files
 from cpazmal_scale.scenes.scene import SceneFile
-from cpazmal_scale.scenes.values import to_bits, to_degrees, to_power
+from cpazmal_scale.scenes.values import Coding, to_bits, to_degrees, to_power
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,8 +30,9 @@ HEADERS: dict[str, tuple[str, ...]] = {
     "SAGA": (".sgrd", ".prj"),
 }
 """Drivers of plain uncompressed pixels, and the suffixes of the files that describe them."""
-DRIVERS = (GEOTIFF, *HEADERS, "HFA", "JP2OpenJPEG", "PCIDSK")
-"""GDAL drivers a scene may ask for: those whose files refer to no other address."""
+_FRACTION_BITS = {"16": 10, "24": 16}
+DRIVERS = tuple(dict.fromkeys(raster_files.DRIVERS.values()))
+"""GDAL drivers a scene may ask for: those whose files refer to no other file or address."""
 
 
 @contextlib.contextmanager
@@ -41,32 +43,54 @@ def opened(url: str, driver: str = GEOTIFF) -> Iterator[Any]:
         SceneUnreadable: not of that format, or so damaged that its header cannot be read.
         StoreMissing: there is no such file.
     """
-    import rasterio
-
     format_name = "GeoTIFF" if driver == GEOTIFF else f"{driver} raster"
     with (
         storage.open_local(url, *_described_by(url, driver)) as path,
-        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
         _one_sentence(url, f"not a readable {format_name}"),
-        _open_quietly(path, driver) as raster,
+        _plain(path, driver, url) as raster,
     ):
         yield raster
 
 
+@contextlib.contextmanager
+def _plain(path: Path, driver: str, url: str) -> Iterator[Any]:
+    """The raster and the files beside it, and nothing else.
+
+    Raises:
+        SceneUnreadable: it refers to more.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            opening = raster_files.open_plain(path, driver, GDAL_CACHEMAX=CACHE_BYTES)
+            raster = stack.enter_context(opening)
+        except ValueError as error:
+            raise SceneUnreadable(
+                str(error), where=url, remedy="copy it with gdal_translate into a GeoTIFF"
+            ) from None
+        yield raster
+
+
+def digest(raster: Any) -> str:
+    """The sha256 of an open raster's file, or of that and the files that belong to it."""
+    files = raster_files.linked_files(raster)
+    digests = [_sha256(path) for path in files]
+    if len(files) == 1:
+        return digests[0]
+    ends = [path.name.removeprefix(files[0].stem) for path in files]
+    lines = [f"{one}  {end}" for one, end in zip(digests, ends, strict=True)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _described_by(url: str, driver: str) -> list[str]:
-    """Where the files that describe a raster of plain pixels may be."""
+    """Where the files that describe a raster, or mask it, may be."""
     stem = url.rsplit("/", 1)[0] + "/" + url.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    return [f"{start}{suffix}" for suffix in HEADERS.get(driver, ()) for start in (stem, url)]
-
-
-def _open_quietly(path: Path, driver: str) -> Any:
-    """Open without the warning on a missing transform, which `geobox_of` makes an error."""
-    import rasterio
-
-    options = {"NUM_THREADS": "ALL_CPUS"} if driver == GEOTIFF else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        return rasterio.open(path, driver=driver, **options)
+    headers = [f"{start}{suffix}" for suffix in HEADERS.get(driver, ()) for start in (stem, url)]
+    return [*headers, f"{url}.msk", f"{url}.aux.xml"]
 
 
 @contextlib.contextmanager
@@ -174,6 +198,57 @@ def read_bands(
     return values
 
 
+def coding(raster: Any, band: int, nodata: float | None = None) -> Coding:
+    """How the numbers of a band (from 1) are stored, by the raster's header; `nodata` goes before
+    its own.
+
+    Raises:
+        SceneUnreadable: a scale of 0 or one that is no number.
+    """
+    factor, offset = raster.scales[band - 1], raster.offsets[band - 1]
+    if not (np.isfinite(factor) and np.isfinite(offset)) or factor == 0:
+        raise SceneUnreadable(
+            f"band {band} has the scale {factor:g} and the offset {offset:g}",
+            where=raster.name,
+            remedy="correct the raster's header with gdal_edit.py -scale -offset",
+        )
+    own = raster.nodatavals[band - 1] if nodata is None else nodata
+    bits = raster.tags(band, ns="IMAGE_STRUCTURE").get("NBITS")
+    # Floats of fewer bits hold another number than the header declares, rounded or cut.
+    coarse = _FRACTION_BITS.get(bits) if raster.dtypes[band - 1] == "float32" else None
+    slack = 0.0 if coarse is None or own is None else abs(own) * 2.0**-coarse
+    return Coding(own, float(factor), float(offset), slack)
+
+
+def read_valid(
+    raster: Any, url: str, rows: slice, columns: slice, bands: list[int]
+) -> NDArray[np.bool_] | None:
+    """Where a mask of the dataset or an alpha band lets bands (numbers from 1) be seen.
+
+    Returns:
+        (bands, h, w) or (1, h, w), the same for all; None where the raster has no mask.
+
+    Raises:
+        SceneUnreadable: a block cannot be decoded.
+    """
+    from rasterio.enums import ColorInterp, MaskFlags
+    from rasterio.windows import Window
+
+    window = Window.from_slices(rows, columns)
+    nothing = (MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha)
+    flags = [set(raster.mask_flag_enums[band - 1]) for band in bands]
+    alphas = [at for at, one in enumerate(raster.colorinterp, 1) if one == ColorInterp.alpha > 0]
+    valid = None
+    with _one_sentence(url, f"the mask of rows {rows.start} to {rows.stop} cannot be decoded"):
+        if any(one.isdisjoint(nothing) for one in flags):
+            shared = all(MaskFlags.per_dataset in one for one in flags)
+            valid = raster.read_masks(bands[:1] if shared else bands, window=window) != 0
+        for alpha in alphas if alphas != [1] else []:
+            seen = raster.read([alpha], window=window) != 0
+            valid = seen if valid is None else valid & seen
+    return valid
+
+
 class GeoTiffReader:
     """An open GeoTIFF, or other raster, of a scene."""
 
@@ -191,10 +266,14 @@ class GeoTiffReader:
         shape = rows.stop - rows.start, columns.stop - columns.start
         power = np.empty((len(file.polarisations), *shape), np.float32)
         for channel, name in enumerate(file.polarisations):
-            power[channel] = to_power(bands[name], self._nodata(name), file.scale)
+            power[channel] = to_power(bands[name], self._coding(name), file.scale)
+        numbers = [file.bands.index(name) + 1 for name in file.polarisations]
+        valid = read_valid(self.raster, file.url, rows, columns, numbers) if numbers else None
+        if valid is not None:
+            power[~np.broadcast_to(valid, power.shape)] = np.nan
         flags = np.zeros(shape, np.uint8)
         if "mask" in bands:
-            bits = to_bits(bands["mask"], file.mask_codes)
+            bits = to_bits(self._coding("mask").values(bands["mask"]), file.mask_codes)
             np.copyto(flags, bits, where=~np.isnan(power).all(axis=0) if len(power) else np.True_)
         return power, flags
 
@@ -207,7 +286,12 @@ class GeoTiffReader:
         if "incidence" not in self.file.bands:
             return None
         bands = self._bands(("incidence",), rows, columns)
-        return to_degrees(bands["incidence"], self._nodata("incidence"))
+        angles = to_degrees(bands["incidence"], self._coding("incidence"))
+        number = self.file.bands.index("incidence") + 1
+        valid = read_valid(self.raster, self.file.url, rows, columns, [number])
+        if valid is not None:
+            angles[~valid[0]] = np.nan
+        return angles
 
     def _bands(
         self, names: tuple[str, ...], rows: slice, columns: slice
@@ -218,11 +302,8 @@ class GeoTiffReader:
         values = read_bands(self.raster, self.file.url, rows, columns, [*wanted.values()])
         return dict(zip(wanted, values, strict=True))
 
-    def _nodata(self, name: str) -> float | None:
-        if self.file.nodata is not None:
-            return self.file.nodata
-        found: float | None = self.raster.nodatavals[self.file.bands.index(name)]
-        return found
+    def _coding(self, name: str) -> Coding:
+        return coding(self.raster, self.file.bands.index(name) + 1, self.file.nodata)
 
 
 @contextlib.contextmanager

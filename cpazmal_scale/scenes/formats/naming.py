@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Literal
 
-from cpazmal_scale import storage
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown
-from cpazmal_scale.scenes.scene import SAME_ACQUISITION
 from cpazmal_scale.scenes.spellings import (
     X_BAND_SENSORS,
     parse_direction,
     parse_polarisations,
     parse_time,
 )
+from cpazmal_scale.vocabulary import POLARISATIONS
 
 _PRODUCT = re.compile(
     r"(?P<id>(?P<sensor>[A-Z0-9]{3,4})_SAR__\w+?_(?P<start>\d{8}T\d{6})_(?P<stop>\d{8}T\d{6}))"
@@ -40,19 +37,6 @@ class Named:
     beam: str | None = None
     pass_direction: Literal["ASC", "DSC"] | None = None
     polarisation: str | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One acquisition of the table."""
-
-    sensor: str
-    start: datetime
-    beam: str | None
-    pass_direction: Literal["ASC", "DSC"] | None
-    incidence_angle: float | None
-    resolution: tuple[float, float] | None
-    polarisations: tuple[str, ...] | None
 
 
 def compile_pattern(naming: Naming) -> re.Pattern[str] | None:
@@ -128,7 +112,14 @@ def _authors_name(url: str) -> Named | None:
         sensor=match["sensor"],
         start=parse_time(match["start"], where=url),
         stop=parse_time(match["stop"], where=url),
+        polarisation=_one_polarisation(match.string[: match.start()] + match.string[match.end() :]),
     )
+
+
+def _one_polarisation(text: str) -> str | None:
+    """The polarisation in what a name has beside the product's, if it is one."""
+    found = {part for part in re.split(r"[^A-Z]+", text.upper()) if part in POLARISATIONS}
+    return found.pop() if len(found) == 1 else None
 
 
 def _stem_without(url: str, match: re.Match[str], group: str) -> str:
@@ -137,56 +128,3 @@ def _stem_without(url: str, match: re.Match[str], group: str) -> str:
     if group in match.re.groupindex and match.start(group) >= name_at:
         url = url[: match.start(group)] + url[match.end(group) :]
     return PurePosixPath(url).stem.strip("_-. ")
-
-
-def read_table(url: str) -> list[Row]:
-    """Acquisitions from a CSV with at least `sensor` and `start`.
-
-    Raises:
-        SceneUnknown: a column is missing or a cell cannot be read.
-        StoreMissing: there is no such file.
-    """
-    text = storage.read_bytes(url).decode("utf-8-sig", errors="replace")
-    reader = csv.DictReader(io.StringIO(text))
-    missing = {"sensor", "start"} - set(reader.fieldnames or ())
-    if missing:
-        raise SceneUnknown(
-            f"the table has no column {' and '.join(sorted(missing))}",
-            where=url,
-            remedy="its first line must name the columns",
-        )
-    return [_row(cells, f"{url} line {line}") for line, cells in enumerate(reader, start=2)]
-
-
-def _row(cells: dict[str, str | None], where: str) -> Row:
-    cell = {name: (text or "").strip() for name, text in cells.items() if name}
-
-    def number(name: str) -> float | None:
-        text = cell.get(name)
-        if not text:
-            return None
-        try:
-            return float(text)
-        except ValueError:
-            raise SceneUnknown(
-                f"{name} `{text}` is not a number", where=where, remedy="correct the table"
-            ) from None
-
-    across, along = number("resolution_range"), number("resolution_azimuth")
-    direction, channels = cell.get("pass_direction"), cell.get("polarisations")
-    return Row(
-        sensor=cell["sensor"],
-        start=parse_time(cell["start"], where=where),
-        beam=cell.get("beam") or None,
-        pass_direction=parse_direction(direction, where=where) if direction else None,
-        incidence_angle=number("incidence_angle"),
-        resolution=None if across is None or along is None else (across, along),
-        polarisations=parse_polarisations(channels, where=where) if channels else None,
-    )
-
-
-def find_row(table: list[Row], sensor: str, start: datetime) -> Row | None:
-    """The sensor's row nearest to `start`, if within two minutes."""
-    near = [row for row in table if row.sensor == sensor]
-    best = min(near, key=lambda row: abs(row.start - start), default=None)
-    return best if best is not None and abs(best.start - start) <= SAME_ACQUISITION else None

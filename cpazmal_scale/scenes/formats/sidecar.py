@@ -15,23 +15,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from cpazmal_scale import storage
 from cpazmal_scale.config import Section
 from cpazmal_scale.errors import SceneError, SceneUnknown
+from cpazmal_scale.grid import raster_files
 from cpazmal_scale.scenes.formats.geotiff import DRIVERS
-from cpazmal_scale.scenes.formats.naming import Named, Row
+from cpazmal_scale.scenes.formats.naming import Named
 from cpazmal_scale.scenes.spellings import parse_direction, parse_time
+from cpazmal_scale.scenes.table import Row
 from cpazmal_scale.vocabulary import BANDS
 
 SUFFIXES = (".yaml", ".yml")
 MAX_BYTES = 64 * 2**10
-RASTERS = {
-    ".tif": "GTiff",
-    ".tiff": "GTiff",
-    ".img": "ENVI",
-    ".bil": "EHdr",
-    ".jp2": "JP2OpenJPEG",
-    ".pix": "PCIDSK",
-    ".rst": "RST",
-    ".sdat": "SAGA",
-}
+RASTERS = raster_files.DRIVERS
 """Driver by suffix; others need the sidecar's `driver`."""
 
 

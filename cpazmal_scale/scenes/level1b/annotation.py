@@ -33,16 +33,41 @@ class Polynomial:
     def __call__(self, tau: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values at τ; 0 outside the range of validity."""
         values = np.polynomial.polynomial.polyval(tau - self.reference, self.coefficients)
-        return np.where((tau >= self.low) & (tau <= self.high), values, 0.0)
+        return np.where(self.holds(tau), values, 0.0)
+
+    def holds(self, tau: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Where τ lies in the range of validity."""
+        inside: NDArray[np.bool_] = (tau >= self.low) & (tau <= self.high)
+        return inside
 
 
 @dataclass(frozen=True)
 class Timed:
-    """A polynomial along range that holds at a time of the azimuth axis."""
+    """A polynomial along range that holds at a time of the azimuth axis.
+
+    Of noise there may be more `beside` it, each for another part of the range.
+    """
 
     time: datetime
     polynomial: Polynomial
     confidence: float | None = None
+    beside: tuple[Polynomial, ...] = ()
+
+    def __call__(self, tau: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values at τ, of the first polynomial that holds there; 0 where none does."""
+        values, done = np.zeros(tau.shape), np.zeros(tau.shape, bool)
+        for one in (self.polynomial, *self.beside):
+            here = one.holds(tau) & ~done
+            values = np.where(here, one(tau), values)
+            done |= here
+        return values
+
+    def holds(self, tau: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Where any of them holds."""
+        held: NDArray[np.bool_] = self.polynomial.holds(tau)
+        for one in self.beside:
+            held = held | one.holds(tau)
+        return held
 
 
 @dataclass(frozen=True)
@@ -176,6 +201,7 @@ class Annotation:
     layers: tuple[Layer, ...]
     ground_range: Polynomial | None = None
     first_row: tuple[int, datetime] | None = None
+    radiometric_correction: str = "CALIBRATED"
 
     @property
     def polarisations(self) -> tuple[str, ...]:

@@ -80,6 +80,7 @@ def parse_annotation(root: Node) -> Annotation:
         layers=_layers(root),
         ground_range=_ground_range(projected) if projected else None,
         first_row=_first_row(projected) if projected else None,
+        radiometric_correction=kind.text("radiometricCorrection", "CALIBRATED").upper(),
     )
 
 
@@ -257,11 +258,13 @@ def _timed(node: Node, records: str, polynomial: str) -> tuple[Timed, ...]:
     found = []
     for record in node.all(records):
         confidence = record.maybe("noiseEstimateConfidence")
+        parts = [_polynomial(one) for one in record.all(polynomial)]
         found.append(
             Timed(
                 time=record.time("timeUTC"),
-                polynomial=_polynomial(record.one(polynomial)),
+                polynomial=parts[0] if parts else _polynomial(record.one(polynomial)),
                 confidence=None if confidence is None else confidence.number(),
+                beside=tuple(parts[1:]),
             )
         )
     return tuple(sorted(found, key=lambda one: one.time))

@@ -8,6 +8,7 @@ delays hold, and the heights are those at which the orbit sees the points at the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -33,6 +34,12 @@ _HEIGHTS = -1000.0, 10_000.0
 _SIDES = {"R": 1, "L": -1}
 
 
+def _continuous(lon: Array) -> Array:
+    """Longitudes without the jump of the date line, to interpolate between."""
+    middle = float(lon.flat[lon.size // 2])
+    return lon - 360 * np.round((lon - middle) / 360)
+
+
 class Geolocation:
     """Where points of the ground are in a product's image.
 
@@ -50,6 +57,7 @@ class Geolocation:
         """
         from scipy.interpolate import RegularGridInterpolator
 
+        grid = replace(grid, lon=_continuous(grid.lon))
         self.annotation, self.grid, self.where = annotation, grid, where
         self.orbit = self._orbit()
         self.first = float(grid.lines.mean())

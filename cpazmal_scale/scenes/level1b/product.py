@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from cpazmal_scale import config, storage
@@ -26,6 +27,10 @@ METHOD = "terrain-1"
 NEAR_HEIGHT = 200.0
 """Metres between the height a scene is geocoded at and its mean that go without a note."""
 GEOREF = "ANNOTATION/GEOREF.xml"
+DISCLAIMER = "GEOLOCATION_AND_TIMING_PROBLEM.txt"
+"""Put into `SUPPORT/` by the provider where on-board time was not synchronised."""
+RESCALED = datetime(2008, 1, 7, tzinfo=UTC)
+"""From here on the calibration constant is that of the format's description."""
 _MAIN = re.compile(r"(?:PAZ1|TSX1|TDX1)_SAR__(?:SSC|MGD|GEC|EEC)_\w+_\d{8}T\d{6}_\d{8}T\d{6}\.xml")
 
 
@@ -34,7 +39,8 @@ class Product:
     """One product: the folder or archive it is in, its main XML file there, and its annotation.
 
     `grid` is what it is geocoded onto; none: UTM. `dem` is the ground it is geocoded on, whose
-    rasters have the digest `dem_sha256`; none: one height.
+    rasters have the digest `dem_sha256`; none: one height. `misplaced` tells that it comes with
+    the provider's `DISCLAIMER`.
     """
 
     url: str
@@ -44,6 +50,22 @@ class Product:
     grid: lattice.Preset | None = None
     dem: Dem | None = None
     dem_sha256: str = ""
+    misplaced: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the provider says against this product, as far as it can be used."""
+        found = []
+        if self.misplaced:
+            found.append(
+                f"{self.id} comes with {DISCLAIMER}: its place may be off, check it (max_shift)"
+            )
+        if self.annotation.generation_time < RESCALED:
+            found.append(
+                f"{self.id} was processed before {RESCALED:%d %B %Y}, when calibration constants "
+                "were of another scale: compare its level with later dates"
+            )
+        return tuple(found)
 
     @property
     def where(self) -> str:
@@ -117,8 +139,9 @@ def find_products(
     for url in urls:
         folder, _, name = url.rpartition("/")
         if _MAIN.fullmatch(name):
-            node = xml.read(url)
-            found.append(Product(folder, name, parse_annotation(node), settings, grid, *ground()))
+            told = parse_annotation(xml.read(url))
+            misplaced = f"{folder}/SUPPORT/{DISCLAIMER}" in urls
+            found.append(Product(folder, name, told, settings, grid, *ground(), misplaced))
         elif archive.is_archive(url):
             found += _in_archive(url, settings, grid, ground)
     return found
@@ -150,7 +173,9 @@ def _in_archive(
                 data = archive.read_member(container, name, xml.MAX_BYTES)
                 node = xml.parse(data, where=archive.where(container, name))
                 told = parse_annotation(node)
-                found.append(Product(url, name, told, settings, grid, *ground()))
+                beside = str(PurePosixPath(name).parent / "SUPPORT" / DISCLAIMER)
+                misplaced = beside in container.sizes
+                found.append(Product(url, name, told, settings, grid, *ground(), misplaced))
     return found
 
 

@@ -58,8 +58,15 @@ def noise_beta0(
     for number, record in enumerate(layer.noise):
         weight = np.maximum(0.0, 1.0 - np.abs(place - number))
         if weight.any():
-            total += weight * record.polynomial(tau)
+            total += weight * record(tau)
     return layer.cal_factor * total
+
+
+def unannotated(layer: Layer, first: float, last: float) -> float:
+    """Share of the range from `first` to `last` (two-way seconds) for which no noise is told."""
+    tau = np.linspace(first, last, 201)
+    held = [record.holds(tau) for record in layer.noise]
+    return 1.0 - float(np.mean(held)) if held else 1.0
 
 
 def calibrate(

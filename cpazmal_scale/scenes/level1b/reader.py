@@ -28,7 +28,12 @@ from cpazmal_scale.scenes.level1b.placing import (
     utm,
 )
 from cpazmal_scale.scenes.level1b.product import GEOREF, Product, digest
-from cpazmal_scale.scenes.level1b.radiometry import calibrate, noise_beta0, subtracts_noise
+from cpazmal_scale.scenes.level1b.radiometry import (
+    calibrate,
+    noise_beta0,
+    subtracts_noise,
+    unannotated,
+)
 from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.untrusted import archive, xml
 from cpazmal_scale.terrain.elevation import Elevation, open_dem
@@ -44,6 +49,11 @@ if TYPE_CHECKING:
 
 Window = tuple[slice, slice]
 """Rows and columns."""
+WITHOUT_BURSTS = ("SM", "SL", "HS", "ST")
+"""Imaging modes whose complex image is one piece."""
+SECOND_OF_A_PAIR = "_BRX2_"
+MOST_UNTOLD = 0.02
+"""Share of the range without annotated noise up to which it is subtracted all the same."""
 TILE = 256
 """Edge in pixels of the tiles that are geocoded at once."""
 PIXEL = 3.0
@@ -99,14 +109,17 @@ class ProductReader:
 
     def _own_grid(self) -> GeoBox:
         """The image's footprint, edges at multiples of the pixel."""
-        annotation, heights = self.product.annotation, self.geolocation.heights
-        zone = utm(annotation.centre.lon, annotation.centre.lat)
-        preset = self.product.grid or lattice.Preset(zone, PIXEL)
+        centre = self.product.annotation.centre
+        preset = self.product.grid or lattice.Preset(utm(centre.lon, centre.lat), PIXEL)
+        return lattice.snapped(self.bounds(preset.crs), preset)
+
+    def bounds(self, crs: str) -> tuple[float, float, float, float]:
+        """Left, bottom, right and top of an image in radar geometry, in a CRS."""
+        heights = self.geolocation.heights
         between: tuple[float, ...] = (self.product.settings.height,)
         if self.elevation is not None:
             between = float(heights.min()) - BEYOND, float(heights.max()) + BEYOND
-        bounds = footprint(annotation, self.geolocation, between, preset.crs)
-        return lattice.snapped(bounds, preset)
+        return footprint(self.product.annotation, self.geolocation, between, crs)
 
     def compare(self) -> None:
         """Compare the elevation raster with the product's place and its own heights.
@@ -204,22 +217,43 @@ def _meets(image: CosarImage | TiffImage, line: Array, column: Array) -> bool:
     )
 
 
+def _refuse(product: Product) -> None:
+    """What the annotation says cannot be used.
+
+    Raises:
+        SceneUnknown: complex bursts, no calibration, the second image of a TanDEM-X pair, or noise
+            that is to be subtracted and is not told.
+    """
+    annotation, problem, remedy = product.annotation, None, "order the product again"
+    if annotation.is_complex and annotation.mode[:2] not in WITHOUT_BURSTS:
+        problem = f"the bursts of complex ScanSAR are not geocoded (mode {annotation.mode})"
+        remedy = "order the detected product (MGD or EEC)"
+    elif annotation.radiometric_correction != "CALIBRATED":
+        problem = f"it is flagged {annotation.radiometric_correction}: its constant does not hold"
+    elif SECOND_OF_A_PAIR in product.id:
+        problem = "it is the second image of a TanDEM-X pair, resampled onto the first"
+        remedy = "keep the first (BTX1)"
+    elif subtracts_noise(annotation, product.settings.noise):
+        ends = annotation.first_range_time, annotation.last_range_time
+        missing = max(unannotated(layer, *ends) for layer in annotation.layers)
+        if missing > MOST_UNTOLD:
+            problem = f"its noise is annotated for {1 - missing:.0%} of the range only"
+            remedy = "set ingest.level1b.noise: keep, for all dates of the beam"
+    if problem is not None:
+        raise SceneUnknown(problem, where=product.where, remedy=remedy)
+
+
 @contextlib.contextmanager
 def open_product(product: Product, geobox: GeoBox | None = None) -> Iterator[ProductReader]:
     """A product opened for reading on a grid; default: its own footprint.
 
     Raises:
         SceneUnreadable: a file is missing, damaged or contradicts the annotation.
-        SceneUnknown: a complex ScanSAR product, whose bursts are not geocoded.
+        SceneUnknown: see `_refuse`.
         DemError: its elevation raster cannot be used.
     """
     annotation = product.annotation
-    if annotation.is_complex and annotation.mode == "SC":
-        raise SceneUnknown(
-            "the bursts of complex ScanSAR are not geocoded",
-            where=product.where,
-            remedy="order the detected product (MGD or EEC)",
-        )
+    _refuse(product)
     with archive.open_container(product.url) as container, contextlib.ExitStack() as stack:
         name = product.member(GEOREF)
         where = archive.where(container, name)
@@ -236,6 +270,17 @@ def open_product(product: Product, geobox: GeoBox | None = None) -> Iterator[Pro
         if product.dem is not None and product.in_radar_geometry:
             elevation = stack.enter_context(open_dem(product.dem))
         yield ProductReader(product, geolocation, images, geobox, elevation)
+
+
+def place_on(product: Product, grid: GeoBox) -> GeoBox:
+    """The pixels of a lattice that a product in radar geometry covers: it is geocoded straight
+    onto them, in whatever UTM zone its centre lies.
+
+    Raises:
+        SceneUnreadable, SceneUnknown, DemError: see `open_product`.
+    """
+    with open_product(product, grid) as reader:
+        return lattice.aligned(reader.bounds(str(grid.crs)), grid)
 
 
 def check_product(reader: ProductReader) -> tuple[float, ...]:
@@ -268,4 +313,5 @@ def describe_product(product: Product, *, check: bool) -> SceneFile:
             bands=product.annotation.polarisations,
             geobox=reader.geobox,
             product=product,
+            radiometry=product.settings.radiometry,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import hashlib
 import re
 import tarfile
@@ -21,6 +22,7 @@ from typing import IO, Protocol
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SceneUnreadable, StoreError
+from cpazmal_scale.scenes.untrusted.tar_stream import Guarded, open_stream
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 MAX_MEMBERS = 20_000
@@ -76,7 +78,7 @@ def open_container(url: str) -> Iterator[Container]:
             if url.lower().endswith(".zip"):
                 container = _Zip(url, path, stack.enter_context(zipfile.ZipFile(path)))
             else:
-                container = _Tar(url, path, stack.enter_context(tarfile.open(path, "r:*")))
+                container = _Tar(url, path, stack.enter_context(open_stream(path)))
         yield container
 
 
@@ -183,14 +185,15 @@ class _Zip:
 
 
 class _Tar:
-    def __init__(self, url: str, path: Path, archive: tarfile.TarFile) -> None:
-        self.url, self.path, self.archive = url, path, archive
-        self.packed = path.name.lower().endswith(("gz", "tgz"))
+    def __init__(self, url: str, path: Path, stream: Guarded) -> None:
+        self.url, self.path, self.stream = url, path, stream
+        self.packed = isinstance(stream.stream, gzip.GzipFile)
+        self.archive = tarfile.TarFile(fileobj=stream)  # type: ignore[arg-type]
         self.members: dict[str, tarfile.TarInfo] = {}
         self.sizes: dict[str, int] = {}
         names: list[str] = []
         # Member by member: an archive that lies is left at the first large lie.
-        for one in archive:
+        for one in self.archive:
             name = one.name.removeprefix("./")
             names.append(name)
             if one.isreg() and not one.issparse():
@@ -198,13 +201,14 @@ class _Tar:
             if one.size > FREE_BYTES or len(names) > MAX_MEMBERS:
                 _check(url, names, self.sizes, path)
         _check(url, names, self.sizes, path)
+        stream.listed = True
         if self.packed:
             self._verify()
 
     def _verify(self) -> None:
         """Read what follows the last member: the checksum of all is at the end."""
         done = 0
-        while self.archive.fileobj and (piece := self.archive.fileobj.read(_PIECE)):
+        while piece := self.stream.read(_PIECE):
             done += len(piece)
             if done > FREE_BYTES:
                 raise tarfile.ReadError("data follow the end of the archive")

@@ -130,7 +130,7 @@ def simulate_case(
         for name, values in zip(polarisations, ground.gamma, strict=True):
             stamp = f"{view.flown.start:%Y%m%dT%H%M%S}"
             write_layer(folder / "truth" / f"gamma0_{name}_{stamp}.tif", site.frame, values)
-    write_elevation(folder, site)
+    write_elevation(folder, site.frame, site.surface)
     _write_reflectors(folder / "truth" / "reflectors.csv", bright, views)
     if truth:
         write_truth(folder / "truth", truth_of(views[0], frame_of(site, views[0]), seed=seed))

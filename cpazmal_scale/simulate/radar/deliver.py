@@ -125,7 +125,7 @@ def _write_mgd(
     import rasterio
 
     reference, coefficients, tau, metres = _ground_range(view)
-    width = int(metres[-1] / MGD_SPACING)
+    width = int(metres[-1] / MGD_SPACING) + 1
     edges = np.clip((np.arange(width + 1) - 0.5) * MGD_SPACING, 0, metres[-1])
     places = (np.interp(edges, metres, tau) - view.sensor.near) / view.sensor.sample_step
     height, spacing = _azimuth(view)

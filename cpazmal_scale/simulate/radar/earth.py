@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -70,14 +71,17 @@ def geodetic(places: Array) -> tuple[Array, Array, Array]:
 
 def _transformed(source: str, target: str, *parts: Array) -> list[Array]:
     """Coordinates of any shape in another system; pyproj takes arrays of one number for numbers."""
+    shape = np.shape(parts[0])
+    doubled = [np.append(one, np.ravel(one)[:1]) for one in parts]
+    found = _transformer(source, target).transform(*doubled)
+    return [np.asarray(one)[:-1].reshape(shape) for one in found]
+
+
+@cache
+def _transformer(source: str, target: str) -> Any:
     from pyproj import Transformer
 
-    shape = np.shape(parts[0])
-    flat = [np.ravel(one) for one in parts]
-    made = Transformer.from_crs(source, target, always_xy=True)
-    doubled: Any = [np.append(one, one[:1]) for one in flat]
-    found: Any = made.transform(*doubled)
-    return [np.asarray(one)[:-1].reshape(shape) for one in found]
+    return Transformer.from_crs(source, target, always_xy=True)
 
 
 def normal(lon: Array, lat: Array) -> Array:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.simulate.radar import earth
-from cpazmal_scale.simulate.radar.mountain import Site
 from cpazmal_scale.simulate.radar.pixels import heights
+from cpazmal_scale.simulate.radar.surface import Surface
 from cpazmal_scale.simulate.radar.truth import Frame, write_layer
 
 if TYPE_CHECKING:
@@ -25,14 +25,13 @@ _LEVEL, _EAST, _NORTH = 51.5, -0.8, 1.7
 """Metres of undulation in the middle, and metres per degree east and north."""
 
 
-def write_elevation(folder: Path, site: Site) -> None:
+def write_elevation(folder: Path, frame: Frame, surface: Surface) -> None:
     """Write `dem_ellipsoid.tif`, `geoid.tif` and `dem.tif`, whose heights are above that geoid.
 
     The CRS of `dem.tif` tells nothing of its vertical datum, as of most DEMs that are delivered.
     """
-    frame = site.frame
     x, y = np.meshgrid(frame.x, frame.y)
-    height = heights(site.surface, x, y)
+    height = heights(surface, x, y)
     write_layer(folder / "dem_ellipsoid.tif", frame, height.astype(np.float32))
     lon, lat = earth.to_degrees(frame.crs, x, y)
     grid = _geoid_grid(lon, lat)

@@ -22,7 +22,7 @@ COARSE = 500.0
 _STEP = 25.0
 _APART = 400.0
 _FEWEST = 5
-_ROUNDS = 12
+_ROUNDS = 8
 
 
 @dataclass(frozen=True)

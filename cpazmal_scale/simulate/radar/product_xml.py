@@ -148,7 +148,7 @@ def _scene(root: Element, view: View, raster: Raster) -> None:
         whole, part = gps(when)
         put(info, {f"{name}/timeUTC": when, f"{name}/timeGPS": whole})
         put(info, {f"{name}/timeGPSFraction": part})
-    far = sensor.near + (view.samples - 1) * sensor.sample_step
+    far = _last_range(view, raster)
     lon, lat, _, _ = located(view, np.array([0.0, 0.1]), np.full(2, (sensor.near + far) / 2))
     from pyproj import Geod
 
@@ -164,22 +164,33 @@ def _scene(root: Element, view: View, raster: Raster) -> None:
             "headingAngle": heading % 360,
         },
     )
-    middle = (view.lines // 2, view.samples // 2)
+    middle = (view.lines // 2, sensor.near + view.samples // 2 * sensor.sample_step)
     centre = node(info, "sceneCenterCoord")
-    ends = [(i, j) for i in (0, view.lines - 1) for j in (0, view.samples - 1)]
+    ends = [(i, j) for i in (0, view.lines - 1) for j in (sensor.near, far)]
     corners = repeat(info, "sceneCornerCoord", 4)
     for one, place in zip((centre, *corners), (middle, *ends), strict=True):
         _coordinate(one, view, raster, place)
 
 
-def _coordinate(point: Element, view: View, raster: Raster, place: tuple[int, int]) -> None:
-    """A place of the complex image, with its row and column in the one delivered."""
+def _last_range(view: View, raster: Raster) -> float:
+    """Range time of the last column."""
     sensor = view.sensor
-    t, tau = place[0] * sensor.line_step, sensor.near + place[1] * sensor.sample_step
+    tau = sensor.near + np.arange(view.samples) * sensor.sample_step
+    if raster.ground is None:
+        return float(tau[-1])
+    reference, coefficients = raster.ground
+    metres = np.polynomial.polynomial.polyval(tau - reference, coefficients)
+    return float(np.interp((raster.samples - 1) * raster.sample_spacing, metres, tau))
+
+
+def _coordinate(point: Element, view: View, raster: Raster, place: tuple[int, float]) -> None:
+    """A line of the complex image and range time, with row and column in the one delivered."""
+    sensor = view.sensor
+    t, tau = place[0] * sensor.line_step, place[1]
     lon, lat, _, inc = located(view, np.array([t]), np.array([tau]))
     share = place[0] / (view.lines - 1)
     row = (1 - share if raster.flipped else share) * (raster.lines - 1)
-    column = float(place[1])
+    column = (tau - sensor.near) / sensor.sample_step
     if raster.ground is not None:
         reference, coefficients = raster.ground
         metres = np.polynomial.polynomial.polyval(tau - reference, coefficients)

@@ -1,0 +1,61 @@
+"""What is asked of arguments, in words: whole numbers, masked values, threads."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """A whole number, NumPy's included.
+
+    Raises:
+        ValueError: not whole, or below `least`.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        is_whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+        number = int(value) if is_whole else least - 1
+    if number < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more, not {value!r}") from None
+    return number
+
+
+def filled(values: Any) -> Any:
+    """Masked values of masked arrays, lists of them included, as NaN; all else as it is."""
+    if isinstance(values, (list, tuple)) and any(
+        isinstance(one, np.ma.MaskedArray) for one in values
+    ):
+        values = np.ma.stack(list(values))
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    if not np.ma.is_masked(values):
+        return values.data
+    kind = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
+    return np.ma.filled(values.astype(kind), np.nan)
+
+
+def unmasked(name: str, values: Any) -> Any:
+    """An argument in which nothing may be missing, such as dates, labels and weights.
+
+    Raises:
+        ValueError: some of it is masked.
+    """
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} must not be masked")
+    return values.data if isinstance(values, np.ma.MaskedArray) else values
+
+
+def equal_lengths(values: Any, name: str) -> Any:
+    """An array, if its rows are equally long.
+
+    Raises:
+        ValueError: they are not.
+    """
+    try:
+        return np.asarray(filled(values))
+    except ValueError:
+        raise ValueError(f"{name} must be of equal length; mark missing dates by NaN") from None

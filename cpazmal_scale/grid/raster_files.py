@@ -1,0 +1,111 @@
+"""Raster files opened by the driver their name promises, and nothing but the files beside them.
+
+GDAL opens what lies beside a raster (`.msk`, `.ovr`) with whatever driver takes it, and some
+formats name other files. What is not plain is refused before GDAL sees it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+DRIVERS = {
+    ".tif": "GTiff",
+    ".tiff": "GTiff",
+    ".img": "ENVI",
+    ".bil": "EHdr",
+    ".jp2": "JP2OpenJPEG",
+    ".rst": "RST",
+    ".sdat": "SAGA",
+}
+"""GDAL driver by suffix: formats that refer to no other file or address by name."""
+ELEVATIONS = {**DRIVERS, ".asc": "AAIGrid", ".hgt": "SRTMHGT", ".dt1": "DTED", ".dt2": "DTED"}
+"""The same with formats that hold elevations only."""
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MEANING = re.compile(
+    rb"<(?:SRS|GeoTransform|GCPList|NoDataValue|Offset|Scale|ColorInterp|Description|UnitType)[ >]"
+)
+_MOST_AUX = 4 * 2**20
+_NO_ADDRESS = {
+    "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
+    "GDAL_HTTP_MAX_RETRY": "0",
+    "GDAL_ENABLE_WMS_CACHE": "NO",
+}
+
+
+@contextlib.contextmanager
+def open_plain(path: Path, driver: str, **settings: Any) -> Iterator[Any]:
+    """A local raster, open with one driver; `settings` are GDAL's.
+
+    Raises:
+        ValueError: in one sentence, what is not plain about it.
+        rasterio.errors.RasterioError: it cannot be opened.
+    """
+    import rasterio
+
+    check_beside(path)
+    options = {"NUM_THREADS": "ALL_CPUS"} if driver == "GTiff" else {}
+    with rasterio.Env(**_NO_ADDRESS, **settings), warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        raster = rasterio.open(path, driver=driver, **options)
+    with rasterio.Env(**_NO_ADDRESS, **settings), raster:
+        if raster.tags(ns="OVERVIEWS").get("OVERVIEW_FILE"):
+            raise ValueError("it names a file of overviews")
+        linked_files(raster)
+        yield raster
+
+
+def check_beside(path: Path) -> None:
+    """What GDAL opens beside a raster is what its name says.
+
+    Raises:
+        ValueError: in one sentence, what is not.
+    """
+    for suffix in (".msk", ".ovr", ".MSK", ".OVR"):
+        for name in (f"{path}{suffix}", str(path.with_suffix(suffix))):
+            if name != str(path) and os.path.lexists(name) and _start(name, 4) not in _TIFF:
+                raise ValueError(f"`{Path(name).name}` beside it is no TIFF")
+    described = _start(f"{path}.aux.xml", _MOST_AUX)
+    if b"OVERVIEW_FILE" in described or len(described) == _MOST_AUX:
+        raise ValueError(f"`{path.name}.aux.xml` beside it names a file, or is too long")
+
+
+def linked_files(raster: Any) -> list[Path]:
+    """The files whose bytes decide what an open raster holds, its own first.
+
+    Overviews do not, nor does an `.aux.xml` with nothing but statistics.
+
+    Raises:
+        ValueError: one of them is not beside it.
+    """
+    own = Path(raster.name)
+    found = [own]
+    for name in raster.files:
+        path = Path(name)
+        if path.parent != own.parent:
+            raise ValueError(f"it refers to `{name[:80]}`, which is not beside it")
+        if path.suffix.lower() == ".ovr" or path == own:
+            continue
+        if not name.endswith(".aux.xml") or _MEANING.search(_start(name, _MOST_AUX)):
+            found.append(path)
+    return [own, *sorted(found[1:])]
+
+
+def _start(name: str, count: int) -> bytes:
+    """The first bytes of a regular file; none where there is no such file.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    path = Path(name)
+    if not os.path.lexists(path):
+        return b""
+    if not path.is_file():
+        raise ValueError(f"`{path.name}` beside it is no regular file")
+    with path.open("rb") as file:
+        return file.read(count)

@@ -1,0 +1,184 @@
+"""What each band of a raster holds: as configured, by name, table or description, never guessed.
+
+What the raster says about itself is obeyed, or the raster is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cpazmal_scale.config import Naming
+from cpazmal_scale.errors import SceneError, SceneUnknown
+from cpazmal_scale.scenes.band_names import Kind, Said, read_name
+from cpazmal_scale.scenes.candidates import Candidate
+from cpazmal_scale.vocabulary import BANDS, POLARISATIONS
+
+_SAY = "set ingest.naming.bands, the table's polarisations or `bands` of a sidecar"
+_CORRECT = "correct that, or the band's description (`gdal_edit.py`, `rio edit-info`)"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the bands of a raster hold, one of `scene.BANDS` each, and what their values are."""
+
+    bands: tuple[str, ...]
+    radiometry: str
+    scale: Literal["linear", "dB"]
+
+
+def contents(raster: Any, member: Candidate) -> Contents:
+    """What an open raster holds.
+
+    Raises:
+        SceneUnknown: nothing tells, what tells contradicts what the raster says about itself, or
+            its values are complex or no calibrated power.
+    """
+    rules, url = member.rules, member.url
+    said = [_said(raster, at) for at in range(raster.count)]
+    alpha = _alpha(raster)
+    bands = _bands(raster, member, said, alpha)
+    wrong = [band for band in bands if band not in BANDS]
+    used = [band for band in bands if band != "skip"]
+    if wrong or len(bands) != raster.count or len(set(used)) != len(used):
+        raise _unknown_bands(url, bands, raster.count)
+    for at, (band, one) in enumerate(zip(bands, said, strict=True)):
+        if band != "skip":
+            _check_band(raster, at, band, one, url, alpha=at in alpha)
+    powers = [one for band, one in zip(bands, said, strict=True) if band in POLARISATIONS]
+    return Contents(bands, _radiometry(powers, rules, url), _scale(powers, rules, url))
+
+
+def _said(raster: Any, at: int) -> Said:
+    """What description and unit of a band say together; the description goes before."""
+    name, unit = read_name(raster.descriptions[at] or ""), read_name(raster.units[at] or "")
+    kind: Kind | None = name.kind
+    if kind is None or unit.kind == "other":
+        kind = unit.kind if unit.kind != "intensity" else kind
+    return Said(name.layer, kind, name.scale or unit.scale, name.unknown)
+
+
+def _alpha(raster: Any) -> frozenset[int]:
+    """Bands that say how opaque the others are."""
+    from rasterio.enums import ColorInterp
+
+    return frozenset(
+        at for at, one in enumerate(raster.colorinterp) if one == ColorInterp.alpha and at > 0
+    )
+
+
+def _bands(
+    raster: Any, member: Candidate, said: list[Said], alpha: frozenset[int]
+) -> tuple[str, ...]:
+    """By configuration, else the file's polarisation, the table, or descriptions.
+
+    The authors' files end with the mask; files of a user's pattern may lack it.
+    """
+    channel, rules, count = member.named.polarisation, member.rules, raster.count - len(alpha)
+    there = [one for at, one in enumerate(said) if at not in alpha]
+    if rules.bands is not None:
+        bands = tuple(channel or "?" if band == "-" else band for band in rules.bands)
+        if len(bands) == raster.count:
+            return bands
+    elif channel is not None:
+        bands = (channel, "mask")[:count]
+    elif member.row is not None and member.row.polarisations is not None:
+        bands = (*member.row.polarisations, "mask")
+        if count == 1 or alpha or rules.pattern is not None:
+            bands = bands[:count]
+    else:
+        _require_names(raster, member.url, there)
+        bands = tuple(one.layer or "?" for one in there)
+    rest = iter(bands)
+    with_alpha = ["skip" if at in alpha else next(rest, "?") for at in range(raster.count)]
+    return (*with_alpha, *rest)
+
+
+def _require_names(raster: Any, url: str, said: list[Said]) -> None:
+    """Every band has a name that is understood whole.
+
+    Raises:
+        SceneUnknown: one has none, or one that says more.
+    """
+    if not any(raster.descriptions):
+        raise SceneUnknown(
+            "nothing tells the polarisations of its bands: no table, no description, no name",
+            where=url,
+            remedy=_SAY,
+        )
+    for text, one in zip(raster.descriptions, said, strict=False):
+        if one.layer is None or one.unknown:
+            raise SceneUnknown(
+                f"its band `{(text or '')[:60]}` is not known to be backscatter or a mask",
+                where=url,
+                remedy=_SAY,
+            )
+
+
+def _check_band(raster: Any, at: int, band: str, said: Said, url: str, *, alpha: bool) -> None:
+    """A band may be what it is taken for.
+
+    Raises:
+        SceneUnknown: the raster says otherwise.
+    """
+    name = f"band {at + 1}"
+    if raster.descriptions[at]:
+        name += f" (`{raster.descriptions[at][:60]}`)"
+    problem, remedy = None, _CORRECT
+    if raster.dtypes[at].startswith("complex"):
+        problem = f"{name} holds complex numbers"
+        remedy = "give calibrated power of terrain-corrected scenes, or the Level-1b product itself"
+    elif alpha:
+        problem = f"{name} is an alpha band, not {band}"
+        remedy = "call it `skip`: what is transparent is no data"
+    elif said.layer is not None and said.layer != band:
+        problem = f"{name} says it is {said.layer}, but it is taken for {band}"
+    elif band in POLARISATIONS and said.kind == "other":
+        problem = f"{name} is no backscatter coefficient by its name or unit"
+        remedy = "give calibrated power (beta0, sigma0 or gamma0), or correct the name"
+    if problem is not None:
+        raise SceneUnknown(problem, where=url, remedy=remedy)
+
+
+def _radiometry(said: list[Said], rules: Naming, url: str) -> str:
+    """The coefficient that was configured, or the one that the bands name."""
+    kinds = {one.kind for one in said if one.kind is not None}
+    given = "radiometry" in rules.model_fields_set
+    if len(kinds) > 1 or (kinds == {"intensity"} and not given):
+        raise SceneUnknown(
+            f"its bands are {' and '.join(sorted(map(str, kinds)))} by their names or units",
+            where=url,
+            remedy="give one calibrated coefficient (beta0, sigma0 or gamma0)",
+        )
+    kind = kinds.pop() if kinds else None
+    if kind in (None, "intensity") or rules.radiometry.removesuffix("_T") == kind:
+        return rules.radiometry
+    if not given and kind is not None:
+        return kind
+    raise SceneUnknown(
+        f"its bands are {kind} by their names, not {rules.radiometry}",
+        where=url,
+        remedy=f"set ingest.naming.radiometry (or `radiometry` of its sidecar) to {kind}",
+    )
+
+
+def _scale(said: list[Said], rules: Naming, url: str) -> Literal["linear", "dB"]:
+    """Decibels or linear power, as configured or as the bands say."""
+    scales = {one.scale for one in said if one.scale is not None}
+    given = "scale" in rules.model_fields_set
+    if len(scales) > 1 or (given and scales and rules.scale not in scales):
+        raise SceneUnknown(
+            f"its bands are {' and '.join(sorted(scales))} by their names or units, "
+            f"not {rules.scale}",
+            where=url,
+            remedy="set ingest.naming.scale (or `scale` of its sidecar)",
+        )
+    return scales.pop() if scales else rules.scale
+
+
+def _unknown_bands(url: str, bands: tuple[str, ...], count: int) -> SceneError:
+    return SceneUnknown(
+        f"its {count} bands are not {', '.join(bands) or 'known'}",
+        where=url,
+        remedy="set ingest.naming.bands or the table's polarisations",
+    )

@@ -1,0 +1,81 @@
+"""The file system that an address means, and whatever it raises as one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from typing import Any
+
+from cpazmal_scale.addresses import is_chain, is_remote, local_path
+from cpazmal_scale.errors import StoreError, StoreMissing
+
+_CLIENT_LIBRARIES = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "adlfs"})
+
+
+def filesystem_of(url: str) -> tuple[Any, str]:
+    """The fsspec file system of an address, and the path there; no character has a meaning."""
+    import fsspec
+
+    if not is_remote(url):
+        return fsspec.filesystem("file"), str(local_path(url).absolute())
+    # Another process may have written a moment ago: listings must not come from a cache.
+    options = {"use_listings_cache": False} if url.startswith("s3://") else {}
+    try:
+        if is_chain(url):
+            filesystem, path = fsspec.core.url_to_fs(url, **options)
+            return filesystem, str(path)
+        protocol = url.partition("://")[0]
+        kind = fsspec.get_filesystem_class(protocol)
+        options = {**kind._get_kwargs_from_urls(url), **options}
+        return fsspec.filesystem(protocol, **options), str(kind._strip_protocol(url))
+    except (ImportError, ValueError) as error:
+        raise StoreError(
+            f"this kind of address cannot be used ({error})",
+            where=url,
+            remedy="use a path, s3://, or install what the message names",
+        ) from None
+
+
+@contextlib.contextmanager
+def one_sentence(url: str, action: str) -> Iterator[None]:
+    """Turn whatever a store raises into one `StoreError`."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except FileNotFoundError:
+        raise StoreMissing(
+            "nothing is stored here", where=url, remedy="check the address, bucket and endpoint"
+        ) from None
+    except PermissionError:
+        raise StoreError(
+            f"no permission to {action}", where=url, remedy="check credentials and access rights"
+        ) from None
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StoreError(
+                "the disk is full", where=url, remedy="free space and run again: it continues"
+            ) from None
+        if error.errno == errno.EROFS:
+            raise StoreError(
+                "the file system is read-only", where=url, remedy="choose another workspace"
+            ) from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StoreError(
+            f"cannot {action} ({reason})", where=url, remedy="check that the store is reachable"
+        ) from None
+    except Exception as error:
+        # Stores raise errors of their own client libraries, none of which is imported here.
+        if type(error).__module__.partition(".")[0] not in _CLIENT_LIBRARIES:
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StoreError(
+            f"cannot {action} ({reason})", where=url, remedy="check endpoint and credentials"
+        ) from None
+
+
+def is_from_store(error: BaseException) -> bool:
+    """Whether the operating system or a store's client raised an error, and not a decoder."""
+    client = type(error).__module__.partition(".")[0] in _CLIENT_LIBRARIES
+    return client or (isinstance(error, OSError) and error.errno is not None)

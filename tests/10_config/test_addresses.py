@@ -1,0 +1,133 @@
+"""Addresses: what a user writes is expanded once; secrets in it are refused and not repeated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cpazmal_scale import storage
+from cpazmal_scale.addresses import address, holds_secret, is_remote, without_secrets
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError, StoreMissing
+
+SECRETS = [
+    "s3://AKIAX:wJalr/K7MD+bPx@bucket/scenes",
+    "s3://user:pass word@bucket/scenes",
+    "https://user:p?w#d@host/x",
+    "ftp://user:12345@host/x",
+    "https://ghp_TOKEN@host/x",
+    "HTTPS://TOKEN@host",
+    "s3://TOKEN@bucket/x",
+    "abfs://box:key@account/x",
+    "tcp://user:pw@10.0.0.1:8786",
+    "simplecache::https://TOKEN@host/x",
+    "https://host/x?X-Amz-Credential=a&X-Amz-Signature=5d1c",
+    "https://host/x?x-goog-signature=5d1c",
+    "https://account.blob/x?sv=2022&sig=5d1c",
+    "https://host/x?a=1&access_token=5d1c",
+    "s3://bucket/x?AWSAccessKeyId=a&Signature=b",
+]
+PLAIN = [
+    "build/run",
+    "/data/a@b:c/x",
+    "/data/q?token=a",
+    "s3://bucket/user@example.org/scenes",
+    "https://minio.example:9000/a/b@c",
+    "abfss://container@account.dfs.core.windows.net/x",
+    "sftp://me@host/data",
+    "http://[::1]:9000/a@b",
+    "https://host/x?version=3&monkey=1",
+    "user:pw",
+    "tls://10.0.0.1:8786",
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_secrets_are_refused_wherever_an_address_is_set_and_not_repeated(text: str) -> None:
+    assert holds_secret(text)
+    for values in (
+        {"workspace": text},
+        {"ingest": {"scenes": text, "table": text}},
+        {"samples": {"polygons": text}},
+        {"assess": {"truth": text}},
+        {"after": {"outlines": text}},
+        {"cluster": {"kind": "address", "address": text}},
+    ):
+        with pytest.raises(ConfigError, match="leave it out") as caught:
+            RunConfig.parse(values)
+        assert not any(part in str(caught.value) for part in ("TOKEN", "pw", "wJalr", "5d1c"))
+    shown = str(StoreMissing("nothing", where=text))
+    hidden = ("TOKEN", "K7MD", "pass word", "p?w", "12345", ":key", ":pw", "5d1c", "Signature=b")
+    assert not any(part in shown for part in hidden), shown
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_other_addresses_stay_as_they_are(text: str) -> None:
+    assert address(text) == text
+    assert without_secrets(text) == text
+    assert RunConfig(workspace=text).workspace == text
+
+
+def test_the_home_folder_is_expanded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    config = RunConfig.parse({"workspace": "~/tw2", "ingest": {"scenes": "~"}})
+    assert config.workspace == str(tmp_path / "home" / "tw2")
+    assert config.ingest.scenes == str(tmp_path / "home")
+    again = RunConfig.model_validate(json.loads(config.model_dump_json()))
+    assert again == config
+    assert RunConfig(workspace="./~/x").with_values({"seed": 1}).workspace == "./~/x"
+    with pytest.raises(ConfigError, match="no home folder ~nobody-here"):
+        RunConfig.parse({"workspace": "~nobody-here/x"})
+
+
+def test_a_folder_called_tilde_is_never_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for folder in ("~", "home"):
+        storage.write_bytes(f"{folder}/x", folder.encode())
+    assert storage.find("~") == [str(tmp_path / "~" / "x")]
+    assert storage.sizes("~") == {"x": 1}
+    storage.remove("~/x")
+    assert not storage.exists("~/x")
+    assert storage.read_bytes("home/x") == b"home"
+
+
+NAMES = ["h#sh", "p%20c", "q?m", "co::lon", "run [2020]", "a*b", "{x}", "~", "$HOME", "a&b", "x!y"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_sign_in_a_name_has_a_meaning(name: str, tmp_path: Path) -> None:
+    url = storage.join(str(tmp_path), name)
+    storage.write_bytes(storage.join(url, "one.tif"), b"1")
+    storage.write_bytes(storage.join(url, "two.txt"), b"2")
+    assert not is_remote(name)
+    assert [Path(found).name for found in storage.find(url)] == ["one.tif", "two.txt"]
+    assert [Path(found).name for found in storage.find(f"{url}/*.tif")] == ["one.tif"]
+    assert storage.find(f"{url}/one.tif") == [str(tmp_path / name / "one.tif")]
+    assert storage.list_names(str(tmp_path)) == [name]
+    assert storage.zarr_store(url).root == tmp_path / name
+    storage.remove(url, recursive=True)
+    assert storage.list_names(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("name", [*NAMES[:8], "a?b"])
+def test_nor_on_s3(name: str, s3_url: str) -> None:
+    url = storage.join(s3_url, name)
+    storage.write_bytes(storage.join(url, "one.tif"), b"1")
+    assert storage.find(url) == [f"{url}/one.tif"]
+    assert storage.find(f"{url}/*.tif") == [f"{url}/one.tif"]
+    assert storage.read_bytes(storage.find(url)[0]) == b"1"
+    import zarr
+
+    made = zarr.create_group(storage.zarr_store(storage.join(url, "z")), attributes={"a": 1})
+    assert made.attrs["a"] == 1
+    assert storage.exists(storage.join(url, "z/zarr.json"))
+    storage.write_bytes(storage.join(s3_url, "axb/one.tif"), b"1")
+    storage.remove(storage.join(url, "one.tif"))
+    storage.remove(url, recursive=True)
+    assert storage.find(s3_url) == [f"{s3_url}/axb/one.tif"]

@@ -1,0 +1,200 @@
+"""Arguments as users give them: bands as values, masked arrays, dates, NumPy's numbers, labels."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+
+from cpazmal_scale.dtw import (
+    Band,
+    KNeighborsDTW,
+    NearestBarycenter,
+    band_limits,
+    barycenter,
+    barycenters,
+    distance,
+    distances,
+    path,
+)
+
+RNG = np.random.default_rng(3)
+DAYS = np.datetime64("2020-01-03", "D") + 11 * np.arange(30)
+
+
+def labelled(dates: np.ndarray = DAYS, count: int = 24):
+    phase = 2 * np.pi * (dates - np.datetime64("2020-01-01")).astype(float) / 365.25
+    late = np.repeat([0.0, 0.9], count // 2)
+    X = np.sin(phase - late[:, None]) + np.random.default_rng(1).normal(0, 0.4, (count, len(dates)))
+    return X[:, None], np.repeat(["a", "b"], count // 2), np.arange(count) % 6
+
+
+@pytest.mark.parametrize(
+    ("band", "words"),
+    [
+        (Band.samples(3), {"radius": 3}),
+        (Band.days(24, (DAYS, DAYS + 366)), {"days": (DAYS, DAYS + 366), "band_days": 24}),
+        (Band.table(band_limits(30, 30, radius=2)), {"limits": band_limits(30, 30, radius=2)}),
+        (Band(), {}),
+    ],
+)
+def test_a_band_is_a_value_or_its_words(band, words):
+    q, s = RNG.normal(size=(2, 5, 30))
+    np.testing.assert_array_equal(distances(q, s, band), distances(q, s, **words))
+    assert distance(q[0], s[0], band) == distance(q[0], s[0], **words)
+    np.testing.assert_array_equal(path(q[0], s[0], band).path, path(q[0], s[0], **words).path)
+    for function in (barycenter, lambda x, *band, **k: barycenters(x, 2, *band, **k)):
+        one, two = function(q, band, restarts=2), function(q, restarts=2, **words)
+        np.testing.assert_array_equal(one.values, two.values)
+    with pytest.raises(TypeError, match="give a band or its words, not also"):
+        distances(q, s, band, radius=1)
+    with pytest.raises(TypeError, match="not also windw"):
+        barycenter(q, windw=3)
+
+
+def test_masked_values_are_missing_at_every_door():
+    q, s = RNG.normal(size=(2, 6, 30))
+    gone = RNG.random(q.shape) < 0.2
+    masked, plain = np.ma.masked_array(np.where(gone, -9999.0, q), gone), np.where(gone, np.nan, q)
+    expected = distances(plain, s, radius=3)
+    np.testing.assert_array_equal(distances(masked, s, radius=3), expected)
+    np.testing.assert_array_equal(distances(list(masked), s, radius=3), expected)
+    assert distance(masked[0], s[0]) == distance(plain[0], s[0])
+    assert path(masked[0], s[0]).distance == path(plain[0], s[0]).distance
+    np.testing.assert_array_equal(barycenter(masked).values, barycenter(plain).values)
+    with pytest.raises(ValueError, match="references must be finite"):
+        distances(s, masked)
+    whole = np.ma.masked_array((100 * q).astype(np.int16), gone)
+    rounded = np.where(gone, np.nan, (100 * q).astype(np.int16))
+    np.testing.assert_array_equal(distances(whole, s), distances(rounded, s))
+    X, y, groups = labelled()
+    gone = RNG.random(X.shape) < 0.1
+    masked, plain = np.ma.masked_array(np.where(gone, 99.0, X), gone), np.where(gone, np.nan, X)
+    for make in (NearestBarycenter, KNeighborsDTW):
+        one, two = make().fit(masked, y, groups), make().fit(plain, y, groups)
+        np.testing.assert_array_equal(one.predict_proba(masked), two.predict_proba(plain))
+        with pytest.raises(ValueError, match="labels must not be masked"):
+            make().fit(X, np.ma.masked_array(np.arange(24) % 2, np.arange(24) == 3))
+    with pytest.raises(ValueError, match="dates must not be masked"):
+        band_limits(30, 30, days=(np.ma.masked_array(DAYS, np.arange(30) == 3), DAYS))
+    with pytest.raises(ValueError, match="weights must not be masked"):
+        barycenter(q, weights=np.ma.masked_array(np.ones(6), np.arange(6) == 0))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda days: days,
+        lambda days: days.astype("datetime64[ns]"),
+        lambda days: days.astype(str).tolist(),
+        lambda days: [datetime.date.fromisoformat(one) for one in days.astype(str)],
+        lambda days: (days - days[0]).astype(float),
+    ],
+)
+@pytest.mark.parametrize("make", [NearestBarycenter, KNeighborsDTW])
+def test_a_saved_classifier_keeps_its_dates(make, write, tmp_path):
+    X, y, groups = labelled()
+    model = make(radius=None, days=write(DAYS), band_days=24).fit(X, y, groups=groups)
+    model.save(tmp_path / "model.npz")
+    again = make.load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    if make is NearestBarycenter and np.asarray(write(DAYS)).dtype.kind != "f":
+        later = DAYS + 366
+        found = again.decide(labelled(later)[0], days=later)
+        np.testing.assert_array_equal(found.index, model.decide(labelled(later)[0], later).index)
+        assert np.mean(again.classes_[found.index] == y) >= np.mean(model.predict(X) == y) - 0.1
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        NearestBarycenter(
+            radius=np.int64(3), iterations=np.int32(5), seed=np.int64(1), reject=np.float32(9)
+        ),
+        KNeighborsDTW(n_neighbors=np.int64(3), radius=np.int8(2), standardise=np.bool_(True)),
+    ],
+)
+def test_numpy_numbers_are_saved(model, tmp_path):
+    X, y, _ = labelled()
+    model.fit(X, y).save(tmp_path / "model.npz")
+    again = type(model).load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_a_search_fits_the_temperature_on_its_groups():
+    X, y, groups = labelled()
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = NearestBarycenter(decision="sum").set_fit_request(groups=True)
+        search = GridSearchCV(
+            model, {"radius": [np.int64(0), np.int64(3)]}, cv=StratifiedGroupKFold(3)
+        )
+        search.fit(X, y, groups=groups)
+    best = search.best_estimator_
+    assert best.held_out_ is not None
+    assert (
+        best.temperature_
+        == NearestBarycenter(decision="sum", radius=search.best_params_["radius"])
+        .fit(X, y, groups)
+        .temperature_
+    )
+    assert best.temperature_ != 1.0
+
+
+@pytest.mark.parametrize("make", [NearestBarycenter, KNeighborsDTW])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.repeat(["", "a"], 12),
+        np.repeat([-1, 2], 12),
+        np.repeat([-1.0, 2.0], 12),
+        np.repeat(np.array([-1, 1], np.int8), 12),
+        np.repeat(np.array(["", "x"], object), 12),
+    ],
+)
+def test_labels_that_stand_for_no_class_are_refused(make, labels):
+    with pytest.raises(ValueError, match="stand for no class"):
+        make().fit(labelled()[0], labels)
+
+
+@pytest.mark.parametrize("make", [NearestBarycenter, KNeighborsDTW])
+@pytest.mark.parametrize(("count", "fits"), [(253, True), (254, False)])
+def test_more_classes_than_can_be_told_apart_are_refused_at_once(make, count, fits):
+    X, y = RNG.normal(size=(2 * count, 1, 4)), np.repeat(np.arange(count), 2)
+    if fits:
+        assert set(make().fit(X, y).predict(X)) <= set(range(count))
+    else:
+        with pytest.raises(ValueError, match="at most 253 classes"):
+            make().fit(X, y)
+
+
+X24, Y24, G24 = labelled()
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: band_limits(3, 3, radius=np.inf), "radius must be a whole number"),
+        (lambda: band_limits(3, 3, radius=np.nan), "radius must be a whole number"),
+        (lambda: band_limits(3, 3, radius="3"), "radius must be a whole number"),
+        (lambda: distances([[1, 2]], [[1, 2]], threads=None), "threads must be a whole number"),
+        (lambda: distances([[1, 2], [1, 2, 3]], [[1, 2]]), "series must be of equal length"),
+        (lambda: barycenter([[1.0, 2.0], [1.0, 2.0, 3.0]]), "series must be of equal length"),
+        (lambda: barycenters([[1.0, 2.0]] * 3, 1.5), "count must be a whole number"),
+        (lambda: barycenter([[1.0, 2.0]], threads=0), "threads must be a whole number"),
+        (lambda: KNeighborsDTW(n_neighbors=2.5).fit(X24, Y24), "n_neighbors must be a whole"),
+        (lambda: KNeighborsDTW(threads=None).fit(X24, Y24), "threads must be a whole"),
+        (lambda: KNeighborsDTW().fit(X24 * np.nan, Y24), "no series has a valid date"),
+        (lambda: NearestBarycenter(barycenters=0).fit(X24, Y24), "barycenters must be a whole"),
+        (
+            lambda: NearestBarycenter().fit(X24, Y24, [None, *G24[1:]]),
+            "every series needs a group",
+        ),
+        (lambda: NearestBarycenter().fit(X24, Y24, G24[1:]), "24 series, 23 groups"),
+    ],
+)
+def test_refusals_are_in_words(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()

@@ -1,0 +1,271 @@
+"""What GDAL says of a raster is obeyed or refused: scale, masks, alpha, names, units, fill values.
+
+Rasters are written by GDAL, and the right values are those that GDAL's own readers give.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.enums import ColorInterp
+from support.scenes_factory import STARTS, file_name, row, run_config, speckle, write_table
+
+from cpazmal_scale.errors import SceneError, SceneImplausible, SceneUnknown
+from cpazmal_scale.scenes.discovery import discover
+from cpazmal_scale.scenes.reading import read
+from cpazmal_scale.scenes.scene import Scene
+
+SHAPE = (64, 80)
+PLAIN = rasterio.Affine(3, 0, 339_000, 0, -3, 5_087_001)
+
+
+def write(path: Path, bands: list[np.ndarray], **options: Any) -> Path:
+    """A GeoTIFF of any type; `say` is done to the open dataset."""
+    say = options.pop("say", None)
+    profile = {"driver": "GTiff", "crs": "EPSG:32632", "transform": PLAIN, **options}
+    profile |= {"count": len(bands), "height": SHAPE[0], "width": SHAPE[1]}
+    with rasterio.open(path, "w", **{"dtype": bands[0].dtype, **profile}) as raster:
+        for number, band in enumerate(bands, 1):
+            raster.write(band, number)
+        if say is not None:
+            say(raster)
+    return path
+
+
+def scene(
+    folder: Path, bands: list[np.ndarray], pols: str | None = "HH", tail: str = "", **more: Any
+) -> Path:
+    naming = more.pop("table", True)
+    if naming:
+        text = row(STARTS[0], polarisations=pols or "")
+        write_table(folder, [text])
+    return write(folder / file_name(STARTS[0]).replace(".tif", f"{tail}.tif"), bands, **more)
+
+
+def find(folder: Path, **naming: Any) -> Scene:
+    (found,) = discover(run_config(folder, "unused", **naming).ingest, check=True)
+    return found
+
+
+def pixels(one: Scene) -> tuple[np.ndarray, np.ndarray]:
+    return read(one, one.geobox, (0, one.geobox.shape[0]))
+
+
+def described(*names: str) -> Any:
+    def say(raster: Any) -> None:
+        raster.descriptions = names
+
+    return say
+
+
+@pytest.mark.parametrize(
+    ("dtype", "factor", "offset", "scale"),
+    [
+        ("int16", 0.01, 0.0, "dB"),
+        ("uint16", 1e-3, 0.0, "linear"),
+        ("uint16", 1e-4, 0.0, "linear"),
+        ("uint8", 0.25, -50.0, "dB"),
+        ("int32", 1e-4, -10.0, "dB"),
+        ("float32", 0.5, 0.0, "linear"),
+    ],
+)
+def test_scale_and_offset(tmp_path, dtype: str, factor: float, offset: float, scale: str) -> None:
+    power = speckle(SHAPE).clip(1e-3, 3)
+    true = 10 * np.log10(power) if scale == "dB" else power
+    stored = (true - offset) / factor
+    stored = np.rint(stored).astype(dtype) if dtype != "float32" else stored.astype("f4")
+
+    def say(raster: Any) -> None:
+        raster.scales, raster.offsets = (factor,), (offset,)
+
+    path = scene(tmp_path, [stored], say=say)
+    found, _ = pixels(find(tmp_path, scale=scale))
+    with rasterio.open(path) as raster:
+        by_gdal = raster.read(1) * raster.scales[0] + raster.offsets[0]
+    expected = 10 ** (by_gdal / 10) if scale == "dB" else by_gdal
+    expected[(stored == 0) & ((offset == 0) | (dtype == "uint8"))] = np.nan
+    np.testing.assert_allclose(found[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("internal", [True, False])
+def test_a_mask_of_the_dataset_hides_pixels(tmp_path, internal: bool) -> None:
+    power, seen = speckle(SHAPE), np.full(SHAPE, 255, "u1")
+    seen[10:30, 20:50] = 0
+    power[10:30, 20:50] = 0.5
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal):
+        path = scene(tmp_path, [power], say=lambda raster: raster.write_mask(seen))
+    assert path.with_name(f"{path.name}.msk").exists() is not internal
+    found, flags = pixels(find(tmp_path))
+    np.testing.assert_array_equal(np.isnan(found[0]), seen == 0)
+    np.testing.assert_array_equal(found[0][seen > 0], power[seen > 0])
+    assert (flags[seen == 0] == 32).all()
+
+
+def test_a_mask_file_counts_among_the_bytes_of_a_scene(tmp_path) -> None:
+    power, seen = speckle(SHAPE), np.full(SHAPE, 255, "u1")
+    seen[:5] = 0
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False):
+        path = scene(tmp_path, [power], say=lambda raster: raster.write_mask(seen))
+    before = find(tmp_path).source_sha256
+    seen[:] = 255
+    with rasterio.open(path, "r+") as raster, rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False):
+        raster.write_mask(seen)
+    assert find(tmp_path).source_sha256 != before
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_alpha_band_is_no_mask_of_codes(tmp_path, count: int) -> None:
+    bands = [speckle(SHAPE, n) for n in range(count)]
+    alpha = np.full(SHAPE, 255, "f4")
+    alpha[:, :9] = 0
+
+    def say(raster: Any) -> None:
+        raster.colorinterp = [*[ColorInterp.gray] * count, ColorInterp.alpha]
+
+    scene(tmp_path, [*bands, alpha], "HH" if count == 1 else "HH/HV", say=say)
+    found, flags = pixels(find(tmp_path))
+    assert np.isnan(found[:, :, :9]).all()
+    np.testing.assert_array_equal(found[:, :, 9:], np.stack(bands)[:, :, 9:])
+    assert (flags[:, 9:] == 0).all()
+
+
+def test_a_mask_that_would_flag_every_pixel_is_refused(tmp_path) -> None:
+    scene(tmp_path, [speckle(SHAPE), np.full(SHAPE, 255, "f4")])
+    with pytest.raises(SceneImplausible, match="every pixel would be flagged"):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128", "complex_int16"])
+def test_complex_numbers_are_refused(tmp_path, dtype: str) -> None:
+    values = speckle(SHAPE).astype("c8")
+    scene(tmp_path, [values], dtype=dtype)
+    with pytest.raises(SceneUnknown, match="complex numbers"):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "naming", "match"),
+    [
+        (("Amplitude_HH",), {}, "no backscatter coefficient"),
+        (("Intensity_HH",), {}, "intensity by their names"),
+        (("i_HH",), {}, "no backscatter"),
+        (("Sigma0_HH_imag",), {}, "no backscatter"),
+        (("Gamma0_HH_GLCMMean",), {}, "no backscatter"),
+        (("Phase_HH",), {"radiometry": "gamma0"}, "no backscatter"),
+        (("Sigma0_HH",), {"radiometry": "gamma0_T"}, "sigma0 by their names, not gamma0_T"),
+        (("Sigma0_HV",), {}, "says it is HV, but it is taken for HH"),
+        (("Gamma0_HH_db",), {"scale": "linear"}, "dB by their names or units, not linear"),
+    ],
+)
+def test_names_that_contradict_are_refused(tmp_path, names, naming, match: str) -> None:
+    scene(tmp_path, [speckle(SHAPE)], say=described(*names))
+    with pytest.raises(SceneError, match=match):
+        find(tmp_path, **naming)
+
+
+@pytest.mark.parametrize(
+    ("name", "radiometry", "channel"),
+    [
+        ("Sigma0_HH", "sigma0", "HH"),
+        ("Beta0_VV", "beta0", "VV"),
+        ("Gamma0_HV", "gamma0_T", "HV"),
+        ("VV", "gamma0_T", "VV"),
+        ("gamma0 VH (linear power)", "gamma0_T", "VH"),
+        ("Sigma0VV", "sigma0", "VV"),
+    ],
+)
+def test_names_tell_coefficient_and_polarisation(tmp_path, name, radiometry, channel) -> None:
+    scene(tmp_path, [speckle(SHAPE)], None, say=described(name))
+    found = find(tmp_path)
+    assert (found.radiometry, found.polarisations) == (radiometry, (channel,))
+
+
+@pytest.mark.parametrize("how", ["description", "unit"])
+def test_decibels_by_name_or_unit(tmp_path, how: str) -> None:
+    power = speckle(SHAPE)
+
+    def say(raster: Any) -> None:
+        if how == "unit":
+            raster.units = ("dB",)
+        else:
+            raster.descriptions = ("Gamma0_HH_db",)
+
+    scene(tmp_path, [(10 * np.log10(power)).astype("f4")], say=say)
+    np.testing.assert_allclose(pixels(find(tmp_path))[0][0], power, rtol=1e-5)
+
+
+@pytest.mark.parametrize("channel", ["VV", "HV", "VH"])
+def test_the_name_of_a_file_tells_its_polarisation(tmp_path, channel: str) -> None:
+    scene(tmp_path, [speckle(SHAPE)], None, tail=f"_{channel}")
+    assert find(tmp_path).polarisations == (channel,)
+
+
+def test_files_of_two_polarisations_are_not_averaged(tmp_path) -> None:
+    hh, hv = speckle(SHAPE, 1), speckle(SHAPE, 2, 0.02)
+    scene(tmp_path, [hh], "HH/HV", tail="_HH")
+    scene(tmp_path, [hv], "HH/HV", tail="_HV")
+    found = find(tmp_path)
+    assert found.polarisations == ("HH", "HV")
+    np.testing.assert_array_equal(pixels(found)[0], np.stack([hh, hv]))
+
+
+def test_a_polarisation_is_never_guessed(tmp_path) -> None:
+    scene(tmp_path, [speckle(SHAPE), np.zeros(SHAPE, "f4")], None)
+    with pytest.raises(SceneUnknown, match="nothing tells the polarisations"):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize("fill", [-9999.0, -99.0, -100.0, -32768.0, 9999.0])
+def test_undeclared_fill_values_in_decibels_are_no_data(tmp_path, fill: float) -> None:
+    power = speckle(SHAPE)
+    values = (10 * np.log10(power)).astype("f4")
+    values[:1, :20] = fill
+    scene(tmp_path, [values])
+    found, flags = pixels(find(tmp_path, scale="dB"))
+    assert np.isnan(found[0][0, :20]).all()
+    assert (flags[0, :20] == 32).all()
+    np.testing.assert_allclose(found[0][1:], power[1:], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("fill", "scale"),
+    [
+        (9999, "linear"),
+        (999, "linear"),
+        (3e38, "linear"),
+        (-0.5, "linear"),
+        (1e-10, "linear"),
+        (-60, "dB"),
+        (9999, "dB"),
+    ],
+)
+def test_fill_values_that_look_like_power_are_refused(tmp_path, fill: float, scale: str) -> None:
+    values = speckle(SHAPE)
+    values = (10 * np.log10(values)).astype("f4") if scale == "dB" else values
+    values[:16] = fill
+    scene(tmp_path, [values])
+    with pytest.raises(SceneImplausible, match="not declared as no-data"):
+        find(tmp_path, scale=scale)
+
+
+def test_no_data_is_compared_as_it_is_stored(tmp_path) -> None:
+    """A half float cannot hold the declared −9999; GDAL stores another number."""
+    values = (10 * np.log10(speckle(SHAPE))).astype("f4")
+    values[:16] = -9999
+    path = scene(tmp_path, [values], nodata=-9999, nbits=16)
+    with rasterio.open(path) as raster:
+        assert -9999 != raster.read(1)[0, 0] < -9990
+    found, _ = pixels(find(tmp_path, scale="dB"))
+    assert np.isnan(found[0][:16]).all()
+    assert not np.isnan(found[0][16:]).any()
+
+
+@pytest.mark.parametrize("median", [55.0, 12.0])
+def test_amplitudes_that_nothing_names_are_refused(tmp_path, median: float) -> None:
+    scene(tmp_path, [speckle(SHAPE, mean=median * 1.2)])
+    with pytest.raises(SceneImplausible, match="digital numbers"):
+        find(tmp_path)

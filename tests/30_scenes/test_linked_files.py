@@ -1,0 +1,228 @@
+"""Files that point at other files and addresses: nothing is read but what lies beside them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import socket
+import tarfile
+import threading
+import tracemalloc
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import rioxarray  # noqa: F401
+import xarray as xr
+from shapely.geometry import box
+from support.scenes_factory import STARTS, campaign, run_config, speckle, write_raster
+
+from cpazmal_scale.errors import CpazmalError, SampleError, SceneError, SceneUnreadable
+from cpazmal_scale.grid.edges import PixelEdges
+from cpazmal_scale.grid.vectors import read_vectors
+from cpazmal_scale.samples.draw.terrain import terrain
+from cpazmal_scale.scenes.discovery import discover
+from cpazmal_scale.scenes.untrusted import archive
+
+SIDECAR = """sensor: TSX1
+start: 2011-05-05T17:25:01
+beam: ASC45
+bands: [HH]
+radiometry: gamma0
+scale: linear
+"""
+VRT = """<VRTDataset rasterXSize="50" rasterYSize="40"><VRTRasterBand dataType="Byte" band="1">
+<SimpleSource><SourceFilename relativeToVRT="0">{source}</SourceFilename></SimpleSource>
+</VRTRasterBand></VRTDataset>"""
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[bytes]]]:
+    """An address on this machine, and what was asked of it."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        stop = threading.Event()
+
+        def serve() -> None:
+            while not stop.is_set():
+                try:
+                    client, _ = server.accept()
+                except TimeoutError:
+                    continue
+                with client:
+                    asked.append(client.recv(200))
+                    client.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", asked
+        stop.set()
+        thread.join()
+
+
+def find(folder: Path) -> None:
+    discover(run_config(folder, "unused").ingest, check=True)
+
+
+@pytest.mark.parametrize("driver", ["PCIDSK", "HFA", "VRT", "WMS", "HTTP"])
+def test_formats_that_name_files_are_not_opened(tmp_path, driver: str) -> None:
+    write_raster(tmp_path / "x.tif", [speckle((40, 50))])
+    (tmp_path / "x.tif.yaml").write_text(f"{SIDECAR}driver: {driver}\n")
+    with pytest.raises(SceneError, match=f"`{driver}` is not one of"):
+        find(tmp_path)
+
+
+def test_a_pixel_file_of_pcidsk_is_not_a_scene(tmp_path) -> None:
+    write_raster(
+        tmp_path / "x.pix", [speckle((40, 50))], driver="PCIDSK", tiled=None, compress=None
+    )
+    (tmp_path / "x.pix.yaml").write_text(SIDECAR)
+    with pytest.raises(SceneError):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["{0}.msk", "{0}.ovr", "{1}.msk"])
+def test_a_mask_or_overview_that_is_another_format(tmp_path, listener, name: str) -> None:
+    folder = campaign(tmp_path, (64, 64), STARTS[:1])
+    (scene,) = (folder / "dsc").glob("*.tif")
+    address, asked = listener
+    beside = name.format(scene, scene.with_suffix(""))
+    Path(beside).write_text(VRT.format(source=f"/vsicurl/{address}/x.tif"))
+    with pytest.raises(SceneUnreadable, match="is no TIFF"):
+        find(folder)
+    assert asked == []
+
+
+def test_an_aux_file_that_names_overviews(tmp_path) -> None:
+    folder = campaign(tmp_path, (64, 64), STARTS[:1])
+    (scene,) = (folder / "dsc").glob("*.tif")
+    Path(f"{scene}.aux.xml").write_text(
+        '<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">/etc/x.tif</MDI>'
+        "</Metadata></PAMDataset>"
+    )
+    with pytest.raises(SceneUnreadable, match="names a file"):
+        find(folder)
+
+
+def test_headers_count_among_the_bytes_and_statistics_do_not(tmp_path) -> None:
+    options = {"tiled": None, "blockxsize": None, "blockysize": None, "compress": None}
+    write_raster(tmp_path / "x.img", [speckle((40, 50))], driver="ENVI", nodata=None, **options)
+    (tmp_path / "x.img.yaml").write_text(SIDECAR)
+
+    def digest() -> str:
+        (scene,) = discover(run_config(tmp_path, "unused").ingest, check=True)
+        return scene.source_sha256
+
+    first = digest()
+    (tmp_path / "x.img.aux.xml").write_text(
+        '<PAMDataset><PAMRasterBand band="1"><Metadata><MDI key="STATISTICS_MAXIMUM">1</MDI>'
+        "</Metadata></PAMRasterBand></PAMDataset>"
+    )
+    assert digest() == first
+    header = tmp_path / "x.hdr"
+    header.write_text(header.read_text().replace("339000", "339003"))
+    assert digest() != first
+
+
+def square() -> geopandas.GeoDataFrame:
+    return geopandas.GeoDataFrame(
+        {"class": ["ABL"], "group": ["g"]}, geometry=[box(6.9, 45.8, 7, 45.9)], crs="EPSG:4326"
+    )
+
+
+@pytest.mark.parametrize("name", ["p.gpkg", "p.geojson", "p.json", "p.shp", "p.zip"])
+def test_polygons_of_every_documented_format(tmp_path, name: str) -> None:
+    path = tmp_path / name
+    if name == "p.json":
+        square().to_file(path, driver="GeoJSON")
+    elif name == "p.zip":
+        square().to_file(tmp_path / "p.shp")
+        with zipfile.ZipFile(path, "w") as packed:
+            for part in tmp_path.glob("p.???"):
+                if part.suffix != ".zip":
+                    packed.write(part, part.name)
+    else:
+        square().to_file(path)
+    assert read_vectors(str(path))["class"].tolist() == ["ABL"]
+
+
+@pytest.mark.parametrize("name", ["p.geojson", "p.gpkg", "p.shp", "p.zip", "p.vrt", "p.json"])
+@pytest.mark.parametrize("kind", ["vrt", "wfs"])
+def test_polygons_do_not_point_elsewhere(tmp_path, listener, name: str, kind: str) -> None:
+    square().to_file(tmp_path / "secret.gpkg")
+    address, asked = listener
+    text = {
+        "vrt": '<OGRVRTDataSource><OGRVRTLayer name="secret"><SrcDataSource>'
+        f"{tmp_path}/secret.gpkg</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>",
+        "wfs": f"<OGRWFSDataSource><URL>{address}</URL></OGRWFSDataSource>",
+    }[kind]
+    path = tmp_path / name
+    if name == "p.zip":
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.writestr("p.vrt", text)
+    else:
+        path.write_text(text)
+    with pytest.raises(SampleError, match="not a vector file"):
+        read_vectors(str(path))
+    assert asked == []
+
+
+def test_json_that_is_no_collection_of_features(tmp_path) -> None:
+    for number, document in enumerate(({"type": "STAC"}, ["x"], {"type": "Topology"})):
+        path = tmp_path / f"{number}.geojson"
+        path.write_text(json.dumps(document))
+        with pytest.raises(SampleError, match="not a vector file"):
+            read_vectors(str(path))
+
+
+@pytest.mark.parametrize("name", ["dem.tif", "dem.vrt", "dem.asc", "dem"])
+def test_an_elevation_raster_is_what_its_name_says(tmp_path, listener, name: str) -> None:
+    address, asked = listener
+    (tmp_path / name).write_text(VRT.format(source=f"/vsicurl/{address}/x.tif"))
+    axes = {"y": 5_087_000 - 3.0 * np.arange(40), "x": 339_000 + 3.0 * np.arange(50)}
+    grid = PixelEdges(xr.Dataset(coords=axes).rio.write_crs("EPSG:32632"))
+    zero = np.zeros(1, np.int64)
+    with pytest.raises(SampleError):
+        terrain(str(tmp_path / name), grid, zero, zero, 5)
+    assert asked == []
+
+
+def _bomb(kind: str) -> bytes:
+    """A packed tar whose headers alone unpack to 200 MiB."""
+    stream, size = io.BytesIO(), 200 * 2**20
+    with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1) as packed:
+        if kind == "sparse":
+            head = bytearray(tarfile.TarInfo("x").tobuf(tarfile.GNU_FORMAT))
+            head[156:157] = b"S"
+            head[482] = 1
+            head[148:156] = b" " * 8
+            head[148:156] = b"%06o\0 " % sum(head)
+            packed.write(bytes(head))
+            block = (b"00000000001\0" * 42).ljust(504, b"0") + b"\1" + b"\0" * 7
+            for _ in range(size // 512):
+                packed.write(block)
+        else:
+            info = tarfile.TarInfo("././@LongLink" if kind == "L" else "pax")
+            info.type, info.size = kind.encode(), size
+            packed.write(info.tobuf(tarfile.GNU_FORMAT))
+            for _ in range(size // 2**20):
+                packed.write(b"a" * 2**20)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["L", "K", "x", "g", "sparse"])
+def test_headers_of_a_tar_file_cannot_fill_memory(tmp_path, kind: str) -> None:
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(_bomb(kind))
+    tracemalloc.start()
+    with pytest.raises(CpazmalError) as error, archive.open_container(str(path)):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "\n" not in str(error.value)
+    assert peak < 180 * 2**20

@@ -1,0 +1,85 @@
+"""Which files count as scenes' files, and how much of a table is read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from support.scenes_factory import STARTS, campaign, file_name, run_config
+
+from cpazmal_scale.errors import CpazmalError, SceneUnreadable, StoreMissing
+from cpazmal_scale.scenes import listing
+from cpazmal_scale.scenes import table as tables
+from cpazmal_scale.scenes.discovery import discover
+
+
+@pytest.mark.parametrize("name", ["run [2020]", "a*b", "a?b", "[x", "deep [1]/a*"])
+def test_folders_whose_names_look_like_patterns(tmp_path, name: str) -> None:
+    folder = campaign(tmp_path / name, (64, 64), STARTS[:2])
+    assert len(discover(run_config(folder, "unused").ingest, check=True)) == 2
+    files, there = listing.list_files(str(folder))
+    assert there == str(folder)
+    assert len(files) == 3
+    one = next(file for file in files if file.endswith(".tif"))
+    assert listing.list_files(one)[0] == [one]
+
+
+def test_a_pattern_still_matches(tmp_path) -> None:
+    folder = campaign(tmp_path / "s", (64, 64), STARTS[:2])
+    files, there = listing.list_files(f"{folder}/dsc/*{STARTS[0]}*.tif")
+    assert len(files) == 1
+    assert there == f"{folder}/dsc"
+    with pytest.raises(StoreMissing):
+        listing.list_files(f"{folder}/dsc/*.jp2")
+
+
+def test_linked_folders_and_files_are_followed_once(tmp_path) -> None:
+    elsewhere = campaign(tmp_path / "disk", (64, 64), STARTS[:2])
+    scenes = tmp_path / "scenes"
+    scenes.mkdir()
+    (scenes / "acquisitions.csv").symlink_to(elsewhere / "acquisitions.csv")
+    (scenes / "dsc").symlink_to(elsewhere / "dsc")
+    (elsewhere / "dsc" / "round").symlink_to(scenes)
+    found = discover(run_config(scenes, "unused").ingest)
+    assert [scene.start.strftime("%Y%m%dT%H%M%S") for scene in found] == list(STARTS[:2])
+
+
+def test_a_link_to_nothing_is_not_left_out(tmp_path) -> None:
+    folder = campaign(tmp_path, (64, 64), STARTS[:2])
+    (folder / "dsc" / file_name(STARTS[1], mode="S")).unlink()
+    (folder / "dsc" / file_name(STARTS[1], mode="S")).symlink_to(tmp_path / "gone.tif")
+    with pytest.raises(CpazmalError):
+        discover(run_config(folder, "unused").ingest)
+
+
+def test_what_macos_leaves_and_what_is_no_file(tmp_path) -> None:
+    folder = campaign(tmp_path, (64, 64), STARTS[:1])
+    name = file_name(STARTS[0])
+    (folder / "dsc" / f"._{name}").write_bytes(b"\0\5\x16\7")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / name).write_bytes(b"x")
+    os.mkfifo(folder / "dsc" / file_name(STARTS[1]))
+    assert len(discover(run_config(folder, "unused").ingest, check=True)) == 1
+    with pytest.raises(SceneUnreadable, match="neither a folder nor a regular file"):
+        listing.list_files(str(folder / "dsc" / file_name(STARTS[1])))
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "fifo"])
+def test_a_table_that_never_ends(tmp_path, target: str) -> None:
+    folder = campaign(tmp_path, (64, 64), STARTS[:1])
+    table = folder / "acquisitions.csv"
+    table.unlink()
+    if target == "fifo":
+        os.mkfifo(table)
+    else:
+        table.symlink_to(target)
+    with pytest.raises(SceneUnreadable, match="not a regular file"):
+        discover(run_config(folder, "unused").ingest)
+
+
+def test_a_table_that_is_too_long(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(tables, "MAX_TABLE_BYTES", 1000)
+    (tmp_path / "t.csv").write_text("sensor,start\n" + "PAZ1,20200108\n" * 100)
+    with pytest.raises(SceneUnreadable, match="more than"):
+        tables.read_table(str(tmp_path / "t.csv"))
