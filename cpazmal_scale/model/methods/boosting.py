@@ -42,7 +42,10 @@ class Boosting(TreeClassifier):
             early_stopping=False,
             random_state=self.seed,
         )
-        model.fit(values, codes)
+        flat = np.nanmax(values, axis=0, initial=-np.inf) <= np.nanmin(
+            values, axis=0, initial=np.inf
+        )
+        model.fit(np.where(flat, 0.0, values), codes)  # nothing to split there, not even in bins
         rounds = [one for one in model._predictors if one]
         each = [[boosted_nodes(tree.nodes) for tree in one] for one in rounds]
         start = np.ravel(model._baseline_prediction).astype(np.float64)
