@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.format import layout, record
+from cpazmal_scale.cube.format import coding, layout, record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
+PRECISION = 10
+"""Bits of mantissa that cubes of benchmarks keep: the default of `ingest.precision`."""
+
 
 def write_chunk(
-    url: str, layer: str, date: int, row: int, column: int, values: NDArray[Any]
+    url: str, layer: str, date: int, place: tuple[int, int], values: NDArray[Any]
 ) -> bytes:
-    """Store one chunk of a layer and return its bytes."""
-    data = layout.encode(values)
+    """Store one chunk of a layer, with the precision that ingest has, and return its bytes."""
+    row, column = place
+    data = coding.encode(values, layer, PRECISION)
     storage.write_bytes(f"{url}/{layer}/c/{date}/{row}/{column}", data)
     return data
 
@@ -58,5 +62,5 @@ def finish(
         "chunk": chunk,
         "polarisations": polarisations,
     }
-    documents = layout.documents(layers, grid, chunk, len(dates), "gamma0_T")
+    documents = layout.documents(layers, grid, chunk, len(dates), "gamma0_T", precision=PRECISION)
     storage.write_bytes(f"{url}/zarr.json", record.root_document(facts, documents))

@@ -44,7 +44,7 @@ def write_cube(url: str, edge: int) -> None:
         for name in stored:
             speckle = rng.gamma(3, 0.05, (CHUNK, CHUNK)).astype(np.float32)
             values = np.zeros((CHUNK, CHUNK), np.uint8) if name == "mask" else speckle
-            data = cubes.write_chunk(url, name, date, 0, 0, values)
+            data = cubes.write_chunk(url, name, date, (0, 0), values)
             stored[name][date] = zlib.crc32(data)
             for row, column in np.ndindex(tiles, tiles):
                 storage.write_bytes(f"{url}/{name}/c/{date}/{row}/{column}", data)

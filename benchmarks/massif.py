@@ -73,7 +73,7 @@ def write_tile(url: str, row: int, column: int) -> tuple[int, int, dict[str, lis
             fill = np.nan if name != "mask" else NOT_VALID
             whole = np.full((CHUNK, CHUNK), fill, values.dtype)
             whole[: shape[0], : shape[1]] = values
-            data = cubes.write_chunk(url, name, number, row, column, whole)
+            data = cubes.write_chunk(url, name, number, (row, column), whole)
             sums[name].append(zlib.crc32(data) or 1)
     return row, column, sums
 

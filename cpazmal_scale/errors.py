@@ -25,7 +25,9 @@ class CpazmalError(Exception):
 
     def __str__(self) -> str:
         text = self.what if self.where is None else f"{self.where}: {self.what}"
-        return text if self.remedy is None else f"{text}; {self.remedy}"
+        text = text if self.remedy is None else f"{text}; {self.remedy}"
+        # What comes from a file may hold line breaks and signs that steer a terminal.
+        return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.where, self.remedy)

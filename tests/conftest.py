@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.servers import S3Server
+from support.servers import DecidingS3Server, S3Server
 from support.small_products import amplitudes, cut_product
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -51,6 +51,29 @@ def product(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A small TerraSAR-X SSC: a real annotation cut to 700 lines of 600 samples of speckle."""
     folder = tmp_path_factory.mktemp("products")
     return cut_product(shared_data, folder, amplitudes((700, 600)))
+
+
+@pytest.fixture(scope="session")
+def deciding_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Environment that reaches a real S3 server that decides conditional writes."""
+    server = DecidingS3Server(tmp_path_factory.mktemp("deciding"))
+    try:
+        server.start()
+        yield server.environment
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def deciding_url(deciding_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A fresh prefix on the S3 server that decides conditional writes."""
+    import s3fs
+
+    for name, value in deciding_server.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield f"s3://cpazmal/{uuid.uuid4().hex[:12]}"
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture

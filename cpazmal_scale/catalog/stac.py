@@ -9,8 +9,8 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac_fields import footprint, projection, radar
 from cpazmal_scale.config import CLASS_NAMES
-from cpazmal_scale.errors import ModelMismatch, StoreMissing
-from cpazmal_scale.mapping import Recipe, open_map, read_root
+from cpazmal_scale.errors import ModelMismatch, StoreDamaged, StoreMissing
+from cpazmal_scale.mapping import Recipe, open_map
 from cpazmal_scale.palette import colours
 from cpazmal_scale.vocabulary import REJECTED
 
@@ -61,11 +61,8 @@ def stac_item(url: str, *, cube_url: str | None = None, base: str | None = None)
     """
     from cpazmal_scale.cube import open_cube
 
-    root = read_root(url)
-    if root is None:
-        raise StoreMissing("no map and no cube is here", where=url, remedy="check the address")
     folder = base if base is not None else _parent(url)
-    if "recipe" not in root["attributes"]:
+    if not _is_map(url):
         return _cube_item(open_cube(url), url, folder)
     data = open_map(url)
     recipe = Recipe.model_validate_json(data.attrs["recipe"])
@@ -79,6 +76,19 @@ def stac_item(url: str, *, cube_url: str | None = None, base: str | None = None)
             )
         cube = cube.isel(time=chosen)
     return _map_item(data, recipe, cube, url, folder)
+
+
+def _is_map(url: str) -> bool:
+    """Whether a product is a map, by the one attribute that cubes do not have."""
+    try:
+        root = storage.read_json(storage.join(url, "zarr.json"))
+    except StoreMissing:
+        raise StoreMissing(
+            "no map and no cube is here", where=url, remedy="check the address"
+        ) from None
+    except StoreDamaged:
+        return False  # the reader of cubes says what is wrong with it
+    return isinstance(root, dict) and "recipe" in root.get("attributes", {})
 
 
 def write_stac(url: str, item_url: str, *, cube_url: str | None = None) -> str:

@@ -8,19 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.grid.cf import grid_of
+from cpazmal_scale.scenes import platforms
 
 if TYPE_CHECKING:
     import xarray as xr
-
-_PLATFORMS = {
-    "PAZ1": ("PAZ-1", "X", 9.65),
-    "TSX1": ("TSX-1", "X", 9.65),
-    "TDX1": ("TDX-1", "X", 9.65),
-    "S1A": ("sentinel-1a", "C", 5.405),
-    "S1B": ("sentinel-1b", "C", 5.405),
-    "S1C": ("sentinel-1c", "C", 5.405),
-}
-"""Platform, band and centre frequency in GHz by sensor."""
 
 _MODE = re.compile(r"_(SM|SC|SL|HS|ST|WS|IW|EW)_")
 
@@ -65,7 +56,7 @@ def projection(data: xr.Dataset) -> dict[str, Any]:
 
 def radar(cube: xr.Dataset, polarisations: list[str]) -> dict[str, Any]:
     """What the cube knows of its acquisitions; nothing is guessed."""
-    known = [_PLATFORMS.get(str(sensor)) for sensor in np.unique(cube["sensor"].values)]
+    known = [platforms().get(str(sensor)) for sensor in np.unique(cube["sensor"].values)]
     modes = {m[1] for m in map(_MODE.search, cube["scene_id"].values.tolist()) if m}
     found: dict[str, Any] = {"sar:polarizations": polarisations}
     if len(known) == 1 and known[0] is not None:

@@ -3,7 +3,7 @@
 from .care.repair import Repair, repair_cube
 from .care.verify import verify_cube
 from .format.record import Record, read_record, start_of
-from .read.chunks import ChunkReader
+from .read.chunks import ChunkReader, Fetch
 from .read.dataset import open_cube, within
 from .read.windows import gather, region, require_data, window_pixels
 from .write.append import append
@@ -14,6 +14,7 @@ __all__ = [
     "ChunkReader",
     "CubePlan",
     "CubeReport",
+    "Fetch",
     "IngestReport",
     "Record",
     "Repair",

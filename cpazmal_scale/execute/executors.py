@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cpazmal_scale.errors import ClusterLost
+from cpazmal_scale.execute.lanes import Lanes
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -34,7 +36,8 @@ class Executor(Protocol):
         """Yield `(key, result)` in the order of completion; results are held nowhere else.
 
         `function` is a module-level function or a `functools.partial` of one with plain values,
-        so that nothing heavy or secret travels with the keys.
+        so that nothing heavy or secret travels with the keys. Keys given as `Lanes` stay with
+        their worker, lane by lane.
         """
         ...
 
@@ -63,6 +66,9 @@ class ThreadExecutor:
         self, function: Callable[[Key], Value], keys: Iterable[Key]
     ) -> Iterator[tuple[Key, Value | Exception]]:
         """See `Executor.run`."""
+        if isinstance(keys, Lanes):
+            yield from self._run_lanes(function, keys)
+            return
         waiting = iter(keys)
         running: dict[Future[Value | Exception], Key] = {}
         with ThreadPoolExecutor(self.workers) as pool:
@@ -80,6 +86,27 @@ class ThreadExecutor:
                         yield running.pop(future), future.result()
             finally:
                 pool.shutdown(cancel_futures=True)
+
+    def _run_lanes(
+        self, function: Callable[[Key], Value], lanes: Lanes[Key]
+    ) -> Iterator[tuple[Key, Value | Exception]]:
+        """One thread for every slot, so that what it keeps between keys is its own."""
+        running: dict[Future[Value | Exception], tuple[int, Key]] = {}
+        with contextlib.ExitStack() as stack:
+            threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(self.workers)]
+
+            def hand_out(slot: int) -> None:
+                key = lanes.take(slot)
+                if key is not None:
+                    running[threads[slot].submit(_attempt, function, key)] = (slot, key)
+
+            for slot in range(self.workers):
+                hand_out(slot)
+            while running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    slot, key = running.pop(future)
+                    hand_out(slot)
+                    yield key, future.result()
 
 
 class DaskExecutor:
@@ -101,8 +128,13 @@ class DaskExecutor:
         from distributed import CancelledError, KilledWorker
 
         accused = []
+        first = (
+            self._run_lanes(function, keys)
+            if isinstance(keys, Lanes)
+            else self._run(function, keys, self.workers * _AHEAD)
+        )
         try:
-            for key, result in self._run(function, keys, self.workers * _AHEAD):
+            for key, result in first:
                 if isinstance(result, KilledWorker):
                     accused.append(key)
                 else:
@@ -138,6 +170,50 @@ class DaskExecutor:
             future.release()
             completed.update(hand_out(1))
             yield key, result
+
+    def _run_lanes(
+        self, function: Callable[[Key], Value], lanes: Lanes[Key]
+    ) -> Iterator[tuple[Key, Value | Exception]]:
+        """One task for every slot at a time, on the worker that ran the one before."""
+        from distributed import as_completed
+
+        running: dict[Any, tuple[int, Key]] = {}
+        home: dict[int, str] = {}
+        threads = dict(self._client.nthreads())
+
+        def hand_out(slot: int) -> list[Any]:
+            key = lanes.take(slot)
+            if key is None:
+                return []
+            where = {"workers": [home[slot]], "allow_other_workers": True} if slot in home else {}
+            future = self._client.submit(_located, function, key, pure=False, **where)
+            running[future] = (slot, key)
+            return [future]
+
+        began = [future for slot in range(self.workers) for future in hand_out(slot)]
+        completed = as_completed(began, loop=self._client.loop)
+        for future in completed:
+            slot, key = running.pop(future)
+            error = future.exception()
+            result: Value | Exception
+            home.pop(slot, None)
+            if isinstance(error, Exception):
+                result = error
+            else:
+                result, address = future.result()
+                # A slot that came to another one's worker looks for a free one next time.
+                if sum(one == address for one in home.values()) < threads.get(address, 1):
+                    home[slot] = address
+            future.release()
+            completed.update(hand_out(slot))
+            yield key, result
+
+
+def _located(function: Callable[[Key], Value], key: Key) -> tuple[Value, str]:
+    """The result, and the address of the Dask worker that it comes from."""
+    from distributed import get_worker
+
+    return function(key), str(get_worker().address)
 
 
 def _attempt(function: Callable[[Key], Value], key: Key) -> Value | Exception:

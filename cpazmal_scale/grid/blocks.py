@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    pass
+from collections.abc import Iterable
+from typing import NamedTuple
 
 
 class Block(NamedTuple):
@@ -27,10 +25,36 @@ class Block(NamedTuple):
         return (self.y1 - self.y0) * (self.x1 - self.x0)
 
 
-def cut(shape: tuple[int, int], edge: int) -> list[Block]:
-    """Blocks of a grid, row by row."""
+class Step(Block):
+    """A block; `follows` tells whether the one below it comes next to the same worker."""
+
+    follows: bool = False
+
+    @classmethod
+    def before_another(cls, block: Block) -> Step:
+        """A block that another one follows."""
+        step = cls(*block)
+        step.follows = True
+        return step
+
+
+def cut(shape: tuple[int, int], height: int, width: int | None = None) -> list[Block]:
+    """Blocks of a grid, row by row; square ones without a `width`."""
+    width = width or height
     return [
-        Block(y, min(y + edge, shape[0]), x, min(x + edge, shape[1]))
-        for y in range(0, shape[0], edge)
-        for x in range(0, shape[1], edge)
+        Block(y, min(y + height, shape[0]), x, min(x + width, shape[1]))
+        for y in range(0, shape[0], height)
+        for x in range(0, shape[1], width)
     ]
+
+
+def columns_of(blocks: Iterable[Block]) -> list[list[Block]]:
+    """Blocks that lie below each other without a gap, from top to bottom."""
+    lanes: list[list[Block]] = []
+    for block in sorted(blocks, key=lambda block: (block.x0, block.y0)):
+        last = lanes[-1][-1] if lanes else None
+        if last is not None and (last.x0, last.x1, last.y1) == (block.x0, block.x1, block.y0):
+            lanes[-1].append(block)
+        else:
+            lanes.append([block])
+    return lanes

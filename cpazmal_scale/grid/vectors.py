@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
     import geopandas
@@ -39,14 +40,12 @@ def read_vectors(url: str, *, shapes: bool = True) -> geopandas.GeoDataFrame:
     """
     import geopandas
 
-    with storage.open_local(url) as path:
-        try:
-            _check_content(path)
-            table = geopandas.read_file(path, ignore_geometry=not shapes)
-        except (RuntimeError, ValueError, OSError, zipfile.BadZipFile, _shape_error()):
-            raise SampleError(
-                "not a vector file that can be read", where=url, remedy=_REMEDY
-            ) from None
+    with (
+        storage.open_local(url) as path,
+        seal.parsing("not a vector file that can be read", url, _REMEDY, SampleError),
+    ):
+        _check_content(path)
+        table = geopandas.read_file(path, ignore_geometry=not shapes)
     if not shapes:
         return table
     if not isinstance(table, geopandas.GeoDataFrame):
@@ -54,13 +53,6 @@ def read_vectors(url: str, *, shapes: bool = True) -> geopandas.GeoDataFrame:
     if table.crs is None:
         raise SampleError("no CRS", where=url, remedy="save the file with its reference system")
     return table
-
-
-def _shape_error() -> type[Exception]:
-    from shapely.errors import ShapelyError
-
-    error: type[Exception] = ShapelyError
-    return error
 
 
 def _check_content(path: Path) -> None:

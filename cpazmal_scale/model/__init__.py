@@ -112,15 +112,15 @@ def train(
     from cpazmal_scale.dtw import NEW_YEAR, season_days
     from cpazmal_scale.model import learning, methods
 
-    if config.classify.method == BEST:
-        raise ConfigError(
-            "one method can be trained, not the best of several",
-            remedy="set classify.method, or to the one that assess.choose names",
-        )
     if len(set(labels)) < 2:
         raise SampleError(
             f"one class cannot be told from none: {', '.join(sorted(set(labels))) or 'no windows'}",
             remedy="label at least two classes",
+        )
+    if config.classify.method == BEST:
+        raise ConfigError(
+            "one method can be trained, not the best of several",
+            remedy="set classify.method, or to the one that assess.choose names",
         )
     method, start = config.classify.method, config.dtw.season_start or NEW_YEAR
     known = np.isfinite(series.values).sum(axis=2).max(axis=1) >= config.dtw.min_dates

@@ -1,10 +1,12 @@
 """Untrusted files to calibrated, described scenes."""
 
-from .candidates import Candidate, find_candidates, group_scenes
+from .candidates import find_candidates, group_scenes
 from .discovery import discover, placed_on
+from .format import Candidate
 from .inspect.card import scene_card, scene_picture
 from .inspect.overview import overview
 from .reading import SceneReader
+from .registry import platforms
 from .scene import SAME_ACQUISITION, Scene, SceneFile
 from .values import is_nodata, to_bits
 
@@ -20,6 +22,7 @@ __all__ = [
     "is_nodata",
     "overview",
     "placed_on",
+    "platforms",
     "scene_card",
     "scene_picture",
     "to_bits",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import SceneError, SceneUnknown
 from cpazmal_scale.scenes.band_names import Kind, Said, read_name
-from cpazmal_scale.scenes.candidates import Candidate
+from cpazmal_scale.scenes.format import Candidate
 from cpazmal_scale.vocabulary import BANDS, POLARISATIONS
 
 _SAY = "set ingest.naming.bands, the table's polarisations or `bands` of a sidecar"

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cpazmal_scale.config import Ingest
-from cpazmal_scale.errors import CpazmalError, SceneUnknown, SceneUnreadable
+from cpazmal_scale.errors import CpazmalError, SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.progress import Progress
-from cpazmal_scale.scenes.bands import contents
-from cpazmal_scale.scenes.candidates import Candidate, find_candidates, group_scenes
-from cpazmal_scale.scenes.check import check_file
-from cpazmal_scale.scenes.formats.geotiff import READER_VERSION, digest, geobox_of, opened
-from cpazmal_scale.scenes.level1b import product as level1b
-from cpazmal_scale.scenes.level1b.reader import describe_product, place_on
+from cpazmal_scale.scenes.candidates import find_candidates, group_scenes
+from cpazmal_scale.scenes.format import Candidate
+from cpazmal_scale.scenes.level1b.reader import place_on
 from cpazmal_scale.scenes.overlaps import check_overlaps
+from cpazmal_scale.scenes.registry import format_of
 from cpazmal_scale.scenes.scene import Scene, SceneFile
 from cpazmal_scale.vocabulary import ordered
 
@@ -66,25 +63,9 @@ def _describe(
     members: list[Candidate], ingest: Ingest, *, check: bool, known: Container[str]
 ) -> Scene:
     """One scene of its files; copies of a file with the same bytes count once."""
-    first, rules = members[0], members[0].rules
-    files: dict[tuple[str, tuple[str, ...]], SceneFile] = {}
-    for member in members:
-        if member.processing != first.processing:
-            raise SceneUnknown(
-                f"{first.url} is the same acquisition, processed in another way",
-                where=member.url,
-                remedy="keep one of them: a Level-1b product or scenes made of it",
-            )
-        file = _describe_file(member, check=check, known=known)
-        files.setdefault((file.sha256, file.bands), file)
-        before = next(iter(files.values()))
-        if file.radiometry != before.radiometry:
-            raise SceneUnknown(
-                f"it is {file.radiometry}, {before.url} of the same scene is {before.radiometry}",
-                where=member.url,
-                remedy="give one radiometry per beam",
-            )
-    found = {p for file in files.values() for p in file.polarisations}
+    first = members[0]
+    files = _files(members, check=check, known=known)
+    found = {p for file in files for p in file.polarisations}
     promised = set(first.row.polarisations or ()) if first.row else set()
     if promised - found:
         raise SceneUnknown(
@@ -93,9 +74,6 @@ def _describe(
             remedy="add the file or correct the table",
         )
     stops = [member.named.stop for member in members if member.named.stop is not None]
-    row = first.row
-    angle = row.incidence_angle if row else None
-    angle = rules.incidence_angle if angle is None else angle
     scene = Scene(
         id=first.named.id,
         sensor=first.named.sensor,
@@ -105,20 +83,52 @@ def _describe(
         pass_direction=first.pass_direction,
         look_side=first.look_side,
         polarisations=ordered(found),
-        incidence_angle=math.nan if angle is None else angle,
-        radiometry=next(iter(files.values())).radiometry,
+        incidence_angle=_angle(first),
+        radiometry=files[0].radiometry,
         resolution=_resolution(first),
         geobox=lattice.union(
-            ((file.url, file.geobox) for file in files.values()), resample=bool(ingest.resample)
+            ((file.url, file.geobox) for file in files), resample=bool(ingest.resample)
         ),
-        files=tuple(files.values()),
-        reader_version=READER_VERSION if first.product is None else level1b.READER_VERSION,
+        files=files,
+        reader_version=format_of(first.format).version,
         processing=first.processing,
         sampling="average" if ingest.resample == "average" else "nearest",
     )
     if check and any(file.sha256 not in known for file in scene.files):
         check_overlaps(scene)
     return scene
+
+
+def _files(
+    members: list[Candidate], *, check: bool, known: Container[str]
+) -> tuple[SceneFile, ...]:
+    """The files of one acquisition, of one coefficient and processed in one way."""
+    first = members[0]
+    files: dict[tuple[str, tuple[str, ...]], SceneFile] = {}
+    for member in members:
+        if member.processing != first.processing:
+            raise SceneUnknown(
+                f"{first.url} is the same acquisition, processed in another way",
+                where=member.url,
+                remedy="keep one of them: a Level-1b product or scenes made of it",
+            )
+        file = format_of(member.format).describe(member, check=check, known=known)
+        files.setdefault((file.sha256, file.bands), file)
+        before = next(iter(files.values()))
+        if file.radiometry != before.radiometry:
+            raise SceneUnknown(
+                f"it is {file.radiometry}, {before.url} of the same scene is {before.radiometry}",
+                where=member.url,
+                remedy="give one radiometry per beam",
+            )
+    return tuple(files.values())
+
+
+def _angle(one: Candidate) -> float:
+    """Incidence angle at scene centre in degrees, of the table, else of the rules; NaN unknown."""
+    angle = one.row.incidence_angle if one.row else None
+    angle = one.rules.incidence_angle if angle is None else angle
+    return math.nan if angle is None else angle
 
 
 def _resolution(one: Candidate) -> tuple[float, float] | None:
@@ -129,43 +139,6 @@ def _resolution(one: Candidate) -> tuple[float, float] | None:
         return None
     raster = one.product.annotation.raster
     return raster.range_resolution, raster.azimuth_resolution
-
-
-def _describe_file(member: Candidate, *, check: bool, known: Container[str]) -> SceneFile:
-    """Hash, header and, with `check`, a look at the values while the hash is computed.
-
-    Where hashes are `known`, it is computed first, for it may save the look.
-    """
-    if member.product is not None:
-        file = describe_product(member.product, check=check and not known)
-        if check and known and file.sha256 not in known:
-            return describe_product(member.product, check=True)
-        return file
-    rules = member.rules
-    with opened(member.url, member.driver) as raster, ThreadPoolExecutor(1) as beside:
-        if member.shape is not None and member.shape != raster.shape:
-            raise SceneUnreadable(
-                f"it has {raster.height} x {raster.width} pixels, but its product promises "
-                f"{member.shape[0]} x {member.shape[1]}",
-                where=member.url,
-                remedy="copy the product again from its source",
-            )
-        found = contents(raster, member)
-        sha256 = beside.submit(digest, raster)
-        file = SceneFile(
-            url=member.url,
-            sha256="",
-            bands=found.bands,
-            geobox=geobox_of(raster, member.url),
-            scale=found.scale,
-            radiometry=found.radiometry,
-            mask_codes=rules.mask_codes,
-            driver=member.driver,
-            nodata=member.nodata,
-        )
-        if check and not (known and sha256.result() in known):
-            check_file(raster, file)
-        return replace(file, sha256=sha256.result())
 
 
 def placed_on(scene: Scene, grid: GeoBox) -> Scene:

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from cpazmal_scale.config import NOT_VALID
 from cpazmal_scale.grid import lattice, warp
-from cpazmal_scale.scenes.formats.geotiff import open_geotiff
-from cpazmal_scale.scenes.level1b.reader import open_product
+from cpazmal_scale.scenes.format import FileReader
+from cpazmal_scale.scenes.registry import format_of
 from cpazmal_scale.scenes.scene import Scene, SceneFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
-
-
-class FileReader(Protocol):
-    """One open file of a scene."""
-
-    def read(self, rows: slice, columns: slice) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """A window of the file's own grid.
-
-        Returns:
-            Linear power (P, h, w) float32 in the order of the file's polarisations, NaN for
-            no-data; and `MASK_BITS` flags (h, w) uint8, 0 where no polarisation is valid.
-        """
-
-    def incidence(self, rows: slice, columns: slice) -> NDArray[np.float32] | None:
-        """Incidence angles (h, w) in degrees, NaN unknown; None when the file holds none."""
 
 
 def open_file(file: SceneFile) -> contextlib.AbstractContextManager[FileReader]:
@@ -40,9 +25,7 @@ def open_file(file: SceneFile) -> contextlib.AbstractContextManager[FileReader]:
     Raises:
         SceneUnreadable: it cannot be opened.
     """
-    if file.product is not None:
-        return open_product(file.product, file.geobox)
-    return open_geotiff(file)
+    return format_of(file.format).open(file)
 
 
 @dataclass(frozen=True)

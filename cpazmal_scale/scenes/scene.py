@@ -22,15 +22,17 @@ SAME_ACQUISITION = timedelta(minutes=2)
 class SceneFile:
     """One raster of a scene, or one Level-1b product with all its images (`product`).
 
-    `bands` tells what each raster band holds, one of `BANDS`. `scale` is `linear` power or `dB`;
-    `mask_codes` is `snap` (1 layover, 2 shadow) or `isce3` (1 shadow, 2 layover); `driver` is
-    GDAL's; `nodata` a no-data value instead of the raster's own; `radiometry` the coefficient.
+    `format` names its reader in `registry.FORMATS`; `bands` tells what each raster band holds, one
+    of `BANDS`. `scale` is `linear` power or `dB`; `mask_codes` is `snap` (1 layover, 2 shadow) or
+    `isce3` (1 shadow, 2 layover); `driver` is GDAL's; `nodata` a no-data value instead of the
+    raster's own; `radiometry` the coefficient.
     """
 
     url: str
     sha256: str
     bands: tuple[str, ...]
     geobox: GeoBox
+    format: str = "named"
     scale: Literal["linear", "dB"] = "linear"
     mask_codes: Literal["snap", "isce3"] = "snap"
     driver: str = "GTiff"

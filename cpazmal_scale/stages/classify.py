@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
@@ -68,11 +69,11 @@ def export_map(config: RunConfig) -> list[str]:
     cube = workspace.url_of(config, workspace.find(config, "cube"))
     model = storage.join(root, "models", f"{entry.fact('model')}.zarr")
     stem = url.removesuffix(".zarr")
-    made = {
-        "map.tif": to_cog(url, f"{stem}.tif"),
-        "map.png": quicklook(url, f"{stem}.png"),
-        "map.html": write_viewer(url, f"{stem}.html", cube_url=cube, model_url=model),
-    }
+    with ThreadPoolExecutor(2) as pool:
+        page = pool.submit(write_viewer, url, f"{stem}.html", cube_url=cube, model_url=model)
+        raster = pool.submit(to_cog, url, f"{stem}.tif")
+        picture = quicklook(url, f"{stem}.png")
+        made = {"map.tif": raster.result(), "map.png": picture, "map.html": page.result()}
     write_stac(url, f"{stem}.stac.json", cube_url=cube)
     names_of_classes = {"map.tif.aux.xml": f"{stem}.tif.aux.xml"}
     for name, source in (made | names_of_classes).items():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,7 @@ from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.grid.vectors import read_vectors
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.published.chips import STUDY, Chips
-from cpazmal_scale.published.healing import Account
+from cpazmal_scale.published.healing import DEFECTS, Account
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.ingest import publish_cube
 from cpazmal_scale.stages.samples import draw_samples
@@ -79,7 +81,8 @@ def import_dataset(
         plans = _plans(config, chips, canvas, url)
         if dry_run:
             return ImportReport(tuple(plan.report for plan in plans), account)
-        opener = partial(_reader, ChipReader, chips, canvas, account)
+        keep = partial(_write_account, account, storage.join(config.workspace, HEALED))
+        opener = partial(_reader, ChipReader, chips, canvas, account, keep)
         total = sum(len(plan.new) for plan in plans)
         done = 0
         for plan in plans:
@@ -89,7 +92,7 @@ def import_dataset(
         polygons = outlines(chips, canvas)
         labels = sorted({group.label for group in chips.groups.values()} - {STUDY})
     _write_polygons(polygons, storage.join(config.workspace, POLYGONS))
-    _write_account(account, storage.join(config.workspace, HEALED))
+    keep()
     settings = _settings(config, plans, labels)
     drawn = tuple(_draw(settings, plan.beam, polygons) for plan in plans)
     where = storage.join(config.workspace, SETTINGS)
@@ -142,8 +145,20 @@ def _plans(config: RunConfig, chips: PublishedFile, canvas: Any, url: str) -> li
     ]
 
 
-def _reader(make: Any, chips: Chips, canvas: Any, account: Account, scene: Any, grid: Any) -> Any:
-    """A reader of one scene's chips; the cube's grid must be the canvas'."""
+@contextlib.contextmanager
+def _reader(
+    make: Any,
+    chips: Chips,
+    canvas: Any,
+    account: Account,
+    keep: Callable[[], None],
+    scene: Any,
+    grid: Any,
+) -> Iterator[Any]:
+    """A reader of one scene's chips, on the canvas' grid; what it healed is kept before the commit.
+
+    An import that stops after the commit does not read the scene again.
+    """
     from cpazmal_scale.errors import GridMismatch
 
     if grid != canvas.grid:
@@ -152,7 +167,9 @@ def _reader(make: Any, chips: Chips, canvas: Any, account: Account, scene: Any, 
             where=scene.id,
             remedy="import into a workspace of its own",
         )
-    return make(chips, canvas, scene, account)
+    with make(chips, canvas, scene, account) as reader:
+        yield reader
+    keep()
 
 
 def _sha256(url: str) -> str:
@@ -171,6 +188,8 @@ def _write_account(account: Account, url: str) -> None:
     if storage.exists(url):
         tables.append(pd.read_csv(io.BytesIO(storage.read_bytes(url)), keep_default_na=False))
     whole = pd.concat(tables, ignore_index=True).drop_duplicates(["defect", "where"])
+    kinds = pd.Categorical(whole["defect"], list(DEFECTS))
+    whole = whole.assign(kind=kinds).sort_values(["kind", "where"]).drop(columns="kind")
     storage.write_bytes(url, to_csv(whole).encode())
 
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.errors import ConfigError, CubeDamaged, StoreMissing
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
     from cpazmal_scale.cube import CubePlan, IngestReport, Record, Repair
-    from cpazmal_scale.errors import CubeDamaged
     from cpazmal_scale.scenes import Candidate, Scene
 
 
@@ -44,8 +43,35 @@ def publish_cube(config: RunConfig, beam: str) -> Entry:
 
     entry = workspace.publish_cube(config, beam)
     url = workspace.url_of(config, entry)
-    write_stac(url, f"{url.removesuffix('.zarr')}.stac.json")
+    write_stac(url, _item_of(url))
     return entry
+
+
+def _item_of(cube_url: str) -> str:
+    """Where the STAC item of a cube is."""
+    return f"{cube_url.removesuffix('.zarr')}.stac.json"
+
+
+def _altered_item(cube_url: str) -> CubeDamaged | None:
+    """The finding that the STAC item of a cube that can be read is not what it should be."""
+    from cpazmal_scale.catalog.stac import stac_item
+
+    where = _item_of(cube_url)
+    try:
+        wanted = stac_item(cube_url, base=where.rpartition("/")[0])
+    except (CubeDamaged, StoreMissing):
+        return None
+    try:
+        found = storage.read_bytes(where)
+    except StoreMissing:
+        found = b""
+    if found == storage.json_bytes(wanted):
+        return None
+    return CubeDamaged(
+        "the STAC item is lost or altered",
+        where=where,
+        remedy="run `cpazmal verify --repair`, or restore it from a copy",
+    )
 
 
 def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple[CubePlan, ...]:
@@ -127,8 +153,11 @@ def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeD
     """
     from cpazmal_scale.cube import verify_cube
 
-    urls = _cube_urls(config)
-    return [finding for url in urls for finding in verify_cube(url, progress=progress)]
+    found: list[CubeDamaged] = []
+    for url in _cube_urls(config):
+        item = _altered_item(url)
+        found += [*verify_cube(url, progress=progress), *([] if item is None else [item])]
+    return found
 
 
 def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repair]:
@@ -138,17 +167,21 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
         StoreMissing: the workspace has no cube.
         WriterConflict: another writer is at work on a cube.
     """
-    from cpazmal_scale.cube import repair_cube
+    from cpazmal_scale.catalog.stac import write_stac
+    from cpazmal_scale.cube import Repair, repair_cube
 
     def find(record: Record, index: int) -> list[Scene]:
         return _sources(config, record, index)
 
-    resample = bool(config.ingest.resample)
-    return [
-        one
-        for url in _cube_urls(config)
-        for one in repair_cube(url, find, resample=resample, progress=progress)
-    ]
+    resample, done = bool(config.ingest.resample), []
+    for url in _cube_urls(config):
+        item = _altered_item(url)
+        done += repair_cube(url, find, resample=resample, progress=progress)
+        if item is not None:
+            done.append(Repair(item.what, str(item.where), "written again", restored=True))
+        if _altered_item(url) is not None:
+            write_stac(url, _item_of(url))
+    return done
 
 
 def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:

@@ -244,7 +244,12 @@ def read_json(url: str, remedy: str = "remove it and run again") -> Any:
 
 def write_json(url: str, value: Any) -> None:
     """Replace a JSON document in one step."""
-    write_bytes(url, json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode())
+    write_bytes(url, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """A JSON document as `write_json` stores it."""
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode()
 
 
 def write_arrays(folder: str, arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -299,7 +304,7 @@ def open_local(url: str, *beside: str) -> Iterator[Path]:
     """
     if not is_remote(url):
         path = local_path(url)
-        if not path.exists():
+        if not exists(url):
             raise StoreMissing("no such file", where=url, remedy="check the path")
         yield path
         return

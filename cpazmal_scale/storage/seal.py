@@ -41,7 +41,7 @@ def parsing(
                 raise
         first = (str(error).strip().splitlines() or [""])[0][:120].strip(" .:;")
         reason = f"{type(error).__name__}: {first}" if first else type(error).__name__
-        raise kind(f"{what} ({reason})", where=where, remedy=remedy) from None
+        raise kind(f"{what} ({reason})", where=where, remedy=remedy) from error
 
 
 def write_document(url: str, values: Mapping[str, Any]) -> None:

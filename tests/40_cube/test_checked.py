@@ -136,13 +136,13 @@ def test_a_reader_that_is_open_sees_a_repair(url: str) -> None:
     record = read_record(url)
     assert record is not None
     chunks = CheckedChunks(record)
-    before = chunks.values("HH", 0, 1, 1)
+    before = chunks.values("HH", 0, (1, 1))
     assert before is not None
     data = layout.encode(before * np.float32(2))
     sums = chunks.sums("HH", 0).copy()
     storage.write_bytes(f"{url}/HH/c/0/1/1", data)
     with pytest.raises(CubeDamaged, match="is altered"):
-        chunks.values("HH", 0, 1, 1)
+        chunks.values("HH", 0, (1, 1))
     sums[1, 1] = zlib.crc32(data)
     storage.write_bytes(f"{url}/stored/HH/c/0/0/0", layout.encode(sums))
-    np.testing.assert_array_equal(chunks.values("HH", 0, 1, 1), before * np.float32(2))
+    np.testing.assert_array_equal(chunks.values("HH", 0, (1, 1)), before * np.float32(2))

@@ -30,7 +30,9 @@ from support.scenes_factory import (
 from cpazmal_scale import storage
 from cpazmal_scale.cube import append, cube_url, ingest_scenes, open_cube, verify_cube
 from cpazmal_scale.cube.format import layout
+from cpazmal_scale.cube.format.manifest import Manifest
 from cpazmal_scale.cube.format.placement import PRESETS, snapped, union
+from cpazmal_scale.cube.write import commit as commits
 from cpazmal_scale.cube.write import lease as leases
 from cpazmal_scale.errors import (
     BeamMismatch,
@@ -43,6 +45,7 @@ from cpazmal_scale.errors import (
     WriterConflict,
 )
 from cpazmal_scale.scenes import Scene, discover
+from cpazmal_scale.storage import atomic
 
 
 def scenes_of(folder: Path) -> list[Scene]:
@@ -384,31 +387,63 @@ def test_a_lease_that_the_store_did_not_take_back_does_not_lock_out_its_own_proc
     assert append(url, scenes[1]) == "appended"
 
 
-def _other_holder(url: str, **changes: object) -> None:
-    holder = json.loads(leases._document("other")) | changes
-    storage.write_bytes(f"{leases.folder(url)}/00000001.json", json.dumps(holder).encode())
+def _other_holder(url: str, number: int = 1, age: float = 0, **changes: object) -> str:
+    """A ticket of another writer, last renewed so many seconds ago; its address."""
+    holder = json.loads(leases._document("0123")) | changes
+    where = f"{leases.folder(url)}/{number:08d}.0123.json"
+    storage.write_bytes(where, json.dumps(holder).encode())
+    os.utime(where, (time.time() - age,) * 2)
+    return where
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("age", "changes"),
     [
-        {"pid": 2**22 + 5, "process_started": 1.0},
-        {"process_started": 1.0},
-        {"expires": 0.0, "host": "elsewhere"},
-        {"released": True, "host": "elsewhere"},
+        (0, {"pid": 2**22 + 5, "process_started": 1.0}),
+        (0, {"process_started": 1.0}),
+        (301, {"host": "elsewhere"}),
+        (301, {"host": "elsewhere", "expires": 1e12}),
+        (301, {"host": "elsewhere", "expires": None, "pid": "?"}),
+        (0, {"released": True, "host": "elsewhere"}),
     ],
 )
-def test_leases_of_the_dead_are_taken_over(url: str, scenes: list[Scene], changes) -> None:
-    _other_holder(url, **changes)
+def test_leases_of_the_dead_are_taken_over(url: str, scenes: list[Scene], age, changes) -> None:
+    """A machine whose clock was ahead does not lock the cube for longer than others do."""
+    _other_holder(url, age=age, **changes)
     assert append(url, scenes[0], chunk=32) == "appended"
-    assert storage.list_names(leases.folder(url)) == ["00000002.json"]
+    assert storage.list_names(leases.folder(url)) == ["lock"]
 
 
-def test_a_live_lease_of_another_machine_is_respected(url: str, scenes: list[Scene]) -> None:
-    _other_holder(url, host="elsewhere:1")
+@pytest.mark.parametrize("changes", [{}, {"expires": None}, {"expires": "soon"}, {"pid": None}])
+def test_a_live_lease_of_another_machine_is_respected(
+    url: str, scenes: list[Scene], changes
+) -> None:
+    _other_holder(url, host="elsewhere:1", **changes)
     with pytest.raises(WriterConflict, match="on elsewhere"):
         append(url, scenes[0])
     assert not storage.exists(url)
+    assert len(storage.list_names(leases.folder(url))) == 1
+
+
+def test_a_lease_does_not_depend_on_this_machines_clock(
+    url: str, scenes: list[Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _other_holder(url, host="elsewhere:1")
+    ahead = time.time() + 3600
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    with pytest.raises(WriterConflict, match="on elsewhere"):
+        append(url, scenes[0])
+
+
+def test_where_nothing_is_decided_in_one_step_only_the_dead_lose_their_lease(
+    url: str, scenes: list[Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic, "decides", lambda _: False)
+    ticket = _other_holder(url, age=1e6, host="elsewhere")
+    with pytest.raises(WriterConflict, match=f"or remove {ticket} if it is dead"):
+        append(url, scenes[0])
+    _other_holder(url, process_started=1.0)
+    assert append(url, scenes[0], chunk=32) == "appended"
 
 
 def test_a_writer_that_lost_its_lease_stops_and_touches_nothing(
@@ -416,13 +451,11 @@ def test_a_writer_that_lost_its_lease_stops_and_touches_nothing(
 ) -> None:
     filled(url, scenes[:1])
     with leases.hold(url) as old:
-        _other_holder(url)
-        successor = f"{leases.folder(url)}/{old.number + 1:08d}.json"
-        storage.write_bytes(successor, leases._document("successor"))
+        storage.remove(f"{leases.folder(url)}/00000001.{old.token}.json")
         with pytest.raises(WriterConflict, match="took the cube over"):
             append(url, scenes[1], lease=old)
-        storage.remove(successor)
     assert open_cube(url).sizes["time"] == 1
+    assert storage.list_names(f"{url}.staging") == []
 
 
 def test_an_expired_writer_stops_by_its_own_clock(
@@ -435,17 +468,18 @@ def test_an_expired_writer_stops_by_its_own_clock(
     assert not storage.exists(f"{url}/zarr.json")
 
 
-def test_a_change_without_lease_is_noticed_before_the_commit(
+def test_a_change_without_lease_is_noticed_in_the_commit(
     url: str, scenes: list[Scene], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cpazmal_scale.cube.write.append import Addition
-
     filled(url, scenes[:1])
-    monkeypatch.setattr(
-        Addition,
-        "_write_coordinates",
-        lambda self: storage.write_bytes(f"{url}/zarr.json", self.record.root + b"\n"),
-    )
+    decide = commits.decide
+
+    def late(cube_url: str, wanted: Manifest) -> None:
+        root = storage.read_bytes(f"{url}/zarr.json")
+        storage.write_bytes(f"{url}/zarr.json", root + b"\n")
+        decide(cube_url, wanted)
+
+    monkeypatch.setattr(commits, "decide", late)
     with pytest.raises(WriterConflict, match="changed while"):
         append(url, scenes[1])
     assert not storage.exists(f"{url}/HH/c/1")
@@ -472,9 +506,11 @@ def test_everything_on_s3(tmp_path, s3_url: str) -> None:
 
 def test_two_writers_on_a_server_without_conditional_writes(s3_url: str) -> None:
     url = f"{s3_url}/cube.zarr"
-    with leases.hold(url), pytest.raises(WriterConflict):
-        leases._acquire(url)
-    leases._acquire(url).release()
+    assert not atomic.decides(url)
+    with leases.hold(url), pytest.raises(WriterConflict, match="if it is dead"), leases.hold(url):
+        pass
+    with leases.hold(url):
+        pass
 
 
 @pytest.mark.parametrize(

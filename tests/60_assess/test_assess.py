@@ -251,7 +251,7 @@ def test_vote_shares_what_it_would_learn_alone(case: Case) -> None:
 
 def test_every_method_has_its_turn(case: Case) -> None:
     own = cross_validate(*case, ONCE, methods=methods.NAMES)
-    assert (own.summary()["macro_f1_pooled"] > 0.45).all()
+    assert (own.summary()["macro_f1_pooled"] > 0.4).all()
 
 
 def test_what_cannot_be_validated_is_refused(case: Case) -> None:

@@ -160,7 +160,7 @@ def test_averages_do_not_depend_on_regions(step: int, tile: int) -> None:
     averages = Averages((23, 37), step)
     for y in range(0, 23, tile):
         for x in range(0, 37, tile):
-            averages.add(values[y : y + tile, x : x + tile], y, x)
+            averages.add_power(values[None, y : y + tile, x : x + tile], y, x)
     for row, line in enumerate(averages.means()):
         for column, mean in enumerate(line):
             cell = values[row * step : (row + 1) * step, column * step : (column + 1) * step]

@@ -210,6 +210,27 @@ def test_an_import_that_stops_half_way_goes_on(
         assert cube_of(config, beam).compute().identical(cube_of(whole, beam).compute())
 
 
+@pytest.mark.parametrize("dates", [1, 4, 7])
+def test_an_import_that_stops_after_a_date_forgets_nothing_it_healed(
+    file: Path, imported: RunConfig, tmp_path: Path, dates: int
+) -> None:
+    config, steps = settings(tmp_path / "w"), []
+
+    class Stopped(Exception):
+        pass
+
+    def stopping(*step: int) -> None:
+        steps.append(step)
+        if len(steps) == dates:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        import_dataset(config, str(file), progress=stopping)
+    import_dataset(config, str(file))
+    healed = [Path(one.workspace, "dataset/healed.csv").read_bytes() for one in (config, imported)]
+    assert healed[0] == healed[1]
+
+
 def test_what_was_imported_is_exported_identical(
     imported: RunConfig, published: PublishedFile, tmp_path: Path
 ) -> None:

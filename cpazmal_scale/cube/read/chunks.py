@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,11 +21,6 @@ from cpazmal_scale.errors import ModelMismatch, StoreMissing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-REMOTE_READERS = 16
-"""Requests in flight to an object store."""
-
-_Key = TypeVar("_Key")
 
 
 class _Piece(NamedTuple):
@@ -42,6 +40,9 @@ class ChunkReader:
 
     `layers` ends with the mask; `positions` (T) are the dates' places in the store.
     """
+
+    AT_ONCE: ClassVar[tuple[int, int]] = (4, 32)
+    """Chunks that a process reads and decodes at once: files, and objects of a remote store."""
 
     chunks: CheckedChunks
     layers: tuple[str, ...]
@@ -93,25 +94,34 @@ class ChunkReader:
     def read(self, power: NDArray[np.float32], mask: NDArray[np.uint8], y0: int, x0: int) -> None:
         """Fill power (P, T, h, w) and mask (T, h, w) with the region that begins at (y0, x0).
 
+        Outside the grid power is NaN and the mask says not valid.
+
         Raises:
             CubeDamaged: a chunk is lost or altered.
         """
+        self.fetch(power, mask, y0, x0).wait()
+
+    def fetch(self, power: NDArray[np.float32], mask: NDArray[np.uint8], y0: int, x0: int) -> Fetch:
+        """Begin to fill power and mask, see `read`, in other threads; whoever waits gets errors."""
         height, width = mask.shape[1:]
         inside = (y0 >= 0, y0 + height <= self.shape[0], x0 >= 0, x0 + width <= self.shape[1])
         if not all(inside):
             power[...] = np.nan
             mask[...] = layout.layer_fill("mask")
-
-        def fetch(piece: _Piece) -> None:
-            here = mask if piece.layer == len(self.layers) - 1 else power[piece.layer]
-            here[piece.date, *piece.target] = self._part(piece)
-
+        pool = _readers(storage.is_remote(self.chunks.record.url))
         pieces = self._pieces(y0, x0, height, width)
-        if storage.is_remote(self.chunks.record.url):
-            _share(fetch, pieces)
-        else:
-            for piece in pieces:
-                fetch(piece)
+        return Fetch([pool.submit(self._place, power, mask, piece) for piece in pieces])
+
+    def _place(self, power: NDArray[np.float32], mask: NDArray[np.uint8], piece: _Piece) -> float:
+        """Decode one chunk to where it belongs; the seconds this took."""
+        began = time.perf_counter()
+        layer, index = self.layers[piece.layer], self.positions[piece.date]
+        here = mask if piece.layer == len(self.layers) - 1 else power[piece.layer]
+        room = _room(self.chunk**2 * here.itemsize)
+        values = self.chunks.values(layer, index, (piece.row, piece.column), room)
+        part = layout.layer_fill(layer) if values is None else values[piece.source]
+        here[piece.date, *piece.target] = part
+        return time.perf_counter() - began
 
     def _pieces(self, y0: int, x0: int, height: int, width: int) -> Iterator[_Piece]:
         rows = list(_overlaps(y0, height, self.shape[0], self.chunk))
@@ -122,17 +132,53 @@ class ChunkReader:
                     for column, from_x, to_x in columns:
                         yield _Piece(layer, date, row, column, (from_y, from_x), (to_y, to_x))
 
-    def _part(self, piece: _Piece) -> NDArray[np.generic] | float:
-        layer, index = self.layers[piece.layer], self.positions[piece.date]
-        values = self.chunks.values(layer, index, piece.row, piece.column)
-        return layout.layer_fill(layer) if values is None else values[piece.source]
+
+class Fetch:
+    """A region that is being read; `seconds` is the threads' time, once it is there."""
+
+    def __init__(self, parts: list[Future[float]]) -> None:
+        self._parts = parts
+        self.seconds = 0.0
+
+    def wait(self) -> None:
+        """Return when the region is there.
+
+        Raises:
+            CubeDamaged: a chunk is lost or altered.
+            StoreError: the store cannot be reached.
+        """
+        try:
+            self.seconds = sum(part.result() for part in self._parts)
+        except BaseException:
+            self.cancel()
+            raise
+
+    def cancel(self) -> None:
+        """Give up, and return when nothing is written any more."""
+        for part in self._parts:
+            part.cancel()
+        wait(self._parts)
 
 
-def _share(function: Callable[[_Key], None], keys: Iterable[_Key]) -> None:
-    """Call a function for every key from several threads; the first failure is raised."""
-    with ThreadPoolExecutor(REMOTE_READERS) as pool:
-        for _ in pool.map(function, keys):
-            pass
+_thread = threading.local()
+
+
+def _room(size: int) -> NDArray[np.uint8]:
+    """Bytes that this thread decodes into, chunk after chunk."""
+    room: NDArray[np.uint8] | None = getattr(_thread, "room", None)
+    if room is None or room.size < size:
+        room = _thread.room = np.empty(size, np.uint8)
+    return room[:size]
+
+
+@cache
+def _readers(remote: bool) -> ThreadPoolExecutor:
+    """The threads of this process that read chunks."""
+    return ThreadPoolExecutor(ChunkReader.AT_ONCE[remote], "cube-reader")
+
+
+# A forked process has no threads but the one that forked.
+os.register_at_fork(after_in_child=_readers.cache_clear)
 
 
 def _overlaps(start: int, length: int, size: int, chunk: int) -> Iterator[tuple[int, slice, slice]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.format import layout
+from cpazmal_scale.cube.format import integrity, layout
 from cpazmal_scale.cube.format.record import read_record, state
 from cpazmal_scale.cube.read.zarr_store import CubeStore
 from cpazmal_scale.errors import CpazmalError, CubeDamaged, StoreMissing
@@ -48,14 +48,16 @@ def open_cube(
     if record is None:
         raise StoreMissing("no cube is here", where=url, remedy="run `cpazmal ingest` first")
     try:
-        cube: xr.Dataset = xr.open_zarr(
-            CubeStore(record),
-            consolidated=True,
-            decode_coords="all",
-            chunks=None,
-        )
-        chunk = int(cube.attrs["chunk"])
-        cube = cube.assign_coords({name: _loaded(cube[name]) for name in cube.coords})
+        # A store out of reach is no damage.
+        with storage.one_sentence(url, "read"):
+            cube: xr.Dataset = xr.open_zarr(
+                CubeStore(record),
+                consolidated=True,
+                decode_coords="all",
+                chunks=None,
+            )
+            chunk = int(cube.attrs["chunk"])
+            cube = cube.assign_coords({name: _loaded(cube[name]) for name in cube.coords})
     except CpazmalError:
         raise
     except Exception as error:  # codecs and xarray raise many kinds
@@ -80,6 +82,7 @@ def open_cube(
     cube = cube.assign(
         {name: cube[name].chunk({d: chunks[str(d)] for d in cube[name].dims}) for name in cube}
     )
+    cube.attrs.pop(integrity.NAME, None)
     cube.attrs["state"] = content_state(cube)
     return cube
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -85,3 +86,7 @@ class CubeStore(WrapperStore[Any]):
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(CHUNKS_AT_ONCE, thread_name_prefix="cube-chunks")
+
+
+# A forked process has no threads but the one that forked.
+os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,20 +1,22 @@
-"""Append one date to a cube: write past its end, then commit with one PUT of the root document.
+"""Append one date to a cube, or a polarisation that comes later for a date that is there.
 
-A polarisation that comes later for a date goes the same way: its chunks are written where readers
-do not look as long as the date's `polarisations` do not name it, the changed coordinates under keys
-the old root document does not use.
+What is written lies past the end of the arrays, or where readers do not look as long as the date's
+`polarisations` do not name it; `commit` puts it there once it is decided that it comes next.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.format import layout, manifest
+from cpazmal_scale.cube.format import integrity, layout, manifest
+from cpazmal_scale.cube.format.manifest import Manifest
 from cpazmal_scale.cube.format.record import (
     ROOT,
     Record,
@@ -24,14 +26,18 @@ from cpazmal_scale.cube.format.record import (
     read_root,
     root_document,
 )
+from cpazmal_scale.cube.write import commit as commits
+from cpazmal_scale.cube.write import lease as leases
 from cpazmal_scale.cube.write.admission import Admission, admit
 from cpazmal_scale.cube.write.chunks import Opener, Target, write_layers
 from cpazmal_scale.cube.write.lease import Lease, hold
-from cpazmal_scale.errors import CpazmalError, WriterConflict
+from cpazmal_scale.errors import StoreError, StoreMissing, WriterConflict
 from cpazmal_scale.scenes import Scene
-from cpazmal_scale.vocabulary import POLARISATIONS, ordered
+from cpazmal_scale.storage import atomic
+from cpazmal_scale.vocabulary import ordered
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
     from cpazmal_scale.progress import Progress
@@ -53,7 +59,7 @@ def append(
     """Add one date to a cube, which is created on `grid` (default: the scene's) if absent.
 
     A scene that has another polarisation of a date that is there is added to it. Killed at any
-    moment, the old cube stays intact and a repeated call completes. `chunk` counts only at
+    moment, the cube stays intact and a repeated call completes. `chunk` counts only at
     creation. With `resample` a scene of another lattice is resampled onto the grid. Who passes a
     held `lease` calls `publish` once all dates are in. `opener` reads the pixels; none: the reader
     of the scene's files. `progress` is called with rows done and rows in all.
@@ -64,150 +70,183 @@ def append(
         GridMismatch: another pixel lattice, or no common pixel.
         WriterConflict: another writer is at work.
     """
-    if lease is None:
-        with hold(cube_url) as own:
-            done = append(
-                cube_url,
-                scene,
-                chunk=chunk,
-                grid=grid,
-                resample=resample,
-                lease=own,
-                opener=opener,
-                progress=progress,
-            )
+    with hold(cube_url) if lease is None else contextlib.nullcontext(lease) as held:
+        outcome = _append(
+            Target(cube_url, grid or scene.geobox, chunk, 0, resample),
+            scene,
+            held,
+            opener,
+            progress,
+        )
+        if lease is None:
             publish(cube_url)
-            return done
-    record = read_record(cube_url)
+        return outcome
+
+
+def _append(
+    target: Target, scene: Scene, lease: Lease, opener: Opener | None, progress: Progress | None
+) -> Outcome:
+    """Append as the holder of a lease; `target` counts where the cube is new."""
+    commits.settle(target.url)
+    record = read_record(target.url)
     if record is None:
-        target = Target(cube_url, grid or scene.geobox, chunk, 0, resample)
-        Addition(target, None, Admission("new", 0, scene), opener).run(lease, progress)
+        Addition(target, None, Admission("new", 0, scene), opener).commit(lease, progress)
         return "appended"
-    admission = admit(record, scene, resample=resample)
+    admission = admit(record, scene, resample=target.resample)
     if admission.outcome == "unchanged":
         return "unchanged"
-    target = Target(cube_url, record.grid, record.chunk, admission.index, resample)
-    Addition(target, record, admission, opener).run(lease, progress)
+    target = replace(target, grid=record.grid, chunk=record.chunk, index=admission.index)
+    Addition(target, record, admission, opener).commit(lease, progress)
     return "appended" if admission.outcome == "new" else "added"
 
 
+@dataclass(frozen=True)
 class Addition:
     """One date, or more polarisations of one, on their way into a cube."""
 
-    def __init__(
-        self,
-        target: Target,
-        record: Record | None,
-        admission: Admission,
-        opener: Opener | None = None,
-    ) -> None:
-        self.target, self.record, self.scene = target, record, admission.scene
-        self.late, self.opener = admission.outcome == "late", opener
-        held = () if record is None else record.polarisations
-        self.polarisations = ordered({*held, *self.scene.polarisations})
-        self.static = () if record is None else record.static
-        self.brought: tuple[str, ...] = ()
-        self.dates = _dates(record, admission, target.grid)
+    target: Target
+    record: Record | None
+    admission: Admission
+    opener: Opener | None = None
+
+    @property
+    def scene(self) -> Scene:
+        """What comes in."""
+        return self.admission.scene
+
+    @property
+    def number(self) -> int:
+        """Number of the commit."""
+        return 1 if self.record is None else self.record.commit + 1
+
+    @property
+    def static(self) -> tuple[str, ...]:
+        """Layers without dates that the cube has."""
+        return () if self.record is None else self.record.static
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Layers to write: the mask stays that of the polarisations that came first."""
         offered = layout.STATIC if self.opener is None else ()
         lacking = tuple(layer for layer in offered if layer not in self.static)
-        return (*self.scene.polarisations, *(() if self.late else ("mask",)), *lacking)
+        late = self.admission.outcome == "late"
+        return (*self.scene.polarisations, *(() if late else ("mask",)), *lacking)
 
-    def run(self, lease: Lease, progress: Progress | None = None) -> None:
-        """Write, then commit; leftovers are removed when something fails before the commit."""
-        try:
-            self.clear()
-            sums = write_layers(
-                self.target, self.scene, self.layers, lease, opener=self.opener, progress=progress
-            )
-            self.brought = tuple(layer for layer in layout.STATIC if layer in sums)
-            self.static += self.brought
-            separators = self._write_coordinates()
-            root = self._root(separators)
-            self._write_manifest(root)
-            lease.check()
-            self._check_unchanged()
-        except BaseException:
-            with contextlib.suppress(CpazmalError):
-                lease.check()
-                self.clear()
-            raise
-        storage.write_bytes(storage.join(self.target.url, ROOT), root)
+    @cached_property
+    def dates(self) -> dict[str, list[Any]]:
+        """The coordinates along time after the addition."""
+        return _dates(self.record, self.admission, self.target.grid)
 
-    def clear(self) -> None:
-        """Remove what an interrupted addition left here, of any polarisation the date lacks."""
-        url, known = self.target.url, (*POLARISATIONS, "mask", *layout.STATIC)
-        if self.record is None:
-            for name in storage.list_names(url):
-                if name in (*known, *layout.PER_DATE, "stored", "x", "y"):
-                    storage.remove(storage.join(url, name), recursive=True)
-            return
-        held: set[str] = {*self.record.static}
-        if self.late:
-            held |= {"mask", *self.record.polarisations_of(self.target.index)}
-        for layer in (one for one in known if one not in held):
-            for path in self.target.folders(layer):
-                if storage.exists(path):
-                    storage.remove(path, recursive=True)
+    def commit(self, lease: Lease, progress: Progress | None = None) -> bytes:
+        """Stage, decide and carry out; the root document that has it.
 
-    def _write_coordinates(self) -> dict[str, str]:
-        """Write the coordinates that change; the separators of the keys they then have.
-
-        A new date rewrites the last chunk of each, in which committed values stay as they are.
+        Raises:
+            WriterConflict: another writer changed the cube meanwhile; nothing of this is in it.
+            StoreError: the store failed; unless that was in deciding, nothing of this is in it.
         """
-        separators = {} if self.record is None else self.record.separators
-        first = self.target.index // layout.DATES_PER_CHUNK
-        for name, values in self.dates.items():
-            number = first
-            if self.record is not None and self.late:
-                if values == self.record.dates[name] or name not in _CHANGING:
-                    continue
-                separators[name] = "." if separators[name] == "/" else "/"
-                number = 0
-            write_coordinate(self.target.url, name, values, separators.get(name, "/"), number)
-        if self.record is None:
-            write_axes(self.target.url, self.target.grid)
-        return separators
+        url, name = self.target.url, commits.staging_name(self.number, lease.token)
+        staged = replace(self.target, url=commits.staging(url, name))
+        try:
+            decided = self._stage(staged, name, lease, progress)
+            lease.check()
+        except BaseException as error:
+            with contextlib.suppress(StoreError):
+                storage.remove(staged.url, recursive=True)
+            # What is staged for a number that is taken is cleared by whoever took it.
+            if isinstance(error, StoreMissing) and not self._is_next():
+                raise commits.conflict(url) from None
+            raise
+        try:
+            commits.decide(url, decided)
+        except WriterConflict:
+            with contextlib.suppress(StoreError):
+                storage.remove(staged.url, recursive=True)
+            raise
+        commits.carry_out(url, decided)
+        commits.require(url, decided)
+        commits.clear(url, self.number)
+        return decided.root
 
-    def _root(self, separators: dict[str, str]) -> bytes:
+    def _is_next(self) -> bool:
+        """Whether the cube is still as it was."""
+        return read_root(self.target.url) == (self.record.root if self.record else None)
+
+    def _stage(
+        self, staged: Target, name: str, lease: Lease, progress: Progress | None
+    ) -> Manifest:
+        """Write everything where nobody else does; what is to be decided."""
+        found = write_layers(
+            staged, self.scene, self.layers, lease, opener=self.opener, progress=progress
+        )
+        objects = _objects(found, self.target.index)
+        if self.record is None:
+            objects |= write_axes(staged.url, self.target.grid)
+        folders = {storage.join(staged.url, key).rpartition("/")[0] for key in objects}
+        atomic.sync_folders(sorted(folders))
+        brought = tuple(layer for layer in layout.STATIC if layer in found)
+        root = self._root(brought, objects)
+        base = commits.base_of(None if self.record is None else self.record.root)
+        plan = manifest.Plan(base, name, objects)
+        return Manifest(self.number, root, self._rows(brought), plan)
+
+    def _root(self, brought: tuple[str, ...], objects: dict[str, int]) -> bytes:
         old = self.record.attributes if self.record else None
+        held = () if self.record is None else self.record.polarisations
+        polarisations = ordered({*held, *self.scene.polarisations})
         target = self.target
-        attributes = cube_attributes(self.scene, self.polarisations, target.chunk, old)
+        attributes = cube_attributes(self.scene, polarisations, target.chunk, old)
         arrays = layout.documents(
-            (*self.polarisations, "mask", *self.static),
+            (*polarisations, "mask", *self.static, *brought),
             target.grid,
             target.chunk,
             len(self.dates["time"]),
             self.scene.radiometry,
-            separators=separators,
+            separators=self._separators(),
             commit=attributes["commit"],
         )
-        return root_document(attributes, arrays)
+        sums = integrity.Sums() if self.record is None else self.record.sums
+        sums = sums.with_coordinates(self.dates, layout.kinds())
+        for layer in (*self.layers, *brought):
+            key = layout.list_key(layer, target.index)
+            if key in objects:
+                at = 0 if layer in layout.STATIC else target.index
+                sums = sums.with_list(layer, at, objects[key])
+        return root_document(attributes, arrays, sums)
 
-    def _write_manifest(self, root: bytes) -> None:
+    def _separators(self) -> dict[str, str]:
+        """Separators of the keys of the coordinates.
+
+        A late polarisation changes values inside a chunk, and with them the key; a new date only
+        adds to the last chunk, in which committed values stay as they are.
+        """
+        if self.record is None:
+            return {}
+        found = self.record.separators
+        for name in _CHANGING if self.admission.outcome == "late" else ():
+            if self.dates[name] != self.record.dates[name]:
+                found[name] = "." if found[name] == "/" else "/"
+        return found
+
+    def _rows(self, brought: tuple[str, ...]) -> list[dict[str, Any]]:
         sources = [] if self.record is None else manifest.sources_of(self.record)
         sources += [[] for _ in range(len(self.dates["time"]) - len(sources))]
-        sources[self.target.index] = [
-            *sources[self.target.index],
-            manifest.described(self.scene, self.brought),
-        ]
-        commit = 1 if self.record is None else self.record.commit + 1
-        manifest.write_manifest(self.target.url, commit, root, self.dates, sources)
-
-    def _check_unchanged(self) -> None:
-        if read_root(self.target.url) != (self.record.root if self.record else None):
-            raise WriterConflict(
-                "the cube changed while this date was written",
-                where=self.target.url,
-                remedy="run again: what is committed stays, the rest continues",
-            )
+        mine = manifest.described(self.scene, brought)
+        sources[self.target.index] = [*sources[self.target.index], mine]
+        return manifest.rows_of(self.dates, sources)
 
 
 _CHANGING = ("polarisations", "source_sha256", "resampling")
 """Coordinates that a late polarisation changes."""
+
+
+def _objects(sums: dict[str, NDArray[np.uint32]], index: int) -> dict[str, int]:
+    """Keys of the chunks and lists of some layers of a date, with their CRC-32."""
+    found = {}
+    for layer, noted in sums.items():
+        for row, column in np.argwhere(noted).tolist():
+            found[layout.chunk_key(layer, index, row, column)] = int(noted[row, column])
+        found[layout.list_key(layer, index)] = integrity.checksum(layout.encode(noted))
+    return found
 
 
 def _dates(record: Record | None, admission: Admission, grid: GeoBox) -> dict[str, list[Any]]:
@@ -227,26 +266,14 @@ def _dates(record: Record | None, admission: Admission, grid: GeoBox) -> dict[st
     return dates
 
 
-def write_coordinate(
-    url: str, name: str, values: list[Any], separator: str, number: int = 0
-) -> None:
-    """Write the chunks of a coordinate along time from chunk `number` on."""
-    kind, size = layout.PER_DATE[name][0], layout.DATES_PER_CHUNK
-    for first in range(number * size, len(values), size):
-        part = values[first : first + size]
-        rest = size - len(part)
-        where = storage.join(url, layout.coordinate_key(name, first // size, separator))
-        if kind == "string":
-            storage.write_bytes(where, layout.encode_texts([*part, *[""] * rest]))
-        else:
-            padded = [*part, *[0 if kind == "int64" else float("nan")] * rest]
-            storage.write_bytes(where, layout.encode(np.array(padded, kind)))
-
-
-def write_axes(url: str, grid: GeoBox) -> None:
-    """Write the coordinates of pixel centres."""
+def write_axes(url: str, grid: GeoBox) -> dict[str, int]:
+    """Write the coordinates of pixel centres; their keys and CRC-32."""
+    found = {}
     for name, axis in zip("yx", layout.axis_values(grid), strict=True):
-        storage.write_bytes(storage.join(url, name, "c", "0"), layout.encode(axis))
+        key, data = layout.coordinate_key(name, 0), layout.encode(axis)
+        storage.write_bytes(storage.join(url, key), data)
+        found[key] = integrity.checksum(data)
+    return found
 
 
 def member_documents(record: Record) -> list[tuple[str, bytes]]:
@@ -270,7 +297,18 @@ def publish(cube_url: str) -> None:
     Manifests of earlier commits are removed.
     """
     record = read_record(cube_url)
-    if record is not None and not is_published(record):
-        manifest.prune(cube_url, record.commit)
-        for where, document in member_documents(record):
-            storage.write_bytes(where, document)
+    if record is None or is_published(record):
+        return
+    manifest.prune(cube_url, record.commit)
+    documents = dict(member_documents(record))
+    seen = dict(zip(documents, commits.each(cube_url, atomic.look, documents), strict=True))
+    if read_root(cube_url) != record.root:
+        return  # another writer went on: it publishes what it commits
+
+    def bring(where: str) -> None:
+        if seen[where].data != documents[where]:
+            atomic.swap(where, seen[where], documents[where], lock=leases.lock(cube_url))
+
+    *others, last = documents
+    commits.each(cube_url, bring, others)
+    bring(last)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import sys
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -17,12 +19,12 @@ from cpazmal_scale import __version__, storage
 from cpazmal_scale.cube import ChunkReader
 from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.grid.areas import row_areas
-from cpazmal_scale.grid.blocks import Block
+from cpazmal_scale.grid.blocks import Block, Step
 from cpazmal_scale.mapping.classify import records
 from cpazmal_scale.mapping.classify.pixels import PixelClassifier, Products, empty_products
-from cpazmal_scale.mapping.classify.plan import TILE
+from cpazmal_scale.mapping.classify.sizes import TILE
 from cpazmal_scale.mapping.classify.store import read_recipe, write_block
-from cpazmal_scale.mapping.classify.strips import Strip, strips
+from cpazmal_scale.mapping.classify.walk import Walk, Window
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
 if TYPE_CHECKING:
@@ -32,13 +34,29 @@ if TYPE_CHECKING:
 
 
 def classify_block(
-    block: Block, *, cube_url: str, model_url: str, map_url: str, outlines_url: str | None = None
+    block: Block,
+    *,
+    cube_url: str,
+    model_url: str,
+    map_url: str,
+    outlines_url: str | None = None,
+    piece: int | None = None,
 ) -> dict[str, Any]:
     """Compute one block of a map, write it, and then its record.
 
     Everything is opened by its address, once per process and again when it is replaced. The
     block's arrays are whole chunks of the map, so that blocks never touch each other's objects;
     writing one again changes nothing.
+    A `Step` that another block follows leaves what it has read and computed of that one to its
+    process; a block finds it there, or begins anew.
+
+    Args:
+        block: to compute.
+        cube_url: the cube.
+        model_url: the model.
+        map_url: the map, whose template exists.
+        outlines_url: nothing outside these is computed.
+        piece: edge of the pieces of the cube that are read; none: a chunk.
 
     Returns:
         The block's record, plain JSON values: `block`, `pixels` and `square_metres` by class code
@@ -47,7 +65,7 @@ def classify_block(
         the CRC-32 of each chunk that was stored, `peak_memory` of the process in bytes.
 
     Raises:
-        CubeDamaged: a chunk of the cube cannot be decoded.
+        CubeDamaged: a chunk of the cube is lost or altered.
         ModelMismatch: the model at this address is another than the map's.
         SampleError: the outlines are others than the map's.
     """
@@ -59,12 +77,7 @@ def classify_block(
     job = _open(*urls, _stamps(*urls))
     seconds: Counter[str] = Counter()
     seconds["open"] = time.perf_counter() - began  # type: ignore[assignment]
-    products = empty_products(len(job.classes), block.y1 - block.y0, block.x1 - block.x0)
-    inside = None if job.outlines is None else job.outlines.inside(block)
-    for strip in strips(job.reader, block, job.halo):
-        seconds["read"] += strip.seconds  # type: ignore[assignment]
-        seconds["wait"] += strip.waited  # type: ignore[assignment]
-        _classify_strip(job, strip, strip.y - block.y0, products, inside, seconds)
+    products = _compute(job, block, piece or job.reader.chunk, seconds)
     writing = time.perf_counter()
     sums = write_block(map_url, block, products)
     seconds["write"] = time.perf_counter() - writing  # type: ignore[assignment]
@@ -84,7 +97,7 @@ def classify_block(
     return digest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Job:
     """What the blocks of one map share, opened once per process."""
 
@@ -94,6 +107,114 @@ class _Job:
     row_areas: NDArray[np.float64]
     halo: int
     outlines: Outlines | None
+
+    def needed(self, y0: int, y1: int, x0: int, x1: int) -> bool:
+        """Whether some of the outlines may lie in rows y0 ≤ y < y1 and columns x0 ≤ x < x1."""
+        return self.outlines is None or self.outlines.near(Block(y0, y1, x0, x1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sheet:
+    """A block on its way: its products, and which pixels of it are wanted (none: all)."""
+
+    block: Block
+    products: Products
+    inside: NDArray[np.bool_] | None
+
+    @classmethod
+    def blank(cls, job: _Job, block: Block) -> _Sheet:
+        """Nothing yet."""
+        products = empty_products(len(job.classes), block.y1 - block.y0, block.x1 - block.x0)
+        return cls(block, products, None if job.outlines is None else job.outlines.inside(block))
+
+
+class _Left:
+    """What this process has read and computed beyond the blocks it was asked for.
+
+    At most one block for each thread that computes: the oldest makes room.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Hold nothing: a forked process lacks the threads that read."""
+        self._begun: dict[tuple[int, Block], tuple[_Job, Walk, _Sheet]] = {}
+        self._threads: set[int] = set()
+        self._lock = threading.Lock()
+
+    def take(self, job: _Job, block: Block) -> tuple[Walk, _Sheet] | None:
+        """The walk that goes on with this block and what there is of it."""
+        with self._lock:
+            found = self._begun.pop((id(job), Block(*block)), None)
+        return None if found is None else found[1:]
+
+    def keep(self, job: _Job, walk: Walk, sheet: _Sheet) -> None:
+        """Leave these to whoever computes the block."""
+        with self._lock:
+            self._threads.add(threading.get_ident())
+            self._begun[id(job), sheet.block] = (job, walk, sheet)
+            stale = list(self._begun)[: -len(self._threads)]
+            gone = [self._begun.pop(key) for key in stale]
+        for _, one, _ in gone:
+            one.close()
+
+
+_left = _Left()
+os.register_at_fork(after_in_child=_left.forget)
+
+
+def _compute(job: _Job, block: Block, piece: int, seconds: Counter[str]) -> Products:
+    """The block's products; the block that follows is begun."""
+    found = _left.take(job, block)
+    if found is None:
+        columns, needed = (block.x0, block.x1), None if job.outlines is None else job.needed
+        walk = Walk(job.reader, block.y0, columns, job.halo, piece, needed)
+        sheets = [_Sheet.blank(job, block)]
+    else:
+        walk, sheets = found[0], [found[1]]
+    if isinstance(block, Step) and block.follows:
+        height, lowest = block.y1 - block.y0, job.reader.shape[0]
+        below = Block(block.y1, min(block.y1 + height, lowest), block.x0, block.x1)
+        sheets.append(_Sheet.blank(job, below))
+    try:
+        while walk.y < block.y1:
+            window = walk.next(sheets[-1].block.y1)
+            seconds["read"] += window.read  # type: ignore[assignment]
+            seconds["wait"] += window.waited  # type: ignore[assignment]
+            for one in sheets:
+                _classify_window(job, window, one, seconds)
+    except BaseException:
+        walk.close()
+        raise
+    if len(sheets) > 1:
+        _left.keep(job, walk, sheets[1])
+    else:
+        walk.close()
+    return sheets[0].products
+
+
+def _classify_window(job: _Job, window: Window, sheet: _Sheet, seconds: Counter[str]) -> None:
+    """Fill the products of a sheet, tile by tile, where a window meets what is wanted of it."""
+    blank = empty_products(len(job.classes), 1, 1)
+    around, block = 2 * job.halo, sheet.block
+    height, width = window.mask.shape[1] - around, window.mask.shape[2] - around
+    top, bottom = max(window.y, block.y0), min(window.y + height, block.y1)
+    left, right = max(window.x, block.x0), min(window.x + width, block.x1)
+    for y in range(top, bottom, TILE[0]):
+        for x in range(left, right, TILE[1]):
+            h, w = min(TILE[0], bottom - y), min(TILE[1], right - x)
+            v, u = y - block.y0, x - block.x0
+            there = (..., slice(v, v + h), slice(u, u + w))
+            if sheet.inside is not None and not sheet.inside[there].any():
+                continue
+            v, u = y - window.y, x - window.x
+            here = (..., slice(v, v + h + around), slice(u, u + w + around))
+            tile = {name: values[there] for name, values in sheet.products.items()}
+            job.classifier.classify(window.power[here], window.mask[here], tile, seconds)
+            if sheet.inside is not None:
+                for name, values in tile.items():
+                    np.copyto(values, blank[name], where=~sheet.inside[there])
 
 
 def _stamps(
@@ -138,32 +259,6 @@ def _open(
         model.features.window // 2,
         outlines or None,
     )
-
-
-def _classify_strip(
-    job: _Job,
-    strip: Strip,
-    top: int,
-    products: Products,
-    inside: NDArray[np.bool_] | None,
-    seconds: Counter[str],
-) -> None:
-    """Fill the products from row `top` on, tile by tile, where they are `inside` the outlines."""
-    blank = empty_products(len(job.classes), 1, 1)
-    around = 2 * job.halo
-    height, width = strip.mask.shape[1] - around, strip.mask.shape[2] - around
-    for y in range(0, height, TILE[0]):
-        for x in range(0, width, TILE[1]):
-            h, w = min(TILE[0], height - y), min(TILE[1], width - x)
-            there = (..., slice(top + y, top + y + h), slice(x, x + w))
-            here = (..., slice(y, y + h + around), slice(x, x + w + around))
-            if inside is not None and not inside[there].any():
-                continue
-            tile = {name: values[there] for name, values in products.items()}
-            job.classifier.classify(strip.power[here], strip.mask[here], tile, seconds)
-            if inside is not None:
-                for name, values in tile.items():
-                    np.copyto(values, blank[name], where=~inside[there])
 
 
 def tally(

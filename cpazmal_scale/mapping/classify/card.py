@@ -22,7 +22,7 @@ def plan_card(plan: MapPlan) -> str:
         ("dates", f"{len(recipe.dates)}, {recipe.dates[0][:10]} to {recipe.dates[-1][:10]}"),
         ("channels", f"{', '.join(recipe.polarisations)}; classes {', '.join(recipe.classes)}"),
         ("grid", f"{height} × {width} = {height * width / 1e6:.3g} Mpx{_outlined(plan)}"),
-        ("blocks", f"{len(plan.blocks)} of {plan.block} × {plan.block} on {workers}"),
+        ("blocks", f"{len(plan.blocks)} of {plan.block[0]} × {plan.block[1]} on {workers}"),
         ("reads", f"{amount(plan.bytes_read)} (uncompressed, halos included)"),
         ("writes", f"{amount(plan.bytes_written)} (uncompressed)"),
         ("method", f"{method(recipe.method).name}, {1e6 * plan.seconds_per_pixel:.3g} µs a pixel"),

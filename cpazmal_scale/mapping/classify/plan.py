@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import RunConfig, identity
 from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ModelMismatch, PlanRefused
 from cpazmal_scale.execute import block_memory, workers_of
-from cpazmal_scale.features import names
-from cpazmal_scale.grid.blocks import Block, cut
+from cpazmal_scale.execute.lanes import divided
+from cpazmal_scale.grid.blocks import Block, columns_of, cut
 from cpazmal_scale.mapping.classify.recipe import Recipe
+from cpazmal_scale.mapping.classify.sizes import Shape, Sizes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,25 +22,19 @@ if TYPE_CHECKING:
     from cpazmal_scale.model import Model
 
 LARGEST_MAP_CHUNK = 512
-TILE = (32, 512)
-"""Rows and columns computed together: their series stay in the last-level cache."""
-BASE_MEMORY = 420 << 20
-"""Resident size of a worker with all libraries loaded and kernels compiled."""
 START_SECONDS = 5.0
 """Until workers run, libraries are loaded and kernels compiled."""
-CHUNKS_IN_FLIGHT = 16
-"""Chunks that are fetched and decoded at once."""
 
 
 @dataclass(frozen=True)
 class MapPlan:
     """A map run: what it is made from, how it is cut, and what it will cost.
 
-    `chunk` is the edge of the map's chunks, `block` that of the blocks, `cube_chunk` that of the
-    cube's chunks, all in pixels; sizes are bytes, `memory` and `memory_limit` those of one worker;
-    `seconds_per_pixel` is what the
-    classifier takes of one core. With outlines, `blocks` are those that hold
-    some of what is inside.
+    `chunk` is the edge of the map's chunks, `block` the rows and columns of the blocks,
+    `cube_chunk` the edge of the cube's chunks, `piece` that of the pieces of it that are read, all
+    in pixels; sizes are bytes, `memory` and `memory_limit` those of one worker;
+    `seconds_per_pixel` is what the classifier takes of one core. With outlines, `blocks` are those
+    that hold some of what is inside, column by column as they are computed.
     """
 
     id: str
@@ -52,7 +46,8 @@ class MapPlan:
     shape: tuple[int, int]
     cube_chunk: int
     chunk: int
-    block: int
+    piece: int
+    block: tuple[int, int]
     blocks: tuple[Block, ...]
     bytes_read: int
     bytes_written: int
@@ -76,7 +71,7 @@ class MapPlan:
 
 
 def plan_map(
-    config: RunConfig, model_url: str, cube_url: str, *, block: int | None = None
+    config: RunConfig, model_url: str, cube_url: str, *, block: tuple[int, int] | None = None
 ) -> MapPlan:
     """Cut the map into blocks and forecast what it takes; nothing is written.
 
@@ -85,7 +80,7 @@ def plan_map(
             and band are the model's own.
         model_url: a trained model.
         cube_url: the cube to map.
-        block: edge of a block, instead of `classify.block`.
+        block: rows and columns of a block, instead of `classify.block`.
 
     Raises:
         PlanRefused: a block does not fit the memory of a worker.
@@ -110,10 +105,15 @@ def plan_map(
     limits = model.on_dates(dates, recipe.season_start).limits
     workers = workers_of(config.cluster)
     limit = block_memory(config.cluster)
-    sizes = _Sizes(shape, recipe, cube_chunk, model.features.window // 2)
-    wanted = block or config.classify.block
-    edge = math.ceil(wanted / chunk) * chunk if wanted else _edge(sizes, chunk, limit, workers)
-    blocks = tuple(b for b in cut(shape, edge) if outlines is None or outlines.touches(b))
+    sizes = Sizes(shape, recipe, cube_chunk, chunk, model.features.window // 2)
+    wanted = config.classify.block
+    chosen = sizes.square(wanted, limit) if wanted else sizes.choose(limit, workers)
+    if block is not None:
+        chosen = Shape(*block, chosen.piece)
+    every = cut(shape, chosen.height, chosen.width)
+    columns = columns_of(b for b in every if outlines is None or outlines.touches(b))
+    blocks = tuple(block for column in columns for block in column)
+    runs = divided(columns, workers)
     map_id = identity("map", __version__, recipe.model_dump(mode="json", exclude={"cube"}))
     made = MapPlan(
         id=map_id,
@@ -125,12 +125,13 @@ def plan_map(
         shape=shape,
         cube_chunk=cube_chunk,
         chunk=chunk,
-        block=edge,
+        piece=chosen.piece,
+        block=(chosen.height, chosen.width),
         blocks=blocks,
-        bytes_read=sum(sizes.read(block) for block in blocks),
+        bytes_read=sum(sizes.read(run, outlines) for run in runs),
         bytes_written=sum(block.pixels for block in blocks) * sizes.bytes_out,
         seconds_per_pixel=model.classifier.operations(limits),
-        memory=max(sizes.memory(block) for block in blocks),
+        memory=sizes.memory(chosen),
         memory_limit=limit,
         workers=workers,
     )
@@ -186,77 +187,13 @@ def _recipe(
     )
 
 
-class _Sizes(NamedTuple):
-    """Bytes that blocks read and hold."""
-
-    shape: tuple[int, int]
-    recipe: Recipe
-    cube_chunk: int
-    halo: int
-
-    @property
-    def bytes_in(self) -> int:
-        """Per pixel of the cube: all dates, with the mask."""
-        return len(self.recipe.dates) * (4 * len(self.recipe.polarisations) + 1)
-
-    @property
-    def bytes_out(self) -> int:
-        """Per pixel of the map."""
-        return 2 * len(self.recipe.classes) + 9
-
-    def read(self, block: Block) -> int:
-        """Whole cube chunks that a block and its halo touch."""
-        touched = 1
-        for low, high, size in (
-            (block.y0, block.y1, self.shape[0]),
-            (block.x0, block.x1, self.shape[1]),
-        ):
-            first = max(low - self.halo, 0) // self.cube_chunk * self.cube_chunk
-            last = math.ceil(min(high + self.halo, size) / self.cube_chunk) * self.cube_chunk
-            touched *= min(last, size) - first
-        return touched * self.bytes_in
-
-    def memory(self, block: Block) -> int:
-        """Largest resident size of a worker that computes this block."""
-        height, width = block.y1 - block.y0, block.x1 - block.x0
-        rows, columns = min(self.cube_chunk, height) + 4 * self.halo, width + 2 * self.halo
-        strips = min(2, math.ceil(height / self.cube_chunk)) * rows * columns * self.bytes_in
-        transit = CHUNKS_IN_FLIGHT * self.cube_chunk**2 * 8
-        settings = self.recipe.features
-        every = names(self.recipe.polarisations, settings.xpol, settings.statistics)
-        series = len(every) * len(self.recipe.dates) * 4
-        tile = TILE[0] * TILE[1] * (3 * series + self.bytes_in + 400)
-        return BASE_MEMORY + strips + transit + tile + 2 * height * width * self.bytes_out
-
-
-def _edge(sizes: _Sizes, chunk: int, limit: int, workers: int) -> int:
-    """The edge that reads least twice, fits 80 % of the memory and leaves workers two blocks each.
-
-    Larger blocks share fewer cube chunks with their neighbours. Of the edges that cut the grid into
-    as many blocks the smallest is taken, so that blocks are of one size.
-    """
-
-    def count(edge: int) -> tuple[int, int]:
-        return math.ceil(sizes.shape[0] / edge), math.ceil(sizes.shape[1] / edge)
-
-    unit = math.ceil(sizes.cube_chunk / chunk) * chunk
-    best = unit
-    for edge in range(2 * unit, 9 * unit, unit):
-        fits = sizes.memory(Block(0, edge, 0, edge)) <= 0.8 * limit
-        if not fits or math.prod(count(edge)) < 2 * workers:
-            break
-        if count(edge) != count(best):
-            best = edge
-    return best
-
-
 def _check_memory(made: MapPlan) -> None:
     if made.memory <= made.memory_limit:
         return
-    smaller = made.block > made.chunk
+    smaller = max(made.block) > made.chunk
     raise PlanRefused(
-        f"a block of {made.block} pixels needs {made.memory / 2**30:.1f} GiB of a worker's "
-        f"{made.memory_limit / 2**30:.1f}",
+        f"a block of {made.block[0]} × {made.block[1]} pixels needs "
+        f"{made.memory / 2**30:.1f} GiB of a worker's {made.memory_limit / 2**30:.1f}",
         where=made.cube_url,
         remedy=("set classify.block to a smaller number, or " if smaller else "")
         + "raise cluster.memory_gib, or map a shorter period",

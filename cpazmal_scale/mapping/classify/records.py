@@ -21,16 +21,16 @@ def _folder(map_url: str) -> str:
     return map_url.removesuffix(".zarr") + ".progress"
 
 
-def begin(map_url: str, block: int) -> int:
-    """Remember the edge of the blocks; a run that continues another one keeps that one's."""
+def begin(map_url: str, block: tuple[int, int]) -> tuple[int, int]:
+    """Remember rows and columns of the blocks; a run that continues another keeps that one's."""
     url = storage.join(_folder(map_url), "plan.json")
     for folder in (map_url, _folder(map_url)):
         storage.sweep(folder)
-    known = _read(url)
-    if known is None or not isinstance(known.get("block"), int):
-        seal.write_document(url, {"block": block})
+    known = (_read(url) or {}).get("block")
+    if not isinstance(known, list) or [type(edge) for edge in known] != [int, int]:
+        seal.write_document(url, {"block": list(block)})
         return block
-    return int(known["block"])
+    return known[0], known[1]
 
 
 def record(map_url: str, digest: dict[str, Any]) -> None:

@@ -14,8 +14,9 @@ from cpazmal_scale import __version__
 from cpazmal_scale.config import CLASS_NAMES, RunConfig
 from cpazmal_scale.errors import BlocksFailed
 from cpazmal_scale.execute import Executor, open_executor
+from cpazmal_scale.execute.lanes import Lanes, divided
 from cpazmal_scale.grid.areas import class_areas, group_areas
-from cpazmal_scale.grid.blocks import Block
+from cpazmal_scale.grid.blocks import Block, Step, columns_of
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import classify_block
 from cpazmal_scale.mapping.classify.plan import MapPlan, plan_map
@@ -118,9 +119,9 @@ def map_cube(
         return _result(made, records.summary(made.url), 0, began)
     if root is None or not store.is_template(made.url):
         store.write_template(made)
-    edge = records.begin(made.url, made.block)
-    if edge != made.block:
-        made = plan_map(config, model_url, cube_url, block=edge)
+    begun = records.begin(made.url, made.block)
+    if begun != made.block:
+        made = plan_map(config, model_url, cube_url, block=begun)
     done = records.recorded(made.url, made.blocks)
     left = [block for block in made.blocks if block not in done]
     with contextlib.ExitStack() as stack:
@@ -145,14 +146,16 @@ def _compute(
         model_url=made.model_url,
         map_url=made.url,
         outlines_url=made.outlines_url,
+        piece=made.piece,
     )
-    return run_blocks(job, made.blocks, left, executor, progress, where=made.url)
+    lanes = Lanes(divided(columns_of(left), executor.workers), Step.before_another)
+    return run_blocks(job, made.blocks, lanes, executor, progress, where=made.url)
 
 
 def run_blocks(
     job: Callable[[Block], dict[str, Any]],
     blocks: Sequence[Block],
-    left: Sequence[Block],
+    left: Sequence[Block] | Lanes[Block],
     executor: Executor,
     progress: Progress | None,
     *,
@@ -166,7 +169,8 @@ def run_blocks(
     finished: dict[Block, dict[str, Any]] = {}
     failed: dict[Block, Exception] = {}
     whole = sum(block.pixels for block in blocks)
-    pixels = whole - sum(block.pixels for block in left)
+    keys = left.keys if isinstance(left, Lanes) else left
+    pixels = whole - sum(block.pixels for block in keys)
     if progress is not None:
         progress(pixels, whole)
     for block, result in executor.run(job, left):

@@ -131,8 +131,8 @@ def derive(config: RunConfig, derivation: Derivation, how: Execution = PLAIN) ->
     if root is None or not store.is_template(url):
         store.write_metadata(_template(derivation, name, sources[0]), url)
     chunk = sources[0].chunk
-    edge = records.begin(url, math.ceil((how.block or _EDGE) / chunk) * chunk)
-    blocks = list(cut(sources[0].shape, edge))
+    edge = math.ceil((how.block or _EDGE) / chunk) * chunk
+    blocks = cut(sources[0].shape, *records.begin(url, (edge, edge)))
     done = records.recorded(url, blocks)
     left = [part for part in blocks if part not in done]
     job = functools.partial(

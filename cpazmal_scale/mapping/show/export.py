@@ -75,7 +75,6 @@ def _write_plain(data: xr.Dataset, path: Path, recipe: Recipe, layer: Layer) -> 
         "tiled": True,
         "blockxsize": 512,
         "blockysize": 512,
-        "compress": "deflate",
         "bigtiff": "if_safer",
     }
     values = _classes if layer == "class" else _confidence
@@ -107,7 +106,7 @@ def _copy_to_cog(plain: Path, cog: Path, resampling: str) -> None:
             cog,
             driver="COG",
             compress="deflate",
-            level=9,
+            level=6,
             blocksize=512,
             overview_resampling=resampling,
             bigtiff="if_safer",

@@ -38,20 +38,19 @@ class Averages:
     def __init__(self, shape: tuple[int, int], step: int) -> None:
         self._step = step
         cells = (-(-shape[0] // step), -(-shape[1] // step))
-        self._total = np.zeros(cells, np.float32)
-        self._count = np.zeros(cells, np.float32)
+        self._total, self._count = np.zeros(cells, np.float64), np.zeros(cells, np.int64)
 
-    def add(self, values: NDArray[np.float32], y0: int, x0: int) -> None:
-        """A region (h, w) that begins at (y0, x0); NaN is left out."""
-        known = np.isfinite(values)
-        top, left = y0 // self._step, x0 // self._step
-        for here, part in (
-            (self._total, np.where(known, values, np.float32(0))),
-            (self._count, known.astype(np.float32)),
-        ):
-            for axis, start in ((0, y0), (1, x0)):
-                part = np.add.reduceat(part, _edges(start, part.shape[axis], self._step), axis)
-            here[top : top + part.shape[0], left : left + part.shape[1]] += part
+    def add_power(self, power: NDArray[np.float32], y0: int, x0: int) -> None:
+        """The mean over dates of a region (T, h, w) that begins at (y0, x0); NaN is left out."""
+        from cpazmal_scale.kernels.cells import add_power
+
+        add_power(power, y0, x0, self._step, self._total, self._count)
+
+    def add_stored(self, values: NDArray[np.uint16], y0: int, x0: int) -> None:
+        """Probabilities as a map stores them (h, w); `NOTHING` is left out."""
+        from cpazmal_scale.kernels.cells import add_stored
+
+        add_stored(values, NOTHING, y0, x0, self._step, self._total, self._count)
 
     def means(self) -> NDArray[np.float32]:
         """(h, w) float32, NaN where a cell has no data."""
@@ -69,10 +68,9 @@ def mean_layer(array: xr.DataArray, step: int) -> Layer:
     height, width = array.shape
     averages = Averages((height, width), step)
     for rows in rows_of(array):
-        stored = array[rows].values
-        values = np.where(stored == NOTHING, np.float32(np.nan), stored * np.float32(0.01))
-        averages.add(values, rows.start, 0)
-    return Layer(quantised(averages.means(), 0.0, float(PERCENT), PERCENT), step)
+        averages.add_stored(array[rows].values, rows.start, 0)
+    percent = averages.means() * np.float32(0.01)
+    return Layer(quantised(percent, 0.0, float(PERCENT), PERCENT), step)
 
 
 def quantised(
@@ -83,10 +81,3 @@ def quantised(
     missing = np.isnan(share)
     whole = np.rint(np.where(missing, 0, share) * levels)
     return np.where(missing, BLANK, whole).astype(np.uint8)
-
-
-def _edges(start: int, length: int, step: int) -> NDArray[np.intp]:
-    """Where the cells of a region begin, counted from its first pixel."""
-    first = -start % step
-    inner = np.arange(first or step, length, step)
-    return np.concatenate([[0], inner]).astype(np.intp)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale.cube import ChunkReader
+from cpazmal_scale.cube import ChunkReader, Fetch
 from cpazmal_scale.mapping.classify.pixels import PixelClassifier
 from cpazmal_scale.mapping.show.overview import Averages, Layer
 from cpazmal_scale.vocabulary import NO_DATA
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping.classify.recipe import Recipe
     from cpazmal_scale.model import Model
 
-_MEMORY = 768 << 20
-"""Bytes of the largest region that is read; smaller than a chunk if it must be."""
+_MEMORY = 384 << 20
+"""Bytes of the largest region, two of which are held; smaller than a chunk if it must be."""
 
 
 @dataclass(frozen=True)
@@ -103,21 +104,46 @@ def _series(
     settings, size = model.features, model.features.window
     half = size // 2
     series = np.full((len(at), len(model.names), len(reader.positions)), np.nan, np.float32)
-    for low, high in _regions(reader.shape, _edge(reader)):
-        here = np.flatnonzero(((at >= low) & (at < high)).all(axis=1))
-        windows = at[here] - half
-        around = half if ((windows < low) | (windows + size > high)).any() else 0
-        height, width = high - low
-        power, mask = reader.buffers(height + 2 * around, width + 2 * around)
-        reader.read(power, mask, *(low - around).tolist())
+    for low, around, power, mask in _read_ahead(reader, at, half):
+        height, width = (n - 2 * around for n in mask.shape[1:])
         inner = (slice(around, around + height), slice(around, around + width))
-        mean.add(_mean_over_dates(power[0][:, *inner]), *low.tolist())
+        mean.add_power(power[0][:, *inner], *low.tolist())
+        here = np.flatnonzero(((at >= low) & (at < np.add(low, (height, width)))).all(axis=1))
+        windows = at[here] - half
         series[here] = window_series(
             *gather(power, mask, windows - low + around, size),
             settings.excluded,
             **settings.kernel,
         )
     return series
+
+
+class _Region(NamedTuple):
+    """The first pixel of a region, and its values with `around` pixels more on every side."""
+
+    low: NDArray[np.int64]
+    around: int
+    power: NDArray[np.float32]
+    mask: NDArray[np.uint8]
+
+
+def _read_ahead(reader: ChunkReader, at: NDArray[np.int32], half: int) -> Iterator[_Region]:
+    """Regions that cover the grid, with what windows of their points need, the next read ahead."""
+    coming: deque[tuple[_Region, Fetch]] = deque()
+    for low, high in _regions(reader.shape, _edge(reader)):
+        here = at[((at >= low) & (at < high)).all(axis=1)]
+        around = half if ((here - half < low) | (here + half >= high)).any() else 0
+        height, width = high - low + 2 * around
+        region = _Region(low, around, *reader.buffers(int(height), int(width)))
+        fetch = reader.fetch(region.power, region.mask, *(low - around).tolist())
+        coming.append((region, fetch))
+        if len(coming) > 1:
+            first, fetch = coming.popleft()
+            fetch.wait()
+            yield first
+    for region, fetch in coming:
+        fetch.wait()
+        yield region
 
 
 def _distances(series: NDArray[np.float32], model: Model, recipe: Recipe) -> NDArray[np.float32]:
@@ -143,18 +169,6 @@ def _stored(
         classes[here] = picked["class"].values
         probability[here] = picked["probability"].transpose("point", "class_name").values
     return classes, probability
-
-
-def _mean_over_dates(power: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(T, h, w) to (h, w), NaN where there never was data."""
-    total = np.zeros(power.shape[1:], np.float32)
-    count = np.zeros(power.shape[1:], np.float32)
-    for image in power:
-        known = np.isfinite(image)
-        np.add(total, image, out=total, where=known)
-        count += known
-    with np.errstate(invalid="ignore"):
-        return np.asarray(total / count, np.float32)
 
 
 def _edge(reader: ChunkReader) -> int:

@@ -10,7 +10,8 @@ import numpy as np
 
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.cf import grid_of, metres
-from cpazmal_scale.vocabulary import NO_DATA, NOTHING, REJECTED
+from cpazmal_scale.mapping.show.overview import Averages
+from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,52 +43,41 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
 
     Memory holds some rows of the map at a time.
     """
-    height, width = data["class"].shape
+    height, width = (int(n) for n in data["class"].shape)
     step = max(1, math.ceil(max(height, width) / pixels))
     values = [*range(1, data.sizes["class_name"] + 1), REJECTED]
     grid = grid_of(data)
     ground = row_areas(grid)
     areas = dict.fromkeys(values, 0.0)
-    classes, margins = [], []
+    classes, margins = [], Averages((height, width), step)
     rows = step * max(1, 512 // step)
     for start in range(0, height, rows):
         part = slice(start, min(start + rows, height))
-        block = data["class"][part].values
+        cells, by_row = most_frequent(data["class"][part].values, step, values)
         for value in values:
-            areas[value] += float((block == value).sum(axis=1) @ ground[part])
-        classes.append(most_frequent(block, step, values))
-        margins.append(_mean(data["margin"][part].values, step))
+            areas[value] += float(by_row[:, value] @ ground[part])
+        classes.append(cells)
+        margins.add_stored(data["margin"][part].values, start, 0)
     tall, wide = metres(grid)
-    return Thumbnail(
-        np.concatenate(classes), np.concatenate(margins), (tall * step, wide * step), areas
-    )
+    margin = margins.means() * np.float32(1e-4)
+    return Thumbnail(np.concatenate(classes), margin, (tall * step, wide * step), areas)
 
 
-def most_frequent(block: NDArray[np.uint8], step: int, values: list[int]) -> NDArray[np.uint8]:
+def most_frequent(
+    block: NDArray[np.uint8], step: int, values: list[int]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The commonest of `values` in cells of step × step pixels; 255 where most is none of them.
 
-    Cells at the lower and right edge may be smaller; ties go to the first value.
+    Cells at the lower and right edge may be smaller; ties go to the first value. The second array
+    (h, 256) counts every value in each row of pixels.
     """
-    if step == 1:
-        return block
-    tiled = _cells(block, step, NO_DATA)
-    counts = np.stack([(tiled == value).sum(axis=(1, 3)) for value in values])
-    best = np.array(values, np.uint8)[counts.argmax(axis=0)]
-    whole = _cells(np.ones_like(block), step, 0).sum(axis=(1, 3))
-    return np.where(2 * counts.sum(axis=0) >= whole, best, NO_DATA).astype(np.uint8)
+    from cpazmal_scale.kernels.cells import count_values
 
-
-def _mean(block: NDArray[np.uint16], step: int) -> NDArray[np.float32]:
-    tiled = _cells(block, step, NOTHING)
-    known = tiled != NOTHING
-    count = known.sum(axis=(1, 3))
-    total = np.where(known, tiled, 0).sum(axis=(1, 3), dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(total / count * 1e-4, np.float32)
-
-
-def _cells(block: NDArray[np.generic], step: int, fill: int) -> NDArray[np.generic]:
-    height, width = (-(-n // step) * step for n in block.shape)
-    padded = np.full((height, width), fill, block.dtype)
-    padded[: block.shape[0], : block.shape[1]] = block
-    return padded.reshape(height // step, step, width // step, step)
+    height, width = block.shape
+    counts = np.zeros((-(-height // step), -(-width // step), 256), np.int64)
+    by_row = np.zeros((height, 256), np.int64)
+    count_values(block, step, counts, by_row)
+    chosen = counts[..., values]
+    best = np.array(values, np.uint8)[chosen.argmax(axis=2)]
+    most = 2 * chosen.sum(axis=2) >= counts.sum(axis=2)
+    return block if step == 1 else np.where(most, best, np.uint8(NO_DATA)), by_row

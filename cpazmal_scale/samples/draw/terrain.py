@@ -12,6 +12,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid import raster_files
+from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,22 +105,20 @@ def _opened(path: str, dem: str) -> Iterator[Any]:
     Raises:
         SampleError: it is none, damaged, or refers to other files.
     """
-    from rasterio.errors import RasterioError
-
     suffix = PurePosixPath(path).suffix.lower()
     remedy = "give a GeoTIFF of elevations"
     if suffix not in raster_files.ELEVATIONS:
         raise SampleError(f"`{suffix}` is no suffix of a raster", where=dem, remedy=remedy)
     opening = raster_files.open_plain(Path(path), raster_files.ELEVATIONS[suffix])
-    try:
-        with contextlib.ExitStack() as stack:
-            try:
-                source = stack.enter_context(opening)
-            except ValueError as error:
-                raise SampleError(str(error), where=dem, remedy=remedy) from None
-            yield source
-    except RasterioError:
-        raise SampleError("not a raster that can be read", where=dem, remedy=remedy) from None
+    with (
+        seal.parsing("not a raster that can be read", dem, remedy, SampleError),
+        contextlib.ExitStack() as stack,
+    ):
+        try:
+            source = stack.enter_context(opening)
+        except ValueError as error:
+            raise SampleError(str(error), where=dem, remedy=remedy) from None
+        yield source
 
 
 def _of_windows(

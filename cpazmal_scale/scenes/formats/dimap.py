@@ -14,7 +14,9 @@ from typing import Literal
 
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes.band_names import ANGLES, read_name, snap_band
-from cpazmal_scale.scenes.formats.naming import Named
+from cpazmal_scale.scenes.format import Candidate, Listing
+from cpazmal_scale.scenes.formats.naming import Named, parse_name
+from cpazmal_scale.scenes.formats.rasters import Rasters
 from cpazmal_scale.scenes.spellings import parse_direction
 from cpazmal_scale.scenes.untrusted.xml import Node, read
 
@@ -290,3 +292,41 @@ def _raster_url(url: str, path: str) -> str:
             remedy="keep the .dim file and its .data folder together under SNAP's names",
         )
     return f"{url.rsplit('/', 1)[0]}/{folder}/{parts[1][:-4]}.img"
+
+
+class DimapProducts(Rasters):
+    """The rasters of SNAP's products; a name that tells id, beam or sensor goes before."""
+
+    name = "dimap"
+
+    def recognise(self, listing: Listing) -> list[Candidate]:
+        """The products of all documents."""
+        found = []
+        for url in listing.files:
+            if url.lower().endswith(SUFFIX):
+                found += self._candidates(read_dimap(url), listing)
+        return found
+
+    def _candidates(self, product: Dimap, listing: Listing) -> list[Candidate]:
+        rules = listing.ingest.naming
+        told, named = product.named, parse_name(product.url, rules)
+        if named is not None:
+            direction = named.pass_direction or told.pass_direction
+            told = replace(named, stop=named.stop or told.stop, pass_direction=direction)
+        asked = rules.radiometry if "radiometry" in rules.model_fields_set else None
+        radiometry, bands = product.chosen(asked)
+        angle = product.incidence_angle if rules.incidence_angle is None else rules.incidence_angle
+        rules = rules.model_copy(update={"radiometry": radiometry, "incidence_angle": angle})
+        one = listing.candidate(product.url, told, rules, format=self.name)
+        return [
+            replace(
+                one,
+                url=band.url,
+                rules=rules.model_copy(update={"bands": (band.layer,), "scale": band.scale}),
+                look_side=product.look_side or one.look_side,
+                driver=DRIVER,
+                nodata=band.nodata,
+                shape=product.shape,
+            )
+            for band in bands
+        ]

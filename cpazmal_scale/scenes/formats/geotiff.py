@@ -30,6 +30,8 @@ HEADERS: dict[str, tuple[str, ...]] = {
     "SAGA": (".sgrd", ".prj"),
 }
 """Drivers of plain uncompressed pixels, and the suffixes of the files that describe them."""
+TURNED = 0.01
+"""Pixels by which a rotation may move the corners of a raster: what rounding leaves."""
 _FRACTION_BITS = {"16": 10, "24": 16}
 DRIVERS = tuple(dict.fromkeys(raster_files.DRIVERS.values()))
 """GDAL drivers a scene may ask for: those whose files refer to no other file or address."""
@@ -106,25 +108,49 @@ def _one_sentence(url: str, what: str) -> Iterator[None]:
         ) from None
 
 
+_FARTHEST = 1e9
+"""Coordinates are smaller, in any unit of any CRS; NaN is not."""
+
+
 def geobox_of(raster: Any, url: str) -> GeoBox:
     """The grid of an open raster.
 
     Raises:
-        SceneUnreadable: it has no CRS, or is rotated.
+        SceneUnreadable: it has no CRS, is rotated, or lies nowhere.
     """
+    from affine import Affine
     from odc.geo.geobox import GeoBox
 
-    if raster.crs is None or raster.transform.is_identity:
+    to_map = raster.transform
+    if to_map.is_identity and raster.gcps[0]:
+        raise SceneUnreadable(
+            "it has ground control points and no grid: it is in radar geometry",
+            where=url,
+            remedy="correct its terrain first (SNAP's Range-Doppler Terrain Correction)",
+        )
+    if raster.crs is None or to_map.is_identity:
         raise SceneUnreadable(
             "it has no coordinate reference system",
             where=url,
             remedy="give it one with `gdal_edit.py -a_srs … -a_ullr …`",
         )
-    if raster.transform.b or raster.transform.d or raster.transform.e >= 0:
+    height, width = raster.shape
+    lean = abs(to_map.b) * height > TURNED * abs(to_map.a)
+    lean |= abs(to_map.d) * width > TURNED * abs(to_map.e)
+    if lean or to_map.a <= 0 or to_map.e >= 0:
         raise SceneUnreadable(
             "its grid is rotated or south-up", where=url, remedy="warp it north-up with gdalwarp"
         )
-    return GeoBox(raster.shape, raster.transform, _crs_name(raster.crs))
+    numbers = to_map.to_gdal()
+    if not all(abs(number) < _FARTHEST for number in numbers) or to_map.a <= 0:
+        raise SceneUnreadable(
+            f"its grid begins at {numbers[0]:g}, {numbers[3]:g} with pixels of {numbers[1]:g}, "
+            "which is no place",
+            where=url,
+            remedy="copy the file again from its source",
+        )
+    straight = Affine(to_map.a, 0, to_map.c, 0, to_map.e, to_map.f)
+    return GeoBox(raster.shape, straight, _crs_name(raster.crs))
 
 
 def _crs_name(crs: Any) -> str:

@@ -6,6 +6,7 @@ would tell is in it, so that the raster may have any name and any of `geotiff.DR
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -13,11 +14,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from cpazmal_scale import storage
-from cpazmal_scale.config import Section
+from cpazmal_scale.config import Naming, Section
 from cpazmal_scale.errors import SceneError, SceneUnknown
 from cpazmal_scale.grid import raster_files
+from cpazmal_scale.scenes.format import Candidate, Listing, safe_beam
 from cpazmal_scale.scenes.formats.geotiff import DRIVERS
 from cpazmal_scale.scenes.formats.naming import Named
+from cpazmal_scale.scenes.formats.rasters import Rasters
 from cpazmal_scale.scenes.spellings import parse_direction, parse_time
 from cpazmal_scale.scenes.table import Row
 from cpazmal_scale.vocabulary import BANDS
@@ -60,6 +63,9 @@ Direction = Annotated[Literal["ASC", "DSC"], BeforeValidator(_direction)]
 FileName = Annotated[str, AfterValidator(_plain_name)]
 
 
+_Metres = Annotated[float, Field(gt=0, lt=1e6)]
+
+
 class Sidecar(Section):
     """What a sidecar says of its raster."""
 
@@ -85,7 +91,7 @@ class Sidecar(Section):
     """At scene centre, degrees."""
     incidence: FileName | None = None
     """Raster in the same folder with the incidence angle of every pixel, degrees."""
-    resolution: tuple[float, float] | None = None
+    resolution: tuple[_Metres, _Metres] | None = None
     """Range and azimuth, metres."""
     mask_codes: Literal["snap", "isce3"] = "snap"
     """Meaning of the mask band: SNAP (1 layover, 2 shadow) or ISCE3 (1 shadow, 2 layover)."""
@@ -186,3 +192,44 @@ def raster_of(sidecar: str, listed: frozenset[str]) -> str | None:
     beside = [f"{stem}{suffix}" for suffix in ("", *RASTERS)]
     named = [one for one in beside if PurePosixPath(one).suffix.lower() in RASTERS]
     return next((one for one in named if one in listed or storage.exists(one)), None)
+
+
+class DescribedRasters(Rasters):
+    """Rasters of any name that a sidecar describes, and their rasters of incidence angles."""
+
+    name = "described"
+
+    def recognise(self, listing: Listing) -> list[Candidate]:
+        """The rasters of all sidecars."""
+        listed, found = frozenset(listing.files), []
+        for url in listing.files:
+            raster = raster_of(url, listed) if url.lower().endswith(SUFFIXES) else None
+            if raster is not None:
+                found += self._candidates(raster, read_sidecar(url))
+        return found
+
+    def _candidates(self, raster: str, told: Sidecar) -> list[Candidate]:
+        rules = Naming(
+            bands=told.bands,
+            mask_codes=told.mask_codes,
+            radiometry=told.radiometry,
+            scale=told.scale,
+        )
+        one = Candidate(
+            url=raster,
+            named=told.named(raster),
+            row=told.row(),
+            beam=safe_beam(told.beam, raster),
+            pass_direction=told.pass_direction,
+            rules=rules,
+            format=self.name,
+            look_side=told.look_side,
+            driver=told.driver_of(raster),
+            nodata=told.nodata,
+        )
+        if told.incidence is None:
+            return [one]
+        beside = storage.join(raster.rsplit("/", 1)[0], told.incidence)
+        angles = rules.model_copy(update={"bands": ("incidence",)})
+        driver = told.model_copy(update={"driver": None}).driver_of(beside)
+        return [one, replace(one, url=beside, rules=angles, driver=driver, nodata=None)]

@@ -33,6 +33,8 @@ RESCALED = datetime(2008, 1, 7, tzinfo=UTC)
 """From here on the calibration constant is that of the format's description."""
 _MAIN = re.compile(r"(?:PAZ1|TSX1|TDX1)_SAR__(?:SSC|MGD|GEC|EEC)_\w+_\d{8}T\d{6}_\d{8}T\d{6}\.xml")
 
+_COPY = re.compile(r" ?\(\d+\)(?=\.xml$)| - Cop(?:y|ie)(?=\.xml$)")
+
 
 @dataclass(frozen=True)
 class Product:
@@ -177,6 +179,21 @@ def _in_archive(
                 misplaced = beside in container.sizes
                 found.append(Product(url, name, told, settings, grid, *ground(), misplaced))
     return found
+
+
+def nearly_product(urls: list[str]) -> str:
+    """What to do about files that are almost a product; empty when none is."""
+    for url in urls:
+        name = url.rpartition("/")[2]
+        original = _COPY.sub("", name)
+        if original != name and _MAIN.fullmatch(original):
+            return f"rename `{name}` to `{original}`, as the product's files call it"
+        if archive.is_archive(url):
+            with archive.open_container(url) as container:
+                inner = next(filter(archive.is_archive, container.sizes), None)
+            if inner is not None:
+                return f"unpack {name}: it holds `{inner[:60]}`, an archive in an archive"
+    return ""
 
 
 def members(product: Product) -> tuple[str, ...]:

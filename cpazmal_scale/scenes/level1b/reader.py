@@ -312,6 +312,7 @@ def describe_product(product: Product, *, check: bool) -> SceneFile:
             sha256=digest(product),
             bands=product.annotation.polarisations,
             geobox=reader.geobox,
+            format="level1b",
             product=product,
             radiometry=product.settings.radiometry,
         )

@@ -153,11 +153,15 @@ class _Folder:
 class _Zip:
     def __init__(self, url: str, path: Path, archive: zipfile.ZipFile) -> None:
         self.url, self.path, self.archive = url, path, archive
+        # Some programs of Windows write its separator, which the format does not know.
+        names = [one.filename.replace("\\", "/") for one in archive.infolist()]
         self.members = {
-            one.filename.removeprefix("./"): one for one in archive.infolist() if not one.is_dir()
+            name.removeprefix("./"): one
+            for name, one in zip(names, archive.infolist(), strict=True)
+            if not name.endswith("/")
         }
         self.sizes = {name: one.file_size for name, one in self.members.items()}
-        _check(url, [one.filename for one in archive.infolist()], self.sizes, path)
+        _check(url, names, self.sizes, path)
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:

@@ -1,0 +1,18 @@
+"""What became of what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What became of one damage; not `restored` means that data are gone, or still rotten."""
+
+    what: str
+    where: str
+    done: str
+    restored: bool
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.done}"

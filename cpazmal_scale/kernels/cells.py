@@ -1,0 +1,67 @@
+"""Compiled sums over the cells of a coarser grid: what a picture of a large map needs.
+
+Regions come in any order and may begin anywhere; `step` pixels of a side make a cell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpazmal_scale.kernels.compiled import kept
+
+Array = NDArray[Any]
+
+
+@kept
+def add_stored(
+    values: Array, nothing: int, y0: int, x0: int, step: int, total: Array, count: Array
+) -> None:
+    """Add whole numbers (h, w) but `nothing` to the totals and counts (int64) of their cells."""
+    height, width = values.shape
+    for y in range(height):
+        row = (y0 + y) // step
+        for x in range(width):
+            value = values[y, x]
+            if value != nothing:
+                total[row, (x0 + x) // step] += value
+                count[row, (x0 + x) // step] += 1
+
+
+@kept
+def add_power(power: Array, y0: int, x0: int, step: int, total: Array, count: Array) -> None:
+    """Add the mean over dates of power (T, h, w) to totals (float64) and counts of their cells.
+
+    NaN is no data; a pixel without any is left out.
+    """
+    dates, height, width = power.shape
+    sums, known = np.zeros(width, np.float32), np.zeros(width, np.int32)
+    for y in range(height):
+        sums[:] = 0
+        known[:] = 0
+        for t in range(dates):
+            line = power[t, y]
+            for x in range(width):
+                good = abs(line[x]) < np.float32(np.inf)
+                sums[x] += line[x] if good else np.float32(0)
+                known[x] += np.int32(good)
+        row = (y0 + y) // step
+        for x in range(width):
+            if known[x]:
+                total[row, (x0 + x) // step] += sums[x] / known[x]
+                count[row, (x0 + x) // step] += 1
+
+
+@kept
+def count_values(values: Array, step: int, counts: Array, rows: Array) -> None:
+    """Count the values of whole cells (h, w) uint8.
+
+    `counts` (cell rows, cell columns, 256) and `rows` (h, 256), both int64, grow by them.
+    """
+    height, width = values.shape
+    for y in range(height):
+        for x in range(width):
+            counts[y // step, x // step, values[y, x]] += 1
+            rows[y, values[y, x]] += 1

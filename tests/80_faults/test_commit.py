@@ -1,0 +1,253 @@
+"""Two and three writers of one cube, one of which stands still at any point for any time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from support.late_channels import channel
+from support.late_channels import config as channels
+from support.scenes_factory import STARTS, campaign, run_config
+from support.writers import standing_still
+
+from cpazmal_scale import storage
+from cpazmal_scale.cube import append, open_cube
+from cpazmal_scale.cube import verify_cube as verify
+from cpazmal_scale.cube.write.append import publish
+from cpazmal_scale.errors import CpazmalError, WriterConflict
+from cpazmal_scale.scenes import Scene, discover
+
+Outcomes = dict[str, str]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody pulls a plug here."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture
+def scenes(tmp_path) -> list[Scene]:
+    """Four dates; the last has HH only and more no-data than the others."""
+    folder = campaign(tmp_path / "scenes", shape=(20, 30))
+    return discover(run_config(folder, "unused").ingest)
+
+
+def pixels(scene: Scene) -> np.ndarray:
+    with rasterio.open(scene.files[0].url) as raster:
+        band = raster.read(1)
+    return np.where(band == -999, np.nan, band)
+
+
+def writer(url: str, scene: Scene, outcomes: Outcomes, name: str) -> Callable[[], None]:
+    """Appends a scene; `outcomes` gets what it says of itself."""
+
+    def run() -> None:
+        try:
+            outcomes[name] = append(url, scene, chunk=32)
+        except CpazmalError as error:
+            outcomes[name] = error.kind
+
+    return run
+
+
+def require_whole(
+    url: str, scenes: list[Scene], held: set[str], outcomes: Outcomes, *, again: bool = True
+) -> None:
+    """Who said that its date is in was right; nothing is lost; who was refused gets in `again`."""
+    cube = open_cube(url).compute()
+    ids = cube.scene_id.to_numpy().tolist()
+    by_id = {scene.id: scene for scene in scenes}
+    said = {name for name, outcome in outcomes.items() if outcome != "writer_conflict"}
+    assert all(outcomes[name] in ("appended", "unchanged") for name in said), outcomes
+    assert held | said <= set(ids), (outcomes, ids)
+    assert len(ids) == len(set(ids))
+    for number, name in enumerate(ids):
+        np.testing.assert_array_equal(cube.HH[number], pixels(by_id[name]))
+    assert verify(url) == []
+    refused = set(outcomes) - said
+    if refused and again:
+        for name in refused:
+            assert append(url, by_id[name], chunk=32) in ("appended", "unchanged")
+        require_whole(url, scenes, held | said, dict.fromkeys(refused, "appended"))
+
+
+def stop_at(
+    monkeypatch: pytest.MonkeyPatch, url: str, first: Scene, acts: dict[int, Callable[[], None]]
+) -> tuple[Outcomes, int]:
+    """What the first writer says, stopped where `acts` run, and how many points it had."""
+    outcomes: Outcomes = {}
+    with standing_still(monkeypatch, acts) as clock:
+        writer(url, first, outcomes, first.id)()
+    return outcomes, clock.count
+
+
+@pytest.mark.parametrize("kind", ["another date", "the same date", "a new cube"])
+def test_a_writer_stopped_at_any_point_while_another_comes_and_goes(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, scenes: list[Scene], kind: str
+) -> None:
+    base = tmp_path / "base.zarr"
+    held = set()
+    if kind != "a new cube":
+        append(str(base), scenes[0], chunk=32)
+        held = {scenes[0].id}
+    second = scenes[1] if kind == "the same date" else scenes[3]
+    _, points = stop_at(monkeypatch, copied(base, tmp_path / "count.zarr"), scenes[1], {})
+    seen = set()
+    for point in range(0, points, 1 if kind == "another date" else 3):
+        url = copied(base, tmp_path / f"{point}.zarr")
+        outcomes: Outcomes = {}
+        act = writer(url, second, outcomes, second.id)
+        first, _ = stop_at(monkeypatch, url, scenes[1], {point: act})
+        if kind == "the same date":
+            seen.add((first[second.id], outcomes[second.id]))
+            assert {first[second.id], outcomes[second.id]} & {"appended", "unchanged"}
+        else:
+            seen.add((first[scenes[1].id], outcomes[second.id]))
+        both = first | outcomes if kind != "the same date" else first
+        require_whole(url, scenes, held, both, again=point % 5 == 0)
+    assert points > 60, points
+    assert {one for pair in seen for one in pair} >= {"appended", "writer_conflict"}
+
+
+def test_three_writers(tmp_path, monkeypatch: pytest.MonkeyPatch, scenes: list[Scene]) -> None:
+    """The first stands still twice: at any point, and so many points later."""
+    base = tmp_path / "base.zarr"
+    append(str(base), scenes[0], chunk=32)
+    _, points = stop_at(monkeypatch, copied(base, tmp_path / "count.zarr"), scenes[1], {})
+    for number, (point, later) in enumerate(
+        (point, later) for point in range(1, points, 12) for later in (1, 12, 50)
+    ):
+        url = copied(base, tmp_path / f"{number}.zarr")
+        outcomes: Outcomes = {}
+        acts = {
+            point: writer(url, scenes[2], outcomes, scenes[2].id),
+            point + later: writer(url, scenes[3], outcomes, scenes[3].id),
+        }
+        first, _ = stop_at(monkeypatch, url, scenes[1], acts)
+        require_whole(url, scenes, {scenes[0].id}, first | outcomes)
+
+
+def test_writers_that_stop_inside_each_other(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, scenes: list[Scene]
+) -> None:
+    """The first stops, the second stops while the third comes and goes, then both go on."""
+    base = tmp_path / "base.zarr"
+    append(str(base), scenes[0], chunk=32)
+    _, points = stop_at(monkeypatch, copied(base, tmp_path / "count.zarr"), scenes[1], {})
+    for number, (point, inner) in enumerate(
+        (point, inner) for point in range(0, points, 29) for inner in range(2, points, 23)
+    ):
+        url = copied(base, tmp_path / f"{number}.zarr")
+        outcomes: Outcomes = {}
+
+        def second(url: str = url, inner: int = inner, outcomes: Outcomes = outcomes) -> None:
+            act = writer(url, scenes[3], outcomes, scenes[3].id)
+            outcomes |= stop_at(monkeypatch, url, scenes[2], {inner: act})[0]
+
+        first, _ = stop_at(monkeypatch, url, scenes[1], {point: second})
+        require_whole(url, scenes, {scenes[0].id}, first | outcomes)
+
+
+def test_on_an_s3_server_that_decides(
+    monkeypatch: pytest.MonkeyPatch, scenes: list[Scene], deciding_url: str
+) -> None:
+    """Every eighth point; the writers' chunks, coordinates and documents are the same there."""
+    count = f"{deciding_url}/count.zarr"
+    append(count, scenes[0], chunk=32)
+    _, points = stop_at(monkeypatch, count, scenes[1], {})
+    for point in range(2, points, 8):
+        url = f"{deciding_url}/{point}.zarr"
+        append(url, scenes[0], chunk=32)
+        outcomes: Outcomes = {}
+        act = writer(url, scenes[3], outcomes, scenes[3].id)
+        first, _ = stop_at(monkeypatch, url, scenes[1], {point: act})
+        require_whole(url, scenes, {scenes[0].id}, first | outcomes, again=False)
+
+
+def test_a_late_polarisation_beside_a_new_date(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The coordinates of a date that is there change while another date comes."""
+    folder = tmp_path / "late"
+    for date in STARTS[:2]:
+        channel(folder, date, "HH")
+    channel(folder, STARTS[0], "HV")
+    hh = discover(channels(f"{folder}/*_HH.tif", "unused").ingest)
+    hv = discover(channels(f"{folder}/*_HV.tif", "unused").ingest)
+    base = tmp_path / "base.zarr"
+    append(str(base), hh[0], chunk=32)
+    point, points = 0, 1
+    while point < points:
+        url = copied(base, tmp_path / f"{point}.zarr")
+        outcomes: Outcomes = {}
+        act = writer(url, hh[1], outcomes, "date")
+        with standing_still(monkeypatch, {point: act}) as clock:
+            writer(url, hv[0], outcomes, "late")()
+        points = clock.count
+        cube = open_cube(url).compute()
+        if outcomes["late"] != "writer_conflict":
+            assert cube.polarisations.to_numpy()[0] == "HH+HV"
+            np.testing.assert_array_equal(cube.HV[0], pixels(hv[0]))
+        assert (cube.sizes["time"] == 2) >= (outcomes["date"] == "appended")
+        np.testing.assert_array_equal(cube.HH[0], pixels(hh[0]))
+        assert [one for one in verify(url) if "surplus" not in one.what] == []
+        append(url, hv[0]), append(url, hh[1])
+        publish(url)
+        cube = open_cube(url).compute()
+        assert sorted(cube.polarisations.to_numpy().tolist()) == ["HH", "HH+HV"]
+        np.testing.assert_array_equal(cube.HV[0], pixels(hv[0]))
+        assert verify(url) == []
+        point += 4
+
+
+def test_who_publishes_late_does_not_bring_old_documents_back(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, scenes: list[Scene]
+) -> None:
+    base = tmp_path / "base.zarr"
+    append(str(base), scenes[0], chunk=32)
+    documents = {f"{name}/zarr.json" for name in ("HH", "time", "stored")}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("cpazmal_scale.cube.write.append.publish", lambda _: None)
+        append(str(base), scenes[1], chunk=32)
+    point, points = 0, 1
+    while point < points:
+        url = copied(base, tmp_path / f"{point}.zarr")
+        act = writer(url, scenes[2], {}, "")
+        conflicts = contextlib.suppress(WriterConflict)
+        with standing_still(monkeypatch, {point: act}) as clock, conflicts:
+            publish(url)
+        points, point = clock.count, point + 2
+        publish(url)
+        assert verify(url) == []
+        assert all(Path(url, one).exists() for one in documents)
+        assert open_cube(url).sizes["time"] == 3
+        assert xr_length(url) == 3
+
+
+def xr_length(url: str) -> int:
+    """Dates that a reader sees which ignores consolidated metadata."""
+    import xarray as xr
+
+    return int(xr.open_zarr(url, consolidated=False).sizes["time"])
+
+
+def copied(base: Path, target: Path) -> str:
+    """A copy of a cube with all that lies beside it."""
+    for one in base.parent.glob(f"{base.name}*"):
+        shutil.copytree(one, target.parent / one.name.replace(base.name, target.name, 1))
+    return str(target)
+
+
+def test_what_a_dead_writer_staged_goes_with_the_next_commit(tmp_path, scenes: list[Scene]) -> None:
+    url = str(tmp_path / "cube.zarr")
+    append(url, scenes[0], chunk=32)
+    storage.write_bytes(f"{url}.staging/000002-dead/HH/c/1/0/0", b"half a chunk")
+    storage.write_bytes(f"{url}/HH/c/0/.0.0123.part", b"half a file")
+    append(url, scenes[1], chunk=32)
+    assert storage.list_names(f"{url}.staging") == []
+    assert not list(Path(tmp_path).rglob("*.part"))
