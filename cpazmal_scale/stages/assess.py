@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import catalog, storage
+from cpazmal_scale import words as say
 from cpazmal_scale.catalog import how_to_open
 from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ConfigError, StoreMissing
@@ -40,6 +41,8 @@ CLUSTERED = (
 )
 _BARYCENTERS = "Barycenters by class, over the middle half of the windows they stand for"
 SUM = "sum"
+STABLE = 0.5
+"""Adjusted Rand index of clusters from disjoint dates under which classes are not called stable."""
 _SAME_BEAM = {"split": "stratified", "test_beam": None}
 
 
@@ -116,7 +119,7 @@ def assess(
         portraits=_portraits(config, series, windows, validation.classes),
         pictures=() if result is None else _pictures(config, ("map.png", "Map of the classes")),
         opening=_opening(config, result),
-        remarks=(CLUSTERED,) if config.samples.polygons is None else (),
+        remarks=_clustered(config),
         choice=choice,
         map_method=method(config.classify.method).name,
     )
@@ -125,6 +128,25 @@ def assess(
     write_report(url, report)
     _add_to_card(config, validation)
     return Assessment(url, validation, comparison)
+
+
+def _clustered(config: RunConfig) -> tuple[str, ...]:
+    """What to believe of classes that are clusters; nothing of others."""
+    if config.samples.polygons is not None:
+        return ()
+    found = workspace.find(config, "samples").metadata.get("stability")
+    if found is None:
+        return (CLUSTERED,)
+    text = (
+        "Clusters by the even dates alone and by the odd dates alone agree at an adjusted Rand "
+        f"index of {say.number(found, 2)} (1: the same, 0: chance)."
+    )
+    if not found >= STABLE:
+        text = (
+            f"**No stable classes.** {text} Other dates would give another map; its probabilities "
+            "say how near a pixel is to a cluster, not that it would be found in it again."
+        )
+    return (CLUSTERED, text)
 
 
 def _settled(config: RunConfig) -> tuple[RunConfig, Mapping[str, Any] | None]:
