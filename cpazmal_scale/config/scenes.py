@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cpazmal_scale.config.section import Address, Section
 
@@ -50,8 +50,9 @@ class Terrain(Section):
 class Level1b(Section):
     """Level-1b products (SSC, MGD, GEC, EEC): how they are calibrated and geocoded."""
 
-    radiometry: Literal["beta0", "sigma0", "gamma0"] = "gamma0"
-    """Backscatter coefficient, with the ellipsoid's incidence angle."""
+    radiometry: Literal["beta0", "sigma0", "gamma0", "gamma0_T"] = "gamma0"
+    """Backscatter coefficient, with the ellipsoid's incidence angle; `gamma0_T` is flattened by the
+    ground's own area and needs `terrain.dem`."""
     noise: Literal["auto", "subtract", "keep"] = "auto"
     """Whether the annotated noise power is subtracted; `auto`: unless the processor did."""
     height: float = Field(0.0, ge=-500, le=9000)
@@ -61,6 +62,12 @@ class Level1b(Section):
     resampling: Literal["average", "nearest"] = "average"
     """Image samples of a pixel: the mean of their power, or the one at its centre, which keeps
     single-look statistics."""
+
+    @model_validator(mode="after")
+    def _ground_to_flatten_by(self) -> Self:
+        if self.radiometry == "gamma0_T" and self.terrain.dem is None:
+            raise ValueError("radiometry gamma0_T needs an elevation raster: set terrain.dem")
+        return self
 
 
 class Ingest(Section):

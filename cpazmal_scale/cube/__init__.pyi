@@ -7,7 +7,16 @@ from .read.chunks import ChunkReader, Fetch
 from .read.dataset import open_cube, within
 from .read.windows import gather, region, require_data, window_pixels
 from .write.append import append
-from .write.plan import CubePlan, cube_url, fill_cube, ingest_scenes, plan_cube, plan_ingest
+from .write.plan import (
+    CubePlan,
+    cube_url,
+    fill_cube,
+    ground_url,
+    ingest_scenes,
+    plan_cube,
+    plan_ingest,
+    prepare_ground,
+)
 from .write.report import CubeReport, IngestReport
 
 __all__ = [
@@ -22,10 +31,12 @@ __all__ = [
     "cube_url",
     "fill_cube",
     "gather",
+    "ground_url",
     "ingest_scenes",
     "open_cube",
     "plan_cube",
     "plan_ingest",
+    "prepare_ground",
     "read_record",
     "region",
     "repair_cube",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from cpazmal_scale.grid import lattice, warp
 from cpazmal_scale.scenes.format import FileReader
 from cpazmal_scale.scenes.registry import format_of
 from cpazmal_scale.scenes.scene import Scene, SceneFile
+from cpazmal_scale.terrain.layers import read_layer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,6 +148,17 @@ class SceneReader:
         told = all(source.file.product is not None for source in self._sources)
         flags[nothing] = NOT_VALID | (flags[nothing] if told else 0)
         return power, flags
+
+    def static(self, layer: str, y0: int, y1: int) -> NDArray[Any] | None:
+        """Rows of a layer that is the same on all dates, or None; see `terrain.layers`."""
+        if layer == "incidence":
+            return self.incidence(y0, y1)
+        for source in self._sources:
+            product = source.file.product
+            if source.aligned and product is not None and product.ground:
+                rows, columns = slice(y0, y1), slice(0, self.grid.shape[1])
+                return read_layer(product.ground, self.grid, rows, columns, layer)
+        return None
 
     def incidence(self, y0: int, y1: int) -> NDArray[np.float32] | None:
         """Incidence angles in degrees of rows `y0` to `y1`, (y1 − y0, W) float32, NaN unknown.

@@ -139,9 +139,10 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
     Raises:
         WriterConflict: another writer is at work.
     """
-    from cpazmal_scale.cube import append
+    from cpazmal_scale.cube import append, prepare_ground
 
     rules = config.ingest
+    prepare_ground(config, plan)
     return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=bool(rules.resample))
 
 
@@ -186,10 +187,10 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
 
 def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     """Scenes at `config.ingest.scenes` of the sensor and time of one date."""
-    from cpazmal_scale.cube import start_of
+    from cpazmal_scale.cube import ground_url, start_of
     from cpazmal_scale.errors import CpazmalError
     from cpazmal_scale.grid.warp import method_of
-    from cpazmal_scale.scenes import SAME_ACQUISITION, discover, placed_on
+    from cpazmal_scale.scenes import SAME_ACQUISITION, discover, placed_on, with_ground
 
     start, sensor = start_of(record, index), record.dates["sensor"][index]
 
@@ -203,7 +204,9 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     except CpazmalError:
         return []
     how = method_of(record.dates["resampling"][index])
-    return [replace(placed_on(scene, record.grid), sampling=how) for scene in found]
+    folder = ground_url(config.workspace, record.attributes["beam"])
+    placed = [replace(placed_on(scene, record.grid), sampling=how) for scene in found]
+    return [with_ground(scene, folder, record.grid) for scene in placed]
 
 
 def _cube_urls(config: RunConfig) -> list[str]:

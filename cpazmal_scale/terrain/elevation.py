@@ -30,6 +30,8 @@ SUFFIXES = (".tif", ".tiff")
 LOWEST, HIGHEST = -1000.0, 9500.0
 """Metres; what lies beyond is a mark for missing values, declared or not."""
 _FEET = ("ft", "feet", "foot")
+_SAMPLES = 512
+"""Pixels along a side of a tile from which the range of its heights is taken."""
 _SHIFT = 0.01
 """Largest shift in pixels between tiles of one lattice."""
 
@@ -86,11 +88,29 @@ class Elevation:
         ]
         lon, lat = lattice.points(numbers[0] * CELL, numbers[1] * CELL)
         y, x = self._pixels(lattice.crs, *lattice.projected(numbers[0] * CELL, numbers[1] * CELL))
-        window = _around(y), _around(x)
-        found = np.empty(shape)
         nodes = np.stack([y, x, self.datum.above_ellipsoid(lon, lat)], axis=-1)
+        return self._between(nodes, starts, shape, self._fine(lattice))
+
+    def between(
+        self, lon: Array, lat: Array, starts: tuple[int, int], shape: tuple[int, int]
+    ) -> Array:
+        """Metres (h, w) above the ellipsoid at the cells of any smooth lattice; see `heights`.
+
+        Args:
+            lon: (nodes, nodes) degrees of every `CELL`-th cell edge around the window.
+            lat: Likewise.
+            starts: Row and column of the first cell in that lattice.
+            shape: Rows and columns.
+        """
+        nodes = [*self._pixels("EPSG:4326", lon, lat), self.datum.above_ellipsoid(lon, lat)]
+        return self._between(np.stack(nodes, axis=-1), starts, shape, 1)
+
+    def _between(
+        self, nodes: Array, starts: tuple[int, int], shape: tuple[int, int], fine: int
+    ) -> Array:
+        window = _around(nodes[..., 0]), _around(nodes[..., 1])
         origin = window[0].start, window[1].start
-        fine = self._fine(lattice)
+        found = np.empty(shape)
         values = self._read(*window)
         resample.onto_pixels(values, origin, nodes, starts, CELL, fine, found)
         return found
@@ -111,6 +131,22 @@ class Elevation:
         known = np.isfinite(found)
         found[known] += self.datum.above_ellipsoid(lon[known], lat[known])
         return found
+
+    def span(self, lon: Array, lat: Array) -> tuple[float, float]:
+        """Lowest and highest height between points, of some pixels of the tiles; 0, 0: of none."""
+        y, x = self._pixels("EPSG:4326", lon, lat)
+        rows, columns = _around(y), _around(x)
+        up = self.datum.above_ellipsoid(lon, lat)
+        known = [np.zeros(1)] if self.dem.sea else []
+        for tile in self._tiles:
+            here = _overlap(tile, rows, columns)
+            if here is not None:
+                values = _values(tile, *here, most=_SAMPLES)
+                known.append(values[np.isfinite(values)])
+        heights = np.concatenate(known) if known else np.zeros(0)
+        if heights.size == 0:
+            return 0.0, 0.0
+        return float(heights.min() + up.min()), float(heights.max() + up.max())
 
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north of all tiles in degrees."""
@@ -149,13 +185,8 @@ class Elevation:
         shape = rows.stop - rows.start, columns.stop - columns.start
         found = np.full(shape, np.nan)
         for tile in self._tiles:
-            here = [
-                slice(max(0, part.start - start), min(size, part.stop - start))
-                for part, start, size in zip(
-                    (rows, columns), (tile.row, tile.column), tile.raster.shape, strict=True
-                )
-            ]
-            if any(part.start >= part.stop for part in here):
+            here = _overlap(tile, rows, columns)
+            if here is None:
                 continue
             target = found[
                 here[0].start + tile.row - rows.start : here[0].stop + tile.row - rows.start,
@@ -179,13 +210,25 @@ def _around(place: Array) -> slice:
     )
 
 
-def _values(tile: _Tile, rows: slice, columns: slice) -> Array:
+def _overlap(tile: _Tile, rows: slice, columns: slice) -> tuple[slice, slice] | None:
+    """The part of a tile that meets a window of the tiles' lattice."""
+    height, width = tile.raster.shape
+    down = slice(max(0, rows.start - tile.row), min(height, rows.stop - tile.row))
+    along = slice(max(0, columns.start - tile.column), min(width, columns.stop - tile.column))
+    return None if down.start >= down.stop or along.start >= along.stop else (down, along)
+
+
+def _values(tile: _Tile, rows: slice, columns: slice, most: int | None = None) -> Array:
+    """Heights of a part of a tile, NaN unknown; at most `most` rows and columns of it."""
     from rasterio.errors import RasterioError
     from rasterio.windows import Window
 
     window = Window.from_slices((rows.start, rows.stop), (columns.start, columns.stop))
     try:
-        read = tile.raster.read(1, window=window, masked=True)
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        if most is not None:
+            shape = min(shape[0], most), min(shape[1], most)
+        read = tile.raster.read(1, window=window, masked=True, out_shape=shape)
     except RasterioError as error:
         raise _unreadable(str(error).splitlines()[0], tile.url) from None
     values: Array = read.astype(np.float64).filled(np.nan)

@@ -32,35 +32,30 @@ def _along(a: float, b: float, c: float, d: float, u: float) -> float:
 
 
 @kept
-def _height(values: Array, y: float, x: float) -> float:
-    """The surface at a point; NaN where one of the four pixels around is unknown."""
-    row, column = int(np.floor(y)), int(np.floor(x))
-    v, u = y - row, x - column
-    if row < 1 or column < 1 or row + 2 >= values.shape[0] or column + 2 >= values.shape[1]:
+def _row(values: Array, r: int, c: int, u: float) -> float:
+    """A row of pixels at a place between columns c and c + 1, NaN where one of these is unknown."""
+    b, d = values[r, c], values[r, c + 1]
+    if u == 0:
+        return float(b)
+    if np.isnan(b + d):
         return np.nan
-    # A point on a row or column of pixels needs no other one.
-    low = row + 1 if v > 0 else row
-    far = column + 1 if u > 0 else column
-    for r in range(row, low + 1):
-        for c in range(column, far + 1):
-            if np.isnan(values[r, c]):
-                return np.nan
-    lines = np.empty(4)
-    for k in range(4):
-        r = row - 1 + k
-        if np.isnan(values[r, column]) or np.isnan(values[r, far]):
-            lines[k] = np.nan
-        elif u == 0:
-            lines[k] = values[r, column]
-        else:
-            lines[k] = _along(
-                values[r, column - 1],
-                values[r, column],
-                values[r, column + 1],
-                values[r, column + 2],
-                u,
-            )
-    return lines[1] if v == 0 else _along(lines[0], lines[1], lines[2], lines[3], v)
+    return _along(values[r, c - 1], b, d, values[r, c + 2], u)
+
+
+@kept
+def _height(values: Array, y: float, x: float) -> float:
+    """The surface at a point; NaN where one of the pixels it lies between is unknown."""
+    if not (1 <= y < values.shape[0] - 2 and 1 <= x < values.shape[1] - 2):
+        return np.nan
+    r, c = int(y), int(x)
+    v, u = y - r, x - c
+    near = _row(values, r, c, u)
+    if v == 0:
+        return near
+    far = _row(values, r + 1, c, u)
+    if np.isnan(near + far):
+        return np.nan
+    return _along(_row(values, r - 1, c, u), near, far, _row(values, r + 2, c, u), v)
 
 
 @kept

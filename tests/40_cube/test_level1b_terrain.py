@@ -19,6 +19,7 @@ from cpazmal_scale.errors import BeamMismatch, CpazmalError, DemError, DemMismat
 from cpazmal_scale.scenes import SceneReader, discover, overview, scene_card
 from cpazmal_scale.scenes.level1b.georef import GeoGrid, parse_georef
 from cpazmal_scale.scenes.untrusted import xml
+from cpazmal_scale.stages import ingest as stages
 
 BEAM = "DSC083_strip_011_R"
 SHAPE = 420, 500
@@ -178,3 +179,53 @@ def test_nothing_is_written_on_a_bad_raster(
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
     assert any(said in str(one) for one in ingest_scenes(config, dry_run=True).refused)
+
+
+def test_a_flattened_cube_holds_what_its_beam_sees(
+    product: Path, dem: Path, tmp_path: Path
+) -> None:
+    config = settings(product.parent, dem, tmp_path, radiometry="gamma0_T", noise="keep")
+    ingest_scenes(config)
+    cube = open_cube(cube_url(str(tmp_path), BEAM))
+    assert cube.attrs["radiometry"] == "gamma0_T"
+    power, ratio = cube["HH"].values[0], cube["area_ratio"].values
+    known = np.isfinite(power)
+    assert known.mean() > 0.03
+    assert np.isfinite(ratio[known]).all()
+    for layer in ("elevation", "local_incidence"):
+        assert np.isfinite(cube[layer].values[known]).all()
+    assert cube["terrain_mask"].dtype == np.uint8
+    assert (cube["terrain_mask"].values[known] & ~np.uint8(3) == 0).all()
+    beta = settings(product.parent, dem, tmp_path / "b", radiometry="beta0", noise="keep")
+    ingest_scenes(beta)
+    plain = open_cube(cube_url(str(tmp_path / "b"), BEAM))
+    np.testing.assert_allclose(power[known] * ratio[known], plain["HH"].values[0][known], rtol=1e-6)
+    # Ground that faces the radar is brighter in β0 than after flattening.
+    assert (
+        np.corrcoef(ratio[known], np.cos(np.radians(cube["local_incidence"].values[known])))[0, 1]
+        > 0.9
+    )
+    assert ingest_scenes(config).cubes[0].unchanged == (ID,)
+
+
+def test_flattening_needs_a_raster() -> None:
+    with pytest.raises(CpazmalError, match=r"set terrain\.dem"):
+        RunConfig.parse({"ingest": {"level1b": {"radiometry": "gamma0_T"}}})
+
+
+def test_a_lost_chunk_of_a_flattened_cube_is_restored(
+    product: Path, dem: Path, tmp_path: Path
+) -> None:
+    config = settings(product.parent, dem, tmp_path, radiometry="gamma0_T")
+    stages.ingest(config)
+    home = Path(cube_url(str(tmp_path), BEAM))
+    before = {
+        path: path.read_bytes()
+        for layer in ("HH", "area_ratio", "terrain_mask")
+        for path in sorted((home / layer / "c").rglob("*"))
+        if path.is_file()
+    }
+    for path in before:
+        path.unlink()
+    assert all(one.restored for one in stages.repair(config))
+    assert {path: path.read_bytes() for path in before} == before

@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 FORMAT = 2
 DATES_PER_CHUNK = 256
 INCIDENCE = "incidence"
-STATIC = (INCIDENCE,)
+GROUND = ("elevation", "local_incidence", "area_ratio", "terrain_mask")
+"""What a beam sees of its ground, where its scenes are made on an elevation raster."""
+STATIC = (INCIDENCE, *GROUND)
 """Layers that are the same on all dates of a beam."""
+MASKS = ("mask", "terrain_mask")
+"""Layers of flags."""
 SEPARATORS = ("/", ".")
 
 
@@ -101,12 +105,12 @@ def group_document(attributes: dict[str, Any]) -> dict[str, Any]:
 
 def layer_fill(layer: str) -> float:
     """What a missing chunk reads as: NaN, and "not valid" in the mask."""
-    return NOT_VALID if layer == "mask" else float("nan")
+    return NOT_VALID if layer in MASKS else float("nan")
 
 
 def value_type(layer: str) -> str:
     """Type of a layer's values."""
-    return "uint8" if layer == "mask" else "float32"
+    return "uint8" if layer in MASKS else "float32"
 
 
 def tiles(grid: GeoBox, chunk: int) -> tuple[int, int]:
@@ -156,7 +160,7 @@ def documents(
         found[name] = array_document((length,), (length,), "float64", (name,), attributes)
     found["spatial_ref"] = array_document((), (), "int64", (), to_attributes(grid))
     for layer in layers:
-        mask, dated = layer == "mask", layer not in STATIC
+        mask, dated = layer in MASKS, layer not in STATIC
         found[layer] = array_document(
             (dates, height, width)[not dated :],
             (1, chunk, chunk)[not dated :],
@@ -197,6 +201,28 @@ def _axes(grid: GeoBox) -> dict[str, tuple[int, dict[str, Any]]]:
     return {"y": (height, {**y, "axis": "Y"}), "x": (width, {**x, "axis": "X"})}
 
 
+_GROUND: dict[str, dict[str, Any]] = {
+    "elevation": {
+        "long_name": "height above the WGS84 ellipsoid",
+        "standard_name": "height_above_reference_ellipsoid",
+        "units": "m",
+    },
+    "local_incidence": {
+        "long_name": "angle between the line of sight and the normal of the ground",
+        "units": "degree",
+    },
+    "area_ratio": {
+        "long_name": "area of ground per radar cell, across the line of sight, over the cell's own",
+        "units": "1",
+    },
+    "terrain_mask": {
+        "long_name": "layover, shadow and unknown ground of this viewing geometry",
+        "flag_masks": list(MASK_BITS.values()),
+        "flag_meanings": " ".join(MASK_BITS),
+    },
+}
+
+
 def _layer_attributes(layer: str, radiometry: str) -> dict[str, Any]:
     others = " ".join(name for name in PER_DATE if name != "time")
     shared = {"grid_mapping": "spatial_ref", "coordinates": others}
@@ -207,6 +233,8 @@ def _layer_attributes(layer: str, radiometry: str) -> dict[str, Any]:
             "units": "degree",
             "grid_mapping": "spatial_ref",
         }
+    if layer in _GROUND:
+        return {**_GROUND[layer], "grid_mapping": "spatial_ref"}
     if layer == "mask":
         return {
             "long_name": "pixels to distrust",

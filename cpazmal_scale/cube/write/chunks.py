@@ -147,9 +147,11 @@ def _strips(
                 power, mask = reader.read(y0, y1)
                 found = dict(zip(scene.polarisations, power, strict=True)) | {"mask": mask}
                 strip = {layer: found[layer] for layer in dated}
-            if layout.INCIDENCE in layers and isinstance(reader, SceneReader):
-                angles = reader.incidence(y0, y1)
-                strip |= {} if angles is None else {layout.INCIDENCE: angles}
+            if isinstance(reader, SceneReader):
+                offered = {
+                    name: reader.static(name, y0, y1) for name in layers if name not in dated
+                }
+                strip |= {name: part for name, part in offered.items() if part is not None}
             yield row, strip
             if progress is not None:
                 progress(row + 1 - first, last - first)
@@ -164,7 +166,7 @@ def _write_chunk(
     put: Store,
 ) -> None:
     fill = layout.layer_fill(layer)
-    if (np.isnan(part) if layer != "mask" else part == fill).all():
+    if (np.isnan(part) if layer not in layout.MASKS else part == fill).all():
         return
     if part.shape != (target.chunk, target.chunk):
         whole = np.full((target.chunk, target.chunk), fill, part.dtype)

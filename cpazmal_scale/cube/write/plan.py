@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,11 +19,21 @@ from cpazmal_scale.cube.write.lease import hold
 from cpazmal_scale.cube.write.report import Action, CubeReport, IngestReport, SceneReport
 from cpazmal_scale.cube.write.shifts import measure_shifts
 from cpazmal_scale.errors import CpazmalError, GridMismatch
-from cpazmal_scale.scenes import Scene, discover, find_candidates, placed_on
+from cpazmal_scale.execute import SerialExecutor, open_executor
+from cpazmal_scale.scenes import (
+    Scene,
+    compute_ground,
+    discover,
+    find_candidates,
+    needs_ground,
+    placed_on,
+    with_ground,
+)
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
+    from cpazmal_scale.execute import Executor
     from cpazmal_scale.grid.shift import Shift
 from cpazmal_scale.progress import Progress
 
@@ -64,6 +75,11 @@ def cube_url(workspace: str, beam: str) -> str:
     return storage.join(storage.absolute(workspace), "cubes", f"{beam}.zarr")
 
 
+def ground_url(workspace: str, beam: str) -> str:
+    """Where what a beam sees of its ground is kept in a workspace."""
+    return storage.join(storage.absolute(workspace), "terrain", beam)
+
+
 def ingest_scenes(
     config: RunConfig, *, dry_run: bool = False, progress: Progress | None = None
 ) -> IngestReport:
@@ -90,6 +106,7 @@ def ingest_scenes(
         scenes = sum(len(plan.new) + len(plan.unchanged) for plan in plans)
         written = scenes + sum(len(plan.unchanged) for plan in plans)
         for plan in plans:
+            prepare_ground(config, plan)
             fill_cube(plan, config.ingest, progress, written, 2 * scenes)
             written += len(plan.new)
     reports = tuple(plan.report for plan in plans)
@@ -145,6 +162,8 @@ def plan_cube(
     onto = record.grid if record else scenes[0].geobox
     scenes = [placed_on(scene, onto) for scene in scenes]
     grid = record.grid if record else _new_grid(rules, scenes, refused)
+    folder = ground_url(config.workspace, beam)
+    scenes = [with_ground(scene, folder, grid) for scene in scenes]
     new: list[Scene] = []
     reports: list[SceneReport] = []
     view = View.of_cube(record) if record else View.of_scene(scenes[0])
@@ -242,6 +261,27 @@ def _look(
         resampling=grids.resampling(scene, grid),
         bytes=pixels * (4 * len(scene.polarisations) + (action == "append")),
     )
+
+
+_ALONE = 4_000_000
+"""Pixels of a cube from which its ground is computed as `config.cluster` says."""
+
+
+def prepare_ground(config: RunConfig, plan: CubePlan) -> None:
+    """Compute what a beam sees of its ground, if its new scenes need it and it is not there.
+
+    Raises:
+        DemError: the elevation raster cannot be used.
+    """
+    product = next(filter(None, map(needs_ground, plan.new)), None)
+    if product is None:
+        return
+    small = plan.grid.shape[0] * plan.grid.shape[1] < _ALONE
+    where: contextlib.AbstractContextManager[Executor] = (
+        contextlib.nullcontext(SerialExecutor()) if small else open_executor(config.cluster)
+    )
+    with where as executor:
+        compute_ground(product, plan.grid, executor)
 
 
 def fill_cube(

@@ -11,7 +11,7 @@ from cpazmal_scale.cube.format.placement import place
 from cpazmal_scale.cube.format.record import Record
 from cpazmal_scale.cube.read.dataset import open_cube
 from cpazmal_scale.grid.shift import Shift, measure_shift
-from cpazmal_scale.scenes import Scene, SceneReader
+from cpazmal_scale.scenes import Scene, SceneReader, before_ground
 from cpazmal_scale.vocabulary import CO_POLARISED
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _middle(scenes: list[Scene], grid: GeoBox) -> tuple[slice, slice] | None:
 def _image(scene: Scene, grid: GeoBox, area: tuple[slice, slice]) -> NDArray[np.float32]:
     """Logarithms of a scene's power in an area of the grid, NaN for no data."""
     part = grid[area]
-    with SceneReader(scene, part, resample=True) as reader:
+    with SceneReader(before_ground(scene), part, resample=True) as reader:
         power, _ = reader.read(0, part.shape[0])
     return _logarithm(power[0])
 

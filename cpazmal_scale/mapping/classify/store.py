@@ -103,7 +103,9 @@ def read_root(url: str) -> dict[str, Any] | None:
     except StoreMissing:
         return None
     with seal.parsing("not the root document of a map", url, REMEDY):
-        if not isinstance(root["attributes"]["complete"], bool):
+        attributes = root["attributes"]
+        # Without a recipe it is the root of a cube, which is complete after each commit.
+        if "recipe" in attributes and not isinstance(attributes["complete"], bool):
             raise TypeError("`complete` is not true or false")
         return dict(root)
 

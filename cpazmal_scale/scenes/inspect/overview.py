@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,8 @@ ROWS = 512
 class Overview:
     """Mean power (P, h, w) float32 of `step`² pixels, NaN for no-data; and their grid.
 
-    `limited` is the share of valid pixels that are noise-limited.
+    Products are not flattened: γ0 is that of the ellipsoid. `limited` is the share of valid
+    pixels that are noise-limited.
     """
 
     power: NDArray[np.float32]
@@ -61,6 +62,9 @@ def _of_product(scene: Scene, step: int) -> Overview:
     geobox = _coarse(scene, step)
     if not product.in_radar_geometry:
         return _of_rasters(scene, step)
+    if product.settings.radiometry == "gamma0_T":
+        settings = product.settings.model_copy(update={"radiometry": "gamma0"})
+        product = replace(product, settings=settings)
     with open_product(product, geobox) as reader:
         height, width = geobox.shape
         power, flags = reader.read(slice(0, height), slice(0, width))

@@ -42,7 +42,8 @@ class Product:
 
     `grid` is what it is geocoded onto; none: UTM. `dem` is the ground it is geocoded on, whose
     rasters have the digest `dem_sha256`; none: one height. `misplaced` tells that it comes with
-    the provider's `DISCLAIMER`.
+    the provider's `DISCLAIMER`. `ground` is the address of what the beam sees of the ground
+    (`terrain.layers`); empty: not computed.
     """
 
     url: str
@@ -53,6 +54,7 @@ class Product:
     dem: Dem | None = None
     dem_sha256: str = ""
     misplaced: bool = False
+    ground: str = ""
 
     @property
     def warnings(self) -> tuple[str, ...]:

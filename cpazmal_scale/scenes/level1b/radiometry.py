@@ -2,7 +2,9 @@
 
 β0 = ks·|DN|²; NEBN = ks·Σ cᵢ (τ − τ_ref)ⁱ inside its range of validity, linear in azimuth between
 noise records; σ0 = (β0 − NEBN)·sin θ; γ0 = (β0 − NEBN)·tan θ, with θ of the ellipsoid (Airbus
-TSXX-ITD-TN-0049). Differences are kept signed: they average without bias.
+TSXX-ITD-TN-0049); terrain-flattened γ0_T = (β0 − NEBN)/N with N the ground's area per radar cell,
+seen along the line of sight, over the cell's own (Small 2011). Differences are kept signed: they
+average without bias.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from cpazmal_scale.scenes.level1b.annotation import Annotation, Layer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Coefficient = Literal["beta0", "sigma0", "gamma0"]
+Coefficient = Literal["beta0", "sigma0", "gamma0", "gamma0_T"]
 
 NOISE_LIMITED = 3.0
 """Pixels whose β0 is below this multiple of the noise are flagged."""
@@ -74,6 +76,7 @@ def calibrate(
     noise: NDArray[np.floating] | None,
     incidence: NDArray[np.floating],
     coefficient: Coefficient,
+    ratio: NDArray[np.floating] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """A backscatter coefficient from β0.
 
@@ -82,6 +85,7 @@ def calibrate(
         noise: NEBN; none: it is not subtracted.
         incidence: Incidence angle θ in degrees.
         coefficient: Which one.
+        ratio: N, for `gamma0_T`; NaN where there is none.
 
     Returns:
         Signed linear power, float32, NaN for no-data; and where β0 < 3·NEBN.
@@ -95,4 +99,7 @@ def calibrate(
         power = power * np.sin(angle)
     elif coefficient == "gamma0":
         power = power * np.tan(angle)
+    elif coefficient == "gamma0_T":
+        assert ratio is not None
+        power = power / ratio
     return power.astype(np.float32), limited

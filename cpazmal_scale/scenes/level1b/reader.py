@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cpazmal_scale.config import MASK_BITS
-from cpazmal_scale.errors import SceneUnknown
+from cpazmal_scale.errors import DemError, SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.formats.geotiff import geobox_of
 from cpazmal_scale.scenes.level1b.geocode import Sampling, sample
@@ -37,6 +37,7 @@ from cpazmal_scale.scenes.level1b.radiometry import (
 from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.untrusted import archive, xml
 from cpazmal_scale.terrain.elevation import Elevation, open_dem
+from cpazmal_scale.terrain.layers import read_layer
 from cpazmal_scale.terrain.nodes import NodeLattice
 from cpazmal_scale.terrain.places import Difference, compare, covered
 from cpazmal_scale.terrain.resample import inside_pixels
@@ -160,6 +161,7 @@ class ProductReader:
         if not _meets(self.images[0], line, column):
             return
         flags[np.isnan(heights)] |= MASK_BITS["no_dem"]
+        ratio = self._flattening(place, flags)
         t, tau = places.times(heights)
         angle = places.incidence(heights)
         layers = self.product.annotation.layers
@@ -171,8 +173,27 @@ class ProductReader:
                 noise if self.subtract else None,
                 angle,
                 self.product.settings.radiometry,
+                ratio,
             )
             flags[limited] |= MASK_BITS["noise_limited"]
+
+    def _flattening(self, place: Window, flags: NDArray[np.uint8]) -> Array | None:
+        """Area ratios (h, w) of a window, whose layover and shadow are flagged in place."""
+        flattened = self.product.settings.radiometry == "gamma0_T"
+        if not (self.product.ground and self.product.in_radar_geometry):
+            if flattened and self.product.in_radar_geometry:
+                raise DemError(
+                    "what its beam sees of the ground was not computed",
+                    where=self.product.where,
+                    remedy="read it from a cube made by `cpazmal ingest`",
+                )
+            return None
+        flags |= self.static("terrain_mask", *place)
+        return self.static("area_ratio", *place).astype(np.float64) if flattened else None
+
+    def static(self, layer: str, rows: slice, columns: slice) -> NDArray[Any]:
+        """A window of a layer of the ground, see `terrain.layers.read_layer`."""
+        return read_layer(self.product.ground, self.geobox, rows, columns, layer)
 
     def _posts(self, place: Window) -> Array:
         """Heights at pixel centres of a window and one pixel around it."""

@@ -1,0 +1,94 @@
+"""What the products of a beam see of their ground: where it is kept, and its computation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cpazmal_scale import storage
+from cpazmal_scale.config import identity
+from cpazmal_scale.scenes.level1b.product import METHOD, Product
+from cpazmal_scale.scenes.level1b.reader import open_product
+from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.terrain import layers
+from cpazmal_scale.terrain.elevation import Dem
+from cpazmal_scale.terrain.ground import plan_ground
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
+    from cpazmal_scale.execute import Executor
+    from cpazmal_scale.progress import Progress
+
+
+def with_ground(scene: Scene, folder: str, grid: GeoBox) -> Scene:
+    """A scene whose products on an elevation raster know where their beam's ground is kept.
+
+    Args:
+        scene: Any scene.
+        folder: Of all grounds of its beam.
+        grid: Of the beam's cube.
+    """
+    files = []
+    for file in scene.files:
+        product = file.product
+        if product is not None and product.dem is not None and product.in_radar_geometry:
+            url = storage.join(folder, _name(product, product.dem, grid))
+            file = replace(file, product=replace(product, ground=url))
+        files.append(file)
+    return replace(scene, files=tuple(files))
+
+
+def _name(product: Product, dem: Dem, grid: GeoBox) -> str:
+    crs = grid.crs.to_epsg() if grid.crs is not None else None
+    place = [crs or str(grid.crs), list(grid.shape), list(grid.transform)[:6]]
+    return identity(METHOD, product.dem_sha256, dem.vertical, dem.sea, place)
+
+
+def needs_ground(scene: Scene) -> Product | None:
+    """A product of a scene whose beam's ground is still to be computed, if any."""
+    for file in scene.files:
+        product = file.product
+        if product is not None and product.ground and not layers.is_finished(product.ground):
+            return product
+    return None
+
+
+def before_ground(scene: Scene) -> Scene:
+    """The scene with γ0 for γ0_T, and without masks, where its beam's ground is not computed yet.
+
+    It shows the same structures at the same places.
+    """
+    files = []
+    for file in scene.files:
+        product = file.product
+        if product is not None and product.ground and not layers.is_finished(product.ground):
+            settings = product.settings
+            if settings.radiometry == "gamma0_T":
+                settings = settings.model_copy(update={"radiometry": "gamma0"})
+            file = replace(file, product=replace(product, ground="", settings=settings))
+        files.append(file)
+    return replace(scene, files=tuple(files))
+
+
+def compute_ground(
+    product: Product, grid: GeoBox, executor: Executor, progress: Progress | None = None
+) -> None:
+    """Compute what a beam sees of the ground under a cube, from the orbit of one of its products.
+
+    Raises:
+        DemError: the elevation raster cannot be used.
+    """
+    assert product.dem is not None
+    with open_product(product, grid) as reader:
+        geolocation = reader.geolocation
+    made = plan_ground(
+        product.ground,
+        product.dem,
+        grid,
+        geolocation.orbit,
+        first=geolocation.first,
+        side=geolocation.side,
+        reference=geolocation.mean_height,
+    )
+    layers.compute(made, executor, progress)

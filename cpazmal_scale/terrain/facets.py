@@ -1,0 +1,95 @@
+"""The ground between pixel centres as seen by a radar, by a few numbers on the nodes of the map.
+
+A facet spans four neighbouring pixel centres. With e_x, e_y the earth-fixed steps of one pixel east
+and south at constant height, n the ellipsoid's normal, l the unit line of sight and h_x, h_y the
+rise per pixel, its normal is (e_y + h_y n) × (e_x + h_x n) = U + h_x V + h_y W with U = e_y × e_x,
+V = e_y × n, W = n × e_x. Its area across the line of sight (γ) is that vector's product with l, its
+own area (σ) the vector's length. Scale and convergence of the map and the earth's curvature are in
+the nodes; between them the numbers are bilinear, and linear in height.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale.terrain.ellipsoid import ecef, normal
+from cpazmal_scale.terrain.nodes import CELL, Lattice, cells
+from cpazmal_scale.terrain.sight import Sight
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+UNIT = 4000.0
+"""Metres: the numbers hold at heights 0 and this one."""
+GAMMA, GAMMA_X, GAMMA_Y = 0, 1, 2
+"""U·l, V·l, W·l: m²."""
+UU, UV, UW, VV, WW, VW = 3, 4, 5, 6, 7, 8
+"""Products of U, V and W: m⁴ and, per metre of rise, less."""
+BETA = 9
+"""Area of a cell of the image in its own plane, m²: flat ground of the cell times sin θ."""
+COSINE = 10
+"""Of the incidence angle on the ellipsoid."""
+TURN = 11
+"""∂(line, sample)/∂(column, row) of flat ground: negative where the image is mirrored."""
+TERMS = 12
+
+
+def facet_terms(lattice: Lattice, sight: Sight, rows: slice, columns: slice) -> Array:
+    """The numbers on the nodes around a window of the lattice.
+
+    Returns:
+        (nodes, nodes, TERMS, 2): values at height 0, and their change over `UNIT` metres.
+    """
+    j, i = (number * CELL for number in (cells(rows), cells(columns)))
+    lon, lat = lattice.points(j, i)
+    up = normal(lon, lat)
+    around = [lattice.points(j + dj, i + di) for dj, di in _AROUND]
+    levels = [_terms(sight, (lon, lat), up, around, height) for height in (0.0, UNIT)]
+    found = np.empty((*lon.shape, TERMS, 2))
+    found[..., 0] = levels[0]
+    found[..., 1] = levels[1] - levels[0]
+    return found
+
+
+_AROUND = ((0.0, -0.5), (0.0, 0.5), (-0.5, 0.0), (0.5, 0.0))
+"""Half a pixel west, east, north and south."""
+
+
+def _terms(
+    sight: Sight,
+    place: tuple[Array, Array],
+    up: Array,
+    around: list[tuple[Array, Array]],
+    height: float,
+) -> Array:
+    lon, lat = place
+    level = np.full(lon.shape, height)
+    look = sight.see(lon, lat, level).look
+    west, east, north, south = (ecef(*point, height) for point in around)
+    right, down = east - west, south - north
+    seen = [sight.see(*point, level) for point in around]
+    line = seen[1].line - seen[0].line, seen[3].line - seen[2].line
+    sample = seen[1].sample - seen[0].sample, seen[3].sample - seen[2].sample
+    turn = line[0] * sample[1] - line[1] * sample[0]
+    u, v, w = np.cross(down, right), np.cross(down, up), np.cross(up, right)
+    cosine = _dot(look, up)
+    flat = np.sqrt(_dot(u, u)) / np.abs(turn)
+    return np.stack(
+        [
+            *(_dot(one, look) for one in (u, v, w)),
+            *(_dot(*pair) for pair in ((u, u), (u, v), (u, w), (v, v), (w, w), (v, w))),
+            flat * np.sqrt(1 - cosine**2),
+            cosine,
+            turn,
+        ],
+        axis=-1,
+    )
+
+
+def _dot(one: Any, other: Any) -> Array:
+    product: Array = np.sum(one * other, axis=-1)
+    return product

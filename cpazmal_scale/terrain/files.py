@@ -1,0 +1,56 @@
+"""The files of a beam's ground: blocks of strips, and tiles of the map."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.errors import StoreDamaged
+from cpazmal_scale.terrain.ground import Ground
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FINISHED, STRIPS = "finished.json", "strips"
+"""Names of the mark that all is there, and of the folder of strips."""
+
+
+def strip_url(ground: Ground, strip: int, block: int) -> str:
+    """Address of a block of a strip."""
+    return storage.join(ground.url, STRIPS, f"{strip}_{block}.npz")
+
+
+def tile_url(url: str, tile: tuple[int, int]) -> str:
+    """Address of a tile of the ground at an address."""
+    return storage.join(url, "tiles", f"{tile[0]}_{tile[1]}.npz")
+
+
+def write(url: str, **arrays: NDArray[Any]) -> None:
+    """Store arrays as one file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    storage.write_bytes(url, buffer.getvalue())
+
+
+@lru_cache(maxsize=16)
+def read(url: str) -> dict[str, NDArray[Any]]:
+    """Arrays of a file; the last ones stay in memory.
+
+    Raises:
+        StoreMissing: it is not there.
+        StoreDamaged: it was altered: every array has a checksum.
+    """
+    try:
+        with np.load(io.BytesIO(storage.read_bytes(url)), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        raise StoreDamaged(
+            "what a beam sees of its ground was altered",
+            where=url,
+            remedy="remove its folder and run again",
+        ) from None

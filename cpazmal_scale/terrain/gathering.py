@@ -1,0 +1,117 @@
+"""From strips of radar cells to the pixels of a tile of the map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale.terrain import area, shadow
+from cpazmal_scale.terrain.elevation import open_dem
+from cpazmal_scale.terrain.facets import facet_terms
+from cpazmal_scale.terrain.files import read, strip_url, tile_url, write
+from cpazmal_scale.terrain.ground import BLOCK, PLACES, TILE, Ground
+from cpazmal_scale.terrain.nodes import Lattice, NodeLattice
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Floats = NDArray[np.float32]
+    Bytes = NDArray[np.uint8]
+
+NO_DEM = 4
+"""Bit of a pixel whose height is not known."""
+
+
+def run_tile(tile: tuple[int, int], ground: Ground) -> tuple[int, int]:
+    """Take the values of a tile's pixels from the strips and store them; returns the tile."""
+    lattice, row, column = Lattice.of(ground.grid)
+    rows = slice(tile[0] * TILE - row, (tile[0] + 1) * TILE - row)
+    columns = slice(tile[1] * TILE - column, (tile[1] + 1) * TILE - column)
+    with open_dem(ground.dem) as elevation:
+        around = [slice(edge.start - 1, edge.stop + 1) for edge in (rows, columns)]
+        posts = elevation.heights(ground.grid, around[0], around[1])
+    height = np.ascontiguousarray(posts[1:-1, 1:-1])
+    places = NodeLattice(ground.grid, ground.sight).window(rows, columns)
+    line, sample = places.image(height)
+    flat = places.image(np.full(height.shape, ground.reference))
+    sums, folded, first = _cells(ground, line, sample)
+    hidden, corner = _hidden(ground, flat[0], flat[1])
+    shaded = np.empty(height.shape, np.uint8)
+    shadow.look_up(flat[0], flat[1] * PLACES, corner, hidden, shaded)
+    ratio, angle = (np.empty(height.shape, np.float32) for _ in range(2))
+    mask = np.empty(height.shape, np.uint8)
+    terms = facet_terms(lattice, ground.sight, places.rows, places.columns)
+    starts = tile[0] * TILE, tile[1] * TILE
+    area.gather(posts, line, sample, shaded, terms, starts, first, sums, folded, ratio, angle, mask)
+    mask[np.isnan(height)] |= NO_DEM
+    write(
+        tile_url(ground.url, tile),
+        elevation=height.astype(np.float32),
+        area_ratio=ratio,
+        local_incidence=angle,
+        terrain_mask=mask,
+    )
+    return tile
+
+
+def _cells(ground: Ground, line: Array, sample: Array) -> tuple[Floats, Bytes, tuple[int, int]]:
+    """γ-areas and marks of layover of the cells around places, and the first of them."""
+    top, bottom, left, right = _window(ground, line, sample)
+    sums = np.zeros((bottom - top, right - left), np.float32)
+    folded = np.zeros(sums.shape, np.uint8)
+    for part, stored, inside in _blocks(ground, (top, bottom, left, right), 1):
+        sums[part] = stored["sums"][inside]
+        folded[part] = np.unpackbits(stored["folded"], axis=1)[inside]
+    return sums, folded, (top, left)
+
+
+def _hidden(ground: Ground, line: Array, sample: Array) -> tuple[Bytes, tuple[int, int]]:
+    """Marks of cast shadow around places of the reference height; line and place of the first."""
+    top, bottom, left, right = _window(ground, line, sample)
+    hidden = np.zeros((bottom - top, (right - left) * PLACES), np.uint8)
+    for part, stored, inside in _blocks(ground, (top, bottom, left, right), PLACES):
+        hidden[part] = np.unpackbits(stored["hidden"], axis=1)[inside]
+    return hidden, (top, left * PLACES)
+
+
+def _window(ground: Ground, line: Array, sample: Array) -> tuple[int, int, int, int]:
+    """First and last line and sample around places, as far as the cells of the map go."""
+    known = np.isfinite(line) & np.isfinite(sample)
+    if not known.any():
+        return ground.cells[0], ground.cells[0] + 1, ground.cells[2], ground.cells[2] + 1
+    bounds = []
+    for values, low, high in (
+        (line[known], *ground.cells[:2]),
+        (sample[known], *ground.cells[2:]),
+    ):
+        first = min(max(math.floor(float(values.min())) - 1, low), high)
+        last = max(min(math.floor(float(values.max())) + 3, high + 1), first + 1)
+        bounds += [first, last]
+    return bounds[0], bounds[1], bounds[2], bounds[3]
+
+
+def _blocks(
+    ground: Ground, window: tuple[int, int, int, int], fine: int
+) -> Iterator[tuple[tuple[slice, slice], dict[str, NDArray[Any]], tuple[slice, slice]]]:
+    """Stored blocks that meet a window: their place in it, and the part of them that is there."""
+    top, bottom, left, right = window
+    for strip in range(top // ground.lines, (bottom - 1) // ground.lines + 1):
+        for block in range(left // BLOCK, (right - 1) // BLOCK + 1):
+            first, start = strip * ground.lines, block * BLOCK
+            rows = slice(max(top, first), min(bottom, first + ground.lines))
+            columns = slice(max(left, start), min(right, start + BLOCK))
+            yield (
+                (
+                    slice(rows.start - top, rows.stop - top),
+                    slice((columns.start - left) * fine, (columns.stop - left) * fine),
+                ),
+                read(strip_url(ground, strip, block)),
+                (
+                    slice(rows.start - first, rows.stop - first),
+                    slice((columns.start - start) * fine, (columns.stop - start) * fine),
+                ),
+            )

@@ -1,0 +1,97 @@
+"""What a beam sees of the ground, once for all its dates: area ratio, local incidence and mask.
+
+The work is cut twice. *Strips* of lines of the area lattice each gather the facets that fall into
+them, always in the same order (tiles of the map by row and column, facets by row and column), so
+that a cell's sum has the same bits however high a strip is. *Tiles* of the map then take their
+pixels' values from the strips. Both are files below one address; tasks are keys.
+
+The area lattice has cells of about 4 m along the track and 2.5 m of slant range, the same for all
+products of a beam. Dates differ by the tube of the orbit, 250 m, which changes ratios by 0.016 dB.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.terrain.files import FINISHED, STRIPS, read, tile_url
+from cpazmal_scale.terrain.gathering import run_tile
+from cpazmal_scale.terrain.ground import TILE, Ground
+from cpazmal_scale.terrain.nodes import Lattice
+from cpazmal_scale.terrain.strips import run_strip
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
+
+    from cpazmal_scale.execute import Executor
+    from cpazmal_scale.progress import Progress
+
+
+def read_layer(url: str, grid: GeoBox, rows: slice, columns: slice, name: str) -> NDArray[Any]:
+    """A window of a layer of the ground: `LAYERS` names them and their type.
+
+    Raises:
+        StoreMissing: it was not computed.
+    """
+    _, top, left = Lattice.of(grid)
+    kind, nothing = LAYERS[name]
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    found = np.full(shape, nothing, kind)
+    first, start = rows.start + top, columns.start + left
+    for j in range(first // TILE, (first + shape[0] - 1) // TILE + 1):
+        for i in range(start // TILE, (start + shape[1] - 1) // TILE + 1):
+            down = slice(max(first, j * TILE), min(first + shape[0], (j + 1) * TILE))
+            along = slice(max(start, i * TILE), min(start + shape[1], (i + 1) * TILE))
+            tile = read(tile_url(url, (j, i)))[name]
+            found[
+                down.start - first : down.stop - first, along.start - start : along.stop - start
+            ] = tile[
+                down.start - j * TILE : down.stop - j * TILE,
+                along.start - i * TILE : along.stop - i * TILE,
+            ]
+    return found
+
+
+LAYERS: dict[str, tuple[type, float]] = {
+    "elevation": (np.float32, np.nan),
+    "area_ratio": (np.float32, np.nan),
+    "local_incidence": (np.float32, np.nan),
+    "terrain_mask": (np.uint8, 0),
+}
+"""Type and no-data value of each layer."""
+
+
+def compute(ground: Ground, executor: Executor, progress: Progress | None = None) -> None:
+    """Compute all strips, then all tiles, and mark the whole as finished.
+
+    What is finished already is not computed again.
+
+    Raises:
+        DemError, StoreError: a task failed.
+    """
+    done = storage.join(ground.url, FINISHED)
+    if storage.exists(done):
+        return
+    total, count = len(ground.strips) + len(ground.map_tiles), 0
+    steps: tuple[tuple[Any, Any], ...] = (
+        (functools.partial(run_strip, ground=ground), ground.strips),
+        (functools.partial(run_tile, ground=ground), ground.map_tiles),
+    )
+    for function, keys in steps:
+        for _, result in executor.run(function, keys):
+            if isinstance(result, Exception):
+                raise result
+            count += 1
+            if progress is not None:
+                progress(count, total)
+    storage.write_json(done, {"strips": len(ground.strips), "tiles": len(ground.map_tiles)})
+    storage.remove(storage.join(ground.url, STRIPS), recursive=True)
+
+
+def is_finished(url: str) -> bool:
+    """Whether the layers at an address are complete."""
+    return storage.exists(storage.join(url, FINISHED))

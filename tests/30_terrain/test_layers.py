@@ -1,0 +1,269 @@
+"""What a beam sees of the ground: against closed forms, ray by ray, and in other pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+from support.ground import write_dem
+
+from cpazmal_scale.execute import SerialExecutor, ThreadExecutor
+from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
+from cpazmal_scale.scenes.level1b.geolocation import Geolocation
+from cpazmal_scale.scenes.level1b.georef import parse_georef
+from cpazmal_scale.scenes.untrusted import xml
+from cpazmal_scale.terrain.elevation import Dem
+from cpazmal_scale.terrain.ellipsoid import ecef, incidence
+from cpazmal_scale.terrain.ground import Ground, plan_ground
+from cpazmal_scale.terrain.layers import LAYERS, compute, read_layer
+
+X0, Y0 = 420_000.0, 3_990_000.0
+CRS = "EPSG:32612"
+TO_DEGREES = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
+Surface = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def scene(shared_data: Path) -> Geolocation:
+    home = shared_data / "tsx" / "tsx1_ssc_stripmap_2008"
+    (main,) = home.glob("TSX1_SAR__*.xml")
+    grid = parse_georef(xml.read(str(home / "ANNOTATION" / "GEOREF.xml")))
+    return Geolocation(parse_annotation(xml.read(str(main))), grid, where="g")
+
+
+def box(size: int = 128, pixel: float = 3.0) -> GeoBox:
+    half = size // 2 * pixel
+    return GeoBox((size, size), Affine(pixel, 0, X0 - half, 0, -pixel, Y0 + half), CRS)
+
+
+def dem_of(path: Path, surface: Surface, *, step: float = 3.0, edge: float = 2000.0) -> Dem:
+    count = int(2 * edge / step)
+    x = -edge + (np.arange(count) + 0.5) * step
+    heights = surface(x[None, :], -x[:, None]) + np.zeros((count, count))
+    profile = {"crs": CRS, "dtype": "float64"}
+    write_dem(path, heights, X0 - edge, Y0 + edge, step, **profile)
+    return Dem(str(path), "ellipsoid")
+
+
+def ground(scene: Geolocation, url: Path, dem: Dem, grid: GeoBox, lines: int = 512) -> Ground:
+    return plan_ground(
+        str(url),
+        dem,
+        grid,
+        scene.orbit,
+        first=scene.first,
+        side=scene.side,
+        reference=1850.0,
+        lines=lines,
+    )
+
+
+def layers(made: Ground, grid: GeoBox | None = None) -> dict[str, np.ndarray]:
+    compute(made, SerialExecutor())
+    grid = grid or made.grid
+    rows, columns = (slice(0, edge) for edge in grid.shape)
+    return {name: read_layer(made.url, grid, rows, columns, name) for name in LAYERS}
+
+
+def seen(
+    scene: Geolocation, surface: Surface, grid: GeoBox
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of pixels: line of sight, flight × sight, the ground's normal, upwards, and incidence."""
+
+    def places(dx: float, dy: float) -> np.ndarray:
+        rows, columns = np.indices(grid.shape) + 0.5
+        x, y = grid.transform * (columns.ravel() + dx / 3, rows.ravel() - dy / 3)
+        lon, lat = TO_DEGREES.transform(x, y)
+        return ecef(np.asarray(lon), np.asarray(lat), surface(x - X0, y - Y0))
+
+    right, up = places(0.5, 0) - places(-0.5, 0), places(0, 0.5) - places(0, -0.5)
+    normal = np.cross(right, up)
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    rows, columns = np.indices(grid.shape) + 0.5
+    x, y = grid.transform * (columns.ravel(), rows.ravel())
+    lon, lat = (np.asarray(part) for part in TO_DEGREES.transform(x, y))
+    t, _, look = scene.orbit.see(ecef(lon, lat, surface(x - X0, y - Y0)), first=scene.first)
+    velocity = scene.orbit.velocity(t)
+    velocity /= np.linalg.norm(velocity, axis=-1, keepdims=True)
+    level = ecef(lon, lat, 1.0) - ecef(lon, lat, 0.0)
+    return look, np.cross(velocity, look), normal, level, incidence(look, lon, lat)
+
+
+PLANES = [(0, 0), (20, 100), (20, 280), (-33, 280), (35, 280), (30, 10), (30, 55), (-25, 190)]
+
+
+@pytest.mark.parametrize(("slope", "aspect"), PLANES)
+def test_planes_have_the_area_of_the_closed_form(
+    scene: Geolocation, tmp_path: Path, slope: float, aspect: float
+) -> None:
+    """N = cos LIA / |a·n| · |a·up| / sin θ, with a = flight × sight, n the plane's normal."""
+    rise = np.tan(np.radians(slope))
+    across, along = np.sin(np.radians(aspect)), np.cos(np.radians(aspect))
+
+    def plane(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return 1850.0 + rise * (across * x + along * y)
+
+    grid = box()
+    found = layers(ground(scene, tmp_path / "g", dem_of(tmp_path / "d.tif", plane), grid))
+    look, image, normal, level, theta = seen(scene, plane, grid)
+    cosine = np.sum(look * normal, axis=-1)
+    expected = cosine / np.abs(np.sum(image * normal, axis=-1))
+    expected *= np.abs(np.sum(image * level, axis=-1)) / np.sin(np.radians(theta))
+    assert not found["terrain_mask"].any()
+    apart = 10 * np.log10(found["area_ratio"].ravel() / expected)
+    assert abs(apart.mean()) <= 0.005
+    assert np.abs(apart).max() <= (0.03 if slope < 35 else 0.1)
+    np.testing.assert_allclose(
+        found["local_incidence"].ravel(), np.degrees(np.arccos(cosine)), atol=0.005
+    )
+    if slope == 0:
+        np.testing.assert_allclose(expected, 1 / np.tan(np.radians(theta)), rtol=1e-4)
+        np.testing.assert_allclose(found["area_ratio"].ravel(), expected, rtol=1.5e-3)
+
+
+@pytest.mark.parametrize("step", [1.0, 10.0, 30.0])
+def test_the_rasters_own_pixels_do_not_matter(
+    scene: Geolocation, tmp_path: Path, step: float
+) -> None:
+    def plane(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return 1850.0 + 0.5 * x + 0.2 * y
+
+    grid = box(64)
+    three = ground(scene, tmp_path / "a", dem_of(tmp_path / "a.tif", plane, edge=900), grid)
+    dem = dem_of(tmp_path / "b.tif", plane, step=step, edge=900)
+    one, other = (
+        layers(made)["area_ratio"] for made in (three, ground(scene, tmp_path / "b", dem, grid))
+    )
+    assert np.abs(10 * np.log10(one / other)).max() < 0.1
+
+
+def mountain(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Slopes up to 55°."""
+    return 1850.0 + 420 * np.exp(-((x - 20) ** 2 + (y + 10) ** 2) / (2 * 190.0**2))
+
+
+def rays(
+    scene: Geolocation, surface: Surface, grid: GeoBox, step: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Layover and shadow of every pixel, by going along its ray and along its circle of range."""
+    rows, columns = np.indices(grid.shape) + 0.5
+    x, y = grid.transform * (columns.ravel(), rows.ravel())
+    lon, lat = (np.asarray(part) for part in TO_DEGREES.transform(x, y))
+    points = ecef(lon, lat, surface(x - X0, y - Y0))
+    t, distance, look = scene.orbit.see(points, first=scene.first)
+    platform, velocity = scene.orbit.position(t), scene.orbit.velocity(t)
+    velocity /= np.linalg.norm(velocity, axis=-1, keepdims=True)
+    back = Transformer.from_crs("EPSG:4978", "EPSG:4979", always_xy=True)
+
+    def clearance(where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Height above the ground, and above the ellipsoid."""
+        east, north, height = back.transform(*where.T)
+        mx, my = Transformer.from_crs("EPSG:4326", CRS, always_xy=True).transform(east, north)
+        return height - surface(np.asarray(mx) - X0, np.asarray(my) - Y0), np.asarray(height)
+
+    hidden, folded = np.zeros(len(x), bool), np.zeros(len(x), bool)
+    for number in range(1, 400):
+        above, height = clearance(points + number * step * look)
+        hidden |= above < -0.001
+        if height.min() > 2300:
+            break
+    sight = points - platform
+    for turn in (1, -1):
+        previous = np.zeros(len(x))
+        for number in range(1, 400):
+            angle = turn * number * step / distance
+            around = np.cos(angle)[:, None] * sight
+            around += np.sin(angle)[:, None] * np.cross(velocity, sight)
+            above, height = clearance(platform + around)
+            folded |= (number > 2) & (np.sign(above) * np.sign(previous) < 0)
+            previous = above
+            if height.min() > 2300 or height.max() < 1800:
+                break
+    return folded.reshape(grid.shape), hidden.reshape(grid.shape)
+
+
+def near(values: np.ndarray) -> np.ndarray:
+    """True within a pixel of any true one."""
+    from scipy.ndimage import binary_dilation
+
+    return np.asarray(binary_dilation(values, np.ones((3, 3))))
+
+
+def test_layover_and_shadow_are_those_of_rays(scene: Geolocation, tmp_path: Path) -> None:
+    grid = box(100, 8.0)
+    dem = dem_of(tmp_path / "d.tif", mountain, step=4.0, edge=1600)
+    found = layers(ground(scene, tmp_path / "g", dem, grid))["terrain_mask"]
+    folded, hidden = rays(scene, mountain, grid, 2.0)
+    look, image, normal, level, theta = seen(scene, mountain, grid)
+    ratio = np.maximum(np.sum(look * normal, axis=-1), 0) / np.abs(np.sum(image * normal, axis=-1))
+    ratio *= np.abs(np.sum(image * level, axis=-1)) / np.sin(np.radians(theta))
+    # Ground at less than a twentieth of flat ground's area counts as shadow, too.
+    hidden |= (ratio < 0.05 / np.tan(np.radians(theta))).reshape(grid.shape)
+    for bit, truth in ((1, folded), (2, hidden)):
+        mine = (found & bit) > 0
+        assert truth.sum() > 200
+        assert (mine == truth).mean() >= 0.99
+        assert (mine & truth).sum() / (mine | truth).sum() >= 0.95
+        wrong = (mine & ~near(truth)) | (truth & ~near(mine))
+        assert not wrong.any()
+
+
+def test_the_pieces_do_not_matter(scene: Geolocation, tmp_path: Path) -> None:
+    grid, dem = box(150, 6.0), dem_of(tmp_path / "d.tif", mountain, step=10.0, edge=1600)
+    whole = layers(ground(scene, tmp_path / "whole", dem, grid))
+    assert set(np.unique(whole["terrain_mask"])) >= {0, 1, 2}
+    for lines in (17, 100):
+        other = layers(ground(scene, tmp_path / str(lines), dem, grid, lines))
+        assert all(whole[name].tobytes() == other[name].tobytes() for name in LAYERS)
+    threads = ground(scene, tmp_path / "threads", dem, grid, 64)
+    compute(threads, ThreadExecutor(2))
+    other = layers(threads)
+    assert all(whole[name].tobytes() == other[name].tobytes() for name in LAYERS)
+    crop = grid[31:120, 40:149]
+    part = layers(ground(scene, tmp_path / "crop", dem, crop))
+    for name in LAYERS:
+        assert whole[name][31:120, 40:149].tobytes() == part[name].tobytes(), name
+
+
+def test_a_cliff_outside_the_map_darkens_it(scene: Geolocation, tmp_path: Path) -> None:
+    """The radar looks westwards from the east; a wall east of the map hides its eastern part."""
+
+    def wall(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return 1850.0 + 300.0 * ((x > 260) & (x < 330)) + 0 * y
+
+    grid = box(120)
+    assert X0 + 180 < X0 + 260  # the wall is not on the map
+    found = layers(ground(scene, tmp_path / "g", dem_of(tmp_path / "d.tif", wall), grid))
+    shadow = (found["terrain_mask"] & 2) > 0
+    assert shadow[:, -20:].mean() > 0.9
+    assert not shadow[:, :20].any()
+    assert np.isnan(found["area_ratio"][shadow]).mean() > 0.9
+
+
+def test_nothing_is_infinite_on_a_wall(scene: Geolocation, tmp_path: Path) -> None:
+    def step(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return 1850.0 + 500.0 / (1 + np.exp(-x / 4.0)) + 0 * y
+
+    found = layers(ground(scene, tmp_path / "g", dem_of(tmp_path / "d.tif", step), box(256)))
+    ratio = found["area_ratio"]
+    known = np.isfinite(ratio)
+    assert (ratio[known] > 0.05).all()
+    assert not np.isinf(ratio).any()
+    assert ((found["terrain_mask"] & 2) > 0)[~known].all()
+    assert {0, 1, 2, 3} >= set(np.unique(found["terrain_mask"]))
+
+
+def test_ground_that_is_not_known_is_told(scene: Geolocation, tmp_path: Path) -> None:
+    def gap(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.where((np.abs(x) < 30) & (np.abs(y) < 30), np.nan, 1850.0 + 0.1 * x)
+
+    found = layers(ground(scene, tmp_path / "g", dem_of(tmp_path / "d.tif", gap), box()))
+    unknown = np.isnan(found["elevation"])
+    assert 300 < unknown.sum() < 900
+    assert ((found["terrain_mask"] & 4) > 0)[unknown].all()
+    assert np.isnan(found["area_ratio"][unknown]).all()

@@ -1,0 +1,134 @@
+"""From the independent simulated radar to γ0 on the map, and back to its truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from scipy.ndimage import binary_dilation, binary_erosion
+
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
+from cpazmal_scale.simulate.radar.cases import CASES, simulate_case
+
+
+def ingested(home: Path, **level1b: Any) -> Any:
+    terrain = {"dem": str(home / "dem.tif"), "vertical": str(home / "geoid.tif")}
+    rules = {"terrain": terrain, **level1b}
+    config = RunConfig.parse(
+        {
+            "workspace": str(home / "run"),
+            "ingest": {"scenes": str(home / "scenes"), "chunk": 256, "level1b": rules},
+        }
+    )
+    (report,) = ingest_scenes(config).cubes
+    return open_cube(cube_url(str(home / "run"), report.beam))
+
+
+def truth(home: Path, name: str, like: Any) -> np.ndarray:
+    """A layer of the truth on the pixels of a cube, NaN beyond."""
+    with rasterio.open(home / "truth" / f"{name}.tif") as raster:
+        values = raster.read(1).astype(float)
+        corner = raster.transform
+    step = float(like.x[1] - like.x[0])
+    column = round((float(like.x[0]) - step / 2 - corner.c) / step)
+    row = round((corner.f - float(like.y[0]) - step / 2) / step)
+    found = np.full((like.sizes["y"], like.sizes["x"]), np.nan)
+    rows = slice(max(0, -row), min(found.shape[0], values.shape[0] - row))
+    columns = slice(max(0, -column), min(found.shape[1], values.shape[1] - column))
+    found[rows, columns] = values[
+        rows.start + row : rows.stop + row, columns.start + column : columns.stop + column
+    ]
+    return found
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mountain")
+    simulate_case(folder, CASES["DSC-R"], size=900.0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cube(home: Path) -> Any:
+    return ingested(home, radiometry="gamma0_T").load()
+
+
+def near(values: np.ndarray, pixels: int = 1) -> np.ndarray:
+    return np.asarray(binary_dilation(values, np.ones((3, 3)), iterations=pixels))
+
+
+def test_the_area_ratio_is_that_of_the_scatterers(home: Path, cube: Any) -> None:
+    """Summed by the simulator from random points, by nothing of the processor's."""
+    expected, codes = truth(home, "area_ratio", cube), truth(home, "mask", cube)
+    angle = truth(home, "local_incidence", cube)
+    found = cube["area_ratio"].values.astype(float)
+    clear = (codes == 0) & (cube["terrain_mask"].values == 0)
+    clear &= np.isfinite(expected) & np.isfinite(found) & np.isfinite(angle)
+    clear = np.asarray(binary_erosion(clear, np.ones((7, 7))))
+    assert clear.sum() > 5000
+    apart = 10 * np.log10(found[clear] / expected[clear])
+    assert abs(apart.mean()) <= 0.03
+    slope = np.polyfit(angle[clear], apart, 1)[0]
+    assert abs(slope) <= 0.001
+    for low in range(20, 75, 15):
+        part = (angle[clear] >= low) & (angle[clear] < low + 15)
+        if part.sum() > 500:
+            assert abs(apart[part].mean()) <= 0.06, low
+
+
+def test_local_incidence_and_masks_are_the_truth(home: Path, cube: Any) -> None:
+    angle, codes = truth(home, "local_incidence", cube), truth(home, "mask", cube)
+    known = np.isfinite(angle) & (codes < 4)
+    found = cube["local_incidence"].values
+    apart = (found - angle)[known & np.isfinite(found)]
+    assert abs(np.median(apart)) < 0.02
+    assert np.percentile(np.abs(apart), 90) < 0.5
+    inside = np.asarray(binary_erosion(known, np.ones((3, 3)), iterations=5))
+    mine = cube["terrain_mask"].values
+    # Ground of less than a twentieth of flat ground's area counts as shadow, too.
+    dark = truth(home, "area_ratio", cube) < 0.05 / np.tan(np.radians(37.4))
+    for bit in (1, 2):
+        one, other = (mine & bit) > 0, np.nan_to_num(codes).astype(int) & bit > 0
+        other |= dark if bit == 2 else False
+        one, other = one & inside, other & inside
+        if other.sum() < 200:
+            continue
+        wrong = (one & ~near(other)) | (other & ~near(one))
+        assert 1 - wrong.sum() / (one | other).sum() >= 0.95, bit
+
+
+def test_flattened_power_is_the_grounds_own(home: Path, cube: Any) -> None:
+    """Speckle averages out over classes of local incidence."""
+    (path,) = (home / "truth").glob("gamma0_HH_*.tif")
+    expected, codes = truth(home, path.stem, cube), truth(home, "mask", cube)
+    angle = truth(home, "local_incidence", cube)
+    found = cube["HH"].values[0].astype(float)
+    clear = (codes == 0) & (cube["mask"].values[0] & 7 == 0)
+    clear &= np.isfinite(expected) & np.isfinite(found) & np.isfinite(angle)
+    bright = found > 40 * np.nanmean(found)  # reflectors stand there
+    clear &= ~near(bright, 12)
+    whole = 10 * np.log10(found[clear].mean() / expected[clear].mean())
+    assert abs(whole) < 0.1
+    for low in range(15, 75, 15):
+        part = clear & (angle >= low) & (angle < low + 15)
+        if part.sum() > 8000:
+            apart = 10 * np.log10(found[part].mean() / expected[part].mean())
+            assert abs(apart) < 0.25, (low, apart)
+
+
+@pytest.mark.parametrize("case", ["ASC-R", "DSC-L", "south", "60N", "zone-edge", "MGD-flipped"])
+def test_the_other_geometries_have_their_truth_too(tmp_path: Path, case: str) -> None:
+    simulate_case(tmp_path, CASES[case], size=400.0)
+    made = ingested(tmp_path, radiometry="gamma0_T", noise="keep").load()
+    angle, codes = truth(tmp_path, "local_incidence", made), truth(tmp_path, "mask", made)
+    expected, found = truth(tmp_path, "area_ratio", made), made["area_ratio"].values
+    clear = (codes == 0) & (made["terrain_mask"].values == 0)
+    clear &= np.isfinite(expected) & np.isfinite(found) & np.isfinite(angle)
+    clear = np.asarray(binary_erosion(clear, np.ones((7, 7))))
+    assert clear.sum() > 800
+    assert abs((10 * np.log10(found[clear] / expected[clear])).mean()) <= 0.05
+    assert abs(np.median(made["local_incidence"].values[clear] - angle[clear])) < 0.05
