@@ -226,3 +226,17 @@ def test_probabilities_are_calibrated_on_held_out_groups() -> None:
     assert made.temperature_ > 1.5
     alone = methods.make("boosting", RunConfig(), DAYS).fit(values, labels)
     assert (alone.calibrated_, alone.temperature_) == (False, 1.0)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_class_within_one_group_is_learnt_all_the_same(setting: str) -> None:
+    """As on the training side of a small fold; group numbers have gaps, a series has no date."""
+    values, labels, groups = windows(seed=11)
+    kept = (labels != "ROC") | (groups == "2-4")
+    kept &= groups != "0-2"
+    values = values[kept].copy()
+    values[0] = np.nan
+    made = methods.make(setting, RunConfig(), DAYS)
+    made.fit(values, labels[kept], groups=groups[kept])
+    assert set(made.classes_) == {"ABL", "ICA", "ROC"}
+    assert (made.predict(values)[1:] == labels[kept][1:]).mean() > 0.8

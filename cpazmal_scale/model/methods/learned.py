@@ -56,10 +56,11 @@ class LearnedBarycenter(NearestBarycenter):
     ) -> Self:
         """Learn from series `(N, K, T)` or `(N, T)`, NaN missing, their labels and polygons.
 
-        Without groups every series is one of its own.
+        Without groups every series is one of its own. A class within one group cannot be held out;
+        its distances are those to its own barycenters, which are too short.
 
         Raises:
-            ValueError: as for `NearestBarycenter`, or a class lies within one group.
+            ValueError: as for `NearestBarycenter`.
         """
         own = np.arange(len(np.asarray(y))) if groups is None else np.asarray(groups)
         self._groups = np.unique(own, return_inverse=True)[1]
@@ -118,20 +119,32 @@ class LearnedBarycenter(NearestBarycenter):
         sort_rows(shaped)
         return shaped
 
+    def _of_series(
+        self,
+        values: NDArray[np.float32],
+        centroids: NDArray[np.float32],
+        tau: NDArray[np.float64],
+    ) -> NDArray[np.float32]:
+        """The numbers `(N, K·C·M)` of z-scored training series `(N, K, T)`."""
+        block = np.ascontiguousarray(values.transpose(1, 2, 0))
+        found = self._numbers(block, centroids, tau, self.limits())
+        return np.ascontiguousarray(found.reshape(-1, len(values)).T)
+
     def _holds_out(self) -> bool:
         return True
 
     def _held_out(self, lesson: Lesson, centroids: NDArray[np.float32]) -> HeldOut | None:
         """Fit the regression on held-out series against the barycenters of their fold."""
-        rows, numbers, limits = [], [], self.limits()
+        rows, numbers = [], []
         for (train, held), own in zip(lesson.parts[1:], centroids[1:], strict=True):
             tau = self._tau(lesson.values[train], lesson.codes[train], own)
-            block = np.ascontiguousarray(lesson.values[held].transpose(1, 2, 0))
-            found = self._numbers(block, own, tau, limits)
-            numbers.append(found.reshape(-1, held.size).T)
             rows.append(held)
-        if not rows:
-            raise ValueError("the learned decision needs every class in at least two groups")
+            numbers.append(self._of_series(lesson.values[held], own, tau))
+        every = np.arange(lesson.codes.size)
+        never = np.setdiff1d(lesson.codes, lesson.codes[np.concatenate([*rows, every[:0]])])
+        if never.size:  # classes within one group, which cannot be held out
+            rows.append(every[np.isin(lesson.codes, never)])
+            numbers.append(self._of_series(lesson.values[rows[-1]], centroids[0], self.tau_))
         order = np.concatenate(rows)
         codes, groups = lesson.codes[order], self._groups[order]
         whole, _ = imputed(np.concatenate(numbers).astype(np.float64))
