@@ -70,7 +70,8 @@ class Entry:
                 f"{self.name!r} cannot be a catalog name",
                 remedy="use letters, digits and underscores, beginning with a letter",
             )
-        if self.path.startswith("/") or "://" in self.path or ".." in self.path.split("/"):
+        outside = self.path.startswith("/") or "://" in self.path or ".." in self.path.split("/")
+        if outside or set(self.path) & set("{}") or not self.path.isprintable():
             raise ConfigError(
                 f"{self.path!r} is not below the workspace",
                 remedy="publish products that the workspace holds",

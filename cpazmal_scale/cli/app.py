@@ -35,7 +35,9 @@ app = App(
     help="Glacier maps from X-band SAR time series. "
     "Begin with `cpazmal demo`, or `cpazmal run --config run.yaml` on your own scenes.",
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,  # `main` says how to go on
 )
+app.meta.suppress_keyboard_interrupt = False
 for _verb in (
     *(scenes.simulate, scenes.inspect),
     *(stages.demo, stages.ingest, stages.train, stages.classify, stages.assess, stages.run),

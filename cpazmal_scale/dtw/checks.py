@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from cpazmal_scale.features import filled as filled
+
 
 def whole(name: str, value: Any, least: int) -> int:
     """A whole number, NumPy's included.
@@ -22,20 +24,6 @@ def whole(name: str, value: Any, least: int) -> int:
     if number < least:
         raise ValueError(f"{name} must be a whole number, {least} or more, not {value!r}") from None
     return number
-
-
-def filled(values: Any) -> Any:
-    """Masked values of masked arrays, lists of them included, as NaN; all else as it is."""
-    if isinstance(values, (list, tuple)) and any(
-        isinstance(one, np.ma.MaskedArray) for one in values
-    ):
-        values = np.ma.stack(list(values))
-    if not isinstance(values, np.ma.MaskedArray):
-        return values
-    if not np.ma.is_masked(values):
-        return values.data
-    kind = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
-    return np.ma.filled(values.astype(kind), np.nan)
 
 
 def unmasked(name: str, values: Any) -> Any:

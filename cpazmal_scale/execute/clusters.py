@@ -73,7 +73,10 @@ def _starting(cluster: Cluster) -> Iterator[None]:
         raise
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        local = "free memory and disk, lower cluster.workers, or use cluster.kind: threads"
+        local = (
+            "free memory and disk, set TMPDIR to a folder that can be written, lower "
+            "cluster.workers, or use cluster.kind: threads"
+        )
         raise ClusterError(
             f"the Dask cluster did not start ({reason.rstrip('.')})",
             where=f"cluster.kind: {cluster.kind}",
@@ -85,48 +88,29 @@ def _starting(cluster: Cluster) -> Iterator[None]:
 def _local_cluster(cluster: Cluster) -> Iterator[Any]:
     """Processes of this machine, which only this one reaches: by TLS, with keys of its own."""
     import dask
+    from distributed import LocalCluster
     from distributed.security import Security
 
+    loaded = dask.config.get("distributed.worker.preload", []) or []
     settings = {
         "distributed.nanny.pre-spawn-environ": SINGLE,
         "distributed.scheduler.allowed-failures": 1,
-        "distributed.worker.preload": ["cpazmal_scale.execute.quiet"],
+        "distributed.worker.preload": [*loaded, "cpazmal_scale.execute.quiet"],
     }
-    options = {
-        "n_workers": cluster.minimum or workers_of(cluster),
-        "threads_per_worker": cluster.threads,
-        "processes": True,
-        "memory_limit": block_memory(cluster) * cluster.threads,
-        "host": "127.0.0.1",
-        "dashboard_address": "127.0.0.1:0",
-        "silence_logs": logging.CRITICAL,
-        "security": Security.temporary(),
-    }
-    with dask.config.set(settings), _processes(options) as local:
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=cluster.minimum or workers_of(cluster),
+            threads_per_worker=cluster.threads,
+            processes=True,
+            memory_limit=block_memory(cluster) * cluster.threads,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            security=Security.temporary(),
+        ) as local,
+    ):
         yield local
-
-
-def _processes(options: dict[str, Any]) -> Any:
-    """A cluster of local processes.
-
-    Raises:
-        ClusterError: they do not start.
-    """
-    from distributed import LocalCluster
-
-    try:
-        return LocalCluster(**options)
-    except (OSError, RuntimeError, TimeoutError) as error:
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        while error.__cause__ is not None:
-            error = error.__cause__  # type: ignore[assignment]
-            reason = (str(error).splitlines() or [reason])[0]
-        raise ClusterError(
-            f"the Dask workers of this machine do not start ({reason})",
-            where="cluster.kind: local",
-            remedy="free memory, set TMPDIR to a folder that can be written, or use "
-            "cluster.kind: threads",
-        ) from None
 
 
 def _security(cluster: Cluster) -> Security | None:

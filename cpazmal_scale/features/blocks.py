@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
+from cpazmal_scale.features.masked import filled
 from cpazmal_scale.features.series_names import LOG_CUMULANTS, XPOL, require_statistics
 from cpazmal_scale.vocabulary import BINS
 
@@ -19,18 +20,40 @@ _DECIBEL = math.log(10) / 20
 """One decibel, in nepers of amplitude."""
 
 
+class How(TypedDict, total=False):
+    """How windows become statistics."""
+
+    xpol: str
+    """Third channel: `logratio` ln √(p₂/p₁), `fraction` ln p₂/(p₁+p₂), and with ordinary cumulants
+    `code` (a₁−a₂)/√(a₁²+a₂²) and `talk` (a₁−a₂)/(a₁a₂), a = √p; or `none`."""
+    statistics: Sequence[str]
+    """Of every channel, among `features.STATISTICS`; those of the third channel are taken of e^y,
+    or of the ratio itself for `code` and `talk`. κ1 to κ3 if nothing is said."""
+    unbiased: bool
+    """k-statistics instead of cumulants (×n/(n−1), ×n²/((n−1)(n−2)), …), std with n − 1, and
+    skewness and kurtosis as scipy's with `bias=False`."""
+    floor: float
+    """Smallest power, linear, before the logarithm; −31 dB if nothing is said."""
+    min_valid: float
+    """Smallest share of valid pixels in a window, 0.6; fewer give NaN."""
+
+
+class _How(NamedTuple):
+    xpol: str = "logratio"
+    statistics: Sequence[str] = LOG_CUMULANTS
+    unbiased: bool = False
+    floor: float = 10**-3.1
+    min_valid: float = 0.6
+
+
 def block_series(
     power: NDArray[np.float32],
     mask: NDArray[np.uint8] | None = None,
     excluded: int = 0,
     *,
     window: int = 7,
-    xpol: str = "logratio",
-    statistics: Sequence[str] = LOG_CUMULANTS,
-    unbiased: bool = False,
-    floor: float = 10**-3.1,
-    min_valid: float = 0.6,
     out: NDArray[np.float32] | None = None,
+    **how: Unpack[How],
 ) -> NDArray[np.float32]:
     """Statistics of the amplitude in the window around every pixel, date by date.
 
@@ -49,15 +72,8 @@ def block_series(
         mask: (T, H, W) bit flags, or none.
         excluded: flags whose pixels are left out.
         window: edge of the window in pixels.
-        xpol: third channel: `logratio` ln √(p₂/p₁), `fraction` ln p₂/(p₁+p₂), and with ordinary
-            cumulants `code` (a₁−a₂)/√(a₁²+a₂²) and `talk` (a₁−a₂)/(a₁a₂), a = √p; or `none`.
-        statistics: of every channel, among `features.STATISTICS`; those of the third channel are
-            taken of e^y, or of the ratio itself for `code` and `talk`.
-        unbiased: k-statistics instead of cumulants (×n/(n−1), ×n²/((n−1)(n−2)), …), std with n − 1,
-            and skewness and kurtosis as scipy's with `bias=False`.
-        floor: smallest power, linear, before the logarithm.
-        min_valid: smallest share of valid pixels in a window; fewer give NaN.
         out: (K, T, H−window+1, W−window+1) C-contiguous float32 to write into.
+        how: `xpol`, `statistics`, `unbiased`, `floor` and `min_valid` of `How`.
 
     Returns:
         (K, T, H−window+1, W−window+1) float32, in the order of `features.names`; element
@@ -66,7 +82,8 @@ def block_series(
     Raises:
         ValueError: shapes or settings do not fit each other.
     """
-    power = np.ascontiguousarray(power, np.float32)
+    xpol, statistics, unbiased, floor, min_valid = _How(**how)
+    power = np.ascontiguousarray(filled(power), np.float32)
     shape = _shape(power, mask, window, xpol, statistics)
     if not floor > 0 or not 0 < min_valid <= 1:
         raise ValueError(f"floor {floor} is not positive, or min_valid {min_valid} not in (0, 1]")

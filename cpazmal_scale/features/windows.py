@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.features.blocks import block_series
+from cpazmal_scale.features.masked import filled
 from cpazmal_scale.features.series_names import LOG_CUMULANTS
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def window_series(
     """
     from cpazmal_scale.kernels.window_sums import TILE
 
+    power = filled(power)
     if power.ndim != 5 or power.shape[3] != power.shape[4]:
         raise ValueError(f"power is (N, P, T, w, w), not {power.shape}")
     settings: dict[str, Any] = {

@@ -39,6 +39,7 @@ normalization pol polarisation polarization polarised polarized band channel lay
 the for sar x c with unit units float32 float64 float paz paz1 tsx tsx1 tdx tdx1 ellipsoid m2 m
 value values band1 band2 band3 b1 b2 b3
 """
+_OF_MASKS = frozenset({"mask", "layover", "shadow", "layovershadow", "and", "codes", "band"})
 _OTHER, _PLAIN = frozenset(_OTHER_WORDS.split()), frozenset(_PLAIN_WORDS.split())
 _SWATH = re.compile(r"iw\d?|ew\d?|s[1-6]|sm|strip|stripfar|stripnear")
 _SNAP = re.compile(
@@ -70,12 +71,14 @@ def snap_band(name: str) -> Said | None:
 
 def read_name(text: str) -> Said:
     """What the description or unit of a band says, word by word."""
-    words = [word for word in re.split(r"[^\w]+|_", text.lower()) if word]
+    # `layoverShadowMask` is three words, `dB` is one.
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text.replace("dB", "db")).lower()
+    words = [word for word in re.split(r"[^\w]+|_", text) if word]
     joined = "".join(words)
     if joined in ANGLES:
         return Said("incidence")
     if "mask" in words or {"layover", "shadow"} <= set(words) or joined == "layovershadowmask":
-        return Said("mask")
+        return Said("mask", unknown=tuple(word for word in words if word not in _OF_MASKS))
     words = [part for word in words for part in _parts(word)]
     channels = {word.upper() for word in words if word.upper() in POLARISATIONS}
     decibels, linear = _has(words, _DECIBELS), _has(words, _LINEAR)

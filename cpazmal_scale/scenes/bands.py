@@ -46,7 +46,9 @@ def contents(raster: Any, member: Candidate) -> Contents:
         if band != "skip":
             _check_band(raster, at, band, one, url, alpha=at in alpha)
     powers = [one for band, one in zip(bands, said, strict=True) if band in POLARISATIONS]
-    return Contents(bands, _radiometry(powers, rules, url), _scale(powers, rules, url))
+    described = member.format != "named"
+    radiometry = _radiometry(powers, rules, url, described=described)
+    return Contents(bands, radiometry, _scale(powers, rules, url, described=described))
 
 
 def _said(raster: Any, at: int) -> Said:
@@ -133,6 +135,9 @@ def _check_band(raster: Any, at: int, band: str, said: Said, url: str, *, alpha:
         remedy = "call it `skip`: what is transparent is no data"
     elif said.layer is not None and said.layer != band:
         problem = f"{name} says it is {said.layer}, but it is taken for {band}"
+    elif band == said.layer == "mask" and said.unknown:
+        problem = f"{name} is another mask than that of layover and shadow"
+        remedy = "call it `skip`, and make no data of what it hides"
     elif band in POLARISATIONS and said.kind == "other":
         problem = f"{name} is no backscatter coefficient by its name or unit"
         remedy = "give calibrated power (beta0, sigma0 or gamma0), or correct the name"
@@ -140,10 +145,18 @@ def _check_band(raster: Any, at: int, band: str, said: Said, url: str, *, alpha:
         raise SceneUnknown(problem, where=url, remedy=remedy)
 
 
-def _radiometry(said: list[Said], rules: Naming, url: str) -> str:
+def _given(rules: Naming, name: str, *, described: bool) -> bool:
+    """Whether a rule was told: of this very raster, or by another value than the default.
+
+    A configuration that went through a server has all its defaults told.
+    """
+    return described or getattr(rules, name) != Naming.model_fields[name].default
+
+
+def _radiometry(said: list[Said], rules: Naming, url: str, *, described: bool) -> str:
     """The coefficient that was configured, or the one that the bands name."""
     kinds = {one.kind for one in said if one.kind is not None}
-    given = "radiometry" in rules.model_fields_set
+    given = _given(rules, "radiometry", described=described)
     if len(kinds) > 1 or (kinds == {"intensity"} and not given):
         raise SceneUnknown(
             f"its bands are {' and '.join(sorted(map(str, kinds)))} by their names or units",
@@ -162,10 +175,12 @@ def _radiometry(said: list[Said], rules: Naming, url: str) -> str:
     )
 
 
-def _scale(said: list[Said], rules: Naming, url: str) -> Literal["linear", "dB"]:
+def _scale(
+    said: list[Said], rules: Naming, url: str, *, described: bool
+) -> Literal["linear", "dB"]:
     """Decibels or linear power, as configured or as the bands say."""
     scales = {one.scale for one in said if one.scale is not None}
-    given = "scale" in rules.model_fields_set
+    given = _given(rules, "scale", described=described)
     if len(scales) > 1 or (given and scales and rules.scale not in scales):
         raise SceneUnknown(
             f"its bands are {' and '.join(sorted(scales))} by their names or units, "

@@ -37,6 +37,19 @@ def list_files(url: str) -> tuple[list[str], str]:
     return found, folder
 
 
+def sizes(url: str) -> dict[str, int]:
+    """Bytes of every file below a folder, by its path from there; links are followed.
+
+    Raises:
+        StoreError: the store refuses or cannot be reached.
+    """
+    if storage.is_remote(url):
+        return storage.sizes(url)
+    top = storage.local_path(url)
+    files = sorted(path for path in _below(top) if path.exists())
+    return {str(path.relative_to(top)): path.stat().st_size for path in files}
+
+
 def small_file(url: str, most: int) -> bytes:
     """The content of a file of at most `most` bytes.
 

@@ -19,7 +19,7 @@ from cpazmal_scale.addresses import is_chain
 from cpazmal_scale.addresses import is_remote as is_remote
 from cpazmal_scale.addresses import join as join
 from cpazmal_scale.addresses import local_path as local_path
-from cpazmal_scale.errors import StoreDamaged, StoreMissing
+from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.storage import disk
 from cpazmal_scale.storage.reach import filesystem_of as filesystem_of
 from cpazmal_scale.storage.reach import is_from_store as is_from_store
@@ -98,12 +98,26 @@ def open_binary(url: str) -> Iterator[BinaryIO]:
     """
     with one_sentence(url, "read"):
         if not is_remote(url):
-            with local_path(url).open("rb") as file:
+            with _regular(url).open("rb") as file:
                 yield file
             return
         filesystem, path = filesystem_of(url)
         with filesystem.open(path, "rb") as file:
             yield file
+
+
+def _regular(url: str) -> Path:
+    """The path of a local file that ends: no pipe and no device.
+
+    Raises:
+        StoreError: it is one.
+    """
+    path = local_path(url)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise StoreError(
+            "a pipe or device, not a file", where=url, remedy="put the file itself there"
+        )
+    return path
 
 
 def write_bytes(url: str, data: bytes) -> None:
@@ -303,7 +317,7 @@ def open_local(url: str, *beside: str) -> Iterator[Path]:
         StoreMissing: nothing is there.
     """
     if not is_remote(url):
-        path = local_path(url)
+        path = _regular(url)
         if not exists(url):
             raise StoreMissing("no such file", where=url, remedy="check the path")
         yield path
@@ -341,6 +355,6 @@ def open_seekable(url: str) -> Iterator[BinaryIO]:
                 filesystem, path = filesystem_of(url)
                 opened = filesystem.open(path, "rb", cache_type="blockcache")
             else:
-                opened = local_path(url).open("rb")
+                opened = _regular(url).open("rb")
             stream = stack.enter_context(opened)
         yield stream

@@ -23,6 +23,11 @@ FARTHEST = 15.0
 """Metres between the medians of a raster and of a product's own heights that may be terrain."""
 FEWEST, MOST = 10, 400
 """Points that are needed to judge, and that are looked at."""
+_AROUND = (-200.0, -100.0, 0.0, 100.0, 200.0)
+"""Metres north and east around a point over which its own height is taken to be a mean."""
+_METRES_PER_DEGREE = 111_320.0
+_SURE = 3 * 1.2533 * 1.4826
+"""Standard errors, of a median by the median absolute deviation, that chance may explain."""
 LEAST = 0.5
 """Share of an area whose heights must be known."""
 _LOOKS = 24
@@ -50,6 +55,9 @@ class Difference:
 def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Difference | None:
     """Compare a raster with points whose heights above the ellipsoid are known.
 
+    A product's heights are those of a coarse elevation model: the raster's mean around each point
+    is compared, and few points on steep ground may differ by what chance explains.
+
     Args:
         elevation: The open raster.
         lon: Degrees, any shape.
@@ -65,7 +73,7 @@ def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Diff
     points = [one.ravel() for one in (lon, lat, height)]
     some = np.unique(np.linspace(0, points[0].size - 1, MOST).astype(np.int64))
     east, north, own = (one[some] for one in points)
-    here = elevation.at(east, north)
+    here = _around(elevation, east, north)
     known = np.isfinite(here)
     if known.sum() < FEWEST:
         return None
@@ -73,7 +81,7 @@ def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Diff
     apart = here - own
     median = float(np.median(apart))
     found = Difference(median, float(np.median(np.abs(apart - median))), int(known.sum()))
-    if abs(median) > FARTHEST:
+    if abs(median) > FARTHEST + _SURE * found.deviation / found.points**0.5:
         raise DemMismatch(
             f"the elevation raster lies {abs(median):.0f} m {'above' if median > 0 else 'below'} "
             "the product's own heights",
@@ -81,6 +89,19 @@ def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Diff
             remedy=_remedy(elevation, here, own, median),
         )
     return found
+
+
+def _around(elevation: Elevation, lon: Array, lat: Array) -> Array:
+    """Mean heights around points; NaN where all of them are unknown."""
+    north = np.repeat(_AROUND, len(_AROUND)) / _METRES_PER_DEGREE
+    east = np.tile(_AROUND, len(_AROUND)) / _METRES_PER_DEGREE
+    wide = east / np.cos(np.radians(lat))[:, None]
+    heights = elevation.at((lon[:, None] + wide).ravel(), (lat[:, None] + north).ravel())
+    heights = heights.reshape(lon.size, -1)
+    known = np.isfinite(heights)
+    total = np.where(known, heights, 0.0).sum(axis=1)
+    count = known.sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _remedy(elevation: Elevation, here: Array, own: Array, median: float) -> str:

@@ -238,8 +238,7 @@ KERNEL = {"kept", "inlined"}
 """Decorators of compiled functions, whose parameters are arrays and numbers one by one."""
 
 LARGE = {
-    "campaign", "_annotation", "cumulants", "block_series", "cross_validate", "distances",
-    "barycenter", "barycenters",
+    "campaign", "_annotation", "cumulants", "cross_validate",
 }  # fmt: skip
 """Functions beyond the limits; the list only shrinks."""
 

@@ -156,15 +156,47 @@ def test_complex_numbers_are_refused(tmp_path, dtype: str) -> None:
         (("Sigma0_HH_imag",), {}, "no backscatter"),
         (("Gamma0_HH_GLCMMean",), {}, "no backscatter"),
         (("Phase_HH",), {"radiometry": "gamma0"}, "no backscatter"),
-        (("Sigma0_HH",), {"radiometry": "gamma0_T"}, "sigma0 by their names, not gamma0_T"),
+        (("Sigma0_HH",), {"radiometry": "beta0"}, "sigma0 by their names, not beta0"),
         (("Sigma0_HV",), {}, "says it is HV, but it is taken for HH"),
-        (("Gamma0_HH_db",), {"scale": "linear"}, "dB by their names or units, not linear"),
+        (("Gamma0_HH (linear)",), {"scale": "dB"}, "linear by their names or units, not dB"),
     ],
 )
 def test_names_that_contradict_are_refused(tmp_path, names, naming, match: str) -> None:
     scene(tmp_path, [speckle(SHAPE)], say=described(*names))
     with pytest.raises(SceneError, match=match):
         find(tmp_path, **naming)
+
+
+@pytest.mark.parametrize("name", ["layover_shadow_mask", "layoverShadowMask", "mask", ""])
+def test_masks_of_layover_under_their_names(tmp_path, name: str) -> None:
+    codes = np.zeros(SHAPE, "f4")
+    codes[5:9] = 2
+    scene(tmp_path, [speckle(SHAPE), codes], say=described("Gamma0_HH", name))
+    np.testing.assert_array_equal(pixels(find(tmp_path))[1], codes)
+
+
+@pytest.mark.parametrize("name", ["valid_mask", "Water mask", "cloud-mask", "mask_nodata"])
+def test_another_mask_is_not_that_of_layover(tmp_path, name: str) -> None:
+    bands = [speckle(SHAPE), np.ones(SHAPE, "f4")]
+    scene(tmp_path, bands, say=described("Gamma0_HH", name))
+    with pytest.raises(SceneUnknown, match="another mask than that of layover"):
+        find(tmp_path)
+
+
+def test_gains_of_an_envi_header(tmp_path) -> None:
+    """As SNAP and ENVI write them: GDAL reads them as scale and offset."""
+    power = speckle(SHAPE).clip(1e-3, 2)
+    stored = np.rint(power / 1e-4).astype("u2")
+    path = write(tmp_path / "x.img", [stored], driver="ENVI")
+    header = path.with_suffix(".hdr")
+    header.write_text(header.read_text() + "data gain values = {1e-4}\n")
+    with rasterio.open(path) as raster:
+        assert raster.scales[0] == 1e-4
+    (tmp_path / "x.img.yaml").write_text(
+        "sensor: TSX1\nstart: 20110505T172501\nbeam: A\nbands: [HH]\n"
+        "radiometry: gamma0\nscale: linear\n"
+    )
+    np.testing.assert_allclose(pixels(find(tmp_path))[0][0], stored * 1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -269,3 +301,25 @@ def test_amplitudes_that_nothing_names_are_refused(tmp_path, median: float) -> N
     scene(tmp_path, [speckle(SHAPE, mean=median * 1.2)])
     with pytest.raises(SceneImplausible, match="digital numbers"):
         find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [("Sigma0_HH", "sigma0 by their names, not gamma0_T"), ("Gamma0_HH_db", "dB by their names")],
+)
+def test_a_sidecar_that_its_raster_contradicts(tmp_path, name: str, match: str) -> None:
+    write(tmp_path / "x.tif", [speckle(SHAPE)], say=described(name))
+    (tmp_path / "x.tif.yaml").write_text(
+        "sensor: TSX1\nstart: 20110505T172501\nbeam: A\nbands: [HH]\n"
+        "radiometry: gamma0_T\nscale: linear\n"
+    )
+    with pytest.raises(SceneUnknown, match=match):
+        find(tmp_path)
+
+
+def test_a_configuration_with_all_its_defaults_told_reads_the_same(tmp_path) -> None:
+    scene(tmp_path, [speckle(SHAPE)], say=described("Sigma0_HH"))
+    config = run_config(tmp_path, "unused")
+    whole = type(config).model_validate(config.model_dump())
+    (found,) = discover(whole.ingest, check=True)
+    assert found.radiometry == find(tmp_path).radiometry == "sigma0"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.scenes_factory import STARTS, campaign, file_name, run_config
+from support.small_products import amplitudes, cut_product, settings
 
 from cpazmal_scale.errors import CpazmalError, SceneUnreadable, StoreMissing
 from cpazmal_scale.scenes import listing
@@ -14,7 +15,9 @@ from cpazmal_scale.scenes import table as tables
 from cpazmal_scale.scenes.discovery import discover
 
 
-@pytest.mark.parametrize("name", ["run [2020]", "a*b", "a?b", "[x", "deep [1]/a*"])
+@pytest.mark.parametrize(
+    "name", ["run [2020]", "a*b", "a?b", "[x", "deep [1]/a*", "h#sh", "p%20c", "co::lon", "~"]
+)
 def test_folders_whose_names_look_like_patterns(tmp_path, name: str) -> None:
     folder = campaign(tmp_path / name, (64, 64), STARTS[:2])
     assert len(discover(run_config(folder, "unused").ingest, check=True)) == 2
@@ -83,3 +86,27 @@ def test_a_table_that_is_too_long(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "t.csv").write_text("sensor,start\n" + "PAZ1,20200108\n" * 100)
     with pytest.raises(SceneUnreadable, match="more than"):
         tables.read_table(str(tmp_path / "t.csv"))
+
+
+def test_pipes_under_the_names_of_documents_and_rasters(tmp_path) -> None:
+    """Those that no listing shows, because another file names them."""
+    (tmp_path / "x.tif.yaml").write_text(
+        "sensor: TSX1\nstart: 2011-05-05T17:25:01\nbeam: A\nbands: [HH]\n"
+        "radiometry: gamma0\nscale: linear\n"
+    )
+    os.mkfifo(tmp_path / "x.tif")
+    with pytest.raises(CpazmalError, match="pipe or device"):
+        discover(run_config(tmp_path / "x.tif.yaml", "unused").ingest, check=True)
+
+
+def test_a_product_whose_folders_are_links(tmp_path, shared_data: Path) -> None:
+    folder = cut_product(shared_data, tmp_path / "p", amplitudes((120, 110)))
+    before = discover(settings(tmp_path / "p").ingest, check=True)[0].source_sha256
+    for name in ("IMAGEDATA", "ANNOTATION"):
+        (folder / name).rename(tmp_path / name)
+        (folder / name).symlink_to(tmp_path / name)
+    assert discover(settings(tmp_path / "p").ingest, check=True)[0].source_sha256 == before
+    (tmp_path / "ANNOTATION" / "GEOREF.xml").unlink()
+    os.mkfifo(tmp_path / "ANNOTATION" / "GEOREF.xml")
+    with pytest.raises(SceneUnreadable):
+        discover(settings(tmp_path / "p").ingest, check=True)

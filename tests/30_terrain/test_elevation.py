@@ -13,6 +13,7 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
+from scipy.ndimage import uniform_filter
 from support.ground import write_dem
 
 from cpazmal_scale.errors import DemError, DemMismatch, StoreMissing
@@ -241,7 +242,7 @@ def test_a_missing_raster_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda h: h - 51.0, r"51 m below.*above a geoid"),
+        (lambda h: h - 51.0, r"(49|5[0-3]) m below.*above a geoid"),
         (lambda h: h * 3.2808, "in feet"),
         (lambda h: h + 700.0, "of this place"),
     ],
@@ -252,11 +253,15 @@ def test_a_raster_is_judged_by_the_products_own_heights(
     lon, lat = np.meshgrid(LON + np.linspace(-0.02, 0.02, 9), LAT + np.linspace(-0.02, 0.02, 9))
     values = hills((200, 200))
     path = write_dem(tmp_path / "d.tif", values, LON - 0.03, LAT + 0.03, 0.0003)
-    with open_dem(Dem(str(path), "ellipsoid")) as elevation:
+    coarse = write_dem(
+        tmp_path / "c.tif", uniform_filter(values, 14), LON - 0.03, LAT + 0.03, 0.0003
+    )
+    with open_dem(Dem(str(coarse), "ellipsoid")) as elevation:
         own = elevation.at(lon.ravel(), lat.ravel()).reshape(9, 9)
+    with open_dem(Dem(str(path), "ellipsoid")) as elevation:
         found = compare(elevation, lon, lat, own + 3)
         assert found is not None
-        assert (found.median, found.points) == (pytest.approx(-3), 81)
+        assert (found.median, found.points) == (pytest.approx(-3, abs=2), 81)
     write_dem(path, change(values), LON - 0.03, LAT + 0.03, 0.0003)
     with open_dem(Dem(str(path), "ellipsoid")) as elevation, pytest.raises(DemMismatch, match=said):
         compare(elevation, lon, lat, own)

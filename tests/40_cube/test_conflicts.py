@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from support.scenes_factory import (
     write_raster,
     write_table,
 )
+from support.small_products import amplitudes, cut_product, settings
 
 from cpazmal_scale.cube.read.dataset import open_cube
 from cpazmal_scale.cube.write.plan import ingest_scenes as ingest
@@ -116,3 +118,18 @@ def test_copies_that_only_lie_otherwise_are_one(tmp_path) -> None:
     (found,) = discover(run_config(tmp_path, "unused").ingest, check=True)
     assert found.id == product(STARTS[0])
     np.testing.assert_array_equal(read(found, found.geobox, (0, SHAPE[0]))[0][0], values)
+
+
+def test_a_reprocessed_product_is_another_version(tmp_path, shared_data: Path) -> None:
+    values = amplitudes((200, 180))
+    cut_product(shared_data, tmp_path / "first", values)
+    factor = "1.04344690525452603E-05"
+
+    def louder(text: str) -> str:
+        assert factor in text
+        text = text.replace(factor, f"{4 * float(factor)!r}")
+        return re.sub(r"<generationTime>[^<]*<", "<generationTime>2020-02-02T10:00:00Z<", text)
+
+    cut_product(shared_data, tmp_path / "second", values, edit=louder)
+    with pytest.raises(SceneConflict, match=r"made 2020-02-02.*differ by 6\.0 dB"):
+        discover(settings(tmp_path).ingest, check=True)

@@ -113,7 +113,9 @@ def small_workspace(folder: Path) -> tuple[RunConfig, list[Stored]]:
         Stored("shared arrays", (Path(shared_url),), lambda: _arrays(shared_url)),
         Stored("catalog records", below(f"{home}/catalog.d"), lambda: str(catalog.search(home))),
         Stored(
-            "catalog index", (Path(home, "catalog.yaml"),), lambda: _read(home, "samples_DSC37")
+            "catalog index",
+            (Path(home, "catalog.yaml"),),
+            lambda: str(catalog.open_catalog(home).to_dict()),
         ),
     ]
 

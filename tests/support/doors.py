@@ -21,7 +21,8 @@ from cpazmal_scale import catalog
 from cpazmal_scale.assess.against.truth import open_raster
 from cpazmal_scale.cli import products as products
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.cube import append, open_cube, verify_cube
+from cpazmal_scale.cube import ChunkReader, append, open_cube, verify_cube
+from cpazmal_scale.cube.format import integrity
 from cpazmal_scale.cube.write import lease
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.grid.outlines import read_outlines
@@ -147,7 +148,8 @@ def _catalog(home: str) -> object:
     lines = [products.line(found) for found in catalog.search(home, bbox=(-180, -90, 180, 90))]
     lines += [products.line(found) for found in catalog.search(home, time=(None, None))]
     lines += [catalog.entry(home, "map_DSC37").fact("id"), *map(str, catalog.entries(home))]
-    return lines, config, list(catalog.open_catalog(home)), catalog.read(home, "map_DSC37")
+    index = catalog.open_catalog(home).to_dict()
+    return lines, config, index, catalog.read(home, "map_DSC37")
 
 
 def _cube(folder: Path) -> list[Door]:
@@ -158,10 +160,15 @@ def _cube(folder: Path) -> list[Door]:
     held = Path(lease.folder(str(url)))
     with lease.hold(str(url)):
         written = sorted(held.rglob("*.json"))[-1]
-    read: Callable[[], object] = lambda: (  # noqa: E731
-        open_cube(str(url), start="2020-01-01")["HH"].isel(y=slice(0, 4), x=slice(0, 4)).values,
-        verify_cube(str(url)),
-    )
+        ticket = written.read_bytes()
+    written.write_bytes(ticket)
+    old = Path(shutil.copytree(url, folder / "old.zarr"))
+    _rewrite(old / "zarr.json", lambda root: root["attributes"].pop(integrity.NAME))
+
+    def reading(cube: Path) -> Callable[[], object]:
+        return lambda: (_pixels(str(cube)), verify_cube(str(cube)))
+
+    read = reading(url)
 
     def write() -> None:
         for other in set(below(str(held))) - {written}:
@@ -172,12 +179,18 @@ def _cube(folder: Path) -> list[Door]:
     parts = (m.of_json, *TEXT)
     return [
         Door("cube root", url / "zarr.json", read, parts),
+        Door("root without checksum", old / "zarr.json", reading(old), parts),
         Door("cube member", url / "HH" / "zarr.json", read, parts),
         Door("cube coordinate", url / "beam" / "c" / "0", read, BYTES),
         Door("cube list", next((url / "stored" / "HH").rglob("c/0/0/0")), read, BYTES),
         Door("cube chunk", url / "HH" / "c" / "0" / "0" / "0", read, BYTES),
         Door("lease", written, write, parts),
     ]
+
+
+def _pixels(url: str) -> object:
+    found = open_cube(url, start="2020-01-01")
+    return found["HH"].isel(y=slice(0, 4), x=slice(0, 4)).values, ChunkReader.open(url, ("HH",), ())
 
 
 def _vectors(folder: Path) -> list[Door]:

@@ -13,6 +13,7 @@ from cpazmal_scale.cube.format import integrity, layout
 from cpazmal_scale.cube.format.placement import resampling
 from cpazmal_scale.errors import CubeDamaged, StoreMissing
 from cpazmal_scale.scenes import Scene
+from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -48,6 +49,12 @@ class Record:
     def chunk(self) -> int:
         """Edge of a chunk in pixels."""
         return int(self.attributes["chunk"])
+
+    @property
+    def precision(self) -> int | None:
+        """Bits of mantissa that backscatter keeps; none: all."""
+        kept = self.attributes.get("precision")
+        return None if kept is None else int(kept)
 
     @property
     def commit(self) -> int:
@@ -103,6 +110,9 @@ class Record:
         return tuple(self.dates["source_sha256"][index].split("+"))
 
 
+_REMEDY = "run `cpazmal verify --repair`, or restore it from a copy"
+
+
 def separator_of(array: dict[str, Any]) -> str:
     """Separator in the chunk keys of an array's document."""
     return str(array["chunk_key_encoding"]["configuration"]["separator"])
@@ -126,10 +136,24 @@ def read_record(url: str) -> Record | None:
     if root is None:
         return None
     attributes, arrays = parse_root(root, url)
-    length = int(arrays["time"]["shape"][0])
-    sums = integrity.Sums.of(attributes)
-    dates = {name: read_coordinate(url, name, length, arrays, sums) for name in layout.PER_DATE}
-    return Record(url, root, attributes, arrays, dates)
+    with seal.parsing("its root document is damaged", url, _REMEDY, CubeDamaged):
+        length = int(arrays["time"]["shape"][0])
+        sums = integrity.Sums.of(attributes)
+        dates = {name: read_coordinate(url, name, length, arrays, sums) for name in layout.PER_DATE}
+        found = Record(url, root, attributes, arrays, dates)
+        if not found.is_sealed:
+            _check(found)
+        return found
+
+
+def _check(record: Record) -> None:
+    """Read all that is derived from a root document without checksum, so that it fails here."""
+    grid, *_ = record.grid, record.separators, record.losses, record.commit
+    kinds = [record.arrays[layer]["data_type"] for layer in record.layers]
+    if record.chunk < 1 or min(grid.shape) < 1 or len(kinds) < 2:
+        raise ValueError("no chunks, pixels or layers")
+    for index in range(record.length):
+        start_of(record, index)
 
 
 def parse_root(root: bytes, url: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -151,7 +175,7 @@ def parse_root(root: bytes, url: str) -> tuple[dict[str, Any], dict[str, dict[st
         raise CubeDamaged(
             "its root document is altered",
             where=storage.join(url, ROOT),
-            remedy="run `cpazmal verify --repair`, or restore it from a copy",
+            remedy=_REMEDY,
         )
     if not known:
         raise CubeDamaged(
@@ -198,7 +222,7 @@ def read_coordinate(
         raise CubeDamaged(
             f"the coordinate {name} is altered",
             where=storage.join(url, layout.coordinate_key(name, 0, separator)),
-            remedy="run `cpazmal verify --repair`, or restore it from a copy",
+            remedy=_REMEDY,
         )
     return values
 

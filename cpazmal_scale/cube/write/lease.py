@@ -220,7 +220,7 @@ def _is_gone(holder: dict[str, Any]) -> bool:
     pid = holder.get("pid")
     if holder.get("host") != _host() or not isinstance(pid, int):
         return False
-    if pid == os.getpid() and holder.get("token") not in _held:
+    if pid == os.getpid() and str(holder.get("token")) not in _held:
         return True
     return _started(pid) != holder.get("process_started")
 

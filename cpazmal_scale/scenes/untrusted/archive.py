@@ -22,6 +22,7 @@ from typing import IO, Protocol
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SceneUnreadable, StoreError
+from cpazmal_scale.scenes import listing
 from cpazmal_scale.scenes.untrusted.tar_stream import Guarded, open_stream
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -137,7 +138,7 @@ def sha256(container: Container, name: str) -> str:
 class _Folder:
     def __init__(self, url: str) -> None:
         self.url = storage.absolute(url)
-        self.sizes = storage.sizes(self.url)
+        self.sizes = listing.sizes(self.url)
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:

@@ -1,0 +1,78 @@
+"""Odd surroundings of a run: variables, encodings, closed ends, a terminal's Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.small_cluster import until
+from support.small_run import settings, simulated, written
+
+CPAZMAL = str(Path(sys.executable).with_name("cpazmal"))
+
+
+def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **options.pop("env", {})}  # type: ignore[dict-item]
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    ran = subprocess.run([CPAZMAL, *map(str, words)], text=True, timeout=280, env=env, **given)  # type: ignore[call-overload]
+    assert "Traceback" not in ran.stderr
+    return ran
+
+
+@pytest.mark.parametrize("name", ["PROJ_DATA", "PROJ_LIB"])
+def test_a_variable_that_hides_coordinate_systems_is_named(name: str, tmp_path: Path) -> None:
+    ran = run("ingest", "--workspace", tmp_path / "w", env={name: "/nonsense"})
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"cpazmal: {name}=/nonsense: ")
+    assert f"unset {name}" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_outputs_of_any_kind_do_not_stop_a_verb() -> None:
+    whole = run("config").stdout
+    ascii_only = run("config", env={"PYTHONIOENCODING": "ascii"})
+    assert ascii_only.returncode == 0
+    assert len(ascii_only.stdout) == len(whole)
+    closed = subprocess.run(
+        ["sh", "-c", f"{CPAZMAL} config >&-"], capture_output=True, text=True, timeout=120
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")
+    broken = subprocess.run(
+        ["sh", "-c", f"{CPAZMAL} config | true"], capture_output=True, text=True, timeout=120
+    )
+    assert broken.stderr == ""
+    with Path("/dev/full").open("w") as full:
+        ran = run("config", stdout=full)
+    assert ran.returncode == 5
+    assert len(ran.stderr.splitlines()) == 1
+    assert "standard output cannot be written" in ran.stderr
+
+
+def test_ctrl_c_of_a_terminal_ends_a_map_with_one_line(tmp_path: Path) -> None:
+    config = written(
+        settings(simulated(tmp_path / "campaign"), str(tmp_path / "w"), cluster={"workers": 2}),
+        tmp_path / "run.yaml",
+    )
+    for verb in ("ingest", "samples", "train"):
+        assert run(verb, "-c", config, "--cluster.kind", "threads").returncode == 0
+    said = tmp_path / "said"
+    words = ("map", "-c", str(config), "--cluster.kind", "local", "--classify.block", "64")
+    with said.open("w") as stream:
+        mapping = subprocess.Popen(
+            [CPAZMAL, *words], stdout=stream, stderr=stream, start_new_session=True
+        )
+    until(lambda: "dashboard" in said.read_text() or mapping.poll() is not None, seconds=200)
+    os.killpg(mapping.pid, signal.SIGINT)
+    assert mapping.wait(60) == 130
+    text = said.read_text()
+    assert "Traceback" not in text
+    assert "KeyboardInterrupt" not in text
+    assert text.count("cpazmal: ") == 1
+    assert "run the same command again to continue" in text
+    again = run(*words)
+    assert again.returncode == 0, again.stderr
+    assert "blocks computed" in again.stdout
