@@ -84,9 +84,11 @@ def import_dataset(
         keep = partial(_write_account, account, storage.join(config.workspace, HEALED))
         opener = partial(_reader, ChipReader, chips, canvas, account, keep)
         total = sum(len(plan.new) for plan in plans)
+        # The published values are a reference for others: they stay as they are, to the bit.
+        rules = config.ingest.model_copy(update={"precision": "full"})
         done = 0
         for plan in plans:
-            fill_cube(plan, config.ingest, progress, done, total, opener)
+            fill_cube(plan, rules, progress, done, total, opener)
             publish_cube(config, plan.beam)
             done += len(plan.new)
         polygons = outlines(chips, canvas)

@@ -143,7 +143,14 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
 
     rules = config.ingest
     prepare_ground(config, plan)
-    return append(plan.url, scene, chunk=rules.chunk, grid=plan.grid, resample=bool(rules.resample))
+    return append(
+        plan.url,
+        scene,
+        chunk=rules.chunk,
+        precision=rules.bits,
+        grid=plan.grid,
+        resample=bool(rules.resample),
+    )
 
 
 def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeDamaged]:

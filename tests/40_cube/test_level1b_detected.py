@@ -225,7 +225,12 @@ def test_map_images_of_another_grid_need_resampling(seen: Look, tmp_path: Path) 
     map_image(seen, tmp_path / "in")
     values = {
         "workspace": str(tmp_path / "run"),
-        "ingest": {"scenes": str(tmp_path / "in"), "grid": "utm32n-3m", "chunk": 64},
+        "ingest": {
+            "scenes": str(tmp_path / "in"),
+            "grid": "utm32n-3m",
+            "chunk": 64,
+            "precision": "full",
+        },
     }
     with pytest.raises(GridMismatch):
         ingest_scenes(RunConfig.parse(values))

@@ -44,7 +44,12 @@ def settings(
     scenes: Path, dem: Path | str, workspace: Path | str = "run", **more: Any
 ) -> RunConfig:
     terrain = {"dem": str(dem), "vertical": "ellipsoid"} | more.pop("terrain", {})
-    rules = {"scenes": str(scenes), "chunk": 256, "level1b": {"terrain": terrain, **more}}
+    rules = {
+        "scenes": str(scenes),
+        "chunk": 256,
+        "precision": "full",
+        "level1b": {"terrain": terrain, **more},
+    }
     return RunConfig.parse({"workspace": str(workspace), "ingest": rules})
 
 

@@ -17,7 +17,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "sentinel1-rtc.yaml"
 @pytest.fixture
 def example(shared_data: Path, tmp_path: Path) -> RunConfig:
     config = RunConfig.load(EXAMPLE, workspace=str(tmp_path))
-    source = {"scenes": str(shared_data / "s1-rtc"), "chunk": 64}
+    source = {"scenes": str(shared_data / "s1-rtc"), "chunk": 64, "precision": "full"}
     return config.model_copy(update={"ingest": config.ingest.model_copy(update=source)})
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,14 +19,16 @@ import rasterio
 from support.late_channels import channel
 from support.late_channels import config as channels
 from support.scenes_factory import STARTS, campaign, run_config
-from support.writers import standing_still
+from support.writers import every, standing_still
 
 from cpazmal_scale import storage
 from cpazmal_scale.cube import append, open_cube
 from cpazmal_scale.cube import verify_cube as verify
+from cpazmal_scale.cube.write import lease as leases
 from cpazmal_scale.cube.write.append import publish
 from cpazmal_scale.errors import CpazmalError, WriterConflict
 from cpazmal_scale.scenes import Scene, discover
+from cpazmal_scale.storage import atomic
 
 Outcomes = dict[str, str]
 
@@ -100,7 +107,7 @@ def test_a_writer_stopped_at_any_point_while_another_comes_and_goes(
     second = scenes[1] if kind == "the same date" else scenes[3]
     _, points = stop_at(monkeypatch, copied(base, tmp_path / "count.zarr"), scenes[1], {})
     seen = set()
-    for point in range(0, points, 1 if kind == "another date" else 3):
+    for point in range(0, points, every(2 if kind == "another date" else 8)):
         url = copied(base, tmp_path / f"{point}.zarr")
         outcomes: Outcomes = {}
         act = writer(url, second, outcomes, second.id)
@@ -122,7 +129,7 @@ def test_three_writers(tmp_path, monkeypatch: pytest.MonkeyPatch, scenes: list[S
     append(str(base), scenes[0], chunk=32)
     _, points = stop_at(monkeypatch, copied(base, tmp_path / "count.zarr"), scenes[1], {})
     for number, (point, later) in enumerate(
-        (point, later) for point in range(1, points, 12) for later in (1, 12, 50)
+        (point, later) for point in range(1, points, every(24)) for later in (1, 12, 50)
     ):
         url = copied(base, tmp_path / f"{number}.zarr")
         outcomes: Outcomes = {}
@@ -142,7 +149,7 @@ def test_writers_that_stop_inside_each_other(
     append(str(base), scenes[0], chunk=32)
     _, points = stop_at(monkeypatch, copied(base, tmp_path / "count.zarr"), scenes[1], {})
     for number, (point, inner) in enumerate(
-        (point, inner) for point in range(0, points, 29) for inner in range(2, points, 23)
+        (point, inner) for point in range(0, points, every(43)) for inner in range(2, points, 43)
     ):
         url = copied(base, tmp_path / f"{number}.zarr")
         outcomes: Outcomes = {}
@@ -158,11 +165,11 @@ def test_writers_that_stop_inside_each_other(
 def test_on_an_s3_server_that_decides(
     monkeypatch: pytest.MonkeyPatch, scenes: list[Scene], deciding_url: str
 ) -> None:
-    """Every eighth point; the writers' chunks, coordinates and documents are the same there."""
+    """Some points; the writers' chunks, coordinates and documents are the same there."""
     count = f"{deciding_url}/count.zarr"
     append(count, scenes[0], chunk=32)
     _, points = stop_at(monkeypatch, count, scenes[1], {})
-    for point in range(2, points, 8):
+    for point in range(2, points, every(24)):
         url = f"{deciding_url}/{point}.zarr"
         append(url, scenes[0], chunk=32)
         outcomes: Outcomes = {}
@@ -202,7 +209,7 @@ def test_a_late_polarisation_beside_a_new_date(tmp_path, monkeypatch: pytest.Mon
         assert sorted(cube.polarisations.to_numpy().tolist()) == ["HH", "HH+HV"]
         np.testing.assert_array_equal(cube.HV[0], pixels(hv[0]))
         assert verify(url) == []
-        point += 4
+        point += every(8)
 
 
 def test_who_publishes_late_does_not_bring_old_documents_back(
@@ -221,7 +228,7 @@ def test_who_publishes_late_does_not_bring_old_documents_back(
         conflicts = contextlib.suppress(WriterConflict)
         with standing_still(monkeypatch, {point: act}) as clock, conflicts:
             publish(url)
-        points, point = clock.count, point + 2
+        points, point = clock.count, point + every(4)
         publish(url)
         assert verify(url) == []
         assert all(Path(url, one).exists() for one in documents)
@@ -251,3 +258,75 @@ def test_what_a_dead_writer_staged_goes_with_the_next_commit(tmp_path, scenes: l
     append(url, scenes[1], chunk=32)
     assert storage.list_names(f"{url}.staging") == []
     assert not list(Path(tmp_path).rglob("*.part"))
+
+
+STOPPING = """
+import json, os, signal, sys
+from cpazmal_scale import storage
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.cube import ingest_scenes
+from cpazmal_scale.cube.write import lease
+from cpazmal_scale.errors import CpazmalError
+from cpazmal_scale.storage import atomic, disk
+
+config, seconds, module, name, ending = json.loads(sys.argv[1])
+lease.SECONDS = seconds
+where = {"storage": storage, "atomic": atomic, "disk": disk}[module]
+operation = getattr(where, name)
+
+def stopping(url, *arguments, **options):
+    if str(url).endswith(ending) and not stopping.done:
+        stopping.done = True
+        print("stopped", flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return operation(url, *arguments, **options)
+
+stopping.done = False
+setattr(where, name, stopping)
+try:
+    ingest_scenes(RunConfig.parse(config))
+except CpazmalError as error:
+    print(error.kind)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "ending"),
+    [
+        ("storage", "write_bytes", ".json"),
+        ("atomic", "create", "000002.json"),
+        ("atomic", "place", "/HH/c/1/0/0"),
+        ("atomic", "swap", "/zarr.json"),
+        ("disk", "replace", ".zarr/zarr.json"),
+    ],
+)
+def test_a_stopped_process_wakes_after_its_lease(
+    tmp_path, scenes: list[Scene], module: str, name: str, ending: str
+) -> None:
+    """Real processes, real signals, a lease of one second; the last stands still inside a swap."""
+    url = f"{tmp_path}/ws/cubes/DSC37.zarr"
+    append(url, scenes[0], chunk=32)
+    alone = tmp_path / "alone"
+    shutil.copytree(tmp_path / "scenes", alone)
+    for path in sorted((alone / "dsc").iterdir())[2:]:
+        path.unlink()
+    config = run_config(alone, tmp_path / "ws").model_dump(mode="json")
+    call = json.dumps([config, 1.0, module, name, ending])
+    command = [sys.executable, "-c", STOPPING, call]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopped:
+        assert stopped.stdout is not None
+        assert stopped.stdout.readline() == "stopped\n"
+        time.sleep(1.2)
+        outcomes: Outcomes = {}
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(leases, "SECONDS", 1.0)
+            patched.setattr(leases, "CHOOSING_SECONDS", 0.2)
+            patched.setattr(atomic, "PATIENCE", 0.2)
+            for scene in (scenes[2], scenes[3]):
+                writer(url, scene, outcomes, scene.id)()
+        os.kill(stopped.pid, signal.SIGCONT)
+        told = stopped.communicate(timeout=120)[0].split()
+    outcomes[scenes[1].id] = "appended" if stopped.returncode == 0 else told[-1]
+    assert stopped.returncode in (0, WriterConflict.exit_code)
+    require_whole(url, scenes, {scenes[0].id}, outcomes)

@@ -49,6 +49,7 @@ def settings(folder: Path) -> RunConfig:
         {
             "workspace": str(folder.parent / "run"),
             "ingest": {
+                "precision": "full",
                 "scenes": str(folder),
                 "grid": "utm32n-3m",
                 "level1b": {"height": 2000.0},

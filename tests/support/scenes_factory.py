@@ -114,6 +114,11 @@ def run_config(scenes: Path | str, workspace: Path | str, **naming: Any) -> RunC
     return RunConfig.parse(
         {
             "workspace": str(workspace),
-            "ingest": {"scenes": str(scenes), "chunk": 32, "naming": naming},
+            "ingest": {
+                "scenes": str(scenes),
+                "chunk": 32,
+                "naming": naming,
+                "precision": "full",
+            },
         }
     )

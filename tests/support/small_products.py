@@ -198,6 +198,11 @@ def settings(scenes: Path, workspace: Path | str = "run", **level1b: Any) -> Run
     return RunConfig.parse(
         {
             "workspace": str(workspace),
-            "ingest": {"scenes": str(scenes), "chunk": 256, "level1b": rules},
+            "ingest": {
+                "scenes": str(scenes),
+                "chunk": 256,
+                "level1b": rules,
+                "precision": "full",
+            },
         }
     )

@@ -60,7 +60,7 @@ class Sources:
         scene = self._scene(layer, index)
         name = commits.staging_name(record.commit, uuid.uuid4().hex)
         url = commits.staging(record.url, name)
-        target = Target(url, record.grid, record.chunk, index, self.resample)
+        target = Target(url, record.grid, record.chunk, index, self.resample, record.precision)
         try:
             try:
                 sums = write_layers(target, scene, (layer,), self.lease).get(layer)

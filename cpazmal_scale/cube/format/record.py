@@ -51,6 +51,12 @@ class Record:
         return int(self.attributes["chunk"])
 
     @property
+    def precision(self) -> int | None:
+        """Bits of mantissa that backscatter keeps; none: all."""
+        kept = self.attributes.get("precision")
+        return None if kept is None else int(kept)
+
+    @property
     def commit(self) -> int:
         """Number of this state, counted from 1."""
         return int(self.attributes.get("commit", 0))

@@ -102,8 +102,9 @@ def content_state(cube: xr.Dataset) -> str:
     reference = cube["spatial_ref"].attrs
     shape = [cube.sizes["y"], cube.sizes["x"]]
     losses = [cube.attrs["losses"]] if cube.attrs.get("losses") else []
+    rounded = [f"{cube.attrs['precision']} bits"] if "precision" in cube.attrs else []
     grid = (reference["crs_wkt"], reference["GeoTransform"], shape)
-    return state(rows, *grid, cube.attrs["radiometry"], *losses)
+    return state(rows, *grid, cube.attrs["radiometry"], *losses, *rounded)
 
 
 def within(

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
-    from cpazmal_scale.progress import Progress
 
 Outcome = Literal["appended", "added", "unchanged"]
 
@@ -50,19 +49,19 @@ def append(
     scene: Scene,
     *,
     chunk: int = 512,
+    precision: int | None = None,
     grid: GeoBox | None = None,
     resample: bool = False,
     lease: Lease | None = None,
     opener: Opener | None = None,
-    progress: Progress | None = None,
 ) -> Outcome:
     """Add one date to a cube, which is created on `grid` (default: the scene's) if absent.
 
     A scene that has another polarisation of a date that is there is added to it. Killed at any
-    moment, the cube stays intact and a repeated call completes. `chunk` counts only at
-    creation. With `resample` a scene of another lattice is resampled onto the grid. Who passes a
-    held `lease` calls `publish` once all dates are in. `opener` reads the pixels; none: the reader
-    of the scene's files. `progress` is called with rows done and rows in all.
+    moment, the cube stays intact and a repeated call completes. `chunk` and `precision` (bits of
+    mantissa that backscatter keeps; none: all) count only at creation. With `resample` a scene of
+    another lattice is resampled onto the grid. Who passes a held `lease` calls `publish` once all
+    dates are in. `opener` reads the pixels; none: the reader of the scene's files.
 
     Raises:
         SceneChanged: the cube holds this acquisition with other bytes.
@@ -72,31 +71,34 @@ def append(
     """
     with hold(cube_url) if lease is None else contextlib.nullcontext(lease) as held:
         outcome = _append(
-            Target(cube_url, grid or scene.geobox, chunk, 0, resample),
+            Target(cube_url, grid or scene.geobox, chunk, 0, resample, precision),
             scene,
             held,
             opener,
-            progress,
         )
         if lease is None:
             publish(cube_url)
         return outcome
 
 
-def _append(
-    target: Target, scene: Scene, lease: Lease, opener: Opener | None, progress: Progress | None
-) -> Outcome:
+def _append(target: Target, scene: Scene, lease: Lease, opener: Opener | None) -> Outcome:
     """Append as the holder of a lease; `target` counts where the cube is new."""
     commits.settle(target.url)
     record = read_record(target.url)
     if record is None:
-        Addition(target, None, Admission("new", 0, scene), opener).commit(lease, progress)
+        Addition(target, None, Admission("new", 0, scene), opener).commit(lease)
         return "appended"
     admission = admit(record, scene, resample=target.resample)
     if admission.outcome == "unchanged":
         return "unchanged"
-    target = replace(target, grid=record.grid, chunk=record.chunk, index=admission.index)
-    Addition(target, record, admission, opener).commit(lease, progress)
+    target = replace(
+        target,
+        grid=record.grid,
+        chunk=record.chunk,
+        index=admission.index,
+        precision=record.precision,
+    )
+    Addition(target, record, admission, opener).commit(lease)
     return "appended" if admission.outcome == "new" else "added"
 
 
@@ -137,7 +139,7 @@ class Addition:
         """The coordinates along time after the addition."""
         return _dates(self.record, self.admission, self.target.grid)
 
-    def commit(self, lease: Lease, progress: Progress | None = None) -> bytes:
+    def commit(self, lease: Lease) -> bytes:
         """Stage, decide and carry out; the root document that has it.
 
         Raises:
@@ -147,7 +149,7 @@ class Addition:
         url, name = self.target.url, commits.staging_name(self.number, lease.token)
         staged = replace(self.target, url=commits.staging(url, name))
         try:
-            decided = self._stage(staged, name, lease, progress)
+            decided = self._stage(staged, name, lease)
             lease.check()
         except BaseException as error:
             with contextlib.suppress(StoreError):
@@ -171,13 +173,9 @@ class Addition:
         """Whether the cube is still as it was."""
         return read_root(self.target.url) == (self.record.root if self.record else None)
 
-    def _stage(
-        self, staged: Target, name: str, lease: Lease, progress: Progress | None
-    ) -> Manifest:
+    def _stage(self, staged: Target, name: str, lease: Lease) -> Manifest:
         """Write everything where nobody else does; what is to be decided."""
-        found = write_layers(
-            staged, self.scene, self.layers, lease, opener=self.opener, progress=progress
-        )
+        found = write_layers(staged, self.scene, self.layers, lease, opener=self.opener)
         objects = _objects(found, self.target.index)
         if self.record is None:
             objects |= write_axes(staged.url, self.target.grid)
@@ -195,6 +193,8 @@ class Addition:
         polarisations = ordered({*held, *self.scene.polarisations})
         target = self.target
         attributes = cube_attributes(self.scene, polarisations, target.chunk, old)
+        if target.precision is not None:
+            attributes["precision"] = target.precision
         arrays = layout.documents(
             (*polarisations, "mask", *self.static, *brought),
             target.grid,
@@ -203,6 +203,7 @@ class Addition:
             self.scene.radiometry,
             separators=self._separators(),
             commit=attributes["commit"],
+            precision=target.precision,
         )
         sums = integrity.Sums() if self.record is None else self.record.sums
         sums = sums.with_coordinates(self.dates, layout.kinds())

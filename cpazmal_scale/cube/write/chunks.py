@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube.format import layout
+from cpazmal_scale.cube.format import coding, layout
 from cpazmal_scale.cube.format.placement import place
 from cpazmal_scale.cube.write.lease import Lease
 from cpazmal_scale.scenes import Scene, SceneReader
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
-    from cpazmal_scale.progress import Progress
 
 Store = Callable[[str, bytes], None]
 
@@ -44,13 +43,17 @@ LOCAL_WRITERS, REMOTE_WRITERS = 2, 16
 
 @dataclass(frozen=True)
 class Target:
-    """Where the layers of a scene go: date number `index` of the cube at `url`."""
+    """Where the layers of a scene go: date number `index` of the cube at `url`.
+
+    `precision` are the bits of mantissa that backscatter keeps; none: all.
+    """
 
     url: str
     grid: GeoBox
     chunk: int
     index: int
     resample: bool = False
+    precision: int | None = None
 
     @property
     def tiles(self) -> tuple[int, int]:
@@ -65,14 +68,6 @@ class Target:
         """Address of the list of a layer's chunk objects."""
         return storage.join(self.url, layout.list_key(layer, self.index))
 
-    def folders(self, layer: str) -> tuple[str, str]:
-        """Addresses of everything of a layer: its chunks, and its list of chunks."""
-        inside = () if layer in layout.STATIC else ("c", str(self.index))
-        return (
-            storage.join(self.url, layer, *inside),
-            storage.join(self.url, f"stored/{layer}", *inside),
-        )
-
 
 def write_layers(
     target: Target,
@@ -82,7 +77,6 @@ def write_layers(
     *,
     opener: Opener | None = None,
     store: Store | None = None,
-    progress: Progress | None = None,
 ) -> dict[str, NDArray[np.uint32]]:
     """Write layers of a scene, chunks first, then their lists.
 
@@ -103,7 +97,7 @@ def write_layers(
     first, last = (edge // target.chunk for edge in _columns(target, scene))
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[list[Future[None]]] = deque()
-        for row, strip in _strips(target, scene, layers, opener, progress):
+        for row, strip in _strips(target, scene, layers, opener):
             lease.renew()
             futures = []
             for layer, values in strip.items():
@@ -132,7 +126,6 @@ def _strips(
     scene: Scene,
     layers: tuple[str, ...],
     opener: Opener | None,
-    progress: Progress | None,
 ) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
     """Chunk row and values by layer, for every row of chunks the scene touches."""
     top, bottom = place(scene, target.grid, resample=target.resample).rows
@@ -153,8 +146,6 @@ def _strips(
                 }
                 strip |= {name: part for name, part in offered.items() if part is not None}
             yield row, strip
-            if progress is not None:
-                progress(row + 1 - first, last - first)
 
 
 def _write_chunk(
@@ -172,7 +163,7 @@ def _write_chunk(
         whole = np.full((target.chunk, target.chunk), fill, part.dtype)
         whole[: part.shape[0], : part.shape[1]] = part
         part = whole
-    data = layout.encode(part)
+    data = coding.encode(part, layer, target.precision)
     put(target.chunk_url(layer, *place), data)
     noted[place] = zlib.crc32(data) or 1
 

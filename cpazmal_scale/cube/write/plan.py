@@ -302,6 +302,7 @@ def fill_cube(
                 plan.url,
                 scene,
                 chunk=rules.chunk,
+                precision=rules.bits,
                 grid=plan.grid,
                 resample=bool(rules.resample),
                 lease=lease,
