@@ -22,7 +22,7 @@ def test_settings_are_those_of_the_talk() -> None:
     assert own.samples.balance
     assert (own.features.window, own.features.xpol) == (7, "talk")
     assert (own.dtw.radius, own.dtw.band_days) == (3, None)
-    assert (own.train.barycenters, own.classify.decision) == (1, "vote")
+    assert (own.train.barycenters, own.classify.method) == (1, "vote")
     assert (own.assess.folds, own.assess.repeats, own.assess.neighbors) == (3, 20, 25)
     assert methods.chosen(own)[0] == methods.VOTE
 
