@@ -66,7 +66,9 @@ def write_model(url: str) -> None:
         dates=np.datetime64("2020-01-01", "s") + np.arange(DATES) * np.timedelta64(950400, "s"),
     )
     labels = [code for code in ("ABL", "ACC", "HAG", "ICA") for _ in range(10)]
-    config = RunConfig.parse({"dtw": {"radius": 3}, "train": {"iterations": 3}})
+    config = RunConfig.parse(
+        {"dtw": {"radius": 3}, "train": {"iterations": 3}, "classify": {"method": "sum"}}
+    )
     made = model.train(
         series,  # type: ignore[arg-type]
         labels,
@@ -87,7 +89,13 @@ def measure(edge: int, cluster: dict[str, object], folder: str | None = None) ->
     try:
         write_cube(f"{root}/cube.zarr", edge)
         write_model(f"{root}/model.zarr")
-        config = RunConfig.parse({"workspace": str(root / "warm"), "cluster": cluster})
+        config = RunConfig.parse(
+            {
+                "workspace": str(root / "warm"),
+                "cluster": cluster,
+                "classify": {"method": "sum"},
+            }
+        )
         if cluster["kind"] == "serial":
             warm = RunConfig.parse({**config.model_dump(), "end": "2020-06-01"})
             map_cube(warm, f"{root}/model.zarr", f"{root}/cube.zarr")

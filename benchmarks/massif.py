@@ -170,6 +170,7 @@ def settings(root: Path, workers: int) -> RunConfig:
             "beam": BEAM,
             "polarisations": ["HH", "HV"],
             "dtw": {"radius": 3},
+            "classify": {"method": "sum"},
             "samples": {"polygons": str(root / "polygons.gpkg")},
             "cluster": {"kind": "local", "workers": workers},
         }

@@ -46,7 +46,9 @@ def mapped(cube_url: str, model_url: str, workers: int) -> MapResult:
 
     with tempfile.TemporaryDirectory(prefix="cpazmal-reading-") as folder:
         cluster = {"kind": "local", "workers": workers}
-        config = RunConfig.parse({"workspace": folder, "cluster": cluster})
+        config = RunConfig.parse(
+            {"workspace": folder, "cluster": cluster, "classify": {"method": "sum"}}
+        )
         return map_cube(config, model_url, cube_url)
 
 
