@@ -17,7 +17,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 .PHONY: help demo test fast coverage lowest lint types docs check hooks notebook benchmark lock clean
 
 help:
-	@echo 'make demo       simulate a small campaign, map it, leave everything in $(DEMO)'
+	@echo 'make demo       simulate products and a DEM, map them, leave everything in $(DEMO)'
 	@echo 'make test       lint, types, documentation, tests'
 	@echo 'make fast       lint, types and the tests that need no server and little time'
 	@echo 'make coverage   branch coverage, which must not fall; the kernels once without JIT'

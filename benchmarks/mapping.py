@@ -116,8 +116,7 @@ def stages(edge: int, folder: str | None) -> None:
         made = measure(edge, {"kind": "serial"}, folder)
     every = {
         "features": "features",
-        "distances": "distances",
-        "decision": "decision",
+        "classes": "distances and decision",
         "write": "write",
         "wait": "waiting for the store (the rest of reading is hidden)",
         "open": "libraries, model and cube opened",

@@ -57,7 +57,7 @@ def classifier() -> PixelClassifier:
         dates=dates,
         polarisations=("HH", "HV"),
         classes=model.classes,
-        decision="vote",
+        method="vote",
         reject=None,
         features=RunConfig().features,
     )
@@ -101,7 +101,8 @@ def authors_way(
     """Nearest 25 training patches by tslearn's DTW, feature by feature, then a vote."""
     from tslearn.neighbors import KNeighborsTimeSeriesClassifier
 
-    series = (patches(power, pixels) - made.mean[None, :, None]) / made.scale[None, :, None]
+    own = made.classifier
+    series = (patches(power, pixels) - own.mean_[None, :, None]) / own.scale_[None, :, None]
     votes = np.zeros((len(pixels), 4), np.int64)
     for k in range(series.shape[1]):
         neighbours = KNeighborsTimeSeriesClassifier(
@@ -134,11 +135,13 @@ def aeon_way(power: NDArray[np.float32], made: PixelClassifier) -> NDArray[np.in
     height, width = series.shape[2:4]
     flat = series.reshape(9, height * width, DATES)
     votes = np.zeros((height * width, 4), np.int64)
+    own = made.classifier
+    centres = (own.centres()[:, 0] - own.mean_[:, None]) / own.scale_[:, None]
     for k in range(9):
-        scaled = (flat[k] - made.mean[k]) / made.scale[k]
+        scaled = (flat[k] - own.mean_[k]) / own.scale_[k]
         squared = dtw_pairwise_distance(
             scaled[:, None],
-            made.references[k].astype(np.float64)[:, None],
+            centres[:, k][:, None],
             window=(RADIUS + 0.01) / DATES,
         )
         votes[np.arange(len(votes)), squared.argmin(axis=1)] += 1

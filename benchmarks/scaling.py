@@ -16,9 +16,12 @@ from cpazmal_scale.execute import open_executor
 
 PIXEL = 9.0
 """m², at 3 m."""
-DATES, LAYERS, CHUNK, BLOCK = 30, 3, 512, 2048
-READ = ((BLOCK + 2 * CHUNK) / BLOCK) ** 2
-"""Chunks that a block decodes, over its own."""
+DATES, LAYERS, CHUNK, WIDE = 30, 3, 512, 10
+"""Dates, layers, edge of a chunk, and chunks across a column of blocks."""
+READ = (WIDE + 2) / WIDE
+"""Chunks that are read, over those of the cube: the sides of columns are read twice."""
+BLOCK = WIDE * CHUNK**2
+"""Pixels of a block, one row of chunks."""
 BYTES_OUT = 8.0
 """Of the map per pixel, compressed; 17 before."""
 
@@ -75,7 +78,7 @@ def main() -> None:
         pixels = region.pixels
         hours = pixels / speed / 3600
         objects = pixels / CHUNK**2 * DATES * LAYERS
-        blocks = pixels / BLOCK**2
+        blocks = pixels / BLOCK
         print(
             f"| {region.name} | {pixels / 1e6:,.0f} | {pixels * stored / 1e12:,.2f} TB | "
             f"{objects:,.0f} | {blocks:,.0f} | {hours:,.1f} | {max(1, hours):,.0f} |"
@@ -90,7 +93,7 @@ def main() -> None:
         computing = pixels / speed / 3600 * CORE_HOUR
         reading = chunks * DATES * LAYERS * READ * GETS
         # Six arrays in chunks of the cube's edge, and a record per block.
-        writing = (chunks * 6 + pixels / BLOCK**2) * PUTS
+        writing = (chunks * 6 + pixels / BLOCK) * PUTS
         keeping = pixels * stored / 2**30 * GIB_MONTH
         ingesting = chunks * DATES * LAYERS * PUTS
         row = (computing, reading, writing, keeping, ingesting)
@@ -101,7 +104,7 @@ def main() -> None:
     )
     print(f"A prefix that answers 5500 GET/s feeds {5500 / gets:.0f} cores.")
     rate = tasks_per_second(5000)
-    per_block = BLOCK**2 / speed
+    per_block = BLOCK / speed
     print(f"The scheduler hands out {rate:,.0f} blocks a second: {rate * per_block:,.0f} cores.")
 
 

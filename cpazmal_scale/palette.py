@@ -9,12 +9,13 @@ _KNOWN = {
     "ACC": "#a5dcf5",
     "HAG": "#f2a01c",
     "ICA": "#b5305f",
-    "FOR": "#1b7d4f",
-    "CIT": "#8f8f8f",
-    "LAC": "#27306e",
-    "ROC": "#8a6a52",
-    "PLA": "#c9cf6b",
+    "FOR": "#7f9c86",
+    "CIT": "#c4c4c4",
+    "LAC": "#5d6380",
+    "ROC": "#a6978c",
+    "PLA": "#d6d4b4",
 }
+"""Glacier classes in colour; the others muted, so that a map of everything still shows the ice."""
 
 _OTHERS = (
     "#332288", "#88ccee", "#ddcc77", "#cc6677", "#117733", "#aa4499", "#44aa99", "#999933",

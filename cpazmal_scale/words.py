@@ -21,6 +21,12 @@ def number(value: float, digits: int = 3) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """A number with its sign."""
+    text = number(value, digits)
+    return text if text.startswith(("−", NONE)) else f"+{text}"
+
+
 def spread(mean: float, std: float, digits: int = 3) -> str:
     """Mean ± standard deviation, or the mean alone where there is no deviation."""
     if not math.isfinite(std):

@@ -10,15 +10,15 @@ from .report.contents import Campaign, Performance, Portraits, Report, Stage
 from .report.pairs import typical_pairs
 from .report.parts import Picture
 from .report.report import write_report
+from .validate.choose import Choice, choose
 from .validate.cross_validate import Labelled, cross_validate
-from .validate.holdout import by_date, on_calendar
-from .validate.methods import BY_SETTING
+from .validate.holdout import by_date
 from .validate.validation import CrossValidation
 
 __all__ = [
     "AreaEstimate",
-    "BY_SETTING",
     "Campaign",
+    "Choice",
     "CrossValidation",
     "FLOOR",
     "Labelled",
@@ -32,13 +32,13 @@ __all__ = [
     "allocate",
     "backscatter",
     "by_date",
+    "choose",
     "compare_map",
     "count_units",
     "cross_validate",
     "draw_units",
     "estimate_areas",
     "label_units",
-    "on_calendar",
     "place_units",
     "read_units",
     "sample_size",

@@ -79,9 +79,10 @@ def withdraw(workspace: str, name: str) -> Entry:
 def rebuild(workspace: str) -> str:
     """Write `catalog.yaml` from the records, again until no other publisher came between."""
     url = catalog_url(workspace)
-    for folder in (workspace, storage.join(workspace, "catalog.d")):
-        storage.sweep(folder, deep=False)
     products = entries(workspace)
+    folders = {"", "catalog.d", *(one.path.rpartition("/")[0] for one in products)}
+    for folder in sorted(folders):
+        storage.sweep(storage.join(workspace, folder), deep=False)
     for _ in range(_ATTEMPTS):
         text = as_yaml(products)
         storage.write_bytes(url, text)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cpazmal_scale.cli.console import Config, Folder, Switch, bar, bars, complain, say
 from cpazmal_scale.config import RunConfig
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 DEFAULT = RunConfig()
 
 
-def demo(folder: Folder = Path("build/demo"), /, *, size: int = 768, seed: int = 42) -> None:
-    """Simulate a small Mont-Blanc-like campaign and run the whole main job on it.
+def demo(folder: Folder = Path("build/demo"), /, *, size: int = 512, seed: int = 42) -> None:
+    """Simulate products and a DEM of a small massif and run the whole main job on them.
 
     Args:
         folder: where everything goes.
         size: edge of the area in pixels of 3 m.
         seed: of the simulation and of every random choice.
     """
-    run(config=_simulated(folder, size, seed, end=date(2021, 1, 31)))
+    run(config=_simulated(folder, size, seed, end=date(2021, 1, 31), level1b="mountains"))
 
 
 def ingest(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
@@ -166,7 +166,9 @@ _TOLD: dict[str, Callable[[RunConfig, Any], None]] = {
 }
 
 
-def _simulated(folder: Path, size: int, seed: int, *, end: date) -> RunConfig:
+def _simulated(
+    folder: Path, size: int, seed: int, *, end: date, level1b: Literal["mountains"] | None = None
+) -> RunConfig:
     """A campaign of one beam in a folder, and the run that maps it there."""
     from cpazmal_scale.simulate.campaign import campaign
 
@@ -179,6 +181,7 @@ def _simulated(folder: Path, size: int, seed: int, *, end: date) -> RunConfig:
             end=end,
             beams=("DSC37",),
             workspace=str(folder),
+            level1b=level1b,
             progress=progress,
         )
     say(str(made))

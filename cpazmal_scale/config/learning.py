@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from cpazmal_scale.config.section import ODD, Address, Section, never_both
-from cpazmal_scale.vocabulary import GLACIER_CLASSES, MASK_BITS, Statistic
+from cpazmal_scale.vocabulary import MASK_BITS, Statistic
 
 
 class Flags(Section):
@@ -31,8 +31,9 @@ class Samples(Section):
 
     polygons: Address | None = None
     """Vector file with columns `class` and `group`; none: the map is unsupervised."""
-    classes: tuple[str, ...] = GLACIER_CLASSES
-    """Classes to learn; a map counts them from 1 in alphabetical order."""
+    classes: tuple[str, ...] | None = Field(None, min_length=1)
+    """Classes to learn; none: all that the polygons hold, so that every pixel has a
+    class that it can be of. A map counts them from 1 in alphabetical order."""
     stride: int | None = Field(None, ge=1)
     """Step between windows in pixels; none: the window's size, so that windows do not overlap."""
     offset: Literal["corner", "best"] = "corner"

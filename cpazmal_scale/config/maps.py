@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cpazmal_scale.config.methods import BEST, CANDIDATES, COMPARED, MethodChoice, MethodName
 from cpazmal_scale.config.section import ODD, Address, Section, never_both
-
-Method = Literal[
-    "sum",
-    "soft",
-    "vote",
-    "neighbors",
-    "euclid-sum",
-    "euclid-soft",
-    "euclid-vote",
-    "euclid-neighbors",
-    "forest",
-]
-"""Methods that `assess` can compare."""
 
 
 class Classify(Section):
     """Distances to classes (method §5)."""
 
-    decision: Literal["soft", "vote", "sum"] = "sum"
-    """How the features' distances become one class: by the `sum` of scaled distances (best
-    calibrated), the `soft` mean of each feature's probabilities, or a `vote` of the features."""
+    method: MethodChoice = BEST
+    """Classifier of the map: the `best` of `candidates` by cross-validation of whole polygons, or
+    one by name. DTW barycenters with a decision by the `sum` of scaled distances, the
+    `soft` mean of each feature's probabilities, or a `vote` of the features; nearest `neighbors`;
+    the same without warping (`euclid-…`); linear `discriminant`, `logistic` regression, random
+    `forest`, gradient `boosting`."""
+    candidates: tuple[MethodName, ...] = Field(CANDIDATES, min_length=1)
+    """Methods that `best` chooses among; the cheapest of those that are level."""
     reject: float | None = Field(None, gt=0)
     """Pixels farther from every class than this multiple of the within-class distance are rejected
     (254)."""
@@ -38,6 +31,17 @@ class Classify(Section):
     block: int | None = Field(None, ge=16)
     """Edge of a block in pixels, rounded up to whole chunks; none: as large as fits a worker.
     The map does not depend on it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decision(cls, values: Any) -> Any:
+        """`decision` is the name that `method` had while only barycenters could be mapped."""
+        if isinstance(values, dict) and "decision" in values:
+            if "method" in values:
+                raise ValueError("classify.decision is classify.method; give one of them")
+            values = {**values, "method": values["decision"]}
+            del values["decision"]
+        return values
 
 
 class After(Section):
@@ -78,17 +82,16 @@ class Assess(Section):
     later dates (`temporal`) or on another beam (`geometry`)."""
     folds: int = Field(3, ge=2)
     """Folds of the stratified, temporal and geometry splits."""
-    repeats: int = Field(20, ge=1)
-    """Seeds of the split."""
+    repeats: int = Field(5, ge=1)
+    """Seeds of the split; the talk used 20."""
     groups_per_class: int = Field(1, ge=1)
     """Polygons of each class on the test side of a cyclic fold."""
     train_until: date | None = None
     """Last date trained on in a temporal split; later ones are tested; none: the first year's."""
     test_beam: str | None = None
     """Beam that is tested in a geometry split; its samples must have been drawn."""
-    methods: tuple[Method, ...] = get_args(Method)
-    """Methods to compare: DTW barycenters by decision, DTW nearest neighbours, the same four
-    without warping, and a random forest."""
+    methods: tuple[MethodName, ...] = COMPARED
+    """Methods to compare, as `classify.method` calls them."""
     neighbors: int = Field(25, ge=1)
     """Neighbours that vote in the nearest-neighbour methods."""
     report: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")

@@ -3,13 +3,25 @@
 from .averaging import Barycenter, Barycenters, barycenter, barycenters
 from .band import Band, band_limits, time_weights
 from .block import block_distances
+from .calibration import fitted_temperature
 from .decision import NO_CLASS, Decision, decide
+from .estimators import Scaling, SeriesClassifier, checked_labels, checked_series, labels_of
 from .nearest_barycenter import NearestBarycenter
 from .neighbors import KNeighborsDTW
 from .pairwise import Alignment, distance, distances, path
 from .plots import alignment_figure, barycenter_figure
-from .seasons import NEW_YEAR, check_start, days_of_season, match_dates, season_days
-from .training_set import Key, Lesson
+from .seasons import (
+    NEW_YEAR,
+    Matched,
+    check_start,
+    days_of_season,
+    distance_to,
+    match_dates,
+    season_days,
+)
+from .temperature import group_folds
+from .training_set import HeldOut, Key, Lesson, Run
+from .typical import Typical
 
 __all__ = [
     "Alignment",
@@ -17,12 +29,18 @@ __all__ = [
     "Barycenter",
     "Barycenters",
     "Decision",
+    "HeldOut",
     "KNeighborsDTW",
     "Key",
     "Lesson",
+    "Matched",
     "NEW_YEAR",
     "NO_CLASS",
     "NearestBarycenter",
+    "Run",
+    "Scaling",
+    "SeriesClassifier",
+    "Typical",
     "alignment_figure",
     "band_limits",
     "barycenter",
@@ -30,10 +48,16 @@ __all__ = [
     "barycenters",
     "block_distances",
     "check_start",
+    "checked_labels",
+    "checked_series",
     "days_of_season",
     "decide",
     "distance",
+    "distance_to",
     "distances",
+    "fitted_temperature",
+    "group_folds",
+    "labels_of",
     "match_dates",
     "path",
     "season_days",

@@ -75,6 +75,18 @@ def band_limits(
     return np.stack([first, end], axis=1).astype(np.int32)
 
 
+def near_days(radius: int | None, band_days: float | None, days: ArrayLike | None) -> float:
+    """Days within which a band admits a date; of a band in samples, or of none in days, about.
+
+    Dates of another year that are compared with the nearest only may be as far apart as by
+    default.
+    """
+    if band_days is not None or radius is None or days is None:
+        return float(band_days or BAND_DAYS)
+    steps = np.diff(as_days(days))
+    return max(radius, 1) * float(np.median(steps)) if steps.size else BAND_DAYS
+
+
 class BandWords(TypedDict, total=False):
     """A band in the words of a call: `radius=3`, or `days=(here, there), band_days=24`."""
 

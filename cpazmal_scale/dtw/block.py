@@ -13,6 +13,9 @@ from cpazmal_scale.kernels import dtw_sweep as kernels
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+CELLS_PER_SECOND = 4e9
+"""Cells of the recursion, on the core that forecasts were measured on."""
+
 
 def block_distances(
     series: NDArray[np.float32],

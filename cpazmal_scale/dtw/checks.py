@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cpazmal_scale.features.masked import filled as filled
+from cpazmal_scale.features import filled as filled
 
 
 def whole(name: str, value: Any, least: int) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from cpazmal_scale.dtw.averaging import barycenter, barycenters
-from cpazmal_scale.dtw.band import BAND_DAYS, as_days, band_limits
-from cpazmal_scale.dtw.block import block_distances
+from cpazmal_scale.dtw.band import band_limits, near_days
+from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
 from cpazmal_scale.dtw.checks import whole
 from cpazmal_scale.dtw.decision import Decision, decide
 from cpazmal_scale.dtw.estimators import (
@@ -26,14 +26,13 @@ from cpazmal_scale.dtw.estimators import (
 from cpazmal_scale.dtw.seasons import is_dates, match_dates, stored_days
 from cpazmal_scale.dtw.temperature import fit_temperature
 from cpazmal_scale.dtw.training_set import HeldOut, Lesson
+from cpazmal_scale.kernels.standardise import standardised
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.dtw.seasons import Matched
     from cpazmal_scale.dtw.training_set import Key, Run
-
-_ARRAYS = ("classes_", "barycenters_", "tau_", "mean_", "scale_")
 
 
 class NearestBarycenter(SeriesClassifier):
@@ -66,6 +65,9 @@ class NearestBarycenter(SeriesClassifier):
         scale_: float64 `(K,)`, their standard deviation.
         held_out_: what the temperature was fitted on; none where nothing was held out.
     """
+
+    arrays: ClassVar[tuple[str, ...]] = ("classes_", "barycenters_", "tau_", "mean_", "scale_")
+    """What `state` keeps."""
 
     def __init__(
         self,
@@ -128,7 +130,7 @@ class NearestBarycenter(SeriesClassifier):
         scaling = Scaling.of(series)
         self.mean_, self.scale_ = scaling
         values = scaling.apply(series)
-        held = groups if self.temperature is None else None
+        held = groups if self._holds_out() else None
         return Lesson.of(values, codes, held, self.seed)
 
     def average(self, lesson: Lesson, key: Key) -> NDArray[np.float64]:
@@ -174,7 +176,9 @@ class NearestBarycenter(SeriesClassifier):
             if (fault := matched.fault()) is not None:
                 raise ValueError(f"{fault}; train on the same months")
             fitted, days = self.on(matched), matched.row_days
-        return fitted.decide_block(series.transpose(1, 2, 0), fitted.limits(days, series.shape[2]))
+        return fitted.classify_block(
+            series.transpose(1, 2, 0), fitted.limits(days, series.shape[2])
+        )
 
     def on(self, matched: Matched) -> Self:
         """The same classifier on the dates of series that its own dates were matched to.
@@ -190,12 +194,9 @@ class NearestBarycenter(SeriesClassifier):
     @property
     def near_days(self) -> float:
         """Days within which the band admits a date, of a band in samples about so many."""
-        if self.band_days is not None or self.radius is None or self.days is None:
-            return BAND_DAYS if self.band_days is None else float(self.band_days)
-        steps = np.diff(as_days(self.days))
-        return max(self.radius, 1) * float(np.median(steps)) if steps.size else BAND_DAYS
+        return near_days(self.radius, self.band_days, self.days)
 
-    def decide_block(
+    def classify_block(
         self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
     ) -> Decision:
         """The decision for raw feature series `(K, T, P)`, pixels innermost.
@@ -204,13 +205,44 @@ class NearestBarycenter(SeriesClassifier):
             block: features as at training, not z-scored; NaN is a missing date.
             limits: `(T, T')` column limits; none: those of the training dates.
         """
-        scaling = Scaling(self.mean_, self.scale_)
-        values = np.ascontiguousarray(scaling.apply(block.transpose(2, 0, 1)).transpose(1, 2, 0))
-        table = self.limits(rows=block.shape[1]) if limits is None else limits
-        nearest = _nearest(values, self.barycenters_, table, self.min_dates)
         return decide(
-            nearest, self.tau_, self.temperature_, decision=self.decision, reject=self.reject
+            self._nearest_of(block, limits),
+            self.tau_,
+            self.temperature_,
+            decision=self.decision,
+            reject=self.reject,
         )
+
+    def distances_block(
+        self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
+    ) -> NDArray[np.float32]:
+        """Distances `(K, C, P)` of series to the nearest barycenter of a class, in units of tau."""
+        nearest = self._nearest_of(block, limits)
+        return np.asarray(nearest / self.tau_[:, None, None], np.float32)
+
+    def centres(self) -> NDArray[np.float64]:
+        """Barycenters `(C, M, K, T)` in the features' units."""
+        return np.asarray(self.barycenters_ * self.scale_[:, None] + self.mean_[:, None])
+
+    def operations(self, limits: NDArray[np.int32]) -> float:
+        """Seconds per pixel on the core that the forecasts were measured on."""
+        classes, centroids, features, _ = self.barycenters_.shape
+        band = int((limits[:, 1] - limits[:, 0]).sum())
+        return float(classes * centroids * features * band / CELLS_PER_SECOND)
+
+    @property
+    def calibrated_(self) -> bool:
+        """Whether the temperature was fitted on held-out groups."""
+        return self.temperature is None and self.temperature_ != 1.0
+
+    def _nearest_of(
+        self, block: NDArray[np.floating], limits: NDArray[np.int32] | None
+    ) -> NDArray[np.float32]:
+        """Distances `(K, C, P)` of raw series to the nearest barycenter of every class."""
+        values = np.empty(block.shape, np.float32)
+        standardised(np.ascontiguousarray(block), self.mean_, self.scale_, values)
+        table = self.limits(rows=block.shape[1]) if limits is None else limits
+        return _nearest(values, self.barycenters_, table, self.min_dates)
 
     def limits(self, days: ArrayLike | None = None, rows: int | None = None) -> NDArray[np.int32]:
         """Column limits for series on the training dates, or on other `days` `(T,)`.
@@ -232,7 +264,7 @@ class NearestBarycenter(SeriesClassifier):
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
         """Arrays and a JSON text from which `from_state` makes the same classifier."""
         check_is_fitted(self)
-        arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        arrays = {name: np.asarray(getattr(self, name)) for name in self.arrays}
         settings = self.get_params(deep=False)
         if settings["days"] is not None:
             arrays["days"] = stored_days(settings.pop("days"))
@@ -244,13 +276,17 @@ class NearestBarycenter(SeriesClassifier):
         """The classifier whose `state` this is."""
         parts = json.loads(text)
         model = cls(**{**parts["settings"], "days": arrays.get("days")})
-        for name in _ARRAYS:
+        for name in cls.arrays:
             setattr(model, name, np.asarray(arrays[name]))
         model.held_out_ = None
         model.temperature_ = float(parts["fitted"]["temperature_"])
         model.n_features_in_ = int(parts["fitted"]["n_features_in_"])
         model.dates_in_ = model.barycenters_.shape[3]
         return model
+
+    def _holds_out(self) -> bool:
+        """Whether barycenters without some of the groups are needed."""
+        return self.temperature is None
 
     def _averaged(self, lesson: Lesson, run: Run | None) -> NDArray[np.float32]:
         """Barycenters `(parts, C, M, K, T)`."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from cpazmal_scale.dtw.band import band_limits
+from cpazmal_scale.dtw.band import band_limits, near_days
+from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
+from cpazmal_scale.dtw.calibration import fitted_temperature
 from cpazmal_scale.dtw.checks import whole
+from cpazmal_scale.dtw.decision import REJECTED, Decision
 from cpazmal_scale.dtw.estimators import (
     Scaling,
     SeriesClassifier,
@@ -20,13 +24,17 @@ from cpazmal_scale.dtw.estimators import (
 )
 from cpazmal_scale.dtw.pairwise import distances
 from cpazmal_scale.dtw.seasons import stored_days
+from cpazmal_scale.dtw.temperature import group_folds
+from cpazmal_scale.dtw.typical import Typical
 from cpazmal_scale.kernels.k_smallest import keep_smallest
+from cpazmal_scale.kernels.scores import decide_scores
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from cpazmal_scale.dtw.seasons import Matched
+
 _ARRAYS = ("classes_", "series_", "codes_", "mean_", "scale_")
-_NO_CLASS = 255
 _SERIES_AT_ONCE = 8192
 
 
@@ -44,11 +52,18 @@ class KNeighborsDTW(SeriesClassifier):
         standardise: z-score each feature with the training mean and standard deviation.
         min_dates: series with fewer valid dates get no class.
         threads: threads at prediction; results do not depend on them.
+        reject: reject what is farther from its nearest neighbour than this multiple of how far
+            training series are from theirs in other groups.
+        temperature: of the probabilities; none: fitted where groups are given, else 1.
+        seed: of the folds on which the temperature is fitted.
 
     Attributes:
         classes_: labels, sorted.
         series_: float32 `(N, K, T)` training series.
         codes_: `(N,)` class positions.
+        tau_: typical distance to the nearest neighbour of another group; 1 without groups.
+        temperature_: float.
+        calibrated_: whether the temperature was fitted on held-out groups.
     """
 
     def __init__(
@@ -60,6 +75,9 @@ class KNeighborsDTW(SeriesClassifier):
         standardise: bool = True,
         min_dates: int = 1,
         threads: int = 1,
+        reject: float | None = None,
+        temperature: float | None = None,
+        seed: int = 0,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.radius = radius
@@ -68,8 +86,11 @@ class KNeighborsDTW(SeriesClassifier):
         self.standardise = standardise
         self.min_dates = min_dates
         self.threads = threads
+        self.reject = reject
+        self.temperature = temperature
+        self.seed = seed
 
-    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:  # noqa: ARG002
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Keep series `(N, K, T)` or `(N, T)` and their labels; those all NaN are left out.
 
         Raises:
@@ -78,7 +99,7 @@ class KNeighborsDTW(SeriesClassifier):
         series = checked_series(self, X, reset=True)
         for name in ("n_neighbors", "threads"):
             whole(name, getattr(self, name), 1)
-        self._limits(series.shape[2])
+        self.limits(rows=series.shape[2], columns=series.shape[2])
         self.classes_, codes = checked_labels(y, len(series))
         count = series.shape[1]
         scaling = Scaling(np.zeros(count), np.ones(count))
@@ -89,6 +110,7 @@ class KNeighborsDTW(SeriesClassifier):
         if not known.any():
             raise ValueError("no series has a valid date in every feature")
         self.series_, self.codes_ = scaling.apply(_interpolated(series[known])), codes[known]
+        self._calibrate(None if groups is None else np.asarray(groups)[known])
         return self
 
     def kneighbors(self, X: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
@@ -98,40 +120,165 @@ class KNeighborsDTW(SeriesClassifier):
         """
         check_is_fitted(self)
         values = Scaling(self.mean_, self.scale_).apply(checked_series(self, X, reset=False))
-        length = self.series_.shape[2]
-        if values.shape[2] != length:
-            raise ValueError(f"series must have the {length} dates of the training")
-        table = self._limits(length)
-        nearest = np.empty((len(values), min(self.n_neighbors, len(self.series_))), np.intp)
+        return self._neighbors(values, self.limits(rows=values.shape[2]))
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Probabilities `(N, C)`; NaN where too few dates are valid.
+
+        Shares of the neighbours, unless a temperature was fitted.
+        """
+        if not self.calibrated_:
+            away, order = self.kneighbors(X)
+            return np.where(np.isnan(away[:, :1]), np.nan, self._votes(order))
+        chances = self.decide(X).probability.T.astype(np.float64)
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Labels `(N,)`, ties to the first class; '' or -1 where rejected or without class."""
+        return labels_of(self.decide(X).index, self.classes_)
+
+    def decide(self, X: ArrayLike, days: ArrayLike | None = None) -> Decision:
+        """The whole decision for series `(N, K, T)`, on other `days` `(T,)` if given."""
+        check_is_fitted(self)
+        series = checked_series(self, X, reset=False)
+        values = Scaling(self.mean_, self.scale_).apply(series)
+        return self._decided(values, self.limits(days, values.shape[2]))
+
+    def classify_block(
+        self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
+    ) -> Decision:
+        """The decision for raw feature series `(K, T, P)`, pixels innermost, NaN missing."""
+        values = Scaling(self.mean_, self.scale_).apply(block.transpose(2, 0, 1))
+        return self._decided(values, self.limits(rows=block.shape[1]) if limits is None else limits)
+
+    def distances_block(
+        self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
+    ) -> NDArray[np.float32]:
+        """Distances `(K, C, P)` to each class's mean series, in units of the class's spread."""
+        values = Scaling(self.mean_, self.scale_).apply(block.transpose(2, 0, 1))
+        table = self.limits(rows=block.shape[1]) if limits is None else limits
+        own = Typical.of(self.series_, self.codes_)
+        references = np.ascontiguousarray(own.centres.transpose(1, 0, 2))
+        ready = np.ascontiguousarray(values.transpose(1, 2, 0))
+        found = block_distances(ready, references, table, min_dates=self.min_dates)
+        found /= own.tau[:, None, None].astype(np.float32)
+        return found
+
+    def centres(self) -> NDArray[np.float64]:
+        """Mean series `(C, 1, K, T)` of every class, in the features' units."""
+        own = Typical.of(self.series_, self.codes_).centres
+        return np.asarray((own * self.scale_[:, None] + self.mean_[:, None])[:, None], np.float64)
+
+    @property
+    def near_days(self) -> float:
+        """Days within which the band admits a date, of a band in samples about so many."""
+        return near_days(self.radius, self.band_days, self.days)
+
+    def on(self, matched: Matched) -> Self:
+        """The same classifier on the dates of series that its own dates were matched to."""
+        other = copy.copy(self)
+        other.days = matched.column_days
+        other.series_ = np.ascontiguousarray(self.series_[..., matched.columns])
+        other.tau_ = self.tau_ * np.sqrt(len(matched.row_days) / self.series_.shape[2])
+        return other
+
+    def limits(
+        self,
+        days: ArrayLike | None = None,
+        rows: int | None = None,
+        columns: int | None = None,
+    ) -> NDArray[np.int32]:
+        """Column limits for series on the training dates, or on other `days` `(T,)`.
+
+        Raises:
+            ValueError: other dates without a band in days, or another number of dates.
+        """
+        length = self.series_.shape[2] if columns is None else columns
+        own = self.days if days is None else days
+        count = rows or (length if own is None else len(np.asarray(own)))
+        if days is None and count != length:
+            raise ValueError(f"series must have the {length} dates of the training, not {count}")
+        if self.band_days is None or self.days is None or own is None:
+            return band_limits(count, length, radius=self.radius, band_days=self.band_days)
+        return band_limits(
+            count, length, radius=self.radius, days=(own, self.days), band_days=self.band_days
+        )
+
+    def operations(self, limits: NDArray[np.int32]) -> float:
+        """Seconds per pixel on the core that the forecasts were measured on."""
+        series, features, _ = self.series_.shape
+        band = int((limits[:, 1] - limits[:, 0]).sum())
+        return float(series * features * band / CELLS_PER_SECOND)
+
+    def _neighbors(
+        self,
+        values: NDArray[np.float32],
+        limits: NDArray[np.int32],
+        among: NDArray[np.intp] | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+        """Distances and positions `(N, k)` of the nearest of z-scored training series."""
+        known = self.series_ if among is None else self.series_[among]
+        nearest = np.empty((len(values), min(self.n_neighbors, len(known))), np.intp)
         away = np.empty(nearest.shape, np.float32)
         for start in range(0, len(values), _SERIES_AT_ONCE):
             some = slice(start, start + _SERIES_AT_ONCE)
             every = distances(
                 values[some],
-                self.series_,
-                limits=table,
+                known,
+                limits=limits,
                 min_dates=self.min_dates,
                 threads=self.threads,
             )
             keep_smallest(every, away[some], nearest[some])
-        return away, nearest
+        return away, nearest if among is None else among[nearest]
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Share of the neighbours in each class `(N, C)`; NaN where too few dates are valid."""
-        away, order = self.kneighbors(X)
-        votes = (self.codes_[order][:, :, None] == np.arange(len(self.classes_))).mean(axis=1)
-        return np.where(np.isnan(away[:, :1]), np.nan, votes)
+    def _votes(self, order: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Share `(N, C)` of the neighbours in each class."""
+        return np.asarray(
+            (self.codes_[order][:, :, None] == np.arange(len(self.classes_))).mean(axis=1)
+        )
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Labels `(N,)`, ties to the first class; '' or -1 where too few dates are valid."""
-        chances = self.predict_proba(X)
-        unknown = np.isnan(chances[:, 0])
-        index = np.where(unknown, _NO_CLASS, np.nan_to_num(chances).argmax(axis=1))
-        return labels_of(index, self.classes_)
+    def _scores(self, order: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Logarithms `(C, N)` of the neighbours in each class, half a one added to each."""
+        counts = self._votes(order).T * order.shape[1]
+        return np.ascontiguousarray(np.log(counts + (0.5 if self.calibrated_ else 1e-9)))
 
-    def _limits(self, length: int) -> NDArray[np.int32]:
-        pair = None if self.days is None or self.band_days is None else (self.days, self.days)
-        return band_limits(length, length, radius=self.radius, days=pair, band_days=self.band_days)
+    def _decided(self, values: NDArray[np.float32], limits: NDArray[np.int32]) -> Decision:
+        """The decision for z-scored series `(N, K, T)`."""
+        away, order = self._neighbors(values, limits)
+        count = len(values)
+        made = Decision(
+            np.empty(count, np.uint8),
+            np.empty((len(self.classes_), count), np.float32),
+            np.empty(count, np.float32),
+            np.empty(count, np.float32),
+            away[:, 0] / np.float32(self.tau_),
+        )
+        known = ~np.isnan(away[:, 0])
+        decide_scores(self._scores(order), known, 1.0 / self.temperature_, *made[:-1])
+        if self.reject is not None:
+            made.index[known & (made.distance > self.reject)] = REJECTED
+        return made
+
+    def _calibrate(self, groups: NDArray[Any] | None) -> None:
+        """Fit temperature and typical distance on neighbours in other groups."""
+        self.temperature_, self.tau_ = float(self.temperature or 1.0), 1.0
+        self.calibrated_ = False
+        if groups is None or self.temperature is not None:
+            return
+        numbers = np.unique(groups, return_inverse=True)[1]
+        limits = self.limits(rows=self.series_.shape[2])
+        folds = list(group_folds(self.codes_, numbers, self.seed))
+        self.calibrated_ = bool(folds)
+        found = [self._neighbors(self.series_[held], limits, train) for train, held in folds]
+        if not folds:
+            return
+        scores = [self._scores(order) for _, order in found]
+        truths = np.concatenate([self.codes_[held] for _, held in folds])
+        self.temperature_ = fitted_temperature(np.concatenate(scores, axis=1), truths)
+        nearest = np.concatenate([away[:, 0] for away, _ in found])
+        middle = float(np.median(nearest[np.isfinite(nearest)])) if nearest.size else 0.0
+        self.tau_ = middle if middle > 0 else 1.0
 
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
         """Arrays and a JSON text from which `from_state` makes the same classifier."""
@@ -140,7 +287,10 @@ class KNeighborsDTW(SeriesClassifier):
         settings = self.get_params(deep=False)
         if settings["days"] is not None:
             arrays["days"] = stored_days(settings.pop("days"))
-        return arrays, as_json({"settings": settings, "features": self.n_features_in_})
+        fitted = {name: getattr(self, name) for name in ("temperature_", "tau_", "calibrated_")}
+        return arrays, as_json(
+            {"settings": settings, "features": self.n_features_in_, "fitted": fitted}
+        )
 
     @classmethod
     def from_state(cls, arrays: dict[str, NDArray[Any]], text: str) -> Self:
@@ -150,6 +300,10 @@ class KNeighborsDTW(SeriesClassifier):
         for name in _ARRAYS:
             setattr(model, name, np.asarray(arrays[name]))
         model.n_features_in_ = int(parts["features"])
+        fitted = parts.get("fitted", {})
+        model.temperature_ = float(fitted.get("temperature_", 1.0))
+        model.tau_ = float(fitted.get("tau_", 1.0))
+        model.calibrated_ = bool(fitted.get("calibrated_", False))
         return model
 
 

@@ -32,6 +32,7 @@ def group_folds(
         seed: of the order.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed))
+    groups = np.unique(groups, return_inverse=True)[1]
     fold_of, turn = np.zeros(int(groups.max()) + 1, np.intp), 0
     main = np.array([np.bincount(codes[groups == g]).argmax() for g in range(len(fold_of))])
     for code in np.unique(codes):

@@ -1,6 +1,7 @@
 """Windows or blocks to series of log-cumulants and other statistics."""
 
 from .blocks import block_series
+from .masked import filled
 from .series_names import (
     LOG_CUMULANTS,
     STATISTICS,
@@ -17,6 +18,7 @@ __all__ = [
     "STATISTICS",
     "XPOL",
     "block_series",
+    "filled",
     "in_words",
     "meaning",
     "names",

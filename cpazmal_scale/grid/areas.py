@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.vocabulary import class_groups
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -42,6 +44,20 @@ def row_areas(grid: GeoBox) -> NDArray[np.float64]:
     curved = np.arctanh(e * sine) / e if e > 0 else sine
     zone = b * b / 2 * (sine / (1 - (e * sine) ** 2) + curved)
     return np.asarray(np.abs(np.diff(zone)) * abs(width) * unit)
+
+
+def group_areas(areas: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `class_areas` added up: glacier, and not glacier; empty if only one is there."""
+    import pandas as pd
+
+    groups = class_groups([str(code) for code in areas.index if code != "rejected"])
+    sums = {
+        name: areas.loc[list(codes), ["pixels", "km2", "share"]].sum()
+        for name, codes in groups.items()
+    }
+    columns = ["pixels", "km2", "share"]
+    found = pd.DataFrame.from_dict(sums, orient="index", columns=columns)
+    return found.astype({"pixels": int}).rename_axis("group")
 
 
 def class_areas(

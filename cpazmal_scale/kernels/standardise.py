@@ -21,3 +21,15 @@ def standardise(values: NDArray[Any], mean: NDArray[Any], scale: NDArray[Any]) -
             row = values[k, t]
             for p in range(row.size):
                 row[p] = np.float32((np.float64(row[p]) - mean[k]) / scale[k])
+
+
+@kept
+def standardised(
+    values: NDArray[Any], mean: NDArray[Any], scale: NDArray[Any], out: NDArray[Any]
+) -> None:
+    """z-scores of `values` (K, T, P), `mean` and `scale` (K) float64, rounded once to float32."""
+    for k in range(values.shape[0]):
+        for t in range(values.shape[1]):
+            row, to = values[k, t], out[k, t]
+            for p in range(row.size):
+                to[p] = np.float32((np.float64(row[p]) - mean[k]) / scale[k])

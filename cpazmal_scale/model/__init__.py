@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import Features, RunConfig, identity
-from cpazmal_scale.errors import SampleError, StoreMissing
+from cpazmal_scale.config.methods import BEST
+from cpazmal_scale.errors import ConfigError, SampleError, StoreMissing
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
     from numpy.typing import NDArray
 
-    from cpazmal_scale.dtw import NearestBarycenter
     from cpazmal_scale.model.learning import Workers
+    from cpazmal_scale.model.methods import PixelModel
     from cpazmal_scale.model.season import OnDates
     from cpazmal_scale.samples import WindowSeries
 
@@ -28,22 +29,24 @@ _ARRAYS = {
     "scale_": ("scale", ("feature",)),
     "classes_": ("class", ("class",)),
     "days": ("day", ("time",)),
+    "centres_": ("centres", ("class", "feature", "time")),
 }
-"""The classifier's arrays, as variables of the stored dataset."""
+"""Arrays of many classifiers, as variables of the stored dataset; others keep their names."""
 _REMEDY = "remove it and train again"
 
 
 @dataclass(frozen=True)
 class Model:
-    """Barycenters and what they were made from.
+    """A classifier and what it was made from.
 
-    `id` names the settings and samples it was trained with; `dates` (T,) datetime64[s] are those of
-    the training series; `provenance` holds plain JSON values; `season_start` is the first day of
-    the training series' season, `MM-DD`.
+    `method` is what `classify.method` calls it; `id` names the settings and samples it was trained
+    with; `dates` (T,) datetime64[s] are those of the training series; `provenance` holds plain
+    JSON values; `season_start` is the first day of the training series' season, `MM-DD`.
     """
 
     id: str
-    classifier: NearestBarycenter
+    method: str
+    classifier: PixelModel
     features: Features
     polarisations: tuple[str, ...]
     dates: NDArray[np.datetime64]
@@ -89,7 +92,7 @@ def train(
     provenance: Mapping[str, Any],
     workers: Workers | None = None,
 ) -> Model:
-    """Learn barycenters of labelled windows.
+    """Train the classifier of the run on labelled windows.
 
     Args:
         series: N windows with K features on T dates.
@@ -98,22 +101,28 @@ def train(
         config: sections `dtw`, `train`, `classify` and the seed are used.
         polarisations: co-polarised channel, then the cross-polarised one.
         provenance: plain values that describe the samples; part of the model's identity.
-        workers: find the averages; none: one after the other, here.
+        workers: find barycenters; none: one after the other, here.
 
     Raises:
+        ConfigError: the method is `best`.
         SampleError: fewer than two classes, or a class without any valid series.
     """
     import numpy as np
 
     from cpazmal_scale.dtw import NEW_YEAR, season_days
-    from cpazmal_scale.model import learning
+    from cpazmal_scale.model import learning, methods
 
     if len(set(labels)) < 2:
         raise SampleError(
             f"one class cannot be told from none: {', '.join(sorted(set(labels))) or 'no windows'}",
             remedy="label at least two classes",
         )
-    start = config.dtw.season_start or NEW_YEAR
+    if config.classify.method == BEST:
+        raise ConfigError(
+            "one method can be trained, not the best of several",
+            remedy="set classify.method, or to the one that assess.choose names",
+        )
+    method, start = config.classify.method, config.dtw.season_start or NEW_YEAR
     known = np.isfinite(series.values).sum(axis=2).max(axis=1) >= config.dtw.min_dates
     short = sorted(set(labels) - set(np.asarray(labels)[known].tolist()))
     if short:
@@ -121,7 +130,7 @@ def train(
             f"no window of class {short[0]} has {config.dtw.min_dates} valid dates in any feature",
             remedy="use more dates, or lower dtw.min_dates",
         )
-    classifier = new_classifier(config, season_days(series.dates, start))
+    classifier = methods.make(method, config, season_days(series.dates, start))
     try:
         learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)
     except ValueError as error:
@@ -133,33 +142,16 @@ def train(
         "groups": sorted({str(group) for group in groups}),
         "seed": config.seed,
     }
-    settings = (config.features, config.dtw, config.train, config.classify.decision, facts)
+    settings = (config.features, config.dtw, config.train, method, facts)
     return Model(
         identity("model", *settings, polarisations, series.dates.astype(str).tolist()),
+        method,
         classifier,
         config.features,
         polarisations,
         series.dates,
         facts,
         start,
-    )
-
-
-def new_classifier(config: RunConfig, days: NDArray[np.float64]) -> NearestBarycenter:
-    """The unfitted classifier a configuration describes, for series on `days` (T,)."""
-    from cpazmal_scale.dtw import NearestBarycenter
-
-    return NearestBarycenter(
-        decision=config.classify.decision,
-        barycenters=config.train.barycenters,
-        radius=config.dtw.radius,
-        days=days,
-        band_days=config.dtw.band_days,
-        iterations=config.train.iterations,
-        restarts=config.train.restarts,
-        reject=config.classify.reject,
-        min_dates=config.dtw.min_dates,
-        seed=config.seed,
     )
 
 
@@ -182,18 +174,21 @@ def save_model(model: Model, url: str) -> None:
 
 
 def as_dataset(model: Model) -> xr.Dataset:
-    """The model as labelled arrays: barycenters in z-scores, and the scaling that undoes them."""
+    """The model as labelled arrays: typical series in z-scores, the scaling that undoes them, and
+    what else the classifier has learnt.
+    """
     import numpy as np
     import xarray as xr
 
     arrays, text = model.classifier.state()
     variables = {}
     for name, values in arrays.items():
-        variable, dims = _ARRAYS[name]
         plain = np.asarray(values)
+        variable, dims = _ARRAYS.get(name) or (name, _axes(name, plain.shape))
         variables[variable] = (dims, plain.astype(object) if plain.dtype.kind == "U" else plain)
     attrs = {
         "id": model.id,
+        "method": model.method,
         "classifier": text,
         "features": model.features.model_dump_json(),
         "polarisations": list(model.polarisations),
@@ -209,10 +204,14 @@ def as_dataset(model: Model) -> xr.Dataset:
     dataset["time"].encoding.update(
         units="seconds since 1970-01-01", dtype="int64", calendar="proleptic_gregorian"
     )
-    dataset["barycenters"].attrs.update(
-        long_name="DTW barycenter of a feature's z-scores", units="1"
-    )
+    for name in {"barycenters", "centres"} & set(dataset.variables):
+        dataset[name].attrs.update(long_name="typical series of a feature's z-scores", units="1")
     return dataset
+
+
+def _axes(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Names of an array's axes that no other array shares."""
+    return tuple(f"{name}{axis}" for axis in range(len(shape)))
 
 
 def open_model(url: str) -> Model:
@@ -227,7 +226,8 @@ def open_model(url: str) -> Model:
     import numpy as np
     import xarray as xr
 
-    from cpazmal_scale.dtw import NEW_YEAR, NearestBarycenter, check_start
+    from cpazmal_scale.dtw import NEW_YEAR, check_start
+    from cpazmal_scale.model import methods
     from cpazmal_scale.storage import groups, seal, stores
 
     if not storage.exists(storage.join(url, groups.ROOT)):
@@ -235,15 +235,19 @@ def open_model(url: str) -> Model:
     store = stores.open_checked(url, _REMEDY)
     with seal.parsing("the model is damaged", url, _REMEDY):
         data = xr.open_zarr(store, consolidated=False, chunks=None).load()
+        names = {variable: name for name, (variable, _) in _ARRAYS.items()}
         arrays = {}
-        for name, (variable, _) in _ARRAYS.items():
-            if variable in data.variables:
-                values = data[variable].values
-                arrays[name] = np.array(values.tolist()) if values.dtype.kind in "OT" else values
+        for variable in set(data.variables) - {"time", "feature"}:
+            values = data[variable].values
+            plain = np.array(values.tolist()) if values.dtype.kind in "OT" else values
+            arrays[names.get(str(variable), str(variable))] = plain
+        text = data.attrs["classifier"]
+        method = data.attrs.get("method") or json.loads(text)["settings"]["decision"]
         return _consistent(
             Model(
                 str(data.attrs["id"]),
-                NearestBarycenter.from_state(arrays, data.attrs["classifier"]),
+                method,
+                methods.opened(method, arrays, text),
                 Features.model_validate_json(data.attrs["features"]),
                 tuple(data.attrs["polarisations"]),
                 np.asarray(data["time"].values, "datetime64[s]"),
@@ -257,19 +261,19 @@ def _consistent(model: Model) -> Model:
     """The model, once its arrays fit each other and its settings."""
     import numpy as np
 
-    own = model.classifier
-    classes, _, features, dates = own.barycenters_.shape
+    own, centres = model.classifier, model.classifier.centres()
+    classes, _, features, dates = centres.shape
     shapes = {
         "classes": (len(model.classes), classes),
         "dates": (len(model.dates), dates),
         "features": (len(model.names), features),
         "scales": (own.scale_.shape, (features,)),
         "means": (own.mean_.shape, (features,)),
-        "within-class distances": (own.tau_.shape, (features,)),
+        "within-class distances": (np.broadcast_to(own.tau_, features).shape, (features,)),
     }
     for what, (one, two) in shapes.items():
         if one != two:
-            raise ValueError(f"{what} {one} for barycenters of {two}")
+            raise ValueError(f"{what} {one} for typical series of {two}")
     if len(set(model.classes)) != classes or not np.isfinite(own.scale_).all():
         raise ValueError("classes are named twice or scales are not finite")
     return model

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.config import CLASS_NAMES
+from cpazmal_scale.config.methods import method
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
     from cpazmal_scale.model import Model
     from cpazmal_scale.samples import WindowSeries
 
-MISSING = (
-    "a missing date is matched one to one at no cost and the sum scaled by samples / valid samples "
-    "(DTW-AROW); features with fewer than min_dates valid dates do not count"
-)
+MISSING = {
+    True: "a missing date is matched one to one at no cost and the sum scaled by samples / valid "
+    "samples (DTW-AROW); features with fewer than min_dates valid dates do not count",
+    False: "a missing number counts as its mean over the training windows, or goes the way that a "
+    "tree learnt for it; series with fewer than min_dates valid dates in every feature get no "
+    "class",
+}
+"""Of classifiers that warp, and of those that see a series as one vector."""
+_ELSEWHERE = {"days", "band_days", "radius", "min_dates", "decision", "reject", "temperature"}
 LIMITS = (
     "Every pixel gets one of these classes, whatever it is, unless it is rejected.",
     "Accuracy holds for polygons like the trained ones, seen by this beam.",
@@ -36,11 +42,10 @@ def card(model: Model, labels: Sequence[str], groups: Sequence[str], figure: str
         figure: name of the picture beside the card.
     """
     own = model.classifier
-    settings = own.get_params(deep=False)
     known, polygons = np.asarray(labels), np.asarray(groups)
     return {
         "id": model.id,
-        "kind": "nearest DTW barycenter",
+        "kind": method(model.method).name,
         "classes": {
             code: {
                 "name": CLASS_NAMES.get(code, code),
@@ -52,20 +57,22 @@ def card(model: Model, labels: Sequence[str], groups: Sequence[str], figure: str
         "features": {
             name: {"mean": float(mean), "scale": float(scale), "tau": float(tau)}
             for name, mean, scale, tau in zip(
-                model.names, own.mean_, own.scale_, own.tau_, strict=True
+                model.names,
+                own.mean_,
+                own.scale_,
+                np.broadcast_to(own.tau_, len(model.names)),
+                strict=True,
             )
         },
         "made_by": model.features.model_dump(mode="json"),
         "polarisations": list(model.polarisations),
         "dates": model.dates.astype(str).tolist(),
-        "barycenters": {
-            name: settings[name] for name in ("barycenters", "iterations", "restarts", "seed")
-        },
-        "band": {"days": own.band_days, "samples": own.radius},
-        "missing_dates": {"rule": MISSING, "min_dates": own.min_dates},
+        **_settings(model),
+        "missing_dates": {"rule": MISSING[hasattr(own, "radius")], "min_dates": own.min_dates},
         "decision": {
-            "rule": own.decision,
+            "rule": model.method,
             "temperature": float(own.temperature_),
+            "calibrated": own.calibrated_,
             "reject": own.reject,
         },
         "held_out": _held_out(model),
@@ -75,14 +82,23 @@ def card(model: Model, labels: Sequence[str], groups: Sequence[str], figure: str
     }
 
 
+def _settings(model: Model) -> dict[str, Any]:
+    """What the classifier was told, and its band where it has one."""
+    own = model.classifier.get_params(deep=False)
+    told = {name: own[name] for name in sorted(own) if name not in _ELSEWHERE}
+    if "radius" not in own:
+        return {"settings": told}
+    return {"band": {"days": own["band_days"], "samples": own["radius"]}, "settings": told}
+
+
 def _held_out(model: Model) -> dict[str, Any] | None:
     """How training windows fare against barycenters of other polygons, before and after
     calibration; none where nothing was held out.
     """
     from cpazmal_scale.dtw import NO_CLASS, decide
 
-    own = model.classifier
-    if own.held_out_ is None:
+    own: Any = model.classifier
+    if getattr(own, "held_out_", None) is None:
         return None
     distances, codes = own.held_out_
     figures: dict[str, Any] = {"windows": int(codes.size)}
@@ -99,7 +115,7 @@ def _held_out(model: Model) -> dict[str, Any] | None:
 def barycenters_figure(
     model: Model, series: WindowSeries, labels: Sequence[str], colours: Mapping[str, str]
 ) -> Figure:
-    """Every feature's barycenters by class, over the middle half of their class's windows.
+    """Every feature's typical series by class, over the middle half of their class's windows.
 
     Args:
         model: the trained model.
@@ -115,7 +131,8 @@ def barycenters_figure(
     rows = -(-len(model.names) // 3)
     figure = Figure(figsize=(12, 2.6 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, 3, sharex=True, squeeze=False)
-    scale, mean = model.classifier.scale_, model.classifier.mean_
+    centres = model.classifier.centres()
+    kind = "DTW barycenters" if hasattr(model.classifier, "barycenters_") else "Mean series"
     days = model.dates.astype("datetime64[s]")
     for k, (name, axis) in enumerate(zip(model.names, axes.T.flat, strict=False)):
         for c, code in enumerate(model.classes):
@@ -123,8 +140,8 @@ def barycenters_figure(
             seen = ~np.isnan(members).all(axis=0)
             low, high = np.nanpercentile(members[:, seen], (25, 75), axis=0)
             axis.fill_between(days[seen], low, high, color=colours[code], alpha=0.18, lw=0)
-            for m, values in enumerate(model.classifier.barycenters_[c, :, k]):
-                known = np.where(seen, values * scale[k] + mean[k], np.nan)
+            for m, values in enumerate(centres[c, :, k]):
+                known = np.where(seen, values, np.nan)
                 axis.plot(days, known, color=colours[code], lw=1.8, label=code if m == 0 else None)
         axis.set_title(in_words(name), fontsize=10)
         axis.grid(alpha=0.25)
@@ -133,7 +150,5 @@ def barycenters_figure(
         axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
-    figure.suptitle(
-        "DTW barycenters by class; bands hold the middle half of the windows", fontsize=12
-    )
+    figure.suptitle(f"{kind} by class; bands hold the middle half of the windows", fontsize=12)
     return figure

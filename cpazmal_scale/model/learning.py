@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.dtw import Key, Lesson, NearestBarycenter
     from cpazmal_scale.execute import Executor
+    from cpazmal_scale.model.methods import PixelModel
     from cpazmal_scale.progress import Progress
 
 
@@ -33,18 +34,20 @@ class Workers:
 
 
 def fit(
-    classifier: NearestBarycenter,
+    classifier: PixelModel,
     values: NDArray[np.float32],
     labels: NDArray[Any],
     groups: NDArray[Any],
     workers: Workers | None = None,
 ) -> None:
-    """Fit a classifier on series `(N, K, T)`, its averages found by `workers` if given.
+    """Fit a classifier on series `(N, K, T)`, barycenters found by `workers` if given.
 
     Raises:
         ValueError: as `NearestBarycenter.fit`.
     """
-    if workers is None:
+    from cpazmal_scale.dtw import NearestBarycenter
+
+    if workers is None or not isinstance(classifier, NearestBarycenter):
         classifier.fit(values, labels, groups=groups)
         return
     elsewhere = None

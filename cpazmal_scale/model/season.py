@@ -6,30 +6,30 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale.dtw import band_limits, match_dates
+from cpazmal_scale.dtw import match_dates
 from cpazmal_scale.errors import ModelMismatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cpazmal_scale.dtw import NearestBarycenter
+    from cpazmal_scale.model.methods import PixelModel
 
 
 class OnDates(NamedTuple):
     """A classifier made ready for the dates of a cube."""
 
-    classifier: NearestBarycenter
-    """Its barycenters (C, M, K, T') on those dates that the cube's season has."""
+    classifier: PixelModel
+    """Its typical series (C, M, K, T') are on those dates that the cube's season has."""
     limits: NDArray[np.int32]
-    """(T, 2) columns that each date of the cube may be matched with."""
+    """What `classify_block` needs to know of the cube's dates."""
     days: NDArray[np.float64]
     """(T,) days of the cube's dates since the season began."""
     barycenter_days: NDArray[np.float64]
-    """(T',) days of the barycenters' dates, on the same count."""
+    """(T',) days of the typical series' dates, on the same count."""
 
 
 def on_dates(
-    fitted: NearestBarycenter,
+    fitted: PixelModel,
     trained: NDArray[np.datetime64],
     dates: NDArray[np.datetime64],
     starts: tuple[str, str],
@@ -58,11 +58,7 @@ def on_dates(
         )
     ready = fitted.on(matched)
     days = matched.row_days
-    pair = None if ready.band_days is None else (days, matched.column_days)
-    limits = band_limits(
-        len(days), len(matched.columns), radius=ready.radius, days=pair, band_days=ready.band_days
-    )
-    return OnDates(ready, limits, days, matched.column_days)
+    return OnDates(ready, ready.limits(days, len(days)), days, matched.column_days)
 
 
 def _period(dates: NDArray[np.datetime64]) -> str:

@@ -270,7 +270,7 @@ def _level1b_rules(grid: GridName, home: Path | None) -> dict[str, object]:
     rules: dict[str, object] = {"height": HEIGHT}
     if home is not None:
         terrain = {"dem": str(home / "dem.tif"), "vertical": str(home / "geoid.tif")}
-        rules = {"terrain": terrain}
+        rules = {"radiometry": "gamma0_T", "terrain": terrain}
     return {"grid": presets[grid], "level1b": rules}
 
 

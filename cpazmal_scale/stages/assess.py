@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import catalog, storage
+from cpazmal_scale import words as say
 from cpazmal_scale.catalog import how_to_open
+from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
@@ -38,6 +40,9 @@ CLUSTERED = (
     "again in other places, not what they are."
 )
 _BARYCENTERS = "Barycenters by class, over the middle half of the windows they stand for"
+SUM = "sum"
+STABLE = 0.5
+"""Adjusted Rand index of clusters from disjoint dates under which classes are not called stable."""
 _SAME_BEAM = {"split": "stratified", "test_beam": None}
 
 
@@ -95,9 +100,10 @@ def assess(
         StoreMissing: samples were not drawn.
         SampleError: too few groups for the folds.
     """
-    from cpazmal_scale.assess import BY_SETTING, Report, write_report
+    from cpazmal_scale.assess import Report, write_report
 
     began = time.perf_counter()
+    config, choice = _settled(config)
     series, windows = training_data(config, progress=reading)
     validation = _validate(config, _labelled(series, windows), progress)
     stages = {**(seconds or {}), "cross-validation": time.perf_counter() - began}
@@ -113,8 +119,9 @@ def assess(
         portraits=_portraits(config, series, windows, validation.classes),
         pictures=() if result is None else _pictures(config, ("map.png", "Map of the classes")),
         opening=_opening(config, result),
-        remarks=(CLUSTERED,) if config.samples.polygons is None else (),
-        map_method=BY_SETTING[config.classify.decision],
+        remarks=_clustered(config),
+        choice=choice,
+        map_method=method(config.classify.method).name,
     )
     split = "" if config.assess.split == "stratified" else f"-{config.assess.split}"
     url = storage.join(config.workspace, f"{config.assess.report or 'report' + split}.md")
@@ -123,10 +130,41 @@ def assess(
     return Assessment(url, validation, comparison)
 
 
+def _clustered(config: RunConfig) -> tuple[str, ...]:
+    """What to believe of classes that are clusters; nothing of others."""
+    if config.samples.polygons is not None:
+        return ()
+    found = workspace.find(config, "samples").metadata.get("stability")
+    if found is None:
+        return (CLUSTERED,)
+    text = (
+        "Clusters by the even dates alone and by the odd dates alone agree at an adjusted Rand "
+        f"index of {say.number(found, 2)} (1: the same, 0: chance)."
+    )
+    if not found >= STABLE:
+        text = (
+            f"**No stable classes.** {text} Other dates would give another map; its probabilities "
+            "say how near a pixel is to a cluster, not that it would be found in it again."
+        )
+    return (CLUSTERED, text)
+
+
+def _settled(config: RunConfig) -> tuple[RunConfig, Mapping[str, Any] | None]:
+    """The run with the method of its latest model in place of `best`, and how that was chosen."""
+    if config.classify.method != BEST:
+        return config, None
+    try:
+        entry = workspace.find(config, "model")
+    except StoreMissing:
+        return config.with_values({"classify": {"method": SUM}}), None
+    card = storage.join(config.workspace, entry.metadata["card"])
+    told = seal.read_document(card, "train again")
+    settled = config.with_values({"classify": {"method": entry.metadata.get("method", SUM)}})
+    return settled, told["provenance"].get("choice")
+
+
 def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
     """Write the figures of the model's method on the card of the latest model, if there is one."""
-    from cpazmal_scale.assess import BY_SETTING
-
     try:
         facts = workspace.find(config, "model").metadata
     except StoreMissing:
@@ -135,10 +173,10 @@ def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
     if "card" not in facts or facts.get("samples") != own:
         return
     url = storage.join(config.workspace, facts["card"])
-    card, method = seal.read_document(url, "train again"), BY_SETTING[config.classify.decision]
-    row = validation.summary().to_dict("index")[method]
+    card, name = seal.read_document(url, "train again"), method(config.classify.method).name
+    row = validation.summary().to_dict("index")[name]
     card.setdefault("assessed", {})[validation.split] = {
-        "method": method,
+        "method": name,
         "folds": validation.fold_count,
         **{str(name): value for name, value in row.items() if "seconds" not in str(name)},
     }
@@ -165,7 +203,7 @@ def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> 
 
 def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | None]:
     """Windows to train on, and other ones to test on where the split asks for them."""
-    from cpazmal_scale.assess import by_date, on_calendar
+    from cpazmal_scale.assess import by_date
     from cpazmal_scale.dtw import NEW_YEAR
 
     split, season = config.assess.split, config.dtw.season_start or NEW_YEAR
@@ -178,8 +216,7 @@ def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | Non
         before, other = known.series, _labelled(*training_data(elsewhere))
     else:
         return known, None
-    one, two = on_calendar(before, other.series, config.dtw.min_dates, season)
-    return known._replace(series=one), other._replace(series=two)
+    return known._replace(series=before), other
 
 
 def _require_beam(elsewhere: RunConfig) -> None:

@@ -204,7 +204,7 @@ def _write_polygons(polygons: Any, url: str) -> None:
 
 def _settings(config: RunConfig, plans: list[CubePlan], labels: list[str]) -> RunConfig:
     """The run as it goes on from here: the polygons, and all classes unless some were chosen."""
-    classes = config.samples.classes if "classes" in config.samples.model_fields_set else labels
+    classes = config.samples.classes or labels
     samples = {"polygons": storage.join(config.workspace, POLYGONS), "classes": list(classes)}
     beam = config.beam or max(plans, key=lambda plan: len(plan.new) + len(plan.unchanged)).beam
     return config.with_values({"samples": samples, "beam": beam, "ingest": {"scenes": None}})
@@ -213,7 +213,7 @@ def _settings(config: RunConfig, plans: list[CubePlan], labels: list[str]) -> Ru
 def _draw(settings: RunConfig, beam: str, polygons: Any) -> str:
     """Draw one beam's samples; what it gives, or why it gives none."""
     groups = polygons.groupby("class")["group"].nunique()
-    classes = [name for name in settings.samples.classes if groups.get(name, 0) > 1]
+    classes = [name for name in settings.samples.classes or groups.index if groups.get(name, 0) > 1]
     run = settings.with_values({"beam": beam, "samples": {"classes": classes}})
     try:
         entry = draw_samples(run)

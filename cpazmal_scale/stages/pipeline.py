@@ -102,10 +102,12 @@ def _samples(config: RunConfig, _: Seconds, progress: Progress) -> object:
     return draw_samples(config, progress=progress)
 
 
-def _train(config: RunConfig, _: Seconds, reading: Progress, progress: Progress) -> object:
+def _train(
+    config: RunConfig, _: Seconds, reading: Progress, choosing: Progress, progress: Progress
+) -> object:
     from cpazmal_scale.stages.train import train
 
-    return train(config, reading=reading, progress=progress)
+    return train(config, reading=reading, choosing=choosing, progress=progress)
 
 
 def _map(config: RunConfig, _: Seconds, progress: Progress) -> object:
@@ -124,7 +126,7 @@ def _assess(config: RunConfig, seconds: Seconds, reading: Progress, progress: Pr
 STEPS = (
     Step("ingest", ("ingest the scenes",), _ingest),
     Step("samples", ("draw the samples",), _samples),
-    Step("train", ("read the windows", "learn the classes"), _train),
+    Step("train", ("read the windows", "compare the methods", "learn the classes"), _train),
     Step("map", ("classify the pixels",), _map),
     Step("assess", ("read the windows", "cross-validate"), _assess),
 )

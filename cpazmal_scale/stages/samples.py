@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig, identity
@@ -33,12 +33,14 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
     path = f"samples/{name}.parquet"
     write_index(windows, storage.join(config.workspace, path))
     counts = windows.groupby("class")["group"].agg(["size", "nunique"])
-    facts = {
+    facts: dict[str, Any] = {
         "windows": {str(code): int(row["size"]) for code, row in counts.iterrows()},
         "groups": {str(code): int(row["nunique"]) for code, row in counts.iterrows()},
         "labels": "polygons" if config.samples.polygons else "clusters",
         "window": config.features.window,
     }
+    if "stability" in windows.attrs:
+        facts["stability"] = round(windows.attrs["stability"], 3)
     return workspace.publish(config, "samples", name, path, facts)
 
 

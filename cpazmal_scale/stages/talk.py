@@ -11,8 +11,8 @@ _PRESET = {
     "features": {"window": 7, "xpol": "talk"},
     "dtw": {"radius": 3},
     "train": {"barycenters": 1},
-    "classify": {"decision": "vote"},
-    "assess": {"split": "stratified", "folds": 3, "neighbors": 25, "report": "talk"},
+    "classify": {"method": "vote"},
+    "assess": {"split": "stratified", "folds": 3, "repeats": 20, "neighbors": 25, "report": "talk"},
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config.methods import BEST
 from cpazmal_scale.execute import open_executor
 from cpazmal_scale.pictures import png
 from cpazmal_scale.progress import Progress
@@ -15,19 +16,26 @@ from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
+    from cpazmal_scale.execute import Executor
+    from cpazmal_scale.samples import WindowSeries
 
 _MANY = 5000
 """Windows whose averages take longer than processes take to start."""
 
 
 def train(
-    config: RunConfig, *, reading: Progress | None = None, progress: Progress | None = None
+    config: RunConfig,
+    *,
+    reading: Progress | None = None,
+    choosing: Progress | None = None,
+    progress: Progress | None = None,
 ) -> Entry:
-    """Samples to barycenters: the model, its card and its figure.
+    """Samples to a model, its card and its figure; the best method is chosen first, if asked for.
 
     Args:
         config: the run.
         reading: called as (chunks read, chunks).
+        choosing: called as (comparisons of methods done, comparisons).
         progress: called as (averages found, averages): one per class, feature and held-out fold.
 
     Raises:
@@ -43,13 +51,21 @@ def train(
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
     where = _workers(config, len(windows))
     with open_executor(where.cluster) as executor, workspace.shared(where) as share:
+        provenance: dict[str, Any] = {
+            "beam": workspace.beam_of(config),
+            "samples": windows.attrs["id"],
+        }
+        chosen = config
+        if config.classify.method == BEST:
+            chosen, choice = _chosen(config, (series, labels, groups), executor, share, choosing)
+            provenance |= choice
         model = models.train(
             series,
             labels,
             groups,
-            config,
+            chosen,
             polarisations=workspace.channels(config, workspace.open_period(config)),
-            provenance={"beam": workspace.beam_of(config), "samples": windows.attrs["id"]},
+            provenance=provenance,
             workers=Workers(executor, share, progress),
         )
     path = f"models/{model.id}.zarr"
@@ -66,10 +82,30 @@ def train(
         "end": str(model.dates.max())[:10],
         "dates": len(model.dates),
         "samples": windows.attrs["id"],
-        "barycenters": config.train.barycenters,
+        "method": model.method,
         "card": f"models/{model.id}.json",
     }
     return workspace.publish(config, "model", model.id, path, facts)
+
+
+def _chosen(
+    config: RunConfig,
+    samples: tuple[WindowSeries, list[str], list[str]],
+    executor: Executor,
+    share: str | None,
+    progress: Progress | None,
+) -> tuple[RunConfig, dict[str, Any]]:
+    """The run with the best method by name, and how it was chosen.
+
+    Clusters of the series themselves are found again best by what made them: barycenters.
+    """
+    from cpazmal_scale.assess import choose
+
+    if config.samples.polygons is None:
+        return config.with_values({"classify": {"method": "sum"}}), {}
+    made = choose(*samples, config, executor=executor, share=share, progress=progress)
+    settled = config.with_values({"classify": {"method": made.method}})
+    return settled, {"choice": made.plain()}
 
 
 def _workers(config: RunConfig, windows: int) -> RunConfig:

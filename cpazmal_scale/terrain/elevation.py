@@ -146,7 +146,8 @@ class Elevation:
         heights = np.concatenate(known) if known else np.zeros(0)
         if heights.size == 0:
             return 0.0, 0.0
-        return float(heights.min() + up.min()), float(heights.max() + up.max())
+        low, high = heights.min() + np.nanmin(up), heights.max() + np.nanmax(up)
+        return float(low), float(high)
 
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north of all tiles in degrees."""
@@ -206,7 +207,7 @@ def _around(place: Array) -> slice:
     """The pixels that heights at positions depend on."""
     return slice(
         math.floor(float(place.min())) - resample.REACH,
-        math.ceil(float(place.max())) + resample.REACH + 1,
+        math.ceil(float(place.max())) + resample.REACH + 2,
     )
 
 

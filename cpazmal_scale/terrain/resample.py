@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+_EXACT = 1e-6
+"""Pixels from a pixel's centre within which its value is taken."""
 REACH = 3
 """Pixels around a point that are looked at, and one for rounding."""
 
@@ -45,10 +47,11 @@ def _row(values: Array, r: int, c: int, u: float) -> float:
 @kept
 def _height(values: Array, y: float, x: float) -> float:
     """The surface at a point; NaN where one of the pixels it lies between is unknown."""
-    if not (1 <= y < values.shape[0] - 2 and 1 <= x < values.shape[1] - 2):
+    if not (1 <= y < values.shape[0] - 3 and 1 <= x < values.shape[1] - 3):
         return np.nan
-    r, c = int(y), int(x)
-    v, u = y - r, x - c
+    # A raster on the map's own pixels is taken as it is.
+    r, c = int(y + _EXACT), int(x + _EXACT)
+    v, u = y - r if y - r > _EXACT else 0.0, x - c if x - c > _EXACT else 0.0
     near = _row(values, r, c, u)
     if v == 0:
         return near
@@ -88,30 +91,35 @@ def onto_pixels(
         found: (h, w) gets the heights, NaN where no point is known.
     """
     top, left = starts[0] // cell, starts[1] // cell
+    count = np.zeros(found.shape[1], np.int64)
     for r in range(found.shape[0]):
-        j = (starts[0] + r) // cell
-        for c in range(found.shape[1]):
-            i = (starts[1] + c) // cell
-            a, b = nodes[j - top, i - left], nodes[j - top, i - left + 1]
-            d, e = nodes[j - top + 1, i - left], nodes[j - top + 1, i - left + 1]
-            total, count = 0.0, 0
-            for p in range(fine):
-                v = (starts[0] + r - j * cell + (p + 0.5) / fine) / cell
+        j = (starts[0] + r) // cell - top
+        count[:] = 0
+        found[r, :] = 0.0
+        for p in range(fine):
+            v = (starts[0] + r - (j + top) * cell + (p + 0.5) / fine) / cell
+            i = -1
+            for c in range(found.shape[1]):
+                if (starts[1] + c) // cell - left != i:
+                    i = (starts[1] + c) // cell - left
+                    ya = (1 - v) * nodes[j, i, 0] + v * nodes[j + 1, i, 0]
+                    yb = (1 - v) * nodes[j, i + 1, 0] + v * nodes[j + 1, i + 1, 0]
+                    xa = (1 - v) * nodes[j, i, 1] + v * nodes[j + 1, i, 1]
+                    xb = (1 - v) * nodes[j, i + 1, 1] + v * nodes[j + 1, i + 1, 1]
                 for q in range(fine):
-                    u = (starts[1] + c - i * cell + (q + 0.5) / fine) / cell
-                    y = (1 - v) * ((1 - u) * a[0] + u * b[0]) + v * ((1 - u) * d[0] + u * e[0])
-                    x = (1 - v) * ((1 - u) * a[1] + u * b[1]) + v * ((1 - u) * d[1] + u * e[1])
+                    u = (starts[1] + c - (i + left) * cell + (q + 0.5) / fine) / cell
+                    y, x = (1 - u) * ya + u * yb, (1 - u) * xa + u * xb
                     height = _height(values, y - origin[0], x - origin[1])
                     if not np.isnan(height):
-                        total += height
-                        count += 1
-            if count == 0:
-                found[r, c] = np.nan
-                continue
-            v = (starts[0] + r - j * cell + 0.5) / cell
-            u = (starts[1] + c - i * cell + 0.5) / cell
-            up = (1 - v) * ((1 - u) * a[2] + u * b[2]) + v * ((1 - u) * d[2] + u * e[2])
-            found[r, c] = total / count + up
+                        found[r, c] += height
+                        count[c] += 1
+        v = (starts[0] + r - (j + top) * cell + 0.5) / cell
+        for c in range(found.shape[1]):
+            i = (starts[1] + c) // cell - left
+            u = (starts[1] + c - (i + left) * cell + 0.5) / cell
+            up = (1 - v) * ((1 - u) * nodes[j, i, 2] + u * nodes[j, i + 1, 2])
+            up += v * ((1 - u) * nodes[j + 1, i, 2] + u * nodes[j + 1, i + 1, 2])
+            found[r, c] = found[r, c] / count[c] + up if count[c] else np.nan
 
 
 @kept

@@ -46,17 +46,18 @@ class Datum:
     undulation: Callable[[Array, Array], Array] | None = None
 
     def above_ellipsoid(self, lon: Array, lat: Array) -> Array:
-        """Metres to be added to heights at points in degrees.
+        """Metres to be added to heights at points in degrees, NaN where not known.
 
         Raises:
-            DemError: a point is not covered.
+            DemError: no point is covered.
         """
-        if self.undulation is None:
+        if self.undulation is None or lon.size == 0:
             return np.zeros(lon.shape)
         found = self.undulation(lon, lat)
-        if not np.abs(found).max(initial=0.0) <= MOST:
+        found = np.where(np.abs(found) <= MOST, found, np.nan)
+        if np.isnan(found).all():
             raise DemError(
-                f"{self.name} is not known everywhere in the area",
+                f"{self.name} is not known in the area",
                 where="ingest.level1b.terrain.vertical",
                 remedy="give a geoid raster that covers it",
             )
@@ -149,7 +150,7 @@ def _of_vertical(vertical: CRS, where: object) -> Datum:
                 found = through(strict, lon, lat, np.zeros(lon.shape))[2]
         except ProjError:
             raise _no_grid(vertical, source, ellipsoid) from None
-        if not np.isfinite(found).all():
+        if not np.isfinite(found).any():
             raise _no_grid(vertical, source, ellipsoid)
         return found
 

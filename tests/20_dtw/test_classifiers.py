@@ -148,7 +148,7 @@ def test_block_decides_as_the_rows_do(windows):
     values, labels, _ = windows
     model = NearestBarycenter(radius=2, barycenters=3).fit(values, labels)
     rows = model.decide(values)
-    block = model.decide_block(np.ascontiguousarray(values.transpose(1, 2, 0))[:, :, 17:])
+    block = model.classify_block(np.ascontiguousarray(values.transpose(1, 2, 0))[:, :, 17:])
     assert block.probability.tobytes() == np.ascontiguousarray(rows.probability[:, 17:]).tobytes()
 
 

@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.impute import SimpleImputer
 from sklearn.metrics import f1_score
 from support.series_campaign import CLASSES, CONFIG, DATES, FACTS, Case, campaign
 
@@ -27,7 +26,6 @@ from cpazmal_scale.assess import (
     Stage,
     by_date,
     cross_validate,
-    on_calendar,
     write_report,
 )
 from cpazmal_scale.assess.report.figures import confusion_figure
@@ -38,14 +36,15 @@ from cpazmal_scale.assess.validate import methods
 from cpazmal_scale.assess.validate.metrics import scores
 from cpazmal_scale.assess.validate.significance import mcnemar, polygon_permutation
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.execute import DaskExecutor, ThreadExecutor
 from cpazmal_scale.pictures import png
 from cpazmal_scale.samples import WindowSeries, stratified_group_folds
 
 ONCE = CONFIG.model_copy(update={"assess": CONFIG.assess.model_copy(update={"repeats": 1})})
-COMPARED = (methods.SUM, methods.VOTE, methods.EUCLID_SUM, methods.FOREST)
-QUICK = (methods.SUM, methods.VOTE, methods.EUCLID_SUM)
+COMPARED = (methods.SUM, method("vote").name, method("euclid-sum").name, methods.FOREST)
+QUICK = (methods.SUM, method("vote").name, method("euclid-sum").name)
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +86,9 @@ def test_forest_figures_are_those_of_plain_scikit_learn(case: Case, found: Cross
     flat = series.values.reshape(len(labels), -1)
     own = found.folds[(found.folds["method"] == methods.FOREST) & (found.folds["repeat"] == 0)]
     for fold, (train, test) in enumerate(stratified_group_folds(labels, polygons, 3, seed)):
-        filler = SimpleImputer(strategy="median").fit(flat[train])
         forest = RandomForestClassifier(100, random_state=CONFIG.seed)
-        forest.fit(filler.transform(flat[train]), labels[train])
-        predicted = forest.predict(filler.transform(flat[test]))
+        forest.fit(flat[train], labels[train])
+        predicted = forest.predict(flat[test])
         expected = f1_score(labels[test], predicted, average="macro")
         assert own["macro_f1"].iloc[fold] == pytest.approx(expected)
 
@@ -215,9 +213,8 @@ def test_series_without_dates_are_errors_not_gaps(case: Case) -> None:
     values = series.values.copy()
     values[0] = np.nan
     own = cross_validate(replace(series, values=values), labels, polygons, ONCE)
-    for name in QUICK:
+    for name in own.methods:
         assert own.confusion(name)[:, -1].sum() == 1
-    assert own.confusion(methods.FOREST)[:, -1].sum() == 0
     assert own.folds[["log_loss", "brier", "auc"]].notna().all().all()
 
 
@@ -230,8 +227,8 @@ def test_band_barycenters_and_seed_come_from_the_configuration() -> None:
     in_samples = methods.make(methods.SUM, days, parse(asked))
     assert (in_samples.radius, in_samples.band_days) == (2, None)
     assert (in_samples.barycenters, in_samples.seed) == (3, 9)
-    euclid = methods.make(methods.EUCLID_SUM, days, parse({}))
-    assert (euclid.radius, euclid.band_days, euclid.decision) == (0, None, "sum")
+    euclid = methods.make(method("euclid-sum").name, days, parse({}))
+    assert (euclid.radius, euclid.band_days, euclid.decision) == (None, 0, "sum")
     near = methods.make(methods.NEIGHBORS, days, parse({"dtw": {"radius": 2}}))
     assert (near.n_neighbors, near.radius) == (25, 2)
     never = methods.make(methods.SUM, days, parse({"classify": {"reject": 1.5}}))
@@ -243,8 +240,8 @@ def test_vote_shares_what_it_would_learn_alone(case: Case) -> None:
     codes = np.searchsorted(CLASSES, labels)
     numbers = np.unique(polygons, return_inverse=True)[1]
     given = (series.values, codes, numbers, np.arange(12.0) * 11, CONFIG)
-    shared = list(methods.fit_methods((methods.SUM, methods.VOTE), *given))[1]
-    alone = next(methods.fit_methods((methods.VOTE,), *given))
+    shared = list(methods.fit_methods((methods.SUM, method("vote").name), *given))[1]
+    alone = next(methods.fit_methods((method("vote").name,), *given))
     assert shared.model.decision == alone.model.decision == "vote"
     assert np.array_equal(shared.model.barycenters_, alone.model.barycenters_)
     one, two = (methods.timed_answer(m, series.values, 3) for m in (shared, alone))
@@ -254,7 +251,7 @@ def test_vote_shares_what_it_would_learn_alone(case: Case) -> None:
 
 def test_every_method_has_its_turn(case: Case) -> None:
     own = cross_validate(*case, ONCE, methods=methods.NAMES)
-    assert (own.summary()["macro_f1_pooled"] > 0.45).all()
+    assert (own.summary()["macro_f1_pooled"] > 0.4).all()
 
 
 def test_what_cannot_be_validated_is_refused(case: Case) -> None:
@@ -273,11 +270,11 @@ def test_classes_keep_the_order_of_the_configuration(case: Case) -> None:
     series, labels, polygons = case
     turned = {"samples": {"classes": ("HAG", "ABL", "ACC")}, "assess": {"repeats": 1}}
     own = cross_validate(
-        series, labels, polygons, RunConfig.parse(turned), methods=(methods.EUCLID_SUM,)
+        series, labels, polygons, RunConfig.parse(turned), methods=(method("euclid-sum").name,)
     )
     assert own.classes == ("HAG", "ABL", "ACC")
     renamed = np.char.add("C", np.searchsorted(CLASSES, labels).astype(str))
-    own = cross_validate(series, renamed, polygons, CONFIG, methods=(methods.EUCLID_SUM,))
+    own = cross_validate(series, renamed, polygons, CONFIG, methods=(method("euclid-sum").name,))
     assert own.classes == ("C0", "C1", "C2")
 
 
@@ -354,10 +351,11 @@ def correct(own: CrossValidation, name: str) -> int:
     return int(np.trace(own.confusion(name)[:, :3]))
 
 
-def settled(own: CrossValidation, soft: float, forest: float) -> CrossValidation:
+def settled(own: CrossValidation, other: float, forest: float) -> CrossValidation:
     """The same validation with the given share right in every polygon."""
     counts = np.zeros_like(own.counts)
-    for m, share in enumerate((soft, soft, soft, forest)):
+    for m, name in enumerate(own.methods):
+        share = forest if name == methods.FOREST else other
         for g, c in zip(*np.nonzero(own.windows), strict=True):
             right = round(1000 * share)
             counts[m, g, c, c] = right
@@ -366,14 +364,40 @@ def settled(own: CrossValidation, soft: float, forest: float) -> CrossValidation
 
 
 def test_verdict_says_who_wins_even_when_it_is_the_forest(found: CrossValidation) -> None:
-    lost = verdict(settled(found, 0.7, 0.9), methods.SUM, methods.FOREST)
+    many = on_more_polygons(found)
+    lost = verdict(settled(many, 0.7, 0.9), methods.SUM, methods.FOREST)
     assert lost.startswith("**random forest wins**: macro-F1 over all folds 0.900 against 0.700")
-    won = verdict(settled(found, 0.8, 0.6), methods.SUM, methods.FOREST)
+    won = verdict(settled(many, 0.8, 0.6), methods.SUM, methods.FOREST)
     assert won.startswith("**DTW barycenter (sum) wins**")
     assert "near 0.33" in won
-    level = verdict(settled(found, 0.7, 0.7), methods.SUM, methods.FOREST)
-    assert "not decidedly" in level
-    assert "cannot tell the two apart" in level
+    level = verdict(settled(many, 0.7, 0.7), methods.SUM, methods.FOREST)
+    assert "cannot be told apart" in level
+    assert "Warping is not shown to matter" in level
+
+
+def test_no_win_without_five_polygons_of_every_class(found: CrossValidation) -> None:
+    """The same shares on four polygons of a class: an interval without zero decides nothing."""
+    assert found.fewest_groups == 4
+    told = verdict(settled(found, 0.7, 0.9), methods.SUM, methods.FOREST)
+    assert "wins" not in told
+    assert "cannot be told apart" in told
+    assert "A class has 4 polygons" in told
+
+
+def test_no_method_better_than_guessing_is_said(found: CrossValidation) -> None:
+    told = verdict(settled(on_more_polygons(found), 1 / 3, 0.3), methods.SUM, methods.FOREST)
+    assert told.startswith("**No method is shown to be better than guessing**")
+
+
+def on_more_polygons(own: CrossValidation) -> CrossValidation:
+    """The validation with every polygon twice, so that each class has eight."""
+    return replace(
+        own,
+        groups=(*own.groups, *(f"{name}+" for name in own.groups)),
+        windows=np.concatenate([own.windows, own.windows]),
+        counts=np.concatenate([own.counts, own.counts], axis=1),
+        tested=np.concatenate([own.tested, own.tested], axis=1),
+    )
 
 
 def test_report_says_whether_probabilities_fit(found: CrossValidation) -> None:
@@ -470,7 +494,7 @@ def test_decisions_share_what_each_would_learn_alone(case: Case) -> None:
     codes = np.searchsorted(CLASSES, labels)
     numbers = np.unique(polygons, return_inverse=True)[1]
     given = (series.values, codes, numbers, np.arange(12.0) * 11, CONFIG)
-    names = (methods.VOTE, methods.SUM, methods.SOFT)
+    names = (method("vote").name, methods.SUM, method("soft").name)
     for shared in methods.fit_methods(names, *given):
         alone = next(methods.fit_methods((shared.name,), *given))
         assert shared.model.decision == alone.model.decision
@@ -495,13 +519,15 @@ def test_no_split_tests_a_polygon_it_was_trained_on(
     sides = []
     real = methods.fit_methods
 
-    def spy(names: Any, values: Any, codes: Any, groups: Any, *more: Any) -> Iterator[Any]:
+    def spy(
+        names: Any, values: Any, codes: Any, groups: Any, *more: Any, **how: Any
+    ) -> Iterator[Any]:
         sides.append(set(groups.tolist()))
-        return real(names, values, codes, groups, *more)
+        return real(names, values, codes, groups, *more, **how)
 
     monkeypatch.setattr(methods, "fit_methods", spy)
     config = CONFIG.with_values({"assess": {"split": split}})
-    own = cross_validate(*case, config, methods=(methods.EUCLID_SUM,))
+    own = cross_validate(*case, config, methods=(method("euclid-sum").name,))
     expected = {"stratified": 2 * 3, "cyclic": 2 * 4, "leave-one-group-out": 12}[split]
     assert own.fold_count == len(sides) == expected
     total = own.counts[0].sum(axis=(1, 2))
@@ -571,7 +597,8 @@ def test_permutation_agrees_with_all_exchanges() -> None:
     assert polygon_permutation(a, b, 1) == polygon_permutation(b, a, 1)
 
 
-def test_the_calendar_brings_other_years_and_dates_together() -> None:
+def test_a_temporal_split_tests_what_a_map_of_the_other_year_does() -> None:
+    """Each year keeps its own dates; a feature that the later year lacks does not count."""
     days = np.arange(4, 364, 11)
     one, two = (
         np.datetime64(f"{year}-01-01", "s")
@@ -579,21 +606,26 @@ def test_the_calendar_brings_other_years_and_dates_together() -> None:
         + np.timedelta64(late, "D")
         for year, late in ((2020, 0), (2021, 3))
     )
-    season = np.cos(2 * np.pi * days / 365).astype(np.float32)
-    values = np.stack([season, np.full_like(season, np.nan)])[None]
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["ABL", "ICA"], 24)
+    polygons = np.array([f"{c}{i % 6}" for i, c in enumerate(labels)])
+    season = np.cos(2 * np.pi * days / 365) * np.where(labels == "ABL", 1, 2)[:, None]
+    first, second = (season[:, None] + rng.normal(0, 0.3, (48, 2, 33)) for _ in range(2))
+    second[:, 1] = np.nan
     both = WindowSeries(
-        np.concatenate([values, values], axis=2), ("a", "b"), np.concatenate([one, two])
+        np.concatenate([first, second], axis=2).astype(np.float32),
+        ("HH.k1", "HV.k1"),
+        np.concatenate([one, two]),
     )
     before, after = by_date(both, None)
     assert (before.dates == one).all()
     assert (after.dates == two).all()
-    trained, tested = on_calendar(before, after, 6)
-    assert trained.names == tested.names == ("a",)
-    assert (trained.dates == tested.dates).all()
-    known = np.isfinite(trained.values) & np.isfinite(tested.values)
-    assert known.sum() > 30
-    assert np.abs(trained.values - tested.values)[known].max() < 0.25
-    with pytest.raises(SampleError, match="no feature has 6 dates"):
-        on_calendar(before, WindowSeries(values[..., :3], ("a", "b"), one[:3]), 6)
+    later = WindowSeries(after.values[..., ::2], after.names, after.dates[::2])
+    own = cross_validate(
+        *(before, labels, polygons, ONCE),
+        methods=(methods.SUM, method("euclid-sum").name, method("logistic").name),
+        tested=Labelled(later, labels, polygons),
+    )
+    assert (own.summary()["macro_f1_pooled"] > 0.9).all()
     with pytest.raises(SampleError, match="dates lie before 2022-12-31"):
         by_date(both, date(2022, 12, 31))

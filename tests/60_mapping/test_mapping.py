@@ -73,7 +73,7 @@ def test_map_equals_the_naive_route(data, statistics, finished, tmp_path: Path) 
         **model.features.kernel,
     )
     flat = series.reshape(len(model.names), DATES, -1)
-    decided = model.classifier.decide_block(flat, model.on_dates(model.dates).limits)
+    decided = model.classifier.classify_block(flat, model.on_dates(model.dates).limits)
     made = open_map(finished.url)
     expected = np.where(decided.index < 254, decided.index + 1, decided.index).reshape(SHAPE)
     np.testing.assert_array_equal(made["class"], expected)
@@ -198,7 +198,7 @@ def test_period_and_decision_are_part_of_the_identity(data, tmp_path: Path) -> N
             {},
             DAY,
             {"end": "2020-03-31"},
-            {"classify": {"decision": "vote"}},
+            {"classify": {"reject": 9.0}},
             {"classify": {"block": 32}},
             {"cluster": {"kind": "threads", "workers": 7}},
         )
@@ -207,6 +207,8 @@ def test_period_and_decision_are_part_of_the_identity(data, tmp_path: Path) -> N
     assert ids[0] == ids[1] == ids[4] == ids[5]
     assert len(set(ids)) == 3
     assert len(plans[2].recipe.dates) == 8
+    with pytest.raises(ModelMismatch, match=r"the model is DTW barycenter \(sum\), the run asks"):
+        plan_map(workspace(tmp_path, classify={"decision": "vote"}), *data)
 
 
 def test_shorter_period_is_mapped(data, tmp_path: Path) -> None:
@@ -236,7 +238,7 @@ def test_plan_counts_what_it_says(data, tmp_path: Path) -> None:
     model = open_model(data[0])
     limits = model.on_dates(model.dates).limits
     cells = sum(int(last - first) for first, last in limits)
-    assert made.cells == math.prod(SHAPE) * 9 * len(CLASSES) * cells
+    assert made.seconds_per_pixel == pytest.approx(9 * len(CLASSES) * cells / 4e9)
     assert made.block == (64, 64)
     # two columns of blocks; each reads the 32-pixel chunks under itself and its halo once
     assert made.bytes_read == 88 * (96 + (104 - 32)) * DATES * 9

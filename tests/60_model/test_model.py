@@ -34,7 +34,7 @@ def windows(seed: int = 0, classes: str = "AB", per_class: int = 12):
 
 def trained(workers: Workers | None = None, **settings):
     series, labels, groups = windows()
-    config = RunConfig.parse(settings)
+    config = RunConfig.parse({"classify": {"method": "sum"}, **settings})
     made = model.train(
         series,
         labels,
@@ -197,7 +197,7 @@ def test_card_says_what_the_model_is() -> None:
         "groups": ["A000", "A001", "A002"],
     }
     assert told["band"] == {"days": 22, "samples": None}
-    assert told["barycenters"]["barycenters"] == 2
+    assert told["settings"]["barycenters"] == 2
     assert set(told["features"]) == set(made.names)
     assert told["features"]["HH.k1"]["tau"] == made.classifier.tau_[0]
     held = told["held_out"]

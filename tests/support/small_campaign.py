@@ -121,6 +121,8 @@ def _put_layer(put, name: str, at: int, values: np.ndarray, chunk: int) -> None:
 def make_model(url: str, config: RunConfig | None = None, *, chosen: slice = slice(None)) -> str:
     """Train on windows of the campaign that `make_cube` writes."""
     config = config or RunConfig()
+    if config.classify.method == "best":
+        config = config.with_values({"classify": {"method": "sum"}})
     power, mask, start = backscatter()
     settings = config.features
     series = block_series(

@@ -9,6 +9,9 @@ import yaml
 
 from cpazmal_scale.config import RunConfig
 
+QUICK = ("sum", "vote", "euclid-sum", "neighbors", "discriminant", "forest")
+"""Methods that take a second together."""
+
 
 def simulated(folder: Path, *, size: int = 256, end: date = date(2020, 6, 30)) -> Path:
     """Scenes of one beam, truth and polygons; returns the run configuration."""
@@ -23,7 +26,8 @@ def settings(run: Path, workspace: str, **changes: object) -> RunConfig:
     quick = {
         "workspace": workspace,
         "ingest": {"chunk": 64},
-        "assess": {"repeats": 1},
+        "classify": {"method": "sum"},
+        "assess": {"repeats": 1, "methods": QUICK},
         "cluster": {"kind": "threads", "workers": 2},
     }
     return RunConfig.load(run).with_values(quick).with_values(changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.assess.report.parts import Picture
 from cpazmal_scale.assess.validate.methods import FOREST, SUM
@@ -88,6 +88,8 @@ class Report:
     opening: str = ""
     """Python lines that open the map."""
     remarks: tuple[str, ...] = ()
+    choice: Mapping[str, Any] | None = None
+    """How `best` chose the method, `Choice.plain`."""
     map_method: str = SUM
     """The compared method that made the map."""
     baseline: str = FOREST

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
 from cpazmal_scale.assess.report import sections, verdicts
+from cpazmal_scale.assess.report.choice import choice_text
 from cpazmal_scale.assess.report.contents import Report
 from cpazmal_scale.assess.report.latex import latex
 from cpazmal_scale.assess.report.markdown import markdown
@@ -65,6 +66,8 @@ def blocks(report: Report, folder: str = "report") -> list[Block]:
     parts: list[Block] = [*sections.campaign(report.campaign)]
     parts += [Text(remark, quoted=True) for remark in report.remarks]
     parts += report.pictures
+    if report.choice is not None:
+        parts += [Heading("The method of the map"), Text(choice_text(report.choice))]
     if report.validation is not None:
         parts += verdicts.accuracy(
             report.validation, report.map_method, report.baseline, folder=folder

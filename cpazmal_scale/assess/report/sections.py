@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import words as say
 from cpazmal_scale.assess.report.parts import Block, Heading, Picture, Table, Text
+from cpazmal_scale.grid.areas import group_areas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +102,16 @@ def areas(table: pd.DataFrame) -> list[Block]:
             say.per_cent(row["share"]),
         )
         for code, row in table.iterrows()
+    ]
+    rows += [
+        (
+            "",
+            f"**{group}**",
+            say.count(int(row["pixels"])),
+            say.number(row["km2"]),
+            say.per_cent(row["share"]),
+        )
+        for group, row in group_areas(table).iterrows()
     ]
     return [
         Heading("Areas on the map"),

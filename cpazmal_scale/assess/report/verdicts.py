@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cpazmal_scale import words as say
 from cpazmal_scale.assess.report.parts import Block, Heading, Picture, Table, Text
 from cpazmal_scale.assess.validate.methods import TWINS
+from cpazmal_scale.assess.validate.validation import MIN_GROUPS
 
 if TYPE_CHECKING:
     from cpazmal_scale.assess.validate.validation import CrossValidation, Difference
@@ -20,6 +21,8 @@ _SPLITS = {
     "geometry": "whole polygons, trained on one beam and tested on another",
 }
 _WORST = 6
+CALIBRATED_GROUPS = 4
+"""Polygons of every class without which probabilities cannot be calibrated."""
 _FITTING = 0.05
 _BESIDE = ("weighted_f1", "kappa", "auc", "log_loss", "brier", "ece")
 _TESTS = (
@@ -28,9 +31,9 @@ _TESTS = (
     "a polygon are not: its p is too small. No p is corrected for the number of comparisons."
 )
 _RELIABILITY = (
-    "A point on the diagonal is right as often as it claims. Votes are shares of features, "
-    "neighbours or trees and were not calibrated; `sum` and `soft` fit one temperature on polygons "
-    "held out of the training side."
+    "A point on the diagonal is right as often as it claims. The votes of `vote` are shares of "
+    "features and were not calibrated; all other methods fit one temperature on polygons held out "
+    "of the training side."
 )
 
 
@@ -62,19 +65,30 @@ def accuracy(own: CrossValidation, subject: str, baseline: str, *, folder: str) 
 
 
 def verdict(own: CrossValidation, subject: str, baseline: str) -> str:
-    """Who wins, in plain words, whoever it is; and whether warping pays."""
-    sentences = [f"Guessing would give a macro-F1 near {1 / len(own.classes):.2f}."]
-    if {subject, baseline} <= set(own.methods):
+    """Who wins, in plain words, whoever it is; and whether warping pays.
+
+    A method wins only where the interval and the permutation of polygons agree, and every class has
+    enough polygons.
+    """
+    chance = 1 / len(own.classes)
+    table = own.summary()
+    if not (table["macro_f1_low"] > chance).any():
+        return (
+            f"**No method is shown to be better than guessing**, which gives a macro-F1 near "
+            f"{chance:.2f}: the best has {say.number(table['macro_f1_pooled'].max())}, and every "
+            f"95 % interval reaches down to that.{_few(own.fewest_groups)}"
+        )
+    sentences = [f"Guessing would give a macro-F1 near {chance:.2f}."]
+    if subject != baseline and {subject, baseline} <= set(own.methods):
         sentences.insert(0, _compared(own, own.difference(subject, baseline)))
     twin = TWINS.get(subject, "")
     if {subject, twin} <= set(own.methods):
         warping = own.difference(subject, twin)
         verb = "gains" if warping.value >= 0 else "loses"
-        certain = "excludes" if warping.decided else "includes"
+        certain = "" if warping.decided else "is not shown to matter: it "
         sentences.append(
-            f"Warping {verb} {say.number(abs(warping.value))} against the same method without "
-            f"it ({warping.second}); the 95 % interval of the difference, "
-            f"{say.interval(warping.low, warping.high)}, {certain} zero."
+            f"Warping {certain}{verb} {say.number(abs(warping.value))} against the same method "
+            f"without it ({warping.second}; {_evidence(warping)}).{_few(warping.groups)}"
         )
     return " ".join(sentences)
 
@@ -84,14 +98,32 @@ def _compared(own: CrossValidation, gap: Difference) -> str:
     winner, loser, high, low = gap.first, gap.second, first, second
     if gap.value < 0:
         winner, loser, high, low = loser, winner, second, first
-    span = f"{gap.first} minus {gap.second}, 95 % interval {say.interval(gap.low, gap.high)}"
-    figures = f"macro-F1 over all folds {say.number(high)} against {say.number(low)} for {loser}"
+    span = f"{gap.first} minus {gap.second}: {_evidence(gap)}"
     if gap.decided:
-        return f"**{winner} wins**: {figures} ({span}, without zero)."
-    polygons = len(own.groups)
+        return (
+            f"**{winner} wins**: macro-F1 over all folds {say.number(high)} against "
+            f"{say.number(low)} for {loser} ({span})."
+        )
     return (
-        f"**{winner} is ahead, but not decidedly**: {figures} ({span}, with zero): {polygons} "
-        "polygons cannot tell the two apart."
+        f"**{gap.first} and {gap.second} cannot be told apart**: macro-F1 over all folds "
+        f"{say.number(first)} and {say.number(second)} ({span}), with {len(own.groups)} polygons."
+        f"{_few(gap.groups)}"
+    )
+
+
+def _evidence(gap: Difference) -> str:
+    return (
+        f"95 % interval {say.interval(gap.low, gap.high)}, p by polygons {say.probability(gap.p)}"
+    )
+
+
+def _few(groups: int) -> str:
+    """Why nothing can be decided where a class has few polygons."""
+    if groups >= MIN_GROUPS:
+        return ""
+    return (
+        f" A class has {groups} polygon{'' if groups == 1 else 's'}; with fewer than {MIN_GROUPS} "
+        "in every class no difference is called one."
     )
 
 
@@ -102,6 +134,12 @@ def believable(own: CrossValidation, method: str) -> str:
     count, claimed, right = own.reliability[own.methods.index(method)].sum(axis=0)
     if not count:
         return f"{method} gave no probabilities."
+    if own.fewest_groups < CALIBRATED_GROUPS:
+        return (
+            f"**The probabilities of {method} cannot be calibrated**: a class has "
+            f"{own.fewest_groups} polygons, and {CALIBRATED_GROUPS} are needed to hold some out "
+            "of the training and of the calibration. They rank predictions; they are no chances."
+        )
     gap = float((claimed - right) / count)
     figures = f"mean confidence {say.number(claimed / count)}, right {say.number(right / count)}"
     if abs(gap) < _FITTING:
@@ -125,6 +163,12 @@ def _procedure(own: CrossValidation) -> str:
         "95 % interval is that of the macro-F1 over all folds' predictions together, from a "
         "bootstrap of polygons. A window without class counts as an error."
     )
+    handful = int((own.trained_groups.min(axis=1) < 2).sum())
+    if handful:
+        text += (
+            f" **{handful} of {total} folds train a class on one polygon or none**: their figures "
+            "say little."
+        )
     if not any(lacking.values()):
         return f"{text} Every fold trains and tests every class."
     return (

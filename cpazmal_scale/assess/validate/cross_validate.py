@@ -52,11 +52,13 @@ class _Plan:
     classes: tuple[str, ...]
     methods: tuple[str, ...]
     config: RunConfig
+    calibrate: bool
 
 
 _Arrays = Mapping[str, "NDArray[Any]"]
 """What every fold needs: `values, codes, groups` of training windows, the same of tested ones after
-`tested_`, `days` of the dates, `repeat, fold, tested` of the folds."""
+`tested_`, `days`, `dates` and `tested_dates` (seconds since 1970), `repeat, fold, tested` of
+folds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +86,7 @@ def cross_validate(
     share: str | None = None,
     split: Split | None = None,
     progress: Progress | None = None,
+    calibrate: bool = True,
 ) -> CrossValidation:
     """Train and test each method on the folds of `config.assess`, which are of whole groups.
 
@@ -98,8 +101,8 @@ def cross_validate(
         config: split, folds, repeats, methods, band, barycenters and seed.
         methods: names out of `methods.NAMES`, compared in this order; none: those of the
             configuration.
-        tested: other windows to test on, of the same features and number of dates, such as those of
-            another year or beam; a group is never trained on and tested on even so. None: the
+        tested: other windows to test on, of the same features, as of another beam or year and
+            on their own dates; a group is never trained on and tested on even so. None: the
             windows themselves.
         executor: computes the folds; none: one after the other, here.
         share: folder (any fsspec URL) where workers of other processes find the series, so that
@@ -107,6 +110,7 @@ def cross_validate(
         split: (y, groups, folds, seed) to the (train, test) rows of one repeat; none: that of the
             configuration.
         progress: called as (folds done, folds).
+        calibrate: fit temperatures; without, classes are the same, and fits several times faster.
 
     Raises:
         SampleError: no windows, one class only, lengths that differ, a class within one group,
@@ -114,7 +118,7 @@ def cross_validate(
         ConfigError: unknown method.
     """
     trained = Labelled(series, y, groups)
-    plan, arrays, names = _prepared(trained, tested or trained, config, methods, split)
+    plan, arrays, names = _prepared(trained, tested or trained, config, methods, split, calibrate)
     function: Callable[[int], _Outcome] = partial(_fold, plan, arrays)
     if share is not None:
         function = partial(_fold_at, plan, storage.write_arrays(share, arrays))
@@ -135,11 +139,12 @@ def _prepared(
     config: RunConfig,
     methods: Sequence[str] | None,
     split: Split | None,
+    calibrate: bool,
 ) -> tuple[_Plan, dict[str, NDArray[Any]], tuple[str, ...]]:
     """The plan, its arrays and the names of the groups."""
-    from cpazmal_scale.dtw import season_days
+    from cpazmal_scale.dtw import NEW_YEAR, season_days
 
-    days = season_days(trained.series.dates)
+    days = season_days(trained.series.dates, config.dtw.season_start or NEW_YEAR)
     chosen = tuple(known_methods.chosen(config) if methods is None else methods)
     for name in chosen:
         known_methods.make(name, days, config)
@@ -148,6 +153,8 @@ def _prepared(
     y, groups = (np.concatenate([np.asarray(s[i], str) for s in sides]) for i in (1, 2))
     names, numbers = np.unique(groups, return_inverse=True)
     arrays: dict[str, NDArray[Any]] = {"days": days}
+    for name, side in (("dates", trained), ("tested_dates", tested)):
+        arrays[name] = side.series.dates.astype("datetime64[s]").astype(np.int64)
     start = 0
     for prefix, side in (("", trained), ("tested_", tested)):
         own = slice(start, start + len(side.series.values))
@@ -156,7 +163,7 @@ def _prepared(
         arrays[f"{prefix}groups"] = numbers[own].astype(np.intp)
         start = own.stop if tested is not trained else 0
     folds = Folds.of(y, numbers.astype(np.intp), config, split)
-    plan = _Plan(classes, chosen, config)
+    plan = _Plan(classes, chosen, config, calibrate)
     return plan, arrays | folds._asdict(), tuple(str(name) for name in names)
 
 
@@ -167,7 +174,7 @@ def _classes(sides: Sequence[Labelled], config: RunConfig) -> tuple[str, ...]:
         if not count == labels == polygons:
             raise SampleError(f"{count} series, {labels} classes, {polygons} groups")
     present = {str(label) for side in sides for label in np.unique(np.asarray(side.y))}
-    wanted = config.samples.classes
+    wanted = config.samples.classes or ()
     classes = tuple(c for c in wanted if c in present) if present <= set(wanted) else ()
     classes = classes or tuple(sorted(present))
     if len(classes) < 2:
@@ -212,9 +219,11 @@ def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
         arrays["groups"][train],
         arrays["days"],
         plan.config,
+        calibrate=plan.calibrate,
     )
+    dates = _other_dates(plan, arrays)
     for place, method in enumerate(fitted):
-        answer = known_methods.timed_answer(method, arrays["tested_values"][test], size)
+        answer = known_methods.timed_answer(method, arrays["tested_values"][test], size, dates)
         outcome.predicted[place] = answer.codes
         for group in np.unique(groups):
             some = groups == group
@@ -228,6 +237,17 @@ def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
             | {"seconds_predict": answer.seconds}
         )
     return outcome
+
+
+def _other_dates(plan: _Plan, arrays: _Arrays) -> known_methods.Dates | None:
+    """Dates of both sides; none where they are the same."""
+    from cpazmal_scale.dtw import NEW_YEAR
+
+    if np.array_equal(arrays["dates"], arrays["tested_dates"]):
+        return None
+    both = [arrays[name].astype("datetime64[s]") for name in ("dates", "tested_dates")]
+    start = plan.config.dtw.season_start or NEW_YEAR
+    return known_methods.Dates(both[0], both[1], (start, start))
 
 
 def _figures(
@@ -275,6 +295,7 @@ def _collected(
         reliability=np.sum([outcome.reliability for outcome in outcomes], axis=0),
         codes=codes,
         predicted=predicted,
+        tested=arrays["tested"],
         split=plan.config.assess.split,
         seed=plan.config.seed,
     )

@@ -9,52 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cpazmal_scale.assess.validate.metrics import NO_CLASS
-from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.config.methods import BEST, METHODS, method
+from cpazmal_scale.model.season import on_dates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import RunConfig
 
-SUM = "DTW barycenter (sum)"
-SOFT = "DTW barycenter (soft)"
-VOTE = "DTW barycenter (vote)"
-NEIGHBORS = "k-NN DTW"
-EUCLID_SUM = "Euclidean barycenter (sum)"
-EUCLID_SOFT = "Euclidean barycenter (soft)"
-EUCLID_VOTE = "Euclidean barycenter (vote)"
-EUCLID_NEIGHBORS = "k-NN Euclidean"
-FOREST = "random forest"
-
-BY_SETTING = {
-    "sum": SUM,
-    "soft": SOFT,
-    "vote": VOTE,
-    "neighbors": NEIGHBORS,
-    "euclid-sum": EUCLID_SUM,
-    "euclid-soft": EUCLID_SOFT,
-    "euclid-vote": EUCLID_VOTE,
-    "euclid-neighbors": EUCLID_NEIGHBORS,
-    "forest": FOREST,
-}
-"""Names by what `assess.methods` and `classify.decision` call them."""
-NAMES = tuple(BY_SETTING.values())
-"""Every method there is."""
-TWINS = {
-    SUM: EUCLID_SUM,
-    SOFT: EUCLID_SOFT,
-    VOTE: EUCLID_VOTE,
-    NEIGHBORS: EUCLID_NEIGHBORS,
-}
+NAMES = tuple(row.name for row in METHODS)
+"""Every method there is, as reports print it."""
+SUM, NEIGHBORS, FOREST = (method(setting).name for setting in ("sum", "neighbors", "forest"))
+TWINS = {row.name: method(row.twin).name for row in METHODS if row.twin is not None}
 """Each method that warps, and the same without warping."""
-
-_DECISIONS = {
-    name: (setting.removeprefix("euclid-"), name in TWINS)
-    for setting, name in BY_SETTING.items()
-    if setting.removeprefix("euclid-") in ("sum", "soft", "vote")
-}
-"""Decision of each barycenter method, and whether it warps."""
-_TREES = 100
 
 
 class Fitted(NamedTuple):
@@ -68,8 +35,8 @@ class Fitted(NamedTuple):
 
 def chosen(config: RunConfig) -> tuple[str, ...]:
     """The methods a configuration compares, that of its map first."""
-    own = BY_SETTING[config.classify.decision]
-    return tuple(dict.fromkeys((own, *(BY_SETTING[name] for name in config.assess.methods))))
+    every = (config.classify.method, *config.assess.methods)
+    return tuple(dict.fromkeys(method(name).name for name in every if name != BEST))
 
 
 def fit_methods(
@@ -79,6 +46,8 @@ def fit_methods(
     groups: NDArray[np.integer],
     days: NDArray[np.floating],
     config: RunConfig,
+    *,
+    calibrate: bool = True,
 ) -> Iterator[Fitted]:
     """Train each method on the same series, one after the other.
 
@@ -92,17 +61,22 @@ def fit_methods(
         groups: polygon numbers `(N,)`.
         days: day of each date `(T,)`.
         config: band, barycenters and seed of the run.
+        calibrate: fit temperatures; the classes do not depend on it.
     """
     shared: dict[bool, Fitted] = {}
     for name in names:
-        decision, warps = _DECISIONS.get(name, ("", False))
+        options = method(name).options
+        decision, warps = options.get("decision", ""), options.get("warps", False)
+        decision = "" if decision == "learned" else decision
         if decision and warps in shared:
             model, seconds = shared[warps].model.with_decision(decision), shared[warps].seconds
             yield Fitted(name, model, seconds)
             continue
         started = time.perf_counter()
         model = make(name, days, config)
-        model.fit(values, codes, **({} if name == FOREST else {"groups": groups}))
+        if not calibrate:
+            model.temperature = 1.0
+        model.fit(values, codes, groups=groups)
         fitted = Fitted(name, model, time.perf_counter() - started)
         if decision:
             shared[warps] = fitted
@@ -110,21 +84,24 @@ def fit_methods(
 
 
 def make(name: str, days: NDArray[np.floating], config: RunConfig) -> Any:
-    """An untrained estimator for series `(N, K, T)`.
+    """An untrained classifier that maps are made with, never rejecting.
 
     Raises:
         ConfigError: unknown name.
     """
-    if name not in NAMES:
-        raise ConfigError(
-            f"no method is called {name!r}", remedy=f"choose among {', '.join(NAMES)}"
-        )
-    if name == FOREST:
-        return _forest(config)
-    settings = config if name in TWINS else _euclid(config)
-    if name in (NEIGHBORS, EUCLID_NEIGHBORS):
-        return _neighbors(days, settings)
-    return _barycenter(_DECISIONS[name][0], days, settings)
+    from cpazmal_scale.model import methods
+
+    own = config.with_values({"classify": {"reject": None}})
+    return methods.make(name, own, np.asarray(days, np.float64))
+
+
+class Dates(NamedTuple):
+    """Dates of training and of other series, for a map of another year or beam."""
+
+    trained: NDArray[np.datetime64]
+    tested: NDArray[np.datetime64]
+    starts: tuple[str, str]
+    """First day of the season of either, `MM-DD`."""
 
 
 class Answer(NamedTuple):
@@ -143,77 +120,31 @@ class Answer(NamedTuple):
         return np.where(self.codes >= 0, own[:, 0], np.nan)
 
 
-def timed_answer(method: Fitted, values: NDArray[np.floating], count: int) -> Answer:
-    """Classes and probabilities of series `(N, K, T)` among `count` classes."""
+def timed_answer(
+    fitted: Fitted,
+    values: NDArray[np.floating],
+    count: int,
+    dates: Dates | None = None,
+) -> Answer:
+    """Classes and probabilities of series `(N, K, T)` among `count` classes, as a map gives them.
+
+    `dates` are those of training and series where they differ.
+    """
     started = time.perf_counter()
-    best, chances = _decided(method.model, values)
+    if dates is None:
+        decision = fitted.model.decide(values)
+    else:
+        ready = on_dates(fitted.model, *dates)
+        block = np.ascontiguousarray(np.moveaxis(values, 0, 2))
+        decision = ready.classifier.classify_block(block, ready.limits)
     seconds = time.perf_counter() - started
-    classes = np.asarray(method.model.classes_)
+    classes = np.asarray(fitted.model.classes_)
+    chances = decision.probability.T.astype(np.float64)
+    chances /= chances.sum(axis=1, keepdims=True)
     probability = np.zeros((len(values), count))
     probability[:, classes] = chances
     probability[np.isnan(chances).any(axis=1)] = np.nan
-    known = best >= 0
+    known = decision.index < len(classes)
     codes = np.full(len(values), NO_CLASS, np.intp)
-    codes[known] = classes[best[known]]
+    codes[known] = classes[decision.index[known]]
     return Answer(codes, probability, seconds)
-
-
-def _decided(
-    model: Any, values: NDArray[np.floating]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Position among the model's classes, -1 without, and its probabilities."""
-    if hasattr(model, "decide"):
-        decision = model.decide(values)
-        chances = decision.probability.T.astype(np.float64)
-        best = decision.index.astype(np.intp)
-        known = best < len(model.classes_)
-        chances /= chances.sum(axis=1, keepdims=True)
-    else:
-        chances = np.asarray(model.predict_proba(values), np.float64)
-        known = np.isfinite(chances).all(axis=1)
-        best = np.where(known[:, None], chances, 0.0).argmax(axis=1)
-    return np.where(known, best, NO_CLASS), chances
-
-
-def _barycenter(decision: str, days: NDArray[np.floating], config: RunConfig) -> Any:
-    """The classifier that maps are made with, never rejecting."""
-    from cpazmal_scale.model import new_classifier
-
-    classify = config.classify.model_copy(update={"decision": decision, "reject": None})
-    own = config.model_copy(update={"classify": classify})
-    return new_classifier(own, np.asarray(days, np.float64))
-
-
-def _neighbors(days: NDArray[np.floating], config: RunConfig) -> Any:
-    from cpazmal_scale.dtw import KNeighborsDTW
-
-    return KNeighborsDTW(
-        n_neighbors=config.assess.neighbors,
-        radius=config.dtw.radius,
-        days=days,
-        band_days=config.dtw.band_days,
-        min_dates=config.dtw.min_dates,
-    )
-
-
-def _euclid(config: RunConfig) -> RunConfig:
-    """The same settings without warping."""
-    dtw = config.dtw.model_copy(update={"radius": 0, "band_days": None})
-    return config.model_copy(update={"dtw": dtw})
-
-
-def _forest(config: RunConfig) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer
-
-    return make_pipeline(
-        FunctionTransformer(_flat),
-        SimpleImputer(strategy="median", keep_empty_features=True),
-        RandomForestClassifier(_TREES, random_state=config.seed, n_jobs=1),
-    )
-
-
-def _flat(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    return values.reshape(len(values), -1)

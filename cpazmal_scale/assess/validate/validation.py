@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 NEVER = -2
 """Code of a window that no fold tests."""
+MIN_GROUPS = 5
+"""Polygons that each class needs before a difference between methods is called one."""
+SIGNIFICANT = 0.05
 _DRAWS = 2000
 _POOLED = {
     "macro_f1": "macro_f1",
@@ -37,11 +40,19 @@ class Difference(NamedTuple):
     value: float
     low: float
     high: float
+    p: float
+    """Of the permutation of polygons."""
+    groups: int
+    """Polygons of the class that has fewest."""
 
     @property
     def decided(self) -> bool:
-        """Whether the 95 % interval excludes zero."""
-        return self.low > 0 or self.high < 0
+        """Whether interval and permutation agree on a difference, on enough polygons.
+
+        The bootstrap alone is too sure of itself where a class has few polygons.
+        """
+        excludes = self.low > 0 or self.high < 0
+        return excludes and self.p < SIGNIFICANT and self.groups >= MIN_GROUPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +83,8 @@ class CrossValidation:
     """`(N,)` class positions of the windows."""
     predicted: NDArray[np.int16]
     """`(M, N)` what each method says of a window when it is first tested; -1 no class, -2 never."""
+    tested: NDArray[np.bool_]
+    """`(F, G)` groups on the test side of each fold."""
     split: str
     """How polygons were divided, as `assess.split`."""
     seed: int
@@ -241,7 +254,8 @@ class CrossValidation:
         a, b = self._place(first), self._place(second)
         low, high = _interval(self._drawn.macro_f1[a] - self._drawn.macro_f1[b])
         value = self.pooled(first).macro_f1 - self.pooled(second).macro_f1
-        return Difference(first, second, float(value), low, high)
+        p = polygon_permutation(self.counts[a], self.counts[b], self.seed)
+        return Difference(first, second, float(value), low, high, p, self.fewest_groups)
 
     def differences(self) -> pd.DataFrame:
         """One row per pair of methods: difference in macro-F1 with its 95 % interval, p of the
@@ -252,15 +266,26 @@ class CrossValidation:
         rows = []
         for a, b in itertools.combinations(range(len(self.methods)), 2):
             gap = self.difference(self.methods[a], self.methods[b])
-            p = polygon_permutation(self.counts[a], self.counts[b], self.seed)
             known = self.predicted[a] != NEVER
             right = [self.predicted[m][known] == self.codes[known] for m in (a, b)]
             paired = mcnemar(*right)._asdict()
             paired["mcnemar_p"] = paired.pop("p")
             named = {"first": gap.first, "second": gap.second, "difference": gap.value}
-            rows.append({**named, "low": gap.low, "high": gap.high, "permutation_p": p, **paired})
+            rows.append(
+                {**named, "low": gap.low, "high": gap.high, "permutation_p": gap.p, **paired}
+            )
         columns = ["first", "second", "difference", "low", "high", "permutation_p"]
         return pd.DataFrame(rows, columns=[*columns, "first_only", "second_only", "mcnemar_p"])
+
+    @property
+    def fewest_groups(self) -> int:
+        """Tested polygons of the class that has fewest."""
+        return int((self.windows > 0).sum(axis=0).min())
+
+    @property
+    def trained_groups(self) -> NDArray[np.int64]:
+        """`(F, C)` polygons of each class on the training side of each fold."""
+        return np.asarray((~self.tested).astype(np.int64) @ (self.windows > 0).astype(np.int64))
 
     @property
     def lacking(self) -> pd.DataFrame:
@@ -296,20 +321,35 @@ class CrossValidation:
     @cached_property
     def _drawn(self) -> Scores:
         """Figures `(M, draws)` of bootstrap draws of polygons."""
-        rng = np.random.default_rng(np.random.SeedSequence([self.seed, _DRAWS]))
-        tested = self.windows.any(axis=1)
-        main = np.where(tested, self.windows.argmax(axis=1), -1)
-        weights = np.zeros((_DRAWS, len(self.groups)))
-        for c in np.unique(main[tested]):
-            members = np.flatnonzero(main == c)
-            share = np.full(members.size, 1 / members.size)
-            weights[:, members] = rng.multinomial(members.size, share, size=_DRAWS)
+        weights = _weights(self.windows, self.seed)
         return scores(np.einsum("dg,mgij->mdij", weights, self.counts.astype(np.float64)))
 
     def _place(self, method: str) -> int:
         if method not in self.methods:
             raise ValueError(f"{method!r} was not compared; there are {', '.join(self.methods)}")
         return self.methods.index(method)
+
+
+def resampled_macro_f1(
+    counts: NDArray[np.int64], windows: NDArray[np.int64], seed: int
+) -> NDArray[np.float64]:
+    """Macro-F1 `(draws,)` of bootstrap draws of polygons, for counts `(G, C, C + 1)` by polygon."""
+    drawn = np.einsum("dg,gij->dij", _weights(windows, seed), counts.astype(np.float64))
+    found = scores(drawn).macro_f1
+    return np.asarray(found[np.isfinite(found)])
+
+
+def _weights(windows: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """How often each polygon is drawn, `(draws, G)`: with replacement within its class."""
+    rng = np.random.default_rng(np.random.SeedSequence([seed, _DRAWS]))
+    tested = windows.any(axis=1)
+    main = np.where(tested, windows.argmax(axis=1), -1)
+    weights = np.zeros((_DRAWS, len(windows)))
+    for c in np.unique(main[tested]):
+        members = np.flatnonzero(main == c)
+        share = np.full(members.size, 1 / members.size)
+        weights[:, members] = rng.multinomial(members.size, share, size=_DRAWS)
+    return weights
 
 
 def _interval(draws: NDArray[np.float64]) -> tuple[float, float]:

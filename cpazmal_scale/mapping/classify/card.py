@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cpazmal_scale.config.methods import method
 from cpazmal_scale.words import amount, duration
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def plan_card(plan: MapPlan) -> str:
         ("blocks", f"{len(plan.blocks)} of {plan.block[0]} × {plan.block[1]} on {workers}"),
         ("reads", f"{amount(plan.bytes_read)} (uncompressed, halos included)"),
         ("writes", f"{amount(plan.bytes_written)} (uncompressed)"),
-        ("cells", f"{plan.cells:.3g} of the DTW recursion"),
+        ("method", f"{method(recipe.method).name}, {1e6 * plan.seconds_per_pixel:.3g} µs a pixel"),
         ("memory", f"{amount(plan.memory)} of {amount(plan.memory_limit)} per worker"),
         ("time", f"about {duration(plan.seconds)}"),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.config import Features
     from cpazmal_scale.mapping.classify.recipe import Recipe
     from cpazmal_scale.model import Model
+    from cpazmal_scale.model.methods import PixelModel
 
 Products = dict[str, "NDArray[Any]"]
 
@@ -36,44 +38,20 @@ def empty_products(classes: int, height: int, width: int) -> Products:
 
 @dataclass(frozen=True)
 class PixelClassifier:
-    """A model made ready for many pixels.
-
-    `references` (K, C·M, T') float32 z-scores; `limits` (T, 2) the band; `mean`, `scale` and `tau`
-    (K); M centroids per class.
-    """
+    """A model made ready for the pixels of a map; `limits` are its classifier's for the dates."""
 
     features: Features
-    references: NDArray[np.float32]
-    centroids: int
+    classifier: PixelModel
     limits: NDArray[np.int32]
-    mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    tau: NDArray[np.float64]
-    temperature: float
-    min_dates: int
-    decision: Any
-    reject: float | None
 
     @classmethod
     def of(cls, model: Model, recipe: Recipe) -> PixelClassifier:
-        """For the dates and the decision of a recipe."""
+        """For the dates of a recipe, and what it rejects."""
         dates = np.array(recipe.dates, "datetime64[s]")
         fitted, limits, *_ = model.on_dates(dates, recipe.season_start)
-        classes, centroids, features, columns = fitted.barycenters_.shape
-        ordered = np.ascontiguousarray(fitted.barycenters_.transpose(2, 0, 1, 3), np.float32)
-        return cls(
-            features=model.features,
-            references=ordered.reshape(features, classes * centroids, columns),
-            centroids=centroids,
-            limits=limits,
-            mean=np.asarray(fitted.mean_, np.float64),
-            scale=np.asarray(fitted.scale_, np.float64),
-            tau=np.asarray(fitted.tau_, np.float64),
-            temperature=float(fitted.temperature_),
-            min_dates=int(fitted.min_dates),
-            decision=recipe.decision,
-            reject=recipe.reject,
-        )
+        classifier = copy.copy(fitted)
+        classifier.reject = recipe.reject
+        return cls(model.features, classifier, limits)
 
     def classify(
         self,
@@ -90,9 +68,7 @@ class PixelClassifier:
             out: views of shape (…, h, w) into a block's products.
             seconds: grows by the time of each stage.
         """
-        from cpazmal_scale.dtw import block_distances, decide
         from cpazmal_scale.features import block_series
-        from cpazmal_scale.kernels.standardise import standardise
 
         clock = _Clock(seconds)
         settings = self.features
@@ -106,15 +82,8 @@ class PixelClassifier:
         features, dates, height, width = series.shape
         valid = np.isfinite(series[0]).sum(axis=0)
         values = series.reshape(features, dates, height * width)
-        standardise(values, self.mean, self.scale)
         clock.lap("features")
-        every = block_distances(values, self.references, self.limits, min_dates=self.min_dates)
-        if self.centroids > 1:
-            every = every.reshape(features, -1, self.centroids, height * width).min(axis=2)
-        clock.lap("distances")
-        decided = decide(
-            every, self.tau, self.temperature, decision=self.decision, reject=self.reject
-        )
+        decided = self.classifier.classify_block(values, self.limits)
         index = decided.index.reshape(height, width)
         out["class"][...] = np.where(index < REJECTED, index + 1, index)
         out["probability"][...] = _fixed(decided.probability).reshape(-1, height, width)
@@ -122,7 +91,7 @@ class PixelClassifier:
         out["margin"][...] = _fixed(decided.margin).reshape(height, width)
         out["distance"][...] = np.minimum(decided.distance, 65504).reshape(height, width)
         out["n_valid_dates"][...] = np.minimum(valid, MOST_DATES)
-        clock.lap("decision")
+        clock.lap("classes")
 
 
 def _fixed(values: NDArray[np.float32]) -> NDArray[np.uint16]:

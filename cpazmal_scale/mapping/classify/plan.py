@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import RunConfig, identity
+from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ModelMismatch, PlanRefused
 from cpazmal_scale.execute import block_memory, workers_of
 from cpazmal_scale.execute.lanes import divided
@@ -15,9 +16,7 @@ from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.sizes import Shape, Sizes
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
-    from numpy.typing import NDArray
 
     from cpazmal_scale.grid.outlines import MapGrid, Outlines
     from cpazmal_scale.model import Model
@@ -34,8 +33,8 @@ class MapPlan:
     `chunk` is the edge of the map's chunks, `block` the rows and columns of the blocks,
     `cube_chunk` the edge of the cube's chunks, `piece` that of the pieces of it that are read, all
     in pixels; sizes are bytes, `memory` and `memory_limit` those of one worker;
-    `cells` counts evaluations of the DTW recursion. With outlines, `blocks` are those that hold
-    some of what is inside, column by column as they are computed.
+    `seconds_per_pixel` is what the classifier takes of one core. With outlines, `blocks` are those
+    that hold some of what is inside, column by column as they are computed.
     """
 
     id: str
@@ -52,7 +51,7 @@ class MapPlan:
     blocks: tuple[Block, ...]
     bytes_read: int
     bytes_written: int
-    cells: int
+    seconds_per_pixel: float
     memory: int
     memory_limit: int
     workers: int
@@ -66,7 +65,8 @@ class MapPlan:
     def seconds(self) -> float:
         """Rough time on cores like those the constants were measured on."""
         samples = self.pixels * len(self.recipe.dates) * len(self.recipe.polarisations)
-        work = self.bytes_read / 3.5e8 + samples * 4e-8 + self.cells / 4e9 + self.pixels * 1e-6
+        every = self.pixels * (self.seconds_per_pixel + 1e-6)
+        work = self.bytes_read / 3.5e8 + samples * 4e-8 + every
         return START_SECONDS + work / max(1, min(self.workers, len(self.blocks)))
 
 
@@ -130,7 +130,7 @@ def plan_map(
         blocks=blocks,
         bytes_read=sum(sizes.read(run, outlines) for run in runs),
         bytes_written=sum(block.pixels for block in blocks) * sizes.bytes_out,
-        cells=_cells(model, limits, sum(block.pixels for block in blocks)),
+        seconds_per_pixel=model.classifier.operations(limits),
         memory=sizes.memory(chosen),
         memory_limit=limit,
         workers=workers,
@@ -150,6 +150,13 @@ def _outlines(config: RunConfig, grid: MapGrid) -> Outlines | None:
 def _recipe(
     config: RunConfig, model: Model, cube: xr.Dataset, cube_url: str, outlines: str | None
 ) -> Recipe:
+    asked = config.classify.method
+    if asked not in (BEST, model.method):
+        raise ModelMismatch(
+            f"the model is {method(model.method).name}, the run asks for {method(asked).name}",
+            where=model.id,
+            remedy="train again, or set classify.method to that of the model",
+        )
     missing = [name for name in model.polarisations if name not in cube.data_vars]
     if missing:
         raise ModelMismatch(
@@ -172,18 +179,12 @@ def _recipe(
         dates=tuple(str(date) for date in dates),
         polarisations=model.polarisations,
         classes=model.classes,
-        decision=config.classify.decision,
+        method=model.method,
         reject=config.classify.reject,
         season_start=config.dtw.season_start or model.season_start,
         outlines=outlines,
         features=model.features,
     )
-
-
-def _cells(model: Model, limits: NDArray[np.int32], pixels: int) -> int:
-    classes, centroids, features, _ = model.classifier.barycenters_.shape
-    band = int((limits[:, 1] - limits[:, 0]).sum())
-    return int(pixels * classes * centroids * features * band)
 
 
 def _check_memory(made: MapPlan) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from cpazmal_scale.config import Features
 
@@ -31,8 +29,8 @@ class Recipe(BaseModel):
     """Channels that are used, co-polarised first."""
     classes: tuple[str, ...]
     """Class codes; the map holds their position, counted from 1."""
-    decision: Literal["soft", "vote", "sum"]
-    """How distances become a class."""
+    method: str = Field(validation_alias=AliasChoices("method", "decision"))
+    """Classifier, as `classify.method` calls it."""
     reject: float | None
     """Largest distance to a class, in units of the within-class distance."""
     outlines: str | None = None

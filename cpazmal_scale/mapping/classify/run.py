@@ -15,7 +15,7 @@ from cpazmal_scale.config import CLASS_NAMES, RunConfig
 from cpazmal_scale.errors import BlocksFailed
 from cpazmal_scale.execute import Executor, open_executor
 from cpazmal_scale.execute.lanes import Lanes, divided
-from cpazmal_scale.grid.areas import class_areas
+from cpazmal_scale.grid.areas import class_areas, group_areas
 from cpazmal_scale.grid.blocks import Block, Step, columns_of
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import classify_block
@@ -63,6 +63,10 @@ class MapResult:
         rows = [
             f"  {code:<5}{row['name']:<20}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
             for code, row in self.areas.iterrows()
+        ]
+        rows += [
+            f"  {group:<25}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
+            for group, row in group_areas(self.areas).iterrows()
         ]
         height, width = self.shape
         done = (

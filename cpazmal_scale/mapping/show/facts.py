@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.config import CLASS_NAMES
+from cpazmal_scale.config.methods import method
 from cpazmal_scale.features import in_words, meaning
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.mapping.show.figures import pixel_size, subject
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import colours
-from cpazmal_scale.vocabulary import REJECTED
+from cpazmal_scale.vocabulary import REJECTED, class_groups
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,7 +37,9 @@ def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> d
     if small.square_metres[REJECTED]:
         rejected = {"code": "–", "name": "rejected", "colour": REJECTED_COLOUR}
         classes.append({"value": REJECTED, **rejected})
+    kinds = {code: kind for kind, codes in class_groups(recipe.classes).items() for code in codes}
     for entry in classes:
+        entry["group"] = kinds.get(entry["code"], "")
         entry["m2"] = round(small.square_metres[entry["value"]], 1)
     return {
         "title": subject(recipe.classes),
@@ -46,7 +49,7 @@ def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> d
         "map": data.attrs["id"],
         "model": model.id,
         "software": data.attrs["software"],
-        "decision": recipe.decision,
+        "method": method(recipe.method).name,
         "classes": classes,
         "features": [
             {"name": name, "label": in_words(name), "meaning": meaning(name)}

@@ -18,7 +18,7 @@ from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import colours, rgb, shows_change
 from cpazmal_scale.pictures import png
-from cpazmal_scale.vocabulary import REJECTED
+from cpazmal_scale.vocabulary import REJECTED, class_groups
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -149,10 +149,12 @@ def _draw_legend(axis: Axes, small: Thumbnail, classes: tuple[str, ...]) -> None
 
     chosen = colours(classes)
     whole = sum(small.square_metres.values()) or 1.0
+    groups = class_groups(classes)
+    order = [code for codes in groups.values() for code in codes] or classes
     entries = [
-        (value, chosen[code], code, CLASS_NAMES.get(code, ""))
-        for value, code in enumerate(classes, 1)
-        if len(classes) <= _LONG_LEGEND or small.square_metres[value]
+        (classes.index(code) + 1, chosen[code], code, CLASS_NAMES.get(code, ""))
+        for code in order
+        if len(classes) <= _LONG_LEGEND or small.square_metres[classes.index(code) + 1]
     ]
     if small.square_metres[REJECTED]:
         entries.append((REJECTED, REJECTED_COLOUR, "—", "rejected"))

@@ -147,15 +147,9 @@ def _read_ahead(reader: ChunkReader, at: NDArray[np.int32], half: int) -> Iterat
 
 
 def _distances(series: NDArray[np.float32], model: Model, recipe: Recipe) -> NDArray[np.float32]:
-    from cpazmal_scale.dtw import block_distances
-    from cpazmal_scale.kernels.standardise import standardise
-
     ready = PixelClassifier.of(model, recipe)
     values = np.ascontiguousarray(np.moveaxis(series, 0, 2))
-    standardise(values, ready.mean, ready.scale)
-    every = block_distances(values, ready.references, ready.limits, min_dates=ready.min_dates)
-    nearest = every.reshape(len(values), -1, ready.centroids, len(series)).min(axis=2)
-    scaled = nearest / ready.tau[:, None, None]
+    scaled = ready.classifier.distances_block(values, ready.limits)
     return np.ascontiguousarray(np.moveaxis(scaled, 2, 0), np.float32)
 
 

@@ -517,7 +517,12 @@ $("feature").addEventListener("change", (event) => { state.feature = Number(even
 function legend() {
   const holder = $("legend"), layer = LAYERS.find((one) => one.id === state.layer);
   if (state.layer === "class") {
-    holder.replaceChildren(make("h2", {}, "Classes and their areas"), ...classes.map(entry));
+    const shown = [...classes].sort((a, b) => (a.group === "not glacier") - (b.group === "not glacier"));
+    const parts = shown.flatMap((c, n) => {
+      const begins = c.group && c.group !== shown[n - 1]?.group;
+      return begins ? [make("h3", {}, total(c.group)), entry(c)] : [entry(c)];
+    });
+    holder.replaceChildren(make("h2", {}, "Classes and their areas"), ...parts);
     return;
   }
   const [low, high] = facts.decibels.map((v) => `${v.toFixed(1).replace("-", "−")} dB`);
@@ -527,6 +532,10 @@ function legend() {
   holder.replaceChildren(make("h2", {}, title),
     make("div", { class: "ramp", style: { background: `linear-gradient(to right, ${RAMPS[layer.ramp].join(", ")})` } }),
     make("div", { class: "ends" }, make("span", {}, ends[0]), make("span", {}, ends[1])), make("p", {}, note));
+}
+function total(group) {
+  const sum = classes.filter((c) => c.group === group).reduce((all, c) => all + c.m2, 0);
+  return `${group}: ${percent(sum / MAPPED)}, ${area(sum)}`;
 }
 function entry(c) {
   const share = c.m2 / MAPPED;

@@ -150,7 +150,7 @@ def _packed(
     """Arrays of the sampled pixels, little-endian, and how to read them."""
     table = _whole_numbers(sampled.series)
     fitted = model.on_dates(np.array(recipe.dates, "datetime64[s]"), recipe.season_start)[0]
-    centres = fitted.barycenters_ * fitted.scale_[:, None] + fitted.mean_[:, None]
+    centres = fitted.centres()
     finite = np.where(np.isfinite(sampled.distances), np.minimum(sampled.distances, 65), 65.535)
     arrays = {
         "at": sampled.at.astype("<i4"),

@@ -42,6 +42,7 @@ def self_labelled(
     edge, told by a κ2 far above the others', are left out. Classes C1 … Cn are ordered from dark to
     bright by mean κ1 of the first polarisation; groups are spatial tiles, so
     that group-wise splits separate places. Large cubes are read in part: evenly spread chunks.
+    The table's attribute `stability` says whether other dates would give the same clusters.
 
     Returns:
         An index as `window_index` gives it.
@@ -68,7 +69,27 @@ def self_labelled(
     index["class"] = [f"C{cluster + 1}" for cluster in rank]
     order = np.lexsort((index["x0"], index["y0"], index["group"], rank))
     ordered: pd.DataFrame = index.iloc[order].reset_index(drop=True)
+    ordered.attrs["stability"] = stability(levels, samples.clusters, seed)
     return ordered
+
+
+def stability(levels: NDArray[np.float32], clusters: int, seed: int) -> float:
+    """Adjusted Rand index of the clusters by even dates alone and by odd dates alone.
+
+    1: the same windows together, whatever the dates; 0: as chance would have it; NaN with fewer
+    than four dates. Levels are κ1 `(N, P, T)`.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    if levels.shape[2] < 4:
+        return float("nan")
+    halves = [levels[..., start::2] for start in (0, 1)]
+    seen = np.all([np.isfinite(half).any(axis=(1, 2)) for half in halves], axis=0)
+    try:
+        one, two = (_ranked_clusters(half[seen], clusters, seed) for half in halves)
+    except (SampleError, ValueError):  # half the dates tell fewer clusters apart, or no window
+        return 0.0
+    return float(adjusted_rand_score(one, two))
 
 
 def _ranked_clusters(levels: NDArray[np.float32], clusters: int, seed: int) -> NDArray[np.int64]:

@@ -42,7 +42,7 @@ def window_index(
     each class and group, at random by `seed`; polygons elsewhere do not change the draw.
 
     Returns:
-        One row per window, ordered by class (as in `samples.classes`), group and position:
+        One row per window, ordered by class (as `samples.classes` has them), group and position:
         `class, group, beam, time_start, time_end` (UTC), `y0, x0` top-left pixel, `size` in pixels,
         `y, x` centre in the cube's CRS, `valid_fraction` of the co-polarised pixels,
         `layover_fraction`, `shadow_fraction`, `no_dem_fraction`, `outside_swath_fraction`,
@@ -63,14 +63,15 @@ def window_index(
     require_data(cube, polarisations)
     where = cube.attrs.get("beam", "the cube")
     grid = PixelEdges(cube)
-    chosen = polygons[polygons["class"].isin(list(samples.classes))].to_crs(grid.crs)
+    classes = samples.classes or tuple(sorted(set(polygons["class"])))
+    chosen = polygons[polygons["class"].isin(list(classes))].to_crs(grid.crs)
     if not any(grid.bounds.intersects(shape) for shape in chosen.geometry):
         raise SampleError(
             "all polygons lie outside the cube",
             where=where,
             remedy="check the polygons' CRS, or ingest scenes that cover them",
         )
-    require_groups(chosen, where=where, classes=samples.classes)
+    require_groups(chosen, where=where, classes=classes)
     tables = []
     for label, group, shape in zip(chosen["class"], chosen["group"], chosen.geometry, strict=True):
         y0, x0 = _corners(cube, shape, samples, features, polarisations[0])
@@ -80,11 +81,11 @@ def window_index(
         chosen_by(describe(cube, windows.iloc[:0], features, polarisations), samples.where)
     index = admitted(describe(cube, windows, features, polarisations, progress, samples), samples)
     index = _drawn(index, samples.max_per_group, seed)
-    require_groups(index, where=where, classes=samples.classes)
+    require_groups(index, where=where, classes=classes)
     if samples.balance:
         rows = balanced(index["class"], index["group"], samples.min_per_group, seed)
         index = index.iloc[rows]
-    order = index["class"].map({name: i for i, name in enumerate(samples.classes)})
+    order = index["class"].map({name: i for i, name in enumerate(classes)})
     return (
         index.assign(_order=order)
         .sort_values(["_order", "group", "y0", "x0"], ignore_index=True)

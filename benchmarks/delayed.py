@@ -1,0 +1,86 @@
+"""A proxy before an S3 server that delays every request and counts requests and bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Iterator
+
+
+class DelayedStore:
+    """Passes HTTP/1.1 on to a port of this machine, each request `seconds` later.
+
+    `requests` counts methods, `received` the bytes that the server answered.
+    """
+
+    def __init__(self, port: int, seconds: float) -> None:
+        self.requests: Counter[str] = Counter()
+        self.received = 0
+        self.port = 0
+        self._to, self._seconds = port, seconds
+        self._ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._serve, daemon=True).start()
+        self._ready.wait(10)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(
+            asyncio.start_server(self._meet, "127.0.0.1", 0, limit=1 << 20)
+        )
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        self._loop.run_forever()
+
+    async def _meet(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        server, ask = await asyncio.open_connection("127.0.0.1", self._to, limit=1 << 20)
+        back = asyncio.ensure_future(self._pass_back(server, answer))
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                head = await client.readuntil(b"\r\n\r\n")
+                self.requests[head.split(b" ", 1)[0].decode()] += 1
+                await asyncio.sleep(self._seconds)
+                ask.write(head)
+                await self._pass_body(head, client, ask)
+        ask.close()
+        await asyncio.gather(back, return_exceptions=True)
+
+    async def _pass_body(
+        self, head: bytes, client: asyncio.StreamReader, ask: asyncio.StreamWriter
+    ) -> None:
+        """What follows the head of a request; S3 clients tell its length."""
+        fields = dict(
+            line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line
+        )
+        left = int(fields.get(b"content-length", b"0"))
+        while left:
+            part = await client.read(min(left, 1 << 18))
+            if not part:
+                raise ConnectionError
+            left -= len(part)
+            ask.write(part)
+            await ask.drain()
+
+    async def _pass_back(self, server: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while part := await server.read(1 << 18):
+                self.received += len(part)
+                answer.write(part)
+                await answer.drain()
+        answer.close()
+
+    def close(self) -> None:
+        """Stop passing on."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+@contextlib.contextmanager
+def delayed(port: int, seconds: float = 0.03) -> Iterator[DelayedStore]:
+    """A delayed way to a port, closed at the end of the block."""
+    store = DelayedStore(port, seconds)
+    try:
+        yield store
+    finally:
+        store.close()

@@ -1,0 +1,116 @@
+"""The table of classifiers: what can be compared, chosen and mapped, and where each is written.
+
+A new classifier is a module with `make(config, days, **options)` and `opened(arrays, text)`, and
+one row here. Configuration, training, cross-validation, maps and reports read this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, WithJsonSchema
+
+_HOME = "cpazmal_scale.model.methods"
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row: a classifier under the name that settings use."""
+
+    setting: str
+    """What `classify.method` and `assess.methods` call it."""
+    name: str
+    """What reports print."""
+    module: str
+    """Module with `make` and `opened`; imported when the classifier is needed."""
+    cost: int
+    """Rank by time per mapped pixel, cheapest first; `best` breaks ties with it."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Keywords of `make`."""
+    twin: str | None = None
+    """Setting of the same method without warping; none for methods that do not warp."""
+    needs: str | None = None
+    """Optional package without which it cannot be used."""
+
+
+def _distance_methods() -> tuple[Method, ...]:
+    """Barycenters under each decision and nearest neighbours, and each without warping."""
+    rows = []
+    for warps in (True, False):
+        before, kind = ("", "DTW") if warps else ("euclid-", "Euclidean")
+        for decision in ("sum", "soft", "vote", "learned"):
+            twin = f"euclid-{decision}" if warps else None
+            options = {"decision": decision, "warps": warps}
+            name = f"{kind} barycenter ({decision})"
+            cost = (40 if warps else 20) + (decision == "learned")
+            setting = f"{before}{decision}"
+            rows.append(Method(setting, name, f"{_HOME}.barycenters", cost, options, twin))
+        twin = "euclid-neighbors" if warps else None
+        rows.append(
+            Method(
+                f"{before}neighbors",
+                f"k-NN {kind}",
+                f"{_HOME}.neighbors",
+                90 if warps else 80,
+                {"warps": warps},
+                twin,
+            )
+        )
+    return tuple(rows)
+
+
+METHODS: tuple[Method, ...] = (
+    *_distance_methods(),
+    Method("discriminant", "linear discriminant", f"{_HOME}.discriminant", 10),
+    Method("logistic", "logistic regression", f"{_HOME}.logistic", 11),
+    Method("forest", "random forest", f"{_HOME}.forest", 50),
+    Method("boosting", "gradient boosting", f"{_HOME}.boosting", 60),
+)
+"""Every classifier there is."""
+
+BEST = "best"
+"""Setting that lets cross-validation choose."""
+
+COMPARED = tuple(row.setting for row in METHODS if row.needs is None)
+"""Settings of the methods that need nothing but this package."""
+
+CANDIDATES = ("sum", "learned", "discriminant", "logistic", "forest", "boosting")
+"""Settings that `best` chooses among unless told otherwise: none of them is slow on a whole map."""
+
+_BY_SETTING = {row.setting: row for row in METHODS}
+_BY_NAME = {row.name: row for row in METHODS}
+
+
+def method(setting_or_name: str) -> Method:
+    """The row of a setting, or of the name that reports print.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return _BY_SETTING.get(setting_or_name) or _BY_NAME[setting_or_name]
+
+
+def _known(setting: str) -> str:
+    if setting not in _BY_SETTING:
+        raise ValueError(f"no method is called {setting!r}; there are {', '.join(_BY_SETTING)}")
+    return setting
+
+
+def _known_or_best(setting: str) -> str:
+    return setting if setting == BEST else _known(setting)
+
+
+MethodName = Annotated[
+    str,
+    AfterValidator(_known),
+    WithJsonSchema({"type": "string", "enum": [*_BY_SETTING]}),
+]
+"""Setting of one classifier."""
+MethodChoice = Annotated[
+    str,
+    AfterValidator(_known_or_best),
+    WithJsonSchema({"type": "string", "enum": [BEST, *_BY_SETTING]}),
+]
+"""Setting of one classifier, or `best`."""

@@ -1,0 +1,60 @@
+"""Nearest DTW or Euclidean barycenter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.config import RunConfig
+    from cpazmal_scale.dtw import NearestBarycenter
+
+
+def make(
+    config: RunConfig,
+    days: NDArray[np.float64] | None,
+    *,
+    decision: Literal["soft", "vote", "sum", "learned"],
+    warps: bool,
+) -> NearestBarycenter:
+    """Unfitted, for a run; without warping its Euclidean twin."""
+    from cpazmal_scale.dtw import NearestBarycenter
+    from cpazmal_scale.model.methods.learned import LearnedBarycenter
+
+    kind = LearnedBarycenter if decision == "learned" else NearestBarycenter
+    return kind(
+        decision=decision,  # type: ignore[arg-type]
+        barycenters=config.train.barycenters,
+        **band(config, days, warps),
+        iterations=config.train.iterations,
+        restarts=config.train.restarts,
+        reject=config.classify.reject,
+        min_dates=config.dtw.min_dates,
+        seed=config.seed,
+    )
+
+
+def band(config: RunConfig, days: NDArray[np.float64] | None, warps: bool) -> dict[str, Any]:
+    """Keywords of the band: the run's, or dates of the same day only.
+
+    On other dates than the training's, the twin compares those nearest in the season.
+    """
+    if warps:
+        return {"radius": config.dtw.radius, "band_days": config.dtw.band_days, "days": days}
+    if days is None:
+        return {"radius": 0}
+    return {"radius": None, "band_days": 0.0, "days": days}
+
+
+def opened(arrays: dict[str, NDArray[Any]], text: str) -> NearestBarycenter:
+    """The classifier whose `state` this is."""
+    import json
+
+    from cpazmal_scale.dtw import NearestBarycenter
+    from cpazmal_scale.model.methods import learned
+
+    if json.loads(text)["settings"]["decision"] == "learned":
+        return learned.opened(arrays, text)
+    return NearestBarycenter.from_state(arrays, text)

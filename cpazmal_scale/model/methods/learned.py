@@ -1,0 +1,197 @@
+"""Barycenters whose distances a logistic regression weighs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from cpazmal_scale.dtw import (
+    Decision,
+    NearestBarycenter,
+    block_distances,
+    decide,
+    fitted_temperature,
+    group_folds,
+)
+from cpazmal_scale.kernels.scores import decide_scores, linear_scores, sort_rows
+from cpazmal_scale.kernels.standardise import standardised
+from cpazmal_scale.model.methods.flat import imputed
+from cpazmal_scale.model.methods.linear import raw_weights, z_scores
+from cpazmal_scale.model.methods.logistic import best_strength, coefficients
+from cpazmal_scale.vocabulary import REJECTED
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from cpazmal_scale.dtw import HeldOut, Lesson, Run
+
+
+class LearnedBarycenter(NearestBarycenter):
+    """Multinomial logistic regression on the distances to all barycenters.
+
+    Its C·M·K numbers are the distances to each class's barycenters, feature by feature, in units of
+    tau, the M of a class from near to far (the barycenters of two folds have no common order). It
+    is fitted on the distances of held-out groups: those of training series to barycenters that were
+    made from themselves are too short.
+
+    Attributes:
+        weights_: float64 `(C, K·C·M)`.
+        centre_: float64 `(K·C·M,)` mean distances, which stand for missing ones.
+        intercepts_: float64 `(C,)`.
+    """
+
+    arrays: ClassVar[tuple[str, ...]] = (
+        *NearestBarycenter.arrays,
+        *("weights_", "centre_", "intercepts_"),
+    )
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        run: Run | None = None,
+    ) -> Self:
+        """Learn from series `(N, K, T)` or `(N, T)`, NaN missing, their labels and polygons.
+
+        Without groups every series is one of its own. A class within one group cannot be held out;
+        its distances are those to its own barycenters, which are too short.
+
+        Raises:
+            ValueError: as for `NearestBarycenter`.
+        """
+        own = np.arange(len(np.asarray(y))) if groups is None else np.asarray(groups)
+        self._groups = np.unique(own, return_inverse=True)[1]
+        with threadpool_limits(1):
+            super().fit(X, y, groups=own, run=run)
+        return self
+
+    def classify_block(
+        self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
+    ) -> Decision:
+        """The decision for raw feature series `(K, T, P)`, pixels innermost."""
+        values = np.empty(block.shape, np.float32)
+        standardised(np.ascontiguousarray(block), self.mean_, self.scale_, values)
+        table = self.limits(rows=block.shape[1]) if limits is None else limits
+        every = self._numbers(values, self.barycenters_, self.tau_, table)
+        nearest = np.ascontiguousarray(every[:, :, 0])
+        away = decide(nearest, np.ones(len(nearest)), decision="sum").distance
+        pixels = block.shape[2]
+        scores = np.empty((len(self.classes_), pixels))
+        flat = every.reshape(-1, pixels)
+        linear_scores(flat, self.centre_, self.weights_, self.intercepts_, scores)
+        made = Decision(
+            np.empty(pixels, np.uint8),
+            np.empty((len(self.classes_), pixels), np.float32),
+            np.empty(pixels, np.float32),
+            np.empty(pixels, np.float32),
+            away,
+        )
+        known = np.isfinite(away)
+        decide_scores(scores, known, 1.0 / self.temperature_, *made[:-1])
+        if self.reject is not None:
+            made.index[known & (away > self.reject)] = REJECTED
+        return made
+
+    @property
+    def calibrated_(self) -> bool:
+        """Whether the temperature was fitted on held-out groups."""
+        return self.temperature is None
+
+    def _numbers(
+        self,
+        values: NDArray[np.float32],
+        centroids: NDArray[np.float32],
+        tau: NDArray[np.float64],
+        limits: NDArray[np.int32],
+    ) -> NDArray[np.float32]:
+        """Distances `(K, C, M, P)` of z-scored series, in units of tau, the M from near to far."""
+        classes, count, features, columns = centroids.shape
+        usable = ~np.isnan(centroids).any(axis=(0, 1, 3))
+        references = np.nan_to_num(centroids.transpose(2, 0, 1, 3)).reshape(features, -1, columns)
+        ready = np.ascontiguousarray(references)
+        every = block_distances(values, ready, limits, min_dates=self.min_dates)
+        every[~usable] = np.nan
+        every /= tau[:, None, None].astype(np.float32)
+        shaped = every.reshape(features, classes, count, -1)
+        sort_rows(shaped)
+        return shaped
+
+    def _of_series(
+        self,
+        values: NDArray[np.float32],
+        centroids: NDArray[np.float32],
+        tau: NDArray[np.float64],
+    ) -> NDArray[np.float32]:
+        """The numbers `(N, K·C·M)` of z-scored training series `(N, K, T)`."""
+        block = np.ascontiguousarray(values.transpose(1, 2, 0))
+        found = self._numbers(block, centroids, tau, self.limits())
+        return np.ascontiguousarray(found.reshape(-1, len(values)).T)
+
+    def _holds_out(self) -> bool:
+        return True
+
+    def _held_out(self, lesson: Lesson, centroids: NDArray[np.float32]) -> HeldOut | None:
+        """Fit the regression on held-out series against the barycenters of their fold."""
+        rows, numbers = [], []
+        for (train, held), own in zip(lesson.parts[1:], centroids[1:], strict=True):
+            tau = self._tau(lesson.values[train], lesson.codes[train], own)
+            rows.append(held)
+            numbers.append(self._of_series(lesson.values[held], own, tau))
+        every = np.arange(lesson.codes.size)
+        never = np.setdiff1d(lesson.codes, lesson.codes[np.concatenate([*rows, every[:0]])])
+        if never.size:  # classes within one group, which cannot be held out
+            rows.append(every[np.isin(lesson.codes, never)])
+            numbers.append(self._of_series(lesson.values[rows[-1]], centroids[0], self.tau_))
+        order = np.concatenate(rows)
+        codes, groups = lesson.codes[order], self._groups[order]
+        whole, _ = imputed(np.concatenate(numbers).astype(np.float64))
+        scaled, mean, scale = z_scores(whole)
+        strength = best_strength(scaled, codes, groups, self.seed)
+        made = raw_weights(*coefficients(scaled, codes, strength), scale)
+        self.weights_, self.intercepts_, self.centre_ = *made, mean
+        if self.temperature is None:
+            self._fitted = _temperature(scaled, codes, groups, strength, self.seed)
+        return None
+
+    def _fitted_temperature(self) -> float:
+        return float(self._fitted if self.temperature is None else self.temperature)
+
+
+def _temperature(
+    values: NDArray[np.float64],
+    codes: NDArray[np.intp],
+    groups: NDArray[np.intp],
+    strength: float,
+    seed: int,
+) -> float:
+    """Temperature of the regression on groups that it was not fitted on."""
+    scores, truths = [], []
+    numbers = np.unique(groups, return_inverse=True)[1]
+    for train, held in group_folds(codes, numbers, seed + 1):
+        ones = np.ones(values.shape[1])
+        made = coefficients(values[train], codes[train], strength)
+        weights, intercepts = raw_weights(*made, ones)
+        scores.append(weights @ values[held].T + intercepts[:, None])
+        truths.append(codes[held])
+    if not scores:
+        return 1.0
+    return fitted_temperature(np.concatenate(scores, axis=1), np.concatenate(truths))
+
+
+def opened(arrays: dict[str, NDArray[Any]], text: str) -> LearnedBarycenter:
+    """The classifier whose `state` this is.
+
+    Raises:
+        ValueError: the arrays do not fit together.
+    """
+    made = LearnedBarycenter.from_state(arrays, text)
+    classes, count, features, _ = made.barycenters_.shape
+    shape = (classes, features * classes * count)
+    if made.weights_.shape != shape or made.centre_.shape != shape[1:]:
+        raise ValueError(f"weights of shape {made.weights_.shape}, expected {shape}")
+    if made.intercepts_.shape != shape[:1] or not np.isfinite(made.weights_).all():
+        raise ValueError("weights or intercepts are damaged")
+    return made

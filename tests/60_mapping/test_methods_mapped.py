@@ -1,0 +1,57 @@
+"""Whatever is assessed is mapped: class and probability of a pixel are its classifier's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.small_campaign import DATES, SHAPE, backscatter, make_cube, make_model, workspace
+
+from cpazmal_scale.config.methods import METHODS
+from cpazmal_scale.features import block_series
+from cpazmal_scale.mapping import map_cube, open_map, plan_map
+from cpazmal_scale.model import open_model
+
+SETTINGS = [row.setting for row in METHODS if row.needs is None]
+
+
+@pytest.fixture(scope="module")
+def cube(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return make_cube(f"{tmp_path_factory.mktemp('cube')}/cube.zarr")
+
+
+@pytest.fixture(scope="module")
+def series() -> np.ndarray:
+    """Features `(K, T, P)` of every pixel, without blocks or tiles."""
+    power, mask, _ = backscatter()
+    around = ((0, 0), (3, 3), (3, 3))
+    settings = workspace("").features
+    made = block_series(
+        np.pad(power, ((0, 0), *around), constant_values=np.nan),
+        np.pad(mask, around, constant_values=32),
+        settings.excluded,
+        window=settings.window,
+        **settings.kernel,
+    )
+    return made.reshape(-1, DATES, SHAPE[0] * SHAPE[1])
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_mapped_pixel_is_its_classifiers_own(
+    setting: str, cube: str, series: np.ndarray, tmp_path: Path
+) -> None:
+    config = workspace(tmp_path, classify={"method": setting, "block": 48})
+    url = make_model(f"{tmp_path}/model.zarr", config)
+    plan = plan_map(config, url, cube)
+    assert plan.recipe.method == setting
+    assert plan.seconds_per_pixel > 0
+    made = open_map(map_cube(config, url, cube).url)
+    model = open_model(url)
+    assert model.method == setting
+    decided = model.classifier.decide(np.moveaxis(series, 2, 0))
+    expected = np.where(decided.index < 254, decided.index + 1, decided.index).reshape(SHAPE)
+    np.testing.assert_array_equal(made["class"], expected)
+    near = np.rint(np.nan_to_num(decided.probability, nan=6.5535) * np.float32(10000))
+    stored = made.probability.values.reshape(len(model.classes), -1)
+    np.testing.assert_array_equal(stored, near)
