@@ -76,7 +76,7 @@ def test_the_verb_answers_and_says_what_is_wrong(folder: Path) -> None:
     unknown = cpazmal(folder, "samples", "query", "SELECT * FROM windows WHERE class = 'XXX'")
     assert unknown.stdout == ""
     assert "no row: there are" in unknown.stderr
-    assert "ABL, ACC, HAG, ICA" in unknown.stderr
+    assert "ABL, ACC, FOR, HAG, ICA, LAC, PLA, ROC" in unknown.stderr
     wrong = cpazmal(folder, "samples", "query", "SELECT clas FROM windows", code=6)
     assert '"clas" not found' in wrong.stderr
     assert "Traceback" not in wrong.stderr

@@ -59,7 +59,7 @@ def test_blocks_without_glacier_are_not_computed(data, glaciers: str, tmp_path: 
     }
     every = plan_map(workspace(tmp_path, classify={"block": 32}), *data)
     assert made.id != every.id
-    assert made.cells * 12 > every.cells * 6
+    assert made.pixels * 12 > every.pixels * 6
     assert made.bytes_read < every.bytes_read
     assert "in blocks that" in plan_card(made)
     assert map_cube(config, *data).blocks_executed == len(made.blocks) == 7

@@ -127,6 +127,14 @@ def test_flips_in_the_documents_of_a_sound_cube(tmp_path, base) -> None:
         assert verify_cube(str(cube)) == []
 
 
+def test_a_flip_in_the_name_of_the_checksums_is_no_earlier_version(tmp_path, base) -> None:
+    _, cube = copy(base[0], tmp_path)
+    root = cube / "zarr.json"
+    root.write_bytes(root.read_bytes().replace(b'"integrity"', b'"integrite"'))
+    with pytest.raises(CubeDamaged, match="altered"):
+        open_cube(str(cube))
+
+
 def test_flips_in_the_manifest_of_a_cube_of_an_earlier_version(tmp_path, base) -> None:
     """It has no digests; then a root document that agrees with its members stays as it is."""
     folder, content = base

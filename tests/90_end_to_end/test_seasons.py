@@ -35,6 +35,8 @@ def run_yaml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings |= {
         "workspace": str(folder / "run"),
         "polarisations": ["HH"],
+        "samples": {**settings["samples"], "classes": ["ABL", "ACC", "HAG", "ICA"]},
+        "classify": {"method": "sum"},
         "cluster": {"kind": "threads", "workers": 2},
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(settings))

@@ -12,6 +12,7 @@ from support import small_published
 from cpazmal_scale.assess.validate import methods
 from cpazmal_scale.cli import stages
 from cpazmal_scale.config import GLACIER_CLASSES, RunConfig
+from cpazmal_scale.config.methods import method
 from cpazmal_scale.stages.dataset import import_dataset
 from cpazmal_scale.stages.talk import settings
 
@@ -24,7 +25,7 @@ def test_settings_are_those_of_the_talk() -> None:
     assert (own.dtw.radius, own.dtw.band_days) == (3, None)
     assert (own.train.barycenters, own.classify.method) == (1, "vote")
     assert (own.assess.folds, own.assess.repeats, own.assess.neighbors) == (3, 20, 25)
-    assert methods.chosen(own)[0] == methods.VOTE
+    assert methods.chosen(own)[0] == method("vote").name
 
 
 def test_what_was_asked_for_is_kept_but_for_the_classes() -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.vocabulary import POLARISATIONS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -49,7 +51,7 @@ def rounded(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
 
 def is_rounded(layer: str, precision: int | None) -> bool:
     """Whether a layer is stored with less than all bits: backscatter alone, if so wished."""
-    return precision is not None and layer not in ("mask", "incidence")
+    return precision is not None and layer in POLARISATIONS
 
 
 def codecs(layer: str, precision: int | None) -> list[dict[str, Any]]:
