@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.relay import relay
 from support.servers import S3_QUIRKS, S3Server
 
 from cpazmal_scale import storage
@@ -53,6 +54,26 @@ def test_missing_is_one_sentence(url: str) -> None:
     with pytest.raises(StoreMissing, match="nothing is stored here; check") as caught:
         storage.read_bytes(storage.join(url, "absent"))
     assert "absent" in str(caught.value)
+
+
+def test_an_object_costs_one_request(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every byte between client and server is seen: one GET, and nothing asked before it."""
+    import s3fs
+
+    where = storage.join(s3_url, "object")
+    storage.write_bytes(where, b"content")
+    port = int(os.environ["AWS_ENDPOINT_URL"].rpartition(":")[2])
+    with relay(port) as between:
+        address = between.address.replace("tcp://", "http://")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        s3fs.S3FileSystem.clear_instance_cache()
+        assert storage.read_bytes(where) == b"content"
+        with pytest.raises(StoreMissing):
+            storage.read_bytes(f"{where}-that-is-not-there")
+        seen = bytes(between.seen)
+    s3fs.S3FileSystem.clear_instance_cache()
+    assert seen.count(b"GET /") == 2
+    assert b"HEAD /" not in seen
 
 
 def test_not_json_is_one_sentence(url: str) -> None:
