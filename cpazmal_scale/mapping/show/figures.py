@@ -169,11 +169,11 @@ def _draw_legend(axis: Axes, small: Thumbnail, classes: tuple[str, ...]) -> None
         axis.add_patch(swatch)
         axis.text(0.14, y, code, va="center", fontsize=12, weight="bold", color=_INK)
         axis.text(0.29, y, name, va="center", fontsize=11, color=_INK)
-        share, at = f"{100 * area / whole:.1f} %", y - 0.16 if roomy else y
-        axis.text(1, at, share, va="center", ha="right", fontsize=11.5 if roomy else 9)
+        share = f"{100 * area / whole:.1f} %"
+        axis.text(1, y, share, va="center", ha="right", fontsize=11 if roomy else 9)
         if roomy:
             text = _area(area, whole)
-            axis.text(1, y + 0.24, text, va="center", ha="right", fontsize=8.5, color=_FAINT)
+            axis.text(0.82, y, text, va="center", ha="right", fontsize=8.5, color=_FAINT)
     swatch = Rectangle((0, len(entries) + 0.25), 0.1, 0.6, facecolor=NO_DATA_COLOUR, linewidth=0)
     axis.add_patch(swatch)
     last = len(entries) + 0.55
