@@ -55,13 +55,17 @@ def add_power(power: Array, y0: int, x0: int, step: int, total: Array, count: Ar
 
 
 @kept
-def count_values(values: Array, step: int, counts: Array, rows: Array) -> None:
-    """Count the values of whole cells (h, w) uint8.
+def count_values(values: Array, slots: Array, step: int, counts: Array, rows: Array) -> None:
+    """Count the values of whole cells (h, w) uint8, each in its slot (256).
 
-    `counts` (cell rows, cell columns, 256) and `rows` (h, 256), both int64, grow by them.
+    `counts` (cell rows, cell columns, slots) and `rows` (h, slots) grow by them.
     """
     height, width = values.shape
     for y in range(height):
-        for x in range(width):
-            counts[y // step, x // step, values[y, x]] += 1
-            rows[y, values[y, x]] += 1
+        cells, line = counts[y // step], rows[y]
+        for first in range(0, width, step):
+            cell = cells[first // step]
+            for x in range(first, min(first + step, width)):
+                slot = slots[values[y, x]]
+                cell[slot] += 1
+                line[slot] += 1

@@ -54,8 +54,8 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
     for start in range(0, height, rows):
         part = slice(start, min(start + rows, height))
         cells, by_row = most_frequent(data["class"][part].values, step, values)
-        for value in values:
-            areas[value] += float(by_row[:, value] @ ground[part])
+        for value, count in zip(values, by_row.T, strict=True):
+            areas[value] += float(count @ ground[part])
         classes.append(cells)
         margins.add_stored(data["margin"][part].values, start, 0)
     tall, wide = metres(grid)
@@ -69,15 +69,19 @@ def most_frequent(
     """The commonest of `values` in cells of step × step pixels; 255 where most is none of them.
 
     Cells at the lower and right edge may be smaller; ties go to the first value. The second array
-    (h, 256) counts every value in each row of pixels.
+    (h, V) counts the pixels of each of the values in every row.
     """
     from cpazmal_scale.kernels.cells import count_values
 
     height, width = block.shape
-    counts = np.zeros((-(-height // step), -(-width // step), 256), np.int64)
-    by_row = np.zeros((height, 256), np.int64)
-    count_values(block, step, counts, by_row)
-    chosen = counts[..., values]
+    others = len(values)
+    slots = np.full(256, others, np.int64)
+    slots[values] = range(others)
+    counts = np.zeros((-(-height // step), -(-width // step), others + 1), np.int32)
+    by_row = np.zeros((height, others + 1), np.int64)
+    count_values(block, slots, step, counts, by_row)
+    chosen = counts[..., :others]
     best = np.array(values, np.uint8)[chosen.argmax(axis=2)]
     most = 2 * chosen.sum(axis=2) >= counts.sum(axis=2)
-    return block if step == 1 else np.where(most, best, np.uint8(NO_DATA)), by_row
+    reduced = block if step == 1 else np.where(most, best, np.uint8(NO_DATA))
+    return reduced, by_row[:, :others]
