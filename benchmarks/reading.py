@@ -27,7 +27,7 @@ from benchmarks.massif import BEAM, passes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cpazmal_scale.mapping.classify.run import MapResult
+    from cpazmal_scale.mapping import MapResult
 
 
 def drop_from_cache(folder: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cpazmal_scale import storage
+from cpazmal_scale.execute import SerialExecutor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Workers:
-    """Where averages are found; the result does not depend on it."""
+    """Where averages are found or folds evaluated; the result does not depend on it."""
 
-    executor: Executor
+    executor: Executor = field(default_factory=SerialExecutor)
     share: str | None = None
     """Folder (any fsspec URL) where workers of other processes find the series; none: they are
     threads of this one."""
     progress: Progress | None = None
-    """Called as (averages found, averages)."""
+    """Called as (parts done, parts)."""
 
 
 def fit(

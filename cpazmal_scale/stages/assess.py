@@ -193,12 +193,12 @@ def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> 
     """Every method on the folds, the series shared through the workspace with other processes."""
     from cpazmal_scale.assess import cross_validate
     from cpazmal_scale.execute import open_executor
+    from cpazmal_scale.model.learning import Workers
 
     trained, tested = _sides(config, known)
     with open_executor(config.cluster) as executor, workspace.shared(config) as share:
-        return cross_validate(
-            *trained, config, tested=tested, executor=executor, share=share, progress=progress
-        )
+        workers = Workers(executor, share, progress)
+        return cross_validate(trained, config, tested=tested, workers=workers)
 
 
 def _sides(config: RunConfig, known: Labelled) -> tuple[Labelled, Labelled | None]:

@@ -15,10 +15,16 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from support.dtw_twin import naive
 
-from cpazmal_scale.dtw import NO_CLASS, KNeighborsDTW, NearestBarycenter, band_limits
+from cpazmal_scale.dtw import (
+    NO_CLASS,
+    KNeighborsDTW,
+    NearestBarycenter,
+    Scaling,
+    band_limits,
+    group_folds,
+)
 from cpazmal_scale.dtw.decision import REJECTED
-from cpazmal_scale.dtw.estimators import Scaling
-from cpazmal_scale.dtw.temperature import fit_temperature, group_folds
+from cpazmal_scale.dtw.temperature import fit_temperature
 from cpazmal_scale.kernels.k_smallest import keep_smallest
 
 CLASSES = np.array(["ABL", "ACC", "HAG", "ICA"])

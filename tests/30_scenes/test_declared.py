@@ -15,9 +15,8 @@ from rasterio.enums import ColorInterp
 from support.scenes_factory import STARTS, file_name, row, run_config, speckle, write_table
 
 from cpazmal_scale.errors import SceneError, SceneImplausible, SceneUnknown
-from cpazmal_scale.scenes.discovery import discover
+from cpazmal_scale.scenes import Scene, discover
 from cpazmal_scale.scenes.reading import read
-from cpazmal_scale.scenes.scene import Scene
 
 SHAPE = (64, 80)
 PLAIN = rasterio.Affine(3, 0, 339_000, 0, -3, 5_087_001)

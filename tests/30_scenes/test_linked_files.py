@@ -25,7 +25,7 @@ from cpazmal_scale.errors import CpazmalError, SampleError, SceneError, SceneUnr
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.grid.vectors import read_vectors
 from cpazmal_scale.samples.draw.terrain import terrain
-from cpazmal_scale.scenes.discovery import discover
+from cpazmal_scale.scenes import discover
 from cpazmal_scale.scenes.untrusted import archive
 
 SIDECAR = """sensor: TSX1

@@ -13,8 +13,8 @@ from support.scenes_factory import run_config, speckle, write_raster
 from cpazmal_scale.config import Naming
 from cpazmal_scale.cube import ingest_scenes, open_cube
 from cpazmal_scale.errors import SceneUnknown
-from cpazmal_scale.scenes import platforms, registry
-from cpazmal_scale.scenes.format import Candidate, Listing, Platform
+from cpazmal_scale.scenes import Candidate, platforms, registry
+from cpazmal_scale.scenes.format import Listing, Platform
 from cpazmal_scale.scenes.formats.naming import Named
 from cpazmal_scale.scenes.formats.rasters import Rasters
 

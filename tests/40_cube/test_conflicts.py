@@ -19,10 +19,10 @@ from support.scenes_factory import (
 )
 from support.small_products import amplitudes, cut_product, settings
 
-from cpazmal_scale.cube.read.dataset import open_cube
-from cpazmal_scale.cube.write.plan import ingest_scenes as ingest
+from cpazmal_scale.cube import ingest_scenes as ingest
+from cpazmal_scale.cube import open_cube
 from cpazmal_scale.errors import BeamMismatch, SceneConflict
-from cpazmal_scale.scenes.discovery import discover
+from cpazmal_scale.scenes import discover
 from cpazmal_scale.scenes.reading import read
 
 SHAPE = (64, 80)

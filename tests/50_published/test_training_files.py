@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support import small_published as small
 
+from cpazmal_scale.assess import Labelled
 from cpazmal_scale.config import Features
 from cpazmal_scale.errors import DatasetUnreadable, SampleError
 from cpazmal_scale.features import windows as kernel
@@ -128,9 +129,7 @@ def test_methods_are_compared_on_a_training_file(tmp_path: Path) -> None:
     config = RunConfig.parse({"features": {"window": 5}, **few})
     series = training_series(windows, config.features)
     found = cross_validate(
-        series,
-        windows.labels,
-        windows.group_names,
+        Labelled(series, windows.labels, windows.group_names),
         config,
         methods=("DTW barycenter (sum)", "random forest"),
     )

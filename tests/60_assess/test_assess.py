@@ -39,6 +39,7 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.execute import DaskExecutor, ThreadExecutor
+from cpazmal_scale.model.learning import Workers
 from cpazmal_scale.pictures import png
 from cpazmal_scale.samples import WindowSeries, stratified_group_folds
 
@@ -54,7 +55,7 @@ def case() -> Case:
 
 @pytest.fixture(scope="module")
 def found(case: Case) -> CrossValidation:
-    return cross_validate(*case, CONFIG)
+    return cross_validate(Labelled(*case), CONFIG)
 
 
 def same(one: CrossValidation, two: CrossValidation) -> None:
@@ -102,8 +103,8 @@ def test_polygons_that_tell_the_label_by_themselves_do_not_help() -> None:
     values = (noise + rng.normal(0, 0.05, noise.shape)).astype(np.float32)
     series = WindowSeries(values, ("a", "b"), DATES)
     only = (methods.FOREST,)
-    honest = cross_validate(series, labels, polygons, ONCE, methods=only)
-    fooled = cross_validate(series, labels, np.arange(len(labels)), ONCE, methods=only)
+    honest = cross_validate(Labelled(series, labels, polygons), ONCE, methods=only)
+    fooled = cross_validate(Labelled(series, labels, np.arange(len(labels))), ONCE, methods=only)
     assert honest.pooled(methods.FOREST).macro_f1 < 0.5
     assert fooled.pooled(methods.FOREST).macro_f1 > 0.95
 
@@ -120,22 +121,24 @@ def partial(y: Any, groups: Any, folds: int, seed: int) -> Iterator[Any]:
 
 def test_a_split_through_a_polygon_is_refused(case: Case) -> None:
     with pytest.raises(SampleError, match="both trained on and tested on"):
-        cross_validate(*case, CONFIG, split=leaking)
+        cross_validate(Labelled(*case), CONFIG, split=leaking)
     with pytest.raises(SampleError, match="does not test every group"):
-        cross_validate(*case, CONFIG, split=partial)
+        cross_validate(Labelled(*case), CONFIG, split=partial)
 
 
 def test_nothing_is_learnt_from_the_test_side(case: Case) -> None:
     """Absurd values in other polygons of the same test side change no prediction."""
     series, labels, polygons = case
     both = (methods.SUM, methods.FOREST)
-    before = cross_validate(*case, ONCE, methods=both)
+    before = cross_validate(Labelled(*case), ONCE, methods=both)
     seed = int(np.random.SeedSequence([CONFIG.seed, 0]).generate_state(1)[0])
     _, test = next(stratified_group_folds(labels, polygons, 3, seed))
     kept = polygons[test][0]
     values = series.values.copy()
     values[test[polygons[test] != kept]] *= -1000
-    after = cross_validate(replace(series, values=values), labels, polygons, ONCE, methods=both)
+    after = cross_validate(
+        Labelled(replace(series, values=values), labels, polygons), ONCE, methods=both
+    )
     place = before.groups.index(kept)
     assert np.array_equal(before.counts[:, place], after.counts[:, place])
     assert not np.array_equal(before.counts, after.counts)
@@ -152,10 +155,12 @@ class Backwards:
 
 
 def test_result_does_not_depend_on_order_or_workers(case: Case, found: CrossValidation) -> None:
-    same(found, cross_validate(*case, CONFIG, executor=Backwards()))
+    same(found, cross_validate(Labelled(*case), CONFIG, workers=Workers(Backwards())))
     told: list[tuple[int, int]] = []
     threads = cross_validate(
-        *case, CONFIG, executor=ThreadExecutor(3), progress=lambda *at: told.append(at)
+        Labelled(*case),
+        CONFIG,
+        workers=Workers(ThreadExecutor(3), None, lambda *at: told.append(at)),
     )
     same(found, threads)
     assert told == [(n, 6) for n in range(1, 7)]
@@ -166,7 +171,7 @@ def test_result_does_not_depend_on_order_or_workers(case: Case, found: CrossVali
 def test_dask_workers_give_the_same(case: Case) -> None:
     from distributed import Client, LocalCluster
 
-    here = cross_validate(*case, ONCE, methods=QUICK)
+    here = cross_validate(Labelled(*case), ONCE, methods=QUICK)
     with (
         LocalCluster(
             n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
@@ -174,7 +179,10 @@ def test_dask_workers_give_the_same(case: Case) -> None:
         Client(cluster) as client,
     ):
         there = cross_validate(
-            *case, ONCE, methods=QUICK, executor=DaskExecutor(client, cluster.scheduler_address)
+            Labelled(*case),
+            ONCE,
+            methods=QUICK,
+            workers=Workers(DaskExecutor(client, cluster.scheduler_address)),
         )
     same(here, there)
 
@@ -188,14 +196,14 @@ def test_failures_of_a_fold_are_raised(case: Case) -> None:
                 yield key, ValueError("worker lost")
 
     with pytest.raises(ValueError, match="worker lost"):
-        cross_validate(*case, CONFIG, executor=Failing())
+        cross_validate(Labelled(*case), CONFIG, workers=Workers(Failing()))
 
 
 def test_folds_that_lack_a_class_are_listed_and_counted() -> None:
     series, labels, polygons = campaign(groups=3)
     kept = ~((labels == "HAG") & (polygons == "HAG002"))
     short = replace(series, values=series.values[kept])
-    own = cross_validate(short, labels[kept], polygons[kept], CONFIG, methods=QUICK)
+    own = cross_validate(Labelled(short, labels[kept], polygons[kept]), CONFIG, methods=QUICK)
     assert own.fold_count == 6
     assert own.lacking_folds("test") >= 2
     tested = own.lacking[own.lacking["side"] == "test"]
@@ -212,7 +220,7 @@ def test_series_without_dates_are_errors_not_gaps(case: Case) -> None:
     series, labels, polygons = case
     values = series.values.copy()
     values[0] = np.nan
-    own = cross_validate(replace(series, values=values), labels, polygons, ONCE)
+    own = cross_validate(Labelled(replace(series, values=values), labels, polygons), ONCE)
     for name in own.methods:
         assert own.confusion(name)[:, -1].sum() == 1
     assert own.folds[["log_loss", "brier", "auc"]].notna().all().all()
@@ -250,31 +258,35 @@ def test_vote_shares_what_it_would_learn_alone(case: Case) -> None:
 
 
 def test_every_method_has_its_turn(case: Case) -> None:
-    own = cross_validate(*case, ONCE, methods=methods.NAMES)
+    own = cross_validate(Labelled(*case), ONCE, methods=methods.NAMES)
     assert (own.summary()["macro_f1_pooled"] > 0.4).all()
 
 
 def test_what_cannot_be_validated_is_refused(case: Case) -> None:
     series, labels, polygons = case
     with pytest.raises(ConfigError, match="no method is called 'SVM'"):
-        cross_validate(*case, CONFIG, methods=("SVM",))
+        cross_validate(Labelled(*case), CONFIG, methods=("SVM",))
     with pytest.raises(SampleError, match="1 class cannot"):
-        cross_validate(series, np.full(len(labels), "ABL"), polygons, CONFIG)
+        cross_validate(Labelled(series, np.full(len(labels), "ABL"), polygons), CONFIG)
     with pytest.raises(SampleError, match="71 classes"):
-        cross_validate(series, labels[1:], polygons, CONFIG)
+        cross_validate(Labelled(series, labels[1:], polygons), CONFIG)
     with pytest.raises(SampleError, match="class ABL lies in 1 group only"):
-        cross_validate(series, labels, np.where(labels == "ABL", "A", polygons), CONFIG)
+        cross_validate(Labelled(series, labels, np.where(labels == "ABL", "A", polygons)), CONFIG)
 
 
 def test_classes_keep_the_order_of_the_configuration(case: Case) -> None:
     series, labels, polygons = case
     turned = {"samples": {"classes": ("HAG", "ABL", "ACC")}, "assess": {"repeats": 1}}
     own = cross_validate(
-        series, labels, polygons, RunConfig.parse(turned), methods=(method("euclid-sum").name,)
+        Labelled(series, labels, polygons),
+        RunConfig.parse(turned),
+        methods=(method("euclid-sum").name,),
     )
     assert own.classes == ("HAG", "ABL", "ACC")
     renamed = np.char.add("C", np.searchsorted(CLASSES, labels).astype(str))
-    own = cross_validate(series, renamed, polygons, CONFIG, methods=(method("euclid-sum").name,))
+    own = cross_validate(
+        Labelled(series, renamed, polygons), CONFIG, methods=(method("euclid-sum").name,)
+    )
     assert own.classes == ("C0", "C1", "C2")
 
 
@@ -505,7 +517,7 @@ def test_decisions_share_what_each_would_learn_alone(case: Case) -> None:
 def test_series_shared_through_a_store_give_the_same(
     case: Case, found: CrossValidation, tmp_path: Path
 ) -> None:
-    same(found, cross_validate(*case, CONFIG, share=str(tmp_path)))
+    same(found, cross_validate(Labelled(*case), CONFIG, workers=Workers(share=str(tmp_path))))
     assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
 
 
@@ -527,7 +539,7 @@ def test_no_split_tests_a_polygon_it_was_trained_on(
 
     monkeypatch.setattr(methods, "fit_methods", spy)
     config = CONFIG.with_values({"assess": {"split": split}})
-    own = cross_validate(*case, config, methods=(method("euclid-sum").name,))
+    own = cross_validate(Labelled(*case), config, methods=(method("euclid-sum").name,))
     expected = {"stratified": 2 * 3, "cyclic": 2 * 4, "leave-one-group-out": 12}[split]
     assert own.fold_count == len(sides) == expected
     total = own.counts[0].sum(axis=(1, 2))
@@ -544,14 +556,18 @@ def test_other_windows_are_tested_in_the_folds_of_their_polygons(case: Case) -> 
     series, labels, polygons = case
     kept = np.flatnonzero([name[-1] in "01" for name in polygons])
     other = WindowSeries(series.values[kept], series.names, series.dates)
-    own = cross_validate(*case, ONCE, tested=Labelled(other, labels[kept], polygons[kept]))
+    own = cross_validate(
+        Labelled(*case), ONCE, tested=Labelled(other, labels[kept], polygons[kept])
+    )
     assert own.windows.sum() == kept.size
     assert (own.counts.sum(axis=(1, 2, 3)) == kept.size).all()
     turned = WindowSeries(-other.values, series.names, series.dates)
-    wrong = cross_validate(*case, ONCE, tested=Labelled(turned, labels[kept], polygons[kept]))
+    wrong = cross_validate(
+        Labelled(*case), ONCE, tested=Labelled(turned, labels[kept], polygons[kept])
+    )
     assert (wrong.summary()["oa_pooled"] < own.summary()["oa_pooled"]).all()
     foreign = Labelled(other, labels[kept], np.char.add("X", polygons[kept]))
-    assert cross_validate(*case, ONCE, tested=foreign).windows.sum() == kept.size
+    assert cross_validate(Labelled(*case), ONCE, tested=foreign).windows.sum() == kept.size
 
 
 def test_differences_stand_beside_their_tests(found: CrossValidation) -> None:
@@ -622,7 +638,8 @@ def test_a_temporal_split_tests_what_a_map_of_the_other_year_does() -> None:
     assert (after.dates == two).all()
     later = WindowSeries(after.values[..., ::2], after.names, after.dates[::2])
     own = cross_validate(
-        *(before, labels, polygons, ONCE),
+        Labelled(before, labels, polygons),
+        ONCE,
         methods=(methods.SUM, method("euclid-sum").name, method("logistic").name),
         tested=Labelled(later, labels, polygons),
     )

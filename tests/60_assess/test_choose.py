@@ -58,9 +58,9 @@ def test_nested_predictions_are_of_polygons_that_neither_trained_nor_chose(monke
     seen = []
     own = module.cross_validate
 
-    def watched(series, y, groups, config, **how):
-        seen.append(set(groups))
-        return own(series, y, groups, config, **how)
+    def watched(trained, config, **how):
+        seen.append(set(trained.groups))
+        return own(trained, config, **how)
 
     monkeypatch.setattr(module, "cross_validate", watched)
     series, labels, polygons = campaign(0.3)

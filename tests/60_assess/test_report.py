@@ -15,6 +15,7 @@ from support.small_campaign import CLASSES, make_cube, truth
 from support.small_campaign import backscatter as simulated
 
 from cpazmal_scale.assess import (
+    Labelled,
     Picture,
     Portraits,
     Report,
@@ -145,7 +146,7 @@ def test_numbers_that_round_to_nothing_have_no_sign() -> None:
 def written(tmp_path_factory: pytest.TempPathFactory, seen: Seen) -> Path:
     folder = tmp_path_factory.mktemp("report")
     series, labels, groups = campaign()
-    own = cross_validate(series, labels, groups, CONFIG)
+    own = cross_validate(Labelled(series, labels, groups), CONFIG)
     pairs: tuple[Pair, ...] = typical_pairs(series, labels, own.classes, Dtw())
     shown = Portraits(COLOURS, seen[0], pairs)
     write_report(str(folder / "report.md"), Report("Map", FACTS, validation=own, portraits=shown))

@@ -21,11 +21,10 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.cluster import Cluster
 from cpazmal_scale.errors import ClusterError, ConfigError, SampleError, StoreError, StoreMissing
 from cpazmal_scale.execute import SerialExecutor, open_executor
-from cpazmal_scale.mapping import map_cube, open_map, plan_map
+from cpazmal_scale.mapping import map_cube, open_map, open_source, plan_map
 from cpazmal_scale.mapping.classify import records
-from cpazmal_scale.mapping.refine.source import open_source
 from cpazmal_scale.pictures import png
-from cpazmal_scale.samples.table import write_index
+from cpazmal_scale.samples import write_index
 from cpazmal_scale.stages.samples import training_data
 from cpazmal_scale.storage import disk
 from cpazmal_scale.tables import to_csv

@@ -15,11 +15,9 @@ import pandas as pd
 from cpazmal_scale import catalog, model, storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.grid.blocks import Block
-from cpazmal_scale.mapping import map_cube, open_map
+from cpazmal_scale.mapping import map_cube, open_map, open_source
 from cpazmal_scale.mapping.classify import records, store
-from cpazmal_scale.mapping.refine.source import open_source
-from cpazmal_scale.samples import read_index
-from cpazmal_scale.samples.table import BY_DATE, write_index
+from cpazmal_scale.samples import BY_DATE, read_index, write_index
 from cpazmal_scale.storage import seal
 from support.small_campaign import make_cube, make_model, workspace
 

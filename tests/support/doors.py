@@ -26,11 +26,9 @@ from cpazmal_scale.cube.format import integrity
 from cpazmal_scale.cube.write import lease
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.grid.outlines import read_outlines
-from cpazmal_scale.mapping import open_map
-from cpazmal_scale.mapping.refine.source import open_source
+from cpazmal_scale.mapping import open_map, open_source
 from cpazmal_scale.model import open_model
-from cpazmal_scale.samples import query
-from cpazmal_scale.samples.draw.polygons import read_polygons
+from cpazmal_scale.samples import query, read_polygons
 from cpazmal_scale.samples.draw.terrain import terrain
 from cpazmal_scale.scenes import discover
 from cpazmal_scale.simulate.campaign import campaign as simulated

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.assess.validate.cross_validate import cross_validate
+from cpazmal_scale.assess.validate.cross_validate import Labelled, cross_validate
 from cpazmal_scale.assess.validate.metrics import scores
 from cpazmal_scale.assess.validate.validation import resampled_macro_f1
 from cpazmal_scale.config.methods import method
+from cpazmal_scale.execute import SerialExecutor
+from cpazmal_scale.model.learning import Workers
 from cpazmal_scale.samples import WindowSeries
 
 if TYPE_CHECKING:
@@ -96,11 +98,14 @@ def choose(
     labels, polygons = np.asarray(y, str), np.asarray(groups, str)
     fewest = min(len(set(polygons[labels == code])) for code in np.unique(labels))
     folds = int(min(FOLDS, max(fewest, 2)))
-    how: dict[str, Any] = {"executor": executor, "share": share, "calibrate": False}
+    how: dict[str, Any] = {
+        "workers": Workers(executor or SerialExecutor(), share),
+        "calibrate": False,
+    }
     names = [method(setting).name for setting in config.classify.candidates]
     once = _once(config, folds)
     steps = 1 + folds * (fewest >= NESTED_GROUPS and len(names) > 1)
-    outer = cross_validate(series, labels, polygons, once, methods=names, **how)
+    outer = cross_validate(Labelled(series, labels, polygons), once, methods=names, **how)
     _tell(progress, 1, steps)
     winners: list[str] = []
     nested = np.zeros_like(outer.counts[0])
@@ -108,9 +113,11 @@ def choose(
         for row in outer.tested:
             inside = ~np.isin(polygons, np.asarray(outer.groups)[row])
             inner = cross_validate(
-                WindowSeries(series.values[inside], series.names, series.dates),
-                labels[inside],
-                polygons[inside],
+                Labelled(
+                    WindowSeries(series.values[inside], series.names, series.dates),
+                    labels[inside],
+                    polygons[inside],
+                ),
                 _once(config, 2),
                 methods=names,
                 **how,

@@ -23,15 +23,13 @@ from cpazmal_scale.assess.validate.metrics import (
 )
 from cpazmal_scale.assess.validate.validation import NEVER, CrossValidation
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.execute import SerialExecutor
+from cpazmal_scale.model.learning import Workers
 from cpazmal_scale.samples import check_disjoint
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.execute import Executor
-    from cpazmal_scale.progress import Progress
     from cpazmal_scale.samples import WindowSeries
 
 
@@ -75,18 +73,14 @@ class _Outcome:
 
 
 def cross_validate(
-    series: WindowSeries,
-    y: ArrayLike,
-    groups: ArrayLike,
+    trained: Labelled,
     config: RunConfig,
     *,
     methods: Sequence[str] | None = None,
     tested: Labelled | None = None,
-    executor: Executor | None = None,
-    share: str | None = None,
     split: Split | None = None,
-    progress: Progress | None = None,
     calibrate: bool = True,
+    workers: Workers | None = None,
 ) -> CrossValidation:
     """Train and test each method on the folds of `config.assess`, which are of whole groups.
 
@@ -95,41 +89,37 @@ def cross_validate(
     does not depend on the executor or its number of workers.
 
     Args:
-        series: feature series of N windows.
-        y: (N) class of every window.
-        groups: (N) group (polygon) of every window.
+        trained: feature series of N windows with their classes and groups (polygons).
         config: split, folds, repeats, methods, band, barycenters and seed.
         methods: names out of `methods.NAMES`, compared in this order; none: those of the
             configuration.
         tested: other windows to test on, of the same features, as of another beam or year and
             on their own dates; a group is never trained on and tested on even so. None: the
             windows themselves.
-        executor: computes the folds; none: one after the other, here.
-        share: folder (any fsspec URL) where workers of other processes find the series, so that
-            these do not travel with every fold; none: they do.
         split: (y, groups, folds, seed) to the (train, test) rows of one repeat; none: that of the
             configuration.
-        progress: called as (folds done, folds).
         calibrate: fit temperatures; without, classes are the same, and fits several times faster.
+        workers: compute the folds; their `share` spares the series the way with every fold, their
+            `progress` counts folds; none: one after the other, here.
 
     Raises:
         SampleError: no windows, one class only, lengths that differ, a class within one group,
             or a split with a group on both sides.
         ConfigError: unknown method.
     """
-    trained = Labelled(series, y, groups)
+    workers = workers or Workers()
     plan, arrays, names = _prepared(trained, tested or trained, config, methods, split, calibrate)
     function: Callable[[int], _Outcome] = partial(_fold, plan, arrays)
-    if share is not None:
-        function = partial(_fold_at, plan, storage.write_arrays(share, arrays))
+    if workers.share is not None:
+        function = partial(_fold_at, plan, storage.write_arrays(workers.share, arrays))
     keys = range(len(arrays["fold"]))
     found: dict[int, _Outcome] = {}
-    for key, outcome in (executor or SerialExecutor()).run(function, keys):
+    for key, outcome in workers.executor.run(function, keys):
         if isinstance(outcome, Exception):
             raise outcome
         found[key] = outcome
-        if progress is not None:
-            progress(len(found), len(keys))
+        if workers.progress is not None:
+            workers.progress(len(found), len(keys))
     return _collected(plan, arrays, names, [found[key] for key in keys])
 
 
