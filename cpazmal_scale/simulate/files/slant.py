@@ -161,22 +161,6 @@ def _annotation(
     stop = acquisition.start + timedelta(seconds=(shape[0] - 1) * spacing[0])
     middle = (_POINTS // 2, _POINTS // 2)
     prf, rate = 1 / spacing[0], 1 / spacing[1]
-    layers = tuple(
-        Layer(
-            index=number,
-            polarisation=polarisation,
-            path=f"IMAGEDATA/IMAGE_{polarisation}_SRA_strip_{acquisition.beam}.cos",
-            size=(shape[0] + HEADER_LINES) * (shape[1] + 2) * SAMPLE_BYTES,
-            beam=f"strip_{acquisition.beam}",
-            cal_factor=CAL_FACTOR,
-            noise=(_noise(grid, acquisition.start), _noise(grid, stop)),
-            doppler=(),
-            range_sampling=rate,
-            range_bandwidth=rate / 1.1,
-            segments=(Segment(acquisition.start, stop, prf, float(shape[1])),),
-        )
-        for number, polarisation in enumerate(acquisition.polarisations, start=1)
-    )
     return Annotation(
         id=name,
         sensor=sensor,
@@ -194,18 +178,7 @@ def _annotation(
         mode="SM",
         look_side="R",
         elevation_beam=f"strip_{acquisition.beam}",
-        raster=Raster(
-            *shape,
-            *spacing,
-            units="s",
-            range_resolution=acquisition.resolution_range,
-            azimuth_resolution=acquisition.resolution_azimuth,
-            azimuth_looks=1.0,
-            range_looks=1.0,
-            data_type="COMPLEX",
-            data_format="COSAR",
-            depth=32,
-        ),
+        raster=_raster(acquisition, shape, spacing),
         start=acquisition.start,
         stop=stop.replace(microsecond=stop.microsecond),
         first_range_time=float(grid.samples[0]),
@@ -229,7 +202,51 @@ def _annotation(
             ("Hamming", 0.6),
             (),
         ),
-        layers=layers,
+        layers=_layers(acquisition, shape, spacing, grid),
+    )
+
+
+def _raster(
+    acquisition: Acquisition, shape: tuple[int, int], spacing: tuple[float, float]
+) -> Raster:
+    return Raster(
+        *shape,
+        *spacing,
+        units="s",
+        range_resolution=acquisition.resolution_range,
+        azimuth_resolution=acquisition.resolution_azimuth,
+        azimuth_looks=1.0,
+        range_looks=1.0,
+        data_type="COMPLEX",
+        data_format="COSAR",
+        depth=32,
+    )
+
+
+def _layers(
+    acquisition: Acquisition,
+    shape: tuple[int, int],
+    spacing: tuple[float, float],
+    grid: GeoGrid,
+) -> tuple[Layer, ...]:
+    """One image for each polarisation."""
+    stop = acquisition.start + timedelta(seconds=(shape[0] - 1) * spacing[0])
+    prf, rate = 1 / spacing[0], 1 / spacing[1]
+    return tuple(
+        Layer(
+            index=number,
+            polarisation=polarisation,
+            path=f"IMAGEDATA/IMAGE_{polarisation}_SRA_strip_{acquisition.beam}.cos",
+            size=(shape[0] + HEADER_LINES) * (shape[1] + 2) * SAMPLE_BYTES,
+            beam=f"strip_{acquisition.beam}",
+            cal_factor=CAL_FACTOR,
+            noise=(_noise(grid, acquisition.start), _noise(grid, stop)),
+            doppler=(),
+            range_sampling=rate,
+            range_bandwidth=rate / 1.1,
+            segments=(Segment(acquisition.start, stop, prf, float(shape[1])),),
+        )
+        for number, polarisation in enumerate(acquisition.polarisations, start=1)
     )
 
 
