@@ -225,7 +225,7 @@ def test_blocks_change_nothing(finished, tmp_path, step, after) -> None:
         [(1024, {"kind": "serial"}), (32, {"kind": "threads", "workers": 2})]
     ):
         config = workspace(tmp_path / str(number), after=after, cluster=cluster)
-        made = step(config, finished, block=block)
+        made = step(config, finished, Execution(block=block))
         found.append((made.id, made.pixels_by_class, fingerprint(made.url)))
     assert found[0] == found[1]
     assert len(made.blocks) == 12
