@@ -195,7 +195,7 @@ def test_a_triggered_map_survives_a_lost_worker_and_a_stopped_store(site: Site) 
 
 def test_triggered_by_the_api_it_survives_a_server_that_goes_away(site: Site) -> None:
     before = opened_elsewhere(site)["id"]
-    run = site.trigger("full-area-map/default", classify={"decision": "vote"})
+    run = site.trigger("full-area-map/default", classify={"method": "vote"})
     until(lambda: site.state(run)["type"] == "RUNNING")
     site.outage(lambda: site.prefect.kill("server"), site.prefect.start)
     site.prefect.wait()
