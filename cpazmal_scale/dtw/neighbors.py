@@ -127,6 +127,7 @@ class KNeighborsDTW(SeriesClassifier):
 
         Shares of the neighbours, unless a temperature was fitted.
         """
+        check_is_fitted(self)
         if not self.calibrated_:
             away, order = self.kneighbors(X)
             return np.where(np.isnan(away[:, :1]), np.nan, self._votes(order))

@@ -205,7 +205,8 @@ echo $! > {tmp_path}/job.pid; echo "Submitted batch job $!"
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    tests = Path(__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", f"{tests.parent}{os.pathsep}{tests}")
     assert squares(SLURM)[4] == 16
     job = int((tmp_path / "job.pid").read_text())
     until(lambda: not _alive(job), seconds=20)

@@ -17,7 +17,6 @@ from scipy import special, stats
 
 from cpazmal_scale.config import Features, Statistic
 from cpazmal_scale.features import (
-    BINS,
     LOG_CUMULANTS,
     STATISTICS,
     XPOL,
@@ -28,6 +27,7 @@ from cpazmal_scale.features import (
     window_series,
 )
 from cpazmal_scale.kernels.window_sums import TILE
+from cpazmal_scale.vocabulary import BINS
 
 FLOOR = float(np.float32(10**-3.1))
 STEP = 3 * np.log(10) / 20

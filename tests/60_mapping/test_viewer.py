@@ -27,6 +27,7 @@ from cpazmal_scale.mapping.show.overview import Averages, Layer, step_for
 from cpazmal_scale.mapping.show.sampled import Sampled, grid_points, sample
 from cpazmal_scale.model import open_model
 from cpazmal_scale.palette import colours, rgb
+from cpazmal_scale.storage import groups
 
 HOSTILE = "</title></script><script>window.hacked = 1</script><!--<script>"
 
@@ -486,7 +487,8 @@ def test_reduced_map_and_hostile_names(
     copy = tmp_path / "map.zarr"
     shutil.copytree(finished, copy)
     root["attributes"]["recipe"] = json.dumps({**recipe, "beam": HOSTILE})
-    storage.write_json(f"{copy}/zarr.json", root)
+    sums = groups.read_sums(str(copy), "").chunks
+    groups.finish_group(str(copy), json.dumps(root).encode(), sums, "")
     monkeypatch.setattr(viewer, "EDGE", 40)
     model, cube = data
     page = write_viewer(str(copy), f"{tmp_path}/a page.html", cube_url=cube, model_url=model)

@@ -42,6 +42,8 @@ from cpazmal_scale.mapping import map_cube, open_map, plan_map
 from cpazmal_scale.mapping.classify import records as block_records
 from cpazmal_scale.mapping.classify.store import write_template
 
+pytestmark = pytest.mark.timeout(900)  # on a busy machine
+
 BLOCKS = {"classify": {"block": 32}}
 
 
