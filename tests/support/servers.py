@@ -63,7 +63,7 @@ class S3Server:
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -118,7 +118,7 @@ class DecidingS3Server:
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
 
     @property
     def url(self) -> str:
@@ -195,12 +195,16 @@ class PrefectServer:
 
     def kill(self, name: str) -> None:
         self.processes[name].kill()
-        self.processes[name].wait(10)
+        self.processes[name].wait(60)
 
     def stop(self) -> None:
         for process in reversed(self.processes.values()):
             process.terminate()
-            process.wait(30)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:  # a worker waits for the runs it has begun
+                process.kill()
+                process.wait(60)
 
     def cli(self, *words: str, code: int = 0) -> str:
         ran = subprocess.run(

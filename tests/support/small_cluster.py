@@ -63,7 +63,7 @@ class RunningCluster:
 
     def stop(self, name: str) -> None:
         self.processes[name].kill()
-        self.processes[name].wait(10)
+        self.processes[name].wait(60)
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def dask_cluster(
     finally:
         for process in reversed(cluster.processes.values()):
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
 
 def until(condition: Callable[[], object], *, seconds: float = 120) -> None:
