@@ -5,7 +5,7 @@ from .band import Band, band_limits, time_weights
 from .block import block_distances
 from .calibration import fitted_temperature
 from .decision import NO_CLASS, Decision, decide
-from .estimators import Scaling, SeriesClassifier, checked_labels, checked_series, labels_of
+from .estimators import Scaling, SeriesClassifier, checked_labels, checked_series
 from .nearest_barycenter import NearestBarycenter
 from .neighbors import KNeighborsDTW
 from .pairwise import Alignment, distance, distances, path
@@ -57,7 +57,6 @@ __all__ = [
     "distances",
     "fitted_temperature",
     "group_folds",
-    "labels_of",
     "match_dates",
     "path",
     "season_days",

@@ -15,20 +15,35 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from cpazmal_scale.dtw.checks import filled, unmasked
-from cpazmal_scale.dtw.decision import REJECTED
+from cpazmal_scale.dtw.decision import REJECTED, Decision
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
 class SeriesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier of series in which NaN marks missing dates."""
+    """A classifier of series in which NaN marks missing dates; what it says is its decision."""
+
+    classes_: NDArray[Any]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.three_d_array = True
         return tags
+
+    def decide(self, X: ArrayLike, days: ArrayLike | None = None) -> Decision:
+        """The whole decision for series `(N, K, T)`, on other `days` `(T,)` if given."""
+        raise NotImplementedError
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Labels `(N,)`; rejected series and those without class get '' (text labels) or -1."""
+        return labels_of(self.decide(X).index, self.classes_)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Probabilities `(N, C)`; NaN where no feature has enough valid dates."""
+        chances = self.decide(X).probability.T.astype(np.float64)
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
         """Arrays and a JSON text from which `from_state` makes the same classifier."""

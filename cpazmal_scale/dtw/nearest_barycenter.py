@@ -21,7 +21,6 @@ from cpazmal_scale.dtw.estimators import (
     as_json,
     checked_labels,
     checked_series,
-    labels_of,
 )
 from cpazmal_scale.dtw.seasons import is_dates, match_dates, stored_days
 from cpazmal_scale.dtw.temperature import fit_temperature
@@ -156,15 +155,6 @@ class NearestBarycenter(SeriesClassifier):
         other.decision = decision
         other.temperature_ = other._fitted_temperature()
         return other
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Labels `(N,)`; rejected series and those without class get '' (text labels) or -1."""
-        return labels_of(self.decide(X).index, self.classes_)
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Probabilities `(N, C)`; NaN where no feature has enough valid dates."""
-        chances = self.decide(X).probability.T.astype(np.float64)
-        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 
     def decide(self, X: ArrayLike, days: ArrayLike | None = None) -> Decision:
         """The whole decision for series `(N, K, T)`, on other `days` `(T,)` if given."""

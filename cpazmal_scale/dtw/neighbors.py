@@ -20,7 +20,6 @@ from cpazmal_scale.dtw.estimators import (
     as_json,
     checked_labels,
     checked_series,
-    labels_of,
 )
 from cpazmal_scale.dtw.pairwise import distances
 from cpazmal_scale.dtw.seasons import stored_days
@@ -131,12 +130,7 @@ class KNeighborsDTW(SeriesClassifier):
         if not self.calibrated_:
             away, order = self.kneighbors(X)
             return np.where(np.isnan(away[:, :1]), np.nan, self._votes(order))
-        chances = self.decide(X).probability.T.astype(np.float64)
-        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Labels `(N,)`, ties to the first class; '' or -1 where rejected or without class."""
-        return labels_of(self.decide(X).index, self.classes_)
+        return super().predict_proba(X)
 
     def decide(self, X: ArrayLike, days: ArrayLike | None = None) -> Decision:
         """The whole decision for series `(N, K, T)`, on other `days` `(T,)` if given."""

@@ -22,7 +22,6 @@ from cpazmal_scale.dtw import (
     distance_to,
     fitted_temperature,
     group_folds,
-    labels_of,
 )
 from cpazmal_scale.kernels.scores import decide_scores
 from cpazmal_scale.kernels.standardise import standardised
@@ -127,15 +126,6 @@ class FlatClassifier(SeriesClassifier):
             self.learn(series.reshape(len(series), -1), codes, numbers)
             self._calibrate(series, codes, numbers)
         return self
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Labels `(N,)`; rejected series and those without class get '' (text labels) or -1."""
-        return labels_of(self.decide(X).index, self.classes_)
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Probabilities `(N, C)`; NaN where no feature has enough valid dates."""
-        chances = self.decide(X).probability.T.astype(np.float64)
-        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 
     def decide(self, X: ArrayLike, days: ArrayLike | None = None) -> Decision:
         """The whole decision for series `(N, K, T)`, on other `days` `(T,)` if given."""
