@@ -12,7 +12,6 @@ from cpazmal_scale.model.methods.trees import TreeClassifier, boosted_nodes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cpazmal_scale.config import RunConfig
 
 ROUNDS, LEAVES, BINS = 100, 15, 63
 FEATURES = 0.2
@@ -113,13 +112,4 @@ def _walk(
     return left | _walk(model, child + 1, inner, remain, leaves)
 
 
-def make(config: RunConfig, days: NDArray[np.float64] | None) -> Boosting:
-    """Unfitted, for a run."""
-    return Boosting(
-        days, min_dates=config.dtw.min_dates, reject=config.classify.reject, seed=config.seed
-    )
-
-
-def opened(arrays: dict[str, NDArray[Any]], text: str) -> Boosting:
-    """The classifier whose `state` this is."""
-    return Boosting.from_state(arrays, text)
+make, opened = Boosting.of_run, Boosting.from_state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,8 +11,6 @@ from cpazmal_scale.model.methods.linear import LinearClassifier, z_scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from cpazmal_scale.config import RunConfig
 
 
 class Discriminant(LinearClassifier):
@@ -39,13 +37,4 @@ class Discriminant(LinearClassifier):
         self.keep(coefficients, priors - 0.5 * (means * coefficients).sum(axis=1), mean, scale)
 
 
-def make(config: RunConfig, days: NDArray[np.float64] | None) -> Discriminant:
-    """Unfitted, for a run."""
-    return Discriminant(
-        days, min_dates=config.dtw.min_dates, reject=config.classify.reject, seed=config.seed
-    )
-
-
-def opened(arrays: dict[str, NDArray[Any]], text: str) -> Discriminant:
-    """The classifier whose `state` this is."""
-    return Discriminant.from_state(arrays, text)
+make, opened = Discriminant.of_run, Discriminant.from_state

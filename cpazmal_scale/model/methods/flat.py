@@ -30,6 +30,7 @@ from cpazmal_scale.vocabulary import REJECTED
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from cpazmal_scale.config import RunConfig
     from cpazmal_scale.dtw import Matched
 
 _SHARED = ("classes_", "mean_", "scale_", "centres_", "tau_")
@@ -83,6 +84,13 @@ class FlatClassifier(SeriesClassifier):
         self.reject = reject
         self.temperature = temperature
         self.seed = seed
+
+    @classmethod
+    def of_run(cls, config: RunConfig, days: NDArray[np.float64] | None) -> Self:
+        """Unfitted, for a run and series on `days` `(T,)` of the season."""
+        return cls(
+            days, min_dates=config.dtw.min_dates, reject=config.classify.reject, seed=config.seed
+        )
 
     @abstractmethod
     def learn(

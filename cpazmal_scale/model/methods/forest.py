@@ -12,7 +12,6 @@ from cpazmal_scale.model.methods.trees import TreeClassifier, sklearn_nodes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cpazmal_scale.config import RunConfig
 
 TREES = 100
 
@@ -56,13 +55,4 @@ def _shares(tree: Any) -> NDArray[np.float64]:
     return np.asarray(counts / counts.sum(axis=1, keepdims=True), np.float64)
 
 
-def make(config: RunConfig, days: NDArray[np.float64] | None) -> Forest:
-    """Unfitted, for a run."""
-    return Forest(
-        days, min_dates=config.dtw.min_dates, reject=config.classify.reject, seed=config.seed
-    )
-
-
-def opened(arrays: dict[str, NDArray[Any]], text: str) -> Forest:
-    """The classifier whose `state` this is."""
-    return Forest.from_state(arrays, text)
+make, opened = Forest.of_run, Forest.from_state

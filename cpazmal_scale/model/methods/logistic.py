@@ -13,7 +13,6 @@ from cpazmal_scale.model.methods.linear import LinearClassifier, z_scores
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from cpazmal_scale.config import RunConfig
 
 STRENGTHS = (0.01, 0.1, 1.0)
 """Inverse penalties that are tried."""
@@ -98,13 +97,4 @@ def coefficients(
     return np.asarray(model.coef_, np.float64), np.asarray(model.intercept_, np.float64)
 
 
-def make(config: RunConfig, days: NDArray[np.float64] | None) -> Logistic:
-    """Unfitted, for a run."""
-    return Logistic(
-        days, min_dates=config.dtw.min_dates, reject=config.classify.reject, seed=config.seed
-    )
-
-
-def opened(arrays: dict[str, NDArray[Any]], text: str) -> Logistic:
-    """The classifier whose `state` this is."""
-    return Logistic.from_state(arrays, text)
+make, opened = Logistic.of_run, Logistic.from_state
