@@ -9,6 +9,7 @@ from .read.windows import gather, region, require_data, window_pixels
 from .write.append import append
 from .write.plan import (
     CubePlan,
+    append_planned,
     cube_url,
     fill_cube,
     ground_url,
@@ -28,6 +29,7 @@ __all__ = [
     "Record",
     "Repair",
     "append",
+    "append_planned",
     "cube_url",
     "fill_cube",
     "gather",

@@ -139,18 +139,10 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
     Raises:
         WriterConflict: another writer is at work.
     """
-    from cpazmal_scale.cube import append, prepare_ground
+    from cpazmal_scale.cube import append_planned, prepare_ground
 
-    rules = config.ingest
     prepare_ground(config, plan)
-    return append(
-        plan.url,
-        scene,
-        chunk=rules.chunk,
-        precision=rules.bits,
-        grid=plan.grid,
-        resample=bool(rules.resample),
-    )
+    return append_planned(plan, scene, config.ingest)
 
 
 def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeDamaged]:

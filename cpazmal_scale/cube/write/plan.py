@@ -13,13 +13,14 @@ from cpazmal_scale.config import Ingest, RunConfig
 from cpazmal_scale.cube.format import placement as grids
 from cpazmal_scale.cube.format.record import Record, read_record
 from cpazmal_scale.cube.write.admission import View, admit
-from cpazmal_scale.cube.write.append import append, is_published, publish
+from cpazmal_scale.cube.write.append import Outcome, append, is_published, publish
 from cpazmal_scale.cube.write.chunks import Opener
-from cpazmal_scale.cube.write.lease import hold
+from cpazmal_scale.cube.write.lease import Lease, hold
 from cpazmal_scale.cube.write.report import Action, CubeReport, IngestReport, SceneReport
 from cpazmal_scale.cube.write.shifts import measure_shifts
 from cpazmal_scale.errors import CpazmalError, GridMismatch
 from cpazmal_scale.execute import SerialExecutor, open_executor
+from cpazmal_scale.progress import Progress
 from cpazmal_scale.scenes import (
     Scene,
     compute_ground,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.execute import Executor
     from cpazmal_scale.grid.shift import Shift
-from cpazmal_scale.progress import Progress
 
 Refused = Callable[[CpazmalError], None]
 
@@ -284,6 +284,27 @@ def prepare_ground(config: RunConfig, plan: CubePlan) -> None:
         compute_ground(product, plan.grid, executor)
 
 
+def append_planned(
+    plan: CubePlan,
+    scene: Scene,
+    rules: Ingest,
+    *,
+    lease: Lease | None = None,
+    opener: Opener | None = None,
+) -> Outcome:
+    """Append a scene of a plan to its cube, see `append`."""
+    return append(
+        plan.url,
+        scene,
+        chunk=rules.chunk,
+        precision=rules.bits,
+        grid=plan.grid,
+        resample=bool(rules.resample),
+        lease=lease,
+        opener=opener,
+    )
+
+
 def fill_cube(
     plan: CubePlan,
     rules: Ingest,
@@ -298,16 +319,7 @@ def fill_cube(
         return
     with hold(plan.url) as lease:
         for number, scene in enumerate(plan.new, start=1):
-            append(
-                plan.url,
-                scene,
-                chunk=rules.chunk,
-                precision=rules.bits,
-                grid=plan.grid,
-                resample=bool(rules.resample),
-                lease=lease,
-                opener=opener,
-            )
+            append_planned(plan, scene, rules, lease=lease, opener=opener)
             if progress is not None:
                 progress(done + number, total)
         publish(plan.url)
