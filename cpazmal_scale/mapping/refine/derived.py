@@ -18,7 +18,7 @@ from cpazmal_scale.grid.areas import class_areas
 from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import digest_of, peak_memory, tally
-from cpazmal_scale.mapping.classify.pixels import Products
+from cpazmal_scale.mapping.classify.pixels import Products, empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.run import run_blocks
 from cpazmal_scale.mapping.refine.source import Source, open_source
@@ -62,6 +62,15 @@ class Derivation:
     recipe: Recipe
     blank: Products
     compute: Compute
+
+    @classmethod
+    def of_one(
+        cls, kind: str, map_url: str, settings: Mapping[str, Any], compute: Compute
+    ) -> Derivation:
+        """A map with the classes and variables of its only source."""
+        recipe = open_source(map_url).recipe
+        blank = empty_products(len(recipe.classes), 1, 1)
+        return cls(kind, (map_url,), settings, recipe, blank, compute)
 
 
 @dataclass(frozen=True)

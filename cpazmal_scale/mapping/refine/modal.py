@@ -10,9 +10,8 @@ import numpy as np
 
 from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.kernels.compiled import kept
-from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
-from cpazmal_scale.mapping.refine.source import Source, open_source
+from cpazmal_scale.mapping.refine.source import Source
 from cpazmal_scale.vocabulary import NO_DATA
 
 if TYPE_CHECKING:
@@ -37,15 +36,9 @@ def modal(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMap
     Raises:
         StoreError: the map is not finished, or the workspace cannot be written.
     """
-    recipe, window = open_source(map_url).recipe, config.after.modal or 1
-    made = Derivation(
-        kind="modal-filtered",
-        sources=(map_url,),
-        settings={"window": window},
-        recipe=recipe,
-        blank=empty_products(len(recipe.classes), 1, 1),
-        compute=functools.partial(modal_block, window=window),
-    )
+    window = config.after.modal or 1
+    compute = functools.partial(modal_block, window=window)
+    made = Derivation.of_one("modal-filtered", map_url, {"window": window}, compute)
     return derive(config, made, how)
 
 

@@ -38,16 +38,10 @@ def restrict(config: RunConfig, map_url: str, how: Execution = PLAIN) -> Derived
         raise ConfigError(
             "no outlines are given", where="after.outlines", remedy="name a vector file"
         )
-    outlines, recipe = config.after.outlines, open_source(map_url).recipe
+    outlines = config.after.outlines
     digest = read_outlines(outlines, open_source(map_url).grid).digest
-    made = Derivation(
-        kind="restricted",
-        sources=(map_url,),
-        settings={"outlines": digest},
-        recipe=recipe,
-        blank=empty_products(len(recipe.classes), 1, 1),
-        compute=functools.partial(mask_block, outlines=outlines, digest=digest),
-    )
+    compute = functools.partial(mask_block, outlines=outlines, digest=digest)
+    made = Derivation.of_one("restricted", map_url, {"outlines": digest}, compute)
     return derive(config, made, how)
 
 

@@ -15,7 +15,6 @@ import numpy as np
 
 from cpazmal_scale.execute import PLAIN, Execution, SerialExecutor
 from cpazmal_scale.grid.blocks import Block
-from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.source import Source, open_source
 from cpazmal_scale.vocabulary import NO_DATA
@@ -49,14 +48,8 @@ def sieve(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMap
     # An area is a whole number of pixels but for rounding.
     least = max(1, math.ceil((config.after.min_area or 0) / pixel - 1e-6))
     with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
-        made = Derivation(
-            kind="sieved",
-            sources=(map_url,),
-            settings={"pixels": least},
-            recipe=source.recipe,
-            blank=empty_products(len(source.recipe.classes), 1, 1),
-            compute=_Sieved(source, least, folder),
-        )
+        compute = _Sieved(source, least, folder)
+        made = Derivation.of_one("sieved", map_url, {"pixels": least}, compute)
         return derive(config, made, how.on(SerialExecutor()))
 
 

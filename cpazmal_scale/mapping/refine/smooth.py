@@ -16,9 +16,8 @@ import numpy as np
 from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.kernels.compiled import kept
 from cpazmal_scale.kernels.posterior import ONE, decide_again
-from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
-from cpazmal_scale.mapping.refine.source import Source, open_source
+from cpazmal_scale.mapping.refine.source import Source
 from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
@@ -51,16 +50,10 @@ def smooth(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMa
     Raises:
         StoreError: the map is not finished, or the workspace cannot be written.
     """
-    recipe = open_source(map_url).recipe
     window, strength = config.after.window or 1, config.after.strength
-    made = Derivation(
-        kind="smoothed",
-        sources=(map_url,),
-        settings={"window": window, "strength": strength},
-        recipe=recipe,
-        blank=empty_products(len(recipe.classes), 1, 1),
-        compute=functools.partial(smooth_block, window=window, strength=strength),
-    )
+    settings = {"window": window, "strength": strength}
+    compute = functools.partial(smooth_block, window=window, strength=strength)
+    made = Derivation.of_one("smoothed", map_url, settings, compute)
     return derive(config, made, how)
 
 
