@@ -37,9 +37,13 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
 @pytest.fixture
 def s3_url(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A fresh prefix on the S3 server, with the environment that reaches it."""
+    yield from _fresh_prefix(s3_server, monkeypatch)
+
+
+def _fresh_prefix(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     import s3fs
 
-    for name, value in s3_server.items():
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
     s3fs.S3FileSystem.clear_instance_cache()
     yield f"s3://cpazmal/{uuid.uuid4().hex[:12]}"
@@ -67,13 +71,7 @@ def deciding_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
 @pytest.fixture
 def deciding_url(deciding_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A fresh prefix on the S3 server that decides conditional writes."""
-    import s3fs
-
-    for name, value in deciding_server.items():
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    yield f"s3://cpazmal/{uuid.uuid4().hex[:12]}"
-    s3fs.S3FileSystem.clear_instance_cache()
+    yield from _fresh_prefix(deciding_server, monkeypatch)
 
 
 @pytest.fixture
