@@ -13,7 +13,7 @@ import argparse
 import tempfile
 import time
 import warnings
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ def ours(power: NDArray[np.float32], made: PixelClassifier) -> NDArray[np.uint8]
     size = power.shape[-1] - WINDOW + 1
     out = empty_products(4, size, size)
     mask = np.zeros(power.shape[1:], np.uint8)
-    made.classify(power, mask, out, Counter())
+    made.classify(power, mask, out, defaultdict(float))
     return out["class"]
 
 

@@ -8,7 +8,7 @@ import resource
 import sys
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.blocks import Block, Step
 from cpazmal_scale.mapping.classify import records
-from cpazmal_scale.mapping.classify.pixels import PixelClassifier, Products, empty_products
+from cpazmal_scale.mapping.classify.pixels import PixelClassifier, Products, Seconds, empty_products
 from cpazmal_scale.mapping.classify.sizes import TILE
 from cpazmal_scale.mapping.classify.store import read_recipe, write_block
 from cpazmal_scale.mapping.classify.walk import Walk, Window
@@ -75,26 +75,41 @@ def classify_block(
         return known
     urls = (cube_url, model_url, map_url, outlines_url)
     job = _open(*urls, _stamps(*urls))
-    seconds: Counter[str] = Counter()
-    seconds["open"] = time.perf_counter() - began  # type: ignore[assignment]
+    seconds: Seconds = defaultdict(float)
+    seconds["open"] = time.perf_counter() - began
     products = _compute(job, block, piece or job.reader.chunk, seconds)
     writing = time.perf_counter()
     sums = write_block(map_url, block, products)
-    seconds["write"] = time.perf_counter() - writing  # type: ignore[assignment]
-    seconds["all"] = time.perf_counter() - began  # type: ignore[assignment]
-    pixels, areas = tally(products["class"], job.row_areas[block.y0 : block.y1], job.classes)
+    seconds["write"] = time.perf_counter() - writing
+    seconds["all"] = time.perf_counter() - began
     digest = {
-        "block": list(block),
-        "pixels": pixels,
-        "square_metres": areas,
+        **digest_of(block, products, job.row_areas, job.classes),
         "seconds": {stage: round(value, 6) for stage, value in seconds.items()},
-        "sha256": digest_of(products),
         "objects": sums,
-        "peak_memory": peak_memory(),
-        "software": __version__,
     }
     records.record(map_url, digest)
     return digest
+
+
+def digest_of(
+    block: Block,
+    products: Products,
+    row_areas: NDArray[np.float64],
+    classes: tuple[str, ...],
+) -> dict[str, Any]:
+    """What the record of any block says, plain JSON values; see `classify_block`.
+
+    `row_areas` (rows) are m² of a pixel in each row of the map, `classes` codes in the map's order.
+    """
+    pixels, areas = tally(products["class"], row_areas[block.y0 : block.y1], classes)
+    return {
+        "block": list(block),
+        "pixels": pixels,
+        "square_metres": areas,
+        "sha256": _sha256(products),
+        "peak_memory": peak_memory(),
+        "software": __version__,
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +179,7 @@ _left = _Left()
 os.register_at_fork(after_in_child=_left.forget)
 
 
-def _compute(job: _Job, block: Block, piece: int, seconds: Counter[str]) -> Products:
+def _compute(job: _Job, block: Block, piece: int, seconds: Seconds) -> Products:
     """The block's products; the block that follows is begun."""
     found = _left.take(job, block)
     if found is None:
@@ -180,8 +195,8 @@ def _compute(job: _Job, block: Block, piece: int, seconds: Counter[str]) -> Prod
     try:
         while walk.y < block.y1:
             window = walk.next(sheets[-1].block.y1)
-            seconds["read"] += window.read  # type: ignore[assignment]
-            seconds["wait"] += window.waited  # type: ignore[assignment]
+            seconds["read"] += window.read
+            seconds["wait"] += window.waited
             for one in sheets:
                 _classify_window(job, window, one, seconds)
     except BaseException:
@@ -194,7 +209,7 @@ def _compute(job: _Job, block: Block, piece: int, seconds: Counter[str]) -> Prod
     return sheets[0].products
 
 
-def _classify_window(job: _Job, window: Window, sheet: _Sheet, seconds: Counter[str]) -> None:
+def _classify_window(job: _Job, window: Window, sheet: _Sheet, seconds: Seconds) -> None:
     """Fill the products of a sheet, tile by tile, where a window meets what is wanted of it."""
     blank = empty_products(len(job.classes), 1, 1)
     around, block = 2 * job.halo, sheet.block
@@ -279,7 +294,7 @@ def tally(
     return pixels, square_metres
 
 
-def digest_of(products: Products) -> str:
+def _sha256(products: Products) -> str:
     """SHA-256 of the values of all products, in the order of their names."""
     total = hashlib.sha256()
     for name in sorted(products):

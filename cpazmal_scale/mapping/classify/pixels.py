@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cpazmal_scale.model.methods import PixelModel
 
 Products = dict[str, "NDArray[Any]"]
+Seconds = defaultdict[str, float]
+"""Time spent in each stage of a block."""
 
 
 def empty_products(classes: int, height: int, width: int) -> Products:
@@ -58,7 +60,7 @@ class PixelClassifier:
         power: NDArray[np.float32],
         mask: NDArray[np.uint8],
         out: Products,
-        seconds: Counter[str],
+        seconds: Seconds,
     ) -> None:
         """Fill the products of one tile.
 
@@ -104,11 +106,11 @@ def _fixed(values: NDArray[np.float32]) -> NDArray[np.uint16]:
 class _Clock:
     """Adds the time since the last lap to a stage."""
 
-    def __init__(self, seconds: Counter[str]) -> None:
+    def __init__(self, seconds: Seconds) -> None:
         self._seconds = seconds
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self._seconds[stage] += now - self._last  # type: ignore[assignment]
+        self._seconds[stage] += now - self._last
         self._last = now

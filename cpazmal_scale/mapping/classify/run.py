@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -218,7 +218,7 @@ def _facts(config: RunConfig, made: MapPlan, executed: int, seconds: float) -> d
 
 def _result(made: MapPlan, summary: dict[str, Any], executed: int, began: float) -> MapResult:
     blocks = summary["blocks"]
-    stages, pixels, areas = (_sum(b[name] for b in blocks) for name in _SUMMED)
+    stages, pixels, areas = (summed(b[name] for b in blocks) for name in _SUMMED)
     classes = made.recipe.classes
     share = summary["blocks_executed"] / len(blocks)
     return MapResult(
@@ -243,8 +243,10 @@ def _result(made: MapPlan, summary: dict[str, Any], executed: int, began: float)
 _SUMMED = ("seconds", "pixels", "square_metres")
 
 
-def _sum(tables: Iterable[dict[str, float]]) -> dict[str, float]:
-    total: Counter[str] = Counter()
+def summed(tables: Iterable[dict[str, float]]) -> dict[str, float]:
+    """Tables of numbers added up, by key."""
+    total: defaultdict[str, float] = defaultdict(float)
     for table in tables:
-        total.update(table)
+        for key, value in table.items():
+            total[key] += value
     return dict(total)

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import math
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -17,15 +16,16 @@ from cpazmal_scale.execute import PLAIN, Execution, open_executor
 from cpazmal_scale.grid.areas import class_areas
 from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.mapping.classify import records, store
-from cpazmal_scale.mapping.classify.block import digest_of, peak_memory, tally
+from cpazmal_scale.mapping.classify.block import digest_of
 from cpazmal_scale.mapping.classify.pixels import Products, empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.run import run_blocks
+from cpazmal_scale.mapping.classify.run import run_blocks, summed
 from cpazmal_scale.mapping.refine.source import Source, open_source
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_SUMMED = ("pixels", "square_metres")
 _EDGE = 1024
 """Edge of a block in pixels: some hundred bytes per pixel are held."""
 
@@ -167,17 +167,11 @@ def derive_block(
     opened = [open_source(source) for source in sources]
     made = compute(opened, block)
     sums = store.write_block(url, block, made.products)
-    classes, rows = store.read_recipe(url).classes, opened[0].row_areas[block.y0 : block.y1]
-    pixels, areas = tally(made.products["class"], rows, classes)
+    classes = store.read_recipe(url).classes
     record = {
-        "block": list(block),
-        "pixels": pixels,
-        "square_metres": areas,
+        **digest_of(block, made.products, opened[0].row_areas, classes),
         "seconds": {"all": round(time.perf_counter() - began, 6)},
-        "sha256": digest_of(made.products),
         "objects": sums,
-        "peak_memory": peak_memory(),
-        "software": __version__,
         **made.facts,
     }
     records.record(url, record)
@@ -230,19 +224,15 @@ def _result(
     derivation: Derivation, name: str, url: str, source: Source, executed: int
 ) -> DerivedMap:
     blocks = records.summary(url)["blocks"]
-    pixels: Counter[str] = Counter()
-    areas: Counter[str] = Counter()
-    for block in blocks:
-        pixels.update(block["pixels"])
-        areas.update(block["square_metres"])
+    pixels, areas = (summed(block[name] for block in blocks) for name in _SUMMED)
     return DerivedMap(
         id=name,
         url=url,
         kind=derivation.kind,
         shape=source.shape,
         classes=derivation.recipe.classes,
-        pixels_by_class=dict(pixels),
-        square_metres=dict(areas),
+        pixels_by_class={code: int(n) for code, n in pixels.items()},
+        square_metres=areas,
         blocks=blocks,
         blocks_executed=executed,
     )
