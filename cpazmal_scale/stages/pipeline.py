@@ -144,6 +144,7 @@ def _ignore(_done: int, _total: int) -> None:
 
 def _require_all(made: object) -> None:
     """Raise the first refusal of an ingest: the steps after it would leave scenes out."""
-    refused: Sequence[Exception] = getattr(made, "refused", ())
-    if refused:
-        raise refused[0]
+    from cpazmal_scale.cube import IngestReport
+
+    if isinstance(made, IngestReport) and made.refused:
+        raise made.refused[0]
