@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from cpazmal_scale.assess.validate.validation import CrossValidation
 
 
+_BARS_BESIDE = 4
+"""Classes whose polygons are drawn beside each other."""
+
+
 def methods_figure(own: CrossValidation) -> Figure:
     """Macro-F1 of all folds with its 95 % interval over polygons, one line per method."""
     table = own.summary()
@@ -60,11 +64,14 @@ def polygons_figure(own: CrossValidation, method: str, colours: Mapping[str, str
     counts = own.counts[own.methods.index(method)]
     members = [_worst_first(counts[:, c], c) for c in range(len(own.classes))]
     tallest = max(len(rows) for rows in members)
-    size = (2.6 * len(own.classes) + 0.6, 0.2 * tallest + 1.4)
-    figure, axes = canvas(1, len(own.classes), size, sharex=True)
+    columns = min(len(own.classes), _BARS_BESIDE)
+    lines = -(-len(own.classes) // columns)
+    size = (2.6 * columns + 0.6, lines * (0.2 * tallest + 0.9) + 0.5)
+    figure, axes = canvas(lines, columns, size, sharex=True)
+    for empty in axes.flat[len(own.classes) :]:
+        empty.axis("off")
     names = (*own.classes, "no class")
-    for c, axis in enumerate(axes[0]):
-        rows = members[c]
+    for c, (axis, rows) in enumerate(zip(axes.flat, members, strict=False)):
         share = counts[rows, c] / counts[rows, c].sum(axis=1, keepdims=True)
         left = np.zeros(len(rows))
         for j, name in enumerate(names):
@@ -80,7 +87,9 @@ def polygons_figure(own: CrossValidation, method: str, colours: Mapping[str, str
         axis.set_yticks(range(len(rows)), [own.groups[g] for g in rows], fontsize=7)
         axis.set(ylim=(tallest - 0.4, -0.6), xlim=(0, 100))
         axis.set_title(f"polygons of {own.classes[c]}", fontsize=10, color=INK)
-        axis.set_xlabel("predictions, %")
+        if c + columns >= len(own.classes):
+            axis.set_xlabel("predictions, %")
+            axis.tick_params(labelbottom=True)
         quiet(axis)
         axis.grid(visible=False)
     legend_below(figure, axes[0, 0])
