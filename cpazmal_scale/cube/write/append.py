@@ -259,7 +259,7 @@ def _dates(record: Record | None, admission: Admission, grid: GeoBox) -> dict[st
         return {name: [*record.dates[name], value] for name, value in new.items()}
     dates = {name: list(values) for name, values in record.dates.items()}
     at = admission.index
-    held = dates["polarisations"][at].split("+")
+    held = record.polarisations_of(at)
     dates["polarisations"][at] = "+".join(ordered({*held, *admission.scene.polarisations}))
     for name, joint in (("source_sha256", "+"), ("resampling", ", ")):
         parts = {*dates[name][at].split(joint), *new[name].split(joint)} - {""}

@@ -118,7 +118,7 @@ def plan_ingest(
 ) -> tuple[CubePlan, ...]:
     """Look at all scenes of `config.ingest` and compare them with the cubes; nothing is written.
 
-    The scenes of a plan go into its cube with `append(plan.url, scene, chunk=…, grid=plan.grid)`.
+    The new scenes of a plan go into its cube with `append_planned`.
     Scenes that cannot be used are handed to `refused`, if given, and left out.
 
     Raises:
@@ -128,12 +128,10 @@ def plan_ingest(
     beams = sorted({one.beam for one in find_candidates(config.ingest)})
     records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
     held = {
-        name: digests.split("+")
+        name: record.sources_of(index)
         for record in records.values()
         if record
-        for name, digests in zip(
-            record.dates["scene_id"], record.dates["source_sha256"], strict=True
-        )
+        for index, name in enumerate(record.dates["scene_id"])
     }
     scenes = discover(config.ingest, check=True, held=held, refused=refused, progress=progress)
     plans = []
