@@ -57,6 +57,15 @@ def product(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return cut_product(shared_data, folder, amplitudes((700, 600)))
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Addresses of a model and a cube of the small campaign."""
+    from support.small_campaign import make_cube, make_model
+
+    folder = tmp_path_factory.mktemp("campaign")
+    return make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
+
+
 @pytest.fixture(scope="session")
 def deciding_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Environment that reaches a real S3 server that decides conditional writes."""

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import special, stats
+from support.speckle import assert_close, holes, speckle
 
 from cpazmal_scale.config import Features, Statistic
 from cpazmal_scale.features import (
@@ -93,22 +94,6 @@ def naive(
                 out[t, i, j] = naive_window(*values, low, step, name, unbiased)
         rows.append(np.moveaxis(out, 3, 0))
     return np.concatenate(rows)
-
-
-def speckle(shape: tuple[int, ...], seed: int = 0, looks: float = 1.0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.gamma(looks, 1 / looks, shape)).astype(np.float32)
-
-
-def holes(power: np.ndarray, share: float, seed: int = 1) -> np.ndarray:
-    power = power.copy()
-    power[np.random.default_rng(seed).random(power.shape) < share] = np.nan
-    return power
-
-
-def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float = 1e-5) -> None:
-    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
-    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
 
 # Names

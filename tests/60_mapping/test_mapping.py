@@ -44,13 +44,6 @@ DAY = {"start": "2020-01-01", "end": "2020-12-31"}
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Addresses of a model and a cube."""
-    folder = tmp_path_factory.mktemp("campaign")
-    return make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
-
-
-@pytest.fixture(scope="module")
 def finished(data: tuple[str, str], tmp_path_factory: pytest.TempPathFactory):
     """A finished map and its result."""
     return map_cube(workspace(tmp_path_factory.mktemp("run")), *data)

@@ -8,7 +8,7 @@ import geopandas
 import numpy as np
 import pytest
 from shapely.geometry import Point, box
-from support.small_campaign import UTM, make_cube, make_model, workspace
+from support.small_campaign import UTM, workspace
 
 from cpazmal_scale.errors import BlocksFailed, SampleError
 from cpazmal_scale.execute import Execution, SerialExecutor
@@ -16,12 +16,6 @@ from cpazmal_scale.mapping import map_cube, open_map, plan_card, plan_map, restr
 
 LEFT, TOP = UTM.transform.c, UTM.transform.f
 VARIABLES = ("class", "probability", "entropy", "margin", "distance", "n_valid_dates")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    folder = tmp_path_factory.mktemp("campaign")
-    return make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 import rasterio
 from odc.geo.geobox import GeoBox
 from rio_cogeo.cogeo import cog_validate
-from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_model, workspace
+from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, workspace
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import StoreError
@@ -21,12 +21,6 @@ from cpazmal_scale.mapping.classify.store import publish, write_block, write_tem
 from cpazmal_scale.mapping.show.figures import bar_length, figure_of
 from cpazmal_scale.mapping.show.thumbnail import most_frequent, thumbnail
 from cpazmal_scale.palette import colours, rgb
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    folder = tmp_path_factory.mktemp("campaign")
-    return make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from support import browser as chromium
 from support.browser import ENTER, ESCAPE, LEFT, Browser
-from support.small_campaign import CLASSES, SHAPE, backscatter, make_cube, make_model, workspace
+from support.small_campaign import CLASSES, SHAPE, backscatter, make_model, workspace
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import Features, RunConfig
@@ -30,12 +30,6 @@ from cpazmal_scale.palette import colours, rgb
 from cpazmal_scale.storage import groups
 
 HOSTILE = "</title></script><script>window.hacked = 1</script><!--<script>"
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    folder = tmp_path_factory.mktemp("campaign")
-    return make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
 
 
 @pytest.fixture(scope="module")

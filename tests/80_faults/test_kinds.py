@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import shapely
 from support.fingerprint import fingerprint
-from support.small_campaign import UTM, make_cube, make_model, workspace
+from support.small_campaign import UTM, make_cube, workspace
 
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.config import RunConfig
@@ -30,17 +30,6 @@ from cpazmal_scale.storage import disk
 from cpazmal_scale.tables import to_csv
 
 BLOCKS = {"classify": {"block": 32}}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    folder = tmp_path_factory.mktemp("campaign")
-    return make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(data: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return fingerprint(map_cube(workspace(tmp_path_factory.mktemp("run")), *data).url)
 
 
 class CutAfter:

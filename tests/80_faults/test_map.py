@@ -47,17 +47,6 @@ pytestmark = pytest.mark.timeout(900)  # on a busy machine
 BLOCKS = {"classify": {"block": 32}}
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    folder = tmp_path_factory.mktemp("campaign")
-    return make_model(f"{folder}/model.zarr"), make_cube(f"{folder}/cube.zarr")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return fingerprint(map_cube(workspace(tmp_path_factory.mktemp("run")), *data).url)
-
-
 @dataclass
 class Counting:
     """Counts the executions of every block."""
