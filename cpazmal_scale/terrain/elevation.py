@@ -125,9 +125,8 @@ class Elevation:
             rows, columns = _around(y[n : n + 1]), _around(x[n : n + 1])
             values = self._read(rows, columns)
             part = found[n : n + 1]
-            resample.at_points(
-                values, y[n : n + 1] - rows.start, x[n : n + 1] - columns.start, part
-            )
+            origin = rows.start, columns.start
+            resample.at_points(values, origin, y[n : n + 1], x[n : n + 1], part)
         known = np.isfinite(found)
         found[known] += self.datum.above_ellipsoid(lon[known], lat[known])
         return found

@@ -42,7 +42,7 @@ def facet_terms(lattice: Lattice, sight: Sight, rows: slice, columns: slice) -> 
     """The numbers on the nodes around a window of the lattice.
 
     Returns:
-        (nodes, nodes, TERMS, 2): values at height 0, and their change over `UNIT` metres.
+        (nodes, nodes, 2·TERMS): of each the value at height 0, and its change over `UNIT` metres.
     """
     j, i = (number * CELL for number in (cells(rows), cells(columns)))
     lon, lat = lattice.points(j, i)
@@ -52,7 +52,7 @@ def facet_terms(lattice: Lattice, sight: Sight, rows: slice, columns: slice) -> 
     found = np.empty((*lon.shape, TERMS, 2))
     found[..., 0] = levels[0]
     found[..., 1] = levels[1] - levels[0]
-    return found
+    return found.reshape(*lon.shape, 2 * TERMS)
 
 
 _AROUND = ((0.0, -0.5), (0.0, 0.5), (-0.5, 0.0), (0.5, 0.0))
