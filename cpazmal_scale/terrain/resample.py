@@ -6,7 +6,7 @@ pixels far, so that a height depends on its surroundings alone, whatever window 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _EXACT = 1e-6
 """Pixels from a pixel's centre within which its value is taken."""
+LOWEST, HIGHEST = -1000.0, 9500.0
+"""Metres; what lies beyond is a mark for missing values, declared or not."""
 REACH = 3
 """Pixels around a point that are looked at, and one for rounding."""
 
@@ -164,13 +166,38 @@ def onto_pixels(
             _along(nodes, 1, j, start, v, u, cell, place)
             _weights(place, origin[1], columns, x)
             _surface(values, rows, columns, y, x, here)
+            if fine > 1:
+                for n in range(width):
+                    known = here[n] == here[n]
+                    total[n] += here[n] if known else 0.0
+                    count[n] += 1.0 if known else 0.0
+        if fine > 1:
             for n in range(width):
-                known = here[n] == here[n]
-                total[n] += here[n] if known else 0.0
-                count[n] += 1.0 if known else 0.0
+                here[n] = total[n] / count[n]
         _along(nodes, 2, j, start, (down + r - j * cell + 0.5) / cell, 0.5, cell, place)
         for n in range(width):
-            found[r, n] = total[n] / count[n] + place[n]
+            found[r, n] = here[n] + place[n]
+
+
+@kept
+def known_heights(
+    raw: NDArray[Any], missing: float, scale: tuple[float, float], sea: bool, found: Array
+) -> None:
+    """Heights where none are yet known: `found` (h, w) is NaN there.
+
+    Args:
+        raw: (h, w) what a raster holds.
+        missing: Its mark for missing values; NaN: none.
+        scale: Factor and offset to metres.
+        sea: Whether zero is a height.
+        found: Gets heights from `LOWEST` to `HIGHEST`.
+    """
+    for r in range(raw.shape[0]):
+        for c in range(raw.shape[1]):
+            height = raw[r, c] * scale[0] + scale[1]
+            known = raw[r, c] != missing and LOWEST <= height <= HIGHEST
+            known = known and (sea or height != 0) and np.isnan(found[r, c])
+            found[r, c] = height if known else found[r, c]
 
 
 @kept
