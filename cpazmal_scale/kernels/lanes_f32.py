@@ -148,6 +148,7 @@ edge = _operation(_edge)  # the same with nothing above
 join = _operation(_join)  # the same with a cost computed before
 fill = _operation(_splat)
 add_square = _operation(_add_square)
+smaller = _operation(_smaller)
 root = _operation(lambda builder, values: _call(builder, "sqrt", values))
 mark = _operation(lambda builder, marks, q: builder.select(_is_nan(builder, q), q, marks))
 count_valid = _operation(_count_valid)

@@ -319,7 +319,8 @@ def open_local(url: str, *beside: str) -> Iterator[Path]:
         StoreMissing: nothing is there.
     """
     if not is_remote(url):
-        path = _regular(url)
+        with one_sentence(url, "look"):
+            path = _regular(url)
         if not exists(url):
             raise StoreMissing("no such file", where=url, remedy="check the path")
         yield path
