@@ -31,9 +31,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, Path]:
     """A campaign of two beams in 2020, and another ground a year later in another workspace."""
     folder = tmp_path_factory.mktemp("sites")
     period = {"start": date(2020, 1, 1), "end": date(2020, 6, 30)}
-    campaign(folder / "one", size=192, beams=("DSC37", "ASC45"), seed=1, **period)
+    campaign(folder / "one", size=256, beams=("DSC37", "ASC45"), seed=1, **period)
     later = {"start": date(2021, 1, 1), "end": date(2021, 6, 30)}
-    campaign(folder / "two", size=192, beams=("DSC37",), seed=2, **later)
+    campaign(folder / "two", size=256, beams=("DSC37",), seed=2, **later)
     config = settings(folder / "one" / "run.yaml", str(folder / "here"), beam="DSC37")
     drawn(config, "DSC37", "ASC45")
     drawn(settings(folder / "two" / "run.yaml", str(folder / "there")), "DSC37")
