@@ -20,7 +20,7 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "flows").glob("*.py")])
 
 FLOORS = (
     "__init__ addresses errors progress vocabulary words palette pictures tables",
-    "kernels config storage",
+    "kernels config storage web",
     "features dtw",
     "grid execute",
     "terrain scenes",
@@ -132,6 +132,7 @@ LIBRARIES: dict[str, set[str]] = {
     "features": {"lazy_loader", "numpy"},
     "dtw": {"lazy_loader", "matplotlib", "numba", "numpy", "scipy", "sklearn"},
     "config": {"pydantic", "yaml"},
+    "web": {"lazy_loader", "starlette", "uvicorn"},
     "grid": {
         "affine",
         "geopandas",
