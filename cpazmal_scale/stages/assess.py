@@ -323,7 +323,7 @@ def _portraits(
     config: RunConfig, series: WindowSeries, windows: pd.DataFrame, classes: tuple[str, ...]
 ) -> Portraits:
     from cpazmal_scale.assess import Portraits, backscatter, typical_pairs
-    from cpazmal_scale.palette import colours
+    from cpazmal_scale.legend import legend
 
     seen = None
     if not workspace.has_table(config):
@@ -333,7 +333,7 @@ def _portraits(
         own = windows[windows["site"] == ""] if "site" in windows else windows
         seen = backscatter(cube, own, classes, channels, config.features.excluded)
     return Portraits(
-        colours(classes),
+        legend(classes, workspace.with_legend(config, classes).legend).colours,
         seen,
         typical_pairs(series, windows["class"].to_numpy(str), classes, config.dtw),
         next(iter(_pictures(config, ("barycenters.png", _BARYCENTERS))), None),

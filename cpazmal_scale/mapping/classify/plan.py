@@ -12,6 +12,7 @@ from cpazmal_scale.errors import ModelMismatch, PlanRefused
 from cpazmal_scale.execute import block_memory, workers_of
 from cpazmal_scale.execute.lanes import divided
 from cpazmal_scale.grid.blocks import Block, columns_of, cut
+from cpazmal_scale.legend import Legend, legend, merged
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.sizes import Shape, Sizes
 
@@ -46,6 +47,7 @@ class MapPlan:
     exclude_url: str | None
     excluded: int
     recipe: Recipe
+    legend: Legend
     shape: tuple[int, int]
     cube_chunk: int
     chunk: int
@@ -127,6 +129,7 @@ def plan_map(
         exclude_url=paths[1] and storage.absolute(paths[1]),
         excluded=0 if extent is None else extent.excluded_pixels,
         recipe=recipe,
+        legend=legend(recipe.classes, merged(model.legend, config.legend)),
         shape=shape,
         cube_chunk=cube_chunk,
         chunk=chunk,
