@@ -91,7 +91,7 @@ def _query(text: str) -> str:
     started = _REMOTE.search(text)
     if started is None:
         return ""
-    sign = re.search(r"[?#]", text[started.end() :])
+    sign = re.search(r"[?#;]", text[started.end() :])
     return "" if sign is None else text[started.end() + sign.start() :]
 
 
@@ -102,6 +102,8 @@ def _secret_spans(text: str) -> Iterator[tuple[int, int]]:
         host = re.sub(r"^\[[^\]]*\]", "host", re.split(r"[/?#]", rest, maxsplit=1)[0])
         user, colon, port = host.partition(":")
         at = rest.find("@")
+        if at >= 0:  # a user may be a mail address: the last one before the host counts
+            at += 1 + re.split(r"[/?#\s]", rest[at + 1 :], maxsplit=1)[0].rfind("@")
         named = "@" in host and "://" not in rest[:at]
         scheme = started.group()[:-3].lower()
         served = scheme in _SERVED and _PORT.fullmatch(port) and _HOST.fullmatch(user)
