@@ -30,13 +30,15 @@ def drawn(config: RunConfig, *beams: str) -> None:
 def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, Path]:
     """A campaign of two beams in 2020, and another ground a year later in another workspace."""
     folder = tmp_path_factory.mktemp("sites")
-    period = {"start": date(2020, 1, 1), "end": date(2020, 6, 30)}
+    period = {"start": date(2020, 1, 1), "end": date(2020, 5, 31)}
     campaign(folder / "one", size=256, beams=("DSC37", "ASC45"), seed=1, **period)
-    later = {"start": date(2021, 1, 1), "end": date(2021, 6, 30)}
+    later = {"start": date(2021, 1, 1), "end": date(2021, 5, 31)}
     campaign(folder / "two", size=256, beams=("DSC37",), seed=2, **later)
-    config = settings(folder / "one" / "run.yaml", str(folder / "here"), beam="DSC37")
+    loose = {"classes": ("ABL", "ACC", "FOR"), "max_masked": 1.0, "min_valid": 0.3}
+    one, two = (folder / name / "run.yaml" for name in ("one", "two"))
+    config = settings(one, str(folder / "here"), beam="DSC37", samples=loose)
     drawn(config, "DSC37", "ASC45")
-    drawn(settings(folder / "two" / "run.yaml", str(folder / "there")), "DSC37")
+    drawn(settings(two, str(folder / "there"), samples=loose), "DSC37")
     return config, folder / "there" / "cubes" / "DSC37.zarr"
 
 
