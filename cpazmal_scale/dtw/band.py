@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 import numpy as np
 
-from cpazmal_scale.dtw.checks import whole
+from cpazmal_scale.dtw.checks import unmasked, whole
 from cpazmal_scale.dtw.seasons import (
     MOST_ALONE,
     distance_to,
@@ -199,7 +199,7 @@ def check_limits(
         ValueError: wrong shape, or no path from corner to corner, or to open ends, stays inside.
     """
     ends = ends_of(open_ends)
-    table = np.ascontiguousarray(limits, dtype=np.int32)
+    table = np.ascontiguousarray(unmasked("limits", limits), dtype=np.int32)
     if table.shape != (rows, 2):
         raise ValueError(f"limits must have shape ({rows}, 2), not {table.shape}")
     first, end = table[:, 0], table[:, 1]
