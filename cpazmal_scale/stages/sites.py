@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Data = tuple[WindowSeries, pd.DataFrame]
 
 _ALONE = {"also": ()}
+_OTHER_YEARS = {"start": None, "end": None, "dates": None}
+"""The period of a run is that of its own cube; `months` hold for all."""
 
 
 class Site(NamedTuple):
@@ -62,7 +64,8 @@ def _site(config: RunConfig, text: str, beams: set[str], own: str) -> Site:
         )
     place = storage.absolute(place or ".").rstrip("/")
     beam = name.removesuffix(".zarr")
-    alone = config.with_values({"workspace": place, "beam": beam, "samples": _ALONE})
+    values = {"workspace": place, "beam": beam, "samples": _ALONE}
+    alone = config.with_values(values | ({"dates": None} if place == own else _OTHER_YEARS))
     return Site("" if place == own else f"{place.rpartition('/')[2]}/{beam}", alone)
 
 
