@@ -53,7 +53,7 @@ def test_series_of_all_cubes_are_on_the_dates_of_the_first(places) -> None:
     parts = [
         training_data(config.with_values({"beam": "ASC45"})),
         training_data(
-            config.with_values({"workspace": str(elsewhere.parents[1]), "beam": "DSC37"})
+            config.with_values({"workspace": str(elsewhere.parents[1]), "start": None, "end": None})
         ),
     ]
     counts = [len(windows), *(len(one) for _, one in parts)]
@@ -64,7 +64,7 @@ def test_series_of_all_cubes_are_on_the_dates_of_the_first(places) -> None:
     for series, one in parts:
         part = every.values[start : start + len(one)]
         start += len(one)
-        assert np.isfinite(part).mean() > 0.9
+        assert np.isfinite(part[:, 0]).mean() > 0.7
         # At the same day of the year they are what that cube holds.
         here, there = (
             (d - d.astype("M8[Y]")) / np.timedelta64(1, "D") for d in (own.dates, series.dates)
