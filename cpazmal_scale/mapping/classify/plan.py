@@ -112,9 +112,7 @@ def plan_map(
     limits = model.on_dates(dates, recipe.season_start).limits
     workers, limit = workers_of(config.cluster), block_memory(config.cluster)
     sizes = Sizes(shape, recipe, cube_chunk, chunk, model.features.window // 2)
-    chosen = _shape(config, sizes, limit, workers)
-    if block is not None:
-        chosen = chosen._replace(height=block[0], width=block[1])
+    chosen = _shape(config, sizes, limit, workers, block)
     every = cut(shape, chosen.height, chosen.width)
     columns = columns_of(b for b in every if extent is None or extent.near(b))
     blocks = tuple(block for column in columns for block in column)
@@ -147,9 +145,12 @@ def plan_map(
     return made
 
 
-def _shape(config: RunConfig, sizes: Sizes, limit: int, workers: int) -> Shape:
+def _shape(
+    config: RunConfig, sizes: Sizes, limit: int, workers: int, block: tuple[int, int] | None
+) -> Shape:
     wanted = config.classify.block
-    return sizes.square(wanted, limit) if wanted else sizes.choose(limit, workers)
+    chosen = sizes.square(wanted, limit) if wanted else sizes.choose(limit, workers)
+    return chosen if block is None else chosen._replace(height=block[0], width=block[1])
 
 
 def _recipe(
