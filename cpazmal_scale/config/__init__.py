@@ -5,10 +5,12 @@
 
 from cpazmal_scale.config.cluster import Cluster, Kubernetes, Slurm
 from cpazmal_scale.config.learning import Dtw, Features, Flags, Samples, Train
+from cpazmal_scale.config.legend import ClassStyle
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.run import RunConfig, identity
 from cpazmal_scale.config.scenes import Ingest, Level1b, Naming, Terrain
 from cpazmal_scale.config.section import Section
+from cpazmal_scale.config.table import Table
 from cpazmal_scale.vocabulary import CLASS_NAMES, GLACIER_CLASSES, MASK_BITS, NOT_VALID, Statistic
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "NOT_VALID",
     "After",
     "Assess",
+    "ClassStyle",
     "Classify",
     "Cluster",
     "Dtw",
@@ -32,6 +35,7 @@ __all__ = [
     "Section",
     "Slurm",
     "Statistic",
+    "Table",
     "Terrain",
     "Train",
     "identity",

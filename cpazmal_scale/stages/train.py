@@ -43,18 +43,21 @@ def train(
         SampleError: the samples do not allow training.
     """
     from cpazmal_scale import model as models
+    from cpazmal_scale.legend import legend, plain
     from cpazmal_scale.model.card import barycenters_figure, card
     from cpazmal_scale.model.learning import Workers
-    from cpazmal_scale.palette import colours
 
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
+    config = workspace.with_legend(config, labels)
     where = _workers(config, len(windows))
     with open_executor(where.cluster) as executor, workspace.shared(where) as share:
         provenance: dict[str, Any] = {
             "beam": workspace.beam_of(config),
             "samples": windows.attrs["id"],
         }
+        if config.samples.also:
+            provenance["sites"] = windows["site"].value_counts(sort=False).to_dict()
         chosen = config
         if config.classify.method == BEST:
             chosen, choice = _chosen(config, (series, labels, groups), executor, share, choosing)
@@ -64,13 +67,13 @@ def train(
             labels,
             groups,
             chosen,
-            polarisations=workspace.channels(config, workspace.open_period(config)),
+            polarisations=_channels(config),
             provenance=provenance,
             workers=Workers(executor, share, progress),
         )
     path = f"models/{model.id}.zarr"
     models.save_model(model, storage.join(config.workspace, path))
-    figure = barycenters_figure(model, series, labels, colours(model.classes))
+    figure = barycenters_figure(model, series, labels, legend(model.classes, model.legend).colours)
     for name in (f"models/{model.id}.png", "barycenters.png"):
         storage.write_bytes(storage.join(config.workspace, name), png(figure))
     told = card(model, labels, groups, f"{model.id}.png")
@@ -84,6 +87,7 @@ def train(
         "samples": windows.attrs["id"],
         "method": model.method,
         "card": f"models/{model.id}.json",
+        **({"legend": plain(model.legend)} if model.legend else {}),
     }
     return workspace.publish(config, "model", model.id, path, facts)
 
@@ -101,11 +105,16 @@ def _chosen(
     """
     from cpazmal_scale.assess import choose
 
-    if config.samples.polygons is None:
+    if not workspace.is_labelled(config):
         return config.with_values({"classify": {"method": "sum"}}), {}
     made = choose(*samples, config, executor=executor, share=share, progress=progress)
     settled = config.with_values({"classify": {"method": made.method}})
     return settled, {"choice": made.plain()}
+
+
+def _channels(config: RunConfig) -> tuple[str, ...]:
+    cube = None if workspace.has_table(config) else workspace.open_period(config)
+    return workspace.channels(config, cube)
 
 
 def _workers(config: RunConfig, windows: int) -> RunConfig:
