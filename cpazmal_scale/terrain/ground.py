@@ -192,7 +192,7 @@ def _tiles(
     lon, lat = lattice.points(rows * TILE, columns * TILE)
     both = [sight.see(lon, lat, np.full(lon.shape, height)) for height in heights]
 
-    def corners(values: list[Array]) -> tuple[Array, Array]:
+    def corners(values: list[Array], first: int, last: int) -> tuple[Array, Array]:
         stack = np.stack(
             [
                 one[dj : dj + rows.size - 1, di : di + columns.size - 1]
@@ -201,9 +201,13 @@ def _tiles(
                 for di in (0, 1)
             ]
         )
-        return stack.min(axis=0) - 2, stack.max(axis=0) + 2
+        # A tile that reaches beyond the track has corners without a place, and may meet all cells.
+        beyond = np.isnan(stack).any(axis=0)
+        low, high = stack.min(axis=0) - 2, stack.max(axis=0) + 2
+        return np.where(beyond, first, low), np.where(beyond, last, high)
 
-    line, sample = corners([one.line for one in both]), corners([one.sample for one in both])
+    line = corners([one.line for one in both], rect[0], rect[1])
+    sample = corners([one.sample for one in both], rect[2], rect[3])
     meets = (line[0] <= rect[1]) & (line[1] >= rect[0])
     meets &= (sample[0] <= rect[3]) & (sample[1] >= rect[2])
     return tuple(

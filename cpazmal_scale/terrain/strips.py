@@ -19,6 +19,7 @@ from cpazmal_scale.terrain.facets import facet_terms
 from cpazmal_scale.terrain.files import strip_url, write
 from cpazmal_scale.terrain.ground import ACROSS, BLOCK, PLACES, TILE, AreaAxes, Ground
 from cpazmal_scale.terrain.nodes import CELL, Lattice, Places, cells
+from cpazmal_scale.terrain.orbit import LIGHT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,8 @@ _PAD = 32
 """Lines of shadow beyond a strip: places of one line differ with height."""
 _LONGEST = 1.6
 """Slant range that a shadow covers per metre of height, at incidence angles up to 60°."""
+_BESIDE = 1.02
+"""Slant range of the nearest ground that is looked at, over the platform's height."""
 _GUARD = 2
 """Cells by which places may exceed those at the nodes."""
 
@@ -92,8 +95,9 @@ def _patches(ground: Ground, top: int, bottom: int) -> Iterator[tuple[slice, sli
         corners = [both[:, :-1, :-1], both[:, :-1, 1:], both[:, 1:, :-1], both[:, 1:, 1:]]
         ends = np.concatenate(corners)
         least, most = ends.min(axis=0) - _GUARD, ends.max(axis=0) + _GUARD
-        meets = (least[..., 0] <= bottom) & (most[..., 0] >= top)
-        meets &= (least[..., 1] <= ground.cells[3]) & (most[..., 1] >= ground.cells[2])
+        misses = (least[..., 0] > bottom) | (most[..., 0] < top)
+        misses |= (least[..., 1] > ground.cells[3]) | (most[..., 1] < ground.cells[2])
+        meets = ~misses
         rows, columns = (np.flatnonzero(meets.any(axis=axis)) for axis in (1, 0))
         if rows.size:
             yield (
@@ -122,7 +126,7 @@ def _shadows(
     platform = np.ascontiguousarray(orbit.position(times))
     lon, lat = _ground_of(ground, cells(slice(first[0], last[0])), cells(slice(first[1], last[1])))
     points = np.concatenate([ecef(lon, lat, 0.0), normal(lon, lat)], axis=-1)
-    for start in range(0, shape[1], BLOCK):
+    for start in range(max(0, _nearest(ground) - first[1]), shape[1], BLOCK):
         stop = min(shape[1], start + BLOCK)
         begin = first[0], first[1] + start
         part = slice(
@@ -137,6 +141,23 @@ def _shadows(
     return hidden, first
 
 
+def _nearest(ground: Ground) -> int:
+    """The first place that is not below the platform: an aircraft flies low."""
+    axes, sight = ground.sight.axes, ground.sight
+    assert isinstance(axes, AreaAxes)
+    lon, lat = _middle(ground)
+    below = ecef(lon, lat, ground.reference)
+    high = np.linalg.norm(sight.orbit.position(sight.first)) - np.linalg.norm(below)
+    return math.ceil(_BESIDE * float(high) * 2 / LIGHT * axes.samples * PLACES)
+
+
+def _middle(ground: Ground) -> tuple[Array, Array]:
+    """Longitude and latitude (1, 1) of the middle of the map."""
+    lattice, top, left = Lattice.of(ground.grid)
+    height, width = ground.grid.shape
+    return lattice.points(np.array([top + height / 2]), np.array([left + width / 2]))
+
+
 def _ground_of(ground: Ground, lines: Array, places: Array) -> tuple[Array, Array]:
     """Longitude and latitude of nodes of the shadow lattice, seen at the reference height."""
     axes = ground.sight.axes
@@ -144,9 +165,6 @@ def _ground_of(ground: Ground, lines: Array, places: Array) -> tuple[Array, Arra
     t = lines * CELL / axes.lines
     tau = places * CELL / PLACES / axes.samples
     t, tau = np.meshgrid(t, tau, indexing="ij")
-    lattice, top, left = Lattice.of(ground.grid)
-    middle = lattice.points(
-        np.array([top + ground.grid.shape[0] / 2]), np.array([left + ground.grid.shape[1] / 2])
-    )
-    lon, lat = (np.full(t.shape, float(part[0, 0])) for part in middle)
-    return ground.sight.orbit.ground(t, tau, ground.reference, lon=lon, lat=lat)
+    lon, lat = (np.full(t.shape, float(part[0, 0])) for part in _middle(ground))
+    sight = ground.sight
+    return sight.orbit.ground(t, tau, ground.reference, lon=lon, lat=lat, first=sight.first)
