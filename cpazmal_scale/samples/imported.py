@@ -267,7 +267,7 @@ def _times(column: pd.Series[Any]) -> pd.Series[Any]:
         column = pd.to_datetime(texts, utc=True, format="ISO8601")
     elif column.dt.tz is None:
         column = column.dt.tz_localize("UTC")
-    plain = column.dt.tz_convert("UTC").dt.tz_localize(None).dt.floor("s")
+    plain: pd.Series[Any] = column.dt.tz_convert("UTC").dt.tz_localize(None).dt.floor("s")
     if plain.isna().any():
         raise ValueError("a date is missing")
     return plain

@@ -19,7 +19,7 @@ from cpazmal_scale.samples import (
     season_calendar,
 )
 from cpazmal_scale.stages.assess import assess
-from cpazmal_scale.stages.samples import draw_samples, training_data
+from cpazmal_scale.stages.samples import draw_samples, query_samples, training_data
 from cpazmal_scale.stages.train import train
 
 DAYS = np.datetime64("2020-01-08") + 11 * np.arange(20)
@@ -284,6 +284,8 @@ def test_the_verbs_train_and_assess_on_a_table(tmp_path: Path) -> None:
     names = [entry.name for entry in catalog.entries(str(tmp_path / "ws"))]
     assert "samples_plots" in names
     assert len(catalog.read(str(tmp_path / "ws"), "samples_plots")) == 60
+    with pytest.raises(SampleError, match="no windows that SQL"):
+        query_samples(config, "SELECT 1")
     windows_only = config.with_values({"features": {"statistics": ["k1", "k2"]}})
     with pytest.raises(SampleError, match="one value per date"):
         training_data(windows_only)
