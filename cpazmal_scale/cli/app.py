@@ -21,6 +21,7 @@ from cpazmal_scale.cli.console import (
     say,
 )
 from cpazmal_scale.cli.dataset import dataset_app
+from cpazmal_scale.cli.label import label
 from cpazmal_scale.cli.samples import samples_app
 from cpazmal_scale.cli.serve import serve
 from cpazmal_scale.cli.streams import steady
@@ -47,6 +48,7 @@ for _verb in (
     app.command(_verb)
 app.command(stages.map_, name="map")
 app.command(serve)
+app.command(label)
 for _verbs in (catalog_app, dataset_app, samples_app, maps.areas_app):
     app.command(_verbs)
 

@@ -30,7 +30,7 @@ FLOORS = (
     "model",
     "mapping",
     "assess",
-    "catalog",
+    "catalog label",
     "stages",
     "cli",
     "flows",
