@@ -17,8 +17,9 @@ from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.mapping import Recipe, about, open_map, read_recipe
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
+from cpazmal_scale.view.cog import Cog
 from cpazmal_scale.view.paint import Ramp, class_table, picture, ramp_table
-from cpazmal_scale.view.pyramid import Pyramid
+from cpazmal_scale.view.pyramid import EDGE, Pyramid
 from cpazmal_scale.view.reduce import commonest, mean_levels, mean_shares
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
@@ -72,12 +73,18 @@ class ShownMap:
     grid: GeoBox
     colours: Mapping[int, str]
     group: zarr.Group
+    cog: Cog | None
     held: Held
     pool: ThreadPoolExecutor
 
     @classmethod
-    def open(cls, url: str, held: Held) -> ShownMap:
-        """Open a finished map; `held` keeps what was decoded last.
+    def open(cls, url: str, held: Held, cog: str | None = None) -> ShownMap:
+        """Open a finished map.
+
+        Args:
+            url: of the map.
+            held: keeps what was decoded last.
+            cog: its GeoTIFF, whose overviews are used if it is on a local disk.
 
         Raises:
             StoreMissing: there is none.
@@ -105,7 +112,10 @@ class ShownMap:
             for c in about(data, recipe, None, defaultdict(float))["classes"]
         }
         colours = {REJECTED: REJECTED_COLOUR, **colours}
-        return cls(url, data, recipe, grid_of(data), colours, group, held, pool)
+        grid = grid_of(data)
+        shape = (int(grid.shape[0]), int(grid.shape[1]))
+        overviews = Cog.of(cog, str(data.attrs["id"]), shape, _values(recipe))
+        return cls(url, data, recipe, grid, colours, group, overviews, held, pool)
 
     def close(self) -> None:
         """Give up what is being read."""
@@ -139,7 +149,11 @@ class ShownMap:
         """
         if layer not in self.layers or not 0 <= index < len(self.recipe.classes):
             raise ConfigError(f"the map has no layer {layer} {index}", where=self.url)
-        cells = self._pyramid(layer).tile(*place)
+        level, row, column = place
+        if layer == "class" and self.cog is not None and level:
+            cells = self.cog.cells(1 << level, row * EDGE, column * EDGE, EDGE, EDGE)
+        else:
+            cells = self._pyramid(layer).tile(*place)
         if layer == "class":
             return picture(cells, class_table(self.colours, hidden))
         values = cells[index] if cells.ndim > 2 else cells
@@ -169,8 +183,7 @@ class ShownMap:
         return int(max(self.data[name].encoding["chunks"][-2:]))
 
     def _pyramid(self, name: str) -> Pyramid:
-        classes = [*range(1, len(self.recipe.classes) + 1), REJECTED]
-        count = partial(commonest, classes)
+        count = partial(commonest, _values(self.recipe))
         reduce, again = (count, count) if name == "class" else (mean_shares, mean_levels)
         blank = np.full(self.data[name].shape[:-2], NO_DATA, np.uint8)
         read = partial(self._chunk, name)
@@ -188,6 +201,10 @@ class ShownMap:
         found = self.held.get((self.url, name, row, column), read)
         assert found is not None
         return found
+
+
+def _values(recipe: Recipe) -> list[int]:
+    return [*range(1, len(recipe.classes) + 1), REJECTED]
 
 
 def layers_of(data: xr.Dataset) -> tuple[str, ...]:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.errors import ConfigError, GridMismatch
-from cpazmal_scale.mapping import about, place, summary, times
+from cpazmal_scale.mapping import about, place, read_recipe, summary, times
 from cpazmal_scale.view.cube import ShownCube
 from cpazmal_scale.view.held import Held
 from cpazmal_scale.view.maps import Made, ShownMap
+from cpazmal_scale.view.paint import ramp_table
 from cpazmal_scale.view.pixel import PixelSeries
 from cpazmal_scale.view.pyramid import EDGE
+from cpazmal_scale.view.reduce import commonest, mean_power, mean_shares
 from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
@@ -72,12 +74,23 @@ def map_page(*urls: str, made: Made | None = None, memory: int = MEMORY) -> Page
 def _opened(url: str, made: Made | None, held: Held) -> _Side:
     from cpazmal_scale.model import open_model
 
-    shown = ShownMap.open(url, held)
-    where = made or Made.beside(url, shown.recipe)
+    where = made or Made.beside(url, read_recipe(url))
+    shown = ShownMap.open(url, held, where.cog)
     model = None if where.model is None else open_model(where.model)
     cube = None if where.cube is None else ShownCube.open(where.cube, shown.recipe.dates, held)
     series = None if cube is None else PixelSeries.of(cube, shown.recipe, model)
+    _warm(len(shown.recipe.classes), series)
     return _Side(shown, series, _facts(shown, series))
+
+
+def _warm(classes: int, series: PixelSeries | None) -> None:
+    """Compile and load what tiles and series need, before somebody waits for them."""
+    commonest([*range(1, classes + 1)], np.zeros((2, 2), np.uint8), 2)
+    mean_shares(np.zeros((1, 2, 2), np.uint16), 2)
+    mean_power(np.zeros((2, 2), np.float32), 2)
+    ramp_table("gray")
+    if series is not None:
+        series.of_nothing()
 
 
 def _facts(shown: ShownMap, series: PixelSeries | None) -> dict[str, Any]:

@@ -71,6 +71,11 @@ class PixelSeries:
         ]
         return {"channels": channels, **self._features(power, mask)}
 
+    def of_nothing(self) -> None:
+        """What `at` computes, of a pixel without data: everything is loaded afterwards."""
+        power, mask = self.cube.reader.buffers(*[self.recipe.features.window] * 2)
+        self._features(np.full_like(power, np.nan), np.zeros_like(mask))
+
     def _features(self, power: NDArray[np.float32], mask: NDArray[np.uint8]) -> dict[str, Any]:
         from cpazmal_scale.features import window_series
 
