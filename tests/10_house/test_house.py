@@ -29,6 +29,7 @@ FLOORS = (
     "published",
     "model",
     "mapping",
+    "view",
     "assess",
     "catalog label",
     "stages",
