@@ -2,9 +2,9 @@
 
 from .desk import Desk
 from .geopackage import UNITS
+from .layers import Layers
 from .proposals import Decisive, decisive
 from .server import page
 from .session import Session
-from .tiles import Overviews
 
-__all__ = ["Decisive", "Desk", "Overviews", "Session", "UNITS", "decisive", "page"]
+__all__ = ["Decisive", "Desk", "Layers", "Session", "UNITS", "decisive", "page"]

@@ -139,12 +139,14 @@ class Relabel:
 
     def apply(self, layer: Layer) -> Layer:
         """See `Edit.apply`."""
-        changed: dict[str, str] = {}
-        if self.label is not None:
-            changed["label"] = _name(self.label, "class")
-        if self.group is not None:
-            changed["group"] = _name(self.group, "group")
-        return layer.replaced(*(replace(layer[number], **changed) for number in self.ids))
+        label = None if self.label is None else _name(self.label, "class")
+        group = None if self.group is None else _name(self.group, "group")
+        return layer.replaced(
+            *(
+                replace(one, label=label or one.label, group=group or one.group)
+                for one in (layer[number] for number in self.ids)
+            )
+        )
 
 
 KINDS: Mapping[str, type[Any]] = {

@@ -21,12 +21,12 @@ _BYTES = 192 << 20
 class Means(NamedTuple):
     """Mean backscatter of some pixels.
 
-    `decibel` (P, T) float64, NaN on dates with too few valid pixels; `count` how many pixels there
+    `decibel` (P, T) float64, NaN on dates with too few valid pixels; `pixels` how many pixels there
     are, `read` how many of them were read.
     """
 
     decibel: NDArray[np.float64]
-    count: int
+    pixels: int
     read: int
 
 

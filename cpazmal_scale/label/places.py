@@ -44,16 +44,16 @@ class Places:
         """(n, 2) columns and rows of places in the file's CRS; infinite where there are none."""
         if self.to_grid is not None:
             x, y = self.to_grid.transform(x, y)
-        columns, rows = ~self.transform * (np.asarray(x), np.asarray(y))
-        return np.stack([columns, rows], axis=-1)
+        return _applied(~self.transform, np.asarray(x), np.asarray(y))
 
     def coordinates(self, corners: Ring) -> list[list[float]]:
         """Places (x, y) in the file's CRS of columns and rows."""
         columns, rows = np.asarray(corners, np.float64).reshape(-1, 2).T
-        x, y = self.transform * (columns, rows)
+        places = _applied(self.transform, columns, rows)
         if self.to_file is not None:
-            x, y = self.to_file.transform(x, y)
-        return np.stack([x, y], axis=-1).tolist()  # type: ignore[no-any-return]
+            places = np.stack(self.to_file.transform(*places.T), axis=-1)
+        found: list[list[float]] = places.tolist()
+        return found
 
     def on_grid(self, shape: Any) -> Any:
         """A shape in the grid's own CRS, for what is read from the cube."""
@@ -86,6 +86,14 @@ class Places:
     def _ring(self, ring: Ring, known: dict[tuple[float, float], list[float]]) -> list[list[float]]:
         new = self.coordinates(ring)
         return [known.get((c[0], c[1]), place) for c, place in zip(ring, new, strict=True)]
+
+
+def _applied(
+    transform: Affine, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(…, 2) places that a transform gives."""
+    a, b, c, d, e, f = transform[:6]
+    return np.stack([a * x + b * y + c, d * x + e * y + f], axis=-1)
 
 
 def _rings(polygon: Any) -> Sequence[Any]:

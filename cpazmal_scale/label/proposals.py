@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import shapely
 
-from cpazmal_scale.label.tiles import STEP
+from cpazmal_scale.label.layers import STEP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from cpazmal_scale import storage
 from cpazmal_scale.errors import ConfigError, SampleError, WriterConflict
 from cpazmal_scale.label import edits
-from cpazmal_scale.label.desk import CHIP, ON_THE_MAP
+from cpazmal_scale.label.layers import CHIP, ON_THE_MAP
 from cpazmal_scale.web import Page, answer
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def page(desk: Desk) -> Page:
         "take": questions.take,
     }
     routes += [Route(f"/{name}", _told(do), methods=["POST"]) for name, do in told.items()]
-    return Page("cpazmal_scale.label", "static", tuple(routes), lambda: desk.session.close())
+    return Page("cpazmal_scale.label", "static", tuple(routes), desk.close)
 
 
 def _told(do: Callable[[Any], Any]) -> Callable[[Request], Any]:
@@ -79,8 +79,11 @@ class Questions:
 
     def desk(self, request: Request) -> Response:  # noqa: ARG002
         """What does not change while the page is open."""
-        desk = self._desk
-        sent = [str(text).split("+") for text in desk.cube["polarisations"].to_numpy().tolist()]
+        desk, layers, cube = self._desk, self._desk.layers, self._desk.layers.cube
+        sent = [
+            [name for place, name in enumerate(cube.channels) if cube.has(place, date)]
+            for date in range(len(cube.dates))
+        ]
         return answer(
             {
                 "beam": str(desk.cube.attrs.get("beam", "")),
@@ -89,10 +92,10 @@ class Questions:
                     {"time": time, "sent": channels}
                     for time, channels in zip(desk.times, sent, strict=True)
                 ],
-                "first": desk.middle(desk.polarisations[0]),
-                "polarisations": desk.polarisations,
-                "features": desk.statistics,
-                "map": {} if desk.source is None else ON_THE_MAP,
+                "first": layers.middle(cube.channels[0]),
+                "polarisations": cube.channels,
+                "features": layers.statistics,
+                "map": {} if layers.map is None else ON_THE_MAP,
                 "window": desk.features.window,
                 "units": desk.units,
                 "chip": CHIP,
@@ -115,9 +118,9 @@ class Questions:
     def edit(self, question: dict[str, Any]) -> dict[str, Any]:
         """Do an edit, whose corners are coordinates of the page."""
         self._same(question)
-        given = dict(question.get("edit") or {})
         ground, session = self._desk.ground, self._desk.session
         try:
+            given = dict(question["edit"])
             if "shape" in given:
                 before = session.layer[given["id"]].shape if given["kind"] == "reshape" else None
                 given["shape"] = ground.drawn(given["shape"], before)
@@ -162,7 +165,7 @@ class Questions:
     def series(self, question: dict[str, Any]) -> dict[str, Any]:
         """Mean backscatter of a polygon, by its id or its corners, on every date."""
         desk = self._desk
-        if "id" in question:
+        if isinstance(question.get("id"), int):
             shape = desk.session.layer[question["id"]].shape
         else:
             try:
@@ -172,8 +175,8 @@ class Questions:
         found = desk.series(shape)
         decibel = [[round(v, 3) if v == v else None for v in row] for row in found.decibel.tolist()]
         return {
-            "decibel": dict(zip(desk.polarisations, decibel, strict=True)),
-            "count": found.count,
+            "decibel": dict(zip(desk.layers.cube.channels, decibel, strict=True)),
+            "count": found.pixels,
             "read": found.read,
         }
 
@@ -186,15 +189,14 @@ class Questions:
     def tile(self, request: Request) -> Response:
         """A picture of a part of a layer."""
         at = request.path_params
-        if at["level"] > 24:
-            raise ConfigError("so far away there is nothing", remedy="zoom in")
-        data = self._desk.tile(at["layer"], at["date"], 1 << at["level"], at["row"], at["column"])
+        place = at["level"], at["row"], at["column"]
+        data = self._desk.layers.tile(at["layer"], at["date"], place)
         return Response(data, media_type="image/png", headers=_KEPT)
 
     def chip(self, request: Request) -> Response:
         """A picture of the surroundings of a pixel."""
         at = request.path_params
-        data = self._desk.chip(at["layer"], at["date"], at["row"], at["column"])
+        data = self._desk.layers.chip(at["layer"], at["date"], at["row"], at["column"])
         return Response(data, media_type="image/png", headers=_KEPT)
 
     def _new_group(self, label: str) -> str:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
 from cpazmal_scale.config.methods import BEST, method
-from cpazmal_scale.errors import ModelMismatch, SampleError, StoreMissing
+from cpazmal_scale.errors import SampleError, StoreMissing
 from cpazmal_scale.stages import workspace
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.cube import ChunkReader
-    from cpazmal_scale.label import Decisive, Desk
-    from cpazmal_scale.mapping import Source
+    from cpazmal_scale.label import Decisive, Desk, Layers
+    from cpazmal_scale.view import Held, ShownMap
 
 FILE = "labels.gpkg"
 """Polygons of a workspace whose run names none."""
+MEMORY = 512 << 20
+"""Bytes of decoded chunks that are kept."""
 
 
 def polygons(config: RunConfig) -> Desk:
@@ -32,38 +35,42 @@ def polygons(config: RunConfig) -> Desk:
         SampleError: the polygons cannot be edited, or no date lies in the period.
         WriterConflict: another page edits them.
     """
-    from cpazmal_scale.label import Session
+    from cpazmal_scale.label import Desk, Session
 
     cube = workspace.open_period(config)
+    layers = _layers(config, cube)
+    source = _map(config, cube, layers.cube.held)
     url = config.samples.polygons or storage.join(storage.absolute(config.workspace), FILE)
     crs = None if config.samples.polygons else cube.rio.crs.to_wkt()
-    source = _map(config, cube)
-    return _desk(
-        config,
-        cube,
-        Session(url, config.workspace, crs=crs),
-        source=source,
+    known = (*(config.samples.classes or ()), *(source.recipe.classes if source else ()))
+    return Desk(
+        session=Session(url, config.workspace, crs=crs),
+        cube=cube,
+        layers=replace(layers, map=source),
         errors=_errors(config),
-        known=(*(config.samples.classes or ()), *(source.recipe.classes if source else ())),
+        known=known,
     )
 
 
-def points(config: RunConfig, units: str, classes: tuple[str, ...] = ()) -> Desk:
+def points(config: RunConfig, units: str) -> Desk:
     """Everything the page needs to interpret points of `areas design`, the map unseen.
 
-    Args:
-        config: the run.
-        units: the file of points.
-        classes: what they may be; none: the classes of the run's map, by name alone.
+    They may be of `samples.classes`, or of the classes of the run's map.
 
     Raises:
         StoreMissing: there is no cube or no such file.
         SampleError: it holds no units.
+        WriterConflict: another page edits them.
     """
-    from cpazmal_scale.label import UNITS, Session
+    from cpazmal_scale.label import UNITS, Desk, Session
+    from cpazmal_scale.mapping import read_recipe
 
     cube = workspace.open_period(config)
-    source = _map(config, cube)
+    classes = config.samples.classes
+    if classes is None:
+        with contextlib.suppress(StoreMissing):
+            latest = workspace.url_of(config, workspace.find(config, "map"))
+            classes = read_recipe(latest).classes
     session = Session(units, config.workspace, rows=UNITS)
     if session.table.absent or not len(session.layer):
         session.close()
@@ -72,44 +79,36 @@ def points(config: RunConfig, units: str, classes: tuple[str, ...] = ()) -> Desk
             where=units,
             remedy="draw them with `cpazmal areas design`",
         )
-    known = classes or config.samples.classes or (source.recipe.classes if source else ())
-    return _desk(config, cube, session, known=tuple(known), units=True)
+    layers = _layers(config, cube)
+    return Desk(session=session, cube=cube, layers=layers, known=classes or (), units=True)
 
 
-def _desk(config: RunConfig, cube: xr.Dataset, session: object, **others: object) -> Desk:
-    from cpazmal_scale.label import Desk, Overviews
-
-    made: Desk = Desk(
-        session=session,  # type: ignore[arg-type]
-        cube=cube,
-        reader=_reader(config, cube),
-        features=config.features,
-        overviews=Overviews(storage.join(storage.absolute(config.workspace), "labels/overviews")),
-        **others,  # type: ignore[arg-type]
-    )
-    return made
-
-
-def _reader(config: RunConfig, cube: xr.Dataset) -> ChunkReader:
+def _layers(config: RunConfig, cube: xr.Dataset) -> Layers:
     import numpy as np
 
-    from cpazmal_scale.cube import ChunkReader
+    from cpazmal_scale.label import Layers
+    from cpazmal_scale.view import Held, ShownCube
 
     url = workspace.url_of(config, workspace.find(config, "cube"))
     dates = np.datetime_as_string(cube["time"].to_numpy(), unit="s").tolist()
-    return ChunkReader.open(url, workspace.channels(config, cube), tuple(dates))
+    shown = ShownCube.open(url, tuple(dates), Held(MEMORY))
+    return Layers(shown, workspace.channels(config, cube), config.features)
 
 
-def _map(config: RunConfig, cube: xr.Dataset) -> Source | None:
+def _map(config: RunConfig, cube: xr.Dataset, held: Held) -> ShownMap | None:
     """The latest map, if it is one of classes on the cube's grid."""
     from cpazmal_scale.grid.cf import grid_of
-    from cpazmal_scale.mapping import open_source
+    from cpazmal_scale.view import ShownMap
 
     try:
-        source = open_source(workspace.url_of(config, workspace.find(config, "map")))
-    except (StoreMissing, ModelMismatch):
+        url = workspace.url_of(config, workspace.find(config, "map"))
+    except StoreMissing:
         return None
-    return source if source.grid.geobox == grid_of(cube) else None
+    shown = ShownMap.open(url, held)
+    if shown.grid == grid_of(cube) and "entropy" in shown.layers:
+        return shown
+    shown.close()
+    return None
 
 
 def _errors(config: RunConfig) -> list[Decisive]:

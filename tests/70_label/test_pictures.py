@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +14,10 @@ from support.small_campaign import SHAPE, backscatter
 
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.features import block_series
-from cpazmal_scale.grid.blocks import Block
-from cpazmal_scale.label import proposals, tiles
+from cpazmal_scale.label import proposals
 from cpazmal_scale.label.desk import Desk
 from cpazmal_scale.label.layer import Layer, Polygon
-from cpazmal_scale.label.tiles import STEP, Overviews
+from cpazmal_scale.label.layers import STEP
 from cpazmal_scale.palette import colours, rgb
 from cpazmal_scale.stages import label as stage
 
@@ -28,40 +27,18 @@ def desk(tmp_path_factory: pytest.TempPathFactory):
     config = mapped_workspace(tmp_path_factory.mktemp("run"))
     opened = stage.polygons(config)
     yield opened
-    opened.session.close()
+    opened.close()
 
 
 def picture(data: bytes) -> np.ndarray:
     return (imread(io.BytesIO(data)) * 255).round().astype(int)
 
 
-def valid(date: int, channel: int = 0) -> np.ndarray:
-    """Power of a date, NaN where the mask says that it is not valid."""
+@pytest.mark.parametrize("level", [0, 1, 3, 5])
+def test_features_are_those_of_the_map(desk: Desk, level: int) -> None:
+    """At full size the map's own features, farther away the means of their valid pixels."""
     power, mask, _ = backscatter()
-    return np.where(mask[date] & 32, np.nan, power[channel, date])
-
-
-@pytest.mark.parametrize("step", [1, 2, 4, 8, 16, 64])
-def test_tiles_are_means_of_valid_pixels(desk: Desk, step: int) -> None:
-    raster = desk._raster("HH", 2)
-    found = tiles.tile(raster, desk.overviews, step, 0, 0)
-    values = valid(2)
-    for y in range(0, -(-SHAPE[0] // step), 3):
-        for x in range(0, -(-SHAPE[1] // step), 3):
-            cell = values[y * step : (y + 1) * step, x * step : (x + 1) * step]
-            known = cell[np.isfinite(cell)]
-            if step <= STEP:
-                wanted = known.mean() if known.size else np.nan
-                np.testing.assert_allclose(found[y, x], wanted, rtol=1e-3)
-            else:
-                assert np.isfinite(found[y, x]) == bool(known.size)
-    assert np.isnan(found[-(-SHAPE[0] // step) :]).all()
-    assert np.isnan(tiles.tile(raster, desk.overviews, step, 0, 1 + SHAPE[1] // (256 * step))).all()
-
-
-def test_features_are_those_of_the_map(desk: Desk) -> None:
-    power, mask, _ = backscatter()
-    half, date = desk.features.window // 2, 5
+    half, date, step = desk.features.window // 2, 5, 1 << level
     around = ((0, 0), (half, half), (half, half))
     wanted = block_series(
         np.pad(power[:, date : date + 1], ((0, 0), *around), constant_values=np.nan),
@@ -70,16 +47,22 @@ def test_features_are_those_of_the_map(desk: Desk) -> None:
         window=desk.features.window,
         **desk.features.kernel,
     )
-    for place, name in enumerate(desk.statistics):
-        found = desk._raster(name, date).read(Block(0, SHAPE[0], 0, SHAPE[1]))
-        np.testing.assert_allclose(found, wanted[place, 0], rtol=0.02, atol=0.02)
+    for place, name in enumerate(desk.layers.statistics):
+        found = desk.layers._pyramid(name, date).tile(level, 0, 0)
+        for y in range(0, -(-SHAPE[0] // step), 3):
+            for x in range(0, -(-SHAPE[1] // step), 3):
+                cell = wanted[place, 0, y * step : (y + 1) * step, x * step : (x + 1) * step]
+                known = cell[np.isfinite(cell)]
+                mean = known.mean() if known.size else np.nan
+                np.testing.assert_allclose(found[y, x], mean, rtol=1e-4, atol=1e-5)
+        assert np.isnan(found[-(-SHAPE[0] // step) :]).all()
 
 
 def test_the_map_in_its_colours(desk: Desk) -> None:
-    assert desk.source is not None
-    classes = desk.source.read("class", Block(0, SHAPE[0], 0, SHAPE[1]))
-    shown = picture(desk.tile("class", 0, 1, 0, 0))
-    shades = [rgb(colour) for colour in colours(desk.source.recipe.classes).values()]
+    assert desk.layers.map is not None
+    classes = desk.layers.map.data["class"].values
+    shown = picture(desk.layers.tile("class", 0, (0, 0, 0)))
+    shades = [rgb(colour) for colour in colours(desk.layers.map.recipe.classes).values()]
     for code, shade in enumerate(shades, 1):
         here = shown[: SHAPE[0], : SHAPE[1]][classes == code]
         assert (here[:, :3] == shade).all()
@@ -88,34 +71,18 @@ def test_the_map_in_its_colours(desk: Desk) -> None:
     assert (shown[SHAPE[0] :, :, 3] == 0).all()
 
 
-def test_brighter_is_more(desk: Desk) -> None:
-    values = valid(2)
-    shown = picture(desk.tile("HH", 2, 1, 0, 0))[: SHAPE[0], : SHAPE[1]]
+@pytest.mark.parametrize("layer", ["HH", "HH.k1", "distance"])
+def test_brighter_is_more(desk: Desk, layer: str) -> None:
+    shown = picture(desk.layers.tile(layer, 2, (0, 0, 0)))[: SHAPE[0], : SHAPE[1]]
+    power, _, _ = backscatter()
+    values = power[0, 2] if layer == "HH" else desk.layers._pyramid(layer, 2).tile(0, 0, 0)
+    values = values[: SHAPE[0], : SHAPE[1]]
     known = np.isfinite(values)
     assert (shown[..., 3][known] == 255).all()
     assert (shown[..., 3][~known] == 0).all()
     order = np.argsort(values[known])
     assert (np.diff(shown[..., 0][known][order]) >= 0).all()
-    assert np.unique(shown[..., 0]).size > 100
-
-
-def test_overviews_are_kept_and_damage_is_noticed(desk: Desk) -> None:
-    raster = desk._raster("HV", 4)
-    first = desk.overviews.of(raster)
-    folder = Path(desk.overviews._folder)
-    file = folder / f"{raster.name}.npy"
-    assert file.exists()
-
-    def fails(*_: object) -> None:
-        raise AssertionError("read again")
-
-    unread = type(raster)(raster.name, raster.reader)
-    object.__setattr__(unread, "read", fails)
-    np.testing.assert_array_equal(Overviews(str(folder)).of(unread), first)
-    data = bytearray(file.read_bytes())
-    data[-40] ^= 1
-    file.write_bytes(bytes(data))
-    np.testing.assert_array_equal(Overviews(str(folder)).of(raster), first)
+    assert np.unique(shown[..., 0]).size > 20
 
 
 def test_series_of_a_polygon(desk: Desk) -> None:
@@ -129,15 +96,15 @@ def test_series_of_a_polygon(desk: Desk) -> None:
             wanted = 10 * np.log10(values[good].mean()) if good.mean() >= 0.6 else np.nan
             np.testing.assert_allclose(found.decibel[channel, date], wanted, atol=0.01)
     assert np.isnan(found.decibel[1, 3]), "a date without HV is a gap"
-    assert found.count == 144
+    assert found.pixels == 144
 
 
 def test_series_of_a_polygon_smaller_than_a_pixel(desk: Desk) -> None:
-    assert desk.series(square(10.3, 10.3, 0.3)).count == 1
+    assert desk.series(square(10.3, 10.3, 0.3)).pixels == 1
 
 
 def test_chips_reach_over_the_rim(desk: Desk) -> None:
-    shown = picture(desk.chip("HH", 0, 1, 1))
+    shown = picture(desk.layers.chip("HH", 0, 1, 1))
     assert shown.shape == (48, 48, 4)
     assert (shown[:23, :, 3] == 0).all()
     assert (shown[24:, 24:, 3] == 255).all()
@@ -146,16 +113,16 @@ def test_chips_reach_over_the_rim(desk: Desk) -> None:
 @pytest.mark.parametrize(("layer", "date"), [("VV", 0), ("HH", 99), ("HH", -1), ("../x", 0)])
 def test_layers_that_are_not_there(desk: Desk, layer: str, date: int) -> None:
     with pytest.raises(ConfigError):
-        desk.tile(layer, date, 1, 0, 0)
+        desk.layers.tile(layer, date, (0, 0, 0))
 
 
 def test_points_are_judged_without_the_map(desk: Desk) -> None:
-    blind = Desk(desk.session, desk.cube, desk.reader, desk.features, desk.overviews, units=True)
-    with pytest.raises(StoreMissing):
-        blind.tile("class", 0, 1, 0, 0)
+    blind = replace(desk.layers, map=None)
     for layer in ("class", "entropy", "distance"):
+        with pytest.raises(StoreMissing):
+            blind.tile(layer, 0, (0, 0, 0))
         with pytest.raises(ConfigError):
-            desk.chip(layer, 0, 1, 1)
+            desk.layers.chip(layer, 0, 1, 1)
 
 
 def layer_of(*polygons: tuple[str, str, shapely.Polygon]) -> tuple[Layer, list[shapely.Polygon]]:
@@ -214,25 +181,15 @@ def test_groups_that_decide_the_errors_are_read_from_the_report() -> None:
 
 def test_proposals_of_a_workspace(desk: Desk) -> None:
     """The places are where the map itself is least sure, or farthest from every class."""
-    assert desk.source is not None
     found = desk.proposed()
-    whole = Block(0, SHAPE[0], 0, SHAPE[1])
     for reason, name in (("uncertain", "entropy"), ("far", "distance")):
-        values = desk._raster(name, 0).read(whole)
+        values = desk.layers._pyramid(name, 0).cells(1, 0, 0, *SHAPE)
         assert found[reason]
         best = found[reason][0]
         here = values[
             best["row"] - 12 : best["row"] + 12, best["column"] - 12 : best["column"] + 12
         ]
         assert np.nanmean(here) > np.nanmean(values)
-
-
-def test_a_picture_is_a_png_that_others_read() -> None:
-    index = np.arange(12, dtype=np.uint8).reshape(3, 4) % 3
-    shown = picture(tiles.png(index, [(1, 2, 3), (200, 100, 50), (0, 0, 0)]))
-    assert shown.shape == (3, 4, 4)
-    assert shown[0, 1].tolist() == [200, 100, 50, 255]
-    assert shown[0, 2, 3] == 0
 
 
 def test_a_polygon_elsewhere_is_said(desk: Desk) -> None:

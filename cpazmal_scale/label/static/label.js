@@ -15,7 +15,7 @@ const address = (layer) => (level, row, column) => `tile/${encodeURIComponent(la
 const base = ground.tiles((...at) => address(now.layer)(...at));
 const over = ground.tiles((...at) => address($("over").value)(...at), { visible: false, opacity: 0.6 });
 const map = new OlMap({
-  target: "map", layers: [base, over], controls: [new Zoom(), new ScaleLine()], view: ground.view(),
+  target: "map", layers: [base, over], controls: [new Zoom(), new ScaleLine()], view: ground.view({ extent: undefined }),
   interactions: interactions({ doubleClickZoom: false }), keyboardEventTarget: $("map"),
 });
 map.getView().fit(ground.extent);
