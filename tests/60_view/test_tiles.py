@@ -70,9 +70,7 @@ def test_a_cell_of_power_is_the_mean_of_its_known_pixels(cube: ShownCube, level:
 
 
 @pytest.mark.parametrize("level", range(6))
-def test_cells_of_a_map_are_commonest_classes_and_mean_shares(
-    shown: ShownMap, level: int
-) -> None:
+def test_cells_of_a_map_are_commonest_classes_and_mean_shares(shown: ShownMap, level: int) -> None:
     stored, step = open_map(shown.url), 1 << level
     classes = shown._pyramid("class").tile(level, 0, 0)
     probability = shown._pyramid("probability").tile(level, 0, 0)
@@ -193,10 +191,7 @@ def test_coarse_classes_come_from_the_overviews_of_the_geotiff(tmp_path: Path) -
         assert (found[height:] == BLANK).all()
         assert (found[:, width:] == BLANK).all()
     coarse = cog.cells(32, 0, 0, 20, 20)
-    agree = [
-        coarse[row, column] in np.unique(part)
-        for row, column, part in parts(values, 32)
-    ]
+    agree = [coarse[row, column] in np.unique(part) for row, column, part in parts(values, 32)]
     assert all(agree)
     assert (cog.cells(2, 1000, 0, 4, 4) == BLANK).all()
     assert Cog.of(url, "another", values.shape, [1]) is None
