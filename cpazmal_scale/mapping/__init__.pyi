@@ -6,7 +6,7 @@ from .classify.plan import MapPlan, plan_map
 from .classify.recipe import Recipe
 from .classify.records import summary
 from .classify.run import MapResult, map_cube
-from .classify.store import open_map, read_recipe, read_root
+from .classify.store import legend_of, open_map, read_recipe, read_root
 from .refine.after import refine_map
 from .refine.change import Change, compare_maps
 from .refine.derived import DerivedMap
@@ -21,6 +21,7 @@ from .show.export import to_cog
 from .show.facts import about, place, times
 from .show.figures import quicklook
 from .show.overview import Averages
+from .show.polygons import to_polygons
 from .show.thumbnail import most_frequent
 from .show.viewer import write_viewer
 
@@ -37,6 +38,7 @@ __all__ = [
     "by_zone",
     "compare_maps",
     "fuse_maps",
+    "legend_of",
     "map_cube",
     "modal",
     "most_frequent",
@@ -55,5 +57,6 @@ __all__ = [
     "summary",
     "times",
     "to_cog",
+    "to_polygons",
     "write_viewer",
 ]

@@ -47,16 +47,14 @@ def mean_power(power: NDArray[Any], step: int) -> NDArray[np.float32]:
 
 
 def _means(stored: NDArray[Any], step: int, unit: float) -> NDArray[np.uint8]:
-    from cpazmal_scale.mapping import Averages
+    from cpazmal_scale.kernels.cells import mean_cells
 
-    flat = np.ascontiguousarray(stored, np.uint16).reshape(-1, *stored.shape[-2:])
-    found = []
-    for values in flat:
-        averages = Averages((values.shape[0], values.shape[1]), step)
-        averages.add_stored(values, 0, 0)
-        means = averages.means()
-        missing = np.isnan(means)
-        whole = np.rint(np.where(missing, 0, means) * unit)
-        found.append(np.where(missing, NO_DATA, whole).astype(np.uint8))
-    cells = np.stack(found)
+    height, width = stored.shape[-2:]
+    flat = np.ascontiguousarray(stored, np.uint16).reshape(-1, height, width)
+    means = np.empty((len(flat), -(-height // step), -(-width // step)), np.float32)
+    for values, out in zip(flat, means, strict=True):
+        mean_cells(values, NOTHING, step, out)
+    missing = np.isnan(means)
+    whole = np.rint(np.where(missing, 0, means) * np.float32(unit))
+    cells = np.where(missing, NO_DATA, whole).astype(np.uint8)
     return cells.reshape(*stored.shape[:-2], *cells.shape[-2:])

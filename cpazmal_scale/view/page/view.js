@@ -18,7 +18,8 @@ const facts = maps[0], ground = new Ground(facts.place, facts.edge);
 const state = { layer: "class", which: 0, hidden: new Set(), opacity: 1, channel: 0, date: 0, pixel: null, found: null, feature: 0, split: 0.5 };
 const longName = (c) => (c.name && c.name !== c.code ? `${c.code} ${c.name}` : c.code);
 const mapped = facts.classes.reduce((sum, c) => sum + c.m2, 0) || 1;
-const byValue = Object.fromEntries(facts.classes.map((c) => [c.value, c]));
+/** Classes by their value, as arrays of the map hold them; the legend has an order of its own. */
+const valued = (told) => told.classes.filter((c) => c.value < 254).sort((a, b) => a.value - b.value);
 
 /* ---------- layers ---------- */
 
@@ -121,13 +122,13 @@ function draw() {
   $("features").hidden = !found.features;
   if (found.features) drawFeature(found, told, axis, value);
   const nearest = (c) => found.distances?.[state.feature][c];
-  $("classes").replaceChildren(...told.classes.filter((c) => c.value < 254).map((c, n) => make("tr", c.value === value ? { class: "chosen" } : {},
+  $("classes").replaceChildren(...valued(told).map((c, n) => make("tr", c.value === value ? { class: "chosen" } : {},
     make("td", {}, make("i", { class: "swatch", style: { background: c.colour } }), c.code),
     make("td", {}, text(found.probability?.[n])), make("td", {}, text(nearest(n))))));
 }
 const text = (value) => (typeof value === "number" ? value.toFixed(2) : "–");
 function drawFeature(found, told, axis, value) {
-  const k = state.feature, classes = told.classes.filter((c) => c.value < 254);
+  const k = state.feature, classes = valued(told);
   const centres = told.centres.flatMap((each, c) => each.map((one) => ({
     name: classes[c].code, values: one[k], days: told.barycenter_days, colour: classes[c].colour, wide: classes[c].value === value, quiet: true })));
   centres.sort((a, b) => a.wide - b.wide);
@@ -161,7 +162,7 @@ async function legend() {
     }));
     return;
   }
-  $("legend-title").textContent = state.layer === "probability" ? `Probability of ${longName(facts.classes[state.which])}` : layer.name;
+  $("legend-title").textContent = state.layer === "probability" ? `Probability of ${longName(valued(facts)[state.which])}` : layer.name;
   const ends = layer.ends ?? (await ask(`limits/${state.channel}`)).map((v) => `${v.toFixed(1).replace("-", "−")} dB`);
   const note = layer.note ?? `${facts.channels[state.channel].name} backscatter of one date.`;
   if (layer.id !== state.layer) return;
@@ -192,7 +193,7 @@ function describe() {
     box.addEventListener("change", () => change({ layer: id }));
     return make("label", {}, box, name);
   }));
-  $("which").append(...facts.classes.filter((c) => c.value < 254).map((c, n) => make("option", { value: n }, longName(c))));
+  $("which").append(...valued(facts).map((c, n) => make("option", { value: n }, longName(c))));
   $("which").addEventListener("change", () => change({ which: Number($("which").value) }));
   $("opacity").addEventListener("input", () => { $("opacity-value").textContent = `${$("opacity").value} %`; change({ opacity: $("opacity").value / 100 }); });
   $("radar").hidden = !radar;
