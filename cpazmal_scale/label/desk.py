@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from cpazmal_scale.grid.cf import grid_of, metres
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.label import means, proposals
 from cpazmal_scale.label.places import Places
-from cpazmal_scale.palette import colours
+from cpazmal_scale.legend import Styles, legend
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,6 +43,8 @@ class Desk:
     errors: Sequence[proposals.Decisive] = ()
     known: Sequence[str] = ()
     """Classes that may be given, beside those that the polygons have."""
+    styles: Styles = field(default_factory=dict)
+    """What the user says of classes: names and colours."""
     units: bool = False
 
     @property
@@ -134,11 +136,12 @@ class Desk:
         layer = self.session.layer
         there = {one.label for one in layer if one.label}
         every = sorted({*self.known, *there})
-        shades: Mapping[str, str] = colours(every)
+        shown = legend(every, self.styles)
         return [
             {
                 "code": code,
-                "colour": shades[code],
+                "name": shown.name(code),
+                "colour": shown.colours[code],
                 "polygons": sum(one.label == code for one in layer),
                 "groups": len(layer.groups(code)),
                 "few": not self.units and len(layer.groups(code)) < proposals.ENOUGH,

@@ -36,6 +36,8 @@ def polygons(config: RunConfig) -> Desk:
         WriterConflict: another page edits them.
     """
     from cpazmal_scale.label import Desk, Session
+    from cpazmal_scale.legend import merged
+    from cpazmal_scale.mapping import legend_of
 
     cube = workspace.open_period(config)
     layers = _layers(config, cube)
@@ -49,6 +51,7 @@ def polygons(config: RunConfig) -> Desk:
         layers=replace(layers, map=source),
         errors=_errors(config),
         known=known,
+        styles=merged(legend_of(source.data).given if source else {}, config.legend),
     )
 
 
@@ -79,8 +82,14 @@ def points(config: RunConfig, units: str) -> Desk:
             where=units,
             remedy="draw them with `cpazmal areas design`",
         )
-    layers = _layers(config, cube)
-    return Desk(session=session, cube=cube, layers=layers, known=classes or (), units=True)
+    return Desk(
+        session=session,
+        cube=cube,
+        layers=_layers(config, cube),
+        known=classes or (),
+        styles=config.legend,
+        units=True,
+    )
 
 
 def _layers(config: RunConfig, cube: xr.Dataset) -> Layers:

@@ -95,7 +95,7 @@ function classes() {
     const pressed = chosen.length ? codes.has(one.code) : one.code === now.code;
     const text = desk.units ? `${at + 1}` : `${one.groups} group${one.groups === 1 ? "" : "s"}`;
     return make("button", { type: "button", "aria-pressed": String(pressed), onclick: () => name(one.code, "") },
-      make("span", { class: "swatch", style: { background: one.colour } }), one.code,
+      make("span", { class: "swatch", style: { background: one.colour } }), one.code === one.name ? one.code : `${one.code} ${one.name}`,
       make("small", { class: one.few ? "few" : "" }, one.few ? `${text}, too few` : text));
   }));
   $("known").replaceChildren(...now.classes.map((one) => make("option", { value: one.code })));

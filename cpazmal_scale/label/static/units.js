@@ -42,7 +42,7 @@ export class Units {
     const view = this.map.getView();
     view.setCenter(one.getGeometry().getCoordinates());
     if (!this.zoomed) { view.setResolution(this.desk.place.metres[1] / 2); this.zoomed = true; }
-    for (const button of $("classes").children) button.setAttribute("aria-pressed", String(button.textContent.startsWith(one.get("class") || "\u0000")));
+    this.classes().forEach((each, i) => $("classes").children[i]?.setAttribute("aria-pressed", String(each.code === one.get("class"))));
     this.showSeries(one.getId());
   }
   name(code) { this.edit({ kind: "relabel", ids: [this.now().getId()], label: code }); }
