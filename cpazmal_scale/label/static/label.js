@@ -211,11 +211,11 @@ function take(tool) {
   const reason = polygons.take(tool);
   if (reason) { say(reason, true); return; }
   for (const button of $("tools").children) if (button.dataset.tool) button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
-  $("cross").hidden = !polygons.drawing;
+  $("cross").hidden = $("end").hidden = !polygons.drawing;
   $("remove").hidden = tool !== "reshape";
   $("several").hidden = tool !== "choose";
   const hints = {
-    choose: "", draw: "click corners, double-click the last one; or Space and Enter", split: "draw a line across the polygon",
+    choose: "", draw: "click corners, double-click the last one or press End here", split: "draw a line across the polygon",
     cut_out: "draw what is to be cut out of the polygon", move: "drag the polygon", reshape: "drag corners and edges",
   };
   if (hints[tool]) say(hints[tool]);
@@ -229,6 +229,7 @@ if (!units) {
     target.setAttribute("aria-pressed", String(on));
     set(on);
   } }, text);
+  $("tools").append(make("button", { type: "button", id: "end", hidden: true, title: "Enter", onclick: () => polygons.drawing.finishDrawing() }, "End here"));
   $("tools").append(toggle("several", "Several", (on) => (polygons.several = on)), toggle("remove", "Remove corners", (on) => (polygons.removing = on)));
   take("choose");
 }
