@@ -42,14 +42,21 @@ SOURCE = source("channels", "lanes_f64", "window_sums")
 
 @inlined
 def _cumulants(
-    total: Array, base: int, n: int, need: float, unbiased: bool, out: Array, at: int, step: int
-) -> None:
-    """First three cumulants of a row of windows out of counts and power sums; NaN where few."""
+    total: Array, base: int, n: int, whole: bool, need: float, unbiased: bool, out: Array, at: int,
+    step: int,
+) -> None:  # fmt: skip
+    """First three cumulants of a row of windows out of counts and power sums; NaN where few.
+
+    Of windows that are all `whole` the count is divided by once.
+    """
     one, two, three = spread(1.0), spread(2.0), spread(3.0)
+    every = spread(1.0 / total[base])
     zero, nan, least = spread(0.0), spread(np.nan), spread(need)
     for i in range(0, n, LANES):
         count = load(total, base + i)
-        share = div(one, count)
+        share = every
+        if not whole:
+            share = div(one, count)
         m1 = mul(load(total, base + PITCH + i), share)
         m2 = mul(load(total, base + 2 * PITCH + i), share)
         m3 = mul(load(total, base + 3 * PITCH + i), share)
@@ -130,8 +137,12 @@ def cumulants(
                         )  # fmt: skip
                     at = ((3 * c * dates + t) * rows + row - window + 1) * columns + x
                     if row >= window - 1 and n % LANES == 0:
-                        _cumulants(total, c * 4 * PITCH, n, need, unbiased, flat, at, plane)
+                        _cumulants(
+                            total, c * 4 * PITCH, n, not counting[c], need, unbiased, flat, at, plane
+                        )  # fmt: skip
                     elif row >= window - 1:
-                        _cumulants(total, c * 4 * PITCH, n, need, unbiased, margin, 0, TILE)
+                        _cumulants(
+                            total, c * 4 * PITCH, n, not counting[c], need, unbiased, margin, 0, TILE
+                        )  # fmt: skip
                         for k in range(3):
                             copy(margin[k * TILE : k * TILE + n], flat[at + k * plane :])
