@@ -24,7 +24,8 @@ from typing import Annotated, Any
 
 import yaml
 
-from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config, say
+from cpazmal_scale.cli.answers import say
+from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 

@@ -31,6 +31,9 @@ USUAL = (-50.0, 20.0)
 """Decibels outside which a value that many pixels share is a fill value."""
 MOST_BEYOND = 0.01
 """Share of pixels above the highest backscatter that is left out without a word."""
+SWAPPED = 3.0
+"""Decibels by which a cross-polarised median is above the co-polarised one only if bands are
+swapped: on the ground it is five to fifteen below."""
 LOWEST_NOISE = -0.05
 """Linear power from which down the same holds: noise subtraction does not go as far."""
 
@@ -74,6 +77,7 @@ def check_file(raster: Any, file: SceneFile) -> tuple[BandSummary, ...]:
             tally.check_angles(file)
         else:
             summaries.append(tally.verdict(file))
+    _check_order(summaries, file)
     return tuple(summaries)
 
 
@@ -200,6 +204,27 @@ class _Tally:
                 "every pixel would be flagged",
                 where=file.url,
                 remedy="call it `skip` in ingest.naming.bands or in the sidecar",
+            )
+
+
+def _check_order(summaries: list[BandSummary], file: SceneFile) -> None:
+    """Cross-polarised backscatter is not brighter than co-polarised.
+
+    Raises:
+        SceneImplausible: it is by far.
+    """
+    levels = {
+        one.polarisation: one.median if file.scale == "dB" else 10 * np.log10(one.median)
+        for one in summaries
+    }
+    for cross in ("HV", "VH"):
+        co = cross[0] * 2
+        if cross in levels and co in levels and levels[cross] > levels[co] + SWAPPED:
+            raise SceneImplausible(
+                f"{cross} is {levels[cross] - levels[co]:.1f} dB brighter than {co}, as no ground "
+                "is: the bands are swapped",
+                where=file.url,
+                remedy="tell the order of bands with ingest.naming.bands or in the sidecar",
             )
 
 

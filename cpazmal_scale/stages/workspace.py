@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from cpazmal_scale.errors import ConfigError, SampleError, StoreMissing
 if TYPE_CHECKING:
     import xarray as xr
 
+_LOG = logging.getLogger(__name__)
 MADE_BY = {"cube": "ingest", "samples": "samples", "model": "train", "map": "map"}
 """The verb that makes each kind of product."""
 
@@ -114,6 +116,22 @@ def channels(config: RunConfig, cube: xr.Dataset) -> tuple[str, ...]:
             remedy=f"choose among {', '.join(present)}",
         )
     return chosen
+
+
+def warn_of_few_dates(config: RunConfig, cube: xr.Dataset) -> None:
+    """Name channels that have few dates in the run's period, as a note."""
+    acquired = [str(text).split("+") for text in cube["polarisations"].values]
+    for name in channels(config, cube):
+        count = sum(name in one for one in acquired)
+        if count < config.few_dates:
+            _LOG.warning(
+                "%s has %d of %d dates in this period, fewer than %d (`few_dates`): its series say "
+                "little of a season",
+                name,
+                count,
+                len(acquired),
+                config.few_dates,
+            )
 
 
 def _co_and_cross(present: tuple[str, ...]) -> tuple[str, ...]:

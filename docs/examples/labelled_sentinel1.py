@@ -42,7 +42,7 @@ def main(source: Path, folder: Path) -> None:
         labelled = table[table[name].isin(list(classes))]
         labelled = labelled.assign(**{"class": labelled[name].map(classes)})
         labelled[["class", "group", "geometry"]].to_file(folder / f"{name}.gpkg", driver="GPKG")
-    (folder / "run.yaml").write_text(yaml.safe_dump(settings(folder, beams[-1])))
+    (folder / "run.yaml").write_text(yaml.safe_dump(settings(beams[-1])))
     sys.stdout.write(f"{len(table)} parcels; beams {', '.join(beams)}\n{folder / 'run.yaml'}\n")
 
 
@@ -111,16 +111,16 @@ def polygons(path: Path, site: str) -> list[dict[str, object]]:
     ]
 
 
-def settings(folder: Path, beam: str) -> dict[str, object]:
+def settings(beam: str) -> dict[str, object]:
     """The run: windows of 3 x 3 pixels of 20 m, because parcels are 100 to 400 m wide; two folds,
     because maize grows on two parcels that are large enough.
     """
     return {
-        "workspace": str(folder / "workspace"),
+        "workspace": "workspace",
         "beam": beam,
         "polarisations": ["VV", "VH"],
         "ingest": {
-            "scenes": str(folder / "scenes"),
+            "scenes": "scenes",
             "chunk": 32,
             "naming": {
                 "pattern": r"S1_(?P<beam>\w{6}-\d{4})_(?P<start>\d{8}T\d{6})\.tif$",
@@ -132,7 +132,7 @@ def settings(folder: Path, beam: str) -> dict[str, object]:
             },
         },
         "samples": {
-            "polygons": str(folder / "crops.gpkg"),
+            "polygons": "crops.gpkg",
             "classes": sorted(set(CROPS.values())),
             "stride": 1,
         },
