@@ -40,7 +40,6 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
     from cpazmal_scale.mapping import map_cube
 
     cube = workspace.open_period(config)
-    workspace.warn_of_few_dates(config, cube)
     result = map_cube(config, *_model_and_cube(config), progress=progress)
     extent = workspace.extent(cube)
     areas = result.areas

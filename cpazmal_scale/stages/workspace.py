@@ -121,17 +121,15 @@ def channels(config: RunConfig, cube: xr.Dataset) -> tuple[str, ...]:
 def warn_of_few_dates(config: RunConfig, cube: xr.Dataset) -> None:
     """Name channels that have few dates in the run's period, as a note."""
     acquired = [str(text).split("+") for text in cube["polarisations"].values]
-    for name in channels(config, cube):
-        count = sum(name in one for one in acquired)
-        if count < config.few_dates:
-            _LOG.warning(
-                "%s has %d of %d dates in this period, fewer than %d (`few_dates`): its series say "
-                "little of a season",
-                name,
-                count,
-                len(acquired),
-                config.few_dates,
-            )
+    counts = {name: sum(name in one for one in acquired) for name in channels(config, cube)}
+    few = [f"{n} of {len(acquired)} of {c}" for c, n in counts.items() if n < config.few_dates]
+    if few:
+        _LOG.warning(
+            "few dates in this period: %s; series of fewer than %d (`few_dates`) say little of a "
+            "season",
+            ", ".join(few),
+            config.few_dates,
+        )
 
 
 def _co_and_cross(present: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 import yaml
 from support.command import cpazmal
 
@@ -48,7 +49,7 @@ class Place(NamedTuple):
         """The first scenes of the campaign, their last one changed, with the table."""
         home = self.folder / "scenes"
         home.mkdir()
-        source = sorted((self.campaign / "scenes").glob("*.tif"))[:n]
+        source = sorted((self.campaign / "scenes").rglob("*.tif"))[:n]
         shutil.copy(self.campaign / "scenes" / "acquisitions.csv", home)
         for path in source:
             shutil.copy(path, home)
@@ -108,7 +109,7 @@ def unlabelled(table: geopandas.GeoDataFrame) -> None:
 
 
 def lines(table: geopandas.GeoDataFrame) -> None:
-    table["geometry"] = table.geometry.exterior
+    table["geometry"] = [shapely.LineString(shape.exterior.coords) for shape in table.geometry]
 
 
 def decibels(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
@@ -250,7 +251,10 @@ MISTAKES: dict[str, tuple[Words, str]] = {
         lambda p: ["ingest", "-c", p.yaml(ingest={"scenes": str(p.folder / "nowhere")})],
         r"nowhere: .*; ",
     ),
-    "paths seen from the wrong folder": (relative, r"sub/sub/scenes: .*; .*run\.yaml.*folder"),
+    "paths seen from the wrong folder": (
+        relative,
+        r"sub/sub/scenes: no scenes are here; check the path.*run\.yaml.*folder",
+    ),
     "decibels": (
         lambda p: bring(p, decibels),
         r"\.tif: the median of H[HV] is -\d+.*decibels; set ingest\.naming\.scale: dB",
@@ -387,9 +391,17 @@ def test_a_mistake_gets_one_sentence(name: str, place: Place, monkeypatch) -> No
     said = ran.complaints[0].removeprefix("cpazmal: ")
     assert re.search(sentence, said), said
     assert "Traceback" not in ran.err
-    assert len(said) < 420
+    assert len(said) < 500
     assert snapshot(place.folder, place.run.parent) == before
 
 
 def test_there_are_enough() -> None:
     assert len(MISTAKES) > 40
+
+
+def test_few_dates_of_a_channel_are_a_warning(place: Place) -> None:
+    """HV on half of the dates, or a short period, is named and does not stop a run."""
+    told = cpazmal("train", "-c", place.run)
+    assert told.code == 0
+    assert re.search(r"few dates in this period: \d+ of \d+ of HH, \d+ of \d+ of HV", told.err)
+    assert "few dates" not in cpazmal("train", "-c", place.run, "--few-dates", 2).err

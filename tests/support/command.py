@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import sys
+import warnings
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -42,6 +43,9 @@ def cpazmal(*words: object) -> Ran:
         mock.patch.object(sys, "stderr", err),
         contextlib.ExitStack() as stack,
     ):
+        # Cyclopts warns of a call without arguments in a test.
+        stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", message="Cyclopts application invoked without tokens")
         stack.callback(lambda: notes.handlers.__setitem__(slice(None), before))
         try:
             main()
