@@ -60,7 +60,7 @@ class Accessor:
         """
         from matplotlib.figure import Figure
 
-        if "class" not in self._data and "polarisations" not in self._data.attrs:
+        if "class" not in self._data and "mask" not in self._data:
             raise ConfigError(
                 "neither a map nor a cube", remedy="open map_… or cube_… of the catalog"
             )

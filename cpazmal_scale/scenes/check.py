@@ -10,7 +10,14 @@ import numpy as np
 from cpazmal_scale.errors import SceneImplausible
 from cpazmal_scale.scenes.formats.geotiff import check_blocks, coding, read_bands, read_valid
 from cpazmal_scale.scenes.scene import SceneFile
-from cpazmal_scale.scenes.values import HIGHEST, Coding, is_implausible, is_nodata
+from cpazmal_scale.scenes.values import (
+    DECIBELS,
+    HIGHEST,
+    LOWEST_POWER,
+    Coding,
+    is_implausible,
+    is_nodata,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +32,7 @@ MASK_CODES = (0, 1, 2, 3, -127, 255, -999)
 HIGHEST_MEDIAN = 10.0
 """Median linear power (+10 dB) above which values are no backscatter: digital numbers, or
 amplitudes. Towns and slopes that face the radar stay below."""
-FILL_PIXELS = 64
+FILL_PIXELS = 16
 """Times that the lowest or highest value of a band may occur where it is no usual backscatter."""
 USUAL = (-50.0, 20.0)
 """Decibels outside which a value that many pixels share is a fill value."""
@@ -100,7 +107,7 @@ class _Tally:
 
     def __init__(self, name: str, coding: Coding, scale: str) -> None:
         self.name, self.coding, self.scale = name, coding, scale
-        self.pixels = self.valid = self.zero_rows = self.beyond = 0
+        self.pixels = self.valid = self.zero_rows = self.beyond = self.negative = 0
         self.extremes = (_Extreme(-1), _Extreme(1))
         self.samples: list[NDArray[Any]] = []
 
@@ -119,6 +126,9 @@ class _Tally:
             if self.name != "incidence":
                 above = good & (values > HIGHEST[self.scale])
                 self.beyond += int(above.sum())
+                if self.scale == "linear":
+                    below = good & (values > DECIBELS[0]) & (values <= LOWEST_POWER)
+                    self.negative += int(below.sum())
                 good &= ~is_implausible(values, self.scale)
             self.valid += int(good.sum())
             values = values[good]
@@ -140,6 +150,14 @@ class _Tally:
                 "value that is not declared as no-data",
                 where=file.url,
                 remedy="calibrate the scene first, or declare the fill value (`nodata`)",
+            )
+        if self.negative > self.valid:
+            raise SceneImplausible(
+                f"{self.negative} pixels of {self.name} are between {DECIBELS[0]:g} and "
+                f"{LOWEST_POWER:g}, but linear power is positive: these look like decibels",
+                where=file.url,
+                remedy="set ingest.naming.scale: dB (or `scale` in its sidecar), "
+                "or calibrate the scene",
             )
         if self.valid == 0:
             raise SceneImplausible(

@@ -122,7 +122,7 @@ def swapped(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
 
 
 def numbers(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
-    values[:2] = np.where(values[:2] > 0, 200 * np.sqrt(values[:2]) + 50, values[:2])
+    values[:2] = np.where(values[:2] > 0, 200 * np.sqrt(np.abs(values[:2])) + 50, values[:2])
     return values
 
 
@@ -142,7 +142,7 @@ def elsewhere(values: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
 
 
 def narrow(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
-    return values[:, :5, :5]
+    return values[:, 100:105, 100:105]
 
 
 def csv(place: Place, text: str, name: str = "polygons.csv") -> str:
@@ -257,7 +257,7 @@ MISTAKES: dict[str, tuple[Words, str]] = {
     ),
     "decibels": (
         lambda p: bring(p, decibels),
-        r"\.tif: the median of H[HV] is -\d+.*decibels; set ingest\.naming\.scale: dB",
+        r"\.tif: \d+ pixels of HH are .*decibels; set ingest\.naming\.scale: dB",
     ),
     "swapped bands": (
         lambda p: bring(p, swapped),
@@ -271,7 +271,10 @@ MISTAKES: dict[str, tuple[Words, str]] = {
         lambda p: bring(p, empty),
         r"\.tif: HH has no valid pixel.*; copy or process",
     ),
-    "a scene without CRS": (lambda p: bring(p, no_crs), r"\.tif: .*CRS.*; "),
+    "a scene without CRS": (
+        lambda p: bring(p, no_crs),
+        r"\.tif: it has no coordinate reference system; give it one",
+    ),
     "scenes in two CRSs": (lambda p: bring(p, elsewhere, 2), r"EPSG:32633.*; "),
     "scenes of two looks in one beam": (two_looks, r"(ASC|DSC).*; "),
     "a cube smaller than a window": (

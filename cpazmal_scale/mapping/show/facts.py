@@ -11,7 +11,7 @@ from cpazmal_scale.config.methods import method
 from cpazmal_scale.features import in_words, meaning
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.mapping.classify.store import legend_of
-from cpazmal_scale.mapping.show.figures import pixel_size, subject
+from cpazmal_scale.mapping.show.figures import left_out, pixel_size, subject
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.vocabulary import REJECTED
 
@@ -48,7 +48,7 @@ def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> d
     return {
         "title": subject(named),
         "beam": recipe.beam,
-        "pixel": pixel_size(data),
+        "pixel": pixel_size(data) + left_out(recipe),
         "polarisations": list(recipe.polarisations),
         "map": data.attrs["id"],
         "model": model.id,
