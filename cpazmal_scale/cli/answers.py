@@ -37,6 +37,7 @@ KEYS: dict[str, dict[str, str]] = {
         "refused": "reasons why nothing would be written, each an error",
     },
     "samples": {"product": _PRODUCT},
+    "samples import": {"product": _PRODUCT},
     "samples query": {"rows": "the answer, one object per row", "remark": "why it has no row"},
     "train": {"product": _PRODUCT},
     "classify": {

@@ -16,7 +16,7 @@ LEAVES = {
     "own-scenes-utm33": "east/run/map.png",
     "sentinel-1": "run/map.png",
     "ssc-terrain": "terrain.png",
-    "year-to-year": "campaign/run/maps/*.png",
+    "year-to-year": "2020/run/maps/*.png",
     "own-model": "own.png",
 }
 """The picture of each page."""

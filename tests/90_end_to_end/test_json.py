@@ -43,6 +43,20 @@ def run(finished_run: Path, tmp_path: Path) -> Path:
     return tmp_path / "run.yaml"
 
 
+def series_table(folder: Path) -> Path:
+    """Eight labelled series of eight dates in decibels, one row each."""
+    dates = [f"VV_2020{month:02}15" for month in range(1, 9)]
+    rows = [
+        [code, f"{code}{group}", *(f"{level + n % 3:.1f}" for n in range(8))]
+        for code, level in (("A", -8), ("B", -15))
+        for group in (1, 2)
+        for _ in (1, 2)
+    ]
+    path = folder / "series.csv"
+    path.write_text("\n".join(",".join(row) for row in [["class", "g", *dates], *rows]) + "\n")
+    return path
+
+
 def answer(verb: str, *words: object) -> dict[str, object]:
     """The document of a verb that succeeds; its keys are those that are documented."""
     ran = cpazmal(*verb.split(), *words, "--json")
@@ -105,6 +119,16 @@ def test_every_verb_answers_in_json(run: Path, tmp_path: Path) -> None:
     published = tmp_path / "ours.hdf5"
     assert ask("dataset export", published, *at)["series"] > 5
     assert len(ask("dataset show", published)["groups"]) > 5
+    table = (
+        "--samples.table.group",
+        "g",
+        "--samples.table.values",
+        r"(?P<channel>VV)_(?P<date>\d{8})",
+    )
+    drawn = ask(
+        "samples import", series_table(tmp_path), "--workspace", tmp_path / "points", *table
+    )
+    assert drawn["product"]["metadata"]["windows"] == {"A": 4, "B": 4}
     brought = ("--workspace", tmp_path / "brought", "--cluster.kind", "serial")
     assert ask("dataset import", published, *brought, "--dry-run")["settings"] is None
     assert asked == set(KEYS) - SLOW
