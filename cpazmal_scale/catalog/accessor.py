@@ -60,7 +60,8 @@ class Accessor:
         """
         from matplotlib.figure import Figure
 
-        if "class" not in self._data and "mask" not in self._data:
+        is_map = "class_name" in self._data.coords
+        if not is_map and "mask" not in self._data:
             raise ConfigError(
                 "neither a map nor a cube", remedy="open map_… or cube_… of the catalog"
             )
@@ -71,7 +72,7 @@ class Accessor:
         edges = (float(ends[0]), float(ends[1]), float(ends[2]), float(ends[3]))
         figure = Figure(figsize=(9, 6.5), layout="constrained")
         axis = figure.subplots()
-        if "class" in small:
+        if is_map:
             axis.imshow(self._painted(small["class"]), extent=edges, interpolation="nearest")
             axis.set_title(str(self._data.attrs.get("title", "")))
             figure.legend(handles=self._handles(), loc="outside right upper", frameon=False)

@@ -14,6 +14,7 @@ from cyclopts import CycloptsError, Group, Parameter, Token
 
 from cpazmal_scale.addresses import address
 from cpazmal_scale.cli.answers import ANSWER
+from cpazmal_scale.cli.answers import say as say
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 
