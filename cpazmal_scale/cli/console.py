@@ -13,8 +13,7 @@ from typing import Annotated, Any, get_args
 from cyclopts import CycloptsError, Group, Parameter, Token
 
 from cpazmal_scale.addresses import address
-from cpazmal_scale.cli.answers import ANSWER
-from cpazmal_scale.cli.answers import say as say
+from cpazmal_scale.cli.answers import ANSWER, say
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 
@@ -91,6 +90,12 @@ def bars(*titles: str) -> Iterator[tuple[Callable[[int, int], None], ...]]:
             shown.update(task, completed=done, total=total, visible=True)
 
         yield tuple(functools.partial(update, task) for task in tasks)
+
+
+def say_now(text: str) -> None:
+    """Print to standard output at once, of a command that goes on."""
+    say(text)
+    sys.stdout.flush()
 
 
 def show_card(title: str, rows: list[tuple[str, str]]) -> None:
