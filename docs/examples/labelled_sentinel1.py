@@ -82,9 +82,9 @@ def main(source: Path, folder: Path) -> None:
     best = max(sites, key=lambda site: len(large_classes(site)))
     for site in sites:
         for beam in site.beams:
-            text = yaml.safe_dump(settings(folder, site, beam))
+            text = yaml.safe_dump(settings(site, beam))
             (folder / f"run-{beam}.yaml").write_text(text)
-    (folder / "run.yaml").write_text(yaml.safe_dump(settings(folder, best, best.beams[0])))
+    (folder / "run.yaml").write_text(yaml.safe_dump(settings(best, best.beams[0])))
     beams = [beam for site in sites for beam in site.beams]
     sys.stdout.write(f"{len(table)} parcels; beams {', '.join(beams)}\n{folder / 'run.yaml'}\n")
 
@@ -229,14 +229,14 @@ def large_classes(site: Site) -> list[str]:
     return sorted(counts[counts >= 2].index)
 
 
-def settings(folder: Path, site: Site, beam: str) -> dict[str, object]:
+def settings(site: Site, beam: str) -> dict[str, object]:
     """The run of a beam: two folds, because some crops grow on two parcels only."""
     return {
-        "workspace": str(folder / "workspace"),
+        "workspace": "workspace",
         "beam": beam,
         "polarisations": ["VV", "VH"],
         "ingest": {
-            "scenes": str(folder / "scenes" / f"S1_{beam}_*.tif"),
+            "scenes": f"scenes/S1_{beam}_*.tif",
             "chunk": 32,
             "naming": {
                 "pattern": r"S1_(?P<beam>\w+-\d{4})_(?P<start>\d{8}T\d{6})\.tif$",
@@ -248,7 +248,7 @@ def settings(folder: Path, site: Site, beam: str) -> dict[str, object]:
             },
         },
         "samples": {
-            "polygons": str(folder / "crops.gpkg"),
+            "polygons": "crops.gpkg",
             "classes": large_classes(site) or None,
             "stride": 1,
         },
