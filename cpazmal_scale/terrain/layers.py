@@ -55,6 +55,8 @@ def read_layer(url: str, grid: GeoBox, rows: slice, columns: slice, name: str) -
     return found
 
 
+LAYOUT = 2
+"""Version of the files."""
 LAYERS: dict[str, tuple[type, float]] = {
     "elevation": (np.float32, np.nan),
     "area_ratio": (np.float32, np.nan),
