@@ -1,7 +1,8 @@
-"""The view of a large map: seconds to the first tile, of a walk over tiles, and to series of pixels.
+"""The view of a large map: seconds to the first tile, down to pixels, and to series of pixels.
 
-`python -m benchmarks.view FOLDER MAP CUBE MODEL`: the last three below a folder, from local disk and from
-an S3 server over the folder behind 30 ms (its subfolders are the buckets). Asked over HTTP, as the page does.
+`python -m benchmarks.view FOLDER MAP CUBE MODEL`: the last three below a folder, from local disk
+and from an S3 server over the folder (its subfolders are the buckets) behind 30 ms. Asked over
+HTTP, as the page does.
 """
 
 from __future__ import annotations
@@ -65,9 +66,8 @@ def measure(urls: list[str]) -> None:
 
         facts = json.loads(opener.open(place + "facts").read())[0]
         height, width = facts["place"]["shape"]
-        print(
-            f"  {height} × {width} pixels, {len(facts['dates'])} dates, {len(facts['channels'])} channels"
-        )
+        dates, channels = len(facts["dates"]), len(facts["channels"])
+        print(f"  {height} × {width} pixels, {dates} dates, {channels} channels")
         for layer in ("map/0/class/0", "map/0/probability/0", "map/0/entropy/0", "cube/0/5"):
             walk(layer, ask, height, width)
         rng = np.random.default_rng(1)

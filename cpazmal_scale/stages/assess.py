@@ -262,7 +262,7 @@ def _campaign(config: RunConfig, features: tuple[str, ...]) -> Campaign:
     unit = "°" if cube.rio.crs.is_geographic else " m"
     return Campaign(
         beam=facts["beam"],
-        polarisations=workspace.channels(config, cube),
+        channels=workspace.held(cube, workspace.channels(config, cube))["channels"],
         first_date=facts["start"],
         last_date=facts["end"],
         dates=facts["shape"][0],

@@ -51,6 +51,9 @@ def train(
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
     config = workspace.with_legend(config, labels)
     where = _workers(config, len(windows))
+    cube = workspace.open_period(config)
+    polarisations = workspace.channels(config, cube)
+    held = workspace.held(cube, polarisations)["channels"]
     with open_executor(where.cluster) as executor, workspace.shared(where) as share:
         provenance: dict[str, Any] = {
             "beam": workspace.beam_of(config),
@@ -65,7 +68,7 @@ def train(
             labels,
             groups,
             chosen,
-            polarisations=workspace.channels(config, workspace.open_period(config)),
+            polarisations=polarisations,
             provenance=provenance,
             workers=Workers(executor, share, progress),
         )
@@ -74,7 +77,7 @@ def train(
     figure = barycenters_figure(model, series, labels, legend(model.classes, model.legend).colours)
     for name in (f"models/{model.id}.png", "barycenters.png"):
         storage.write_bytes(storage.join(config.workspace, name), png(figure))
-    told = card(model, labels, groups, f"{model.id}.png")
+    told = {**card(model, labels, groups, f"{model.id}.png"), "channels": held}
     seal.write_document(storage.join(config.workspace, f"models/{model.id}.json"), told)
     facts = {
         "classes": list(model.classes),
@@ -82,6 +85,7 @@ def train(
         "start": str(model.dates.min())[:10],
         "end": str(model.dates.max())[:10],
         "dates": len(model.dates),
+        "channels": held,
         "samples": windows.attrs["id"],
         "method": model.method,
         "card": f"models/{model.id}.json",

@@ -13,6 +13,7 @@ from cpazmal_scale.execute import block_memory, workers_of
 from cpazmal_scale.execute.lanes import divided
 from cpazmal_scale.grid.blocks import Block, columns_of, cut
 from cpazmal_scale.legend import Legend, legend, merged
+from cpazmal_scale.mapping.classify.acquired import acquired
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.sizes import Shape, Sizes
 
@@ -45,6 +46,7 @@ class MapPlan:
     outlines_url: str | None
     recipe: Recipe
     legend: Legend
+    acquired: dict[str, int]
     shape: tuple[int, int]
     cube_chunk: int
     chunk: int
@@ -125,6 +127,7 @@ def plan_map(
         outlines_url=None if outlines is None else storage.absolute(str(config.classify.outlines)),
         recipe=recipe,
         legend=legend(recipe.classes, merged(model.legend, config.legend)),
+        acquired=acquired(cube, recipe.polarisations),
         shape=shape,
         cube_chunk=cube_chunk,
         chunk=chunk,
