@@ -161,7 +161,7 @@ def test_tables_have_headings_units_and_two_decimals() -> None:
             "ABL expected (km²)": "0.01",
         }
     ]
-    names = "macro_f1_mean macro_f1_std macro_f1_low macro_f1_high oa_mean oa_std".split()
+    names = ["macro_f1_mean", "macro_f1_std", "macro_f1_low", "macro_f1_high", "oa_mean", "oa_std"]
     names += ["log_loss_mean", "ece_mean"]
     values = (0.827, 0.087, 0.687, 0.859, 0.9, float("nan"), 0.512, 0.071)
     figures = dict(zip(names, values, strict=True))
