@@ -51,14 +51,14 @@ def train(
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
     config = workspace.with_legend(config, labels)
     where = _workers(config, len(windows))
-    cube = workspace.open_period(config)
-    polarisations = workspace.channels(config, cube)
-    held = workspace.held(cube, polarisations)["channels"]
+    polarisations, held = _channels(config)
     with open_executor(where.cluster) as executor, workspace.shared(where) as share:
         provenance: dict[str, Any] = {
             "beam": workspace.beam_of(config),
             "samples": windows.attrs["id"],
         }
+        if config.samples.also:
+            provenance["sites"] = windows["site"].value_counts(sort=False).to_dict()
         chosen = config
         if config.classify.method == BEST:
             chosen, choice = _chosen(config, (series, labels, groups), executor, share, choosing)
@@ -107,11 +107,18 @@ def _chosen(
     """
     from cpazmal_scale.assess import choose
 
-    if config.samples.polygons is None:
+    if not workspace.is_labelled(config):
         return config.with_values({"classify": {"method": "sum"}}), {}
     made = choose(*samples, config, executor=executor, share=share, progress=progress)
     settled = config.with_values({"classify": {"method": made.method}})
     return settled, {"choice": made.plain()}
+
+
+def _channels(config: RunConfig) -> tuple[tuple[str, ...], str]:
+    """Channels of the series, and in words which of them the cube's dates hold."""
+    cube = None if workspace.has_table(config) else workspace.open_period(config)
+    names = workspace.channels(config, cube)
+    return names, ", ".join(names) if cube is None else workspace.held(cube, names)["channels"]
 
 
 def _workers(config: RunConfig, windows: int) -> RunConfig:

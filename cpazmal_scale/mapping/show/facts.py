@@ -13,7 +13,7 @@ from cpazmal_scale.features import in_words, meaning
 from cpazmal_scale.grid.cf import grid_of, metres
 from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.store import legend_of
-from cpazmal_scale.mapping.show.figures import pixel_size, subject
+from cpazmal_scale.mapping.show.figures import left_out, pixel_size, subject
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.vocabulary import REJECTED
 
@@ -54,7 +54,7 @@ def about(
     return {
         "title": subject(named),
         "beam": recipe.beam,
-        "pixel": pixel_size(data),
+        "pixel": pixel_size(data) + left_out(recipe),
         "polarisations": list(recipe.polarisations),
         "used": used(data, recipe),
         "map": data.attrs["id"],
