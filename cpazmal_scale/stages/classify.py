@@ -39,9 +39,9 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
     from cpazmal_scale.legend import plain
     from cpazmal_scale.mapping import map_cube, read_recipe
 
+    cube = workspace.open_period(config)
     result = map_cube(config, *_model_and_cube(config), progress=progress)
-    channels = read_recipe(result.url).polarisations
-    extent = workspace.extent(workspace.open_period(config), channels)
+    extent = workspace.extent(cube, read_recipe(result.url).polarisations)
     areas = result.areas
     facts = {
         **extent,

@@ -4,7 +4,7 @@ from .cube import ShownCube
 from .held import Held
 from .maps import Made, ShownMap
 from .pages import map_page
-from .paint import picture
+from .paint import in_decibels, picture, ramp_table
 from .pixel import PixelSeries
 from .pyramid import EDGE, Pyramid
 
@@ -16,6 +16,8 @@ __all__ = [
     "Pyramid",
     "ShownCube",
     "ShownMap",
+    "in_decibels",
     "map_page",
     "picture",
+    "ramp_table",
 ]

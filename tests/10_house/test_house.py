@@ -31,7 +31,7 @@ FLOORS = (
     "mapping",
     "view",
     "assess",
-    "catalog",
+    "catalog label",
     "stages",
     "cli",
     "flows",

@@ -21,7 +21,7 @@ TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 @pytest.mark.timeout(900)
 def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
     commands = "\n".join(re.findall(r"```sh\n(.*?)```", TUTORIAL, re.DOTALL)[1:])
-    assert commands.count("cpazmal ") == 12
+    assert commands.count("cpazmal ") == 13
     folder = Path(sys.executable).parent
     ran = subprocess.run(
         ["bash", "-e", "-c", commands],
