@@ -50,7 +50,6 @@ def train(
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
     config = workspace.with_legend(config, labels)
-    workspace.warn_of_few_dates(config, workspace.open_period(config))
     where = _workers(config, len(windows))
     polarisations, held = _channels(config)
     with open_executor(where.cluster) as executor, workspace.shared(where) as share:
@@ -117,9 +116,13 @@ def _chosen(
 
 def _channels(config: RunConfig) -> tuple[tuple[str, ...], str]:
     """Channels of the series, and in words which of them the cube's dates hold."""
-    cube = None if workspace.has_table(config) else workspace.open_period(config)
+    if workspace.has_table(config):
+        names = workspace.channels(config)
+        return names, ", ".join(names)
+    cube = workspace.open_period(config)
+    workspace.warn_of_few_dates(config, cube)
     names = workspace.channels(config, cube)
-    return names, ", ".join(names) if cube is None else workspace.held(cube, names)["channels"]
+    return names, workspace.held(cube, names)["channels"]
 
 
 def _workers(config: RunConfig, windows: int) -> RunConfig:
