@@ -135,9 +135,10 @@ def channels(config: RunConfig, cube: xr.Dataset | None = None) -> tuple[str, ..
 
 def warn_of_few_dates(config: RunConfig, cube: xr.Dataset) -> None:
     """Name channels that have few dates in the run's period, as a note."""
-    acquired = [str(text).split("+") for text in cube["polarisations"].values]
-    counts = {name: sum(name in one for one in acquired) for name in channels(config, cube)}
-    few = [f"{n} of {len(acquired)} of {c}" for c, n in counts.items() if n < config.few_dates]
+    from cpazmal_scale.mapping import acquired
+
+    dates, counts = int(cube.sizes["time"]), acquired(cube, channels(config, cube))
+    few = [f"{n} of {dates} of {c}" for c, n in counts.items() if n < config.few_dates]
     if few:
         _LOG.warning(
             "few dates in this period: %s; series of fewer than %d (`few_dates`) say little of a "
