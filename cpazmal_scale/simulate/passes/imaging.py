@@ -56,19 +56,23 @@ def backscattered(
         + np.float32(np.sin(turn)) * block.seasonal[1]
         + block.slope_db[beam.name]
     )
-    curves = seasons.class_curves(world.seed, acquisition.start, beam.name, polarisation)
-    lead = beam.melt_lead * float(np.sin(2 * np.pi * (day - 45) / seasons.DAYS))
+    states = seasons.class_states(world.seed, acquisition.start, beam.name, polarisation)
+    states[1:] = 10 ** (states[1:] / 10)
     out = np.empty(block.shape, np.float32)
     backscatter(
         block.surface,
-        block.delay,
+        block.beside,
+        block.mixed,
+        block.above,
+        block.asked,
         departure,
         block.texture[polarisation],
         block.masks[beam.name],
-        curves,
+        states,
         seasons.texture_order(day).astype(np.float32),
-        day + max(0.0, lead),
+        day,
         seasons.height_delay(day),
+        seasons.SOFTNESS,
         LAYOVER_DB,
         out,
     )
