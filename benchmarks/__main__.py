@@ -8,6 +8,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-for name in ("features", "dtw", "ingest", "mapping", "mapping_peers", "terrain"):
+for name in ("features", "dtw", "soft", "ingest", "mapping", "mapping_peers", "terrain"):
     print(f"\n== {name} ==", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

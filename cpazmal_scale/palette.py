@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from cpazmal_scale.surfaces import kind_of
 
 _KNOWN = {
     "ABL": "#0f6cb4",
@@ -14,6 +16,18 @@ _KNOWN = {
     "LAC": "#5d6380",
     "ROC": "#a6978c",
     "PLA": "#d6d4b4",
+    "GLA": "#3f90d0",
+    "SER": "#7b5cae",
+    "DCG": "#7e8ea3",
+    "SNO": "#dce8ef",
+    "DEB": "#8a6f5c",
+    "MEA": "#b5c290",
+    "VEG": "#93b083",
+    "SHR": "#98a46c",
+    "WET": "#7c999d",
+    "CRO": "#d3c27a",
+    "SOI": "#c8b190",
+    "RIV": "#7986a8",
 }
 """Glacier classes in colour; the others muted, so that a map of everything still shows the ice."""
 
@@ -29,22 +43,33 @@ NO_DATA = "#2b2f36"
 """Background of figures where the map holds no data."""
 
 
-def colours(classes: Iterable[str]) -> dict[str, str]:
+def colours(classes: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
     """Hexadecimal colour of every class code.
 
-    The codes of the CPAZMAL dataset have fixed colours; others, such as the `C1 … Cn` of an
-    unsupervised map, get theirs by their position among the unknown ones. On a map of change, whose
-    codes are `a` and `a-b` for all pairs, what stayed is pale.
+    A class has the colour that is given for it, or else that of the surface its name says in one of
+    four languages; others, such as the `C1 … Cn` of an unsupervised map, get theirs by their
+    position among the unknown ones. No two classes share one before all are used. On a map of
+    change, whose codes are `a` and `a-b` for all pairs, what stayed is pale.
+
+    Args:
+        classes: codes, in the map's order.
+        given: colours `#rrggbb` of some of them.
     """
-    codes = tuple(classes)
+    codes, chosen = tuple(classes), dict(given or {})
+    change = shows_change(codes)
+    taken = {chosen[code] for code in codes if code in chosen}
     found, unknown = {}, 0
     for code in codes:
-        if code in _KNOWN:
-            found[code] = _KNOWN[code]
-        else:
-            found[code] = _OTHERS[unknown % len(_OTHERS)]
+        kind = None if change and code not in _KNOWN else kind_of(code)
+        colour = chosen.get(code) or _KNOWN.get(kind or "")
+        if code not in chosen and (colour is None or colour in taken):
+            free = [c for c in _OTHERS if c not in taken] or _OTHERS
+            colour = _OTHERS[unknown % len(_OTHERS)]
+            colour = colour if colour in free else free[0]
             unknown += 1
-    if shows_change(codes):
+        found[code] = colour or NO_DATA
+        taken.add(found[code])
+    if change:
         found |= {code: _pale(found[code]) for code in codes if "-" not in code}
     return found
 

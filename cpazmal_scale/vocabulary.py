@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+from typing import Literal
 
 GLACIER_CLASSES = ("ABL", "ACC", "HAG", "ICA")
 """Ablation, accumulation, hanging glacier, ice apron: the four surfaces of the talk."""
@@ -14,13 +10,6 @@ GLACIER_CLASSES = ("ABL", "ACC", "HAG", "ICA")
 
 GLACIER, OTHER = "glacier", "not glacier"
 """The two groups of classes."""
-
-
-def class_groups(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Codes of the glacier and of the other classes, in their order; empty if only one is there."""
-    glacier = tuple(code for code in classes if code in GLACIER_CLASSES)
-    other = tuple(code for code in classes if code not in GLACIER_CLASSES)
-    return {GLACIER: glacier, OTHER: other} if glacier and other else {}
 
 
 CLASS_NAMES = {

@@ -8,10 +8,9 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac_fields import footprint, projection, radar
-from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.errors import ModelMismatch, StoreDamaged, StoreMissing
-from cpazmal_scale.mapping import Recipe, open_map
-from cpazmal_scale.palette import colours
+from cpazmal_scale.legend import Legend
+from cpazmal_scale.mapping import Recipe, legend_of, open_map
 from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
@@ -124,7 +123,8 @@ def _map_item(
     data: xr.Dataset, recipe: Recipe, cube: xr.Dataset | None, url: str, folder: str
 ) -> dict[str, Any]:
     period = recipe.dates[0] + "Z", recipe.dates[-1] + "Z"
-    named = ", ".join(CLASS_NAMES.get(code, code) for code in recipe.classes)
+    legend = legend_of(data)
+    named = ", ".join(legend.name(code) for code in legend.order)
     polarisations = list(recipe.polarisations)
     acquired = {"sar:polarizations": polarisations}
     if cube is not None:
@@ -136,7 +136,7 @@ def _map_item(
         "time warping.",
         **acquired,
         **_software(data.attrs),
-        "classification:classes": _classes(recipe.classes),
+        "classification:classes": _classes(legend),
     }
     title = "Class, probabilities, entropy, margin, distance, valid dates"
     assets = {"zarr": _zarr_asset(url, folder, title, "data")}
@@ -179,16 +179,15 @@ def _item(
     }
 
 
-def _classes(classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    chosen = colours(classes)
+def _classes(legend: Legend) -> list[dict[str, Any]]:
     named = [
         {
             "value": value,
             "name": code,
-            "description": CLASS_NAMES.get(code, code),
-            "color_hint": chosen[code].lstrip("#").upper(),
+            "description": legend.name(code),
+            "color_hint": legend.colours[code].lstrip("#").upper(),
         }
-        for value, code in enumerate(classes, 1)
+        for value, code in enumerate(legend.classes, 1)
     ]
     return [*named, {"value": REJECTED, "name": "rejected", "description": "far from every class"}]
 

@@ -42,7 +42,7 @@ for _verb in (
     *(scenes.simulate, scenes.inspect),
     *(stages.demo, stages.ingest, stages.train, stages.classify, stages.assess, stages.run),
     *(stages.talk, stages.verify),
-    *(maps.refine, maps.fuse, maps.change, maps.zonal),
+    *(maps.export, maps.refine, maps.fuse, maps.change, maps.zonal),
 ):
     app.command(_verb)
 app.command(stages.map_, name="map")

@@ -6,12 +6,41 @@ from typing import Annotated
 
 from cyclopts import App
 
-from cpazmal_scale.cli.console import COMMAND, Config, Place, bar, say
+from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config, Place, bar, say
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.tables import to_csv
 
 DEFAULT = RunConfig()
 areas_app = App(name="areas", help="Areas of a map's classes with 95 % intervals (Olofsson 2014).")
+
+
+def export(
+    name: str | None = None,
+    /,
+    *,
+    polygons: Annotated[str | None, PLACE_OF_COMMAND] = None,
+    config: Config = DEFAULT,
+) -> None:
+    """Write a map for other programs: GeoTIFF, picture and page, or its patches as polygons.
+
+    Args:
+        name: of a map in the catalog; none: the latest.
+        polygons: GeoPackage (.gpkg) or GeoParquet (.parquet) for the patches of equal class.
+    """
+    from cpazmal_scale.stages import classify as stage
+
+    if polygons is not None:
+        count = stage.export_polygons(config, polygons, name)
+        say(f"{count} polygons in {polygons}")
+        return
+    if name is not None:
+        raise ConfigError(
+            "files of a map by its name are its polygons",
+            where=name,
+            remedy="add --polygons FILE, or leave the name out for the latest map's files",
+        )
+    say("\n".join(stage.export_map(config)))
 
 
 def refine(*, config: Config = DEFAULT) -> None:

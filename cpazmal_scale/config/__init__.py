@@ -5,6 +5,7 @@
 
 from cpazmal_scale.config.cluster import Cluster, Kubernetes, Slurm
 from cpazmal_scale.config.learning import Dtw, Features, Flags, Samples, Train
+from cpazmal_scale.config.legend import ClassStyle
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.run import RunConfig, identity
 from cpazmal_scale.config.scenes import Ingest, Level1b, Naming, Terrain
@@ -18,6 +19,7 @@ __all__ = [
     "NOT_VALID",
     "After",
     "Assess",
+    "ClassStyle",
     "Classify",
     "Cluster",
     "Dtw",

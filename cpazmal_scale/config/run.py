@@ -9,11 +9,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from cpazmal_scale.addresses import holds_secret
 from cpazmal_scale.config.cluster import Cluster
 from cpazmal_scale.config.learning import Dtw, Features, Samples, Train
+from cpazmal_scale.config.legend import ClassStyle, shared_colour
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.scenes import Ingest
 from cpazmal_scale.config.section import Address, Section
@@ -42,6 +43,9 @@ class RunConfig(Section):
     """Co-polarised, then cross-polarised channel, such as HH, HV; none: those of the cube."""
     seed: int = 42
     """Seed of every random choice."""
+    legend: dict[str, ClassStyle] = Field({})
+    """Name, colour, order and glacier by class code, such as `{ROC: {name: rock, colour: grey}}`;
+    they change no value of a map, and come on top of what the polygons' columns say."""
     ingest: Ingest = Ingest()
     samples: Samples = Samples()
     features: Features = Features()
@@ -57,6 +61,14 @@ class RunConfig(Section):
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"start {self.start} is after end {self.end}")
         return self
+
+    @field_validator("legend")
+    @classmethod
+    def _colours_apart(cls, legend: dict[str, ClassStyle]) -> dict[str, ClassStyle]:
+        shared = shared_colour(legend)
+        if shared is not None:
+            raise ValueError(shared)
+        return legend
 
     @model_validator(mode="after")
     def _no_password(self) -> Self:

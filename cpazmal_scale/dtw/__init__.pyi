@@ -6,6 +6,7 @@ from .block import block_distances
 from .calibration import fitted_temperature
 from .decision import NO_CLASS, Decision, decide
 from .estimators import Scaling, SeriesClassifier, checked_labels, checked_series
+from .laws import wasserstein_series, weibull_parameters
 from .nearest_barycenter import NearestBarycenter
 from .neighbors import KNeighborsDTW
 from .pairwise import Alignment, distance, distances, path
@@ -19,6 +20,7 @@ from .seasons import (
     match_dates,
     season_days,
 )
+from .soft import soft_alignment, soft_barycenter, soft_distances
 from .temperature import group_folds
 from .training_set import HeldOut, Key, Lesson, Run
 from .typical import Typical
@@ -60,5 +62,10 @@ __all__ = [
     "match_dates",
     "path",
     "season_days",
+    "soft_alignment",
+    "soft_barycenter",
+    "soft_distances",
     "time_weights",
+    "wasserstein_series",
+    "weibull_parameters",
 ]

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.vocabulary import class_groups
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import pandas as pd
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
+
+    from cpazmal_scale.legend import Legend
 
 
 def row_areas(grid: GeoBox) -> NDArray[np.float64]:
@@ -50,39 +50,37 @@ def group_areas(areas: pd.DataFrame) -> pd.DataFrame:
     """Rows of `class_areas` added up: glacier, and not glacier; empty if only one is there."""
     import pandas as pd
 
-    groups = class_groups([str(code) for code in areas.index if code != "rejected"])
-    sums = {
-        name: areas.loc[list(codes), ["pixels", "km2", "share"]].sum()
-        for name, codes in groups.items()
-    }
     columns = ["pixels", "km2", "share"]
+    grouped = areas[areas["group"] != ""]
+    sums = {name: rows[columns].sum() for name, rows in grouped.groupby("group")}
     found = pd.DataFrame.from_dict(sums, orient="index", columns=columns)
     return found.astype({"pixels": int}).rename_axis("group")
 
 
 def class_areas(
-    classes: Sequence[str],
-    pixels: Mapping[str, int],
-    square_metres: Mapping[str, float],
-    *,
-    names: Mapping[str, str],
+    legend: Legend, pixels: Mapping[str, int], square_metres: Mapping[str, float]
 ) -> pd.DataFrame:
     """Pixels, km² and share of the mapped area of every class, and of rejected pixels if any.
 
     Args:
-        classes: class codes in the map's order.
+        legend: classes in the map's order, their names, and which are glacier.
         pixels: number of pixels by code.
         square_metres: their area.
-        names: what the codes stand for.
+
+    Returns:
+        Table by class: `name`, `group` (glacier or not glacier; empty where only one is there),
+        `pixels`, `km2`, `share`.
     """
     import pandas as pd
 
-    codes = [*classes, *(["rejected"] if pixels.get("rejected") else [])]
+    groups = {code: name for name, codes in legend.groups().items() for code in codes}
+    codes = [*legend.classes, *(["rejected"] if pixels.get("rejected") else [])]
     whole = sum(square_metres.get(code, 0.0) for code in codes)
     rows: list[dict[str, Any]] = [
         {
             "class": code,
-            "name": names.get(code, code),
+            "name": legend.name(code),
+            "group": groups.get(code, ""),
             "pixels": int(pixels.get(code, 0)),
             "km2": square_metres.get(code, 0.0) / 1e6,
             "share": square_metres.get(code, 0.0) / whole if whole else float("nan"),

@@ -36,8 +36,8 @@ def _host() -> tuple[int, bool]:
     return 16, fused
 
 
-LANES, _FUSED = _host()
-"""Pixels computed at once on this machine."""
+LANES, FUSED = _host()
+"""Pixels computed at once on this machine, and whether it fuses multiply-add."""
 SOURCE = source("lanes_f32")
 """Names this file's content: kernels built on it must not be taken from an older cache."""
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
@@ -87,7 +87,7 @@ def _call(builder: Any, name: str, *values: Any) -> Any:
 
 def _add_square(builder: Any, total: Any, q: Any, s: Any) -> Any:
     step = builder.fsub(q, s)
-    if _FUSED:
+    if FUSED:
         return _call(builder, "fma", step, step, total)
     return builder.fadd(builder.fmul(step, step), total)
 
@@ -131,7 +131,7 @@ def _join(builder: Any, cost: Any, q: Any, diagonal: Any, up: Any, left: Any, ab
     return builder.select(_is_nan(builder, q), diagonal, total)
 
 
-def _operation(code: Callable[..., Any], result: types.Type = _lanes) -> Any:
+def operation(code: Callable[..., Any], result: types.Type = _lanes) -> Any:
     """Make `code(builder, *values)` callable in compiled functions."""
 
     def operation(_context: Any, *kinds: Any) -> Any:
@@ -143,18 +143,19 @@ def _operation(code: Callable[..., Any], result: types.Type = _lanes) -> Any:
 
 # In these, `above` is the series one date earlier where missing dates are watched, else nothing:
 # NaN in `q` admits the diagonal only and costs nothing, NaN in `above` closes the way from there.
-cell = _operation(_cell)  # min(diagonal, up, left) + (q - s)^2
-edge = _operation(_edge)  # the same with nothing above
-join = _operation(_join)  # the same with a cost computed before
-fill = _operation(_splat)
-add_square = _operation(_add_square)
-root = _operation(lambda builder, values: _call(builder, "sqrt", values))
-mark = _operation(lambda builder, marks, q: builder.select(_is_nan(builder, q), q, marks))
-count_valid = _operation(_count_valid)
-any_nan = _operation(_any_nan, types.boolean)
+cell = operation(_cell)  # min(diagonal, up, left) + (q - s)^2
+edge = operation(_edge)  # the same with nothing above
+join = operation(_join)  # the same with a cost computed before
+fill = operation(_splat)
+add_square = operation(_add_square)
+root = operation(lambda builder, values: _call(builder, "sqrt", values))
+mark = operation(lambda builder, marks, q: builder.select(_is_nan(builder, q), q, marks))
+count_valid = operation(_count_valid)
+any_nan = operation(_any_nan, types.boolean)
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
+def address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
+    """Pointer to an element of a contiguous array."""
     return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
 
 
@@ -163,7 +164,7 @@ def load(_context: Any, array: Any, offset: Any) -> Any:
     """Lanes at an element offset of a contiguous array."""
 
     def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
-        at = _address(context, builder, kind.args[0], *values)
+        at = address(context, builder, kind.args[0], *values)
         return builder.load(builder.bitcast(at, _FLOATS.as_pointer()), align=4)
 
     return _lanes(array, offset), code
@@ -174,7 +175,7 @@ def store(_context: Any, array: Any, offset: Any, lanes: Any) -> Any:
     """Write lanes at an element offset of a contiguous array."""
 
     def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
-        at = _address(context, builder, kind.args[0], *values[:2])
+        at = address(context, builder, kind.args[0], *values[:2])
         builder.store(values[2], builder.bitcast(at, _FLOATS.as_pointer()), align=4)
         return context.get_dummy_value()
 
@@ -186,7 +187,7 @@ def spread(_context: Any, array: Any, offset: Any) -> Any:
     """One element of a contiguous array in every lane."""
 
     def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
-        return _splat(builder, builder.load(_address(context, builder, kind.args[0], *values)))
+        return _splat(builder, builder.load(address(context, builder, kind.args[0], *values)))
 
     return _lanes(array, offset), code
 
@@ -199,7 +200,7 @@ def watch(_context: Any, missing: Any, array: Any, offset: Any) -> Any:
         return nothing, lambda context, *_: context.get_dummy_value()
 
     def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
-        at = _address(context, builder, kind.args[1], *values[1:])
+        at = address(context, builder, kind.args[1], *values[1:])
         return builder.load(builder.bitcast(at, _FLOATS.as_pointer()), align=4)
 
     return _lanes(missing, array, offset), code

@@ -4,7 +4,7 @@ from .classify.card import plan_card
 from .classify.plan import MapPlan, plan_map
 from .classify.recipe import Recipe
 from .classify.run import MapResult, map_cube
-from .classify.store import open_map, read_recipe, read_root
+from .classify.store import legend_of, open_map, read_recipe, read_root
 from .refine.after import refine_map
 from .refine.change import Change, compare_maps
 from .refine.derived import DerivedMap
@@ -17,6 +17,7 @@ from .refine.source import Source, open_source
 from .refine.zones import by_zone
 from .show.export import to_cog
 from .show.figures import quicklook
+from .show.polygons import to_polygons
 from .show.viewer import write_viewer
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "by_zone",
     "compare_maps",
     "fuse_maps",
+    "legend_of",
     "map_cube",
     "modal",
     "open_map",
@@ -43,5 +45,6 @@ __all__ = [
     "sieve",
     "smooth",
     "to_cog",
+    "to_polygons",
     "write_viewer",
 ]

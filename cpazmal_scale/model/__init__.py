@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import Features, RunConfig, identity
 from cpazmal_scale.config.methods import BEST
 from cpazmal_scale.errors import ConfigError, SampleError, StoreMissing
+from cpazmal_scale.legend import Styles, legend, parsed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,8 @@ class Model:
 
     `method` is what `classify.method` calls it; `id` names the settings and samples it was trained
     with; `dates` (T,) datetime64[s] are those of the training series; `provenance` holds plain
-    JSON values; `season_start` is the first day of the training series' season, `MM-DD`.
+    JSON values; `season_start` is the first day of the training series' season, `MM-DD`;
+    `legend` is what the user said of classes, which changes nothing in `id`.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Model:
     dates: NDArray[np.datetime64]
     provenance: Mapping[str, Any]
     season_start: str = "01-01"
+    legend: Styles = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -98,7 +101,7 @@ def train(
         series: N windows with K features on T dates.
         labels: class of each window.
         groups: polygon of each window; the temperature is fitted on held-out ones.
-        config: sections `dtw`, `train`, `classify` and the seed are used.
+        config: sections `dtw`, `train`, `classify`, the legend and the seed are used.
         polarisations: co-polarised channel, then the cross-polarised one.
         provenance: plain values that describe the samples; part of the model's identity.
         workers: find barycenters; none: one after the other, here.
@@ -152,6 +155,7 @@ def train(
         series.dates,
         facts,
         start,
+        config.legend,
     )
 
 
@@ -195,6 +199,7 @@ def as_dataset(model: Model) -> xr.Dataset:
         "provenance": json.dumps(dict(model.provenance), sort_keys=True),
         "season_start": model.season_start,
         "temperature": float(model.classifier.temperature_),
+        **({"legend": said.text()} if (said := legend(model.classes, model.legend)).given else {}),
     }
     coords = {
         "feature": np.array(model.names, dtype=object),
@@ -253,6 +258,7 @@ def open_model(url: str) -> Model:
                 np.asarray(data["time"].values, "datetime64[s]"),
                 json.loads(data.attrs["provenance"]),
                 check_start(data.attrs.get("season_start", NEW_YEAR)),
+                parsed(data.attrs.get("legend")),
             )
         )
 

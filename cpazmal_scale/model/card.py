@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.config.methods import method
+from cpazmal_scale.legend import legend
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,12 +43,15 @@ def card(model: Model, labels: Sequence[str], groups: Sequence[str], figure: str
     """
     own = model.classifier
     known, polygons = np.asarray(labels), np.asarray(groups)
+    styles = legend(model.classes, model.legend)
     return {
         "id": model.id,
         "kind": method(model.method).name,
         "classes": {
             code: {
-                "name": CLASS_NAMES.get(code, code),
+                "name": styles.name(code),
+                "colour": styles.colours[code],
+                "glacier": code in styles.glacier,
                 "windows": int((known == code).sum()),
                 "groups": sorted(set(polygons[known == code].tolist())),
             }

@@ -306,12 +306,12 @@ def _portraits(
     config: RunConfig, series: WindowSeries, windows: pd.DataFrame, classes: tuple[str, ...]
 ) -> Portraits:
     from cpazmal_scale.assess import Portraits, backscatter, typical_pairs
-    from cpazmal_scale.palette import colours
+    from cpazmal_scale.legend import legend
 
     cube = workspace.open_period(config)
     channels = workspace.channels(config, cube)
     return Portraits(
-        colours(classes),
+        legend(classes, workspace.with_legend(config, classes).legend).colours,
         backscatter(cube, windows, classes, channels, config.features.excluded),
         typical_pairs(series, windows["class"].to_numpy(str), classes, config.dtw),
         next(iter(_pictures(config, ("barycenters.png", _BARYCENTERS))), None),

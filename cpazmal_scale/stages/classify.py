@@ -36,6 +36,7 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
         PlanRefused: a block does not fit the memory of a worker.
         BlocksFailed: some blocks could not be computed; the map is not published.
     """
+    from cpazmal_scale.legend import plain
     from cpazmal_scale.mapping import map_cube
 
     result = map_cube(config, *_model_and_cube(config), progress=progress)
@@ -45,6 +46,7 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
         **extent,
         "shape": list(result.shape),
         "classes": list(result.classes),
+        **({"legend": plain(result.legend.given)} if result.legend.given else {}),
         "model": workspace.find(config, "model").fact("id"),
         "km2": dict(zip(areas["name"], areas["km2"].round(4).tolist(), strict=True)),
     }
@@ -75,11 +77,30 @@ def export_map(config: RunConfig) -> list[str]:
         picture = quicklook(url, f"{stem}.png")
         made = {"map.tif": raster.result(), "map.png": picture, "map.html": page.result()}
     write_stac(url, f"{stem}.stac.json", cube_url=cube)
-    names_of_classes = {"map.tif.aux.xml": f"{stem}.tif.aux.xml"}
-    for name, source in (made | names_of_classes).items():
+    beside = {"map.tif.aux.xml": f"{stem}.tif.aux.xml", "map.qml": f"{stem}.qml"}
+    for name, source in (made | beside).items():
         with storage.open_local(source) as path:
             storage.upload(path, storage.join(config.workspace, name))
     return [storage.join(config.workspace, name) for name in made]
+
+
+def export_polygons(config: RunConfig, url: str, name: str | None = None) -> int:
+    """The patches of a map as polygons in a GeoPackage or GeoParquet file; how many they are.
+
+    Args:
+        config: the run.
+        url: file to write.
+        name: of a map in the catalog; none: the run's latest.
+
+    Raises:
+        ConfigError: the suffix is of neither format.
+        StoreMissing: there is no such map.
+    """
+    from cpazmal_scale import catalog
+    from cpazmal_scale.mapping import to_polygons
+
+    entry = catalog.entry(config.workspace, name) if name else workspace.find(config, "map")
+    return to_polygons(workspace.url_of(config, entry), url)
 
 
 def _model_and_cube(config: RunConfig) -> tuple[str, str]:

@@ -82,6 +82,7 @@ def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:
 
 
 def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
+    from cpazmal_scale.legend import plain
     from cpazmal_scale.mapping import open_map, quicklook, read_recipe, to_cog
 
     recipe = read_recipe(made.url)
@@ -96,6 +97,7 @@ def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
         "end": str(max(recipe.dates))[:10],
         "shape": list(made.shape),
         "classes": list(made.classes),
+        **({"legend": plain(made.legend.given)} if made.legend.given else {}),
         "made": made.kind,
     }
     path = storage.join("maps", f"{made.id}.zarr")

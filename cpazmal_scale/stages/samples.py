@@ -39,6 +39,8 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
         "labels": "polygons" if config.samples.polygons else "clusters",
         "window": config.features.window,
     }
+    if "legend" in windows.attrs:
+        facts["legend"] = windows.attrs["legend"]
     if "stability" in windows.attrs:
         facts["stability"] = round(windows.attrs["stability"], 3)
     return workspace.publish(config, "samples", name, path, facts)
@@ -85,6 +87,7 @@ def query_samples(config: RunConfig, sql: str) -> tuple[pd.DataFrame, str]:
 
 
 def _windows(config: RunConfig, progress: Progress | None) -> tuple[pd.DataFrame, str]:
+    from cpazmal_scale.legend import require_known
     from cpazmal_scale.samples import read_polygons, self_labelled, window_index
 
     cube = workspace.open_period(config)
@@ -94,9 +97,12 @@ def _windows(config: RunConfig, progress: Progress | None) -> tuple[pd.DataFrame
             cube, config.samples, config.features, config.seed, polarisations, progress
         )
     else:
+        polygons = read_polygons(config.samples.polygons, config.samples.classes)
+        known = {*polygons["class"], *(config.samples.classes or ()), *_said(polygons)}
+        require_known(config.legend, known, where="legend")
         windows = window_index(
             cube,
-            read_polygons(config.samples.polygons, config.samples.classes),
+            polygons,
             config.samples,
             config.features,
             seed=config.seed,
@@ -104,3 +110,8 @@ def _windows(config: RunConfig, progress: Progress | None) -> tuple[pd.DataFrame
             progress=progress,
         )
     return windows, str(cube.attrs["state"])
+
+
+def _said(polygons: Any) -> dict[str, Any]:
+    """What the polygons' columns say of classes, plain values."""
+    return dict(polygons.attrs.get("legend", {}))

@@ -43,12 +43,13 @@ def train(
         SampleError: the samples do not allow training.
     """
     from cpazmal_scale import model as models
+    from cpazmal_scale.legend import legend, plain
     from cpazmal_scale.model.card import barycenters_figure, card
     from cpazmal_scale.model.learning import Workers
-    from cpazmal_scale.palette import colours
 
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
+    config = workspace.with_legend(config, labels)
     where = _workers(config, len(windows))
     with open_executor(where.cluster) as executor, workspace.shared(where) as share:
         provenance: dict[str, Any] = {
@@ -70,7 +71,7 @@ def train(
         )
     path = f"models/{model.id}.zarr"
     models.save_model(model, storage.join(config.workspace, path))
-    figure = barycenters_figure(model, series, labels, colours(model.classes))
+    figure = barycenters_figure(model, series, labels, legend(model.classes, model.legend).colours)
     for name in (f"models/{model.id}.png", "barycenters.png"):
         storage.write_bytes(storage.join(config.workspace, name), png(figure))
     told = card(model, labels, groups, f"{model.id}.png")
@@ -84,6 +85,7 @@ def train(
         "samples": windows.attrs["id"],
         "method": model.method,
         "card": f"models/{model.id}.json",
+        **({"legend": plain(model.legend)} if model.legend else {}),
     }
     return workspace.publish(config, "model", model.id, path, facts)
 

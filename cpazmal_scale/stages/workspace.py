@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,20 @@ def find(config: RunConfig, kind: Kind) -> Entry:
             where=catalog.catalog_url(config.workspace),
             remedy=f"run `cpazmal {MADE_BY[kind]}` first",
         ) from None
+
+
+def with_legend(config: RunConfig, classes: Collection[str]) -> RunConfig:
+    """The run with what its samples say of classes under its own legend.
+
+    Raises:
+        ConfigError: its legend speaks of a class that the samples never had.
+    """
+    from cpazmal_scale.legend import merged, parsed, plain, require_known
+
+    beneath = parsed(find(config, "samples").metadata.get("legend"))
+    if config.samples.classes is None:
+        require_known(config.legend, {*classes, *beneath}, where="legend")
+    return config.with_values({"legend": plain(merged(beneath, config.legend))})
 
 
 def url_of(config: RunConfig, entry: Entry) -> str:

@@ -85,6 +85,19 @@ def finish_group(url: str, root: bytes, chunks: Mapping[str, int], remedy: str) 
     _write(url, {SUMS: sums_document(sums, root), ROOT: root})
 
 
+def replace_documents(url: str, documents: Mapping[str, bytes], remedy: str) -> None:
+    """Replace documents of a finished group, its root among them; its chunks stay.
+
+    Raises:
+        StoreDamaged: the group's checksums were altered.
+        StoreError: the store cannot be written.
+    """
+    old = read_sums(url, remedy)
+    new = {key: zlib.crc32(data) for key, data in documents.items()}
+    sums = Sums({**old.documents, **new}, old.chunks)
+    _write(url, {**documents, SUMS: sums_document(sums, documents[ROOT])})
+
+
 def _write(url: str, documents: Mapping[str, bytes]) -> None:
     below = sorted(key for key in documents if key != ROOT)
     for key in below:

@@ -120,9 +120,11 @@ def _section(section: BaseModel, prefix: str) -> Iterator[str]:
         limits = "".join(f", {limit}" for limit in map(_limit, field.metadata) if limit)
         kind = (_kind(field.annotation) + limits).replace("|", "\\|")
         yield f"| `{prefix}{name}` | {kind} | `{default}` | {meaning} |"
-    for name in type(section).model_fields:
+    for name, field in type(section).model_fields.items():
         if _nested(section, name):
             yield from _section(getattr(section, name), f"{prefix}{name}.")
+        elif get_origin(field.annotation) is dict:
+            yield from _section(get_args(field.annotation)[1](), f"{prefix}{name}.CODE.")
 
 
 def _nested(section: BaseModel, name: str) -> bool:
@@ -140,6 +142,8 @@ def _kind(annotation: Any) -> str:
         return _kind(members[0])
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in members)
+    if origin is dict:
+        return "settings by code"
     if origin is tuple:
         return f"list of {_kind(members[0])}"
     if origin in (Union, type(int | None)):

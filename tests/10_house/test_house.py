@@ -19,8 +19,8 @@ PACKAGE = ROOT / "cpazmal_scale"
 MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "flows").glob("*.py")])
 
 FLOORS = (
-    "__init__ addresses errors progress vocabulary words palette pictures tables",
-    "kernels config storage",
+    "__init__ addresses errors progress vocabulary surfaces words palette pictures tables",
+    "kernels config storage legend web",
     "features dtw",
     "grid execute",
     "terrain scenes",
@@ -43,6 +43,8 @@ BESIDE = {("config", "errors"), ("errors", "__init__"), ("vocabulary", "__init__
 BESIDE |= {
     ("errors", "addresses"),
     ("config", "storage"),
+    ("legend", "config"),
+    ("palette", "surfaces"),
     ("dtw", "features"),
     ("scenes", "terrain"),
 }
@@ -126,12 +128,14 @@ LIBRARIES: dict[str, set[str]] = {
     "errors": set(),
     "palette": set(),
     "progress": set(),
+    "surfaces": set(),
     "vocabulary": set(),
     "words": set(),
     "kernels": {"llvmlite", "numba", "numpy"},
     "features": {"lazy_loader", "numpy"},
     "dtw": {"lazy_loader", "matplotlib", "numba", "numpy", "scipy", "sklearn"},
     "config": {"pydantic", "yaml"},
+    "web": {"lazy_loader", "starlette", "uvicorn"},
     "grid": {
         "affine",
         "geopandas",

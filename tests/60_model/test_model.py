@@ -193,6 +193,8 @@ def test_card_says_what_the_model_is() -> None:
     assert told["id"] == made.id
     assert told["classes"]["A"] == {
         "name": "A",
+        "colour": "#332288",
+        "glacier": False,
         "windows": 12,
         "groups": ["A000", "A001", "A002"],
     }

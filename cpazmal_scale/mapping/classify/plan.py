@@ -12,6 +12,7 @@ from cpazmal_scale.errors import ModelMismatch, PlanRefused
 from cpazmal_scale.execute import block_memory, workers_of
 from cpazmal_scale.execute.lanes import divided
 from cpazmal_scale.grid.blocks import Block, columns_of, cut
+from cpazmal_scale.legend import Legend, legend, merged
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.sizes import Shape, Sizes
 
@@ -43,6 +44,7 @@ class MapPlan:
     model_url: str
     outlines_url: str | None
     recipe: Recipe
+    legend: Legend
     shape: tuple[int, int]
     cube_chunk: int
     chunk: int
@@ -122,6 +124,7 @@ def plan_map(
         model_url=storage.absolute(model_url),
         outlines_url=None if outlines is None else storage.absolute(str(config.classify.outlines)),
         recipe=recipe,
+        legend=legend(recipe.classes, merged(model.legend, config.legend)),
         shape=shape,
         cube_chunk=cube_chunk,
         chunk=chunk,

@@ -6,17 +6,18 @@ import contextlib
 import functools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import __version__
-from cpazmal_scale.config import CLASS_NAMES, RunConfig
+from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import BlocksFailed
 from cpazmal_scale.execute import Executor, open_executor
 from cpazmal_scale.execute.lanes import Lanes, divided
 from cpazmal_scale.grid.areas import class_areas, group_areas
 from cpazmal_scale.grid.blocks import Block, Step, columns_of
+from cpazmal_scale.legend import Legend
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import classify_block
 from cpazmal_scale.mapping.classify.plan import MapPlan, plan_map
@@ -39,7 +40,7 @@ class MapResult:
     id: str
     url: str
     shape: tuple[int, int]
-    classes: tuple[str, ...]
+    legend: Legend
     pixels: int
     computed: int
     seconds: float
@@ -55,6 +56,11 @@ class MapResult:
     one that finished the map."""
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Class codes; the map holds their position, counted from 1."""
+        return self.legend.classes
+
+    @property
     def pixels_per_second_per_core(self) -> float:
         """Pixels of blocks per second that one is being computed."""
         return self.computed / max(self.stages["all"], 1e-9)
@@ -62,7 +68,7 @@ class MapResult:
     def __str__(self) -> str:
         rows = [
             f"  {code:<5}{row['name']:<20}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
-            for code, row in self.areas.iterrows()
+            for code, row in in_order(self.areas, self.legend)
         ]
         rows += [
             f"  {group:<25}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
@@ -79,9 +85,14 @@ class MapResult:
     @property
     def areas(self) -> pd.DataFrame:
         """Table by class: name, pixels, km², share of the mapped area."""
-        return class_areas(
-            self.classes, self.pixels_by_class, self.square_metres, names=CLASS_NAMES
-        )
+        return class_areas(self.legend, self.pixels_by_class, self.square_metres)
+
+
+def in_order(areas: pd.DataFrame, legend: Legend) -> Iterator[tuple[str, Any]]:
+    """Codes and rows of a table of areas in the order of the legend, rejected pixels last."""
+    rest = [code for code in areas.index if code not in legend.classes]
+    for code in (*legend.order, *rest):
+        yield str(code), areas.loc[code]
 
 
 def map_cube(
@@ -115,6 +126,7 @@ def map_cube(
     made = plan_map(config, model_url, cube_url)
     root = store.read_root(made.url)
     if root is not None and store.is_complete(root):
+        store.relabel(made.url, made.legend)
         store.open_map(made.url).close()
         return _result(made, records.summary(made.url), 0, began)
     if root is None or not store.is_template(made.url):
@@ -225,7 +237,7 @@ def _result(made: MapPlan, summary: dict[str, Any], executed: int, began: float)
         id=made.id,
         url=made.url,
         shape=made.shape,
-        classes=classes,
+        legend=made.legend,
         pixels=int(sum(pixels[code] for code in classes)),
         computed=made.pixels,
         seconds=time.perf_counter() - began,

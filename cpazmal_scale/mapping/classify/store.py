@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import __version__, storage
-from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
+from cpazmal_scale.legend import Legend, legend, parsed
 from cpazmal_scale.mapping.classify.pixels import Products, empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
-from cpazmal_scale.palette import colours
 from cpazmal_scale.storage import groups, seal
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
@@ -133,6 +132,38 @@ def read_recipe(url: str) -> Recipe:
         return recipe
 
 
+def legend_of(data: xr.Dataset) -> Legend:
+    """The legend of an open map.
+
+    Raises:
+        StoreDamaged: what it says is no legend.
+    """
+    with seal.parsing("the legend of the map is damaged", str(data.attrs.get("id")), REMEDY):
+        recipe = Recipe.model_validate_json(data.attrs["recipe"])
+        return legend(recipe.classes, parsed(data.attrs.get("legend")))
+
+
+def relabel(url: str, wanted: Legend) -> None:
+    """Give a finished map another legend; its values, chunks and identity stay.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    root = storage.read_json(storage.join(url, groups.ROOT), REMEDY)
+    with seal.parsing("not the root document of a map", url, REMEDY):
+        if legend(wanted.classes, parsed(root["attributes"].get("legend"))) == wanted:
+            return
+        root["attributes"]["legend"] = wanted.text()
+        array = f"class/{groups.ROOT}"
+        document = storage.read_json(storage.join(url, array), REMEDY)
+        for one in (document, root["consolidated_metadata"]["metadata"]["class"]):
+            one["attributes"] |= _flags(wanted)
+    texts = {array: document, groups.ROOT: root}
+    groups.replace_documents(
+        url, {key: json.dumps(one, indent=2).encode() for key, one in texts.items()}, REMEDY
+    )
+
+
 def write_block(url: str, block: Block, products: Products) -> dict[str, int]:
     """Write the products of a block of whole chunks, and bring them to the disk.
 
@@ -200,15 +231,14 @@ def write_metadata(data: xr.Dataset, url: str) -> None:
 def _template(plan: MapPlan) -> xr.Dataset:
     from cpazmal_scale.cube import open_cube
 
-    classes = plan.recipe.classes
-    products = empty_products(len(classes), 1, 1)
+    products = empty_products(len(plan.recipe.classes), 1, 1)
     grid = open_cube(plan.cube_url)
-    return template(products, classes, grid, plan.shape, plan.chunk, _attributes(plan))
+    return template(products, plan.legend, grid, plan.shape, plan.chunk, _attributes(plan))
 
 
 def template(
     products: Products,
-    classes: tuple[str, ...],
+    legend: Legend,
     grid: xr.Dataset,
     shape: tuple[int, int],
     chunk: int,
@@ -218,7 +248,7 @@ def template(
 
     Args:
         products: one pixel (…, 1, 1) of every variable; its value stands for no data.
-        classes: what the values of `class` from 1 on mean.
+        legend: what the values of `class` from 1 on mean.
         grid: has the coordinates `y`, `x` and `spatial_ref`.
         shape: rows and columns.
         chunk: edge of a chunk in pixels.
@@ -229,7 +259,7 @@ def template(
     from zarr.codecs import ZstdCodec
 
     coordinates = {name: grid[name].variable for name in ("y", "x", "spatial_ref")}
-    coordinates["class_name"] = xr.Variable("class_name", np.array(classes, object))
+    coordinates["class_name"] = xr.Variable("class_name", np.array(legend.classes, object))
     variables = {}
     for name, sample in products.items():
         whole = (*sample.shape[:-2], *shape)
@@ -248,18 +278,19 @@ def template(
         )
         if sample.dtype == np.uint16:
             variables[name].attrs = {**_ATTRIBUTES[name], "scale_factor": 1e-4}
-    variables["class"].attrs = _flags(classes)
-    return xr.Dataset(variables, coordinates, attributes)
+    variables["class"].attrs = _flags(legend)
+    said = {"legend": legend.text()} if legend.given else {}
+    return xr.Dataset(variables, coordinates, {**attributes, **said})
 
 
-def _flags(classes: tuple[str, ...]) -> dict[str, Any]:
-    chosen = colours(classes)
+def _flags(legend: Legend) -> dict[str, Any]:
+    classes = legend.classes
     return {
         **_ATTRIBUTES["class"],
         "flag_values": [*range(1, len(classes) + 1), REJECTED],
         "flag_meanings": " ".join([*classes, "rejected"]),
-        "flag_colors": " ".join([*(chosen[code] for code in classes), REJECTED_COLOUR]),
-        "class_names": [CLASS_NAMES.get(code, code) for code in classes],
+        "flag_colors": " ".join([*(legend.colours[code] for code in classes), REJECTED_COLOUR]),
+        "class_names": [legend.name(code) for code in classes],
         "no_data": NO_DATA,
     }
 

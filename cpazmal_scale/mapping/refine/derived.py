@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cpazmal_scale import __version__, storage
-from cpazmal_scale.config import CLASS_NAMES, RunConfig, identity
+from cpazmal_scale.config import RunConfig, identity
 from cpazmal_scale.execute import PLAIN, Execution, open_executor
 from cpazmal_scale.grid.areas import class_areas
 from cpazmal_scale.grid.blocks import Block, cut
+from cpazmal_scale.legend import Legend, Styles, legend, merged
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import digest_of
 from cpazmal_scale.mapping.classify.pixels import Products, empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.run import run_blocks, summed
+from cpazmal_scale.mapping.classify.run import in_order, run_blocks, summed
 from cpazmal_scale.mapping.refine.source import Source, open_source
 
 if TYPE_CHECKING:
@@ -85,24 +86,27 @@ class DerivedMap:
     url: str
     kind: str
     shape: tuple[int, int]
-    classes: tuple[str, ...]
+    legend: Legend
     pixels_by_class: dict[str, int]
     square_metres: dict[str, float]
     blocks: list[dict[str, Any]]
     blocks_executed: int
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Class codes; the map holds their position, counted from 1."""
+        return self.legend.classes
+
+    @property
     def areas(self) -> pd.DataFrame:
         """Table by class: name, pixels, km², share of the mapped area."""
-        return class_areas(
-            self.classes, self.pixels_by_class, self.square_metres, names=CLASS_NAMES
-        )
+        return class_areas(self.legend, self.pixels_by_class, self.square_metres)
 
     def __str__(self) -> str:
         height, width = self.shape
         rows = [
             f"  {code:<9}{row['name']:<20}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
-            for code, row in self.areas.iterrows()
+            for code, row in in_order(self.areas, self.legend)
             if row["pixels"]
         ]
         executed = self.blocks_executed
@@ -131,14 +135,15 @@ def derive(config: RunConfig, derivation: Derivation, how: Execution = PLAIN) ->
     """
     began = time.perf_counter()
     sources = [open_source(url) for url in derivation.sources]
-    name = _identity(derivation, sources)
+    name, named = _identity(derivation, sources), _legend(config, derivation)
     url = storage.join(storage.absolute(config.workspace), "maps", f"{name}.zarr")
     root = store.read_root(url)
     if root is not None and store.is_complete(root):
+        store.relabel(url, named)
         store.open_map(url).close()
-        return _result(derivation, name, url, sources[0], 0)
+        return _result(derivation, url, sources[0], named, 0)
     if root is None or not store.is_template(url):
-        store.write_metadata(_template(derivation, name, sources[0]), url)
+        store.write_metadata(_template(derivation, name, sources[0], named), url)
     chunk = sources[0].chunk
     edge = math.ceil((how.block or _EDGE) / chunk) * chunk
     blocks = cut(sources[0].shape, *records.begin(url, (edge, edge)))
@@ -154,7 +159,7 @@ def derive(config: RunConfig, derivation: Derivation, how: Execution = PLAIN) ->
         if executor is not None:
             done |= run_blocks(job, blocks, left, executor, how.progress, where=url)
     records.finish(url, _facts(derivation, name, len(left), began), done.values())
-    made = _result(derivation, name, url, sources[0], len(left))
+    made = _result(derivation, url, sources[0], named, len(left))
     records.clear(url)
     return made
 
@@ -183,7 +188,14 @@ def _identity(derivation: Derivation, sources: Sequence[Source]) -> str:
     return identity("derived", __version__, derivation.kind, ids, dict(derivation.settings))
 
 
-def _template(derivation: Derivation, name: str, source: Source) -> Any:
+def _legend(config: RunConfig, derivation: Derivation) -> Legend:
+    """The legend of the first source that has one, under that of the run."""
+    said = (store.legend_of(store.open_map(url)).given for url in derivation.sources)
+    beneath: Styles = next((styles for styles in said if styles), {})
+    return legend(derivation.recipe.classes, merged(beneath, config.legend))
+
+
+def _template(derivation: Derivation, name: str, source: Source, named: Legend) -> Any:
     recipe = derivation.recipe
     ids = [open_source(url).id for url in derivation.sources]
     attributes = {
@@ -203,8 +215,7 @@ def _template(derivation: Derivation, name: str, source: Source) -> Any:
         "complete": False,
     }
     grid = store.open_map(source.url)[["y", "x", "spatial_ref"]].load()
-    blank, classes = derivation.blank, recipe.classes
-    return store.template(blank, classes, grid, source.shape, source.chunk, attributes)
+    return store.template(derivation.blank, named, grid, source.shape, source.chunk, attributes)
 
 
 def _facts(derivation: Derivation, name: str, executed: int, began: float) -> dict[str, Any]:
@@ -221,16 +232,16 @@ def _facts(derivation: Derivation, name: str, executed: int, began: float) -> di
 
 
 def _result(
-    derivation: Derivation, name: str, url: str, source: Source, executed: int
+    derivation: Derivation, url: str, source: Source, named: Legend, executed: int
 ) -> DerivedMap:
     blocks = records.summary(url)["blocks"]
     pixels, areas = (summed(block[name] for block in blocks) for name in _SUMMED)
     return DerivedMap(
-        id=name,
+        id=url.rpartition("/")[2].removesuffix(".zarr"),
         url=url,
         kind=derivation.kind,
         shape=source.shape,
-        classes=derivation.recipe.classes,
+        legend=named,
         pixels_by_class={code: int(n) for code, n in pixels.items()},
         square_metres=areas,
         blocks=blocks,

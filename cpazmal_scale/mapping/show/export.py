@@ -7,18 +7,18 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from xml.sax.saxutils import escape
 
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.grid.cf import grid_of
+from cpazmal_scale.legend import Legend
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.store import open_map
+from cpazmal_scale.mapping.classify.store import legend_of, open_map
+from cpazmal_scale.mapping.show.styles import category_names, qgis_classes, qgis_percent
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
-from cpazmal_scale.palette import colours, rgb
+from cpazmal_scale.palette import rgb
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ def to_cog(map_url: str, tif_url: str, *, layer: Layer = "class") -> str:
     """Write one layer of a finished map as a Cloud-Optimised GeoTIFF (uint8, 255 no data).
 
     `class` holds 1…C and 254 with a colour table, class names as band tags and, in a `.aux.xml`
-    beside it, as GDAL category names; overviews hold the most frequent class. `confidence` is the
-    winning class's probability in per cent, its overviews the mean.
+    beside it, as GDAL category names and attribute table; overviews hold the most frequent class.
+    `confidence` is the winning class's probability in per cent, its overviews the mean. A `.qml`
+    beside either is its style in QGIS.
 
     The file is made row of chunks by row of chunks on local disk and put in place in one step.
 
@@ -47,18 +48,20 @@ def to_cog(map_url: str, tif_url: str, *, layer: Layer = "class") -> str:
         StoreError: the map is not finished, or the address cannot be written.
     """
     data = open_map(map_url)
-    recipe = Recipe.model_validate_json(data.attrs["recipe"])
+    recipe, named = Recipe.model_validate_json(data.attrs["recipe"]), legend_of(data)
     with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
         plain, cog = Path(folder) / "plain.tif", Path(folder) / "cog.tif"
-        _write_plain(data, plain, recipe, layer)
+        _write_plain(data, plain, recipe, named, layer)
         _copy_to_cog(plain, cog, "mode" if layer == "class" else "average")
         if layer == "class":
-            storage.write_bytes(f"{tif_url}.aux.xml", _category_names(recipe.classes).encode())
+            storage.write_bytes(f"{tif_url}.aux.xml", category_names(named))
+        style = qgis_classes(named) if layer == "class" else qgis_percent()
+        storage.write_bytes(f"{tif_url.removesuffix('.tif')}.qml", style)
         storage.upload(cog, tif_url)
     return tif_url
 
 
-def _write_plain(data: xr.Dataset, path: Path, recipe: Recipe, layer: Layer) -> None:
+def _write_plain(data: xr.Dataset, path: Path, recipe: Recipe, named: Legend, layer: Layer) -> None:
     import rasterio
 
     grid = grid_of(data)
@@ -91,8 +94,8 @@ def _write_plain(data: xr.Dataset, path: Path, recipe: Recipe, layer: Layer) -> 
         )
         file.set_band_description(1, layer)
         if layer == "class":
-            file.write_colormap(1, _colour_table(recipe.classes))
-            file.update_tags(1, **_tags(recipe.classes))
+            file.write_colormap(1, _colour_table(named))
+            file.update_tags(1, **_tags(named))
         else:
             file.update_tags(1, units="percent")
 
@@ -140,25 +143,13 @@ def _confidence(data: xr.Dataset) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
         yield rows, np.where(best == 65535, NO_DATA, percent).astype(np.uint8)
 
 
-def _colour_table(classes: tuple[str, ...]) -> dict[int, tuple[int, int, int, int]]:
-    chosen = colours(classes)
-    table = {value: (*rgb(chosen[code]), 255) for value, code in enumerate(classes, 1)}
+def _colour_table(legend: Legend) -> dict[int, tuple[int, int, int, int]]:
+    table = {
+        value: (*rgb(legend.colours[code]), 255) for value, code in enumerate(legend.classes, 1)
+    }
     return {**table, REJECTED: (*rgb(REJECTED_COLOUR), 255), NO_DATA: (*rgb(NO_DATA_COLOUR), 0)}
 
 
-def _tags(classes: tuple[str, ...]) -> dict[str, str]:
-    named = {f"CLASS_{v}": f"{c} {CLASS_NAMES.get(c, c)}" for v, c in enumerate(classes, 1)}
+def _tags(legend: Legend) -> dict[str, str]:
+    named = {f"CLASS_{v}": f"{c} {legend.name(c)}" for v, c in enumerate(legend.classes, 1)}
     return {**named, f"CLASS_{REJECTED}": "rejected", f"CLASS_{NO_DATA}": "no data"}
-
-
-def _category_names(classes: tuple[str, ...]) -> str:
-    """GDAL's sidecar: QGIS and `gdalinfo` show these names."""
-    names = [""] * 256
-    for value, code in enumerate(classes, 1):
-        names[value] = f"{code} {CLASS_NAMES.get(code, '')}".strip()
-    names[REJECTED], names[NO_DATA] = "rejected", "no data"
-    lines = "\n".join(f"      <Category>{escape(name)}</Category>" for name in names)
-    return (
-        '<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n'
-        f"{lines}\n    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"
-    )

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.features import in_words, meaning
 from cpazmal_scale.grid.cf import grid_of
+from cpazmal_scale.mapping.classify.store import legend_of
 from cpazmal_scale.mapping.show.figures import pixel_size, subject
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
-from cpazmal_scale.palette import colours
-from cpazmal_scale.vocabulary import REJECTED, class_groups
+from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,20 +28,25 @@ _LATTICE = 33
 
 def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> dict[str, Any]:
     """Titles, classes with colours and areas, features, and where it all came from."""
-    chosen = colours(recipe.classes)
+    named = legend_of(data)
     classes: list[dict[str, Any]] = [
-        {"value": value, "code": code, "name": CLASS_NAMES.get(code, ""), "colour": chosen[code]}
-        for value, code in enumerate(recipe.classes, 1)
+        {
+            "value": recipe.classes.index(code) + 1,
+            "code": code,
+            "name": named.names.get(code, ""),
+            "colour": named.colours[code],
+        }
+        for code in named.order
     ]
     if small.square_metres[REJECTED]:
         rejected = {"code": "–", "name": "rejected", "colour": REJECTED_COLOUR}
         classes.append({"value": REJECTED, **rejected})
-    kinds = {code: kind for kind, codes in class_groups(recipe.classes).items() for code in codes}
+    kinds = {code: kind for kind, codes in named.groups().items() for code in codes}
     for entry in classes:
         entry["group"] = kinds.get(entry["code"], "")
         entry["m2"] = round(small.square_metres[entry["value"]], 1)
     return {
-        "title": subject(recipe.classes),
+        "title": subject(named),
         "beam": recipe.beam,
         "pixel": pixel_size(data),
         "polarisations": list(recipe.polarisations),

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.config import CLASS_NAMES
 from cpazmal_scale.grid.cf import grid_of
+from cpazmal_scale.legend import Legend
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.store import open_map
+from cpazmal_scale.mapping.classify.store import legend_of, open_map
 from cpazmal_scale.mapping.show.thumbnail import Thumbnail, thumbnail
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
-from cpazmal_scale.palette import colours, rgb, shows_change
+from cpazmal_scale.palette import rgb, shows_change
 from cpazmal_scale.pictures import png
-from cpazmal_scale.vocabulary import REJECTED, class_groups
+from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,7 +53,7 @@ def figure_of(data: xr.Dataset) -> Figure:
     from matplotlib.figure import Figure
 
     recipe = Recipe.model_validate_json(data.attrs["recipe"])
-    small = thumbnail(data)
+    small, named = thumbnail(data), legend_of(data)
     height, width = small.extent
     scale = _LONG_SIDE / max(height, width)
     tall, wide = max(height * scale, 3.2), max(width * scale, 3.2)
@@ -69,20 +69,19 @@ def figure_of(data: xr.Dataset) -> Figure:
         grid = figure.add_gridspec(2, 2, height_ratios=(tall, 2.6), width_ratios=(1, 1))
         main = figure.add_subplot(grid[0, :])
         legend, certainty = (figure.add_subplot(grid[1, i]) for i in (0, 1))
-    _draw_classes(main, small, recipe.classes)
+    _draw_classes(main, small, named)
     _draw_scale_bar(main, small)
     _draw_north(main, small)
-    _draw_legend(legend, small, recipe.classes)
+    _draw_legend(legend, small, named)
     _draw_certainty(certainty, small, figure)
     _write_title(figure, data, recipe)
     return figure
 
 
-def _draw_classes(axis: Axes, small: Thumbnail, classes: tuple[str, ...]) -> None:
-    chosen = colours(classes)
+def _draw_classes(axis: Axes, small: Thumbnail, named: Legend) -> None:
     table = np.full((256, 3), rgb(NO_DATA_COLOUR), np.uint8)
-    for value, code in enumerate(classes, 1):
-        table[value] = rgb(chosen[code])
+    for value, code in enumerate(named.classes, 1):
+        table[value] = rgb(named.colours[code])
     table[REJECTED] = rgb(REJECTED_COLOUR)
     _show(axis, table[small.classes], small)
 
@@ -143,16 +142,15 @@ def _draw_north(axis: Axes, small: Thumbnail) -> None:
     axis.text(x, y - 0.6 * unit, "N", ha="center", va="bottom", fontsize=10, weight="bold")
 
 
-def _draw_legend(axis: Axes, small: Thumbnail, classes: tuple[str, ...]) -> None:
+def _draw_legend(axis: Axes, small: Thumbnail, named: Legend) -> None:
     """One line per class: colour, code and name, share of the mapped area, km²."""
     from matplotlib.patches import Rectangle
 
-    chosen = colours(classes)
     whole = sum(small.square_metres.values()) or 1.0
-    groups = class_groups(classes)
-    order = [code for codes in groups.values() for code in codes] or classes
+    classes, groups = named.classes, named.groups()
+    order = [code for codes in groups.values() for code in codes] or named.order
     entries = [
-        (classes.index(code) + 1, chosen[code], code, CLASS_NAMES.get(code, ""))
+        (classes.index(code) + 1, named.colours[code], code, named.names.get(code, ""))
         for code in order
         if len(classes) <= _LONG_LEGEND or small.square_metres[classes.index(code) + 1]
     ]
@@ -207,7 +205,7 @@ def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
     days = f"{first.day} {first:%b %Y} – {last.day} {last:%b %Y}"
     beam = f"beam {recipe.beam}  ·  " if recipe.beam else ""
     figure.suptitle(
-        f"{subject(recipe.classes)}\n",
+        f"{subject(legend_of(data))}\n",
         x=0.02,
         ha="left",
         fontsize=16,
@@ -225,11 +223,11 @@ def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
     )
 
 
-def subject(classes: tuple[str, ...]) -> str:
+def subject(named: Legend) -> str:
     """What a map of these classes shows."""
-    if shows_change(classes):
+    if shows_change(named.classes):
         return "Change of surface classes"
-    glacier = set(classes) <= {"ABL", "ACC", "HAG", "ICA"}
+    glacier = set(named.classes) <= named.glacier
     return "Glacier surface classes" if glacier else "Surface classes"
 
 

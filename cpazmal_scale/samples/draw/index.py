@@ -86,11 +86,13 @@ def window_index(
         rows = balanced(index["class"], index["group"], samples.min_per_group, seed)
         index = index.iloc[rows]
     order = index["class"].map({name: i for i, name in enumerate(classes)})
-    return (
+    drawn = (
         index.assign(_order=order)
         .sort_values(["_order", "group", "y0", "x0"], ignore_index=True)
         .drop(columns="_order")
     )
+    drawn.attrs |= {key: polygons.attrs[key] for key in ("legend",) if key in polygons.attrs}
+    return drawn
 
 
 def admitted(index: pd.DataFrame, samples: Samples) -> pd.DataFrame:

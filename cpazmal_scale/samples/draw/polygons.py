@@ -9,6 +9,8 @@ import numpy as np
 
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.vectors import read_vectors
+from cpazmal_scale.legend import plain
+from cpazmal_scale.samples.draw.styles import styles_of
 from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
@@ -25,14 +27,17 @@ def read_polygons(url: str, classes: Sequence[str] | None = None) -> geopandas.G
     Returns:
         One row per class and group with text columns `class` and `group` and a valid `geometry`,
         in the file's CRS, sorted by class and group. Self-intersections are repaired; parts
-        without area are dropped.
+        without area are dropped. `attrs["legend"]` is what other columns say of all classes of
+        the file (`samples.draw.styles`), if anything.
 
     Raises:
+        ConfigError: a column of the legend cannot be understood.
         SampleError: unreadable, no CRS, no column `class` or `group`, empty labels, a geometry
             that is not a polygon, a class that is absent or has fewer than two groups.
         StoreMissing: nothing is there.
     """
     table = _labelled(read_vectors(url), url)
+    said = plain(styles_of(table, url))
     if classes is not None:
         absent = [name for name in classes if name not in set(table["class"])]
         if absent:
@@ -50,6 +55,7 @@ def read_polygons(url: str, classes: Sequence[str] | None = None) -> geopandas.G
         table = table.dissolve(["class", "group"], as_index=False)[["class", "group", "geometry"]]
         table.to_crs("EPSG:4326")
     require_groups(table, where=url)
+    table.attrs = {"legend": said} if said else {}
     return table
 
 
