@@ -92,9 +92,10 @@ def backscatter(
     asked: NDArray[np.float32],
     departure: NDArray[np.float32],
     texture: NDArray[np.float32],
+    rough: NDArray[np.float32],
     mask: NDArray[np.uint8],
     states: NDArray[np.float32],
-    order: NDArray[np.float32],
+    order: float,
     day: float,
     day_per_height: float,
     softness: float,
@@ -106,8 +107,8 @@ def backscatter(
     `surface` 0..7 and `mask` (SNAP codes) with `above` (hundreds of metres, `day_per_height` days
     each) and `asked` (thaw) pick from `states` (3, 8, days: thaw, dry and wet linear power) at the
     pixel's effective day; `beside` is another class that fills the share `mixed` of the pixel.
-    `departure` (dB) and a Gamma texture of the class's `order` (`texture` is unit Gaussian,
-    Wilson-Hilferty) multiply it. Shadow has no power.
+    `departure` (dB) and a Gamma texture multiply it, of an `order` less `rough` (logarithm;
+    `texture` is unit Gaussian, Wilson-Hilferty). Shadow has no power.
     """
     days = states.shape[2]
     tenth = np.float32(math.log(10.0) / 10.0)
@@ -129,7 +130,7 @@ def backscatter(
             level = departure[i, j]
             if mask[i, j] & 1:
                 level += np.float32(layover_db)
-            ninth = np.float32(1.0) / (np.float32(9.0) * order[code])
+            ninth = np.exp(rough[i, j]) / (np.float32(9.0 * order))
             root = np.float32(1.0) - ninth + np.sqrt(ninth) * texture[i, j]
             root = max(root, np.float32(0.02))
             out[i, j] = power * np.exp(level * tenth) * root * root * root
@@ -139,7 +140,7 @@ def backscatter(
 def neighbours(
     surface: NDArray[np.uint8], reach: int, beside: NDArray[np.uint8], mixed: NDArray[np.float32]
 ) -> None:
-    """Another class within `reach` pixels up, down, left or right, and the share of a pixel it fills.
+    """Another class `reach` pixels up, down, left or right, and the share of a pixel it fills.
 
     `surface` (h + 2 reach, w + 2 reach) is wider than `beside` and `mixed` (h, w) on every side;
     each of the four places that holds another class adds an eighth, of the last one met.

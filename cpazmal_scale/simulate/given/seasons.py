@@ -8,7 +8,7 @@ states' levels are shifted so that the mean over years, weather and pixels is th
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from cpazmal_scale.simulate.given.weather import lateness, thaw
 
 DAYS = 365
 
-SUMMER = (0.0, 0.0, 0.0, 0.0, 0.4, 0.8, 1.0, 1.0, 1.0, 0.9, 0.6, 0.1)
+SUMMER = (0.0, 0.0, 0.0, 0.1, 0.5, 0.8, 1.0, 1.0, 1.0, 0.9, 0.6, 0.1)
 """How far the states are from their winter to their summer levels in each month (guessed: snow
 leaves ABL001 and ROC001 at the end of June, and comes back in November)."""
 
@@ -28,8 +28,8 @@ SOFTNESS = 0.15
 """Width of the change from dry to wet, in units of the weather's standard deviation (guessed)."""
 
 PATCHES = 0.9
-"""Spread of a polygon's pixels in what they ask of the thaw. Half-thawed polygons then hold pixels of
-both states: k2 of ABL001 is 0.61 in April 2020, and 0.24 in January."""
+"""Spread of a polygon's pixels in what they ask of the thaw (guessed). Known: half-thawed polygons
+hold pixels of both states, k2 of ABL001 is 0.61 in April 2020 and 0.24 in January."""
 
 UNITS = 0.35
 """Spread of units in what they ask of the thaw (guessed); 3 days in May."""
@@ -37,12 +37,12 @@ UNITS = 0.35
 LAPSE = 0.1
 """More of the thaw that 100 m of height ask for, summer's refreezing aloft (guessed)."""
 
-AFTERNOON = 1.0
-"""Thaw of 17:30 over that of 05:44 UTC. Known: ACC002 is 2.4 dB (sd 3.2) darker in ASC than in DSC within
-three days from March to May, ICA004 1.3 dB darker than in winter."""
+AFTERNOON = 1.4
+"""Thaw of 17:30 over that of 05:44 UTC (guessed). Known: within three days, from March to May,
+ACC002 is 2.4 dB (sd 3.2) darker in ASC than in DSC, and ICA004 2.3 dB darker than in winter."""
 
 MOST_THAW = 3.0
-"""Season's thaw at most, and at least with a minus: months brighter than the dry state stay there."""
+"""Season's thaw at most and, with a minus, at least, in months beyond the dry or wet state."""
 
 
 def _daily(months: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,7 +115,7 @@ def _expected(
 
 @cache
 def daily_states(polarisation: str) -> NDArray[np.float64]:
-    """Thaw, dry and wet level (3, 8 classes, 365 days) of a mean year, DSC; levels in dB of true power."""
+    """Thaw, dry and wet level (3, 8 classes, 365 days) of a mean year in DSC; dB of true power."""
     dry, wet = _states(polarisation)
     shift = _shift(polarisation)
     levels = [true_db(_daily(state + shift)) for state in (dry, wet)]
@@ -151,17 +151,8 @@ def height_delay(day: float) -> float:
     return 2.5 * float(np.cos(2 * np.pi * (day - 135) / DAYS))
 
 
-def texture_order(day: float) -> NDArray[np.float64]:
-    """Order M of each class's Gamma texture: from the winter to the summer figure and back."""
-    summer = 0.5 - 0.5 * np.cos(2 * np.pi * (day - 15) / DAYS)
-    winter_order = np.array([surface.texture_winter for surface in surfaces()])
-    summer_order = np.array([surface.texture_summer for surface in surfaces()])
-    order: NDArray[np.float64] = winter_order ** (1 - summer) * summer_order**summer
-    return order
-
-
 def scatter(seed: int, when: datetime, polarisation: str) -> NDArray[np.float64]:
-    """What else sets one date apart (8 classes), dB; HH and HV share four fifths of its variance."""
+    """What else sets a date apart (8 classes), dB; HH and HV share four fifths of its variance."""
     stamp = when.strftime("%Y%m%dT%H%M%S")
     count = len(surfaces())
     shared = generator(seed, "date", stamp).standard_normal(count)
@@ -191,6 +182,15 @@ def class_states(seed: int, when: datetime, beam: str, polarisation: str) -> NDA
     offsets = orbit_offset(beam, polarisation)
     moved[1:] += offsets[:, :, None] + scatter(seed, when, polarisation)[:, None]
     return moved.astype(np.float32)
+
+
+@lru_cache(maxsize=512)
+def class_powers(seed: int, when: datetime, beam: str, polarisation: str) -> NDArray[np.float32]:
+    """`class_states` with levels as linear power: one array for all callers, not to be written."""
+    powers = class_states(seed, when, beam, polarisation)
+    powers[1:] = 10 ** (powers[1:] / 10)
+    powers.flags.writeable = False
+    return powers
 
 
 def class_level(seed: int, when: datetime, beam: str, polarisation: str) -> NDArray[np.float64]:

@@ -24,9 +24,6 @@ UNIT_SEASON_DB = 0.5
 UNIT_BEAM_DB = 1.0
 """Standard deviation of a unit's departure in one beam, dB (guessed)."""
 
-INSIDE_DB = 1.0
-"""Standard deviation of what varies inside a unit over longer distances, dB."""
-
 UNIT_CORRELATION = 0.7
 """Correlation of a unit's lasting departures in HH and HV."""
 
@@ -39,8 +36,7 @@ class Surface:
     polygons: int
     elevation: float
     polygon_px: float
-    texture_winter: float
-    texture_summer: float
+    inside_db: float
     date_db: float
 
 
@@ -82,7 +78,7 @@ def surfaces() -> tuple[Surface, ...]:
     )
 
 
-_FIGURES = ("elevation", "polygon_px", "texture_winter", "texture_summer", "date_db")
+_FIGURES = ("elevation", "polygon_px", "inside_db", "date_db")
 
 
 _DIRECTIONS: dict[str, Literal["ASC", "DSC"]] = {"ASC": "ASC", "DSC": "DSC"}
@@ -160,6 +156,5 @@ def orbit_offset(beam: str, polarisation: str) -> NDArray[np.float64]:
     """Departure of a beam from the descending one (2 states, 8 classes), dB; 0 where unmeasured."""
     found = {row["class"]: row for row in _rows("orbits.csv") if row["beam"] == beam}
     names = polarisation, f"{polarisation}_wet"
-    return np.array(
-        [[float(found[one.name][name]) if one.name in found else 0.0 for one in surfaces()] for name in names]
-    )
+    rows = [found.get(surface.name, {}) for surface in surfaces()]
+    return np.array([[float(row.get(name, 0.0)) for row in rows] for name in names])

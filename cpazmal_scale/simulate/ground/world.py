@@ -15,14 +15,16 @@ from cpazmal_scale.simulate.ground.grids import Grid
 from cpazmal_scale.simulate.ground.relief import Lattice, field, slope_aspect
 
 _TEXTURE_TAPS = (1.0, 3.0, 4.0, 3.0, 1.0)
-_TEXTURE_CORRELATION = 0.7
 _HUNDRED_METRES = 100.0
+
+WAVES, PATTERNS = 6, 4
+"""Fields that each date mixes by its own weights: narrow ones of texture, broad ones of patches."""
 
 BORDER_REACH = 2
 """Pixels from a border over which it is mixed with the class beyond (guessed: a resolution cell of
 6.6 m on pixels of 3 m, and the ±1 pixel of the resampling)."""
 
-INSIDE_METRES = 120.0
+INSIDE_METRES = 70.0
 """Width of what varies inside a unit (guessed)."""
 
 PATCH_METRES = 60.0
@@ -57,6 +59,7 @@ class World:
     seasonal: tuple[NDArray[np.float32], NDArray[np.float32]]
     above: NDArray[np.float32]
     asked: NDArray[np.float32]
+    patterns: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ class Block:
     asked: NDArray[np.float32]
     lasting: dict[str, NDArray[np.float32]]
     seasonal: tuple[NDArray[np.float32], NDArray[np.float32]]
-    texture: dict[str, NDArray[np.float32]]
+    patterns: NDArray[np.float32]
+    waves: NDArray[np.float32]
     masks: dict[str, NDArray[np.uint8]]
     slope_db: dict[str, NDArray[np.float32]]
 
@@ -101,7 +105,8 @@ def make_world(grid: Grid, seed: int, beams: tuple[str, ...]) -> World:
         seen = viewing.see(ground.terrain, lattice, tables.beams()[name])
         own = draw(tables.UNIT_BEAM_DB, "beam", name)
         views[name] = viewing.View(seen.mask, seen.slope_db + own)
-    inside = tables.INSIDE_DB * _field(lattice, INSIDE_METRES, seed, "inside")
+    wide = np.array([kind.inside_db for kind in tables.surfaces()], np.float32)
+    inside = wide[ground.surface] * _field(lattice, INSIDE_METRES, seed, "inside")
     rho = np.float32(tables.UNIT_CORRELATION)
     first, second = (draw(tables.UNIT_DB, "lasting", name) for name in ("HH", "HV"))
     mixed = rho * first + np.sqrt(1 - rho * rho) * second
@@ -122,6 +127,7 @@ def make_world(grid: Grid, seed: int, beams: tuple[str, ...]) -> World:
         season,
         above,
         asked.astype(np.float32),
+        np.stack([_field(lattice, PATCH_METRES, seed, f"pattern {k}") for k in range(PATTERNS)]),
     )
 
 
@@ -169,16 +175,15 @@ class _UnitDraws:
 
 def ground_block(world: World, row: int, col: int, height: int, width: int) -> Block:
     """The ground of rows row..row+height and columns col..col+width."""
-    wide = _nodes(
-        world, row - BORDER_REACH, col - BORDER_REACH, height + 2 * BORDER_REACH, width + 2 * BORDER_REACH
-    )
+    reach = BORDER_REACH
+    wide = _nodes(world, row - reach, col - reach, height + 2 * reach, width + 2 * reach)
     ground = world.ground
     around = ground.surface[wide]
-    inner = slice(BORDER_REACH, BORDER_REACH + height), slice(BORDER_REACH, BORDER_REACH + width)
+    inner = slice(reach, reach + height), slice(reach, reach + width)
     nodes = wide[0][inner], wide[1][inner]
     beside = np.empty((height, width), np.uint8)
     mixed = np.empty((height, width), np.float32)
-    neighbours(around, BORDER_REACH, beside, mixed)
+    neighbours(around, reach, beside, mixed)
     return Block(
         row=row,
         col=col,
@@ -190,7 +195,8 @@ def ground_block(world: World, row: int, col: int, height: int, width: int) -> B
         asked=world.asked[nodes],
         lasting={name: values[nodes] for name, values in world.lasting.items()},
         seasonal=(world.seasonal[0][nodes], world.seasonal[1][nodes]),
-        texture=_texture(world.seed, row, col, height, width),
+        patterns=world.patterns[:, nodes[0], nodes[1]],
+        waves=_texture(world.seed, row, col, height, width),
         masks={name: view.mask[nodes] for name, view in world.views.items()},
         slope_db={name: view.slope_db[nodes] for name, view in world.views.items()},
     )
@@ -243,13 +249,7 @@ def _waves(
     return smooth(re, taps, taps), smooth(im, taps, taps)
 
 
-def _texture(
-    seed: int, row: int, col: int, height: int, width: int
-) -> dict[str, NDArray[np.float32]]:
-    """Unit Gaussian fields from which the Gamma texture is made.
-
-    They stay the same on all dates; HH and HV share most of theirs.
-    """
-    first, second = _waves(seed, "texture", row, col, height, width)
-    rho = np.float32(_TEXTURE_CORRELATION)
-    return {"HH": first, "HV": rho * first + np.sqrt(np.float32(1) - rho * rho) * second}
+def _texture(seed: int, row: int, col: int, height: int, width: int) -> NDArray[np.float32]:
+    """Unit Gaussian fields (`WAVES`, h, w) a few pixels wide, from which the texture is mixed."""
+    pairs = [_waves(seed, f"texture {k}", row, col, height, width) for k in range(0, WAVES, 2)]
+    return np.stack([one for pair in pairs for one in pair])

@@ -10,13 +10,28 @@ from cpazmal_scale.simulate.given.kernels import backscatter, detect, smooth, wh
 from cpazmal_scale.simulate.given.streams import generator, key
 from cpazmal_scale.simulate.given.tables import Acquisition, Beam
 from cpazmal_scale.simulate.ground import viewing
-from cpazmal_scale.simulate.ground.world import Block, World
+from cpazmal_scale.simulate.ground.world import PATTERNS, WAVES, Block, World
 
 LAYOVER_DB = 4.0
 """Brightness that several slopes folded into one cell add."""
 
 NODATA = -999.0
 """The authors' value outside the swath, in every band."""
+
+TEXTURE_ORDER = 15.0
+"""Order of the Gamma texture of single pixels."""
+
+STILL = 0.25
+"""Share of the texture's variance that is the same on all dates."""
+
+TEXTURE_SHARED = 0.5
+"""Share of the moving texture's variance that HH and HV have in common (guessed)."""
+
+MOMENT_DB = 1.3
+"""Standard deviation in dB of patches of one date inside a polygon."""
+
+ROUGHNESS = 0.7
+"""Standard deviation of the logarithm of the texture's variance over patches of one date."""
 
 RANGE_SPACING, AZIMUTH_SPACING = 0.77, 0.5
 """Distance of image samples, in units of the resolution along range and azimuth."""
@@ -50,14 +65,14 @@ def backscattered(
     beam = tables.beams()[acquisition.beam]
     day = seasons.day_of_year(acquisition.start)
     turn = 2 * np.pi * day / seasons.DAYS
+    mix = mixtures(world.seed, acquisition, polarisation)
     departure = (
         block.lasting[polarisation]
         + np.float32(np.cos(turn)) * block.seasonal[0]
         + np.float32(np.sin(turn)) * block.seasonal[1]
         + block.slope_db[beam.name]
+        + _mixed(mix["moment"], block.patterns)
     )
-    states = seasons.class_states(world.seed, acquisition.start, beam.name, polarisation)
-    states[1:] = 10 ** (states[1:] / 10)
     out = np.empty(block.shape, np.float32)
     backscatter(
         block.surface,
@@ -66,10 +81,11 @@ def backscattered(
         block.above,
         block.asked,
         departure,
-        block.texture[polarisation],
+        _mixed(mix["texture"], block.waves),
+        _mixed(mix["rough"], block.patterns),
         block.masks[beam.name],
-        states,
-        seasons.texture_order(day).astype(np.float32),
+        seasons.class_powers(world.seed, acquisition.start, beam.name, polarisation),
+        TEXTURE_ORDER,
         day,
         seasons.height_delay(day),
         seasons.SOFTNESS,
@@ -77,6 +93,34 @@ def backscattered(
         out,
     )
     return out
+
+
+def mixtures(
+    seed: int, acquisition: Acquisition, polarisation: str
+) -> dict[str, NDArray[np.float32]]:
+    """Weights of a date: of the narrow fields in its texture, of the broad ones in its patches."""
+    stamp = acquisition.start.isoformat()
+
+    def direction(purpose: str, count: int, share: float) -> NDArray[np.float64]:
+        """A direction of length 1, of which HH and HV share some."""
+        both = generator(seed, purpose, stamp).standard_normal(count)
+        own = generator(seed, purpose, stamp, polarisation).standard_normal(count)
+        mixed = np.sqrt(share) * both + np.sqrt(1 - share) * own
+        return np.asarray(mixed / np.linalg.norm(mixed))
+
+    moving = direction("texture", WAVES - 1, TEXTURE_SHARED)
+    return {
+        "texture": np.concatenate([[np.sqrt(STILL)], np.sqrt(1 - STILL) * moving]).astype(
+            np.float32
+        ),
+        "moment": (MOMENT_DB * direction("moment", PATTERNS, 0.8)).astype(np.float32),
+        "rough": (ROUGHNESS * direction("rough", PATTERNS, 0.8)).astype(np.float32),
+    }
+
+
+def _mixed(weights: NDArray[np.float32], fields: NDArray[np.float32]) -> NDArray[np.float32]:
+    mixed: NDArray[np.float32] = np.tensordot(weights, fields, 1)
+    return mixed
 
 
 def _speckle_axes(
