@@ -164,7 +164,8 @@ def _sizes(name: str, patch: float, count: int, seed: int) -> NDArray[np.float64
     random = generator(seed, name, "sizes")
     room = float(np.clip((patch - _EVEN) / _EVEN, 0, 1))
     spread = np.exp(0.5 * room * _SIZES[name] * random.standard_normal(count))
-    return np.maximum(random.uniform(0.9, 1.3, count) * spread, 0.7)
+    sizes: NDArray[np.float64] = np.maximum(random.uniform(0.9, 1.3, count) * spread, 0.7)
+    return sizes
 
 
 def _around(row: int, col: int, reach: float, shape: tuple[int, int]) -> tuple[slice, slice]:
