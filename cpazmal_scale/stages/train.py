@@ -50,12 +50,15 @@ def train(
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
     config = workspace.with_legend(config, labels)
+    workspace.warn_of_few_dates(config, workspace.open_period(config))
     where = _workers(config, len(windows))
     with open_executor(where.cluster) as executor, workspace.shared(where) as share:
         provenance: dict[str, Any] = {
             "beam": workspace.beam_of(config),
             "samples": windows.attrs["id"],
         }
+        if config.samples.also:
+            provenance["sites"] = windows["site"].value_counts(sort=False).to_dict()
         chosen = config
         if config.classify.method == BEST:
             chosen, choice = _chosen(config, (series, labels, groups), executor, share, choosing)
@@ -65,7 +68,7 @@ def train(
             labels,
             groups,
             chosen,
-            polarisations=workspace.channels(config, workspace.open_period(config)),
+            polarisations=_channels(config),
             provenance=provenance,
             workers=Workers(executor, share, progress),
         )
@@ -103,11 +106,16 @@ def _chosen(
     """
     from cpazmal_scale.assess import choose
 
-    if config.samples.polygons is None:
+    if not workspace.is_labelled(config):
         return config.with_values({"classify": {"method": "sum"}}), {}
     made = choose(*samples, config, executor=executor, share=share, progress=progress)
     settled = config.with_values({"classify": {"method": made.method}})
     return settled, {"choice": made.plain()}
+
+
+def _channels(config: RunConfig) -> tuple[str, ...]:
+    cube = None if workspace.has_table(config) else workspace.open_period(config)
+    return workspace.channels(config, cube)
 
 
 def _workers(config: RunConfig, windows: int) -> RunConfig:

@@ -9,7 +9,14 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 SECTIONS = {
-    "Use it": ["docs/tutorial", "docs/own-scenes", "docs/notebook", "deploy/README"],
+    "Use it": [
+        "docs/tutorial",
+        "docs/gallery/README",
+        "docs/own-scenes",
+        "docs/labels",
+        "docs/notebook",
+        "deploy/README",
+    ],
     "Understand it": [
         "docs/method",
         "docs/benchmarks",
@@ -26,7 +33,7 @@ SECTIONS = {
 }
 OTHERS = "Use it"
 """Where pages go that are not listed."""
-FOLDERS = ("docs/decisions/", "docs/reference/library/")
+FOLDERS = ("docs/decisions/", "docs/gallery/", "docs/reference/library/")
 """Folders whose pages hang below the page that stands for the folder."""
 
 HOME = """<!doctype html>
