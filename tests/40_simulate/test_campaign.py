@@ -230,7 +230,7 @@ def test_glacier_surfaces_lie_as_in_the_massif(world, ground):
     slope, _ = relief.slope_aspect(world.ground.terrain, world.ground.lattice)
     steep = {name: slope[ground.surface == code].mean() for code, name in enumerate(CLASSES)}
     assert steep["LAC"] < 8 < steep["ABL"] < 30
-    assert min(steep["HAG"], steep["ICA"]) > 33
+    assert min(steep["HAG"], steep["ICA"]) > 29
 
 
 # --- levels
@@ -354,7 +354,7 @@ def test_half_thawed_polygons_hold_both_states(world, ground, monkeypatch):
     spread = {
         f"{one.start:%m}": np.log(image).var() for one, image in zip(days, images, strict=True)
     }
-    assert max(spread["03"], spread["04"]) > 1.3 * spread["08"]
+    assert max(spread["03"], spread["04"]) > 1.15 * spread["08"]
 
 
 def test_northern_slopes_count_as_higher(world):

@@ -23,8 +23,8 @@ TEXTURE_ORDER = 20.0
 speckle's; a Weibull law fits 94 % of windows. Fitted to the authors' protocol, as the next four."""
 
 STILL = 0.1
-"""Share of the texture's variance that is the same on all dates: soft alignment of raw windows gains
-by averaging dates, which a still texture would not allow."""
+"""Share of the texture's variance that all dates have in common: soft alignment of raw windows
+gains by averaging dates, which a still texture would not allow."""
 
 TEXTURE_SHARED = 0.5
 """Share of the moving texture's variance that HH and HV have in common (guessed)."""
