@@ -123,7 +123,7 @@ def mixtures(
 
 def _mixed(weights: NDArray[np.float32], fields: NDArray[np.float32]) -> NDArray[np.float32]:
     """Sum of weighted fields, one after the other: a matrix product's bits depend on the block."""
-    mixed = weights[0] * fields[0]
+    mixed: NDArray[np.float32] = weights[0] * fields[0]
     for weight, field in zip(weights[1:], fields[1:], strict=True):
         mixed += weight * field
     return mixed
