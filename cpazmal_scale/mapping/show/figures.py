@@ -30,6 +30,8 @@ _INK, _FAINT = "#1d2126", "#6b7280"
 _LONG_SIDE = 8.4
 _LONG_LEGEND = 9
 """Longer legends leave out areas, and classes that are nowhere."""
+_MOST_LINES = 16
+"""Still longer ones, as of a map of change, keep the largest classes."""
 
 
 def quicklook(map_url: str, png_url: str, *, dpi: int = 160) -> str:
@@ -154,6 +156,10 @@ def _draw_legend(axis: Axes, small: Thumbnail, named: Legend) -> None:
         for code in order
         if len(classes) <= _LONG_LEGEND or small.square_metres[classes.index(code) + 1]
     ]
+    largest = sorted((small.square_metres[entry[0]] for entry in entries), reverse=True)
+    if len(entries) > _MOST_LINES:
+        least = largest[_MOST_LINES - 1]
+        entries = [entry for entry in entries if small.square_metres[entry[0]] >= least]
     if small.square_metres[REJECTED]:
         entries.append((REJECTED, REJECTED_COLOUR, "—", "rejected"))
     lines = max(len(entries) + 1, 6)
