@@ -11,6 +11,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.legend import Legend
+from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import legend_of, open_map
 from cpazmal_scale.mapping.show.thumbnail import Thumbnail, thumbnail
@@ -222,8 +223,8 @@ def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
     figure.text(
         0.02,
         1 - 0.62 / figure.get_figheight(),
-        f"{beam}{days}  ·  {len(recipe.dates)} dates  ·  {', '.join(recipe.polarisations)}"
-        f"  ·  {pixel}{left_out(recipe)}",
+        f"{beam}{days}  ·  {len(recipe.dates)} dates  ·  {used(data, recipe)}  ·  {pixel}"
+        f"{left_out(recipe)}",
         fontsize=11,
         color=_FAINT,
     )
