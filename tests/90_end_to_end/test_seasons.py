@@ -77,7 +77,7 @@ def test_a_year_from_any_month(run_yaml: Path) -> None:
     taught = agreement(run_yaml, *periods[1])
     for verb in ("samples", "train"):
         cpazmal(verb, "-c", run_yaml, *YEAR)
-    assert found[1] > taught - 0.02, (found, taught)
+    assert found[1] > taught - 0.03, (found, taught)
 
 
 def test_a_part_of_the_year_is_refused(run_yaml: Path) -> None:
