@@ -65,6 +65,7 @@ METHODS: tuple[Method, ...] = (
     *_distance_methods(),
     Method("discriminant", "linear discriminant", f"{_HOME}.discriminant", 10),
     Method("logistic", "logistic regression", f"{_HOME}.logistic", 11),
+    Method("minirocket", "MiniRocket", f"{_HOME}.minirocket", 45),
     Method("forest", "random forest", f"{_HOME}.forest", 50),
     Method("boosting", "gradient boosting", f"{_HOME}.boosting", 60),
 )
@@ -76,7 +77,7 @@ BEST = "best"
 COMPARED = tuple(row.setting for row in METHODS if row.needs is None)
 """Settings of the methods that need nothing but this package."""
 
-CANDIDATES = ("sum", "learned", "discriminant", "logistic", "forest", "boosting")
+CANDIDATES = (*("sum", "learned", "discriminant", "logistic", "minirocket", "forest", "boosting"),)
 """Settings that `best` chooses among unless told otherwise: none of them is slow on a whole map."""
 
 _BY_SETTING = {row.setting: row for row in METHODS}

@@ -106,7 +106,10 @@ def _chosen(
     if config.samples.polygons is None:
         return config.with_values({"classify": {"method": "sum"}}), {}
     made = choose(*samples, config, executor=executor, share=share, progress=progress)
-    settled = config.with_values({"classify": {"method": made.method}})
+    counted = config.train.barycenters or "auto"
+    settled = config.with_values(
+        {"classify": {"method": made.method}, "train": {"barycenters": counted}}
+    )
     return settled, {"choice": made.plain()}
 
 

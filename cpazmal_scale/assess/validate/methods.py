@@ -76,6 +76,8 @@ def fit_methods(
         model = make(name, days, config)
         if not calibrate:
             model.temperature = 1.0
+        if warps in shared and hasattr(model, "barycenters"):
+            model.barycenters = shared[warps].model.count_
         model.fit(values, codes, groups=groups)
         fitted = Fitted(name, model, time.perf_counter() - started)
         if decision:
