@@ -20,7 +20,13 @@ _SECRET_QUERY = re.compile(
     r"(?:\w*[_-])?(?:token|api[_-]?key|key|password|passwd|pwd|secret|credentials?|auth))=",
     re.IGNORECASE,
 )
-_PORT = re.compile(r"\d{1,5}")
+_PORT = re.compile(r"[1-9]\d{0,4}")
+_SERVED = frozenset(
+    {"http", "https", "tcp", "tls", "ws", "wss", "sftp", "ssh", "ftp", "ftps", "hdfs"}
+)
+"""Schemes whose addresses may hold a port; buckets have none."""
+_HOST = re.compile(r"localhost|host|[\w-]+(?:\.[\w-]+)+")
+"""A machine with a port: of one word it might be a user with a password."""
 
 
 def address(text: str) -> str:
@@ -85,7 +91,7 @@ def _query(text: str) -> str:
     started = _REMOTE.search(text)
     if started is None:
         return ""
-    sign = re.search(r"[?#]", text[started.end() :])
+    sign = re.search(r"[?#;]", text[started.end() :])
     return "" if sign is None else text[started.end() + sign.start() :]
 
 
@@ -96,8 +102,11 @@ def _secret_spans(text: str) -> Iterator[tuple[int, int]]:
         host = re.sub(r"^\[[^\]]*\]", "host", re.split(r"[/?#]", rest, maxsplit=1)[0])
         user, colon, port = host.partition(":")
         at = rest.find("@")
+        if at >= 0:  # a user may be a mail address: the last one before the host counts
+            at += 1 + re.split(r"[/?#\s]", rest[at + 1 :], maxsplit=1)[0].rfind("@")
         named = "@" in host and "://" not in rest[:at]
-        open_password = bool(colon) and not _PORT.fullmatch(port) and at >= 0
         scheme = started.group()[:-3].lower()
+        served = scheme in _SERVED and _PORT.fullmatch(port) and _HOST.fullmatch(user)
+        open_password = bool(colon) and not served and at >= 0
         if open_password or (named and (":" in user or scheme not in _NAMED_USERS)):
             yield started.end(), started.end() + at

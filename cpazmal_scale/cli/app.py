@@ -21,6 +21,7 @@ from cpazmal_scale.cli.console import (
     say,
 )
 from cpazmal_scale.cli.dataset import dataset_app
+from cpazmal_scale.cli.label import label
 from cpazmal_scale.cli.samples import samples_app
 from cpazmal_scale.cli.serve import serve
 from cpazmal_scale.cli.streams import steady
@@ -42,11 +43,12 @@ for _verb in (
     *(scenes.simulate, scenes.inspect),
     *(stages.demo, stages.ingest, stages.train, stages.classify, stages.assess, stages.run),
     *(stages.talk, stages.verify),
-    *(maps.export, maps.refine, maps.fuse, maps.change, maps.zonal),
+    *(maps.export, maps.refine, maps.fuse, maps.change, maps.zonal, maps.view),
 ):
     app.command(_verb)
 app.command(stages.map_, name="map")
 app.command(serve)
+app.command(label)
 for _verbs in (catalog_app, dataset_app, samples_app, maps.areas_app):
     app.command(_verbs)
 

@@ -96,6 +96,12 @@ def say(text: str) -> None:
     sys.stdout.write(text.rstrip("\n") + "\n")
 
 
+def say_now(text: str) -> None:
+    """Print to standard output at once, of a command that goes on."""
+    say(text)
+    sys.stdout.flush()
+
+
 def show_card(title: str, rows: list[tuple[str, str]]) -> None:
     """Print a table of labels and texts under a title to standard output."""
     from rich import box

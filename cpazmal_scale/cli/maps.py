@@ -6,7 +6,17 @@ from typing import Annotated
 
 from cyclopts import App
 
-from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config, Place, bar, say
+from cpazmal_scale.cli.console import (
+    COMMAND,
+    PLACE,
+    PLACE_OF_COMMAND,
+    Config,
+    Place,
+    Switch,
+    bar,
+    say,
+    say_now,
+)
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.tables import to_csv
@@ -94,6 +104,37 @@ def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
     with bar("count by glacier") as progress:
         table = stage.zonal(config, name, progress=progress)
     say(to_csv(table, "%.6g"))
+
+
+def view(
+    shown: Annotated[str | None, PLACE] = None,
+    other: Annotated[str | None, PLACE] = None,
+    /,
+    *,
+    cube: Annotated[str | None, PLACE_OF_COMMAND] = None,
+    model: Annotated[str | None, PLACE_OF_COMMAND] = None,
+    port: Annotated[int | None, COMMAND] = None,
+    no_browser: Switch = False,
+    config: Config = DEFAULT,
+) -> None:
+    """Show a map of any size in the browser, or two beside each other; Ctrl-C ends it.
+
+    Click a pixel for its series in all channels, beside the classes of the model.
+
+    Args:
+        shown: name of a map in the catalog, or an address that ends in `.zarr`; none: the latest.
+        other: a second map, to be compared by a slider.
+        cube: the map's cube, if it is not in the map's workspace.
+        model: the map's model, if it is not in the map's workspace.
+        port: of this machine; none: a free one.
+        no_browser: print the address only.
+    """
+    from cpazmal_scale import web
+    from cpazmal_scale.stages import view as stage
+
+    names = [name for name in (shown, other) if name is not None]
+    page = stage.map_page(config, *names, cube=cube, model=model)
+    web.serve(page, port=port, browser=not no_browser, say=say_now)
 
 
 @areas_app.command(name="design")

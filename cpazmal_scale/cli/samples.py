@@ -11,6 +11,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.cli.console import PLACE_OF_COMMAND, Config, complain, say
 from cpazmal_scale.cli.stages import follow
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.tables import to_csv
 
 DEFAULT = RunConfig()
@@ -20,6 +21,26 @@ samples_app = App(name="samples", help="Draw labelled windows of a cube, and ask
 @samples_app.default
 def samples(*, config: Config = DEFAULT) -> None:
     """Draw labelled windows of a cube into a table."""
+    follow(config, "samples")
+
+
+@samples_app.command(name="import")
+def import_(
+    table: Annotated[str | None, PLACE_OF_COMMAND] = None, /, *, config: Config = DEFAULT
+) -> None:
+    """Take the labelled series of a table as samples; `samples.table` says what it holds.
+
+    The same settings train and assess on them: `cpazmal train`, `cpazmal assess`.
+
+    Args:
+        table: CSV or Parquet file; none: `samples.table.url`.
+    """
+    if table is not None:
+        config = config.with_values({"samples": {"table": {"url": table}}})
+    if config.samples.table.url is None:
+        raise ConfigError(
+            "no table is given", where="samples.table.url", remedy="name a CSV or Parquet file"
+        )
     follow(config, "samples")
 
 

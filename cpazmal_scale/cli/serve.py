@@ -20,10 +20,11 @@ import tomllib
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import yaml
 
+from cpazmal_scale.cli import guard
 from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config, say
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
@@ -40,7 +41,6 @@ LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 DEFAULT = RunConfig()
 
 _START_SECONDS = 180
-_GRACE_SECONDS = 20
 
 
 def serve(
@@ -62,14 +62,16 @@ def serve(
     for one in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.default_int_handler)
     try:
-        with alone(home, port):
-            run(config, home, port, limit)
+        with alone(home, port), guard.guarded() as watch:
+            run(config, home, port, limit, watch)
     except KeyboardInterrupt:
         say("stopped")
 
 
-def run(config: RunConfig, home: Path, port: int, limit: int) -> None:
+def run(config: RunConfig, home: Path, port: int, limit: int, watch: IO[bytes]) -> None:
     """Start everything, say where it is, and wait for Ctrl-C.
+
+    `watch` is told what was started.
 
     Raises:
         ConfigError: the server or worker does not start, or ends.
@@ -81,7 +83,7 @@ def run(config: RunConfig, home: Path, port: int, limit: int) -> None:
     pool.write_text(json.dumps(job_template(content), indent=1))
     file.write_text(yaml.safe_dump(content, sort_keys=False))
     words = ("server", "start", "--host", "127.0.0.1", "--port", str(port), "--analytics-off")
-    with started("server", env, *words) as server:
+    with started("server", env, watch, *words) as server:
         say("starting the Prefect server …")
         wait_for(server, env["PREFECT_API_URL"], home)
         template = ("--base-job-template", str(pool))
@@ -90,7 +92,7 @@ def run(config: RunConfig, home: Path, port: int, limit: int) -> None:
         if first_time:
             automations = str(deploy_folder() / "automations.yaml")
             prefect(env, "automation", "create", "--from-file", automations)
-        with started("worker", env, *_worker(limit)) as worker:
+        with started("worker", env, watch, *_worker(limit)) as worker:
             say(_welcome(home, port, env["PREFECT_API_AUTH_STRING"]))
             while server.poll() is None and worker.poll() is None:
                 time.sleep(0.5)
@@ -206,8 +208,10 @@ def job_template(content: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def started(name: str, env: Mapping[str, str], *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of Prefect that ends with the block; what it says goes to a file."""
+def started(
+    name: str, env: Mapping[str, str], watch: IO[bytes], *words: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of Prefect that ends with the block, or with this process; it says to a file."""
     with (Path(env["PREFECT_HOME"]) / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "prefect", *words],
@@ -217,29 +221,14 @@ def started(name: str, env: Mapping[str, str], *words: str) -> Iterator[subproce
             start_new_session=True,  # Ctrl-C reaches this process alone, which ends the others
         )
     try:
+        watch.write(f"{process.pid}\n".encode())
+        watch.flush()
         yield process
     finally:
         for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(one, signal.SIG_IGN)
-        end(process.pid)
+        guard.end(process.pid)
         process.wait()
-
-
-def end(pid: int) -> None:
-    """End a process and all that it started, in whatever session they are."""
-    import psutil
-
-    try:
-        family = psutil.Process(pid).children(recursive=True)
-        family.append(psutil.Process(pid))
-    except psutil.NoSuchProcess:
-        return
-    for wait in (_GRACE_SECONDS, 5):
-        for one in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                family += [new for new in one.children(recursive=True) if new not in family]
-                one.terminate() if wait == _GRACE_SECONDS else one.kill()
-        family = psutil.wait_procs(family, timeout=wait)[1]
 
 
 def prefect(env: Mapping[str, str], *words: str) -> str:

@@ -10,6 +10,7 @@ from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.run import RunConfig, identity
 from cpazmal_scale.config.scenes import Ingest, Level1b, Naming, Terrain
 from cpazmal_scale.config.section import Section
+from cpazmal_scale.config.table import Table
 from cpazmal_scale.vocabulary import CLASS_NAMES, GLACIER_CLASSES, MASK_BITS, NOT_VALID, Statistic
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Section",
     "Slurm",
     "Statistic",
+    "Table",
     "Terrain",
     "Train",
     "identity",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from cpazmal_scale.config.section import ODD, Address, Section, never_both
+from cpazmal_scale.config.table import Table
 from cpazmal_scale.vocabulary import MASK_BITS, Statistic
 
 
@@ -60,6 +61,19 @@ class Samples(Section):
     """Windows a group needs to count when classes are balanced; none: what keeps most windows."""
     clusters: int = Field(4, ge=2, le=32)
     """Number of classes of an unsupervised map."""
+    also: tuple[Address, ...] = ()
+    """Cubes to train on together with the run's own: beams of this workspace, or cubes of others
+    (such as `../alps2/cubes/DSC37.zarr`), each with its samples drawn; their dates are met on the
+    run's own at the same time of the season."""
+    table: Table = Table()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.table.url is not None and self.polygons is not None:
+            raise ValueError("give samples.polygons or samples.table.url, not both")
+        if self.table.url is not None and self.also:
+            raise ValueError("samples.also goes with a cube, not with samples.table.url")
+        return self
 
 
 class Features(Section):
@@ -124,6 +138,9 @@ class Dtw(Section):
     """First day of the season, `MM-DD`, from which days are counted: series of two hemispheres are
     compared from the same time of their year (such as 10-01 and 04-01); none: the model's own,
     1 January when training."""
+    open_ends: Literal["begin", "end", "both"] | None = None
+    """Ends of a series that need not meet those of a class's typical series: for a part of a year
+    that begins or ends earlier or later in the season than the training; none: both ends meet."""
     min_dates: int = Field(6, ge=2)
     """Pixels with fewer valid dates get no class."""
 

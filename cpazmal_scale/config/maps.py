@@ -28,6 +28,9 @@ class Classify(Section):
     outlines: Address | None = None
     """Vector file of glacier outlines: only what is inside is mapped, and only blocks that hold
     some of it are computed; none: every pixel."""
+    exclude: Address | None = None
+    """Vector file, or raster of one band: what its polygons cover, or where it is valid and not 0,
+    such as settlements, is not mapped (no data); none: nothing is left out."""
     block: int | None = Field(None, ge=16)
     """Edge of a block in pixels, rounded up to whole chunks; none: as large as fits a worker.
     The map does not depend on it."""

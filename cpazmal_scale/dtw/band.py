@@ -8,11 +8,11 @@ last column, and touch: a path from corner to corner always exists (`check_limit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 import numpy as np
 
-from cpazmal_scale.dtw.checks import whole
+from cpazmal_scale.dtw.checks import unmasked, whole
 from cpazmal_scale.dtw.seasons import (
     MOST_ALONE,
     distance_to,
@@ -21,10 +21,14 @@ from cpazmal_scale.dtw.seasons import (
     plain_days,
     season_days,
 )
+from cpazmal_scale.kernels.dtw_sweep import OPEN_BEGIN, OPEN_END
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+OpenEnds = Literal["begin", "end", "both"]
+"""Ends of a series that need not meet the reference's: first, last date, or both."""
+_BITS = {None: 0, "begin": OPEN_BEGIN, "end": OPEN_END, "both": OPEN_BEGIN | OPEN_END}
 BAND_DAYS = 33.0
 """Band in days where the dates alone are given: three repeat cycles of 11 days."""
 
@@ -36,6 +40,7 @@ def band_limits(
     radius: int | None = None,
     days: tuple[ArrayLike, ArrayLike] | None = None,
     band_days: float | None = None,
+    open_ends: OpenEnds | None = None,
 ) -> NDArray[np.int32]:
     """Column limits of a band in samples, in days, or of none.
 
@@ -49,6 +54,7 @@ def band_limits(
         band_days: admissible `|days_i - days_j|`, 33 where `days` alone are given. Where no column
             is near enough the nearest one is admitted, and columns that no row admits go to the
             nearer of the two rows around them: the least widening that connects corner to corner.
+        open_ends: ends at which a band in days need not reach the references' corner.
 
     Returns:
         int32 `(rows, 2)` table of `[first, last + 1)` columns; all columns where no band is given.
@@ -63,7 +69,7 @@ def band_limits(
         raise ValueError("give the band in samples (radius) or in days, not both")
     if days is not None:
         band = BAND_DAYS if band_days is None else float(band_days)
-        return _limits_in_days(*_checked_days(days, rows, columns, band), band)
+        return _limits_in_days(*_checked_days(days, rows, columns, band), band, ends_of(open_ends))
     if band_days is not None:
         raise ValueError("a band in days needs the dates of both series: days=(rows, columns)")
     if radius is None:
@@ -73,6 +79,19 @@ def band_limits(
     down, right = radius + max(rows - columns, 0), radius + max(columns - rows, 0)
     first, end = np.maximum(row - down, 0), np.minimum(row + right + 1, columns)
     return np.stack([first, end], axis=1).astype(np.int32)
+
+
+def ends_of(open_ends: OpenEnds | None) -> int:
+    """The open ends as the bits that kernels know.
+
+    Raises:
+        ValueError: there are no such ends.
+    """
+    if open_ends not in _BITS:
+        raise ValueError(
+            f"open_ends are {', '.join(get_args(OpenEnds))} or none, not {open_ends!r}"
+        )
+    return _BITS[open_ends]
 
 
 def near_days(radius: int | None, band_days: float | None, days: ArrayLike | None) -> float:
@@ -94,6 +113,7 @@ class BandWords(TypedDict, total=False):
     days: tuple[ArrayLike, ArrayLike] | None
     band_days: float | None
     limits: ArrayLike | None
+    open_ends: OpenEnds | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +132,9 @@ class Band:
     """Admissible days between them."""
     limits: ArrayLike | None = None
     """Column limits `(T, 2)` instead."""
+    open_ends: OpenEnds | None = None
+    """Ends of a series, such as that of a part of a year, that may meet any date of the reference
+    within the band, at no cost for what lies before or after it."""
 
     @classmethod
     def samples(cls, radius: int) -> Band:
@@ -138,7 +161,7 @@ class Band:
         unknown = set(words) - set(BandWords.__annotations__)
         if unknown or (band is not None and words):
             raise TypeError(f"give a band or its words, not also {', '.join(sorted(words))}")
-        own = (words.get(name) for name in ("radius", "days", "band_days", "limits"))
+        own = (words.get(name) for name in BandWords.__annotations__)
         return cls(*own) if band is None else band  # type: ignore[arg-type]
 
     def columns(self, otherwise: int) -> int:
@@ -155,24 +178,34 @@ class Band:
         """
         if self.limits is None:
             return band_limits(
-                rows, columns, radius=self.radius, days=self.dates, band_days=self.within
+                rows,
+                columns,
+                radius=self.radius,
+                days=self.dates,
+                band_days=self.within,
+                open_ends=self.open_ends,
             )
         if not (self.radius is None and self.dates is None and self.within is None):
             raise ValueError("give limits or a band, not both")
-        return check_limits(self.limits, rows, columns)
+        return check_limits(self.limits, rows, columns, self.open_ends)
 
 
-def check_limits(limits: Any, rows: int, columns: int) -> NDArray[np.int32]:
+def check_limits(
+    limits: Any, rows: int, columns: int, open_ends: OpenEnds | None = None
+) -> NDArray[np.int32]:
     """The table as contiguous int32, if it is one.
 
     Raises:
-        ValueError: wrong shape, or no path from corner to corner stays inside.
+        ValueError: wrong shape, or no path from corner to corner, or to open ends, stays inside.
     """
-    table = np.ascontiguousarray(limits, dtype=np.int32)
+    ends = ends_of(open_ends)
+    table = np.ascontiguousarray(unmasked("limits", limits), dtype=np.int32)
     if table.shape != (rows, 2):
         raise ValueError(f"limits must have shape ({rows}, 2), not {table.shape}")
     first, end = table[:, 0], table[:, 1]
-    good = first[0] == 0 and end[-1] == columns and bool(np.all(first < end))
+    good = first[0] == 0 or (ends & OPEN_BEGIN and first[0] > 0)
+    good = good and (end[-1] == columns or (ends & OPEN_END and end[-1] < columns))
+    good = bool(good) and bool(np.all(first < end))
     good = good and bool(np.all(np.diff(first) >= 0)) and bool(np.all(np.diff(end) >= 0))
     if not (good and bool(np.all(first[1:] <= end[:-1]))):
         raise ValueError("limits must rise from column 0 to the last one without a gap")
@@ -240,7 +273,7 @@ def _checked_days(
 
 
 def _limits_in_days(
-    rows: NDArray[np.float64], columns: NDArray[np.float64], band: float
+    rows: NDArray[np.float64], columns: NDArray[np.float64], band: float, ends: int
 ) -> NDArray[np.int32]:
     if not band >= 0:
         raise ValueError(f"band_days must be 0 or more, not {band}")
@@ -249,7 +282,10 @@ def _limits_in_days(
     for i in np.flatnonzero(first >= end):
         first[i] = _nearer(columns, rows[i], first[i])
         end[i] = first[i] + 1
-    first[0], end[-1] = 0, columns.size
+    if not ends & OPEN_BEGIN:
+        first[0] = 0
+    if not ends & OPEN_END:
+        end[-1] = columns.size
     for i in range(1, rows.size):
         if first[i] > end[i - 1]:
             orphans = columns[end[i - 1] : first[i]]

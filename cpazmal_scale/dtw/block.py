@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import config
 
-from cpazmal_scale.dtw.band import check_limits
+from cpazmal_scale.dtw.band import OpenEnds, check_limits, ends_of
+from cpazmal_scale.dtw.checks import unmasked
 from cpazmal_scale.kernels import dtw_sweep as kernels
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def block_distances(
     time_weights: NDArray[np.float32] | None = None,
     dependent: bool = False,
     min_dates: int = 1,
+    open_ends: OpenEnds | None = None,
 ) -> NDArray[np.float32]:
     """DTW distance of every pixel to every reference, feature by feature.
 
@@ -46,6 +48,7 @@ def block_distances(
         dependent: sum the costs over the features instead of keeping K distances; a date is then
             missing where any feature is.
         min_dates: fewer valid dates give NaN.
+        open_ends: ends of the series that may meet any date of the reference within the band.
 
     Returns:
         `out`. NaN where fewer than `min_dates` dates are valid or, with unequal lengths, where the
@@ -55,7 +58,7 @@ def block_distances(
         ValueError: wrong dtype, shape or layout, non-finite references, a broken band.
     """
     features, rows, pixels, count, columns = _checked_shapes(series, references)
-    limits = check_limits(limits, rows, columns)
+    limits, ends = check_limits(limits, rows, columns, open_ends), ends_of(open_ends)
     shape = (1 if dependent else features, count, pixels)
     if out is None:
         out = np.empty(shape, np.float32)
@@ -63,13 +66,14 @@ def block_distances(
     if time_weights is not None:
         time_weights = checked_weights(time_weights, (rows, columns))
     if (features == 1 or not dependent) and time_weights is None and not config.DISABLE_JIT:
-        kernels.sweep(series, references, limits, min_dates, out)
+        kernels.sweep(series, references, limits, min_dates, ends, out)
         return out
     if dependent:
-        return _summed(series, references, limits, time_weights, min_dates, out)
+        return _summed(series, references, limits, time_weights, (min_dates, ends), out)
     for k in range(features):
         part = slice(k, k + 1)
-        _summed(series[part], references[part], limits, time_weights, min_dates, out[part])
+        rule = (min_dates, ends)
+        _summed(series[part], references[part], limits, time_weights, rule, out[part])
     return out
 
 
@@ -79,7 +83,7 @@ def checked_weights(weights: ArrayLike, shape: tuple[int, int]) -> NDArray[np.fl
     Raises:
         ValueError: another shape, negative or not finite.
     """
-    cells = np.ascontiguousarray(weights, np.float32)
+    cells = np.ascontiguousarray(unmasked("time_weights", weights), np.float32)
     _check_array("time_weights", cells, shape)
     if not np.all(np.isfinite(cells)) or np.any(cells < 0):
         raise ValueError("time_weights must be finite and not negative")
@@ -91,14 +95,15 @@ def _summed(
     references: NDArray[np.float32],
     limits: NDArray[np.int32],
     weights: NDArray[np.float32] | None,
-    min_dates: int,
+    rule: tuple[int, int],
     out: NDArray[np.float32],
 ) -> NDArray[np.float32]:
+    """`rule` is the least number of valid dates, and which ends are open."""
     if config.DISABLE_JIT:
-        _interpreted(series, references, limits, weights, min_dates, out[0])
+        _interpreted(series, references, limits, weights, rule, out[0])
     else:
         cells = np.zeros((0, 0), np.float32) if weights is None else weights
-        kernels.sweep_summed(series, references, limits, cells, min_dates, out)
+        kernels.sweep_summed(series, references, limits, cells, *rule, out)
     return out
 
 
@@ -107,7 +112,7 @@ def _interpreted(
     references: NDArray[np.float32],
     limits: NDArray[np.int32],
     weights: NDArray[np.float32] | None,
-    min_dates: int,
+    rule: tuple[int, int],
     out: NDArray[np.float32],
 ) -> None:
     """The same without a compiler: whole rows of pixels in numpy, features dependent."""
@@ -115,9 +120,10 @@ def _interpreted(
     missing = np.asarray(np.any(np.isnan(series), axis=0))
     valid = rows - missing.sum(axis=0)
     infinite = np.full(series.shape[2], np.inf, np.float32)
-    free = np.zeros_like(infinite)
+    free, (min_dates, ends) = np.zeros_like(infinite), rule
+    opened, closing = bool(ends & kernels.OPEN_BEGIN), bool(ends & kernels.OPEN_END)
     for r in range(references.shape[1]):
-        above = [infinite] * (columns + 1)
+        above = [free if opened else infinite] * (columns + 1)
         for i in range(rows):
             row = [infinite] * (columns + 1)
             closed = missing[i] | missing[max(i - 1, 0)]
@@ -131,7 +137,8 @@ def _interpreted(
                 row[j + 1] = best + np.where(missing[i], free, cost)
             above = row
         with np.errstate(divide="ignore", invalid="ignore"):
-            total = above[columns] * (np.float32(rows) / valid.astype(np.float32))
+            reached = above[limits[-1, 0] + 1 : limits[-1, 1] + 1] if closing else above[columns:]
+            total = np.min(reached, axis=0) * (np.float32(rows) / valid.astype(np.float32))
             total[(valid < max(min_dates, 1)) | (missing.any(axis=0) & np.isinf(total))] = np.nan
             out[r] = np.sqrt(total)
 

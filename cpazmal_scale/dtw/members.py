@@ -71,7 +71,11 @@ class Members(NamedTuple):
         rows = values.shape[2]
         columns = rows if isinstance(start, str) else np.shape(start)[-1]
         columns = band.columns(columns)
-        cells = np.zeros((0, 0)) if time_weights is None else np.asarray(time_weights, np.float64)
+        if band.open_ends is not None:
+            raise ValueError("averages have no open ends: leave open_ends to the distance")
+        cells = np.zeros((0, 0))
+        if time_weights is not None:
+            cells = np.asarray(unmasked("time_weights", time_weights), np.float64)
         if cells.size and (cells.shape != (rows, columns) or not np.all(cells >= 0)):
             raise ValueError(f"time_weights must have shape {(rows, columns)}, not negative")
         shares, table = _shares(values, weights), band.limits_of(rows, columns)

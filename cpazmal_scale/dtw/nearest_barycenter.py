@@ -37,6 +37,7 @@ from cpazmal_scale.kernels.standardise import standardised
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from cpazmal_scale.dtw.band import OpenEnds
     from cpazmal_scale.dtw.seasons import Matched
     from cpazmal_scale.dtw.training_set import Key, Run
 
@@ -62,6 +63,7 @@ class NearestBarycenter(SeriesClassifier):
         min_dates: features with fewer valid dates do not count.
         temperature: of the probabilities; none: fitted.
         seed: of every random choice.
+        open_ends: ends of a series that need not meet the barycenter's; averages have none.
 
     Attributes:
         classes_: labels, sorted.
@@ -93,6 +95,7 @@ class NearestBarycenter(SeriesClassifier):
         min_dates: int = 1,
         temperature: float | None = None,
         seed: int = 0,
+        open_ends: OpenEnds | None = None,
     ) -> None:
         self.decision = decision
         self.barycenters = barycenters
@@ -105,6 +108,7 @@ class NearestBarycenter(SeriesClassifier):
         self.min_dates = min_dates
         self.temperature = temperature
         self.seed = seed
+        self.open_ends = open_ends
 
     def fit(
         self,
@@ -256,7 +260,7 @@ class NearestBarycenter(SeriesClassifier):
         values = np.empty(block.shape, np.float32)
         standardised(np.ascontiguousarray(block), self.mean_, self.scale_, values)
         table = self.limits(rows=block.shape[1]) if limits is None else limits
-        return _nearest(values, self.barycenters_, table, self.min_dates)
+        return _nearest(values, self.barycenters_, table, self.min_dates, self.open_ends)
 
     def limits(self, days: ArrayLike | None = None, rows: int | None = None) -> NDArray[np.int32]:
         """Column limits for series on the training dates, or on other `days` `(T,)`.
@@ -272,7 +276,12 @@ class NearestBarycenter(SeriesClassifier):
         if self.band_days is None or self.days is None or own is None:
             return band_limits(count, columns, radius=self.radius, band_days=self.band_days)
         return band_limits(
-            count, columns, radius=self.radius, days=(own, self.days), band_days=self.band_days
+            count,
+            columns,
+            radius=self.radius,
+            days=(own, self.days),
+            band_days=self.band_days,
+            open_ends=self.open_ends,
         )
 
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
@@ -322,7 +331,7 @@ class NearestBarycenter(SeriesClassifier):
     ) -> NDArray[np.float64]:
         """Median distance `(K,)` of series to the nearest centroid of their own class."""
         block = np.ascontiguousarray(values.transpose(1, 2, 0))
-        nearest = _nearest(block, centroids, self.limits(), self.min_dates)
+        nearest = _nearest(block, centroids, self.limits(), self.min_dates, self.open_ends)
         own = nearest[:, codes, np.arange(codes.size)].astype(np.float64)
         tau = np.ones(len(own))
         for k in range(len(own)):
@@ -337,7 +346,7 @@ class NearestBarycenter(SeriesClassifier):
         for (train, held), own in zip(lesson.parts[1:], centroids[1:], strict=True):
             tau = self._tau(lesson.values[train], lesson.codes[train], own)
             block = np.ascontiguousarray(lesson.values[held].transpose(1, 2, 0))
-            near = _nearest(block, own, self.limits(), self.min_dates)
+            near = _nearest(block, own, self.limits(), self.min_dates, self.open_ends)
             parts.append(near / tau[:, None, None].astype(np.float32))
             truths.append(lesson.codes[held])
         return HeldOut(np.concatenate(parts, axis=2), np.concatenate(truths)) if parts else None
@@ -367,6 +376,7 @@ def _nearest(
     centroids: NDArray[np.float32],
     limits: NDArray[np.int32],
     min_dates: int,
+    open_ends: OpenEnds | None,
 ) -> NDArray[np.float32]:
     """Distance `(K, C, P)` of each pixel to the nearest centroid of each class.
 
@@ -374,7 +384,9 @@ def _nearest(
     """
     classes, count, features, columns = centroids.shape
     references = np.nan_to_num(centroids.transpose(2, 0, 1, 3)).reshape(features, -1, columns)
-    every = block_distances(block, np.ascontiguousarray(references), limits, min_dates=min_dates)
+    every = block_distances(
+        block, np.ascontiguousarray(references), limits, min_dates=min_dates, open_ends=open_ends
+    )
     every[~_usable(centroids)] = np.nan
     if count == 1:
         return every

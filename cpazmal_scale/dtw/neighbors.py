@@ -31,6 +31,7 @@ from cpazmal_scale.kernels.scores import decide_scores
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from cpazmal_scale.dtw.band import OpenEnds
     from cpazmal_scale.dtw.seasons import Matched
 
 _ARRAYS = ("classes_", "series_", "codes_", "mean_", "scale_")
@@ -55,6 +56,7 @@ class KNeighborsDTW(SeriesClassifier):
             training series are from theirs in other groups.
         temperature: of the probabilities; none: fitted where groups are given, else 1.
         seed: of the folds on which the temperature is fitted.
+        open_ends: ends of a series that need not meet the neighbour's.
 
     Attributes:
         classes_: labels, sorted.
@@ -79,6 +81,7 @@ class KNeighborsDTW(SeriesClassifier):
         reject: float | None = None,
         temperature: float | None = None,
         seed: int = 0,
+        open_ends: OpenEnds | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.radius = radius
@@ -90,6 +93,7 @@ class KNeighborsDTW(SeriesClassifier):
         self.reject = reject
         self.temperature = temperature
         self.seed = seed
+        self.open_ends = open_ends
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Keep series `(N, K, T)` or `(N, T)` and their labels; those all NaN are left out.
@@ -157,7 +161,9 @@ class KNeighborsDTW(SeriesClassifier):
         own = Typical.of(self.series_, self.codes_)
         references = np.ascontiguousarray(own.centres.transpose(1, 0, 2))
         ready = np.ascontiguousarray(values.transpose(1, 2, 0))
-        found = block_distances(ready, references, table, min_dates=self.min_dates)
+        found = block_distances(
+            ready, references, table, min_dates=self.min_dates, open_ends=self.open_ends
+        )
         found /= own.tau[:, None, None].astype(np.float32)
         return found
 
@@ -198,7 +204,12 @@ class KNeighborsDTW(SeriesClassifier):
         if self.band_days is None or self.days is None or own is None:
             return band_limits(count, length, radius=self.radius, band_days=self.band_days)
         return band_limits(
-            count, length, radius=self.radius, days=(own, self.days), band_days=self.band_days
+            count,
+            length,
+            radius=self.radius,
+            days=(own, self.days),
+            band_days=self.band_days,
+            open_ends=self.open_ends,
         )
 
     def operations(self, limits: NDArray[np.int32]) -> float:
@@ -223,6 +234,7 @@ class KNeighborsDTW(SeriesClassifier):
                 values[some],
                 known,
                 limits=limits,
+                open_ends=self.open_ends,
                 min_dates=self.min_dates,
                 threads=self.threads,
             )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 import numpy as np
 from numba import config
 
-from cpazmal_scale.dtw.band import Band, BandWords
+from cpazmal_scale.dtw.band import Band, BandWords, OpenEnds, ends_of
 from cpazmal_scale.dtw.block import block_distances, checked_weights
 from cpazmal_scale.dtw.checks import equal_lengths, filled, whole
 from cpazmal_scale.kernels.dba_pass import accumulate
 from cpazmal_scale.kernels.dtw_rows import sweep_rows
+from cpazmal_scale.kernels.dtw_sweep import OPEN_BEGIN, OPEN_END
 from cpazmal_scale.kernels.lanes_f32 import LANES
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Alignment(NamedTuple):
     """How two series are matched."""
 
     path: NDArray[np.intp]
-    """`(L, 2)` pairs (date of q, date of s) from corner to corner."""
+    """`(L, 2)` pairs (date of q, date of s) from corner to corner, or from and to open ends."""
     distance: float
     """Square root of the (scaled) cost of the path."""
     accumulated: NDArray[np.float64]
@@ -62,7 +63,9 @@ def distances(
         time_weights: `(T, T')` additive cost per cell (TWDTW), from the function of that name.
         min_dates: fewer valid dates give NaN.
         threads: threads that share the series; the result does not depend on them.
-        words: the band in words instead: `radius`, or `days` and `band_days`, or `limits`.
+        words: the band in words instead: `radius`, or `days` and `band_days`, or `limits`; with
+            `open_ends` of `begin`, `end` or `both` the series need not meet the reference's ends
+            (subsequence DTW).
 
     Returns:
         float32 `(N, R)`; NaN where a series has fewer than `min_dates` valid dates or, with unequal
@@ -79,7 +82,8 @@ def distances(
     if not np.all(np.isfinite(known)):
         raise ValueError("references must be finite; only series may have missing dates")
     shape = queries.shape[2], known.shape[2]
-    table = Band.of(band, words).limits_of(*shape)
+    chosen = Band.of(band, words)
+    table, ends = chosen.limits_of(*shape), ends_of(chosen.open_ends)
     cells = _NO_CELLS if time_weights is None else checked_weights(time_weights, shape)
     turned = np.ascontiguousarray(known.transpose(1, 0, 2))
     result = np.empty((len(queries), len(known)), np.float32)
@@ -92,10 +96,10 @@ def distances(
         some = slice(start, start + step)
         rows = np.ascontiguousarray(queries[some], np.float32)
         if config.DISABLE_JIT:
-            result[some] = _by_blocks(rows, turned, table, cells, min_dates)
+            result[some] = _by_blocks(rows, turned, table, cells, min_dates, chosen.open_ends)
             state = 2 * int(np.isinf(rows).any()) or int(np.isnan(rows).any())
         else:
-            state = sweep_rows(rows, turned, table, cells, min_dates, result[some])
+            state = sweep_rows(rows, turned, table, cells, min_dates, ends, result[some])
         if state == 2:
             raise ValueError("series must not be infinite; mark missing dates by NaN")
         if state == 1 and missing == "refuse":
@@ -153,25 +157,29 @@ def path(
     if not np.all(np.isfinite(second)):
         raise ValueError("the reference must be finite; only the series may have missing dates")
     shape = rows, columns = first.shape[1], second.shape[1]
-    table = Band.of(band, words).limits_of(rows, columns)
+    chosen = Band.of(band, words)
+    table, ends = chosen.limits_of(rows, columns), ends_of(chosen.open_ends)
     cells = _NO_CELLS if time_weights is None else checked_weights(time_weights, shape)
     gone = np.asarray(np.any(np.isnan(first), axis=0))
     total = np.full((rows + 1, columns + 1), np.inf)
-    total[0, 0] = 0.0
+    total[0, : columns + 1 if ends & OPEN_BEGIN else 1] = 0.0
     marked = np.where(gone, np.nan, first)
     accumulate(marked, np.ascontiguousarray(second), table, cells.astype(np.float64), total)
     total = total[1:, 1:]
-    if not np.isfinite(total[-1, -1]):
+    last = int(np.argmin(total[-1])) if ends & OPEN_END else columns - 1
+    if not np.isfinite(total[-1, last]):
         raise ValueError("the missing dates leave no path inside the band")
     scale = rows / max(rows - int(gone.sum()), 1)
-    length = float(np.sqrt(total[-1, -1] * scale)) if not gone.all() else float("nan")
-    return Alignment(_trace(total, gone), length, total)
+    length = float(np.sqrt(total[-1, last] * scale)) if not gone.all() else float("nan")
+    return Alignment(_trace(total, gone, last, bool(ends & OPEN_BEGIN)), length, total)
 
 
-def _trace(total: NDArray[np.float64], gone: NDArray[np.bool_]) -> NDArray[np.intp]:
-    at = (total.shape[0] - 1, total.shape[1] - 1)
+def _trace(
+    total: NDArray[np.float64], gone: NDArray[np.bool_], last: int, opened: bool
+) -> NDArray[np.intp]:
+    at = (total.shape[0] - 1, last)
     cells = [at]
-    while at != (0, 0):
+    while at != (0, 0) and not (opened and at[0] == 0):
         at = min(_steps(*at, gone), key=lambda cell: total[cell])
         cells.append(at)
     return np.array(cells[::-1], dtype=np.intp)
@@ -193,6 +201,7 @@ def _by_blocks(
     limits: NDArray[np.int32],
     cells: NDArray[np.float32],
     min_dates: int,
+    open_ends: OpenEnds | None,
 ) -> NDArray[np.float32]:
     """The same without a compiler."""
     away = block_distances(
@@ -202,6 +211,7 @@ def _by_blocks(
         time_weights=cells if cells.size else None,
         dependent=True,
         min_dates=min_dates,
+        open_ends=open_ends,
     )
     return np.asarray(away[0].T)
 

@@ -142,6 +142,7 @@ def match_dates(
     *,
     band_days: float,
     starts: tuple[str, str] = (NEW_YEAR, NEW_YEAR),
+    open_ends: str | None = None,
 ) -> Matched:
     """Move the dates of references by whole years to where the dates of series find them.
 
@@ -154,6 +155,8 @@ def match_dates(
         columns: `(T',)` dates of the references, increasing.
         band_days: days within which dates are near.
         starts: first day of the season of the series and of the references, `MM-DD`.
+        open_ends: `begin`, `end` or `both`: there, dates of references within the band before the
+            first or after the last date of the series are kept.
 
     Raises:
         ValueError: no dates.
@@ -166,7 +169,7 @@ def match_dates(
             places, together = others, turned
     alone = distance_to(together, days) > band_days
     unused = float((distance_to(days, together) > band_days).mean())
-    near = _near(days, together, band_days)
+    near = _near(days, together, band_days, open_ends or "")
     return Matched(places[near], days, together[near], alone, unused)
 
 
@@ -198,11 +201,13 @@ def distance_to(days: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[
 
 
 def _near(
-    rows: NDArray[np.float64], columns: NDArray[np.float64], band: float
+    rows: NDArray[np.float64], columns: NDArray[np.float64], band: float, open_ends: str
 ) -> NDArray[np.bool_]:
-    """Columns that a row is near; at the ends, where all must go to one row, half a step near."""
+    """Columns that a row is near; at ends where all must go to one row, half a step near."""
     step = float(np.median(np.diff(columns))) if columns.size > 1 else band
-    inside = (columns >= rows[0] - step / 2) & (columns <= rows[-1] + step / 2)
+    before = band if open_ends in ("begin", "both") else step / 2
+    after = band if open_ends in ("end", "both") else step / 2
+    inside = (columns >= rows[0] - before) & (columns <= rows[-1] + after)
     near = (distance_to(rows, columns) <= band) & inside
     return near if near.any() else np.ones(columns.size, np.bool_)
 

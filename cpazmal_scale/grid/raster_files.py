@@ -39,8 +39,10 @@ _NO_ADDRESS = {
 
 
 @contextlib.contextmanager
-def open_plain(path: Path, driver: str, **settings: Any) -> Iterator[Any]:
-    """A local raster, open with one driver; `settings` are GDAL's.
+def open_plain(
+    path: Path, driver: str, overview_level: int | None = None, **settings: Any
+) -> Iterator[Any]:
+    """A local raster, or one of its overviews, open with one driver; `settings` are GDAL's.
 
     Raises:
         ValueError: in one sentence, what is not plain about it.
@@ -49,7 +51,9 @@ def open_plain(path: Path, driver: str, **settings: Any) -> Iterator[Any]:
     import rasterio
 
     check_beside(path)
-    options = {"NUM_THREADS": "ALL_CPUS"} if driver == "GTiff" else {}
+    options: dict[str, Any] = {"NUM_THREADS": "ALL_CPUS"} if driver == "GTiff" else {}
+    if overview_level is not None:
+        options["OVERVIEW_LEVEL"] = overview_level
     with rasterio.Env(**_NO_ADDRESS, **settings), warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         raster = rasterio.open(path, driver=driver, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,11 @@ FORMATS = (".gpkg", ".geojson", ".json", ".shp", ".zip", ".shz")
 MOST_BYTES = 512 * 2**20
 """Largest GeoJSON, and largest shapefile once unpacked."""
 _GEOJSON_TYPES = ("FeatureCollection", "Feature")
+_CRS_NAME = re.compile(
+    r"urn:ogc:def:crs:\w+:[\w.]*:\w+|(?:EPSG|OGC):\w+|\d+|https?://www\.opengis\.net/def/crs/[\w./]+",
+    re.IGNORECASE,
+)
+"""Names of reference systems that are known without asking anyone."""
 _SHAPEFILE = b"\0\0\x27\x0a"
 _SQLITE = b"SQLite format 3\0"
 _NOTES = ".shp.xml"
@@ -79,9 +85,31 @@ def _check_geojson(path: Path) -> None:
     """A JSON document that is a collection of features: GDAL reads other things from JSON too."""
     if path.stat().st_size > MOST_BYTES:
         raise ValueError("too large")
-    document: Any = json.loads(path.read_bytes().decode("utf-8-sig"))
+    document: Any = json.loads(path.read_bytes().decode("utf-8-sig"), object_hook=_plain_crs)
     if not isinstance(document, dict) or document.get("type") not in _GEOJSON_TYPES:
         raise ValueError("no collection of features")
+
+
+def _plain_crs(found: dict[str, Any]) -> dict[str, Any]:
+    """A JSON object whose `crs` is a name or code: GDAL fetches those that are links.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    for key, value in found.items():
+        if key.lower() != "crs" or not isinstance(value, dict):
+            continue
+        kind, told = (_member(value, name) for name in ("type", "properties"))
+        word = "name" if str(kind).lower() == "name" else "code"
+        text = str(_member(told, word) if isinstance(told, dict) else None)
+        if str(kind).lower() not in ("name", "epsg") or not _CRS_NAME.fullmatch(text):
+            raise ValueError("its CRS is no name such as urn:ogc:def:crs:EPSG::32632")
+    return found
+
+
+def _member(found: dict[str, Any], name: str) -> Any:
+    """A member whatever its case, as GDAL looks for it."""
+    return next((value for key, value in found.items() if key.lower() == name), None)
 
 
 def _check_zip(path: Path) -> None:

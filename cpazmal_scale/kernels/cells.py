@@ -69,3 +69,30 @@ def count_values(values: Array, slots: Array, step: int, counts: Array, rows: Ar
                 slot = slots[values[y, x]]
                 cell[slot] += 1
                 line[slot] += 1
+
+
+@kept
+def mean_cells(values: Array, nothing: int, step: int, means: Array) -> None:
+    """Means (float32) of whole numbers (h, w) but `nothing` in cells that begin at the corner.
+
+    NaN where a cell has none.
+    """
+    height, width = values.shape
+    total, count = np.zeros(means.shape[1], np.int64), np.zeros(means.shape[1], np.int64)
+    for row in range(means.shape[0]):
+        total[:] = 0
+        count[:] = 0
+        for y in range(row * step, min((row + 1) * step, height)):
+            line = values[y]
+            for column in range(means.shape[1]):
+                part = line[column * step : min((column + 1) * step, width)]
+                added, known = np.int64(0), np.int64(0)
+                for value in part:
+                    good = value != nothing
+                    added += np.int64(value) * good
+                    known += good
+                total[column] += added
+                count[column] += known
+        for column in range(means.shape[1]):
+            found = count[column] > 0
+            means[row, column] = total[column] / count[column] if found else np.nan

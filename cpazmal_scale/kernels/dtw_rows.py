@@ -28,6 +28,7 @@ def sweep_rows(
     limits: np.ndarray,
     weights: np.ndarray,
     min_dates: int,
+    ends: int,
     out: np.ndarray,
     source: int = _SOURCES,  # noqa: ARG001
 ) -> int:
@@ -55,14 +56,14 @@ def sweep_rows(
             end = min(start + _TOGETHER, count)
             for r in range(start, end):
                 if plain and not gaps:
-                    recursion(tiles, line, references[0, r], limits, None, total)
+                    recursion(tiles, line, references[0, r], limits, ends, None, total)
                     store(total, 0, root(load(total, 0)))
                 else:
                     if plain:
-                        recursion(tiles, line, references[0, r], limits, True, total)
+                        recursion(tiles, line, references[0, r], limits, ends, True, total)
                     else:
-                        args = (tiles, marks, line, references[:, r], limits, weights, total)
-                        summed_recursion(*args)
+                        rows_of = (tiles, marks, line, references[:, r], limits)
+                        summed_recursion(*rows_of, ends, weights, total)
                     scaled_root(total, scale)
                 store(found, (r - start) * LANES, load(total, 0))
             for lane in range(some):

@@ -28,11 +28,16 @@ from cpazmal_scale.kernels.lanes_f32 import (
     load,
     mark,
     root,
+    smaller,
     spread,
     store,
     watch,
 )
 
+OPEN_BEGIN = 1
+"""Bit of `ends`: the first date may be matched with any date of the reference within its band."""
+OPEN_END = 2
+"""The same of the last date."""
 _ALIGNMENT = 16
 
 
@@ -42,6 +47,7 @@ def sweep(
     references: np.ndarray,
     limits: np.ndarray,
     min_dates: int,
+    ends: int,
     out: np.ndarray,
     source: int = SOURCE,  # noqa: ARG001
 ) -> None:
@@ -58,10 +64,10 @@ def sweep(
                 scales_of(tile, rows, min_dates, scale)
             for r in range(references.shape[1]):
                 if gaps:
-                    recursion(tile, line, references[k, r], limits, gaps, total)
+                    recursion(tile, line, references[k, r], limits, ends, gaps, total)
                     scaled_root(total, scale)
                 else:
-                    recursion(tile, line, references[k, r], limits, None, total)
+                    recursion(tile, line, references[k, r], limits, ends, None, total)
                     store(total, 0, root(load(total, 0)))
                 _unpack(total, out, (k * references.shape[1] + r) * pixels, p, pixels)
 
@@ -73,6 +79,7 @@ def sweep_summed(
     limits: np.ndarray,
     weights: np.ndarray,
     min_dates: int,
+    ends: int,
     out: np.ndarray,
     source: int = SOURCE,  # noqa: ARG001
 ) -> None:
@@ -96,7 +103,8 @@ def sweep_summed(
                 store(marks, at, mark(load(marks, at), load(tile, at)))
         scales_of(marks, rows, min_dates, scale)
         for r in range(count):
-            summed_recursion(tiles, marks, line, references[:, r], limits, weights, total)
+            s = references[:, r]
+            summed_recursion(tiles, marks, line, s, limits, ends, weights, total)
             scaled_root(total, scale)
             _unpack(total, out, r * pixels, p, pixels)
 
@@ -107,28 +115,31 @@ def recursion(
     line: np.ndarray,
     s: np.ndarray,
     limits: np.ndarray,
+    ends: int,
     missing: bool | None,
     total: np.ndarray,
 ) -> None:
     """Squared distance of a tile of pixels to one reference, two rows at a time.
 
-    `line` holds the row above, infinite right of its band. An odd first row goes alone.
+    `line` holds the row above, infinite right of its band. An odd first row goes alone. Where the
+    begin is open, the row above the first is 0.
     """
     rows = limits.shape[0]
     far, bottom = fill(np.float32(np.inf)), fill(np.float32(np.inf))
+    begin = fill(np.float32(0) if ends & OPEN_BEGIN else np.float32(np.inf))
     seen = 0
     if rows & 1:
         q, corner = load(tile, 0), fill(np.float32(0))
-        for j in range(limits[0, 1]):
+        for j in range(limits[0, 0], limits[0, 1]):
             bottom = edge(q, spread(s, j), corner, bottom, watch(missing, tile, 0))
-            corner = far
+            corner = begin
             store(line, j * LANES, bottom)
         seen = limits[0, 1]
     for i in range(rows & 1, rows, 2):
         first, second = limits[i, 0], limits[i + 1, 0]
         end, last = limits[i, 1], limits[i + 1, 1]
         for j in range(seen, end):
-            store(line, j * LANES, far)
+            store(line, j * LANES, far if i else begin)
         seen = last
         above = watch(missing, tile, max(i - 1, 0) * LANES)
         between = watch(missing, tile, i * LANES)
@@ -154,6 +165,8 @@ def recursion(
             bottom = edge(next_q, spread(s, j), before, bottom, between)
             before = far
             store(line, j * LANES, bottom)
+    if ends & OPEN_END:
+        bottom = _least(line, limits[rows - 1, 0], limits[rows - 1, 1])
     store(total, 0, bottom)
 
 
@@ -164,17 +177,19 @@ def summed_recursion(
     line: np.ndarray,
     references: np.ndarray,
     limits: np.ndarray,
+    ends: int,
     weights: np.ndarray,
     total: np.ndarray,
 ) -> None:
     """The same with costs summed over features and `weights`, a row at a time."""
     rows, features = limits.shape[0], references.shape[0]
     far, left = fill(np.float32(np.inf)), fill(np.float32(np.inf))
+    begin = fill(np.float32(0) if ends & OPEN_BEGIN else np.float32(np.inf))
     seen = 0
     for i in range(rows):
         first, end = limits[i]
         for j in range(seen, end):
-            store(line, j * LANES, far)
+            store(line, j * LANES, far if i else begin)
         seen = end
         marked, above = load(marks, i * LANES), load(marks, max(i - 1, 0) * LANES)
         left = corner = far
@@ -191,7 +206,18 @@ def summed_recursion(
             left = join(cost, marked, corner, up, left, above)
             corner = up
             store(line, j * LANES, left)
+    if ends & OPEN_END:
+        left = _least(line, limits[rows - 1, 0], limits[rows - 1, 1])
     store(total, 0, left)
+
+
+@inlined
+def _least(line: np.ndarray, first: int, end: int) -> np.ndarray:
+    """The smallest of each lane over columns of the last row."""
+    least: np.ndarray = load(line, first * LANES)
+    for j in range(first + 1, end):
+        least = smaller(least, load(line, j * LANES))
+    return least
 
 
 @inlined

@@ -148,6 +148,7 @@ edge = operation(_edge)  # the same with nothing above
 join = operation(_join)  # the same with a cost computed before
 fill = operation(_splat)
 add_square = operation(_add_square)
+smaller = operation(_smaller)
 root = operation(lambda builder, values: _call(builder, "sqrt", values))
 mark = operation(lambda builder, marks, q: builder.select(_is_nan(builder, q), q, marks))
 count_valid = operation(_count_valid)

@@ -1,8 +1,10 @@
 """Cube and model to class, probability and uncertainty map, and maps to maps."""
 
 from .classify.card import plan_card
+from .classify.pixels import PixelClassifier
 from .classify.plan import MapPlan, plan_map
 from .classify.recipe import Recipe
+from .classify.records import summary
 from .classify.run import MapResult, map_cube
 from .classify.store import legend_of, open_map, read_recipe, read_root
 from .refine.after import refine_map
@@ -16,26 +18,34 @@ from .refine.smooth import smooth
 from .refine.source import Source, open_source
 from .refine.zones import by_zone
 from .show.export import to_cog
+from .show.facts import about, place, times
 from .show.figures import quicklook
+from .show.overview import Averages
 from .show.polygons import to_polygons
+from .show.thumbnail import most_frequent
 from .show.viewer import write_viewer
 
 __all__ = [
+    "Averages",
     "Change",
     "DerivedMap",
     "MapPlan",
     "MapResult",
+    "PixelClassifier",
     "Recipe",
     "Source",
+    "about",
     "by_zone",
     "compare_maps",
     "fuse_maps",
     "legend_of",
     "map_cube",
     "modal",
+    "most_frequent",
     "open_map",
     "open_source",
     "plan_card",
+    "place",
     "plan_map",
     "quicklook",
     "read_recipe",
@@ -44,6 +54,8 @@ __all__ = [
     "restrict",
     "sieve",
     "smooth",
+    "summary",
+    "times",
     "to_cog",
     "to_polygons",
     "write_viewer",

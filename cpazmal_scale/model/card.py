@@ -24,7 +24,10 @@ MISSING = {
     "class",
 }
 """Of classifiers that warp, and of those that see a series as one vector."""
-_ELSEWHERE = {"days", "band_days", "radius", "min_dates", "decision", "reject", "temperature"}
+_ELSEWHERE = {
+    *("days", "band_days", "radius", "open_ends"),
+    *("min_dates", "decision", "reject", "temperature"),
+}
 LIMITS = (
     "Every pixel gets one of these classes, whatever it is, unless it is rejected.",
     "Accuracy holds for polygons like the trained ones, seen by this beam.",
@@ -92,7 +95,8 @@ def _settings(model: Model) -> dict[str, Any]:
     told = {name: own[name] for name in sorted(own) if name not in _ELSEWHERE}
     if "radius" not in own:
         return {"settings": told}
-    return {"band": {"days": own["band_days"], "samples": own["radius"]}, "settings": told}
+    names = {"days": "band_days", "samples": "radius", "open_ends": "open_ends"}
+    return {"band": {said: own[name] for said, name in names.items()}, "settings": told}
 
 
 def _held_out(model: Model) -> dict[str, Any] | None:

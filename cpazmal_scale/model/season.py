@@ -50,7 +50,13 @@ def on_dates(
             "the cube has no date in this period",
             remedy="change `start` and `end`, or ingest more scenes",
         )
-    matched = match_dates(dates, trained, band_days=fitted.near_days, starts=starts)
+    matched = match_dates(
+        dates,
+        trained,
+        band_days=fitted.near_days,
+        starts=starts,
+        open_ends=getattr(fitted, "open_ends", None),
+    )
     if (fault := matched.fault()) is not None:
         raise ModelMismatch(
             f"{fault} (trained on {_period(trained)}, to be mapped {_period(dates)})",

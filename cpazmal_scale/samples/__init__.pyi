@@ -5,6 +5,8 @@ from .draw.cluster import self_labelled
 from .draw.drawing import draw_windows, open_windows
 from .draw.index import window_index
 from .draw.polygons import read_polygons
+from .imported import channels_of, import_table, imported_series, read_series, write_series
+from .meeting import on_calendar, season_calendar, together
 from .regular import regular_series
 from .scale import Scale, WindowRule, to_scale
 from .series import WindowSeries, window_series
@@ -14,6 +16,14 @@ from .table import BY_DATE, read_index, write_index
 from .windows import Normalisation, Windows
 
 __all__ = [
+    "together",
+    "season_calendar",
+    "on_calendar",
+    "write_series",
+    "read_series",
+    "imported_series",
+    "import_table",
+    "channels_of",
     "BY_DATE",
     "Normalisation",
     "Scale",

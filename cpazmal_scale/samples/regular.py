@@ -53,19 +53,39 @@ def regular_series(
     steps = np.arange(0, days[-1] + 1e-9, every_days)
     moved = np.moveaxis(np.asarray(values, np.float64), axis, -1)
     flat = moved.reshape(-1, moved.shape[-1])
+    made = between(flat, days, steps, max_gap_days)
+    shaped = made.astype(np.float32).reshape(*moved.shape[:-1], len(steps))
+    calendar = start + (steps * 86400).round().astype("timedelta64[s]")
+    return np.moveaxis(shaped, -1, axis), calendar
+
+
+def between(
+    flat: NDArray[np.float64],
+    days: NDArray[np.float64],
+    steps: NDArray[np.float64],
+    max_gap_days: float,
+    hold: float = -1.0,
+) -> NDArray[np.float64]:
+    """Values `(n, T')` at `steps`, linear between the nearest valid of `(n, T)` at `days`.
+
+    NaN where these are more than `max_gap_days` apart; before the first and after the last valid
+    one its value is held for `hold` days.
+    """
     known = np.isfinite(flat)
     at = np.arange(len(days))
     before = np.maximum.accumulate(np.where(known, at, -1), axis=1)
     reverse = np.where(known, at, len(at))[:, ::-1]
     after = np.minimum.accumulate(reverse, axis=1)[:, ::-1]
-    low = before[:, np.searchsorted(days, steps + 1e-9, "right") - 1]
+    edge = np.full((len(flat), 1), -1), np.full((len(flat), 1), len(at))
+    before, after = np.hstack([edge[0], before]), np.hstack([after, edge[1]])
+    low = before[:, np.searchsorted(days, steps + 1e-9, "right")]
     high = after[:, np.searchsorted(days, steps - 1e-9, "left")]
-    inside = (low >= 0) & (high < len(at))
-    low, high = np.where(inside, low, 0), np.where(inside, high, 0)
+    lost = (low < 0) & (high == len(at))
+    low, high = np.where(low < 0, high, low), np.where(high == len(at), low, high)
+    low, high = np.where(lost, 0, low), np.where(lost, 0, high)
     width = days[high] - days[low]
     share = np.divide(steps - days[low], width, out=np.zeros(width.shape), where=width > 0)
     first, last = (np.take_along_axis(flat, chosen, 1) for chosen in (low, high))
-    made = np.where(inside & (width <= max_gap_days), first + share * (last - first), np.nan)
-    shaped = made.astype(np.float32).reshape(*moved.shape[:-1], len(steps))
-    calendar = start + (steps * 86400).round().astype("timedelta64[s]")
-    return np.moveaxis(shaped, -1, axis), calendar
+    off = np.abs(steps - days[low])
+    good = ~lost & (width <= max_gap_days) & ((width > 0) | (off <= max(hold, 1e-9)))
+    return np.asarray(np.where(good, first + share * (last - first), np.nan))

@@ -19,6 +19,8 @@ _LOCKED = {
 }
 """The query sees its tables only: no files, no network, no variables of this process."""
 
+_PER_WINDOW = ("time_start", "time_end", "valid_fraction", "masked_fraction", "incidence_angle")
+"""Columns that `windows` gives by date instead."""
 _WINDOWS = """
 CREATE VIEW windows AS SELECT * EXCLUDE (
     time_start, time_end, dates, valid_fraction, masked_fraction, incidence_angle,
@@ -53,8 +55,8 @@ def query(sql: str, index: str | pd.DataFrame | Sequence[str | pd.DataFrame]) ->
     samples = _table(index)
     with duckdb.connect(config={**_LOCKED, "lock_configuration": "true"}) as connection:
         connection.register("samples", samples)
-        connection.execute(_WINDOWS)
         try:
+            connection.execute(_WINDOWS)
             statements = connection.extract_statements(sql)
             if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
                 raise SampleError(
@@ -109,7 +111,7 @@ def _table(index: str | pd.DataFrame | Sequence[str | pd.DataFrame]) -> Any:
     several = [index] if isinstance(index, (str, pd.DataFrame)) else list(index)
     tables = [read_index(one) if isinstance(one, str) else one for one in several]
     for table, source in zip(tables, several, strict=True):
-        if not set(BY_DATE) <= set(table.columns):
+        if not {*BY_DATE, *_PER_WINDOW} <= set(table.columns):
             raise SampleError(
                 "this index does not know its dates",
                 where=source if isinstance(source, str) else None,

@@ -25,7 +25,7 @@ MASK_CODES = (0, 1, 2, 3, -127, 255, -999)
 HIGHEST_MEDIAN = 10.0
 """Median linear power (+10 dB) above which values are no backscatter: digital numbers, or
 amplitudes. Towns and slopes that face the radar stay below."""
-FILL_PIXELS = 64
+FILL_PIXELS = 16
 """Times that the lowest or highest value of a band may occur where it is no usual backscatter."""
 USUAL = (-50.0, 20.0)
 """Decibels outside which a value that many pixels share is a fill value."""

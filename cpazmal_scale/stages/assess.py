@@ -110,8 +110,8 @@ def assess(
     result = _finished_map(config)
     comparison = None if result is None else _compare(config, result)
     report = Report(
-        title=f"Glacier map of beam {workspace.beam_of(config)}",
-        campaign=_campaign(config, series.names),
+        title=_title(config),
+        campaign=_campaign(config, series),
         validation=validation,
         comparison=comparison,
         areas=None if result is None else result.areas,
@@ -132,7 +132,7 @@ def assess(
 
 def _clustered(config: RunConfig) -> tuple[str, ...]:
     """What to believe of classes that are clusters; nothing of others."""
-    if config.samples.polygons is not None:
+    if workspace.is_labelled(config):
         return ()
     found = workspace.find(config, "samples").metadata.get("stability")
     if found is None:
@@ -253,9 +253,26 @@ def _compare(config: RunConfig, result: MapResult) -> MapComparison | None:
     return compare_map(result.url, config.assess.truth, polygons, margin=margin)
 
 
-def _campaign(config: RunConfig, features: tuple[str, ...]) -> Campaign:
+def _title(config: RunConfig) -> str:
+    what = "Labelled series" if workspace.has_table(config) else "Glacier map of beam"
+    return f"{what} {workspace.beam_of(config)}"
+
+
+def _campaign(config: RunConfig, series: WindowSeries) -> Campaign:
     from cpazmal_scale.assess import Campaign
 
+    if workspace.has_table(config):
+        return Campaign(
+            beam=workspace.beam_of(config),
+            polarisations=workspace.channels(config),
+            first_date=str(series.dates[0])[:10],
+            last_date=str(series.dates[-1])[:10],
+            dates=len(series.dates),
+            shape=(len(series.values), 1),
+            pixel="a series of a table",
+            crs="none",
+            features=series.names,
+        )
     cube = workspace.open_period(config)
     facts = workspace.extent(cube)
     width = abs(float(cube["x"][1] - cube["x"][0]))
@@ -269,7 +286,7 @@ def _campaign(config: RunConfig, features: tuple[str, ...]) -> Campaign:
         shape=(facts["shape"][1], facts["shape"][2]),
         pixel=f"{width:.6g}{unit}",
         crs=facts["crs"],
-        features=features,
+        features=series.names,
         simulated=_is_simulated(config.assess.truth),
     )
 
@@ -308,11 +325,16 @@ def _portraits(
     from cpazmal_scale.assess import Portraits, backscatter, typical_pairs
     from cpazmal_scale.legend import legend
 
-    cube = workspace.open_period(config)
-    channels = workspace.channels(config, cube)
+    seen = None
+    if not workspace.has_table(config):
+        cube = workspace.open_period(config)
+        channels = workspace.channels(config, cube)
+        # Windows of other cubes are not in this one.
+        own = windows[windows["site"] == ""] if "site" in windows else windows
+        seen = backscatter(cube, own, classes, channels, config.features.excluded)
     return Portraits(
         legend(classes, workspace.with_legend(config, classes).legend).colours,
-        backscatter(cube, windows, classes, channels, config.features.excluded),
+        seen,
         typical_pairs(series, windows["class"].to_numpy(str), classes, config.dtw),
         next(iter(_pictures(config, ("barycenters.png", _BARYCENTERS))), None),
     )

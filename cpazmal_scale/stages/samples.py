@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entry:
     """Labelled windows of a cube; without polygons the windows' clusters are their classes.
 
+    With `samples.table.url`, the labelled series of a table instead.
+
     Raises:
-        SampleError: polygons, classes or groups do not allow it.
+        SampleError: polygons, classes or groups, or the table, do not allow it.
     """
     from cpazmal_scale.samples import BY_DATE, write_index
+
+    if workspace.has_table(config):
+        return _import_table(config)
 
     windows, state = _windows(config, progress)
     plain = windows.drop(columns=list(BY_DATE))
@@ -32,10 +37,8 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
     name = identity("samples", content, state)
     path = f"samples/{name}.parquet"
     write_index(windows, storage.join(config.workspace, path))
-    counts = windows.groupby("class")["group"].agg(["size", "nunique"])
     facts: dict[str, Any] = {
-        "windows": {str(code): int(row["size"]) for code, row in counts.iterrows()},
-        "groups": {str(code): int(row["nunique"]) for code, row in counts.iterrows()},
+        **_counts(windows),
         "labels": "polygons" if config.samples.polygons else "clusters",
         "window": config.features.window,
     }
@@ -46,15 +49,69 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
     return workspace.publish(config, "samples", name, path, facts)
 
 
+def _import_table(config: RunConfig) -> Entry:
+    """The labelled series of a table, published as samples."""
+    from cpazmal_scale.samples import channels_of, import_table, write_series
+
+    made = import_table(config.samples)
+    plain = made.map(lambda value: value.tolist() if hasattr(value, "tolist") else value)
+    name = identity("series", hashlib.sha256(plain.to_json().encode()).hexdigest())
+    path = f"samples/{name}.parquet"
+    write_series(made, storage.join(config.workspace, path))
+    facts = {
+        **_counts(made),
+        "labels": "table",
+        "polarisations": list(channels_of(made)),
+        "start": str(min(one.min() for one in made["dates"]))[:10],
+        "end": str(max(one.max() for one in made["dates"]))[:10],
+    }
+    return workspace.publish(config, "samples", name, path, facts)
+
+
+def _counts(windows: pd.DataFrame) -> dict[str, Any]:
+    """Windows and groups of every class."""
+    counts = windows.groupby("class")["group"].agg(["size", "nunique"])
+    return {
+        "windows": {str(code): int(row["size"]) for code, row in counts.iterrows()},
+        "groups": {str(code): int(row["nunique"]) for code, row in counts.iterrows()},
+    }
+
+
 def training_data(
     config: RunConfig, *, progress: Progress | None = None
 ) -> tuple[WindowSeries, pd.DataFrame]:
     """Feature series of the run's samples, and their index.
 
+    Those of the cubes of `samples.also` follow, on the dates of the run's own.
+
     Raises:
         StoreMissing: samples were not drawn.
         SampleError: the period has fewer dates than `dtw.min_dates`.
     """
+    if workspace.has_table(config):
+        return _table_data(config)
+    own = _cube_data(config, progress)
+    if not config.samples.also:
+        return own
+    from cpazmal_scale.stages.sites import joined, sites
+
+    others = [(site, _cube_data(site.config, None)) for site in sites(config)]
+    return joined(config, own, others)
+
+
+def _table_data(config: RunConfig) -> tuple[WindowSeries, pd.DataFrame]:
+    """The same of a table."""
+    from cpazmal_scale.samples import imported_series, read_series
+
+    entry = workspace.find(config, "samples")
+    made = read_series(workspace.url_of(config, entry))
+    made.attrs["id"] = entry.fact("id")
+    channels = workspace.channels(config)
+    return imported_series(made, config.features, channels, config.dtw), made
+
+
+def _cube_data(config: RunConfig, progress: Progress | None) -> tuple[WindowSeries, pd.DataFrame]:
+    """The same of one cube."""
     from cpazmal_scale.samples import read_index, window_series
 
     entry = workspace.find(config, "samples")

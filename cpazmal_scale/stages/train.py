@@ -56,6 +56,8 @@ def train(
             "beam": workspace.beam_of(config),
             "samples": windows.attrs["id"],
         }
+        if config.samples.also:
+            provenance["sites"] = windows["site"].value_counts(sort=False).to_dict()
         chosen = config
         if config.classify.method == BEST:
             chosen, choice = _chosen(config, (series, labels, groups), executor, share, choosing)
@@ -65,7 +67,7 @@ def train(
             labels,
             groups,
             chosen,
-            polarisations=workspace.channels(config, workspace.open_period(config)),
+            polarisations=_channels(config),
             provenance=provenance,
             workers=Workers(executor, share, progress),
         )
@@ -103,7 +105,7 @@ def _chosen(
     """
     from cpazmal_scale.assess import choose
 
-    if config.samples.polygons is None:
+    if not workspace.is_labelled(config):
         return config.with_values({"classify": {"method": "sum"}}), {}
     made = choose(*samples, config, executor=executor, share=share, progress=progress)
     counted = config.train.barycenters or "auto"
@@ -111,6 +113,11 @@ def _chosen(
         {"classify": {"method": made.method}, "train": {"barycenters": counted}}
     )
     return settled, {"choice": made.plain()}
+
+
+def _channels(config: RunConfig) -> tuple[str, ...]:
+    cube = None if workspace.has_table(config) else workspace.open_period(config)
+    return workspace.channels(config, cube)
 
 
 def _workers(config: RunConfig, windows: int) -> RunConfig:

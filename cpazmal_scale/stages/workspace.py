@@ -20,12 +20,14 @@ MADE_BY = {"cube": "ingest", "samples": "samples", "model": "train", "map": "map
 
 
 def beam_of(config: RunConfig) -> str:
-    """The beam of this run: the configured one, or the only one there is.
+    """The beam of this run: the configured one, or the only one there is; or its table's name.
 
     Raises:
         StoreMissing: the workspace has no cube.
         ConfigError: it has several and none was chosen.
     """
+    if has_table(config):
+        return config.samples.table.name
     beams = [str(e.fact("beam")) for e in catalog.entries(config.workspace, kind="cube")]
     if config.beam is not None and config.beam in beams:
         return config.beam
@@ -98,18 +100,31 @@ def open_period(config: RunConfig) -> xr.Dataset:
     return cube
 
 
-def channels(config: RunConfig, cube: xr.Dataset) -> tuple[str, ...]:
-    """The polarisations of this run, co-polarised first.
+def has_table(config: RunConfig) -> bool:
+    """Whether the samples of this run come from a table of series, without a cube."""
+    return config.samples.table.url is not None
+
+
+def is_labelled(config: RunConfig) -> bool:
+    """Whether the classes of this run were given, and are no clusters."""
+    return config.samples.polygons is not None or has_table(config)
+
+
+def channels(config: RunConfig, cube: xr.Dataset | None = None) -> tuple[str, ...]:
+    """The polarisations of this run, co-polarised first; those of its samples without a cube.
 
     Raises:
         ConfigError: the cube lacks one.
     """
-    present = tuple(cube.attrs["polarisations"])
+    if cube is None:
+        present = tuple(find(config, "samples").fact("polarisations"))
+    else:
+        present = tuple(cube.attrs["polarisations"])
     chosen = config.polarisations or _co_and_cross(present)
     absent = [name for name in chosen if name not in present]
     if absent:
         raise ConfigError(
-            f"the cube has no {', '.join(absent)}",
+            f"{'the table' if cube is None else 'the cube'} has no {', '.join(absent)}",
             where="polarisations",
             remedy=f"choose among {', '.join(present)}",
         )
@@ -165,6 +180,8 @@ def publish(
 
 def _seen(config: RunConfig) -> dict[str, Any]:
     """Place and period of the run's cube, as far as the run uses it."""
+    if has_table(config):
+        return {}
     cube = find(config, "cube").metadata
     seen: dict[str, Any] = {name: cube[name] for name in ("bbox", "start", "end") if name in cube}
     if "start" in seen and config.start:

@@ -9,10 +9,11 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from cpazmal_scale.addresses import absolute as absolute
 from cpazmal_scale.addresses import is_chain
@@ -28,6 +29,10 @@ from cpazmal_scale.storage.reach import one_sentence as one_sentence
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from zarr.abc.store import Store
+
+Result = TypeVar("Result")
+REQUESTS = 16
+"""Requests in flight to an object store."""
 
 
 def exists(url: str) -> bool:
@@ -161,6 +166,14 @@ def create_bytes(url: str, data: bytes) -> bool:
                 return False
             raise
         return True
+
+
+def each(url: str, do: Callable[[str], Result], keys: Iterable[str]) -> list[Result]:
+    """What a function gives for every key, of a remote store at `url` several at a time."""
+    if not is_remote(url):
+        return [do(key) for key in keys]
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        return list(pool.map(do, keys))
 
 
 def list_names(url: str) -> list[str]:
@@ -319,7 +332,8 @@ def open_local(url: str, *beside: str) -> Iterator[Path]:
         StoreMissing: nothing is there.
     """
     if not is_remote(url):
-        path = _regular(url)
+        with one_sentence(url, "look"):
+            path = _regular(url)
         if not exists(url):
             raise StoreMissing("no such file", where=url, remedy="check the path")
         yield path

@@ -90,7 +90,8 @@ class Guard:
         # A redirect of a link in another page would not be sent the cookie; a page's own is.
         page = HTMLResponse(
             '<!doctype html><html lang="en"><title>cpazmal</title>'
-            '<meta http-equiv="refresh" content="0;url=./"><p>opening the page …</p></html>'
+            '<link rel="icon" href="lib/icon.svg"><meta http-equiv="refresh" content="0;url=./">'
+            "<p>opening the page …</p></html>"
         )
         page.set_cookie(COOKIE, self._lock.cookie, path=place, httponly=True, samesite="strict")
         return page

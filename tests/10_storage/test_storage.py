@@ -16,6 +16,7 @@ from support.servers import S3_QUIRKS, S3Server
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, StoreError, StoreMissing
+from cpazmal_scale.storage import atomic
 
 
 @pytest.fixture(params=["local", "file", "s3"])
@@ -70,9 +71,12 @@ def test_an_object_costs_one_request(s3_url: str, monkeypatch: pytest.MonkeyPatc
         assert storage.read_bytes(where) == b"content"
         with pytest.raises(StoreMissing):
             storage.read_bytes(f"{where}-that-is-not-there")
+        looked = atomic.look(where)
+        assert looked.data == b"content"
+        assert looked.tag
         seen = bytes(between.seen)
     s3fs.S3FileSystem.clear_instance_cache()
-    assert seen.count(b"GET /") == 2
+    assert seen.count(b"GET /") == 3
     assert b"HEAD /" not in seen
 
 

@@ -82,6 +82,17 @@ def test_masked_values_are_missing_at_every_door():
         band_limits(30, 30, days=(np.ma.masked_array(DAYS, np.arange(30) == 3), DAYS))
     with pytest.raises(ValueError, match="weights must not be masked"):
         barycenter(q, weights=np.ma.masked_array(np.ones(6), np.arange(6) == 0))
+    cells = np.ma.masked_array(np.ones((30, 30)), np.eye(30, dtype=bool))
+    for ask in (
+        lambda: distances(q, s, time_weights=cells),
+        lambda: path(q[0], s[0], time_weights=cells),
+        lambda: barycenter(q, time_weights=cells),
+    ):
+        with pytest.raises(ValueError, match="time_weights must not be masked"):
+            ask()
+    table = np.ma.masked_array(band_limits(30, 30, radius=2), np.arange(60).reshape(30, 2) == 4)
+    with pytest.raises(ValueError, match="limits must not be masked"):
+        distances(q, s, limits=table)
 
 
 @pytest.mark.parametrize(

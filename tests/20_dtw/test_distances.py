@@ -57,7 +57,7 @@ def test_block_equals_the_naive_twin(rows, columns, radius, missing, kind, seed)
     options = {"time_weights": weights, "min_dates": 2, "dependent": kind == "dependent"}
     found = block_distances(q, s, limits, **options)[0]
     plain = np.empty_like(found)
-    _interpreted(q, s, limits, weights, 2, plain)
+    _interpreted(q, s, limits, weights, (2, 0), plain)
     for r in range(2):
         expected = [naive(q[:, :, p], s[:, r], limits, weights, 2) for p in range(pixels)]
         np.testing.assert_allclose(found[r], expected, rtol=2e-6)

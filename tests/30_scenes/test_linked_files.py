@@ -172,6 +172,49 @@ def test_polygons_do_not_point_elsewhere(tmp_path, listener, name: str, kind: st
     assert asked == []
 
 
+@pytest.mark.parametrize(
+    "crs",
+    [
+        {"crs": {"type": "link", "properties": {"href": "ADDRESS", "type": "proj4"}}},
+        {"CRS": {"Type": "LINK", "Properties": {"HREF": "ADDRESS"}}},
+        {"crs": {"type": "URL", "properties": {"url": "ADDRESS"}}},
+        {"crs": {"type": "name", "properties": {"name": "ADDRESS"}}},
+        {"crs": {"type": "name", "properties": {"name": "/etc/passwd"}}},
+    ],
+)
+@pytest.mark.parametrize("depth", ["collection", "feature", "geometry"])
+def test_a_reference_system_is_not_fetched(tmp_path, listener, crs, depth: str) -> None:
+    address, asked = listener
+    document = json.loads(square().to_crs("EPSG:4326").to_json())
+    place = {
+        "collection": document,
+        "feature": document["features"][0],
+        "geometry": document["features"][0]["geometry"],
+    }[depth]
+    place |= json.loads(json.dumps(crs).replace("ADDRESS", address))
+    (tmp_path / "p.geojson").write_text(json.dumps(document))
+    with pytest.raises(SampleError, match="its CRS is no name"):
+        read_vectors(str(tmp_path / "p.geojson"))
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "urn:ogc:def:crs:EPSG::32632",
+        "urn:ogc:def:crs:OGC:1.3:CRS84",
+        "EPSG:32632",
+        "http://www.opengis.net/def/crs/EPSG/0/32632",
+    ],
+)
+def test_a_reference_system_by_its_name_is_known(tmp_path, name: str) -> None:
+    document = json.loads(square().to_json())
+    document["crs"] = {"type": "name", "properties": {"name": name}}
+    (tmp_path / "p.geojson").write_text(json.dumps(document))
+    found = read_vectors(str(tmp_path / "p.geojson")).crs
+    assert found == ("EPSG:4326" if "CRS84" in name else "EPSG:32632")
+
+
 def test_json_that_is_no_collection_of_features(tmp_path) -> None:
     for number, document in enumerate(({"type": "STAC"}, ["x"], {"type": "Topology"})):
         path = tmp_path / f"{number}.geojson"

@@ -517,6 +517,24 @@ def test_series_on_a_regular_calendar() -> None:
         samples.regular_series(values, dates, every_days=0, max_gap_days=20)
 
 
+@pytest.mark.parametrize(
+    ("days", "step", "gap", "says"),
+    [
+        ([0, 2, 1], 1, 5, "must increase"),
+        ([0, 1, 1], 1, 5, "must increase"),
+        ([], 1, 5, "needs a date"),
+        ([0, 1], np.inf, 5, "positive"),
+        ([0, 1], np.nan, 5, "positive"),
+        ([0, 1], 1, 0, "positive"),
+        ([0, 1], 1, np.nan, "positive"),
+    ],
+)
+def test_calendars_that_cannot_be_are_refused(days, step: float, gap: float, says: str) -> None:
+    dates = np.datetime64("2020-01-01", "s") + np.array(days, "m8[D]")
+    with pytest.raises(SampleError, match=says):
+        samples.regular_series(np.zeros(len(days)), dates, every_days=step, max_gap_days=gap)
+
+
 def test_a_calendar_agrees_with_numpy_where_nothing_is_missing() -> None:
     rng = np.random.default_rng(0)
     days = np.sort(rng.choice(300, 25, replace=False))

@@ -140,3 +140,21 @@ def test_draw_is_random_within_classes_and_knows_no_strips() -> None:
     expected = 300 * 100 / pixels[0]
     assert often[codes == 1].mean() == pytest.approx(expected)
     assert often[codes == 1].std() == pytest.approx(math.sqrt(expected), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("counts", "mapped", "says"),
+    [
+        ([[5, 0], [0, np.nan]], [1.0, 1.0], "not finite"),
+        ([[5, 0], [0, np.inf]], [1.0, 1.0], "not finite"),
+        ([[5, 0], [-1, 6]], [1.0, 1.0], "negative"),
+        ([[5, 0], [0, 5]], [1.0, np.inf], "not finite"),
+        ([[5, 0], [0, 5]], [np.nan, 1.0], "not finite"),
+        ([[5, 0], [0, 5]], [0.0, 0.0], "all areas are zero"),
+        ([[5, 0, 0], [0, 5, 0]], [1.0, 1.0], "do not fit 2 classes"),
+    ],
+)
+def test_estimates_of_what_cannot_be_are_refused(counts, mapped, says: str) -> None:
+    with pytest.raises(SampleError, match=says) as caught:
+        estimate_areas(counts, mapped, "ab")
+    assert caught.value.remedy

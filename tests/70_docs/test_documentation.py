@@ -21,7 +21,7 @@ TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 @pytest.mark.timeout(900)
 def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
     commands = "\n".join(re.findall(r"```sh\n(.*?)```", TUTORIAL, re.DOTALL)[1:])
-    assert commands.count("cpazmal ") == 11
+    assert commands.count("cpazmal ") == 13
     folder = Path(sys.executable).parent
     ran = subprocess.run(
         ["bash", "-e", "-c", commands],
@@ -106,3 +106,37 @@ def test_nothing_comes_from_another_host() -> None:
     loaded = re.compile(r'<(?:script|link|img|iframe)[^>]*\s(?:src|href)="(?:https?:)?//[^"]*"')
     for page in pages:
         assert not loaded.search(page.read_text()), page
+
+
+FAULTS = (ROOT / "docs" / "failure-modes.md").read_text()
+NAMED = re.compile(r"`(?:tests/)?((?:\d\d_\w+/)?test_\w+\.py)?(?:::(test_\w+))?`|`(test_\w+)`")
+
+
+def test_every_test_that_failure_modes_name_is_there() -> None:
+    files: dict[str, list[Path]] = {}
+    for path in (ROOT / "tests").glob("*/test_*.py"):
+        for name in (path.name, f"{path.parent.name}/{path.name}"):
+            files.setdefault(name, []).append(path)
+    missing, count = [], 0
+    for part in re.split(r"\n## ", FAULTS):
+        here: list[Path] = []
+        for file, name, alone in NAMED.findall(part):
+            if file:
+                here = files.get(file, [])
+                count += 1
+                missing += [] if here else [file]
+            if name or alone:
+                wanted = re.compile(rf"def {name or alone}\(")
+                known = any(wanted.search(path.read_text()) for path in here)
+                missing += [] if known else [f"{file} {name or alone}"]
+    assert count > 100
+    assert not missing
+
+
+def test_every_row_of_the_fault_table_has_a_test_and_a_figure() -> None:
+    rows = re.findall(r"^\| (.*) \|$", FAULTS.split("## Fault table")[1], re.MULTILINE)[2:]
+    assert len(rows) >= 50
+    for row in rows:
+        kind, test, figure = row.split(" | ")
+        assert "test_" in test, kind
+        assert figure, kind

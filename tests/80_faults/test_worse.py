@@ -15,6 +15,7 @@ from support.writers import every
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import open_cube, verify_cube
+from cpazmal_scale.cube.format import manifest
 from cpazmal_scale.errors import CpazmalError, CubeDamaged, StoreMissing
 from cpazmal_scale.stages import ingest as stages
 
@@ -111,6 +112,18 @@ def test_a_flipped_bit_is_never_read_in_silence(tmp_path, base) -> None:
         assert verify_cube(str(cube)) or (kind in ("axis", "coordinate") and now), path
         path.write_bytes(before)
     assert told
+
+
+def test_any_bit_of_a_manifest_counts() -> None:
+    """Also one that says the same in another way: a digit of an escape, the e of a number."""
+    plan = manifest.Plan("base", "000003-x", {"HH/c/0/0/0": 7})
+    whole = manifest.Manifest(3, '{"units": "°, γ⁰"}'.encode(), [{"angle": 1e-7}], plan)
+    data = whole.encode()
+    assert manifest.decode(data, 3) == whole
+    for bit in range(8 * len(data)):
+        other = bytearray(data)
+        other[bit // 8] ^= 1 << bit % 8
+        assert manifest.decode(bytes(other), 3) is None, other[max(bit // 8 - 9, 0) :][:20]
 
 
 def test_flips_in_the_documents_of_a_sound_cube(tmp_path, base) -> None:

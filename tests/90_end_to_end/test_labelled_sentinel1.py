@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import geopandas
 import h5py
 import numpy as np
 import pytest
+import rasterio
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import open_cube
@@ -64,9 +66,46 @@ def test_parcels_hold_the_labelled_pixels(folder: Path, shared_data: Path) -> No
     for path in (shared_data / "s1-labelled").glob("OUTPUT_*.nc"):
         with h5py.File(path) as file:
             codes.append(file["LC"][()])
-    counted = {"CROP": (np.stack(codes) == 11).sum(), "GRASS": (np.stack(codes) == 13).sum()}
+    named = {"CROP": 11, "GRASS": 13, "BARE": 60}
+    counted = {name: (np.stack(codes) == code).sum() for name, code in named.items()}
     assert area.to_dict() == pytest.approx(counted)
     assert not cover["group"].duplicated().any()
+
+
+def test_every_site_is_placed_by_its_own_file(shared_data: Path, tmp_path: Path) -> None:
+    """The same site said to lie in another zone, its rows upwards, in minutes, descending."""
+    source, other = shared_data / "s1-labelled", tmp_path / "other"
+    other.mkdir()
+    for path in source.glob(f"*{SITE}*.nc"):
+        name = path.name.replace(SITE, "FFFFFF").replace("ASCENDING", "DESCENDING")
+        shutil.copy(path, other / name)
+        (other / name).chmod(0o644)
+        with h5py.File(other / name, "r+") as file:
+            wkt = rasterio.CRS.from_epsg(32733).to_wkt()
+            file["spatial_ref"].attrs["crs_wkt"] = file["spatial_ref"].attrs["spatial_ref"] = wkt
+            file["y"][:] = file["y"][::-1]
+            for one in {"VV", "VH", "LC", "CT"} & set(file):
+                file[one][:] = file[one][..., ::-1, :]
+            if "timestamp" in file:
+                units = file["timestamp"].attrs["units"].replace("seconds", "minutes")
+                file["timestamp"].attrs["units"] = units
+                file["timestamp"][:] = file["timestamp"][()] // 60
+    for path in source.glob("*9B424A*.nc"):
+        shutil.copy(path, other / path.name)
+    run(sys.executable, SCRIPT, other, tmp_path / "made")
+    scenes = sorted((tmp_path / "made" / "scenes").glob("*FFFFFF*.tif"))
+    assert len(scenes) == 80
+    with rasterio.open(scenes[3]) as raster, h5py.File(next(source.glob(f"S1*{SITE}*"))) as file:
+        assert raster.crs.to_epsg() == 32733
+        np.testing.assert_allclose(raster.read(1), file["VV"][3] * 1e-4, rtol=1e-6)
+        assert raster.transform * (0.5, 0.5) == (file["x"][0], file["y"][0])
+    parcels = geopandas.read_file(tmp_path / "made" / "cover.gpkg")
+    assert parcels.crs.to_epsg() == 4326
+    places = parcels.set_index("group").geometry.representative_point()
+    south = places[places.index.str.startswith("FFFFFF")]
+    assert ((south.x > 12) & (south.x < 18)).all()
+    (beam,) = (tmp_path / "made").glob("run-FFFFFF-*.yaml")
+    assert RunConfig.load(beam).ingest.naming.pass_direction == "DSC"
 
 
 def test_train_and_assess_beat_chance(folder: Path) -> None:

@@ -173,3 +173,25 @@ def test_parameters_come_on_top_of_the_deployment_and_sigterm_ends_all(served: S
     assert served.process.wait(90) == 0
     assert served.output.read_text().endswith("stopped\n")
     until(lambda: not any(one.is_running() for one in family), seconds=20)
+
+
+def test_nothing_is_left_when_it_is_killed(served: Served, tmp_path: Path) -> None:
+    """SIGKILL leaves no time to end anything: the guard sees that it is gone."""
+    said = tmp_path / "output"
+    process = served.start("killed", free_port(), said)
+    try:
+        until(lambda: READY in said.read_text() or process.poll() is not None, seconds=400)
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(family) >= 3, said.read_text()
+    finally:
+        process.kill()
+        process.wait(30)
+    until(lambda: not any(map(alive, family)), seconds=60)
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether it runs; one whose end nobody has asked about does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

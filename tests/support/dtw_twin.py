@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def naive(q, s, limits, weights=None, min_dates=1):
+def naive(q, s, limits, weights=None, min_dates=1, open_ends=None):
     """DTW-AROW of `(K, T)` and `(K, T')`, float64, straight from its definition."""
     q, s = np.atleast_2d(np.asarray(q, float)), np.atleast_2d(np.asarray(s, float))
     rows, columns = q.shape[1], s.shape[1]
@@ -15,7 +15,8 @@ def naive(q, s, limits, weights=None, min_dates=1):
             if not gone[i]:
                 cost = ((q[:, i] - s[:, j]) ** 2).sum()
                 cost += 0.0 if weights is None else float(weights[i][j])
-            ways = [0.0] if i == j == 0 else []
+            opened = open_ends in ("begin", "both")
+            ways = [0.0] if i == 0 and (j == 0 or opened) else []
             if i and j:
                 ways.append(total[i - 1, j - 1])
             if i and not gone[i] and not gone[i - 1]:
@@ -24,6 +25,7 @@ def naive(q, s, limits, weights=None, min_dates=1):
                 ways.append(total[i, j - 1])
             total[i, j] = cost + min(ways, default=np.inf)
     valid = rows - gone.sum()
-    if valid < max(min_dates, 1) or (gone.any() and np.isinf(total[-1, -1])):
+    end = total[-1].min() if open_ends in ("end", "both") else total[-1, -1]
+    if valid < max(min_dates, 1) or (gone.any() and np.isinf(end)):
         return np.nan
-    return np.sqrt(total[-1, -1] * rows / valid)
+    return np.sqrt(end * rows / valid)

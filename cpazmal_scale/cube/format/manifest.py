@@ -90,6 +90,9 @@ def decode(data: bytes, commit: int) -> Manifest | None:
         found = json.loads(data)
         plan = None
         if "digest" in found or "base" in found:
+            # Byte for byte: `\u00C3` says the same as `\u00c3`, and yet a bit is another.
+            if json.dumps(found, indent=1, allow_nan=False).encode() != data:
+                return None
             if found.pop("digest") != _digest(found):
                 return None
             plan = Plan(str(found["base"]), str(found["staging"]), dict(found["objects"]))

@@ -139,7 +139,12 @@ def read_record(url: str) -> Record | None:
     with seal.parsing("its root document is damaged", url, _REMEDY, CubeDamaged):
         length = int(arrays["time"]["shape"][0])
         sums = integrity.Sums.of(attributes)
-        dates = {name: read_coordinate(url, name, length, arrays, sums) for name in layout.PER_DATE}
+
+        def along_time(name: str) -> list[Any]:
+            return read_coordinate(url, name, length, arrays, sums)
+
+        names = tuple(layout.PER_DATE)
+        dates = dict(zip(names, storage.each(url, along_time, names), strict=True))
         found = Record(url, root, attributes, arrays, dates)
         if not found.is_sealed:
             _check(found)

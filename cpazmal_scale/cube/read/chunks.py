@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -111,6 +111,27 @@ class ChunkReader:
         pool = _readers(storage.is_remote(self.chunks.record.url))
         pieces = self._pieces(y0, x0, height, width)
         return Fetch([pool.submit(self._place, power, mask, piece) for piece in pieces])
+
+    @property
+    def outside(self) -> int:
+        """The mask's value outside the grid and where nothing is stored."""
+        return int(layout.layer_fill("mask"))
+
+    def has(self, layer: str, date: int) -> bool:
+        """Whether a layer was acquired on a date, by its place in time."""
+        return self.chunks.record.acquired(layer, self.positions[date])
+
+    def chunk_of(self, layer: int, date: int, row: int, column: int) -> NDArray[Any] | None:
+        """The values of one chunk, cut at the grid's edge; None where the cube has none.
+
+        Raises:
+            CubeDamaged: it is lost or altered.
+            StoreError: the store cannot be reached.
+        """
+        place = (row, column)
+        values = self.chunks.values(self.layers[layer], self.positions[date], place)
+        height, width = (n - i * self.chunk for n, i in zip(self.shape, place, strict=True))
+        return None if values is None else np.ascontiguousarray(values[:height, :width])
 
     def _place(self, power: NDArray[np.float32], mask: NDArray[np.uint8], piece: _Piece) -> float:
         """Decode one chunk to where it belongs; the seconds this took."""

@@ -58,11 +58,14 @@ def open_cube(
             )
             chunk = int(cube.attrs["chunk"])
             cube = cube.assign_coords({name: _loaded(cube[name]) for name in cube.coords})
+        chunks = {"time": 1, "y": chunk, "x": chunk}
+        sizes = {name: {d: chunks[str(d)] for d in cube[name].dims} for name in cube}
+        content_state(cube)
     except CpazmalError:
         raise
     except Exception as error:  # codecs and xarray raise many kinds
         raise CubeDamaged(
-            f"it cannot be opened ({str(error).splitlines()[0]})",
+            f"it cannot be opened ({(str(error).splitlines() or [type(error).__name__])[0]})",
             where=url,
             remedy="run `cpazmal verify`, then restore or ingest again",
         ) from error
@@ -78,10 +81,7 @@ def open_cube(
     order = order[within(times[order], start, end, months, dates)]
     if not np.array_equal(order, np.arange(times.size)):
         cube = cube.isel(time=order)
-    chunks = {"time": 1, "y": chunk, "x": chunk}
-    cube = cube.assign(
-        {name: cube[name].chunk({d: chunks[str(d)] for d in cube[name].dims}) for name in cube}
-    )
+    cube = cube.assign({name: cube[name].chunk(sizes[name]) for name in cube})
     cube.attrs.pop(integrity.NAME, None)
     cube.attrs["state"] = content_state(cube)
     return cube

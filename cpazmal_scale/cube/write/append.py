@@ -302,7 +302,7 @@ def publish(cube_url: str) -> None:
         return
     manifest.prune(cube_url, record.commit)
     documents = dict(member_documents(record))
-    seen = dict(zip(documents, commits.each(cube_url, atomic.look, documents), strict=True))
+    seen = dict(zip(documents, storage.each(cube_url, atomic.look, documents), strict=True))
     if read_root(cube_url) != record.root:
         return  # another writer went on: it publishes what it commits
 
@@ -311,5 +311,5 @@ def publish(cube_url: str) -> None:
             atomic.swap(where, seen[where], documents[where], lock=leases.lock(cube_url))
 
     *others, last = documents
-    commits.each(cube_url, bring, others)
+    storage.each(cube_url, bring, others)
     bring(last)

@@ -37,7 +37,7 @@ class StripReader(Protocol):
 Opener = Callable[[Scene, "GeoBox"], AbstractContextManager[StripReader]]
 """Opens a scene for reading onto a grid."""
 
-LOCAL_WRITERS, REMOTE_WRITERS = 2, 16
+LOCAL_WRITERS, REMOTE_WRITERS = 2, storage.REQUESTS
 """Threads that code and store chunks: the disk's cores, or requests in flight."""
 
 
@@ -111,8 +111,7 @@ def write_layers(
                 _finish(waiting.popleft())
         while waiting:
             _finish(waiting.popleft())
-    for layer, noted in sums.items():
-        put(target.list_url(layer), layout.encode(noted))
+    storage.each(target.url, lambda one: put(target.list_url(one), layout.encode(sums[one])), sums)
     return sums
 
 

@@ -12,10 +12,9 @@ So a writer may stand still between any two steps, for any time: it never replac
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +27,7 @@ from cpazmal_scale.errors import CubeDamaged, StoreMissing, WriterConflict
 from cpazmal_scale.storage import atomic, disk
 from cpazmal_scale.vocabulary import POLARISATIONS
 
-_Result = TypeVar("_Result")
 _FILES = "source_sha256"
-REQUESTS = 16
-"""Requests in flight to an object store."""
 
 
 def base_of(root: bytes | None) -> str:
@@ -174,7 +170,7 @@ def _place(cube_url: str, decided: Manifest) -> None:
         except StoreMissing:
             _require(target, plan.objects[key], cube_url, decided)
 
-    each(cube_url, one, plan.objects)
+    storage.each(cube_url, one, plan.objects)
     folders = {storage.join(cube_url, key).rpartition("/")[0] for key in plan.objects}
     atomic.sync_folders(sorted(folders))
 
@@ -201,8 +197,8 @@ def remove_surplus(cube_url: str, decided: Manifest) -> None:
     """
     assert decided.plan is not None
     mine = {_layer_of(key) for key in decided.plan.objects if key.startswith("stored/")}
-    surplus = [one for folder in sorted(mine) for one in _others(cube_url, folder, decided)]
-    for where in surplus:
+    found = storage.each(cube_url, lambda one: _others(cube_url, one, decided), sorted(mine))
+    for where in [where for some in found for where in some]:
         storage.remove(where)
     dates = {folder.split("/")[2] for folder in mine if folder.startswith("mask/")}
     lacked = [
@@ -224,13 +220,14 @@ def remove_surplus(cube_url: str, decided: Manifest) -> None:
 def _others(cube_url: str, folder: str, decided: Manifest) -> list[str]:
     """Chunks in a folder that a commit does not store."""
     assert decided.plan is not None
-    where, found = storage.join(cube_url, folder), []
-    for row in storage.list_names(where):
-        for column in storage.list_names(storage.join(where, row)):
-            other = f"{folder}/{row}/{column}" not in decided.plan.objects
-            if other and not column.endswith(disk.PART):
-                found.append(storage.join(where, row, column))
-    return found
+    where, there = storage.join(cube_url, folder), {}
+    with contextlib.suppress(StoreMissing):
+        there = storage.sizes(where)
+    return [
+        storage.join(where, name)
+        for name in there
+        if f"{folder}/{name}" not in decided.plan.objects and not name.endswith(disk.PART)
+    ]
 
 
 def _layer_of(list_key: str) -> str:
@@ -243,7 +240,9 @@ def _swap_coordinates(cube_url: str, decided: Manifest) -> bool:
     """Replace the coordinates along time; False when the commit has been carried out meanwhile."""
     assert decided.plan is not None
     new = coordinate_objects(decided)
-    seen = dict(zip(new, each(cube_url, lambda key: _seen(cube_url, key), new), strict=True))
+    seen = dict(
+        zip(new, storage.each(cube_url, lambda key: _seen(cube_url, key), new), strict=True)
+    )
     if base_of(read_root(cube_url)) != decided.plan.base:
         return False
 
@@ -252,7 +251,7 @@ def _swap_coordinates(cube_url: str, decided: Manifest) -> bool:
             where = storage.join(cube_url, key)
             atomic.swap(where, seen[key], new[key], lock=lease.lock(cube_url))
 
-    each(cube_url, one, new)
+    storage.each(cube_url, one, new)
     return True
 
 
@@ -286,14 +285,6 @@ def _coordinate(values: list[Any], kind: str) -> bytes:
         return layout.encode_texts([*values, *[""] * rest])
     padded = [*values, *[0 if kind == "int64" else float("nan")] * rest]
     return layout.encode(np.array(padded, kind))
-
-
-def each(cube_url: str, do: Callable[[str], _Result], keys: Iterable[str]) -> list[_Result]:
-    """What a function gives for every key, of a remote store several at a time."""
-    if not storage.is_remote(cube_url):
-        return [do(key) for key in keys]
-    with ThreadPoolExecutor(REQUESTS) as pool:
-        return list(pool.map(do, keys))
 
 
 def conflict(cube_url: str) -> WriterConflict:

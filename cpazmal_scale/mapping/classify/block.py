@@ -30,7 +30,7 @@ from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cpazmal_scale.grid.outlines import Outlines
+    from cpazmal_scale.grid.extent import Extent
 
 
 def classify_block(
@@ -40,6 +40,7 @@ def classify_block(
     model_url: str,
     map_url: str,
     outlines_url: str | None = None,
+    exclude_url: str | None = None,
     piece: int | None = None,
 ) -> dict[str, Any]:
     """Compute one block of a map, write it, and then its record.
@@ -56,6 +57,7 @@ def classify_block(
         model_url: the model.
         map_url: the map, whose template exists.
         outlines_url: nothing outside these is computed.
+        exclude_url: nothing that this mask covers is computed.
         piece: edge of the pieces of the cube that are read; none: a chunk.
 
     Returns:
@@ -67,13 +69,13 @@ def classify_block(
     Raises:
         CubeDamaged: a chunk of the cube is lost or altered.
         ModelMismatch: the model at this address is another than the map's.
-        SampleError: the outlines are others than the map's.
+        SampleError: outlines or exclusion mask are others than the map's.
     """
     began = time.perf_counter()
     known = records.find(map_url, block)
     if known is not None:  # by a worker that died before it could tell
         return known
-    urls = (cube_url, model_url, map_url, outlines_url)
+    urls = (cube_url, model_url, map_url, outlines_url, exclude_url)
     job = _open(*urls, _stamps(*urls))
     seconds: Seconds = defaultdict(float)
     seconds["open"] = time.perf_counter() - began
@@ -121,11 +123,11 @@ class _Job:
     classes: tuple[str, ...]
     row_areas: NDArray[np.float64]
     halo: int
-    outlines: Outlines | None
+    extent: Extent | None
 
     def needed(self, y0: int, y1: int, x0: int, x1: int) -> bool:
-        """Whether some of the outlines may lie in rows y0 ≤ y < y1 and columns x0 ≤ x < x1."""
-        return self.outlines is None or self.outlines.near(Block(y0, y1, x0, x1))
+        """Whether what is wanted may lie in rows y0 ≤ y < y1 and columns x0 ≤ x < x1."""
+        return self.extent is None or self.extent.near(Block(y0, y1, x0, x1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +142,7 @@ class _Sheet:
     def blank(cls, job: _Job, block: Block) -> _Sheet:
         """Nothing yet."""
         products = empty_products(len(job.classes), block.y1 - block.y0, block.x1 - block.x0)
-        return cls(block, products, None if job.outlines is None else job.outlines.inside(block))
+        return cls(block, products, None if job.extent is None else job.extent.inside(block))
 
 
 class _Left:
@@ -183,7 +185,7 @@ def _compute(job: _Job, block: Block, piece: int, seconds: Seconds) -> Products:
     """The block's products; the block that follows is begun."""
     found = _left.take(job, block)
     if found is None:
-        columns, needed = (block.x0, block.x1), None if job.outlines is None else job.needed
+        columns, needed = (block.x0, block.x1), None if job.extent is None else job.needed
         walk = Walk(job.reader, block.y0, columns, job.halo, piece, needed)
         sheets = [_Sheet.blank(job, block)]
     else:
@@ -233,11 +235,11 @@ def _classify_window(job: _Job, window: Window, sheet: _Sheet, seconds: Seconds)
 
 
 def _stamps(
-    cube_url: str, model_url: str, map_url: str, outlines_url: str | None
+    cube_url: str, model_url: str, map_url: str, *vectors_or_masks: str | None
 ) -> tuple[str, ...]:
     """What changes when one of these is replaced."""
     roots = [storage.join(url, "zarr.json") for url in (cube_url, model_url, map_url)]
-    return tuple(storage.stamp(url) for url in (*roots, outlines_url) if url is not None)
+    return tuple(storage.stamp(url) for url in (*roots, *vectors_or_masks) if url is not None)
 
 
 @lru_cache(maxsize=2)
@@ -246,12 +248,14 @@ def _open(
     model_url: str,
     map_url: str,
     outlines_url: str | None,
+    exclude_url: str | None,
     stamps: tuple[str, ...],  # noqa: ARG001 - part of the key
 ) -> _Job:
     import zarr
 
     from cpazmal_scale.grid.cf import from_attributes
-    from cpazmal_scale.grid.outlines import MapGrid, known_outlines
+    from cpazmal_scale.grid.extent import known_extent
+    from cpazmal_scale.grid.outlines import MapGrid
     from cpazmal_scale.model import open_model
 
     recipe, model = read_recipe(map_url), open_model(model_url)
@@ -265,14 +269,14 @@ def _open(
     classes: Any = group["class"]
     geobox = from_attributes(group["spatial_ref"].attrs.asdict(), classes.shape)
     grid = MapGrid(geobox, max(classes.chunks))
-    outlines = outlines_url and known_outlines(outlines_url, grid, None, recipe.outlines)
+    extent = known_extent(outlines_url, exclude_url, grid, (recipe.outlines, recipe.exclude))
     return _Job(
         ChunkReader.open(cube_url, recipe.polarisations, recipe.dates),
         PixelClassifier.of(model, recipe),
         recipe.classes,
         row_areas(grid.geobox),
         model.features.window // 2,
-        outlines or None,
+        extent,
     )
 
 

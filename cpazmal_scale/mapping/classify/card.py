@@ -22,6 +22,7 @@ def plan_card(plan: MapPlan) -> str:
         ("dates", f"{len(recipe.dates)}, {recipe.dates[0][:10]} to {recipe.dates[-1][:10]}"),
         ("channels", f"{', '.join(recipe.polarisations)}; classes {', '.join(recipe.classes)}"),
         ("grid", f"{height} × {width} = {height * width / 1e6:.3g} Mpx{_outlined(plan)}"),
+        *_excluded(plan),
         ("blocks", f"{len(plan.blocks)} of {plan.block[0]} × {plan.block[1]} on {workers}"),
         ("reads", f"{amount(plan.bytes_read)} (uncompressed, halos included)"),
         ("writes", f"{amount(plan.bytes_written)} (uncompressed)"),
@@ -30,6 +31,15 @@ def plan_card(plan: MapPlan) -> str:
         ("time", f"about {duration(plan.seconds)}"),
     ]
     return "\n".join(f"{name:<9}{text}" for name, text in lines)
+
+
+def _excluded(plan: MapPlan) -> list[tuple[str, str]]:
+    """What the exclusion mask leaves out."""
+    if plan.exclude_url is None:
+        return []
+    share = plan.excluded / (plan.shape[0] * plan.shape[1])
+    text = f"{plan.excluded:,} pixels ({share:.1%}) by {plan.exclude_url}: no data"
+    return [("excluded", text)]
 
 
 def _outlined(plan: MapPlan) -> str:

@@ -19,7 +19,7 @@ from cpazmal_scale.mapping.classify.sizes import Shape, Sizes
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cpazmal_scale.grid.outlines import MapGrid, Outlines
+    from cpazmal_scale.grid.extent import Extent
     from cpazmal_scale.model import Model
 
 LARGEST_MAP_CHUNK = 512
@@ -34,8 +34,9 @@ class MapPlan:
     `chunk` is the edge of the map's chunks, `block` the rows and columns of the blocks,
     `cube_chunk` the edge of the cube's chunks, `piece` that of the pieces of it that are read, all
     in pixels; sizes are bytes, `memory` and `memory_limit` those of one worker;
-    `seconds_per_pixel` is what the classifier takes of one core. With outlines, `blocks` are those
-    that hold some of what is inside, column by column as they are computed.
+    `seconds_per_pixel` is what the classifier takes of one core. With outlines or an exclusion
+    mask, `blocks` are those that hold some of what is wanted, column by column as they are
+    computed; `excluded` pixels are left out by the mask.
     """
 
     id: str
@@ -43,6 +44,8 @@ class MapPlan:
     cube_url: str
     model_url: str
     outlines_url: str | None
+    exclude_url: str | None
+    excluded: int
     recipe: Recipe
     legend: Legend
     shape: tuple[int, int]
@@ -88,11 +91,12 @@ def plan_map(
         PlanRefused: a block does not fit the memory of a worker.
         ModelMismatch: the cube lacks the model's polarisations, or dates in this period, or has
             them at another time of the year than the model.
-        SampleError: the outlines cannot be used, or cover no pixel.
+        SampleError: the outlines or the exclusion mask cannot be used, or cover no pixel.
         StoreMissing: there is no such model or cube.
     """
     from cpazmal_scale.cube import open_cube
     from cpazmal_scale.grid.cf import grid_of
+    from cpazmal_scale.grid.extent import read_extent
     from cpazmal_scale.grid.outlines import MapGrid
     from cpazmal_scale.model import open_model
 
@@ -101,19 +105,16 @@ def plan_map(
     shape = (int(cube.sizes["y"]), int(cube.sizes["x"]))
     cube_chunk = int(cube.attrs["chunk"])
     chunk = min(cube_chunk, LARGEST_MAP_CHUNK)
-    outlines = _outlines(config, MapGrid(grid_of(cube), chunk))
-    recipe = _recipe(config, model, cube, cube_url, None if outlines is None else outlines.digest)
+    paths = config.classify.outlines, config.classify.exclude
+    extent = read_extent(*paths, MapGrid(grid_of(cube), chunk))
+    recipe = _recipe(config, model, cube, cube_url, extent)
     dates = cube["time"].values.astype("datetime64[s]")
     limits = model.on_dates(dates, recipe.season_start).limits
-    workers = workers_of(config.cluster)
-    limit = block_memory(config.cluster)
+    workers, limit = workers_of(config.cluster), block_memory(config.cluster)
     sizes = Sizes(shape, recipe, cube_chunk, chunk, model.features.window // 2)
-    wanted = config.classify.block
-    chosen = sizes.square(wanted, limit) if wanted else sizes.choose(limit, workers)
-    if block is not None:
-        chosen = Shape(*block, chosen.piece)
+    chosen = _shape(config, sizes, limit, workers, block)
     every = cut(shape, chosen.height, chosen.width)
-    columns = columns_of(b for b in every if outlines is None or outlines.touches(b))
+    columns = columns_of(b for b in every if extent is None or extent.near(b))
     blocks = tuple(block for column in columns for block in column)
     runs = divided(columns, workers)
     map_id = identity("map", __version__, recipe.model_dump(mode="json", exclude={"cube"}))
@@ -122,7 +123,9 @@ def plan_map(
         url=storage.join(storage.absolute(config.workspace), "maps", f"{map_id}.zarr"),
         cube_url=storage.absolute(cube_url),
         model_url=storage.absolute(model_url),
-        outlines_url=None if outlines is None else storage.absolute(str(config.classify.outlines)),
+        outlines_url=paths[0] and storage.absolute(paths[0]),
+        exclude_url=paths[1] and storage.absolute(paths[1]),
+        excluded=0 if extent is None else extent.excluded_pixels,
         recipe=recipe,
         legend=legend(recipe.classes, merged(model.legend, config.legend)),
         shape=shape,
@@ -131,7 +134,7 @@ def plan_map(
         piece=chosen.piece,
         block=(chosen.height, chosen.width),
         blocks=blocks,
-        bytes_read=sum(sizes.read(run, outlines) for run in runs),
+        bytes_read=sum(sizes.read(run, extent) for run in runs),
         bytes_written=sum(block.pixels for block in blocks) * sizes.bytes_out,
         seconds_per_pixel=model.classifier.operations(limits),
         memory=sizes.memory(chosen),
@@ -142,16 +145,16 @@ def plan_map(
     return made
 
 
-def _outlines(config: RunConfig, grid: MapGrid) -> Outlines | None:
-    from cpazmal_scale.grid.outlines import read_outlines
-
-    if config.classify.outlines is None:
-        return None
-    return read_outlines(config.classify.outlines, grid)
+def _shape(
+    config: RunConfig, sizes: Sizes, limit: int, workers: int, block: tuple[int, int] | None
+) -> Shape:
+    wanted = config.classify.block
+    chosen = sizes.square(wanted, limit) if wanted else sizes.choose(limit, workers)
+    return chosen if block is None else chosen._replace(height=block[0], width=block[1])
 
 
 def _recipe(
-    config: RunConfig, model: Model, cube: xr.Dataset, cube_url: str, outlines: str | None
+    config: RunConfig, model: Model, cube: xr.Dataset, cube_url: str, extent: Extent | None
 ) -> Recipe:
     asked = config.classify.method
     if asked not in (BEST, model.method):
@@ -185,7 +188,8 @@ def _recipe(
         method=model.method,
         reject=config.classify.reject,
         season_start=config.dtw.season_start or model.season_start,
-        outlines=outlines,
+        outlines=extent.outlines.digest if extent and extent.outlines else None,
+        exclude=extent.excluded.digest if extent and extent.excluded else None,
         features=model.features,
     )
 

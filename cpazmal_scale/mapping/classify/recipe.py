@@ -35,6 +35,8 @@ class Recipe(BaseModel):
     """Largest distance to a class, in units of the within-class distance."""
     outlines: str | None = None
     """Identity of the outlines that the map keeps to."""
+    exclude: str | None = None
+    """Identity of the mask of what the map leaves out."""
     season_start: str = "01-01"
     """First day of the season of the dates, `MM-DD`."""
     features: Features

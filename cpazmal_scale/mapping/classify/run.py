@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 class MapResult:
     """A finished map.
 
-    `pixels` have a class, `computed` lie in blocks; `seconds` is the wall time of this call,
-    `stages` the blocks' own seconds by stage over all calls; `blocks_executed` were computed by
-    this call, `blocks_skipped` before; `peak_memory` is that of the largest worker, in bytes.
+    `pixels` have a class, `computed` lie in blocks, `excluded` are left out by the exclusion mask;
+    `seconds` is the wall time of this call, `stages` the blocks' own seconds by stage over all
+    calls; `blocks_executed` were computed by this call, `blocks_skipped` before; `peak_memory` is
+    that of the largest worker, in bytes.
     """
 
     id: str
@@ -43,6 +44,7 @@ class MapResult:
     legend: Legend
     pixels: int
     computed: int
+    excluded: int
     seconds: float
     workers: int
     stages: dict[str, float]
@@ -80,6 +82,8 @@ class MapResult:
             f"{self.blocks_skipped} found, {self.pixels_per_second:,.0f} pixels per second, "
             f"{self.peak_memory / 2**20:.0f} MiB per worker"
         )
+        if self.excluded:
+            rows.append(f"  {'excluded':<25}{self.excluded:>12,} pixels")
         return "\n".join([done, *rows])
 
     @property
@@ -158,6 +162,7 @@ def _compute(
         model_url=made.model_url,
         map_url=made.url,
         outlines_url=made.outlines_url,
+        exclude_url=made.exclude_url,
         piece=made.piece,
     )
     lanes = Lanes(divided(columns_of(left), executor.workers), Step.before_another)
@@ -222,6 +227,7 @@ def _facts(config: RunConfig, made: MapPlan, executed: int, seconds: float) -> d
         "cube": made.cube_url,
         "model": made.model_url,
         "shape": list(made.shape),
+        "excluded": {"by": made.exclude_url, "pixels": made.excluded},
         "workers": made.workers,
         "blocks_executed": executed,
         "seconds": round(seconds, 3),
@@ -240,6 +246,7 @@ def _result(made: MapPlan, summary: dict[str, Any], executed: int, began: float)
         legend=made.legend,
         pixels=int(sum(pixels[code] for code in classes)),
         computed=made.pixels,
+        excluded=made.excluded,
         seconds=time.perf_counter() - began,
         workers=int(summary["workers"]),
         stages=stages,

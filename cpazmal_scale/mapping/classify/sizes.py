@@ -12,7 +12,7 @@ from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping.classify.recipe import Recipe
 
 if TYPE_CHECKING:
-    from cpazmal_scale.grid.outlines import Outlines
+    from cpazmal_scale.grid.extent import Extent
 
 TILE = (32, 512)
 """Rows and columns computed together: their series stay in the last-level cache."""
@@ -49,7 +49,7 @@ class Sizes(NamedTuple):
         """Per pixel of the map."""
         return 2 * len(self.recipe.classes) + 9
 
-    def read(self, run: Sequence[Block], outlines: Outlines | None = None) -> int:
+    def read(self, run: Sequence[Block], extent: Extent | None = None) -> int:
         """Whole cube chunks that blocks below each other and their halo touch, each once."""
         edge, halo = self.cube_chunk, self.halo
         low, high = run[0], run[-1]
@@ -59,7 +59,7 @@ class Sizes(NamedTuple):
         for y0, y1 in rows:
             for x0, x1 in columns:
                 around = Block(y0 - halo, y1 + halo, x0 - halo, x1 + halo)
-                if outlines is None or outlines.near(around):
+                if extent is None or extent.near(around):
                     pixels += (y1 - y0) * (x1 - x0)
         return pixels * self.bytes_in
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,9 @@ import numpy as np
 
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.features import in_words, meaning
-from cpazmal_scale.grid.cf import grid_of
+from cpazmal_scale.grid.cf import grid_of, metres
 from cpazmal_scale.mapping.classify.store import legend_of
-from cpazmal_scale.mapping.show.figures import pixel_size, subject
+from cpazmal_scale.mapping.show.figures import left_out, pixel_size, subject
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.vocabulary import REJECTED
 
@@ -19,15 +20,19 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from cpazmal_scale.mapping.classify.recipe import Recipe
-    from cpazmal_scale.mapping.show.thumbnail import Thumbnail
     from cpazmal_scale.model import Model
 
 _LATTICE = 33
 """Nodes per side on which longitude and latitude are given: 0.1 m between them over 30 km."""
 
 
-def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> dict[str, Any]:
-    """Titles, classes with colours and areas, features, and where it all came from."""
+def about(
+    data: xr.Dataset, recipe: Recipe, model: Model | None, square_metres: Mapping[int, float]
+) -> dict[str, Any]:
+    """Titles, classes with colours and areas, features, and where it all came from.
+
+    `square_metres` holds the area of each class value; without the model there are no features.
+    """
     named = legend_of(data)
     classes: list[dict[str, Any]] = [
         {
@@ -38,26 +43,26 @@ def about(data: xr.Dataset, recipe: Recipe, model: Model, small: Thumbnail) -> d
         }
         for code in named.order
     ]
-    if small.square_metres[REJECTED]:
+    if square_metres.get(REJECTED):
         rejected = {"code": "–", "name": "rejected", "colour": REJECTED_COLOUR}
         classes.append({"value": REJECTED, **rejected})
     kinds = {code: kind for kind, codes in named.groups().items() for code in codes}
     for entry in classes:
         entry["group"] = kinds.get(entry["code"], "")
-        entry["m2"] = round(small.square_metres[entry["value"]], 1)
+        entry["m2"] = round(square_metres[entry["value"]], 1)
     return {
         "title": subject(named),
         "beam": recipe.beam,
-        "pixel": pixel_size(data),
+        "pixel": pixel_size(data) + left_out(recipe),
         "polarisations": list(recipe.polarisations),
         "map": data.attrs["id"],
-        "model": model.id,
+        "model": recipe.model,
         "software": data.attrs["software"],
         "method": method(recipe.method).name,
         "classes": classes,
         "features": [
             {"name": name, "label": in_words(name), "meaning": meaning(name)}
-            for name in model.names
+            for name in (model.names if model else ())
         ],
         "window": recipe.features.window,
     }
@@ -77,11 +82,12 @@ def times(recipe: Recipe, model: Model) -> dict[str, Any]:
     }
 
 
-def place(data: xr.Dataset, small: Thumbnail, shape: tuple[int, int], step: int) -> dict[str, Any]:
+def place(data: xr.Dataset) -> dict[str, Any]:
     """Size on the ground, and longitude and latitude on a lattice fine enough to interpolate."""
     import pyproj
 
     grid = grid_of(data)
+    shape = (int(data.sizes["y"]), int(data.sizes["x"]))
     crs = pyproj.CRS.from_user_input(str(grid.crs))
     transform = list(grid.transform.to_gdal())
     rows, columns = (np.linspace(0, n, _LATTICE) for n in shape)
@@ -92,7 +98,7 @@ def place(data: xr.Dataset, small: Thumbnail, shape: tuple[int, int], step: int)
     code = crs.to_epsg()
     return {
         "shape": list(shape),
-        "metres": [small.cell[0] / step, small.cell[1] / step],
+        "metres": list(metres(grid)),
         "transform": transform,
         "crs": f"EPSG:{code}" if code else crs.name,
         "geographic": crs.is_geographic,

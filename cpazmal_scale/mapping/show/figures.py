@@ -217,10 +217,15 @@ def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
         0.02,
         1 - 0.62 / figure.get_figheight(),
         f"{beam}{days}  ·  {len(recipe.dates)} dates  ·  {', '.join(recipe.polarisations)}"
-        f"  ·  {pixel}",
+        f"  ·  {pixel}{left_out(recipe)}",
         fontsize=11,
         color=_FAINT,
     )
+
+
+def left_out(recipe: Recipe) -> str:
+    """What is said of areas that were left out on purpose; nothing where there are none."""
+    return "  ·  excluded areas are no data" if recipe.exclude else ""
 
 
 def subject(named: Legend) -> str:

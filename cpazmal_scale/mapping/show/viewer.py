@@ -90,9 +90,9 @@ def write_viewer(
     image, decibels = _image(mean.means(), classes.step)
     layers = _fitted({"class": classes, "backscatter": image, **_means(data, recipe, classes.step)})
     facts = {
-        **about(data, recipe, model, small),
+        **about(data, recipe, model, small.square_metres),
         **times(recipe, model),
-        "place": place(data, small, shape, classes.step),
+        "place": place(data),
         "layers": {name: [*layer.values.shape, layer.step] for name, layer in layers.items()},
         "decibels": decibels,
         "blank": BLANK,

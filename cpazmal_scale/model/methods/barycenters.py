@@ -50,7 +50,8 @@ def band(config: RunConfig, days: NDArray[np.float64] | None, warps: bool) -> di
     On other dates than the training's, the twin compares those nearest in the season.
     """
     if warps:
-        return {"radius": config.dtw.radius, "band_days": config.dtw.band_days, "days": days}
+        names = ("radius", "band_days", "open_ends")
+        return {"days": days, **{name: getattr(config.dtw, name) for name in names}}
     if days is None:
         return {"radius": 0}
     return {"radius": None, "band_days": 0.0, "days": days}

@@ -109,7 +109,9 @@ class LearnedBarycenter(NearestBarycenter):
         usable = ~np.isnan(centroids).any(axis=(0, 1, 3))
         references = np.nan_to_num(centroids.transpose(2, 0, 1, 3)).reshape(features, -1, columns)
         ready = np.ascontiguousarray(references)
-        every = block_distances(values, ready, limits, min_dates=self.min_dates)
+        every = block_distances(
+            values, ready, limits, min_dates=self.min_dates, open_ends=self.open_ends
+        )
         every[~usable] = np.nan
         every /= tau[:, None, None].astype(np.float32)
         shaped = every.reshape(features, classes, count, -1)

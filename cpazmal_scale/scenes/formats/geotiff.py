@@ -97,11 +97,14 @@ def _described_by(url: str, driver: str) -> list[str]:
 
 @contextlib.contextmanager
 def _one_sentence(url: str, what: str) -> Iterator[None]:
+    from rasterio._err import (
+        CPLE_BaseError,
+    )  # of GDAL itself, what rasterio does not turn into its own
     from rasterio.errors import CRSError, RasterioError
 
     try:
         yield
-    except (RasterioError, CRSError, UnicodeDecodeError) as error:
+    except (RasterioError, CRSError, CPLE_BaseError, UnicodeDecodeError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise SceneUnreadable(
             f"{what} ({reason})", where=url, remedy="copy the file again from its source"

@@ -1,6 +1,5 @@
 /* What local pages share: elements made of text, questions to the server, a raster as a map. */
-import { ImageLayer, Projection, TileGrid, TileImage, TileLayer, View } from "./openlayers.js";
-export { ImageLayer };
+import { Projection, TileGrid, TileImage, TileLayer, View } from "./openlayers.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -75,6 +74,10 @@ export class Ground {
       tileUrlFunction: ([z, x, y]) => address(this.levels - z, y, x),
     });
     return new TileLayer({ source, preload: 1, ...options });
+  }
+  /** Let a layer show other tiles; `key` names them. */
+  show(layer, address, key) {
+    layer.getSource().setTileUrlFunction(([z, x, y]) => address(this.levels - z, y, x), key);
   }
   /** Row and column of a coordinate of the map, or null outside. */
   pixel([x, y]) {

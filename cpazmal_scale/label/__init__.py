@@ -1,0 +1,8 @@
+"""Labelled polygons drawn, cut and named on a local page, and points interpreted.
+
+The face of the room, listed in `__init__.pyi`; a name is loaded on first use.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

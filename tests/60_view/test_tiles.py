@@ -1,0 +1,274 @@
+"""Tiles: cells of any size are what their pixels say, and memory stays bounded."""
+
+from __future__ import annotations
+
+import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.small_campaign import CLASSES, NO_HV, SHAPE, backscatter, workspace
+
+from cpazmal_scale import storage
+from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.mapping import map_cube, open_map
+from cpazmal_scale.palette import colours, rgb
+from cpazmal_scale.view import EDGE, Held, Pyramid, ShownCube, ShownMap
+from cpazmal_scale.view.cog import Cog
+from cpazmal_scale.view.paint import in_decibels
+from cpazmal_scale.view.reduce import LEVELS, commonest, mean_levels, mean_power, mean_shares
+
+BLANK = 255
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory: pytest.TempPathFactory) -> str:
+    config = workspace(tmp_path_factory.mktemp("run"), classify={"reject": 1.5})
+    return map_cube(config, *data).url
+
+
+@pytest.fixture
+def shown(finished: str):
+    opened = ShownMap.open(finished, Held(32 << 20))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def cube(data):
+    opened = ShownCube.open(data[1], (), Held(32 << 20))
+    yield opened
+    opened.close()
+
+
+def parts(values: np.ndarray, step: int):
+    """Row, column and pixels of every cell."""
+    height, width = values.shape[-2:]
+    for y in range(0, height, step):
+        for x in range(0, width, step):
+            yield y // step, x // step, values[..., y : y + step, x : x + step]
+
+
+@pytest.mark.parametrize("level", range(6))
+def test_a_cell_of_power_is_the_mean_of_its_known_pixels(cube: ShownCube, level: int) -> None:
+    power = backscatter()[0]
+    for channel in range(2):
+        for date in (0, NO_HV, 7):
+            cells = cube._pyramid(channel, date).tile(level, 0, 0)
+            assert cells.shape == (EDGE, EDGE)
+            seen = np.zeros(cells.shape, bool)
+            for row, column, part in parts(power[channel, date], 1 << level):
+                if row < EDGE and column < EDGE:
+                    known = part[np.isfinite(part)].astype(np.float64)
+                    mean = known.mean() if known.size else np.nan
+                    np.testing.assert_allclose(cells[row, column], mean, rtol=1e-5)
+                    seen[row, column] = True
+            assert np.isnan(cells[~seen]).all()
+
+
+@pytest.mark.parametrize("level", range(6))
+def test_cells_of_a_map_are_commonest_classes_and_mean_shares(shown: ShownMap, level: int) -> None:
+    stored, step = open_map(shown.url), 1 << level
+    classes = shown._pyramid("class").tile(level, 0, 0)
+    probability = shown._pyramid("probability").tile(level, 0, 0)
+    entropy = shown._pyramid("entropy").tile(level, 0, 0)
+    for row, column, part in parts(stored["class"].values, step):
+        known = part[part != BLANK]
+        if 2 * known.size < part.size:
+            assert classes[row, column] == BLANK
+        else:
+            counts = np.bincount(known, minlength=256)
+            assert counts[classes[row, column]] == counts.max()
+    for name, cells in (("probability", probability), ("entropy", entropy)):
+        for row, column, part in parts(stored[name].values, step):
+            flat = part.reshape(*part.shape[:-2], -1)
+            for index in np.ndindex(flat.shape[:-1]):
+                known = flat[index][flat[index] != 65535]
+                got = cells[(*index, row, column)]
+                if known.size == 0:
+                    assert got == BLANK
+                else:
+                    assert abs(int(got) - known.mean() * LEVELS / 10_000) <= 0.501
+    assert (classes[-(-SHAPE[0] // step) :] == BLANK).all()
+    assert {4, 254} <= set(np.unique(shown._pyramid("class").tile(0, 0, 0)))
+
+
+@pytest.mark.parametrize("chunk", [5, 24, 32, 96])
+def test_coarser_cells_are_made_of_those_of_chunks(chunk: int) -> None:
+    """Whatever the edge of a chunk, also one that no power of two divides."""
+    rng = np.random.default_rng(chunk)
+    values = rng.gamma(1, 1, (96, 160)).astype(np.float32)
+
+    def read(row: int, column: int) -> np.ndarray:
+        return values[row * chunk : (row + 1) * chunk, column * chunk : (column + 1) * chunk]
+
+    blank = np.array(np.nan, np.float32)
+    with ThreadPoolExecutor(2) as pool:
+        pyramid = Pyramid(
+            "one", values.shape, chunk, read, mean_power, mean_power, blank, Held(1 << 24), pool
+        )
+        for step in (1, 2, 8, 32):
+            cells = pyramid.cells(step, 1, 2, 2, 2)
+            for row, column in np.ndindex(2, 2):
+                y, x = (row + 1) * step, (column + 2) * step
+                part = values[y : y + step, x : x + step]
+                if part.size == 0:
+                    assert np.isnan(cells[row, column])
+                else:
+                    np.testing.assert_allclose(cells[row, column], part.mean(), rtol=1e-5)
+
+
+def test_tiles_are_pictures_in_the_colours_of_the_legend(shown: ShownMap) -> None:
+    values = open_map(shown.url)["class"].values
+    picture = Image.open(io.BytesIO(shown.tile("class", (0, 0, 0), hidden=[2]))).convert("RGBA")
+    pixels = np.asarray(picture)[: SHAPE[0], : SHAPE[1]]
+    chosen = colours(CLASSES)
+    for value, code in enumerate(CLASSES, 1):
+        found = {tuple(pixel) for pixel in pixels[values == value].tolist()}
+        if code == "ACC":
+            assert {pixel[3] for pixel in found} == {0}
+        else:
+            assert found == {(*rgb(chosen[code]), 255)}
+    assert (pixels[values == BLANK][:, 3] == 0).all()
+    for layer, index in (("probability", 3), ("entropy", 0), ("margin", 0)):
+        assert shown.tile(layer, (1, 0, 0), index=index, hidden=[])[:4] == b"\x89PNG"
+    for layer, index in (("probability", 4), ("change", 0), ("../class", 0)):
+        with pytest.raises(ConfigError, match="no layer"):
+            shown.tile(layer, (0, 0, 0), index=index, hidden=[])
+
+
+def test_radar_tiles_are_grey_from_dark_to_bright(cube: ShownCube) -> None:
+    low, high = cube.limits(0)
+    assert -25 < low < high < 5
+    assert cube.limits(0) == (low, high)
+    picture = Image.open(io.BytesIO(cube.tile(0, 0, (0, 0, 0)))).convert("RGBA")
+    pixels, power = np.asarray(picture)[: SHAPE[0], : SHAPE[1]], backscatter()[0][0, 0]
+    assert (pixels[..., 3] == 0).tolist() == np.isnan(power).tolist()
+    grey = pixels[..., 0].astype(int)
+    order = np.argsort(power[np.isfinite(power)])
+    assert (np.diff(grey[np.isfinite(power)][order]) >= 0).all()
+    assert in_decibels(np.array([[0.0, np.nan, 1.0]], np.float32), (-10, 0)).tolist() == [
+        [BLANK, BLANK, LEVELS]
+    ]
+
+
+def tiff(path: Path, values: np.ndarray, name: str) -> str:
+    """A GeoTIFF of classes with overviews of the most frequent value, as GDAL makes them."""
+    import rasterio
+    from rasterio.enums import Resampling
+
+    height, width = values.shape
+    profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "nodata": BLANK, "tiled": True}
+    profile |= {"height": height, "width": width, "blockxsize": 128, "blockysize": 128}
+    transform = rasterio.Affine(3, 0, 5e5, 0, -3, 5e6)
+    with rasterio.open(path, "w", transform=transform, crs="EPSG:32632", **profile) as file:
+        file.write(values, 1)
+        file.update_tags(id=name)
+        file.build_overviews([2, 4, 8], Resampling.mode)
+    return str(path)
+
+
+def test_coarse_classes_come_from_the_overviews_of_the_geotiff(tmp_path: Path) -> None:
+    import rasterio
+
+    rng = np.random.default_rng(5)
+    values = np.kron(rng.integers(1, 5, (67, 90)), np.ones((9, 7), int)).astype(np.uint8)
+    values[:40] = BLANK
+    url = tiff(tmp_path / "map.tif", values, "one")
+    cog = Cog.of(url, "one", values.shape, [1, 2, 3, 4, 254])
+    assert cog is not None
+    for level in (1, 2, 3):
+        step = 1 << level
+        with rasterio.open(url, overview_level=level - 1) as file:
+            overview = file.read(1)
+        found = cog.cells(step, 10, 5, EDGE, EDGE)
+        expected = overview[10 : 10 + EDGE, 5 : 5 + EDGE]
+        height, width = expected.shape
+        np.testing.assert_array_equal(found[:height, :width], expected)
+        assert (found[height:] == BLANK).all()
+        assert (found[:, width:] == BLANK).all()
+    coarse = cog.cells(32, 0, 0, 20, 20)
+    agree = [coarse[row, column] in np.unique(part) for row, column, part in parts(values, 32)]
+    assert all(agree)
+    assert (cog.cells(2, 1000, 0, 4, 4) == BLANK).all()
+    assert Cog.of(url, "another", values.shape, [1]) is None
+    assert Cog.of(url, "one", (603, 631), [1]) is None
+    assert Cog.of(None, "one", values.shape, [1]) is None
+    (tmp_path / "no.tif").write_bytes(b"II*\0 nothing")
+    assert Cog.of(f"{tmp_path}/no.tif", "one", values.shape, [1]) is None
+
+
+def test_what_is_kept_is_bounded_and_was_used_last() -> None:
+    held = Held(10_000)
+    made: list[int] = []
+
+    def make(n: int) -> np.ndarray:
+        made.append(n)
+        return np.full(2000, n, np.uint8)
+
+    for n in (1, 2, 3, 1, 4, 5, 1):
+        found = held.get(n, lambda n=n: make(n))
+        assert found is not None
+        assert found[0] == n
+        assert held.nbytes <= 10_000
+    assert made == [1, 2, 3, 4, 5]
+    held.get(2, lambda: make(2))
+    assert made[-1] == 2
+    assert held.get("large", lambda: np.zeros(20_000, np.uint8)) is not None
+    assert held.nbytes <= 10_000
+
+
+def test_threads_that_ask_for_one_array_make_it_once() -> None:
+    held, made, begun = Held(1000), [], threading.Event()
+
+    def make() -> np.ndarray:
+        begun.set()
+        made.append(1)
+        threading.Event().wait(0.2)
+        return np.zeros(3)
+
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(held.get, "key", make)
+        begun.wait(10)
+        rest = [pool.submit(held.get, "key", make) for _ in range(3)]
+        assert all(one.result() is first.result() for one in rest)
+    assert made == [1]
+
+
+def test_an_error_reaches_whoever_waits_and_is_not_kept() -> None:
+    held = Held(1000)
+
+    def fail() -> np.ndarray:
+        raise OSError("out of reach")
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="out of reach"):
+            held.get("key", fail)
+    assert held.get("key", lambda: np.ones(1)) is not None
+
+
+def test_tiles_do_not_depend_on_what_is_kept(data, finished: str) -> None:
+    roomy, narrow = (ShownMap.open(finished, Held(size)) for size in (32 << 20, 1))
+    for place in ((0, 0, 0), (3, 0, 0)):
+        one, two = (m.tile("class", place, hidden=[]) for m in (roomy, narrow))
+        assert one == two
+    assert narrow.held.nbytes == 0
+    for opened in (roomy, narrow):
+        opened.close()
+
+
+def test_a_map_with_chunks_beyond_all_measure_is_refused(finished: str, monkeypatch) -> None:
+    monkeypatch.setattr("cpazmal_scale.view.maps._MOST_BYTES", 100)
+    with pytest.raises(storage.StoreError, match="a chunk of class has"):
+        ShownMap.open(finished, Held(1))
+
+
+def test_reductions_of_no_data_are_no_data() -> None:
+    nothing = np.full((2, 4, 4), 65535, np.uint16)
+    assert (mean_shares(nothing, 2) == BLANK).all()
+    assert (mean_levels(np.full((4, 4), BLANK, np.uint8), 2) == BLANK).all()
+    assert (commonest([1, 2], np.full((4, 4), BLANK, np.uint8), 2) == BLANK).all()
+    assert np.isnan(mean_power(np.full((4, 4), np.nan, np.float32), 2)).all()
