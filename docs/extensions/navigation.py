@@ -9,7 +9,14 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 SECTIONS = {
-    "Use it": ["docs/tutorial", "docs/own-scenes", "docs/labels", "docs/notebook", "deploy/README"],
+    "Use it": [
+        "docs/tutorial",
+        "docs/own-scenes",
+        "docs/own-network",
+        "docs/labels",
+        "docs/notebook",
+        "deploy/README",
+    ],
     "Understand it": [
         "docs/method",
         "docs/benchmarks",
