@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 from collections.abc import Iterator
 from dataclasses import replace
@@ -47,9 +48,16 @@ def entry(workspace: str, name: str) -> Entry:
         raise StoreMissing(
             f"no catalog entry {name!r}",
             where=workspace,
-            remedy="`cpazmal catalog ls` shows what there is",
+            remedy=f"{_near(workspace, name)}`cpazmal catalog ls` shows what there is",
         )
     return found
+
+
+def _near(workspace: str, name: str) -> str:
+    """A question for the name that was meant; empty where none is like it."""
+    names = [one.name for one in entries(workspace)]
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def search(
@@ -91,6 +99,8 @@ def open_catalog(workspace: str) -> Catalog:
         ConfigError: intake cannot read a path like this one.
     """
     import intake
+
+    import cpazmal_scale.catalog.accessor  # noqa: F401  # makes `.cpazmal`
 
     url = catalog_url(workspace)
     if not storage.exists(url):
@@ -137,6 +147,7 @@ def read(workspace: str, name: str) -> Any:
     import pandas as pd
     import xarray as xr
 
+    import cpazmal_scale.catalog.accessor  # noqa: F401  # makes `.cpazmal`
     from cpazmal_scale.storage import stores
 
     found = entry(workspace, name)
@@ -154,11 +165,13 @@ def read(workspace: str, name: str) -> Any:
     remedy = "remove it and make it again"
     with seal.parsing(f"{found.name} cannot be opened", url, remedy):
         if found.kind in ("model", "map"):
-            return xr.open_zarr(stores.open_checked(url, remedy), **reading(found.kind))
+            data = xr.open_zarr(stores.open_checked(url, remedy), **reading(found.kind))
+            data.encoding["source"] = url
+            return data
         if found.kind == "samples":
-            data = storage.read_bytes(url)
-            seal.check_trailer(data, url, remedy)
-            return pd.read_parquet(io.BytesIO(data))
+            table = storage.read_bytes(url)
+            seal.check_trailer(table, url, remedy)
+            return pd.read_parquet(io.BytesIO(table))
         return open_catalog(url.rpartition("/")[0])
 
 

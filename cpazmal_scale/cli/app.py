@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from cpazmal_scale import __version__
 from cpazmal_scale.cli import maps, scenes, stages
+from cpazmal_scale.cli.answers import ANSWER, say
 from cpazmal_scale.cli.catalog import catalog_app
 from cpazmal_scale.cli.console import (
     PLACE,
@@ -18,7 +19,6 @@ from cpazmal_scale.cli.console import (
     Notes,
     complain,
     first_sentence,
-    say,
 )
 from cpazmal_scale.cli.dataset import dataset_app
 from cpazmal_scale.cli.label import label
@@ -35,7 +35,7 @@ app = App(
     version=__version__,
     help="Glacier maps from X-band SAR time series. "
     "Begin with `cpazmal demo`, or `cpazmal run --config run.yaml` on your own scenes.",
-    default_parameter=Parameter(negative=()),
+    default_parameter=Parameter(negative=(), consume_multiple=True),
     suppress_keyboard_interrupt=False,  # `main` says how to go on
 )
 app.meta.suppress_keyboard_interrupt = False
@@ -48,6 +48,7 @@ for _verb in (
     app.command(_verb)
 app.command(stages.map_, name="map")
 app.command(serve)
+app.command("cpazmal_scale.cli.completion:completion", name="completion")
 app.command(label)
 for _verbs in (catalog_app, dataset_app, samples_app, maps.areas_app):
     app.command(_verbs)
@@ -58,6 +59,7 @@ def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     config: Annotated[Path | None, Parameter(name=("--config", "-c")), PLACE] = None,
     debug: bool = False,  # noqa: ARG001 - read by `main`
+    json: bool = False,
 ) -> Any:
     """Read the configuration file, then run the command.
 
@@ -65,9 +67,11 @@ def launch(
         tokens: the command and its flags.
         config: YAML run configuration; flags come on top of it.
         debug: show the traceback of an error.
+        json: print one JSON document instead of text, also of an error.
     """
     from cpazmal_scale.grid.projections import check_projections
 
+    ANSWER.begin(as_json=json)
     command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     check_projections()
     if config is not None:
@@ -77,7 +81,12 @@ def launch(
             bound.arguments["config"] = values.with_values(flags)
         elif "workspace" in bound.signature.parameters:
             bound.arguments.setdefault("workspace", values.workspace)
-    return command(*bound.args, **bound.kwargs)
+    try:
+        return command(*bound.args, **bound.kwargs)
+    finally:
+        failed = sys.exc_info()[1]
+        if json and (failed is None or isinstance(failed, SystemExit)):
+            sys.stdout.write(ANSWER.document() + "\n")
 
 
 def main() -> None:
@@ -91,11 +100,9 @@ def main() -> None:
     except CpazmalError as error:
         if "--debug" in sys.argv:
             raise
-        complain(str(error))
-        sys.exit(error.exit_code)
+        _refuse(error)
     except CycloptsError as error:
-        complain(first_sentence(error))
-        sys.exit(ConfigError.exit_code)
+        _refuse(ConfigError(first_sentence(error)))
     except KeyboardInterrupt:
         complain("stopped; run the same command again to continue")
         sys.exit(130)
@@ -105,7 +112,15 @@ def main() -> None:
         sys.exit(StoreError.exit_code)
 
 
+def _refuse(error: CpazmalError) -> None:
+    """Say why nothing was done, also as JSON where that is asked for, and end."""
+    complain(str(error))
+    if "--json" in sys.argv:
+        sys.stdout.write(ANSWER.document(error) + "\n")
+    sys.exit(error.exit_code)
+
+
 @app.command(name="config")
 def config_(*, config: Config = DEFAULT) -> None:
     """Print every setting with its meaning: a run configuration to start from."""
-    say(config.commented_yaml())
+    say(config.commented_yaml(), settings=config.model_dump(mode="json"))

@@ -8,7 +8,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from cpazmal_scale.catalog import Kind
-from cpazmal_scale.cli.console import PLACE_OF_COMMAND, say
+from cpazmal_scale.cli import facts
+from cpazmal_scale.cli.answers import say
+from cpazmal_scale.cli.console import PLACE_OF_COMMAND
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 
@@ -47,7 +49,10 @@ def ls(
     found = catalog.search(
         workspace, kind=kind, beam=beam, time=period, bbox=bbox, versions=versions
     )
-    say("\n".join(map(line, found)) or f"nothing of this kind published in {workspace}")
+    say(
+        "\n".join(map(line, found)) or f"nothing of this kind published in {workspace}",
+        products=[facts.product(one, workspace) for one in found],
+    )
 
 
 @catalog_app.command
@@ -61,7 +66,12 @@ def show(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
     from cpazmal_scale import catalog
     from cpazmal_scale.cli.products import describe
 
-    say(describe(catalog.entry(workspace, name), workspace))
+    found = catalog.entry(workspace, name)
+    say(
+        describe(found, workspace),
+        product=facts.product(found, workspace),
+        open=catalog.how_to_open(workspace, found.name),
+    )
 
 
 @catalog_app.command(name="open")
@@ -73,11 +83,16 @@ def open_(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
         workspace: folder or bucket URL.
     """
     from cpazmal_scale import catalog
-    from cpazmal_scale.cli.products import pictures
+    from cpazmal_scale.cli.products import contents, pictures
 
-    say(repr(catalog.read(workspace, name)))
-    for url in pictures(workspace, catalog.entry(workspace, name)):
-        say(url)
+    data, entry = catalog.read(workspace, name), catalog.entry(workspace, name)
+    files = pictures(workspace, entry)
+    say(
+        "\n".join([repr(data), *files]),
+        product=facts.product(entry, workspace),
+        **contents(data),
+        files=files,
+    )
 
 
 @catalog_app.command
@@ -91,7 +106,8 @@ def add(folder: str, /, *, workspace: Workspace = DEFAULT) -> None:
     from cpazmal_scale import catalog
     from cpazmal_scale.cli.products import line
 
-    say(line(catalog.add_workspace(workspace, folder)))
+    added = catalog.add_workspace(workspace, folder)
+    say(line(added), product=facts.product(added, workspace))
 
 
 @catalog_app.command
@@ -105,7 +121,10 @@ def rm(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
     from cpazmal_scale import catalog
 
     gone = catalog.withdraw(workspace, name)
-    say(f"{gone.name} is no longer in the catalog; its data stay in {gone.path}")
+    say(
+        f"{gone.name} is no longer in the catalog; its data stay in {gone.path}",
+        product=facts.product(gone, workspace),
+    )
 
 
 @catalog_app.command
@@ -117,7 +136,8 @@ def rebuild(*, workspace: Workspace = DEFAULT) -> None:
     """
     from cpazmal_scale import catalog
 
-    say(f"{catalog.rebuild(workspace)} lists {len(catalog.entries(workspace))} products")
+    url, count = catalog.rebuild(workspace), len(catalog.entries(workspace))
+    say(f"{url} lists {count} products", catalog=url, products=count)
 
 
 def _period(text: str) -> tuple[date | None, date | None]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_args
 from cyclopts import CycloptsError, Group, Parameter, Token
 
 from cpazmal_scale.addresses import address
+from cpazmal_scale.cli.answers import ANSWER, say
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 
@@ -91,11 +92,6 @@ def bars(*titles: str) -> Iterator[tuple[Callable[[int, int], None], ...]]:
         yield tuple(functools.partial(update, task) for task in tasks)
 
 
-def say(text: str) -> None:
-    """Print to standard output."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
-
-
 def say_now(text: str) -> None:
     """Print to standard output at once, of a command that goes on."""
     say(text)
@@ -107,6 +103,9 @@ def show_card(title: str, rows: list[tuple[str, str]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+
+    if ANSWER.as_json:
+        return
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
     table.add_column(style="bold", no_wrap=True)

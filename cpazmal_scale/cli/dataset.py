@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
-from cpazmal_scale.cli.console import Config, Place, Switch, bar, say
+from cpazmal_scale.cli import facts
+from cpazmal_scale.cli.answers import say
+from cpazmal_scale.cli.console import Config, Place, Switch, bar
 from cpazmal_scale.config import RunConfig
 
 if TYPE_CHECKING:
@@ -33,24 +36,39 @@ def show(file: Place, /, *, windows: Switch = False, pixels: Switch = False) -> 
 
     if is_training(file):
         account = Account()
-        say(f"{read_training(file, account)}\n{account}")
+        say(
+            f"{read_training(file, account)}\n{account}",
+            groups={},
+            checks=[],
+            healed=facts.healed(account),
+        )
         return
     with opened(file) as chips:
-        _describe(chips)
+        groups = _describe(chips)
         checks = _compared(chips, windows)
         if pixels:
             _read_all(chips)
-        say(f"\nbeside the file published on 2025-12-18:\n{_lines(checks)}")
-        say(f"\nwhat is wrong, and what is done about it:\n{chips.account}")
+        say(
+            f"\nbeside the file published on 2025-12-18:\n{_lines(checks)}",
+            groups=groups,
+            checks=[{**asdict(check), "agrees": check.agrees} for check in checks],
+        )
+        say(
+            f"\nwhat is wrong, and what is done about it:\n{chips.account}",
+            healed=facts.healed(chips.account),
+        )
 
 
-def _describe(chips: PublishedFile) -> None:
-    """One line per group."""
+def _describe(chips: PublishedFile) -> dict[str, Any]:
+    """One line per group, and what it says."""
+    found = {}
     for name, group in chips.groups.items():
         series = [one for one in chips.series if one.group == name]
         held = ", ".join(f"{s.orbit}/{s.polarisation} {len(s.dates)}" for s in series)
         height, width = series[0].shape if series else (0, 0)
         say(f"{name:<10}{group.label:<7}{height:>5} x {width:<6}{held}")
+        found[name] = {"label": group.label, "series": len(series), "shape": [height, width]}
+    return found
 
 
 def _compared(chips: PublishedFile, windows: bool) -> list[Check]:
@@ -85,7 +103,12 @@ def import_(file: Place, /, *, config: Config = DEFAULT, dry_run: Switch = False
 
     with bar("bring in the chips") as progress:
         report = stage.import_dataset(config, file, dry_run=dry_run, progress=progress)
-    say(str(report))
+    say(
+        str(report),
+        cubes=[facts.cube(one) for one in report.cubes],
+        healed=facts.healed(report.account),
+        settings=report.settings,
+    )
 
 
 @dataset_app.command(name="export")
@@ -103,7 +126,7 @@ def export(file: Place, /, *, config: Config = DEFAULT, every_beam: Switch = Fal
 
     with bar("write the chips") as progress:
         count = stage.export_dataset(config, file, progress=progress)
-    say(f"{count} series in {file}")
+    say(f"{count} series in {file}", file=file, series=count)
 
 
 def _lines(items: Sequence[object]) -> str:

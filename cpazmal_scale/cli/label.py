@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config, Place, Switch, say
+from cpazmal_scale.cli.answers import say
+from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config, Place, Switch
 from cpazmal_scale.config import RunConfig
 
 DEFAULT = RunConfig()

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import App
 
+from cpazmal_scale.cli import facts
+from cpazmal_scale.cli.answers import say
 from cpazmal_scale.cli.console import (
     COMMAND,
     PLACE,
@@ -14,7 +16,6 @@ from cpazmal_scale.cli.console import (
     Place,
     Switch,
     bar,
-    say,
     say_now,
 )
 from cpazmal_scale.config import RunConfig
@@ -42,7 +43,7 @@ def export(
 
     if polygons is not None:
         count = stage.export_polygons(config, polygons, name)
-        say(f"{count} polygons in {polygons}")
+        say(f"{count} polygons in {polygons}", files=[polygons], polygons=count)
         return
     if name is not None:
         raise ConfigError(
@@ -50,7 +51,8 @@ def export(
             where=name,
             remedy="add --polygons FILE, or leave the name out for the latest map's files",
         )
-    say("\n".join(stage.export_map(config)))
+    files = stage.export_map(config)
+    say("\n".join(files), files=files, polygons=None)
 
 
 def refine(*, config: Config = DEFAULT) -> None:
@@ -61,7 +63,7 @@ def refine(*, config: Config = DEFAULT) -> None:
         entry = stage.refine(config, progress=progress)
     from cpazmal_scale.cli.products import describe
 
-    say(describe(entry, config.workspace))
+    say(describe(entry, config.workspace), product=facts.product(entry, config.workspace))
 
 
 def fuse(names: tuple[str, ...], /, *, config: Config = DEFAULT) -> None:
@@ -76,7 +78,7 @@ def fuse(names: tuple[str, ...], /, *, config: Config = DEFAULT) -> None:
         entry = stage.fuse(config, names, progress=progress)
     from cpazmal_scale.cli.products import describe
 
-    say(describe(entry, config.workspace))
+    say(describe(entry, config.workspace), product=facts.product(entry, config.workspace))
 
 
 def change(earlier: str, later: str, /, *, config: Config = DEFAULT) -> None:
@@ -90,7 +92,12 @@ def change(earlier: str, later: str, /, *, config: Config = DEFAULT) -> None:
 
     with bar("compare the maps") as progress:
         found, entry = stage.change(config, earlier, later, progress=progress)
-    say(f"{found}\n{entry.name}")
+    say(
+        f"{found}\n{entry.name}",
+        product=facts.product(entry, config.workspace),
+        mapped=found.mapped.to_dict("index"),
+        expected=found.expected.to_dict("index"),
+    )
 
 
 def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
@@ -103,7 +110,7 @@ def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
 
     with bar("count by glacier") as progress:
         table = stage.zonal(config, name, progress=progress)
-    say(to_csv(table, "%.6g"))
+    say(to_csv(table, "%.6g"), rows=facts.rows(table))
 
 
 def view(
@@ -159,7 +166,8 @@ def areas_design(
     from cpazmal_scale.stages import areas as stage
 
     drawn = stage.design(config, name, units=units, standard_error=standard_error)
-    say(f"{len(drawn)} units in {write_units(drawn, file)}: fill the column `reference`")
+    where = write_units(drawn, file)
+    say(f"{len(drawn)} units in {where}: fill the column `reference`", units=len(drawn), file=where)
 
 
 @areas_app.command(name="estimate")
@@ -174,6 +182,11 @@ def areas_estimate(name: str, reference: Place, /, *, config: Config = DEFAULT) 
 
     with bar("read the map") as progress:
         whole, zones = stage.estimate(config, name, reference, progress=progress)
-    say(str(whole))
+    say(
+        str(whole),
+        overall=[whole.overall, 1.96 * whole.se_overall],
+        classes=whole.table().to_dict("index"),
+        zones=None if zones is None else facts.rows(zones),
+    )
     if zones is not None:
         say(to_csv(zones, "%.6g"))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog import Entry, how_to_open
-
-if TYPE_CHECKING:
-    pass
 
 
 def line(entry: Entry) -> str:
@@ -31,6 +28,14 @@ def pictures(workspace: str, entry: Entry) -> list[str]:
     stem = storage.join(workspace, entry.path.removesuffix(".zarr"))
     made = (f"{stem}.{ending}" for ending in ("html", "png", "tif"))
     return [url for url in made if storage.exists(url)]
+
+
+def contents(data: Any) -> dict[str, Any]:
+    """Lengths of the dimensions and names of the arrays of a dataset, or of a table's columns."""
+    if hasattr(data, "data_vars"):
+        return {"sizes": dict(data.sizes), "variables": [str(name) for name in data.variables]}
+    names = getattr(data, "columns", data if hasattr(data, "__iter__") else [])
+    return {"sizes": {"rows": len(data)}, "variables": [str(name) for name in names]}
 
 
 def _plain(value: object) -> str:

@@ -8,7 +8,9 @@ from typing import Annotated
 from cyclopts import App
 
 from cpazmal_scale import storage
-from cpazmal_scale.cli.console import PLACE_OF_COMMAND, Config, complain, say
+from cpazmal_scale.cli import facts
+from cpazmal_scale.cli.answers import say
+from cpazmal_scale.cli.console import PLACE_OF_COMMAND, Config, complain
 from cpazmal_scale.cli.stages import follow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
@@ -63,9 +65,9 @@ def query(
     from cpazmal_scale.stages import samples as stage
 
     answer, remark = stage.query_samples(config, sql)
+    said = {"rows": facts.rows(answer), "remark": remark or None}
     if remark:
         complain(remark)
-    elif output is None:
-        say(answer.to_string(index=False))
+    say(answer.to_string(index=False) if output is None and not remark else "", **said)
     if output is not None:
         storage.write_bytes(str(output), to_csv(answer).encode())

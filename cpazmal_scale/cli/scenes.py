@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cpazmal_scale.cli.console import PLACE_OF_COMMAND, Config, Folder, Place, bar, say, show_card
+from cpazmal_scale.cli import facts
+from cpazmal_scale.cli.answers import say
+from cpazmal_scale.cli.console import PLACE_OF_COMMAND, Config, Folder, Place, bar, show_card
 from cpazmal_scale.config import RunConfig
 
 if TYPE_CHECKING:
@@ -53,8 +55,15 @@ def simulate(
             level1b=level1b,
             progress=progress,
         )
-    say(str(made))
-    say(f"next: cpazmal run --config {folder / 'run.yaml'}")
+    say(
+        f"{made}\nnext: cpazmal run --config {folder / 'run.yaml'}",
+        folder=folder,
+        settings=made.run,
+        products=len(made.files),
+        acquisitions=made.acquisitions,
+        shape=made.size,
+        polygons=made.polygons,
+    )
 
 
 def inspect(
@@ -76,16 +85,22 @@ def inspect(
     with bar("look at the scenes") as progress:
         found = discover(rules, check=True, progress=progress)
     if len(found) == 1 or pictures is not None:
-        _show_cards(found, pictures or "build/inspect")
+        drawn = _show_cards(found, pictures or "build/inspect")
+        say("", scenes=[facts.scene(one) for one in found], pictures=drawn)
     else:
-        say("\n".join(map(str, found)))
+        said = [facts.scene(one) for one in found]
+        say("\n".join(map(str, found)), scenes=said, pictures=[])
 
 
-def _show_cards(found: list[Scene], pictures: str) -> None:
+def _show_cards(found: list[Scene], pictures: str) -> list[str]:
+    """Print cards and draw pictures; where they are."""
     from cpazmal_scale import storage
     from cpazmal_scale.scenes import overview, scene_card, scene_picture
 
+    drawn = []
     for scene in found:
         seen = overview(scene)
         show_card(str(scene), scene_card(scene, seen))
-        say(scene_picture(scene, storage.join(pictures, f"{scene.id}.png"), seen=seen))
+        drawn.append(scene_picture(scene, storage.join(pictures, f"{scene.id}.png"), seen=seen))
+        say(drawn[-1])
+    return drawn

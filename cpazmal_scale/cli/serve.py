@@ -25,7 +25,8 @@ from typing import IO, Annotated, Any
 import yaml
 
 from cpazmal_scale.cli import guard
-from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config, say
+from cpazmal_scale.cli.answers import say
+from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 

@@ -8,7 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cpazmal_scale.cli.console import Config, Folder, Switch, bar, bars, complain, say
+from cpazmal_scale.cli import facts
+from cpazmal_scale.cli.answers import ANSWER, say
+from cpazmal_scale.cli.console import Config, Folder, Switch, bar, bars, complain
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import CubeDamaged
 
@@ -60,11 +62,12 @@ def classify(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     from cpazmal_scale.stages import classify as stage
 
     if dry_run:
-        say(plan_card(stage.plan_map(config)))
+        plan = stage.plan_map(config)
+        say(plan_card(plan), map=None, plan=facts.planned(plan))
         return
     with bar("classify the pixels") as progress:
         result, _ = stage.classify(config, progress=progress)
-    say(str(result))
+    say(str(result), map=facts.mapped(result), plan=None)
 
 
 def map_(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
@@ -75,6 +78,7 @@ def map_(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     """
     if dry_run:
         classify(config=config, dry_run=True)
+        say("", files=[])
         return
     follow(config, "map")
 
@@ -94,12 +98,14 @@ def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
 
     if dry_run:
         ingest(config=config, dry_run=True)
+        _as_steps("ingest", open=None)
         return
     follow(config)
     name = workspace.find(config, "map").name
     from cpazmal_scale.catalog import how_to_open
 
-    say("\nopen the map:\n" + how_to_open(config.workspace, name))
+    lines = how_to_open(config.workspace, name)
+    say("\nopen the map:\n" + lines, open=lines)
 
 
 def talk(
@@ -122,38 +128,49 @@ def talk(
         own = _simulated(folder, size, config.seed, end=date(2020, 12, 31))
         config = own.with_values(config.model_dump(exclude_unset=True))
     names = [step.name for step in pipeline.steps(config) if step.name != "map"]
-    follow(settings(config), *names)
+    follow(settings(config), *names, whole=True)
 
 
-def follow(config: RunConfig, *names: str) -> None:
-    """Do steps of the main job, all without names, with bars and a few lines on each."""
+def follow(config: RunConfig, *names: str, whole: bool = False) -> None:
+    """Do steps of the main job, all without names, with bars and a few lines on each.
+
+    Facts of one step are the verb's own; of several, those of each step by its name.
+    """
     from cpazmal_scale.stages import pipeline
 
     def tell(step: pipeline.Step, made: object) -> None:
-        _TOLD.get(step.name, _say)(config, made)
+        _TOLD[step.name](config, made)
+        if whole or not names:
+            _as_steps(step.name)
 
     pipeline.run(config, only=names or None, watch=lambda step: bars(*step.bars), tell=tell)
 
 
-def _say(_: RunConfig, made: object) -> None:
-    say(str(made))
+def _as_steps(name: str, **beside: object) -> None:
+    """Keep what the last step answered under its name."""
+    steps = ANSWER.facts.pop("steps", {})
+    ANSWER.facts = {"steps": {**steps, name: ANSWER.facts}, **beside}
+
+
+def _say_assessed(_: RunConfig, made: Any) -> None:
+    say(str(made), **facts.assessed(made))
 
 
 def _say_entry(config: RunConfig, made: Any) -> None:
 
     from cpazmal_scale.cli.products import describe
 
-    say(describe(made, config.workspace))
+    say(describe(made, config.workspace), product=facts.product(made, config.workspace))
 
 
 def _say_map(_: RunConfig, made: Any) -> None:
     result, files = made
-    say("\n".join([str(result), *files]))
+    say("\n".join([str(result), *files]), map=facts.mapped(result), plan=None, files=files)
 
 
 def _say_ingested(report: IngestReport) -> None:
     """The report; it names refused scenes, which end the command with the first one's code."""
-    say(str(report))
+    say(str(report), **facts.ingested(report))
     if report.refused:
         sys.exit(report.refused[0].exit_code)
 
@@ -163,6 +180,7 @@ _TOLD: dict[str, Callable[[RunConfig, Any], None]] = {
     "samples": _say_entry,
     "train": _say_entry,
     "map": _say_map,
+    "assess": _say_assessed,
 }
 
 
@@ -202,14 +220,16 @@ def verify(*, config: Config = DEFAULT, repair: Switch = False) -> None:
             done = stage.repair(config, progress=progress)
         for one in done:
             (say if one.restored else complain)(str(one))
-        if not all(one.restored for one in done):
+        intact = all(one.restored for one in done)
+        say("everything is intact" if intact else "", intact=intact, findings=[], repaired=done)
+        if not intact:
             sys.exit(CubeDamaged.exit_code)
-        say("everything is intact")
         return
     with bar("verify") as progress:
         findings = stage.verify(config, progress=progress)
     for finding in findings:
         complain(str(finding))
+    said = {"intact": not findings, "findings": findings, "repaired": []}
+    say("" if findings else "everything is intact", **said)
     if findings:
         sys.exit(findings[0].exit_code)
-    say("everything is intact")

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from cpazmal_scale.config.section import Address, Section, never_both
+from cpazmal_scale.config.section import Address, Elsewhere, Section, never_both
 
 
 class Kubernetes(Section):
@@ -34,7 +34,7 @@ class Slurm(Section):
     """Longest time of a job; blocks of a job that ends are computed by another one."""
     interface: str | None = None
     """Network interface of scheduler and workers, such as ib0."""
-    scratch: Address | None = None
+    scratch: Elsewhere | None = None
     """Folder on the nodes for the workers' files; none: Dask's choice."""
     directives: tuple[str, ...] = ()
     """More #SBATCH lines, such as `--constraint=avx2`."""
@@ -63,7 +63,7 @@ class Cluster(Section):
     """Most workers."""
     wait_s: float = Field(60.0, gt=0)
     """Seconds to wait for scheduler and first worker of `address`, `kubernetes` or `slurm`."""
-    address: Address | None = None
+    address: Elsewhere | None = None
     """Address of a Dask scheduler, for kind `address`; `tls://` needs the three files below, or
     Dask's own configuration."""
     tls_ca: Address | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from cpazmal_scale.config.learning import Dtw, Features, Samples, Train
 from cpazmal_scale.config.legend import ClassStyle, shared_colour
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.scenes import Ingest
-from cpazmal_scale.config.section import Address, Section
+from cpazmal_scale.config.section import FOLDER, Address, Section
 from cpazmal_scale.errors import ConfigError
 
 _BUILDING = (TypeError, AttributeError, RecursionError)
@@ -41,6 +42,8 @@ class RunConfig(Section):
     """Days used for training and mapping; none: all from `start` to `end`."""
     polarisations: tuple[str, ...] | None = Field(None, min_length=1, max_length=2)
     """Co-polarised, then cross-polarised channel, such as HH, HV; none: those of the cube."""
+    few_dates: int = Field(10, ge=0)
+    """Channels with fewer dates than this in the period are named in a warning."""
     seed: int = 42
     """Seed of every random choice."""
     legend: dict[str, ClassStyle] = Field({})
@@ -88,7 +91,11 @@ class RunConfig(Section):
 
     @classmethod
     def load(cls, path: str | Path, **overrides: Any) -> RunConfig:
-        """Read a YAML run configuration; its relative paths stay relative to the working directory.
+        """Read a YAML run configuration; its relative paths start from the folder it lies in.
+
+        Args:
+            path: of the file.
+            overrides: settings that replace those of the file; their paths start from here.
 
         Raises:
             ConfigError: the file is missing, is not YAML, or a setting is unknown or invalid.
@@ -121,7 +128,13 @@ class RunConfig(Section):
                 where=path,
                 remedy="write `setting: value` lines; `cpazmal config` prints an example",
             )
-        return cls.parse({**values, **overrides}, where=str(path))
+        made = cls.parse(values, where=str(path), folder=str(Path(path).parent))
+        return made.with_values(overrides) if overrides else made
+
+    def placed(self, folder: str | Path) -> RunConfig:
+        """This configuration with its relative paths, the workspace's too, seen from a folder."""
+        values = {"workspace": self.workspace, **self.model_dump(exclude_unset=True)}
+        return self.parse(values, folder=str(folder))
 
     def with_values(self, values: Mapping[str, Any]) -> RunConfig:
         """This configuration with some settings replaced; nested mappings replace one by one.
@@ -132,22 +145,57 @@ class RunConfig(Section):
         return self.parse(_merged(self.model_dump(exclude_unset=True), values))
 
     @classmethod
-    def parse(cls, values: dict[str, Any], *, where: str = "configuration") -> RunConfig:
+    def parse(
+        cls, values: dict[str, Any], *, where: str = "configuration", folder: str = ""
+    ) -> RunConfig:
         """Validate plain values.
+
+        Args:
+            values: settings by name.
+            where: what an error names.
+            folder: where relative paths start; none: here.
 
         Raises:
             ConfigError: naming the first offending setting and what it may be.
         """
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values, context={FOLDER: folder})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            setting = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise ConfigError(
-                f"{setting}: {first['msg'].removeprefix('Value error, ').splitlines()[0]}",
-                where=where,
-                remedy="`cpazmal config` prints every setting with its meaning and default",
-            ) from None
+            raise _refused(first["loc"], first["type"], first["msg"], where) from None
+
+
+def _refused(loc: tuple[int | str, ...], kind: str, message: str, where: str) -> ConfigError:
+    """What is wrong with the setting at a place."""
+    setting = ".".join(str(part) for part in loc) or "settings"
+    remedy = "`cpazmal config` prints every setting with its meaning and default"
+    if kind != "extra_forbidden":
+        text = message.removeprefix("Value error, ").splitlines()[0]
+        return ConfigError(f"{setting}: {text}", where=where, remedy=remedy)
+    above = ".".join(map(str, loc[:-1]))
+    near = difflib.get_close_matches(str(loc[-1]), sorted(_names(RunConfig, loc[:-1])), n=1)
+    meant = [f"{above}.{name}" if above else name for name in near]
+    meant += [name for name in _anywhere(RunConfig, str(loc[-1])) if name not in meant]
+    if meant:
+        remedy = f"did you mean `{meant[0]}`? {remedy}"
+    return ConfigError(f"there is no setting `{setting}`", where=where, remedy=remedy)
+
+
+def _names(section: Any, path: tuple[int | str, ...]) -> set[str]:
+    """Settings of the section at a path."""
+    for part in path:
+        field = getattr(section, "model_fields", {}).get(part)
+        section = None if field is None else field.annotation
+    return set(getattr(section, "model_fields", {}))
+
+
+def _anywhere(section: Any, name: str, prefix: str = "") -> Iterator[str]:
+    """Places where there is a setting of this name."""
+    for own, field in section.model_fields.items():
+        if own == name:
+            yield prefix + own
+        if hasattr(field.annotation, "model_fields"):
+            yield from _anywhere(field.annotation, name, f"{prefix}{own}.")
 
 
 def _texts(value: object) -> Iterator[str]:

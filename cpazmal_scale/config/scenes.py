@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cpazmal_scale.config.section import Address, Section
+from cpazmal_scale.config.section import Address, NameOrAddress, Section
 
 
 class Naming(Section):
@@ -37,10 +37,10 @@ class Naming(Section):
 class Terrain(Section):
     """The ground under SSC and MGD products."""
 
-    dem: str | None = None
+    dem: Address | None = None
     """Elevation raster: a GeoTIFF, or a folder or glob of its tiles (any fsspec URL); none:
     products are geocoded at one height."""
-    vertical: str | None = None
+    vertical: NameOrAddress | None = None
     """What its heights are above: `ellipsoid`, `EGM2008`, `EGM96`, `LN02`, `IGN69`, an EPSG code,
     or the address of a geoid raster; none: its CRS has to tell."""
     sea: bool = False

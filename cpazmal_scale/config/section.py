@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
-from cpazmal_scale.addresses import address
+from cpazmal_scale.addresses import address, is_remote
 
-Address = Annotated[str, AfterValidator(address)]
+FOLDER = "folder"
+"""Key of a validation's context: the folder that relative paths start from; none: here."""
+
+
+def _placed(text: str, info: ValidationInfo) -> str:
+    """The address a user means, seen from the folder of the file it stands in."""
+    folder = (info.context or {}).get(FOLDER, "")
+    meant = address(text)
+    if folder in ("", ".") or not meant or is_remote(meant) or meant.startswith(("/", "file://")):
+        return meant
+    return os.path.normpath(f"{folder}/{meant}")
+
+
+def _placed_file(text: str, info: ValidationInfo) -> str:
+    """A name, or the address of a file, which has a suffix."""
+    return _placed(text, info) if PurePosixPath(text).suffix else address(text)
+
+
+Address = Annotated[str, AfterValidator(_placed)]
 """A path or URL as a user writes it; `~` is the home folder, and secrets are refused."""
+NameOrAddress = Annotated[str, AfterValidator(_placed_file)]
+"""A known name, or a path or URL."""
+Elsewhere = Annotated[str, AfterValidator(address)]
+"""A path or URL that is not of this machine's files."""
 
 
 ODD: dict[str, Any] = {"not": {"type": "integer", "multipleOf": 2}}

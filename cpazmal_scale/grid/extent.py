@@ -112,8 +112,8 @@ class Extent:
 
     def _counted(self, block: Block) -> tuple[bool, int]:
         if self.excluded is None:
-            return self.outlines is None or self.outlines.near(block), 0
-        if self.outlines is not None and not self.outlines.near(block):
+            return self.outlines is None or self.outlines.touches(block), 0
+        if self.outlines is not None and not self.outlines.touches(block):
             return False, 0
         left = self.excluded.inside(block)
         if self.outlines is None:

@@ -51,27 +51,6 @@ class Outlines:
         """Whether a pixel of a block of whole chunks is inside any polygon."""
         return next(self.zones(block), None) is not None
 
-    def near(self, block: Block) -> bool:
-        """Whether a pixel of the chunks that any block touches is inside any polygon."""
-        edge, (height, width) = self.grid.chunk, self.grid.geobox.shape
-        rows = range(max(block.y0, 0) // edge, -(-min(block.y1, height) // edge))
-        columns = range(max(block.x0, 0) // edge, -(-min(block.x1, width) // edge))
-        return any(self._touched(row, column) for row in rows for column in columns)
-
-    def _touched(self, row: int, column: int) -> bool:
-        """Whether a pixel of a chunk is inside any polygon; chunks are asked for several times."""
-        known = self._known.get((row, column))
-        if known is None:
-            edge, (height, width) = self.grid.chunk, self.grid.geobox.shape
-            y, x = row * edge, column * edge
-            chunk = Block(y, min(y + edge, height), x, min(x + edge, width))
-            known = self._known[row, column] = self.touches(chunk)
-        return known
-
-    @cached_property
-    def _known(self) -> dict[tuple[int, int], bool]:
-        return {}
-
     def inside(self, block: Block) -> NDArray[np.bool_]:
         """(h, w) whether the centre of a pixel is inside any polygon."""
         found = np.zeros((block.y1 - block.y0, block.x1 - block.x0), np.bool_)

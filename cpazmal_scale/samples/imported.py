@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2 * 2**30
 _KM_PER_DEGREE = 111.2
+_DATE = r"(?:19|20)\d\d(?:-\d\d-\d\d|\d{4})(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?"
 _REMEDY = "correct samples.table, or the file"
 _LN_AMPLITUDE = np.log(10) / 20
 """Of a decibel."""
@@ -177,6 +178,9 @@ def _wide(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     by_step = "step" in pattern.groupindex
     key = (lambda hit: int(hit["step"])) if by_step else (lambda hit: hit["date"])
     steps = sorted({key(hit) for _, hit in found})
+    if not by_step:
+        times = dict(zip(steps, _times(pd.Series(steps)), strict=True))
+        steps.sort(key=times.__getitem__)
     numbers = {name: np.full((len(frame), len(steps)), np.nan) for name in channels}
     for name, hit in found:
         numbers[hit["channel"].upper()][:, steps.index(key(hit))] = pd.to_numeric(
@@ -184,11 +188,10 @@ def _wide(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
         )
     if by_step:
         _require(frame, [str(table.start)], table)
-        begun = pd.to_datetime(frame[str(table.start)], utc=True).dt.tz_localize(None)
+        begun = _times(frame[str(table.start)])
         dates = [_stepped(one, steps, table.every) for one in begun]
     else:
-        own = np.array([np.datetime64(pd.Timestamp(one), "s") for one in steps])
-        dates = [own] * len(frame)
+        dates = [np.array([times[one] for one in steps], "datetime64[s]")] * len(frame)
     return pd.DataFrame(
         {
             "class": frame[table.label].to_numpy(),
@@ -212,7 +215,7 @@ def _long(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
         channels = [name for name in POLARISATIONS if name in frame]
         columns = {name: frame[name] for name in channels}
     _known_channels(channels, table)
-    dates = pd.to_datetime(frame[table.date], utc=True).dt.tz_localize(None)
+    dates = _times(frame[table.date])
     numbers = {name: pd.to_numeric(one, errors="coerce") for name, one in columns.items()}
     plain = pd.DataFrame(
         {
@@ -246,6 +249,28 @@ def _long(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=["class", "group", "dates", *channels])
+
+
+def _times(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Times in UTC, to the second, of what a file holds: dates, ISO text, or numbers YYYYMMDD.
+
+    Raises:
+        ValueError: something else, such as seconds since 1970.
+    """
+    import pandas as pd
+
+    if column.dtype.kind != "M":
+        texts = column.map(_text)
+        strange = texts[~texts.str.fullmatch(_DATE)]
+        if len(strange):
+            raise ValueError(f"`{strange.iloc[0][:40]}` is no date such as 2020-01-08 or 20200108")
+        column = pd.to_datetime(texts, utc=True, format="ISO8601")
+    elif column.dt.tz is None:
+        column = column.dt.tz_localize("UTC")
+    plain: pd.Series[Any] = column.dt.tz_convert("UTC").dt.tz_localize(None).dt.floor("s")
+    if plain.isna().any():
+        raise ValueError("a date is missing")
+    return plain
 
 
 def _known_channels(channels: list[str], table: Table) -> None:

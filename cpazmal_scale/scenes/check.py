@@ -10,7 +10,14 @@ import numpy as np
 from cpazmal_scale.errors import SceneImplausible
 from cpazmal_scale.scenes.formats.geotiff import check_blocks, coding, read_bands, read_valid
 from cpazmal_scale.scenes.scene import SceneFile
-from cpazmal_scale.scenes.values import HIGHEST, Coding, is_implausible, is_nodata
+from cpazmal_scale.scenes.values import (
+    DECIBELS,
+    HIGHEST,
+    LOWEST_POWER,
+    Coding,
+    is_implausible,
+    is_nodata,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +38,9 @@ USUAL = (-50.0, 20.0)
 """Decibels outside which a value that many pixels share is a fill value."""
 MOST_BEYOND = 0.01
 """Share of pixels above the highest backscatter that is left out without a word."""
+SWAPPED = 3.0
+"""Decibels by which a cross-polarised median is above the co-polarised one only if bands are
+swapped: on the ground it is five to fifteen below."""
 LOWEST_NOISE = -0.05
 """Linear power from which down the same holds: noise subtraction does not go as far."""
 
@@ -74,6 +84,7 @@ def check_file(raster: Any, file: SceneFile) -> tuple[BandSummary, ...]:
             tally.check_angles(file)
         else:
             summaries.append(tally.verdict(file))
+    _check_order(summaries, file)
     return tuple(summaries)
 
 
@@ -96,7 +107,7 @@ class _Tally:
 
     def __init__(self, name: str, coding: Coding, scale: str) -> None:
         self.name, self.coding, self.scale = name, coding, scale
-        self.pixels = self.valid = self.zero_rows = self.beyond = 0
+        self.pixels = self.valid = self.zero_rows = self.beyond = self.negative = 0
         self.extremes = (_Extreme(-1), _Extreme(1))
         self.samples: list[NDArray[Any]] = []
 
@@ -115,6 +126,9 @@ class _Tally:
             if self.name != "incidence":
                 above = good & (values > HIGHEST[self.scale])
                 self.beyond += int(above.sum())
+                if self.scale == "linear":
+                    below = good & (values > DECIBELS[0]) & (values <= LOWEST_POWER)
+                    self.negative += int(below.sum())
                 good &= ~is_implausible(values, self.scale)
             self.valid += int(good.sum())
             values = values[good]
@@ -136,6 +150,14 @@ class _Tally:
                 "value that is not declared as no-data",
                 where=file.url,
                 remedy="calibrate the scene first, or declare the fill value (`nodata`)",
+            )
+        if self.negative > self.valid:
+            raise SceneImplausible(
+                f"{self.negative} pixels of {self.name} are between {DECIBELS[0]:g} and "
+                f"{LOWEST_POWER:g}, but linear power is positive: these look like decibels",
+                where=file.url,
+                remedy="set ingest.naming.scale: dB (or `scale` in its sidecar), "
+                "or calibrate the scene",
             )
         if self.valid == 0:
             raise SceneImplausible(
@@ -200,6 +222,27 @@ class _Tally:
                 "every pixel would be flagged",
                 where=file.url,
                 remedy="call it `skip` in ingest.naming.bands or in the sidecar",
+            )
+
+
+def _check_order(summaries: list[BandSummary], file: SceneFile) -> None:
+    """Cross-polarised backscatter is not brighter than co-polarised.
+
+    Raises:
+        SceneImplausible: it is by far.
+    """
+    levels = {
+        one.polarisation: one.median if file.scale == "dB" else 10 * np.log10(one.median)
+        for one in summaries
+    }
+    for cross in ("HV", "VH"):
+        co = cross[0] * 2
+        if cross in levels and co in levels and levels[cross] > levels[co] + SWAPPED:
+            raise SceneImplausible(
+                f"{cross} is {levels[cross] - levels[co]:.1f} dB brighter than {co}, as no ground "
+                "is: the bands are swapped",
+                where=file.url,
+                remedy="tell the order of bands with ingest.naming.bands or in the sidecar",
             )
 
 

@@ -11,6 +11,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.errors import SceneUnreadable, StoreMissing
 
 _SIGNS = "*?["
+_REMEDY = "check the path or bucket; paths in a run.yaml start from its folder"
 _COPIED_BY_MAC = ("._", ".DS_Store")
 _ARCHIVED_BY_MAC = "__MACOSX"
 
@@ -28,7 +29,7 @@ def list_files(url: str) -> tuple[list[str], str]:
     url = storage.absolute(url)
     found = _find(url)
     if not found:
-        raise StoreMissing("no scenes are here", where=url, remedy="check the path or bucket")
+        raise StoreMissing("no scenes are here", where=url, remedy=_REMEDY)
     folder = url
     if found == [url] or not storage.exists(url):
         folder = _fixed_part(url) if found != [url] else url.rsplit("/", 1)[0]

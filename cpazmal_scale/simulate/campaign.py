@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from cpazmal_scale.addresses import is_remote, local_path
 from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.simulate.files.level1b import slant_product, write_slant_product
@@ -129,7 +130,7 @@ def campaign(
                 progress(done, len(slant))
     labelled.to_file(home / "polygons.gpkg", driver="GPKG", layer="polygons")
     _write_calendar(home / "scenes" / "acquisitions.csv", passes)
-    rules = _level1b_rules(grid, home if relief else None) if level1b else {}
+    rules = _level1b_rules(grid, relief=relief) if level1b else {}
     run = _write_run(home, world, passes, workspace, rules)
     return Campaign(
         folder=home,
@@ -261,17 +262,24 @@ def _fly(
                 progress(done, len(flights))
 
 
-def _level1b_rules(grid: GridName, home: Path | None) -> dict[str, object]:
+def _level1b_rules(grid: GridName, *, relief: bool) -> dict[str, object]:
     """Settings that bring SSC products onto the grid of the campaign's other files.
 
-    `home` is where their DEM and its geoid are; none: they see the area as if flat.
+    With relief they see the DEM and its geoid, else the area as if flat.
     """
     presets = {"utm": "utm32n-3m", "authors": "cpazmal"}
     rules: dict[str, object] = {"height": HEIGHT}
-    if home is not None:
-        terrain = {"dem": str(home / "dem.tif"), "vertical": str(home / "geoid.tif")}
+    if relief:
+        terrain = {"dem": "dem.tif", "vertical": "geoid.tif"}
         rules = {"radiometry": "gamma0_T", "terrain": terrain}
     return {"grid": presets[grid], "level1b": rules}
+
+
+def _seen_from(folder: Path, url: str) -> str:
+    """An address as a file in a folder writes it."""
+    if is_remote(url) or local_path(url).is_absolute():
+        return url
+    return os.path.relpath(url, folder)
 
 
 def _write_run(
@@ -290,14 +298,14 @@ def _write_run(
     own = [one for one in passes if one.beam == beam] or list(passes)
     dual = [one for one in own if len(one.polarisations) == 2] or own
     values = {
-        "workspace": workspace or str(home / "run"),
+        "workspace": "run" if workspace is None else _seen_from(home, workspace),
         "beam": own[0].beam,
         "start": dual[0].start.date(),
         "end": dual[-1].start.date(),
         "polarisations": list(dual[0].polarisations),
-        "ingest": {"scenes": str(home / "scenes"), **rules},
-        "samples": {"polygons": str(home / "polygons.gpkg")},
-        "assess": {"truth": str(home / "truth.tif")},
+        "ingest": {"scenes": "scenes", **rules},
+        "samples": {"polygons": "polygons.gpkg"},
+        "assess": {"truth": "truth.tif"},
     }
     RunConfig.parse(values, where="run.yaml")
     path = home / "run.yaml"

@@ -269,8 +269,8 @@ def _campaign(config: RunConfig, series: WindowSeries) -> Campaign:
             last_date=str(series.dates[-1])[:10],
             dates=len(series.dates),
             shape=(len(series.values), 1),
-            pixel="a series of a table",
-            crs="none",
+            pixel="a series each",
+            crs="from a table",
             features=series.names,
         )
     cube = workspace.open_period(config)

@@ -39,8 +39,9 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
     from cpazmal_scale.legend import plain
     from cpazmal_scale.mapping import map_cube
 
+    cube = workspace.open_period(config)
     result = map_cube(config, *_model_and_cube(config), progress=progress)
-    extent = workspace.extent(workspace.open_period(config))
+    extent = workspace.extent(cube)
     areas = result.areas
     facts = {
         **extent,

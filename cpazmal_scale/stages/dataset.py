@@ -98,7 +98,7 @@ def import_dataset(
     settings = _settings(config, plans, labels)
     drawn = tuple(_draw(settings, plan.beam, polygons) for plan in plans)
     where = storage.join(config.workspace, SETTINGS)
-    storage.write_bytes(where, settings.commented_yaml().encode())
+    storage.write_bytes(where, settings.placed(Path.cwd()).commented_yaml().encode())
     return ImportReport(tuple(plan.report for plan in plans), account, drawn, where)
 
 

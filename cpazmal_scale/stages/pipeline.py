@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.progress import Progress
+from cpazmal_scale.stages.notebook import bars, in_notebook
 
 if TYPE_CHECKING:
     from cpazmal_scale.config import RunConfig
@@ -52,7 +53,7 @@ def run(
         config: the run.
         only: names of the steps to do, among `ingest`, `samples`, `train`, `map` and `assess`;
             none: all, without `ingest` where `ingest.scenes` names no scenes.
-        watch: opens the progress of a step; none: silent.
+        watch: opens the progress of a step; none: bars in a notebook, and nothing elsewhere.
         tell: is told what a step made, before the next one begins.
 
     Returns:
@@ -66,7 +67,7 @@ def run(
     seconds: Seconds = {}
     for step in steps(config, only):
         began = time.perf_counter()
-        with (watch or _silent)(step) as progress:
+        with (watch or _usual)(step) as progress:
             made[step.name] = step.work(config, seconds, *progress)
         seconds[step.name] = time.perf_counter() - began
         if tell is not None:
@@ -111,8 +112,10 @@ def _train(
 
 
 def _map(config: RunConfig, _: Seconds, progress: Progress) -> object:
+    from cpazmal_scale.stages import workspace
     from cpazmal_scale.stages.classify import classify, export_map
 
+    workspace.warn_of_few_dates(config, workspace.open_period(config))
     result, _entry = classify(config, progress=progress)
     return result, export_map(config)
 
@@ -131,6 +134,11 @@ STEPS = (
     Step("assess", ("read the windows", "cross-validate"), _assess),
 )
 """The main job in its order."""
+
+
+def _usual(step: Step) -> AbstractContextManager[tuple[Progress, ...]]:
+    """Bars in a notebook, nothing elsewhere."""
+    return bars(*step.bars) if in_notebook() else _silent(step)
 
 
 @contextmanager

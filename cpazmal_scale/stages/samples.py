@@ -138,7 +138,14 @@ def query_samples(config: RunConfig, sql: str) -> tuple[pd.DataFrame, str]:
     """
     from cpazmal_scale.samples import nothing, query
 
-    url = workspace.url_of(config, workspace.find(config, "samples"))
+    entry = workspace.find(config, "samples")
+    if entry.metadata.get("labels") == "table":
+        raise SampleError(
+            "series of a table are no windows that SQL could choose among",
+            where=entry.name,
+            remedy="open them as a table: catalog.read(workspace, name), or the file with pandas",
+        )
+    url = workspace.url_of(config, entry)
     answer = query(sql, url)
     return answer, "" if len(answer) else nothing(url)
 

@@ -50,6 +50,7 @@ def train(
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
     config = workspace.with_legend(config, labels)
+    workspace.warn_of_few_dates(config, workspace.open_period(config))
     where = _workers(config, len(windows))
     with open_executor(where.cluster) as executor, workspace.shared(where) as share:
         provenance: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from cpazmal_scale.errors import ConfigError, SampleError, StoreMissing
 if TYPE_CHECKING:
     import xarray as xr
 
+_LOG = logging.getLogger(__name__)
 MADE_BY = {"cube": "ingest", "samples": "samples", "model": "train", "map": "map"}
 """The verb that makes each kind of product."""
 
@@ -129,6 +131,20 @@ def channels(config: RunConfig, cube: xr.Dataset | None = None) -> tuple[str, ..
             remedy=f"choose among {', '.join(present)}",
         )
     return chosen
+
+
+def warn_of_few_dates(config: RunConfig, cube: xr.Dataset) -> None:
+    """Name channels that have few dates in the run's period, as a note."""
+    acquired = [str(text).split("+") for text in cube["polarisations"].values]
+    counts = {name: sum(name in one for one in acquired) for name in channels(config, cube)}
+    few = [f"{n} of {len(acquired)} of {c}" for c, n in counts.items() if n < config.few_dates]
+    if few:
+        _LOG.warning(
+            "few dates in this period: %s; series of fewer than %d (`few_dates`) say little of a "
+            "season",
+            ", ".join(few),
+            config.few_dates,
+        )
 
 
 def _co_and_cross(present: tuple[str, ...]) -> tuple[str, ...]:

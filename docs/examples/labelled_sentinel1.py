@@ -3,13 +3,15 @@
     python docs/examples/labelled_sentinel1.py /path/to/netcdf build/labelled-s1
 
 writes a GeoTIFF per date, parcels with land cover and with crops as classes, `run-BEAM.yaml` for
-every site and track, and `run.yaml` for the site with most classes. All that follows is the usual
+every site and track, `run.yaml` for the site with most classes, and `run-parcels.yaml` for the mean
+series of all parcels of all sites. All that follows is the usual
 verbs. Everything that differs between sites is read from their files.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +22,7 @@ import numpy as np
 import pandas
 import rasterio
 import yaml
-from rasterio.features import shapes
+from rasterio.features import geometry_mask, shapes
 from shapely.geometry import shape
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Site(NamedTuple):
     beams: list[str]
     passes: str
     parcels: geopandas.GeoDataFrame
+    series: pandas.DataFrame
 
 
 def main(source: Path, folder: Path) -> None:
@@ -64,7 +67,8 @@ def main(source: Path, folder: Path) -> None:
         (labels,) = source.glob(f"OUTPUT_*_{name}_*.nc")
         passes = "DSC" if "DESCENDING" in path.name else "ASC"
         beams = scenes(path, name[-short:], folder / "scenes")
-        sites.append(Site(beams, passes, polygons(labels, name[-short:])))
+        parcels = polygons(labels, name[-short:])
+        sites.append(Site(beams, passes, parcels, parcel_series(path, parcels)))
     zones = {site.parcels.crs for site in sites}
     # Sites of several zones share a file in geographic coordinates.
     shared = zones.pop() if len(zones) == 1 else "EPSG:4326"
@@ -73,12 +77,14 @@ def main(source: Path, folder: Path) -> None:
         called = table[name].map(lambda code, known=classes: known.get(code, f"CT{code}"))
         labelled = table.assign(**{"class": called})[table[name] > 0]
         labelled[["class", "group", "geometry"]].to_file(folder / f"{name}.gpkg", driver="GPKG")
+    pandas.concat([site.series for site in sites]).to_csv(folder / "parcels.csv", index=False)
+    (folder / "run-parcels.yaml").write_text(yaml.safe_dump(table_settings(folder)))
     best = max(sites, key=lambda site: len(large_classes(site)))
     for site in sites:
         for beam in site.beams:
-            text = yaml.safe_dump(settings(folder, site, beam))
+            text = yaml.safe_dump(settings(site, beam))
             (folder / f"run-{beam}.yaml").write_text(text)
-    (folder / "run.yaml").write_text(yaml.safe_dump(settings(folder, best, best.beams[0])))
+    (folder / "run.yaml").write_text(yaml.safe_dump(settings(best, best.beams[0])))
     beams = [beam for site in sites for beam in site.beams]
     sys.stdout.write(f"{len(table)} parcels; beams {', '.join(beams)}\n{folder / 'run.yaml'}\n")
 
@@ -165,8 +171,54 @@ def polygons(path: Path, site: str) -> geopandas.GeoDataFrame:
         geometry=[shape(outline) for outline, _ in found],
         crs=crs,
     )
-    parcels["large"] = ~parcels.geometry.buffer(-WINDOW_M / 2).is_empty
+    parcels["large"] = ~parcels.geometry.buffer(-WINDOW_M * 0.7).is_empty
     return parcels
+
+
+def parcel_series(path: Path, parcels: geopandas.GeoDataFrame) -> pandas.DataFrame:
+    """Mean decibels of every parcel over the pixels that lie in it whole, on the dates of the track
+    with most passes.
+    """
+    with h5py.File(path) as file:
+        unit, _, origin = text(file["timestamp"].attrs["units"]).partition(" since ")
+        begun = datetime.fromisoformat(origin)
+        times = [begun + timedelta(seconds=int(s) * UNITS[unit]) for s in file["timestamp"][()]]
+        grid, upward, _ = transform(file)
+        tracks = [*track_of(times).items()]
+        most = Counter(track for _, track in tracks).most_common(1)[0][0]
+        seen = np.array([dict(tracks)[when] == most for when in times])
+        images = {name: backscatter(file[name])[seen] for name in ("VV", "VH")}
+    times = [when for when, own in zip(times, seen, strict=True) if own]
+    rows = []
+    for parcel in parcels.itertuples():
+        crop = CROPS.get(parcel.crops, f"CT{parcel.crops}")
+        inner = parcel.geometry.buffer(-abs(grid.a) / 2)
+        if parcel.crops == 0 or inner.is_empty:
+            continue
+        shape_of = images["VV"].shape[1:]
+        mask = geometry_mask([inner], shape_of, grid, invert=True)
+        mask = mask[::-1] if upward else mask
+        if not mask.any():
+            continue
+        means = {}
+        for name, values in images.items():
+            known = np.where(values[:, mask] == 0, np.nan, values[:, mask])
+            means[name] = np.nanmean(known, axis=1)
+        told = {"id": parcel.group, "class": crop, "site": parcel.group[:-3]}
+        rows.append(pandas.DataFrame({**told, "date": times, **means}))
+    return pandas.concat(rows)
+
+
+def table_settings(folder: Path) -> dict[str, object]:
+    """The run on the parcels' means: a table of labelled series, sites of any place and year."""
+    return {
+        "workspace": str(folder / "parcels"),
+        "features": {"statistics": ["k1"]},
+        "samples": {
+            "table": {"url": str(folder / "parcels.csv"), "name": "parcels", "group": "id"},
+            "classes": ["CEREAL", "GRASS", "MAIZE"],
+        },
+    }
 
 
 def large_classes(site: Site) -> list[str]:
@@ -177,14 +229,14 @@ def large_classes(site: Site) -> list[str]:
     return sorted(counts[counts >= 2].index)
 
 
-def settings(folder: Path, site: Site, beam: str) -> dict[str, object]:
+def settings(site: Site, beam: str) -> dict[str, object]:
     """The run of a beam: two folds, because some crops grow on two parcels only."""
     return {
-        "workspace": str(folder / "workspace"),
+        "workspace": "workspace",
         "beam": beam,
         "polarisations": ["VV", "VH"],
         "ingest": {
-            "scenes": str(folder / "scenes" / f"S1_{beam}_*.tif"),
+            "scenes": f"scenes/S1_{beam}_*.tif",
             "chunk": 32,
             "naming": {
                 "pattern": r"S1_(?P<beam>\w+-\d{4})_(?P<start>\d{8}T\d{6})\.tif$",
@@ -196,7 +248,7 @@ def settings(folder: Path, site: Site, beam: str) -> dict[str, object]:
             },
         },
         "samples": {
-            "polygons": str(folder / "crops.gpkg"),
+            "polygons": "crops.gpkg",
             "classes": large_classes(site) or None,
             "stride": 1,
         },

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "Use it": [
         "docs/tutorial",
+        "docs/gallery/README",
         "docs/own-scenes",
         "docs/own-network",
         "docs/labels",
@@ -33,7 +34,7 @@ SECTIONS = {
 }
 OTHERS = "Use it"
 """Where pages go that are not listed."""
-FOLDERS = ("docs/decisions/", "docs/reference/library/")
+FOLDERS = ("docs/decisions/", "docs/gallery/", "docs/reference/library/")
 """Folders whose pages hang below the page that stands for the folder."""
 
 HOME = """<!doctype html>

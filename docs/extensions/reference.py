@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
-from unittest import mock
 
 import yaml
-from docstring_parser.attrdoc import AttributeDocstrings
 from pydantic import BaseModel
 
 import cpazmal_scale
 from cpazmal_scale.cli import app as command_line
+from cpazmal_scale.cli.answers import KEYS
+from cpazmal_scale.cli.completion import parsed_once
 from cpazmal_scale.config import RunConfig
 
 if TYPE_CHECKING:
@@ -31,10 +30,7 @@ def settings() -> str:
 
 def commands() -> str:
     """All commands as Markdown, without the settings, which are the same for all."""
-    # Every verb takes the same settings: their docstrings are parsed once, not once per verb.
-    parse = AttributeDocstrings.get_attr_docs
-    once = functools.cache(lambda component: parse(AttributeDocstrings(), component))
-    with mock.patch.object(AttributeDocstrings, "get_attr_docs", lambda _, of: once(of)):
+    with parsed_once():
         text = command_line.generate_docs(usage_name="cpazmal", heading_level=1)
     text = text[text.index("\n## cpazmal ") :]
     text = re.sub(r"\*\*Run configuration\*\*:\n\n(?:[*] .*\n(?: .*\n)*)+", _SETTINGS, text)
@@ -42,6 +38,16 @@ def commands() -> str:
         r"\*\*Parameters\*\*:\n\n[*] `--config, -c PATH`.*\n[*] `--debug`.*\n\n", "", text
     )
     return text.replace(" *[default: False]*", "").replace("-README", "")
+
+
+def answers() -> str:
+    """Keys of the document that each verb prints with `--json`, as a Markdown table."""
+    rows = [
+        f"| `{verb}` | `{key}` | {meaning} |"
+        for verb, keys in KEYS.items()
+        for key, meaning in keys.items()
+    ]
+    return "\n".join(["| verb | key | holds |\n|---|---|---|", *rows])
 
 
 _SETTINGS = "All [settings](configuration.md) are flags too, such as `--dtw.band-days 33`.\n"
@@ -56,7 +62,11 @@ def library() -> list[tuple[str, str]]:
 
 def complete(app: Sphinx, page: str, content: list[str]) -> None:
     """Put what is generated in the place of its mark."""
-    makers: dict[str, Callable[[], str]] = {"settings": settings, "commands": commands}
+    makers: dict[str, Callable[[], str]] = {
+        "settings": settings,
+        "commands": commands,
+        "answers": answers,
+    }
     if page.startswith("docs/reference/"):
         for mark, make in makers.items():
             if f"<!-- {mark} -->" in content[0]:

@@ -57,7 +57,10 @@ def test_yaml_and_flags_are_the_same_model(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("featurs: {}", "featurs: Extra inputs"),
+        ("featurs: {}", "no setting `featurs`; did you mean `features`"),
+        ("window: 7", r"no setting `window`; did you mean `features\.window`"),
+        ("dtw: {raduis: 3}", r"no setting `dtw\.raduis`; did you mean `dtw\.radius`"),
+        ("xyz: 3", "no setting `xyz`; `cpazmal config` prints"),
         ("features: {window: 8}", "must be odd"),
         ("features: {window: seven}", r"features\.window: .*integer"),
         ("dtw: {radius: 3, band_days: 33}", "not both"),
@@ -74,6 +77,32 @@ def test_bad_settings_are_one_sentence(tmp_path, text: str, message: str) -> Non
         RunConfig.load(path)
     assert "\n" not in str(caught.value)
     assert "run.yaml" in str(caught.value)
+
+
+def test_paths_of_a_file_start_from_its_folder(tmp_path, monkeypatch) -> None:
+    text = """
+workspace: ../run
+ingest: {scenes: scenes/*.tif, table: s3://b/t.csv, level1b: {terrain: {dem: dem, vertical: EGM96}}}
+samples: {polygons: /data/p.gpkg, dem: ~/dem.tif}
+cluster: {kind: address, address: "scheduler:8786"}
+"""
+    (tmp_path / "a").mkdir()
+    write(tmp_path / "a", text)
+    config = RunConfig.load(tmp_path / "a" / "run.yaml", assess={"truth": "truth.tif"})
+    assert config.workspace == f"{tmp_path}/run"
+    assert config.ingest.scenes == f"{tmp_path}/a/scenes/*.tif"
+    assert config.ingest.table == "s3://b/t.csv"
+    terrain = config.ingest.level1b.terrain
+    assert (terrain.dem, terrain.vertical) == (f"{tmp_path}/a/dem", "EGM96")
+    assert config.samples.polygons == "/data/p.gpkg"
+    assert str(config.samples.dem).startswith("/")
+    assert config.cluster.address == "scheduler:8786"
+    assert config.assess.truth == "truth.tif"
+    monkeypatch.chdir(tmp_path)
+    assert RunConfig.load("a/run.yaml").workspace == "run"
+    assert RunConfig.load("a/run.yaml").placed("/x").workspace == "/x/run"
+    monkeypatch.chdir(tmp_path / "a")
+    assert RunConfig.load("run.yaml").ingest.scenes == "scenes/*.tif"
 
 
 def test_missing_file_is_one_sentence(tmp_path) -> None:
@@ -101,10 +130,12 @@ def test_identity_ignores_order_and_sees_values(values: dict[str, int | str]) ->
     assert identity(Features(window=9)) != identity(Features())
 
 
-def test_the_commented_yaml_is_the_configuration(tmp_path) -> None:
+def test_the_commented_yaml_is_the_configuration(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
     config = RunConfig.parse({"seed": 7, "dtw": {"radius": 3}, "features": {"masked": ["shadow"]}})
     text = config.commented_yaml()
-    assert RunConfig.load(write(tmp_path, text)) == config
+    write(tmp_path, text)
+    assert RunConfig.load("run.yaml") == config
     for section in (RunConfig, Features):
         for field in section.model_fields.values():
             assert " ".join((field.description or "").split()) in text

@@ -118,7 +118,7 @@ def test_wrong_legends_are_one_sentence() -> None:
     twice = {"A": {"colour": "red"}, "B": {"colour": "#FF0000"}}
     with pytest.raises(ConfigError, match="classes A and B have one colour, #ff0000"):
         RunConfig.parse({"legend": twice})
-    with pytest.raises(ConfigError, match=r"legend\.A\.coulour"):
+    with pytest.raises(ConfigError, match=r"no setting `legend\.A\.coulour`"):
         RunConfig.parse({"legend": {"A": {"coulour": "red"}}})
     with pytest.raises(ConfigError, match="class ROX that is not there; choose among ABL, ROC"):
         require_known({"ROX": ClassStyle(name="x")}, ("ROC", "ABL"), where="legend")

@@ -19,7 +19,7 @@ from cpazmal_scale.samples import (
     season_calendar,
 )
 from cpazmal_scale.stages.assess import assess
-from cpazmal_scale.stages.samples import draw_samples, training_data
+from cpazmal_scale.stages.samples import draw_samples, query_samples, training_data
 from cpazmal_scale.stages.train import train
 
 DAYS = np.datetime64("2020-01-08") + 11 * np.arange(20)
@@ -128,6 +128,36 @@ def test_every_scale_is_the_logarithm_of_the_amplitude(
     found.values[2, :, 7] = 0
     values[2, :, 7] = 0
     np.testing.assert_allclose(found.values[:, 0], values[:, 0] * np.log(10) / 20, rtol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda day: int(str(day).replace("-", "")),
+        lambda day: float(str(day).replace("-", "")),
+        lambda day: f"{day}T05:44:12Z",
+        lambda day: f"{day} 06:44:12+01:00",
+        lambda day: str(day).replace("-", "") + "T054412",
+    ],
+)
+def test_dates_are_what_they_say(tmp_path: Path, write) -> None:
+    """Numbers such as 20200108 are dates, not nanoseconds since 1970."""
+    path = long(tmp_path / "x.csv", decibels(), channel=False)
+    frame = pd.read_csv(path)
+    frame["date"] = frame["date"].map(write)
+    frame.to_csv(path, index=False)
+    _, found = series(run(path))
+    np.testing.assert_array_equal(found.dates.astype("datetime64[D]"), DAYS)
+
+
+@pytest.mark.parametrize("date", [1578462252, 0, "soon", "2020-13-01", "08/01/2020", "", 202001])
+def test_what_is_no_date_is_refused(tmp_path: Path, date: object) -> None:
+    path = long(tmp_path / "x.csv", decibels(), channel=False)
+    frame = pd.read_csv(path).astype({"date": object})
+    frame.loc[7, "date"] = date
+    frame.to_csv(path, index=False)
+    with pytest.raises(SampleError, match="its columns cannot be used"):
+        import_table(run(path).samples)
 
 
 def test_series_of_other_years_meet_at_their_season(tmp_path: Path) -> None:
@@ -254,6 +284,8 @@ def test_the_verbs_train_and_assess_on_a_table(tmp_path: Path) -> None:
     names = [entry.name for entry in catalog.entries(str(tmp_path / "ws"))]
     assert "samples_plots" in names
     assert len(catalog.read(str(tmp_path / "ws"), "samples_plots")) == 60
+    with pytest.raises(SampleError, match="no windows that SQL"):
+        query_samples(config, "SELECT 1")
     windows_only = config.with_values({"features": {"statistics": ["k1", "k2"]}})
     with pytest.raises(SampleError, match="one value per date"):
         training_data(windows_only)

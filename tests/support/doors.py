@@ -12,6 +12,7 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import pandas as pd
 import rasterio
 import rioxarray  # noqa: F401
 import shapely
@@ -28,7 +29,14 @@ from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.grid.outlines import read_outlines
 from cpazmal_scale.mapping import open_map, open_source
 from cpazmal_scale.model import open_model
-from cpazmal_scale.samples import query, read_polygons
+from cpazmal_scale.samples import (
+    import_table,
+    imported_series,
+    query,
+    read_polygons,
+    read_series,
+    write_series,
+)
 from cpazmal_scale.samples.draw.terrain import terrain
 from cpazmal_scale.scenes import discover
 from cpazmal_scale.simulate.campaign import campaign as simulated
@@ -77,6 +85,8 @@ def doors(folder: Path) -> list[Door]:
         *_products(folder / "products"),
         _elevation(folder / "dem"),
         _truth(folder / "truth"),
+        _exclusion(folder / "exclusion"),
+        *_tables(folder / "tables"),
         _settings(folder / "run"),
     ]
 
@@ -265,6 +275,67 @@ def _truth(folder: Path) -> Door:
             return raster.read(1), names
 
     return Door("truth", path, read, BYTES)
+
+
+def _exclusion(folder: Path) -> Door:
+    """A mask of what is not mapped, on the grid of the small campaign."""
+    from cpazmal_scale.grid.extent import read_extent
+    from cpazmal_scale.grid.outlines import MapGrid
+
+    folder.mkdir(parents=True)
+    path = folder / "towns.tif"
+    marked = np.zeros((40, 50), "uint8")
+    marked[5:20, 5:30] = 1
+    profile = {"driver": "GTiff", "height": 40, "width": 50, "count": 1, "dtype": "uint8"}
+    with rasterio.open(path, "w", crs=UTM.crs, transform=UTM.transform, **profile) as raster:
+        raster.write(marked, 1)
+    return Door("exclusion", path, lambda: read_extent(None, str(path), MapGrid(UTM, 32)), BYTES)
+
+
+def _tables(folder: Path) -> list[Door]:
+    """Labelled series, as others have them and as they are kept."""
+    folder.mkdir(parents=True)
+    days = [f"2020{month:02d}15" for month in range(1, 9)]
+    frame = pd.DataFrame({"class": ["a", "b"] * 4, "plot": [f"p{n}" for n in range(8)]})
+    for number, day in enumerate(days):
+        frame[f"HH_{day}"] = -10.0 - number - np.arange(8) / 8
+    frame.to_csv(folder / "wide.csv", index=False)
+    frame.to_parquet(folder / "wide.parquet")
+    rows = [
+        {"id": n, "class": "ab"[n % 2], "plot": f"p{n}", "date": day, "HH": -9.0 - n}
+        for n in range(8)
+        for day in days
+    ]
+    pd.DataFrame(rows).to_csv(folder / "long.csv", index=False)
+    kept = folder / "kept.parquet"
+    values = r"(?P<channel>HH)_(?P<date>\d{8})"
+    wide = _table(folder / "wide.csv", values)
+    write_series(import_table(wide.samples), str(kept))
+    kept.write_bytes(_without_digest(kept.read_bytes()))
+
+    def entering(config: RunConfig) -> Callable[[], object]:
+        return lambda: _series(import_table(config.samples), config)
+
+    return [
+        Door("wide table", folder / "wide.csv", entering(wide), TEXT),
+        Door(
+            "Parquet table",
+            folder / "wide.parquet",
+            entering(_table(folder / "wide.parquet", values)),
+            BYTES,
+        ),
+        Door("long table", folder / "long.csv", entering(_table(folder / "long.csv", None)), TEXT),
+        Door("kept series", kept, lambda: _series(read_series(str(kept)), wide), BYTES),
+    ]
+
+
+def _table(path: Path, values: str | None) -> RunConfig:
+    told = {"url": str(path), "group": "plot", "values": values}
+    return RunConfig.parse({"features": {"statistics": ["k1"]}, "samples": {"table": told}})
+
+
+def _series(made: pd.DataFrame, config: RunConfig) -> object:
+    return imported_series(made, config.features, ("HH",), config.dtw)
 
 
 def _found(folder: Path, **naming: str) -> Callable[[], object]:

@@ -61,6 +61,7 @@ def window_index(
     from cpazmal_scale.samples.sql import chosen as chosen_by
 
     require_data(cube, polarisations)
+    require_window(cube, features.window)
     where = cube.attrs.get("beam", "the cube")
     grid = PixelEdges(cube)
     classes = samples.classes or tuple(sorted(set(polygons["class"])))
@@ -77,6 +78,12 @@ def window_index(
         y0, x0 = _corners(cube, shape, samples, features, polarisations[0])
         tables.append(pd.DataFrame({"class": label, "group": group, "y0": y0, "x0": x0}))
     windows = pd.concat(tables, ignore_index=True)
+    if not len(windows):
+        raise SampleError(
+            f"no polygon holds a window of {features.window} x {features.window} of its pixels",
+            where=where,
+            remedy="draw larger polygons, or lower features.window",
+        )
     if samples.where is not None:  # refused before the cube is read
         chosen_by(describe(cube, windows.iloc[:0], features, polarisations), samples.where)
     index = admitted(describe(cube, windows, features, polarisations, progress, samples), samples)
@@ -93,6 +100,21 @@ def window_index(
     )
     drawn.attrs |= {key: polygons.attrs[key] for key in ("legend",) if key in polygons.attrs}
     return drawn
+
+
+def require_window(cube: xr.Dataset, size: int) -> None:
+    """Check that a cube is at least as large as a window.
+
+    Raises:
+        SampleError: it is smaller.
+    """
+    height, width = cube.sizes["y"], cube.sizes["x"]
+    if min(height, width) < size:
+        raise SampleError(
+            f"the cube has {height} x {width} pixels, a window {size} x {size}",
+            where=cube.attrs.get("beam", "the cube"),
+            remedy="ingest scenes that cover more, or lower features.window",
+        )
 
 
 def admitted(index: pd.DataFrame, samples: Samples) -> pd.DataFrame:

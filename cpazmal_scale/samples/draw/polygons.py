@@ -83,10 +83,12 @@ def _labelled(table: geopandas.GeoDataFrame, url: str) -> geopandas.GeoDataFrame
     columns = {str(name).lower(): name for name in table.columns}
     for name in ("class", "group"):
         if name not in columns:
+            others = ", ".join(f"`{one}`" for one in columns.values() if one != "geometry")
             raise SampleError(
-                f"no column `{name}`",
+                f"no column `{name}`; its columns are {others or 'none'}",
                 where=url,
-                remedy="give every polygon a class and a group (polygons never split in tests)",
+                remedy=f"rename the one that holds it to `{name}`: every polygon has a class and a "
+                "group, which never splits in tests",
             )
     table = table.rename(columns={columns[name]: name for name in ("class", "group")})
     for name in ("class", "group"):

@@ -1,0 +1,108 @@
+"""`dataset.cpazmal` on what the catalog opens, and bars in notebooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import intake
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+
+from cpazmal_scale import catalog
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.cube import open_cube
+from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.mapping import open_map
+from cpazmal_scale.model import open_model
+from cpazmal_scale.palette import rgb
+from cpazmal_scale.stages.notebook import picture
+
+
+@pytest.fixture(scope="module")
+def home(finished_run: Path) -> str:
+    return str(RunConfig.load(finished_run).workspace)
+
+
+@pytest.fixture
+def glacier_map(home: str):
+    return catalog.read(home, "map_DSC37")
+
+
+def place(data, row: int = 100, column: int = 120) -> tuple[float, float]:
+    return float(data["y"][row]), float(data["x"][column])
+
+
+def test_a_map_is_drawn_with_its_legend(glacier_map, home: str) -> None:
+    figure = glacier_map.cpazmal.plot()
+    (image,) = figure.axes[0].get_images()
+    stored = open_map(glacier_map.encoding["source"])["class"].values
+    codes = list(glacier_map["class_name"].values)
+    colour = glacier_map.cpazmal.legend.colours
+    for value, code in enumerate(codes, 1):
+        drawn = np.asarray(image.get_array())[stored == value]
+        assert (drawn == rgb(colour[code])).all()
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == [glacier_map.cpazmal.legend.label(code) for code in codes]
+    part = glacier_map.isel(y=slice(0, 40), x=slice(0, 50)).cpazmal.plot()
+    assert part.axes[0].get_images()[0].get_array().shape[:2] == (40, 50)
+
+
+def test_a_cube_is_drawn(home: str) -> None:
+    assert catalog.read(home, "cube_DSC37").cpazmal.plot().axes[0].get_images()
+    with pytest.raises(ConfigError, match="neither a map nor a cube"):
+        catalog.read(home, "model_DSC37").cpazmal.plot()
+
+
+def test_a_pixels_series_are_those_of_the_map(glacier_map, home: str) -> None:
+    y, x = place(glacier_map)
+    figure = glacier_map.cpazmal.series(y, x)
+    code = glacier_map.cpazmal.class_at(y, x)
+    assert code in figure.get_suptitle()
+    model = open_model(f"{home}/models/{glacier_map.attrs['model']}.zarr")
+    found = glacier_map.cpazmal._pixel(y, x, None)
+    cube = open_cube(f"{home}/cubes/DSC37.zarr", start="2020-01-08")
+    place_of = {"y": slice(97, 104), "x": slice(117, 124)}
+    seen = (cube["mask"].isel(place_of) & model.features.excluded) == 0
+    window = cube["HH"].isel(place_of).where(seen)
+    mean = np.log(window.clip(min=model.features.floor)).mean(("y", "x")) / 2
+    np.testing.assert_allclose(found.values[0], mean.values[-found.values[0].size :], rtol=1e-4)
+    lines = figure.axes[0].get_lines()
+    assert len(lines) == len(model.classes) + 1
+    np.testing.assert_array_equal(lines[-1].get_ydata(), found.values[0])
+
+
+def test_alignment_shows_a_pixel_and_a_class(glacier_map) -> None:
+    y, x = place(glacier_map)
+    assert glacier_map.cpazmal.alignment(y, x, "ABL", feature="HH.k1").axes
+    with pytest.raises(ConfigError, match="no class ROCK; choose among ABL"):
+        glacier_map.cpazmal.alignment(y, x, "ROCK")
+    with pytest.raises(ConfigError, match="no window of 7 x 7 pixels around"):
+        glacier_map.cpazmal.series(*place(glacier_map, 0, 0))
+
+
+def test_what_intake_opens_has_it_too(home: str) -> None:
+    opened = intake.open_catalog(f"{home}/catalog.yaml")["map_DSC37"].read()
+    y, x = place(opened)
+    assert opened.cpazmal.series(y, x, home).axes
+    assert opened.cpazmal.plot().axes
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_run_in_a_notebook_shows_bars(finished_run: Path) -> None:
+    source = (
+        "import cpazmal_scale\n"
+        f"config = cpazmal_scale.RunConfig.load({str(finished_run)!r})\n"
+        "made = cpazmal_scale.run(config, only=['samples'])"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(notebook, timeout=120).execute()
+    (output,) = notebook.cells[0]["outputs"]
+    assert "draw the samples" in output["data"]["text/html"]
+    assert "<progress" in output["data"]["text/html"]
+
+
+def test_titles_of_bars_are_text() -> None:
+    assert "<script>" not in picture(("<script>",), [(1, 2)], 0.0)
+    assert picture(("later",), [(0, 0)], 0.0) == ""

@@ -1,0 +1,161 @@
+"""With `--json` every verb answers one document with the keys that are documented."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyclopts import App
+from support.command import cpazmal
+
+from cpazmal_scale.cli import app
+from cpazmal_scale.cli.answers import KEYS
+
+SILENT = {"serve", "completion", "label", "view"}
+"""Verbs that print no facts: they serve until they are stopped, or print a script."""
+SLOW = {"demo", "talk"}
+"""Verbs that are `run` on a campaign of their own."""
+
+
+def verbs(group: App, above: str = "") -> Iterator[str]:
+    """Every verb of the parser."""
+    for name in group:
+        if name.startswith("-"):
+            continue
+        verb = f"{above}{name}"
+        if group[name].default_command is not None:
+            yield verb
+        yield from verbs(group[name], f"{verb} ")
+
+
+def test_every_verb_of_the_parser_is_documented() -> None:
+    assert set(verbs(app)) - SILENT == set(KEYS)
+
+
+@pytest.fixture
+def run(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run."""
+    shutil.copytree(finished_run.parent / "run", tmp_path / "run")
+    text = finished_run.read_text().replace(f"{finished_run.parent}/run\n", f"{tmp_path}/run\n")
+    (tmp_path / "run.yaml").write_text(text)
+    return tmp_path / "run.yaml"
+
+
+def series_table(folder: Path) -> Path:
+    """Eight labelled series of eight dates in decibels, one row each."""
+    dates = [f"VV_2020{month:02}15" for month in range(1, 9)]
+    rows = [
+        [code, f"{code}{group}", *(f"{level + n % 3:.1f}" for n in range(8))]
+        for code, level in (("A", -8), ("B", -15))
+        for group in (1, 2)
+        for _ in (1, 2)
+    ]
+    path = folder / "series.csv"
+    path.write_text("\n".join(",".join(row) for row in [["class", "g", *dates], *rows]) + "\n")
+    return path
+
+
+def answer(verb: str, *words: object) -> dict[str, object]:
+    """The document of a verb that succeeds; its keys are those that are documented."""
+    ran = cpazmal(*verb.split(), *words, "--json")
+    assert ran.code == 0, ran.err
+    found = ran.document
+    assert set(found) == set(KEYS[verb]), verb
+    return found
+
+
+def test_every_verb_answers_in_json(run: Path, tmp_path: Path) -> None:
+    at = ("-c", run)
+    campaign = Path(str(answer("config", *at)["settings"]["ingest"]["scenes"])).parent
+    zones = ("--after.outlines", campaign / "polygons.gpkg")
+    asked = {"config"}
+
+    def ask(verb: str, *words: object) -> dict[str, object]:
+        asked.add(verb)
+        return answer(verb, *words)
+
+    made = ask("simulate", tmp_path / "c", "--size", 256, "--beams", "DSC37", "--end", "2020-01-08")
+    assert (made["products"], made["shape"]) == (1, [256, 256])
+    scenes = ask("inspect", tmp_path / "c" / "scenes")["scenes"]
+    assert (scenes[0]["beam"], scenes[0]["shape"]) == ("DSC37", [256, 256])
+    cubes = ask("ingest", *at)["cubes"]
+    assert (cubes[0]["appended"], len(cubes[0]["unchanged"])) == ([], cubes[0]["dates"])
+    assert answer("ingest", *at, "--dry-run")["dry_run"] is True
+    assert ask("samples", *at)["product"]["kind"] == "samples"
+    rows = ask("samples query", "SELECT class, count(*) AS n FROM samples GROUP BY 1", *at)["rows"]
+    assert {"ABL", "ROC"} <= {row["class"] for row in rows}
+    assert ask("train", *at)["product"]["metadata"]["method"] == "sum"
+    plan = answer("map", *at, "--dry-run")
+    assert (plan["map"], plan["files"], len(plan["plan"]["dates"]) > 5) == (None, [], True)
+    assert ask("classify", *at)["map"]["blocks_executed"] == 0
+    mapped = ask("map", *at)
+    assert mapped["map"]["areas"]["ABL"]["group"] == "glacier"
+    assert all(Path(url).is_file() for url in mapped["files"])
+    assert ask("assess", *at)["methods"][0]["macro_f1_mean"] > 0
+    assert ask("verify", *at) == {"intact": True, "findings": [], "repaired": []}
+    assert ask("run", *at)["steps"].keys() == {"ingest", "samples", "train", "map", "assess"}
+    assert ask("export", "--polygons", tmp_path / "m.gpkg", *at)["polygons"] > 10
+    assert ask("refine", *at, "--after.window", 15)["product"]["name"] == "map_DSC37_refined"
+    both = ("map_DSC37", "map_DSC37_refined")
+    assert ask("fuse", *both, *at)["product"]["name"] == "map_fused"
+    assert ask("change", *both, *at)["mapped"]["ABL"]["ABL"] > 0
+    assert ask("zonal", "map_DSC37", *at, *zones)["rows"][0]["pixels"] > 0
+    units = ask("areas design", "map_DSC37", tmp_path / "u.gpkg", "--units", 60, *at)
+    assert units["units"] >= 60
+    truth = campaign / "truth.tif"
+    assert len(ask("areas estimate", "map_DSC37", truth, *at)["overall"]) == 2
+    listed = ask("catalog ls", *at, "--kind", "map")["products"]
+    assert {one["name"] for one in listed} >= {"map_DSC37", "map_fused"}
+    assert "intake" in ask("catalog show", "map_DSC37", *at)["open"]
+    opened = ask("catalog open", "map_DSC37", *at)
+    assert opened["sizes"]["y"] == 256
+    assert "entropy" in opened["variables"]
+    assert ask("catalog rm", "map_fused", *at)["product"]["name"] == "map_fused"
+    assert ask("catalog rebuild", *at)["products"] > 3
+    nested = ask("catalog add", "run", "--workspace", tmp_path)
+    assert nested["product"]["kind"] == "catalog"
+    published = tmp_path / "ours.hdf5"
+    assert ask("dataset export", published, *at)["series"] > 5
+    assert len(ask("dataset show", published)["groups"]) > 5
+    table = (
+        "--samples.table.group",
+        "g",
+        "--samples.table.values",
+        r"(?P<channel>VV)_(?P<date>\d{8})",
+    )
+    drawn = ask(
+        "samples import", series_table(tmp_path), "--workspace", tmp_path / "points", *table
+    )
+    assert drawn["product"]["metadata"]["windows"] == {"A": 4, "B": 4}
+    brought = ("--workspace", tmp_path / "brought", "--cluster.kind", "serial")
+    assert ask("dataset import", published, *brought, "--dry-run")["settings"] is None
+    assert asked == set(KEYS) - SLOW
+
+
+def test_an_error_is_a_document_too(tmp_path: Path) -> None:
+    ran = cpazmal("train", "--workspace", tmp_path, "--json")
+    assert ran.code == ran.document["error"]["exit_code"] == 5
+    assert ran.document["error"]["kind"] == "store_missing"
+    assert ran.complaints
+    wrong = cpazmal("train", "--dtw.radus", "3", "--json")
+    assert (wrong.code, wrong.document["error"]["kind"]) == (2, "config")
+    damaged = cpazmal("ingest", "--ingest.scenes", tmp_path, "--json", "--dry-run")
+    assert damaged.document["error"]["what"]
+
+
+def test_text_is_as_before(finished_run: Path) -> None:
+    listed = cpazmal("catalog", "ls", "-c", finished_run)
+    assert "map_DSC37" in listed.out.split()
+    assert not listed.out.startswith("{")
+
+
+def test_lists_are_written_as_they_come(finished_run: Path) -> None:
+    for words in (
+        ("--samples.classes", "ABL", "ACC", "--months", "1", "2"),
+        ("--samples.classes", "ABL", "--samples.classes", "ACC", "--months", 1, "--months", 2),
+    ):
+        settings = cpazmal("config", *words, "-c", finished_run, "--json").document["settings"]
+        assert settings["samples"]["classes"] == ["ABL", "ACC"]
+        assert settings["months"] == [1, 2]

@@ -1,0 +1,410 @@
+"""What people get wrong, and the one sentence each gets: what, where, remedy; nothing written."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import shapely
+import yaml
+from support.command import cpazmal
+
+
+class Place(NamedTuple):
+    """A copy of nothing: the finished run's settings, its campaign, and an empty folder."""
+
+    folder: Path
+    run: Path
+    settings: dict[str, Any]
+    campaign: Path
+
+    def yaml(self, **changes: Any) -> Path:
+        """The run's settings with changed sections, as a file in the empty folder."""
+        values = dict(self.settings)
+        for name, value in changes.items():
+            old = values.get(name)
+            values[name] = {**old, **value} if isinstance(old, dict) else value
+        path = self.folder / "run.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return path
+
+    def polygons(self, change: Callable[[geopandas.GeoDataFrame], Any], name: str = "p") -> Path:
+        """The campaign's polygons, changed, in the empty folder."""
+        table = geopandas.read_file(self.campaign / "polygons.gpkg")
+        made = change(table)
+        path = self.folder / f"{name}.gpkg"
+        (table if made is None else made).to_file(path)
+        return path
+
+    def scenes(
+        self, change: Callable[[np.ndarray, dict[str, Any]], np.ndarray], n: int = 1
+    ) -> Path:
+        """The first scenes of the campaign, their last one changed, with the table."""
+        home = self.folder / "scenes"
+        home.mkdir()
+        source = sorted((self.campaign / "scenes").rglob("*.tif"))[:n]
+        shutil.copy(self.campaign / "scenes" / "acquisitions.csv", home)
+        for path in source:
+            shutil.copy(path, home)
+        with rasterio.open(source[-1]) as file:
+            profile, values = dict(file.profile), file.read()
+        values = change(values, profile)
+        profile |= {"count": len(values), "height": values.shape[1], "width": values.shape[2]}
+        with rasterio.open(home / source[-1].name, "w", **profile) as file:
+            file.write(values)
+        return home
+
+
+@pytest.fixture
+def place(finished_run: Path, tmp_path: Path) -> Place:
+    settings = yaml.safe_load(finished_run.read_text())
+    return Place(tmp_path, finished_run, settings, finished_run.parent / "campaign")
+
+
+def draw(place: Place, change: Callable[[geopandas.GeoDataFrame], Any]) -> list[object]:
+    """Draw samples in changed polygons."""
+    return ["samples", "-c", place.yaml(samples={"polygons": str(place.polygons(change))})]
+
+
+def bring(place: Place, change: Callable[..., np.ndarray], n: int = 1) -> list[object]:
+    """Ingest changed scenes into a new workspace."""
+    new = {
+        "workspace": str(place.folder / "new"),
+        "ingest": {"scenes": str(place.scenes(change, n))},
+    }
+    return ["ingest", "-c", place.yaml(**new)]
+
+
+def without(name: str) -> Callable[[geopandas.GeoDataFrame], Any]:
+    return lambda table: table.drop(columns=name)
+
+
+def moved(table: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    return table.set_crs("EPSG:32633", allow_override=True)
+
+
+def lonely(table: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    first = table[table["class"] == "ABL"].index[0]
+    return table[(table["class"] != "ABL") | (table.index == first)]
+
+
+def tiny(table: geopandas.GeoDataFrame) -> None:
+    table["geometry"] = table.geometry.centroid.buffer(8)
+
+
+def beside(table: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    """Polygons on a strip of the cube's rim that no scene covers."""
+    return table.assign(geometry=table.geometry.translate(50_000, 0))
+
+
+def unlabelled(table: geopandas.GeoDataFrame) -> None:
+    table.loc[3, "class"] = None
+
+
+def lines(table: geopandas.GeoDataFrame) -> None:
+    table["geometry"] = [shapely.LineString(shape.exterior.coords) for shape in table.geometry]
+
+
+def decibels(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
+    values[:2] = 10 * np.log10(np.where(values[:2] > 0, values[:2], np.nan))
+    return values
+
+
+def swapped(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
+    return values[[1, 0, *range(2, len(values))]]
+
+
+def numbers(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
+    values[:2] = np.where(values[:2] > 0, 200 * np.sqrt(np.abs(values[:2])) + 50, values[:2])
+    return values
+
+
+def empty(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
+    values[:2] = 0
+    return values
+
+
+def no_crs(values: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
+    profile["crs"] = None
+    return values
+
+
+def elsewhere(values: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
+    profile["crs"] = "EPSG:32633"
+    return values
+
+
+def narrow(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
+    return values[:, 100:105, 100:105]
+
+
+def csv(place: Place, text: str, name: str = "polygons.csv") -> str:
+    path = place.folder / name
+    path.write_text(text)
+    return str(path)
+
+
+def two_beams(place: Place) -> list[object]:
+    """A workspace whose catalog has cubes of two beams."""
+    from cpazmal_scale import catalog
+
+    for beam in ("ASC45", "DSC37"):
+        entry = catalog.Entry(f"cube_{beam}", "cube", f"cubes/{beam}.zarr", {"beam": beam})
+        catalog.publish(str(place.folder / "two"), entry)
+    return ["samples", "--workspace", place.folder / "two"]
+
+
+def small_cube(place: Place) -> list[object]:
+    """A cube of five by five pixels, which can be ingested and not used."""
+    ingest = bring(place, narrow)
+    assert cpazmal(*ingest).code == 0
+    return ["samples", *ingest[1:]]
+
+
+def blind(place: Place) -> list[object]:
+    """A cube whose eastern half was never seen, and polygons there."""
+
+    def west(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
+        values[:2, :, values.shape[2] // 2 :] = np.nan
+        return values
+
+    assert cpazmal(*bring(place, west)).code == 0
+    table = geopandas.read_file(place.campaign / "polygons.gpkg")
+    left, _, right, _ = table.total_bounds
+    east = table[table.geometry.bounds["minx"] > left + 0.6 * (right - left)]
+    groups = east.groupby("class")["group"].transform("nunique")
+    path = place.polygons(lambda _: east[groups > 1])
+    home = {"workspace": str(place.folder / "new"), "samples": {"polygons": str(path)}}
+    return ["samples", "-c", place.yaml(start=None, end=None, polarisations=None, **home)]
+
+
+def two_looks(place: Place) -> list[object]:
+    """Scenes that look from the other side under the beam of the first."""
+    home = place.scenes(lambda values, _: values, 2)
+    table = home / "acquisitions.csv"
+    head, first, second, *_ = table.read_text().splitlines()
+    table.write_text("\n".join([head, first, second.replace(",DSC,", ",ASC,")]) + "\n")
+    new = {"workspace": str(place.folder / "new"), "ingest": {"scenes": str(home)}}
+    return ["ingest", "-c", place.yaml(**new)]
+
+
+def file_for_folder(place: Place) -> list[object]:
+    (place.folder / "file").write_text("")
+    return ["ingest", "-c", place.yaml(workspace=str(place.folder / "file" / "run"))]
+
+
+def relative(place: Place) -> list[object]:
+    """Paths that would be right seen from the folder above that of run.yaml."""
+    (place.folder / "sub").mkdir()
+    text = yaml.safe_dump({"workspace": "run", "ingest": {"scenes": "sub/scenes"}})
+    (place.folder / "sub" / "run.yaml").write_text(text)
+    return ["ingest", "-c", place.folder / "sub" / "run.yaml"]
+
+
+Words = Callable[[Place], list[object]]
+MISTAKES: dict[str, tuple[Words, str]] = {
+    "misspelt section": (
+        lambda p: ["train", "-c", p.yaml(sampels={"stride": 3})],
+        r"run\.yaml: there is no setting `sampels`; did you mean `samples`\?",
+    ),
+    "setting in the wrong section": (
+        lambda p: ["train", "-c", p.yaml(stride=3)],
+        r"no setting `stride`; did you mean `samples\.stride`\?",
+    ),
+    "misspelt flag": (
+        lambda _: ["train", "--sample.classes", "ABL"],
+        r"[Uu]nknown option.*--sample\.classes.*--samples\.classes",
+    ),
+    "misspelt verb": (lambda _: ["igest"], r"igest.*ingest"),
+    "word for a number": (
+        lambda p: ["train", "-c", p.yaml(features={"window": "seven"})],
+        r"features\.window: .*integer.*; `cpazmal config`",
+    ),
+    "even window": (
+        lambda p: ["train", "-c", p.run, "--features.window", "8"],
+        r"features.*window.*odd",
+    ),
+    "start after end": (
+        lambda p: ["train", "-c", p.yaml(start="2021-01-01", end="2020-01-01")],
+        r"start 2021-01-01 is after end 2020-01-01",
+    ),
+    "no configuration": (
+        lambda p: ["train", "-c", p.folder / "absent.yaml"],
+        r"absent\.yaml: the run configuration cannot be read; check the path",
+    ),
+    "a tab in YAML": (
+        lambda p: ["train", "-c", csv(p, "dtw:\n\tradius: 3\n", "run.yaml")],
+        r"run\.yaml: not valid YAML.*; `cpazmal config` prints",
+    ),
+    "password in an address": (
+        lambda _: ["train", "--workspace", "s3://me:secret@glaciers/x"],
+        r"password, token or signature; leave it out",
+    ),
+    "scenes that are not there": (
+        lambda p: ["ingest", "-c", p.yaml(ingest={"scenes": str(p.folder / "nowhere")})],
+        r"nowhere: .*; ",
+    ),
+    "paths seen from the wrong folder": (
+        relative,
+        r"sub/sub/scenes: no scenes are here; check the path.*run\.yaml.*folder",
+    ),
+    "decibels": (
+        lambda p: bring(p, decibels),
+        r"\.tif: \d+ pixels of HH are .*decibels; set ingest\.naming\.scale: dB",
+    ),
+    "swapped bands": (
+        lambda p: bring(p, swapped),
+        r"\.tif: HV is \d+\.\d dB brighter than HH, .*swapped; tell the order",
+    ),
+    "digital numbers": (
+        lambda p: bring(p, numbers),
+        r"\.tif: the median of HH is \d+.*digital numbers.*; calibrate the scene first",
+    ),
+    "a scene of zeros": (
+        lambda p: bring(p, empty),
+        r"\.tif: HH has no valid pixel.*; copy or process",
+    ),
+    "a scene without CRS": (
+        lambda p: bring(p, no_crs),
+        r"\.tif: it has no coordinate reference system; give it one",
+    ),
+    "scenes in two CRSs": (lambda p: bring(p, elsewhere, 2), r"EPSG:32633.*; "),
+    "scenes of two looks in one beam": (two_looks, r"(ASC|DSC).*; "),
+    "a cube smaller than a window": (
+        small_cube,
+        r"the cube has 5 x 5 pixels, a window 7 x 7; ",
+    ),
+    "two beams, none chosen": (
+        two_beams,
+        r"several beams are there; set `beam` to one of ASC45, DSC37",
+    ),
+    "a beam that is not there": (
+        lambda p: ["map", "-c", p.run, "--beam", "DSC99"],
+        r"there is no beam DSC99; set `beam` to one of DSC37",
+    ),
+    "a verb too early": (
+        lambda p: ["train", "--workspace", p.folder / "fresh"],
+        r"no cube was published here; run `cpazmal ingest`",
+    ),
+    "no dates in the period": (
+        lambda p: ["train", "-c", p.yaml(start="2025-01-01", end="2025-12-31")],
+        r"no date lies in the period; change `start`",
+    ),
+    "a map of other months than the model's": (
+        lambda p: ["map", "-c", p.run, "--months", "3", "4"],
+        r"dates.*; ",
+    ),
+    "too few dates": (
+        lambda p: ["train", "-c", p.yaml(end="2020-02-10")],
+        r"\d dates in this period, dtw\.min_dates asks for 6; widen",
+    ),
+    "a channel that was not flown": (
+        lambda p: ["train", "-c", p.yaml(polarisations=["VV", "VH"])],
+        r"polarisations: the cube has no VV, VH; choose among HH, HV",
+    ),
+    "no column class": (
+        lambda p: draw(p, lambda t: t.rename(columns={"class": "label"})),
+        r"p\.gpkg: no column `class`; .*`label`.*rename",
+    ),
+    "no column group": (lambda p: draw(p, without("group")), r"p\.gpkg: no column `group`; "),
+    "a polygon without class": (lambda p: draw(p, unlabelled), r"a polygon has no class; fill"),
+    "lines instead of polygons": (lambda p: draw(p, lines), r"LineString.*not a polygon; draw"),
+    "polygons in another CRS": (
+        lambda p: draw(p, moved),
+        r"all polygons lie outside the cube; check the polygons' CRS",
+    ),
+    "polygons beside the scenes": (
+        lambda p: draw(p, beside),
+        r"all polygons lie outside the cube; ",
+    ),
+    "polygons where there are no data": (
+        blind,
+        r"none of \d+ windows satisfies samples\.min_valid; loosen",
+    ),
+    "polygons smaller than a window": (
+        lambda p: draw(p, tiny),
+        r"no polygon .*7 [x×] 7.*; ",
+    ),
+    "one group of a class": (
+        lambda p: draw(p, lonely),
+        r"class ABL has 1 usable group, not two; draw polygons of ABL",
+    ),
+    "a table instead of polygons": (
+        lambda p: ["samples", "-c", p.yaml(samples={"polygons": csv(p, "class,group\nA,1\n")})],
+        r"polygons\.csv: .*; give a GeoPackage",
+    ),
+    "a class that nobody drew": (
+        lambda p: ["samples", "-c", p.yaml(samples={"classes": ["ABL", "ROCK"]})],
+        r"no polygon of class ROCK; set samples\.classes among ABL",
+    ),
+    "a colour that is none": (
+        lambda p: ["map", "-c", p.yaml(legend={"ROC": {"colour": "rouge vif"}})],
+        r"legend\.ROC\.colour: 'rouge vif' is not a colour; ",
+    ),
+    "a legend of another class": (
+        lambda p: ["samples", "-c", p.yaml(legend={"ROCK": {"colour": "grey"}})],
+        r"legend: .*class ROCK that is not there; choose among ABL",
+    ),
+    "windows that no rule admits": (
+        lambda p: ["samples", "-c", p.yaml(samples={"where": "elevation > 9000"})],
+        r"none of \d+ windows satisfies samples\.where.*; loosen",
+    ),
+    "SQL that is none": (
+        lambda p: ["samples", "query", "SELEC * FROM samples", "-c", p.run],
+        r"SELEC.*; ",
+    ),
+    "a name that the catalog lacks": (
+        lambda p: ["catalog", "open", "map_DSC99", "-c", p.run],
+        r"map_DSC99.*; .*map_DSC37",
+    ),
+    "polygons in a format that is none": (
+        lambda p: ["export", "--polygons", p.folder / "map.kml", "-c", p.run],
+        r"map\.kml: `\.kml` is no suffix.*; write \.gpkg",
+    ),
+    "a workspace that cannot be written": (file_for_folder, r"file/run.*; "),
+    "more memory than there is": (
+        lambda p: ["map", "-c", p.run, "--cluster.memory-gib", "0.01"],
+        r"a block of .* needs .*GiB.*; ",
+    ),
+}
+
+
+def snapshot(*folders: Path) -> dict[str, int]:
+    """Every file below folders and when it was written."""
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return {str(path): path.stat().st_mtime_ns for path in files}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_gets_one_sentence(name: str, place: Place, monkeypatch) -> None:
+    monkeypatch.chdir(place.folder)
+    words, sentence = MISTAKES[name]
+    asked = words(place)
+    before = snapshot(place.folder, place.run.parent)
+    ran = cpazmal(*asked)
+    assert ran.code != 0, ran.out
+    assert len(ran.complaints) == 1, ran.err
+    said = ran.complaints[0].removeprefix("cpazmal: ")
+    assert re.search(sentence, said), said
+    assert "Traceback" not in ran.err
+    assert len(said) < 500
+    assert snapshot(place.folder, place.run.parent) == before
+
+
+def test_there_are_enough() -> None:
+    assert len(MISTAKES) > 40
+
+
+def test_few_dates_of_a_channel_are_a_warning(place: Place) -> None:
+    """HV on half of the dates, or a short period, is named and does not stop a run."""
+    told = cpazmal("train", "-c", place.run)
+    assert told.code == 0
+    assert re.search(r"few dates in this period: \d+ of \d+ of HH, \d+ of \d+ of HV", told.err)
+    assert "few dates" not in cpazmal("train", "-c", place.run, "--few-dates", 2).err
