@@ -39,8 +39,8 @@ COVER = {
 }
 SETTINGS = {
     "dtw": {"min_dates": 2},
-    "train": {"barycenters": 1},
-    "assess": {"folds": 3, "repeats": 3},
+    "train": {"barycenters": "auto"},
+    "assess": {"folds": 3, "repeats": 2},
 }
 
 

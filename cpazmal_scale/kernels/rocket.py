@@ -38,12 +38,14 @@ def shares_above(
         biases: `(F,)`, by dilation, kernel and bias.
         out: float32 `(F, P)`.
     """
-    _, dates, pixels = block.shape
+    features, dates, pixels = block.shape
+    tile = np.zeros((features, dates, _TOGETHER), np.float32)
     summed = np.zeros((dates, _TOGETHER), np.float32)
     made = np.zeros((dates, _TOGETHER), np.float32)
     count = np.zeros(_TOGETHER, np.float32)
     for p in range(0, pixels, _TOGETHER):
         some = min(_TOGETHER, pixels - p)
+        tile[:, :, :some] = block[:, :, p : p + some]
         kernel, feature = 0, 0
         for d in range(dilations.size):
             step = dilations[d]
@@ -52,8 +54,8 @@ def shares_above(
                 summed[:] = 0
                 for at in range(bounds[kernel], bounds[kernel + 1]):
                     for t in range(dates):
-                        row, total = block[channels[at], t, p : p + some], summed[t]
-                        for lane in range(some):
+                        row, total = tile[channels[at], t], summed[t]
+                        for lane in range(_TOGETHER):
                             total[lane] += row[lane]
                 _convolve(summed, taps[number], step, made)
                 first, last = 0, dates
@@ -98,5 +100,5 @@ def _convolve(summed: np.ndarray, taps: np.ndarray, step: int, out: np.ndarray) 
             if tap == taps[0] or tap == taps[1] or tap == taps[2]:
                 weight = np.float32(2)
             row = summed[at]
-            for lane in range(total.size):
+            for lane in range(_TOGETHER):
                 total[lane] += weight * row[lane]

@@ -26,6 +26,7 @@ from cpazmal_scale.dtw import (
     distance_to,
     group_folds,
 )
+from cpazmal_scale.kernels.nearest_mean import nearest_mean
 from cpazmal_scale.kernels.scores import decide_scores
 from cpazmal_scale.kernels.standardise import standardised
 from cpazmal_scale.vocabulary import REJECTED
@@ -155,17 +156,23 @@ class FlatClassifier(SeriesClassifier):
         """The decision for raw feature series `(K, T, P)`, pixels innermost, NaN missing."""
         values = self._on_calendar(block, limits)
         pixels = values.shape[2]
-        known = np.zeros(pixels, np.bool_)
-        for feature in values:
-            known |= np.isfinite(feature).sum(axis=0) >= max(self.min_dates, 1)
-            if known.all():
-                break
+        known = np.empty(pixels, np.bool_)
         made = Decision(
             np.empty(pixels, np.uint8),
             np.empty((len(self.classes_), pixels), np.float32),
             np.empty(pixels, np.float32),
             np.empty(pixels, np.float32),
-            self._typical.nearest(self._z_scores(values), self.min_dates),
+            np.empty(pixels, np.float32),
+        )
+        nearest_mean(
+            values,
+            self.mean_.astype(np.float32),
+            (1.0 / self.scale_).astype(np.float32),
+            self.centres_,
+            (1.0 / np.broadcast_to(self.tau_, self.mean_.shape)).astype(np.float32),
+            self.min_dates,
+            known,
+            made.distance,
         )
         scores = self.scores(values.reshape(-1, pixels))
         decide_scores(scores, known, 1.0 / self.temperature_, *made[:-1])
