@@ -133,19 +133,9 @@ def _others(
 ) -> None:
     from cpazmal_scale.kernels import moments
 
-    known = {
-        "mean": moments.MEAN,
-        "std": moments.STD,
-        "cv": moments.CV,
-        "skewness": moments.SKEWNESS,
-        "kurtosis": moments.KURTOSIS,
-        "k4": moments.K4,
-        "entropy": moments.ENTROPY,
-        "histogram": moments.HISTOGRAM,
-    }
     codes = np.full(_series(statistics), moments.SKIP, np.int64)
     for at, name in _places(statistics):
-        codes[at] = known.get(name, moments.SKIP)
+        codes[at] = getattr(moments, name.upper(), moments.SKIP)
     levels = [_levels(channel, way[1], float(floor)) for channel in range(len(out) // len(codes))]
     low, step = np.array(levels, np.float32).T
     counts = np.arange(block[4] ** 2 + 1, dtype=np.float64)

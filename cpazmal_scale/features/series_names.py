@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
-from cpazmal_scale.vocabulary import BINS
+from cpazmal_scale.vocabulary import BINS, Statistic
 
 XPOL = ("logratio", "fraction", "code", "talk", "none")
 """Ways to make the third channel of a co- and a cross-polarised one (method §2)."""
 
 
-STATISTICS = (
-    "k1", "k2", "k3", "k4", "mean", "std", "cv", "skewness", "kurtosis", "entropy", "histogram",
-)  # fmt: skip
+STATISTICS: tuple[str, ...] = get_args(Statistic)
 """Statistics of a window: log-cumulants, those of the amplitude, and those of classes of level."""
 
 

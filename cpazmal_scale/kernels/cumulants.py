@@ -42,14 +42,21 @@ SOURCE = source("channels", "lanes_f64", "window_sums")
 
 @inlined
 def _cumulants(
-    total: Array, base: int, n: int, need: float, unbiased: bool, out: Array, at: int, step: int
-) -> None:
-    """First three cumulants of a row of windows out of counts and power sums; NaN where few."""
+    total: Array, base: int, n: int, whole: bool, need: float, unbiased: bool, out: Array, at: int,
+    step: int,
+) -> None:  # fmt: skip
+    """First three cumulants of a row of windows out of counts and power sums; NaN where few.
+
+    Of windows that are all `whole` the count is divided by once.
+    """
     one, two, three = spread(1.0), spread(2.0), spread(3.0)
+    every = spread(1.0 / total[base])
     zero, nan, least = spread(0.0), spread(np.nan), spread(need)
     for i in range(0, n, LANES):
         count = load(total, base + i)
-        share = div(one, count)
+        share = every
+        if not whole:
+            share = div(one, count)
         m1 = mul(load(total, base + PITCH + i), share)
         m2 = mul(load(total, base + 2 * PITCH + i), share)
         m3 = mul(load(total, base + 3 * PITCH + i), share)
@@ -66,6 +73,44 @@ def _cumulants(
         store(out, at + 2 * step + i, at_least(count, least, third, nan))
 
 
+@inlined
+def _channels(
+    power: Array, mask: Array, masked: bool, excluded: np.uint8, t: int, row: int, x: int,
+    size: int, used: int, xpol: int, floor: np.float32, raw: Array, bad: Array, clean: Array,
+    ok: Array, y: Array, missing: Array,
+) -> None:  # fmt: skip
+    """Log amplitudes `y` and validity `ok` of a piece of a row, and whether pixels are missing."""
+    if masked:
+        flags(mask[t, row, x : x + size], excluded, bad)
+    for p in range(len(power)):
+        copy(power[p, t, row, x : x + size], raw)
+        missing[p] = read(raw[:used], bad, floor, clean[p], ok[p], y[p])
+    if len(y) == 3:
+        both(ok[0], ok[1], ok[2, :used])
+        third(xpol, clean[0], clean[1], y[0], y[1], ok[2], y[2, :used])
+        missing[2] = missing[0] or missing[1]
+
+
+@inlined
+def _sums(
+    y: Array, ok: Array, c: int, edge: int, counting: bool, slots: Array, window: int, top: int,
+    size: int, n: int, line: Array, stride: int, ring: Array, depth: int, total: Array,
+) -> None:  # fmt: skip
+    """Power sums of a channel over the windows that end in this row, counts where needed."""
+    first, orders = c * 4, 4
+    if window == 7:
+        orders = 1
+        seven_sums(
+            y, c * edge, ring, (first + 1) * depth, depth, slots, n, total, (first + 1) * PITCH
+        )
+    for order in range(0 if counting else 1, orders):
+        powers(y if order else ok, c * edge, order, size, line)
+        part = first + order
+        window_sums(
+            line, stride, ring, part * depth, slots, window, top, size, n, total, part * PITCH
+        )
+
+
 @kept
 def cumulants(
     power: Array, mask: Array, masked: bool, excluded: np.uint8, window: int, need: int,
@@ -77,7 +122,7 @@ def cumulants(
     `power` (P, T, H, W) float32, `mask` (T, H, W) uint8, read if `masked`; `out`
     (K, T, H − window + 1, W − window + 1) float32.
     """
-    polarisations, dates, height, _ = power.shape
+    dates, height = power.shape[1:3]
     channels, _, rows, columns = out.shape[0] // 3, *out.shape[1:]
     top = 0
     while (2 << top) <= window:
@@ -100,38 +145,24 @@ def cumulants(
             counting[:] = False
             total[:] = float(window * window)
             for row in range(height):
-                if masked:
-                    flags(mask[t, row, x : x + size], excluded, bad)
-                for p in range(polarisations):
-                    copy(power[p, t, row, x : x + size], raw)
-                    missing[p] = read(raw[:used], bad, floor, clean[p], ok[p], y[p])
-                if channels == 3:
-                    both(ok[0], ok[1], ok[2, :used])
-                    third(xpol, clean[0], clean[1], y[0], y[1], ok[2], y[2, :used])
-                    missing[2] = missing[0] or missing[1]
+                _channels(
+                    power, mask, masked, excluded, t, row, x, size, used, xpol, floor,
+                    raw, bad, clean, ok, y, missing,
+                )  # fmt: skip
                 find_slots(row, window, top, slots)
                 for c in range(channels):
                     if missing[c] and not counting[c]:
                         full_counts(ring, c * 4 * depth, window, top)
                         counting[c] = True
-                    orders = 4
-                    if window == 7:
-                        orders = 1
-                        seven_sums(
-                            y, c * edge, ring, (c * 4 + 1) * depth, depth, slots, n,
-                            total, (c * 4 + 1) * PITCH,
-                        )  # fmt: skip
-                    for order in range(0 if counting[c] else 1, orders):
-                        powers(y if order else ok, c * edge, order, size, line)
-                        part = c * 4 + order
-                        window_sums(
-                            line, stride, ring, part * depth, slots, window, top, size, n,
-                            total, part * PITCH,
-                        )  # fmt: skip
+                    _sums(
+                        y, ok, c, edge, counting[c], slots, window, top, size, n, line, stride,
+                        ring, depth, total,
+                    )  # fmt: skip
                     at = ((3 * c * dates + t) * rows + row - window + 1) * columns + x
+                    sums, whole = c * 4 * PITCH, not counting[c]
                     if row >= window - 1 and n % LANES == 0:
-                        _cumulants(total, c * 4 * PITCH, n, need, unbiased, flat, at, plane)
+                        _cumulants(total, sums, n, whole, need, unbiased, flat, at, plane)
                     elif row >= window - 1:
-                        _cumulants(total, c * 4 * PITCH, n, need, unbiased, margin, 0, TILE)
+                        _cumulants(total, sums, n, whole, need, unbiased, margin, 0, TILE)
                         for k in range(3):
                             copy(margin[k * TILE : k * TILE + n], flat[at + k * plane :])

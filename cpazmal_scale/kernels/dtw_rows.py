@@ -10,6 +10,7 @@ import numpy as np
 from cpazmal_scale.kernels.compiled import inlined, kept, source
 from cpazmal_scale.kernels.dtw_sweep import (
     aligned,
+    end_open,
     recursion,
     scaled_root,
     scales_of,
@@ -41,6 +42,7 @@ def sweep_rows(
     number, features, rows = series.shape
     count, columns = references.shape[1:]
     plain = features == 1 and weights.size == 0
+    closed = ends == 0
     tiles, marks = aligned(features * rows * LANES), aligned(rows * LANES)
     line, total, scale = aligned(columns * LANES), aligned(LANES), aligned(LANES)
     found = aligned(_TOGETHER * LANES)
@@ -50,20 +52,23 @@ def sweep_rows(
         state = _pack_rows(series, p, some, tiles, marks)
         worst = max(worst, state)
         gaps = state > 0 or rows < min_dates
-        if gaps or not plain:
+        if gaps or not plain or not closed:
             scales_of(marks, rows, min_dates, scale)
         for start in range(0, count, _TOGETHER):
             end = min(start + _TOGETHER, count)
             for r in range(start, end):
-                if plain and not gaps:
-                    recursion(tiles, line, references[0, r], limits, ends, None, total)
+                if plain and closed and not gaps:
+                    recursion(tiles, line, references[0, r], limits, None, None, total)
                     store(total, 0, root(load(total, 0)))
                 else:
-                    if plain:
+                    if plain and closed:
+                        recursion(tiles, line, references[0, r], limits, None, True, total)
+                    elif plain:
                         recursion(tiles, line, references[0, r], limits, ends, True, total)
                     else:
                         rows_of = (tiles, marks, line, references[:, r], limits)
                         summed_recursion(*rows_of, ends, weights, total)
+                    end_open(line, limits, ends, total)
                     scaled_root(total, scale)
                 store(found, (r - start) * LANES, load(total, 0))
             for lane in range(some):

@@ -60,14 +60,18 @@ def sweep(
     for p in range(0, pixels, LANES):
         for k in range(features):
             gaps = _pack(series, k, p, tile) or rows < min_dates
-            if gaps:
+            if gaps or ends:
                 scales_of(tile, rows, min_dates, scale)
             for r in range(references.shape[1]):
-                if gaps:
-                    recursion(tile, line, references[k, r], limits, ends, gaps, total)
+                if ends:
+                    recursion(tile, line, references[k, r], limits, ends, True, total)
+                    end_open(line, limits, ends, total)
+                    scaled_root(total, scale)
+                elif gaps:
+                    recursion(tile, line, references[k, r], limits, None, gaps, total)
                     scaled_root(total, scale)
                 else:
-                    recursion(tile, line, references[k, r], limits, ends, None, total)
+                    recursion(tile, line, references[k, r], limits, None, None, total)
                     store(total, 0, root(load(total, 0)))
                 _unpack(total, out, (k * references.shape[1] + r) * pixels, p, pixels)
 
@@ -105,6 +109,7 @@ def sweep_summed(
         for r in range(count):
             s = references[:, r]
             summed_recursion(tiles, marks, line, s, limits, ends, weights, total)
+            end_open(line, limits, ends, total)
             scaled_root(total, scale)
             _unpack(total, out, r * pixels, p, pixels)
 
@@ -115,18 +120,21 @@ def recursion(
     line: np.ndarray,
     s: np.ndarray,
     limits: np.ndarray,
-    ends: int,
+    ends: int | None,
     missing: bool | None,
     total: np.ndarray,
 ) -> None:
     """Squared distance of a tile of pixels to one reference, two rows at a time.
 
     `line` holds the row above, infinite right of its band. An odd first row goes alone. Where the
-    begin is open, the row above the first is 0.
+    begin is open, the row above the first is 0; `ends` is None where none is, so that nothing is
+    asked in the loops.
     """
     rows = limits.shape[0]
     far, bottom = fill(np.float32(np.inf)), fill(np.float32(np.inf))
-    begin = fill(np.float32(0) if ends & OPEN_BEGIN else np.float32(np.inf))
+    begin = far
+    if ends is not None:
+        begin = fill(np.float32(0) if ends & OPEN_BEGIN else np.float32(np.inf))
     seen = 0
     if rows & 1:
         q, corner = load(tile, 0), fill(np.float32(0))
@@ -138,8 +146,12 @@ def recursion(
     for i in range(rows & 1, rows, 2):
         first, second = limits[i, 0], limits[i + 1, 0]
         end, last = limits[i, 1], limits[i + 1, 1]
+        fresh = far
+        if ends is not None:  # noqa: SIM102 - the compiler drops what is None
+            if i == 0:
+                fresh = begin
         for j in range(seen, end):
-            store(line, j * LANES, far if i else begin)
+            store(line, j * LANES, fresh)
         seen = last
         above = watch(missing, tile, max(i - 1, 0) * LANES)
         between = watch(missing, tile, i * LANES)
@@ -165,8 +177,6 @@ def recursion(
             bottom = edge(next_q, spread(s, j), before, bottom, between)
             before = far
             store(line, j * LANES, bottom)
-    if ends & OPEN_END:
-        bottom = _least(line, limits[rows - 1, 0], limits[rows - 1, 1])
     store(total, 0, bottom)
 
 
@@ -206,18 +216,18 @@ def summed_recursion(
             left = join(cost, marked, corner, up, left, above)
             corner = up
             store(line, j * LANES, left)
-    if ends & OPEN_END:
-        left = _least(line, limits[rows - 1, 0], limits[rows - 1, 1])
     store(total, 0, left)
 
 
 @inlined
-def _least(line: np.ndarray, first: int, end: int) -> np.ndarray:
-    """The smallest of each lane over columns of the last row."""
-    least: np.ndarray = load(line, first * LANES)
-    for j in range(first + 1, end):
-        least = smaller(least, load(line, j * LANES))
-    return least
+def end_open(line: np.ndarray, limits: np.ndarray, ends: int, total: np.ndarray) -> None:
+    """Where the end is open, the total is the least of the last row."""
+    if ends & OPEN_END:
+        first, end = limits[-1]
+        least = load(line, first * LANES)
+        for j in range(first + 1, end):
+            least = smaller(least, load(line, j * LANES))
+        store(total, 0, least)
 
 
 @inlined

@@ -97,6 +97,18 @@ def _at_least(_typing: Any, _a: Any, _b: Any, _value: Any, _other: Any) -> Any:
     return lanes_type(*[lanes_type] * 4), code
 
 
+def _ahead(count: int) -> Callable[..., Any]:
+    def typed(_typing: Any, _here: Any, _next: Any) -> Any:
+        def code(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            order = [count + lane for lane in range(LANES)]
+            mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), order)
+            return builder.shuffle_vector(*arguments, mask)
+
+        return lanes_type(lanes_type, lanes_type), code
+
+    return typed
+
+
 load = intrinsic(_load)
 """load(array, index): eight values of a float32 or float64 array."""
 store = intrinsic(_store)
@@ -104,5 +116,7 @@ store = intrinsic(_store)
 spread = intrinsic(_spread)
 """spread(value): the same value in every lane."""
 add, sub, mul, div = (intrinsic(_binary(name)) for name in ("fadd", "fsub", "fmul", "fdiv"))
+one_ahead, two_ahead, four_ahead, six_ahead = (intrinsic(_ahead(n)) for n in (1, 2, 4, 6))
+"""one_ahead(here, next): the eight values that begin one lane later, of sixteen in a row."""
 at_least = intrinsic(_at_least)
 """at_least(a, b, value, other): value where a >= b, else other."""

@@ -12,7 +12,17 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cpazmal_scale.kernels.compiled import inlined
-from cpazmal_scale.kernels.lanes_f64 import LANES, add, load, mul, store
+from cpazmal_scale.kernels.lanes_f64 import (
+    LANES,
+    add,
+    four_ahead,
+    load,
+    mul,
+    one_ahead,
+    six_ahead,
+    store,
+    two_ahead,
+)
 
 Array = NDArray[Any]
 
@@ -73,8 +83,10 @@ def window_sums(
 
 
 @inlined
-def _seven(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any) -> Any:
-    return add(add(add(a, b), add(c, d)), add(add(e, f), g))
+def _seven(pairs: Any, next_pairs: Any, here: Any, following: Any) -> Any:
+    """Sums over seven neighbours out of sums over two, in the order of `window_sums`."""
+    four = add(pairs, two_ahead(pairs, next_pairs))
+    return add(four, add(four_ahead(pairs, next_pairs), six_ahead(here, following)))
 
 
 @inlined
@@ -106,23 +118,26 @@ def seven_sums(
         slots[2, 0],
         slots[2, 2],
     )
+    a, b = load(rows, at), load(rows, at + LANES)
+    aa, bb = mul(a, a), mul(b, b)
+    aaa, bbb = mul(aa, a), mul(bb, b)
+    p1, p2 = add(a, one_ahead(a, b)), add(aa, one_ahead(aa, bb))
+    p3 = add(aaa, one_ahead(aaa, bbb))
     for i in range(0, n, LANES):
-        j = at + i
-        a, b, c, d = load(rows, j), load(rows, j + 1), load(rows, j + 2), load(rows, j + 3)
-        e, f, g = load(rows, j + 4), load(rows, j + 5), load(rows, j + 6)
-        aa, bb, cc, dd = mul(a, a), mul(b, b), mul(c, c), mul(d, d)
-        ee, ff, gg = mul(e, e), mul(f, f), mul(g, g)
-        one = _seven(a, b, c, d, e, f, g)
-        two = _seven(aa, bb, cc, dd, ee, ff, gg)
-        three = _seven(
-            mul(aa, a), mul(bb, b), mul(cc, c), mul(dd, d), mul(ee, e), mul(ff, f), mul(gg, g)
-        )
-        k = base + i
+        c = load(rows, at + i + 2 * LANES)
+        cc = mul(c, c)
+        ccc = mul(cc, c)
+        q1, q2 = add(b, one_ahead(b, c)), add(bb, one_ahead(bb, cc))
+        q3 = add(bbb, one_ahead(bbb, ccc))
+        k, to_two, to_three = base + i, to + PITCH + i, to + 2 * PITCH + i
+        one, two, three = _seven(p1, q1, a, b), _seven(p2, q2, aa, bb), _seven(p3, q3, aaa, bbb)
         _seven_down(ring, k, s00, s01, s10, s11, s12, s20, s22, one, total, to + i)
-        _seven_down(ring, k + depth, s00, s01, s10, s11, s12, s20, s22, two, total, to + PITCH + i)
-        _seven_down(
-            ring, k + 2 * depth, s00, s01, s10, s11, s12, s20, s22, three, total, to + 2 * PITCH + i
-        )
+        k += depth
+        _seven_down(ring, k, s00, s01, s10, s11, s12, s20, s22, two, total, to_two)
+        k += depth
+        _seven_down(ring, k, s00, s01, s10, s11, s12, s20, s22, three, total, to_three)
+        a, aa, aaa, p1, p2, p3 = b, bb, bbb, q1, q2, q3
+        b, bb, bbb = c, cc, ccc
 
 
 @inlined

@@ -243,7 +243,7 @@ KERNEL = {"kept", "inlined"}
 """Decorators of compiled functions, whose parameters are arrays and numbers one by one."""
 
 LARGE = {
-    "campaign", "cumulants",
+    "campaign",
 }  # fmt: skip
 """Functions beyond the limits; the list only shrinks."""
 

@@ -17,6 +17,7 @@ from cpazmal_scale.dtw import (
     block_distances,
     distance,
     distances,
+    match_dates,
     path,
 )
 from cpazmal_scale.dtw.block import _interpreted
@@ -105,6 +106,24 @@ def test_a_band_in_days_reaches_no_corner_that_is_open() -> None:
             np.zeros((1, 1, len(year)), np.float32),
             both,
         )
+
+
+def test_dates_beyond_open_ends_are_kept() -> None:
+    """A map of a summer with a model of the year: what lies a band beyond belongs to it."""
+    year = np.datetime64("2020-01-05") + np.arange(0, 365, 11)
+    summer = np.datetime64("2021-06-10") + np.arange(0, 90, 11)
+    days = {}
+    for ends in (None, "begin", "end", "both"):
+        found = match_dates(summer, year, band_days=33, open_ends=ends)
+        days[ends] = (
+            found.column_days[0] - found.row_days[0],
+            found.column_days[-1] - found.row_days[-1],
+        )
+    assert days[None][0] >= -5.5
+    assert days[None][1] <= 5.5
+    assert -33 <= days["begin"][0] < -20
+    assert 20 < days["end"][1] <= 33
+    assert days["both"] == (days["begin"][0], days["end"][1])
 
 
 def test_what_cannot_be_open_is_refused() -> None:

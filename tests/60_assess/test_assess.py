@@ -439,7 +439,14 @@ def test_report_holds_the_numbers_of_the_tables(tmp_path: Any, found: CrossValid
         peak_memory=1.5 * 2**30,
     )
     areas = pd.DataFrame(
-        {"name": ["ablation area"], "pixels": [1000], "km2": [0.009], "share": [1.0]}, index=["ABL"]
+        {
+            "name": ["ablation area"],
+            "group": ["glacier"],
+            "pixels": [1000],
+            "km2": [0.009],
+            "share": [1.0],
+        },
+        index=["ABL"],
     )
     report = Report(
         "Glacier map",

@@ -83,9 +83,9 @@ def test_every_site_is_placed_by_its_own_file(shared_data: Path, tmp_path: Path)
         with h5py.File(other / name, "r+") as file:
             wkt = rasterio.CRS.from_epsg(32733).to_wkt()
             file["spatial_ref"].attrs["crs_wkt"] = file["spatial_ref"].attrs["spatial_ref"] = wkt
-            file["y"][:] = file["y"][::-1]
+            file["y"][:] = file["y"][()][::-1]
             for one in {"VV", "VH", "LC", "CT"} & set(file):
-                file[one][:] = file[one][..., ::-1, :]
+                file[one][:] = file[one][()][..., ::-1, :]
             if "timestamp" in file:
                 units = file["timestamp"].attrs["units"].replace("seconds", "minutes")
                 file["timestamp"].attrs["units"] = units

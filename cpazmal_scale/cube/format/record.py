@@ -155,6 +155,13 @@ def _check(record: Record) -> None:
     """Read all that is derived from a root document without checksum, so that it fails here."""
     grid, *_ = record.grid, record.separators, record.losses, record.commit
     kinds = [record.arrays[layer]["data_type"] for layer in record.layers]
+    pieces = [
+        edge
+        for array in record.arrays.values()
+        for edge in array.get("chunk_grid", {}).get("configuration", {}).get("chunk_shape", ())
+    ]
+    if not all(isinstance(edge, int) and edge > 0 for edge in pieces):
+        raise ValueError("chunks without extent")
     if record.chunk < 1 or min(grid.shape) < 1 or len(kinds) < 2:
         raise ValueError("no chunks, pixels or layers")
     for index in range(record.length):
