@@ -307,6 +307,7 @@ class NearestBarycenter(SeriesClassifier):
         model.temperature_ = float(parts["fitted"]["temperature_"])
         model.calibrated_ = bool(parts["fitted"].get("calibrated_", False))
         model.confidence_ = arrays.get("confidence_", as_they_are(len(model.classes_)))
+        model._enough_groups = model.calibrated_
         model.n_features_in_ = int(parts["fitted"]["n_features_in_"])
         model.dates_in_ = model.barycenters_.shape[3]
         return model

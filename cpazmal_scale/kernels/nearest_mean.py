@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cpazmal_scale.kernels.compiled import kept
+from cpazmal_scale.kernels.compiled import inlined, kept
 
 _TOGETHER = 64
 
@@ -49,17 +49,7 @@ def nearest_mean(
         some = min(_TOGETHER, pixels - p)
         sums[:], counted[:] = 0, 0
         for k in range(features):
-            valid[:] = 0
-            for t in range(dates):
-                row, here, gap = block[k, t, p : p + some], tile[t], gaps[t]
-                here[some:], gap[some:] = 0, 0
-                for lane in range(some):
-                    value = (row[lane] - mean[k]) * per_scale[k]
-                    good = abs(value) < np.float32(np.inf)
-                    here[lane] = value if good else np.float32(0)
-                    gap[lane] = np.float32(1) if good else np.float32(0)
-                for lane in range(_TOGETHER):
-                    valid[lane] += gap[lane]
+            _fill(block[k, :, p : p + some], mean[k], per_scale[k], tile, gaps, valid)
             least = np.float32(max(min_dates, 1))
             whole = True
             for lane in range(some):
@@ -89,3 +79,27 @@ def nearest_mean(
                 nearest = min(nearest, sums[c, lane])
             known[p + lane] = counted[lane] > 0
             out[p + lane] = nearest / counted[lane] if counted[lane] > 0 else np.float32(np.nan)
+
+
+@inlined
+def _fill(
+    rows: np.ndarray,
+    mean: np.float32,
+    per_scale: np.float32,
+    tile: np.ndarray,
+    gaps: np.ndarray,
+    valid: np.ndarray,
+) -> None:
+    """The z-scores of some pixels, 0 where missing; 1 where valid; and how many are."""
+    dates, some = rows.shape
+    valid[:] = 0
+    for t in range(dates):
+        row, here, gap = rows[t], tile[t], gaps[t]
+        here[some:], gap[some:] = 0, 0
+        for lane in range(some):
+            value = (row[lane] - mean) * per_scale
+            good = abs(value) < np.float32(np.inf)
+            here[lane] = value if good else np.float32(0)
+            gap[lane] = np.float32(1) if good else np.float32(0)
+        for lane in range(_TOGETHER):
+            valid[lane] += gap[lane]
