@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
+from collections.abc import Mapping
 
 NONE = "–"
 """A figure that does not exist."""
@@ -52,6 +48,21 @@ def per_cent(share: float, digits: int = 1) -> str:
 def count(value: int) -> str:
     """A whole number with its thousands apart."""
     return f"{value:,}".replace(",", "\u202f")
+
+
+def channels(dates_of: Mapping[str, int], dates: int) -> str:
+    """Channels that were acquired: `HH`, or `HH, HV on 12 of 30 dates`; those on no date are not.
+
+    Args:
+        dates_of: how many dates hold each channel.
+        dates: how many there are.
+    """
+    told = [
+        name if held >= dates else f"{name} on {held} of {dates} dates"
+        for name, held in dates_of.items()
+        if held
+    ]
+    return ", ".join(told) or NONE
 
 
 def seconds(value: float) -> str:

@@ -6,7 +6,7 @@ import base64
 import io
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,10 @@ from prefect.artifacts import (
 from prefect.logging import get_run_logger
 
 from cpazmal_scale import storage
+from cpazmal_scale.catalog import Entry
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.stages import workspace
+from flows.wording import facts_in_words
 
 _SECONDS_BETWEEN_UPDATES = 2.0
 _PICTURE_EDGE = 900
@@ -59,15 +63,16 @@ def pace(done: int, left: int, seconds: float) -> str:
     return f"{rate:,.{0 if rate >= 10 else 1}f}/s, {left:,} left, about {minutes} min {rest:02d} s"
 
 
-def show_table(title: str, rows: list[dict[str, Any]]) -> None:
-    """A table."""
-    _shown(create_table_artifact, rows, key=_key(title), description=title)
+def show_table(title: str, rows: Sequence[Mapping[str, str]]) -> None:
+    """A table of text under headings, as `flows.wording` makes it."""
+    table = [dict(row) for row in rows]
+    _shown(create_table_artifact, table, key=_key(title), description=f"## {_headed(title)}")
 
 
 def show_product(title: str, facts: Mapping[str, Any], *, code: str = "") -> None:
     """What a product is, and the lines that open it."""
-    lines = [f"## {title}", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {_cell(value)} |" for name, value in facts.items()]
+    lines = [f"## {_headed(title)}", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {_cell(text)} |" for name, text in facts_in_words(facts).items()]
     if code:
         lines += ["", "```python", *(line.strip() for line in code.splitlines()), "```"]
     _shown(create_markdown_artifact, "\n".join(lines), key=_key(title), description=title)
@@ -87,10 +92,20 @@ def show_links(title: str, urls: list[str]) -> None:
         _shown(create_link_artifact, link, link_text=name, key=_key(name), description=title)
 
 
+def picture_of(config: RunConfig, entry: Entry) -> str:
+    """Where the picture of a map is."""
+    return f"{workspace.url_of(config, entry).removesuffix('.zarr')}.png"
+
+
 def show_picture(title: str, url: str) -> None:
-    """A PNG, made small enough to be kept by the server itself: no browser reaches the store."""
+    """A PNG, made small enough to be kept by the server itself: no browser reaches the store.
+
+    One that somebody removed is not missed.
+    """
     from PIL import Image
 
+    if not storage.exists(url):
+        return
     with Image.open(io.BytesIO(storage.read_bytes(url))) as picture:
         picture.thumbnail((_PICTURE_EDGE, _PICTURE_EDGE))
         small = io.BytesIO()
@@ -108,12 +123,13 @@ def _shown(create: Callable[..., Any], *values: Any, **names: Any) -> Any:
         return None
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {one}" for name, one in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(str(one) for one in value)
-    return str(value).replace("|", "\\|")
+def _cell(text: str) -> str:
+    """Text that ends no cell, and in which nothing is markup."""
+    return re.sub(r"([\\|<>`*_\[\]])", r"\\\1", text)
+
+
+def _headed(title: str) -> str:
+    return title[:1].upper() + title[1:]
 
 
 def _key(title: str) -> str:

@@ -9,7 +9,8 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import assess as stages
 from flows.artifacts import progress, show_table, show_text
-from flows.runtime import DEFAULT, deployed, stage
+from flows.runtime import DEFAULT, deployed, named, stage
+from flows.wording import merit_in_words
 
 
 @stage("cross-validate")
@@ -17,12 +18,12 @@ def cross_validate(config: RunConfig) -> list[dict[str, Any]]:
     """Compare the methods by group-wise cross-validation, and show figures and report."""
     with progress("folds evaluated") as update:
         found = stages.assess(config, progress=update)
-    show_table("figures of merit", found.rows())
+    show_table("figures of merit", merit_in_words(found.rows()))
     show_text("report", found.url)
     return found.rows()
 
 
-@flow(name="assess", log_prints=True)
+@flow(name="assess", flow_run_name=named, log_prints=True)
 def assess(config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
     """Cross-validate by groups, beside a random forest, and compare the map with a reference.
 

@@ -8,8 +8,8 @@ from prefect import flow
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import refine as stages
-from flows.artifacts import progress, show_product
-from flows.runtime import DEFAULT, deployed, stage
+from flows.artifacts import picture_of, progress, show_picture, show_product
+from flows.runtime import DEFAULT, deployed, named, stage
 
 
 @stage("compare-maps")
@@ -17,10 +17,11 @@ def compare_maps(config: RunConfig, earlier: str, later: str) -> tuple[str, dict
     """What changed, as text and as a map."""
     with progress("pixels compared") as update:
         found, entry = stages.change(config, earlier, later, progress=update)
+    show_picture("picture of the change", picture_of(config, entry))
     return str(found), entry.metadata
 
 
-@flow(name="change", log_prints=True)
+@flow(name="change", flow_run_name=named, log_prints=True)
 def change(earlier: str, later: str, config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Map what changed between two maps of the same classes, with its probability.
 

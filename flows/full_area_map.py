@@ -9,11 +9,11 @@ from prefect import Flow, flow
 from cpazmal_scale.catalog import how_to_open
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import pipeline, workspace
-from flows.artifacts import show_product
+from flows.artifacts import picture_of, show_picture, show_product
 from flows.assess import assess
 from flows.classify import classify
 from flows.ingest import ingest
-from flows.runtime import DEFAULT, deployed, stage, subflow
+from flows.runtime import DEFAULT, deployed, named, stage, subflow
 from flows.train import train
 
 FLOWS: dict[str, Flow[..., Any]] = {
@@ -27,11 +27,13 @@ FLOWS: dict[str, Flow[..., Any]] = {
 
 @stage("find-map")
 def opening_lines(config: RunConfig) -> str:
-    """The lines that open the map."""
-    return how_to_open(config.workspace, workspace.find(config, "map").name)
+    """The lines that open the map; its picture is shown."""
+    entry = workspace.find(config, "map")
+    show_picture("picture of the map", picture_of(config, entry))
+    return how_to_open(config.workspace, entry.name)
 
 
-@flow(name="full-area-map", log_prints=True)
+@flow(name="full-area-map", flow_run_name=named, log_prints=True)
 def full_area_map(config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Ingest new scenes, train, map the full area and assess it.
 

@@ -8,18 +8,20 @@ from prefect import flow
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import refine as stages
-from flows.artifacts import progress, show_product
-from flows.runtime import DEFAULT, deployed, stage
+from flows.artifacts import picture_of, progress, show_picture, show_product
+from flows.runtime import DEFAULT, deployed, named, stage
 
 
 @stage("fuse-maps")
 def fuse_maps(config: RunConfig, names: list[str]) -> dict[str, Any]:
     """The mean of the maps' probabilities."""
     with progress("pixels fused") as update:
-        return stages.fuse(config, names, progress=update).metadata
+        entry = stages.fuse(config, names, progress=update)
+    show_picture("picture of the fused map", picture_of(config, entry))
+    return entry.metadata
 
 
-@flow(name="fuse", log_prints=True)
+@flow(name="fuse", flow_run_name=named, log_prints=True)
 def fuse(names: list[str], config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Make one map of several, such as those of all beams.
 

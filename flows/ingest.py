@@ -12,7 +12,8 @@ from cpazmal_scale.cube import CubePlan
 from cpazmal_scale.scenes import Scene
 from cpazmal_scale.stages import ingest as stages
 from flows.artifacts import progress, show_table
-from flows.runtime import DEFAULT, deployed, stage
+from flows.runtime import DEFAULT, deployed, named, stage
+from flows.wording import facts_in_words
 
 
 @stage("look-at-scenes")
@@ -34,7 +35,7 @@ def publish(config: RunConfig, plan: CubePlan) -> dict[str, Any]:
     return stages.publish_cube(config, plan.beam).metadata
 
 
-@flow(name="ingest", log_prints=True)
+@flow(name="ingest", flow_run_name=named, log_prints=True)
 def ingest(config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Check new scenes and append them to the cube of their beam.
 
@@ -52,7 +53,5 @@ def ingest(config: RunConfig = DEFAULT) -> dict[str, Any]:
         get_run_logger().info(
             "%s: %d appended, %d unchanged", plan.beam, len(outcomes), len(plan.unchanged)
         )
-    show_table(
-        "cubes", [{"beam": beam, **{k: str(v) for k, v in c.items()}} for beam, c in cubes.items()]
-    )
+    show_table("cubes", [{"beam": beam, **facts_in_words(cube)} for beam, cube in cubes.items()])
     return cubes

@@ -8,18 +8,20 @@ from prefect import flow
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import refine as stages
-from flows.artifacts import progress, show_product
-from flows.runtime import DEFAULT, deployed, stage
+from flows.artifacts import picture_of, progress, show_picture, show_product
+from flows.runtime import DEFAULT, deployed, named, stage
 
 
 @stage("refine-map")
 def refine_map(config: RunConfig) -> dict[str, Any]:
     """Smooth, filter, sieve and restrict the latest map."""
     with progress("pixels refined") as update:
-        return stages.refine(config, progress=update).metadata
+        entry = stages.refine(config, progress=update)
+    show_picture("picture of the refined map", picture_of(config, entry))
+    return entry.metadata
 
 
-@flow(name="refine", log_prints=True)
+@flow(name="refine", flow_run_name=named, log_prints=True)
 def refine(config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Smooth, filter, sieve and restrict the latest map, as the section `after` says.
 

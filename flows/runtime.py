@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import time
@@ -15,12 +16,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
-from prefect.runtime import deployment
+from prefect.runtime import deployment, flow_run
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import (
     BlocksFailed,
     ClusterLost,
+    CpazmalError,
     CubeDamaged,
     StoreDamaged,
     StoreError,
@@ -29,6 +31,7 @@ from cpazmal_scale.errors import (
 )
 from cpazmal_scale.grid.projections import check_projections
 from flows.credentials import use_block
+from flows.wording import run_name
 
 _Given = ParamSpec("_Given")
 _Made = TypeVar("_Made")
@@ -60,6 +63,20 @@ def stage(
         )(with_credentials)
 
     return made
+
+
+def named() -> str:
+    """The name of the run that begins: its stage, beam and period, or its maps.
+
+    A server that does not answer is no reason to stop a run: then what this run sets names it.
+    """
+    given = dict(flow_run.parameters or {})
+    config = given.get("config", DEFAULT)
+    config = config if isinstance(config, RunConfig) else RunConfig.parse(config)
+    with contextlib.suppress(CpazmalError, httpx.HTTPError):
+        config = deployed(config)
+    maps = given.get("names") or [given[k] for k in ("earlier", "later", "name") if k in given]
+    return run_name(str(flow_run.flow_name), config, maps)
 
 
 def deployed(config: RunConfig) -> RunConfig:

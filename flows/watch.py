@@ -12,7 +12,7 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import ingest as stages
 from flows.full_area_map import full_area_map
 from flows.ingest import ingest
-from flows.runtime import DEFAULT, deployed, stage, subflow
+from flows.runtime import DEFAULT, deployed, named, stage, subflow
 
 
 @stage("look-for-scenes")
@@ -21,7 +21,7 @@ def look(config: RunConfig, settle_s: float) -> stages.Arrivals:
     return stages.arrivals(config, settle_s=settle_s)
 
 
-@flow(name="watch", log_prints=True)
+@flow(name="watch", flow_run_name=named, log_prints=True)
 def watch(
     config: RunConfig = DEFAULT, settle_s: float = 60.0, remap: bool = True
 ) -> dict[str, Any] | State[Any]:

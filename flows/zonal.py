@@ -9,7 +9,8 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import progress, show_table
-from flows.runtime import DEFAULT, deployed, stage
+from flows.runtime import DEFAULT, deployed, named, stage
+from flows.wording import rows_in_words
 
 
 @stage("count-by-glacier")
@@ -20,7 +21,7 @@ def count_zones(config: RunConfig, name: str) -> list[dict[str, Any]]:
     return [{str(column): value for column, value in row.items()} for row in rows]
 
 
-@flow(name="zonal", log_prints=True)
+@flow(name="zonal", flow_run_name=named, log_prints=True)
 def zonal(name: str, config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
     """Areas by class and glacier, inside the polygons of `after.outlines`.
 
@@ -30,5 +31,5 @@ def zonal(name: str, config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
     """
     config = deployed(config)
     rows: list[dict[str, Any]] = count_zones(config, name)
-    show_table("areas by glacier", rows)
+    show_table("areas by glacier", rows_in_words(rows))
     return rows

@@ -38,6 +38,7 @@ class _Facts(BaseModel):
     start: _Day = "0001-01-01"
     end: _Day = "9999-12-31"
     polarisations: list[str] = []
+    channels: str = ""
     classes: list[str] = []
     model: str = ""
     samples: str = ""

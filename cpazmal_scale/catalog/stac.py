@@ -8,10 +8,12 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac_fields import footprint, projection, radar
+from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ModelMismatch, StoreDamaged, StoreMissing
 from cpazmal_scale.legend import Legend
-from cpazmal_scale.mapping import Recipe, legend_of, open_map
+from cpazmal_scale.mapping import Recipe, acquired, acquired_by, legend_of, open_map, used
 from cpazmal_scale.vocabulary import REJECTED
+from cpazmal_scale.words import channels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -106,11 +108,13 @@ def write_stac(url: str, item_url: str, *, cube_url: str | None = None) -> str:
 
 def _cube_item(cube: xr.Dataset, url: str, folder: str) -> dict[str, Any]:
     times = cube["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").values
+    held = acquired(cube, cube.attrs["polarisations"])
     properties = {
         "title": cube.attrs.get("title", "Backscatter time series"),
-        "description": f"Backscatter ({cube.attrs['radiometry']}) of {len(times)} acquisitions "
-        f"of one viewing geometry, {cube.attrs['beam']}, with layover and shadow masks.",
-        **radar(cube, list(cube.attrs["polarisations"])),
+        "description": f"Backscatter ({cube.attrs['radiometry']}; {channels(held, len(times))}) of "
+        f"{len(times)} acquisitions of one viewing geometry, {cube.attrs['beam']}, with layover "
+        "and shadow masks.",
+        **radar(cube, [name for name, dates in held.items() if dates]),
         **_software(cube.attrs),
     }
     assets = {"zarr": _zarr_asset(url, folder, "Backscatter and mask (time, y, x)", "data")}
@@ -125,16 +129,16 @@ def _map_item(
     period = recipe.dates[0] + "Z", recipe.dates[-1] + "Z"
     legend = legend_of(data)
     named = ", ".join(legend.name(code) for code in legend.order)
-    polarisations = list(recipe.polarisations)
-    acquired = {"sar:polarizations": polarisations}
+    polarisations = [name for name, dates in acquired_by(data, recipe).items() if dates]
+    told = {"sar:polarizations": polarisations}
     if cube is not None:
-        acquired = radar(cube, polarisations)
+        told = radar(cube, polarisations)
     properties = {
         "title": data.attrs["title"],
         "description": f"One class per pixel ({named}) with probabilities, from "
-        f"{len(recipe.dates)} radar acquisitions compared with class barycenters by dynamic "
-        "time warping.",
-        **acquired,
+        f"{len(recipe.dates)} radar acquisitions ({used(data, recipe)}), by "
+        f"{method(recipe.method).name}.",
+        **told,
         **_software(data.attrs),
         "classification:classes": _classes(legend),
     }

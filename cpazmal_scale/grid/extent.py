@@ -20,7 +20,7 @@ from cpazmal_scale.storage import seal
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MOST_PIXELS = 2**32
+_MOST_PIXELS = 2**31
 """Pixels of a mask that are held, a bit each."""
 
 

@@ -1,5 +1,6 @@
 """Cube and model to class, probability and uncertainty map, and maps to maps."""
 
+from .classify.acquired import acquired, acquired_by, used
 from .classify.card import plan_card
 from .classify.pixels import PixelClassifier
 from .classify.plan import MapPlan, plan_map
@@ -35,6 +36,8 @@ __all__ = [
     "Recipe",
     "Source",
     "about",
+    "acquired",
+    "acquired_by",
     "by_zone",
     "compare_maps",
     "fuse_maps",
@@ -58,5 +61,6 @@ __all__ = [
     "times",
     "to_cog",
     "to_polygons",
+    "used",
     "write_viewer",
 ]

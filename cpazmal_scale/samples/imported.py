@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.config import Dtw, Features, Samples, Table
 
 MOST_BYTES = 2 * 2**30
+MOST_CELLS = 2**28
 _KM_PER_DEGREE = 111.2
 _DATE = r"(?:19|20)\d\d(?:-\d\d-\d\d|\d{4})(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?"
 _REMEDY = "correct samples.table, or the file"
@@ -141,6 +142,7 @@ def imported_series(
 
 def _read(url: str) -> pd.DataFrame:
     import pandas as pd
+    from pyarrow.parquet import ParquetFile
 
     suffix = PurePosixPath(url.lower()).suffix
     if suffix not in (".csv", ".parquet", ".pq"):
@@ -153,7 +155,14 @@ def _read(url: str) -> pd.DataFrame:
     ):
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"larger than {MOST_BYTES / 2**30:.0f} GiB")
-        frame = pd.read_csv(path) if suffix == ".csv" else pd.read_parquet(path)
+        if suffix == ".csv":
+            frame = pd.read_csv(path)
+        else:
+            # A few bytes of Parquet may stand for any number of equal values.
+            told = ParquetFile(path).metadata
+            if told.num_rows * told.num_columns > MOST_CELLS:
+                raise ValueError(f"{told.num_rows} rows of {told.num_columns} columns")
+            frame = pd.read_parquet(path)
     return pd.DataFrame(frame)
 
 

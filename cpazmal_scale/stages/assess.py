@@ -264,7 +264,7 @@ def _campaign(config: RunConfig, series: WindowSeries) -> Campaign:
     if workspace.has_table(config):
         return Campaign(
             beam=workspace.beam_of(config),
-            polarisations=workspace.channels(config),
+            channels=", ".join(workspace.channels(config)),
             first_date=str(series.dates[0])[:10],
             last_date=str(series.dates[-1])[:10],
             dates=len(series.dates),
@@ -279,7 +279,7 @@ def _campaign(config: RunConfig, series: WindowSeries) -> Campaign:
     unit = "°" if cube.rio.crs.is_geographic else " m"
     return Campaign(
         beam=facts["beam"],
-        polarisations=workspace.channels(config, cube),
+        channels=workspace.held(cube, workspace.channels(config, cube))["channels"],
         first_date=facts["start"],
         last_date=facts["end"],
         dates=facts["shape"][0],

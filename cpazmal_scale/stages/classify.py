@@ -37,11 +37,11 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
         BlocksFailed: some blocks could not be computed; the map is not published.
     """
     from cpazmal_scale.legend import plain
-    from cpazmal_scale.mapping import map_cube
+    from cpazmal_scale.mapping import map_cube, read_recipe
 
     cube = workspace.open_period(config)
     result = map_cube(config, *_model_and_cube(config), progress=progress)
-    extent = workspace.extent(cube)
+    extent = workspace.extent(cube, read_recipe(result.url).polarisations)
     areas = result.areas
     facts = {
         **extent,

@@ -83,18 +83,19 @@ def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:
 
 def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
     from cpazmal_scale.legend import plain
-    from cpazmal_scale.mapping import open_map, quicklook, read_recipe, to_cog
+    from cpazmal_scale.mapping import open_map, quicklook, read_recipe, to_cog, used
 
-    recipe = read_recipe(made.url)
+    recipe, opened = read_recipe(made.url), open_map(made.url)
     stem = made.url.removesuffix(".zarr")
     to_cog(made.url, f"{stem}.tif")
     quicklook(made.url, f"{stem}.png")
     facts = {
         "id": made.id,
         "beam": recipe.beam,
-        "bbox": workspace.bbox(open_map(made.url)),
+        "bbox": workspace.bbox(opened),
         "start": str(min(recipe.dates))[:10],
         "end": str(max(recipe.dates))[:10],
+        "channels": used(opened, recipe),
         "shape": list(made.shape),
         "classes": list(made.classes),
         **({"legend": plain(made.legend.given)} if made.legend.given else {}),

@@ -50,8 +50,8 @@ def train(
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
     config = workspace.with_legend(config, labels)
-    workspace.warn_of_few_dates(config, workspace.open_period(config))
     where = _workers(config, len(windows))
+    polarisations, held = _channels(config)
     with open_executor(where.cluster) as executor, workspace.shared(where) as share:
         provenance: dict[str, Any] = {
             "beam": workspace.beam_of(config),
@@ -68,7 +68,7 @@ def train(
             labels,
             groups,
             chosen,
-            polarisations=_channels(config),
+            polarisations=polarisations,
             provenance=provenance,
             workers=Workers(executor, share, progress),
         )
@@ -77,7 +77,7 @@ def train(
     figure = barycenters_figure(model, series, labels, legend(model.classes, model.legend).colours)
     for name in (f"models/{model.id}.png", "barycenters.png"):
         storage.write_bytes(storage.join(config.workspace, name), png(figure))
-    told = card(model, labels, groups, f"{model.id}.png")
+    told = {**card(model, labels, groups, f"{model.id}.png"), "channels": held}
     seal.write_document(storage.join(config.workspace, f"models/{model.id}.json"), told)
     facts = {
         "classes": list(model.classes),
@@ -85,6 +85,7 @@ def train(
         "start": str(model.dates.min())[:10],
         "end": str(model.dates.max())[:10],
         "dates": len(model.dates),
+        "channels": held,
         "samples": windows.attrs["id"],
         "method": model.method,
         "card": f"models/{model.id}.json",
@@ -116,9 +117,15 @@ def _chosen(
     return settled, {"choice": made.plain()}
 
 
-def _channels(config: RunConfig) -> tuple[str, ...]:
-    cube = None if workspace.has_table(config) else workspace.open_period(config)
-    return workspace.channels(config, cube)
+def _channels(config: RunConfig) -> tuple[tuple[str, ...], str]:
+    """Channels of the series, and in words which of them the cube's dates hold."""
+    if workspace.has_table(config):
+        names = workspace.channels(config)
+        return names, ", ".join(names)
+    cube = workspace.open_period(config)
+    workspace.warn_of_few_dates(config, cube)
+    names = workspace.channels(config, cube)
+    return names, workspace.held(cube, names)["channels"]
 
 
 def _workers(config: RunConfig, windows: int) -> RunConfig:

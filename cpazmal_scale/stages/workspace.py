@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -135,9 +135,10 @@ def channels(config: RunConfig, cube: xr.Dataset | None = None) -> tuple[str, ..
 
 def warn_of_few_dates(config: RunConfig, cube: xr.Dataset) -> None:
     """Name channels that have few dates in the run's period, as a note."""
-    acquired = [str(text).split("+") for text in cube["polarisations"].values]
-    counts = {name: sum(name in one for one in acquired) for name in channels(config, cube)}
-    few = [f"{n} of {len(acquired)} of {c}" for c, n in counts.items() if n < config.few_dates]
+    from cpazmal_scale.mapping import acquired
+
+    dates, counts = int(cube.sizes["time"]), acquired(cube, channels(config, cube))
+    few = [f"{n} of {dates} of {c}" for c, n in counts.items() if n < config.few_dates]
     if few:
         _LOG.warning(
             "few dates in this period: %s; series of fewer than %d (`few_dates`) say little of a "
@@ -214,8 +215,13 @@ def bbox(raster: xr.Dataset) -> list[float]:
     return [round(float(edge), 6) for edge in raster.rio.transform_bounds("EPSG:4326")]
 
 
-def extent(cube: xr.Dataset) -> dict[str, Any]:
-    """What a reader of the catalog wants to know before opening a cube or a map of it."""
+def extent(cube: xr.Dataset, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """What a reader of the catalog wants to know before opening a cube or a map of it.
+
+    Args:
+        cube: on the dates that are used.
+        names: channels that are used, where they were acquired; none: all.
+    """
     place = bbox(cube)
     days = cube["time"].dt.strftime("%Y-%m-%d").values
     return {
@@ -225,5 +231,17 @@ def extent(cube: xr.Dataset) -> dict[str, Any]:
         "shape": [int(cube.sizes[d]) for d in ("time", "y", "x")],
         "start": str(min(days)),
         "end": str(max(days)),
-        "polarisations": list(cube.attrs["polarisations"]),
+        **held(cube, names or cube.attrs["polarisations"]),
+    }
+
+
+def held(cube: xr.Dataset, names: Sequence[str]) -> dict[str, Any]:
+    """Channels with data on at least one date of a cube, as a list and in words."""
+    from cpazmal_scale.mapping import acquired
+    from cpazmal_scale.words import channels
+
+    found = acquired(cube, names)
+    return {
+        "polarisations": [name for name, dates in found.items() if dates],
+        "channels": channels(found, int(cube.sizes["time"])),
     }

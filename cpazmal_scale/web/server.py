@@ -45,7 +45,7 @@ def serve(
     Raises:
         ConfigError: the port is taken.
     """
-    for one in (signal.SIGTERM, signal.SIGHUP):
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), running(page, port) as server:
         say(f"{server.url}\nCtrl-C ends it")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cpazmal_scale import catalog
@@ -237,6 +239,11 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
             import_table(run(tmp_path / name).samples)
     with pytest.raises(StoreMissing):
         import_table(run(tmp_path / "none.csv").samples)
+    zeros = pa.array(np.zeros(2_000_000, "u1"))
+    pq.write_table(pa.table({f"c{n}": zeros for n in range(140)}), tmp_path / "bomb.parquet")
+    assert (tmp_path / "bomb.parquet").stat().st_size < 2**20
+    with pytest.raises(SampleError, match="2000000 rows of 140 columns"):
+        import_table(run(tmp_path / "bomb.parquet").samples)
     twice = pd.DataFrame({"id": 1, "class": "a", "plot": "p", "date": "2020-01-01", "HH": [-9, -8]})
     twice.to_csv(tmp_path / "twice.csv", index=False)
     with pytest.raises(SampleError, match="two values of a channel on one date"):

@@ -198,7 +198,7 @@ def test_card_says_what_the_model_is() -> None:
         "windows": 12,
         "groups": ["A000", "A001", "A002"],
     }
-    assert told["band"] == {"days": 22, "samples": None}
+    assert told["band"] == {"days": 22, "samples": None, "open_ends": None}
     assert told["settings"]["barycenters"] == 2
     assert set(told["features"]) == set(made.names)
     assert told["features"]["HH.k1"]["tau"] == made.classifier.tau_[0]

@@ -217,6 +217,20 @@ def test_a_map_without_its_cube_and_model_is_shown_all_the_same(finished: str) -
         assert client.ask("cube/0/0/0/0/0.png")[0] == 400
 
 
+def test_a_damaged_chunk_is_one_sentence(data, finished: str, tmp_path: Path) -> None:
+    cube, model = shutil.copytree(data[1], tmp_path / "cube.zarr"), data[0]
+    chunk = cube / "HH" / "c" / "4" / "0" / "1"
+    chunk.write_bytes(chunk.read_bytes()[:-1] + b"?")
+    with web.running(map_page(finished, made=Made(str(cube), model))) as server:
+        client = Client(server.url)
+        for address in ("pixel/0/25/40", "cube/0/4/0/0/0.png"):
+            status, _, body = client.ask(address)
+            assert (status, json.loads(body)["kind"]) == (409, "cube_damaged")
+            assert "chunk 0,1 of HH of 2020-02-21 is altered" in json.loads(body)["error"]
+        assert client.ask("pixel/0/70/70")[0] == 200
+        assert client.ask("cube/0/5/0/0/0.png")[0] == 200
+
+
 def test_maps_of_other_grids_are_refused(data, finished: str, tmp_path: Path) -> None:
     other = make_cube(f"{tmp_path}/other.zarr", grid=WGS84)
     elsewhere = map_cube(workspace(tmp_path), data[0], other).url

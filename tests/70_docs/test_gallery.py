@@ -39,7 +39,7 @@ def test_every_page_is_tried() -> None:
         assert lines <= MOST_LINES
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", LEAVES)
 def test_a_page_runs_as_it_stands(page: str, tmp_path: Path, request) -> None:
     bin_folder = Path(sys.executable).parent
@@ -59,7 +59,7 @@ def test_a_page_runs_as_it_stands(page: str, tmp_path: Path, request) -> None:
             continue
         words = ["bash", "-e", "-c", body] if language == "sh" else [sys.executable, "-c", body]
         ran = subprocess.run(
-            words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=580
+            words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=880
         )
         assert ran.returncode == 0, ran.stderr
         said += ran.stdout

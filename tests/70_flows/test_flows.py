@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
+from support.servers import PrefectServer
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import (
@@ -71,7 +76,7 @@ def test_only_a_store_that_hiccups_is_tried_again(error: Exception, again: bool)
 
 def test_flow_modules_stay_thin() -> None:
     for path in (ROOT / "flows").glob("*.py"):
-        if path.stem not in ("artifacts", "runtime"):
+        if path.stem not in ("artifacts", "runtime", "wording"):
             assert len(path.read_text().splitlines()) <= 60, path
 
 
@@ -89,3 +94,130 @@ def test_progress_tells_rate_and_remaining_time(
     from flows.artifacts import pace
 
     assert pace(done, left, seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("flow", "settings", "maps", "name"),
+    [
+        ("classify", {"beam": "DSC37", "start": "2020-01-08", "end": "2021-01-27"}, (),
+         "classify DSC37, 2020-01-08 to 2021-01-27"),
+        ("full-area-map", {}, (), "full area map, all dates"),
+        ("train", {"beam": "ASC40", "start": "2020-01-08", "months": [6, 7]}, (),
+         "train ASC40, from 2020-01-08, months 6, 7"),
+        ("ingest", {"end": "2020-12-31"}, (), "ingest, until 2020-12-31"),
+        ("assess", {"beam": "X", "dates": ["2020-01-08", "2020-02-08"]}, (), "assess X, 2 dates"),
+        ("change", {"beam": "X"}, ("map_a", "map_b"), "change map_a and map_b"),
+    ],
+)  # fmt: skip
+def test_runs_are_named_by_stage_beam_and_period(
+    flow: str, settings: dict[str, object], maps: tuple[str, ...], name: str
+) -> None:
+    from flows.wording import run_name
+
+    assert run_name(flow, RunConfig.parse(settings), maps) == name
+
+
+def test_facts_have_headings_units_and_two_decimals() -> None:
+    from flows.wording import facts_in_words
+
+    facts = {
+        "id": "d77f", "beam": "DSC37", "bbox": [6.932982, 45.907824, 6.977932, 45.93031],
+        "shape": [30, 804, 1142], "km2": {"ice apron": 0.2085, "rock": 12.0},
+        "polarisations": ["HH", "HV"], "channels": "HH, HV on 12 of 30 dates",
+        "start": "2020-01-08", "dates": 1200, "share": 0.123456, "classes": ["ABL", "ACC"],
+        "nothing": [], "windows": {"ABL": 2300},
+    }  # fmt: skip
+    assert facts_in_words(facts) == {
+        "identity": "d77f",
+        "beam": "DSC37",
+        "place": "6.93° to 6.98° east, 45.91° to 45.93° north",
+        "size": "30 dates of 804 × 1\u202f142 pixels",
+        "area": "ice apron 0.21 km², rock 12.00 km²",
+        "channels": "HH, HV on 12 of 30 dates",
+        "first date": "2020-01-08",
+        "dates": "1\u202f200",
+        "share": "0.12",
+        "classes": "ABL, ACC",
+        "nothing": "–",
+        "windows": "ABL 2\u202f300",
+    }
+
+
+def test_tables_have_headings_units_and_two_decimals() -> None:
+    from flows.wording import merit_in_words, rows_in_words
+
+    row = {"zone": "Argentière", "pixels": 1000, "km2": 0.009, "no_data_km2": 1.2345,
+           "ABL_km2": 0.005, "ABL_share": 0.55555, "ABL_probability": 0.4999,
+           "ABL_expected_km2": 0.0061}  # fmt: skip
+    assert rows_in_words([row]) == [
+        {
+            "glacier": "Argentière",
+            "pixels": "1\u202f000",
+            "area": "0.01",
+            "no data (km²)": "1.23",
+            "ABL (km²)": "0.01",
+            "ABL (share)": "55.55 %",
+            "ABL mean probability": "0.50",
+            "ABL expected (km²)": "0.01",
+        }
+    ]
+    names = ["macro_f1_mean", "macro_f1_std", "macro_f1_low", "macro_f1_high", "oa_mean", "oa_std"]
+    names += ["log_loss_mean", "ece_mean"]
+    values = (0.827, 0.087, 0.687, 0.859, 0.9, float("nan"), 0.512, 0.071)
+    figures = dict(zip(names, values, strict=True))
+    assert merit_in_words([{"method": "random forest", **figures}]) == [
+        {
+            "method": "random forest",
+            "macro-F1": "0.83 ± 0.09",
+            "95 % interval": "0.69 to 0.86",
+            "overall accuracy": "0.90",
+            "log loss": "0.51",
+            "calibration error": "0.07",
+        }
+    ]
+
+
+def test_names_of_products_are_no_markup() -> None:
+    from flows.artifacts import _cell
+
+    assert _cell("a|b <img> `c` [d](e) f_g") == r"a\|b \<img\> \`c\` \[d\](e) f\_g"
+
+
+RUN = """
+import json, sys
+from flows.change import change
+from flows.watch import watch
+config = json.loads(sys.argv[1])
+watch(config, return_state=True)
+change("map_a", "map_b", config, return_state=True)
+"""
+
+
+@pytest.mark.e2e
+def test_a_real_server_shows_the_names(tmp_path: Path) -> None:
+    (tmp_path / "prefect").mkdir()
+    (tmp_path / "scenes").mkdir()
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    server = PrefectServer(tmp_path / "prefect", kept)
+    settings = {
+        "workspace": f"{tmp_path}/run", "beam": "DSC37", "start": "2020-01-08", "end": "2021-01-27",
+        "ingest": {"scenes": f"{tmp_path}/scenes"},
+    }  # fmt: skip
+    server.start()
+    try:
+        server.wait()
+        ran = subprocess.run(
+            [sys.executable, "-c", RUN, json.dumps(settings)],
+            cwd=ROOT,
+            env=server.environment | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode == 0, ran.stderr
+        runs = server.ask("flow_runs/filter")
+        assert {run["name"] for run in runs} == {
+            "watch DSC37, 2020-01-08 to 2021-01-27",
+            "change map_a and map_b",
+        }
+    finally:
+        server.stop()

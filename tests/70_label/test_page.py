@@ -25,7 +25,7 @@ from support.browser import ENTER, Browser
 from support.labelling import STANDARD, mapped_workspace, polygons_of, square, users_file
 from support.small_campaign import CLASSES, SHAPE, UTM
 
-from cpazmal_scale import web
+from cpazmal_scale import catalog, web
 from cpazmal_scale.assess import read_units, write_units
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.label import Desk, page
@@ -468,11 +468,54 @@ def test_on_a_phone(desk: Desk, window: Browser) -> None:
         window.emulate("Emulation.setTouchEmulationEnabled", enabled=False)
 
 
+def test_a_checker_finds_nothing_serious(
+    run: RunConfig, desk: Desk, window: Browser, tmp_path: Path
+) -> None:
+    """Of Deque's rules (WCAG 2.2 A and AA, good practice), by day and by night, in all states."""
+    axe = pytest.importorskip("axe_core_python")
+    checker = (Path(axe.__file__).parent / "axe.min.js").read_text()
+    name = next(e.name for e in catalog.entries(run.workspace, kind="map"))
+    url = write_units(areas.design(run, name, units=8), str(tmp_path / "units.gpkg"))
+
+    def check(state: str) -> None:
+        window.run(checker)
+        found = window._do(
+            "/execute/async",
+            {"script": "axe.run().then((all) => arguments[0](all.violations))", "args": []},
+        )
+        bad = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert not bad, (state, [(one["id"], one["nodes"][0]["html"]) for one in bad])
+
+    def emulate(scheme: str) -> None:
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        window.emulate("Emulation.setEmulatedMedia", features=features)
+
+    try:
+        with web.running(page(desk)) as server:
+            for scheme in ("light", "dark"):
+                emulate(scheme)
+                show(window, server.url)
+                pick(window, 1)
+                press_tool(window, "reshape")
+                click(window, "propose")
+                until(window, "document.querySelector('#series svg[role=img]') !== null")
+                until(window, "document.querySelectorAll('#proposals button').length > 3")
+                check(f"polygons, {scheme}")
+            window.run("document.getElementById('conflict').showModal()")
+            check("conflict")
+            window.open("about:blank")
+        with web.running(page(stage.points(run, url))) as server:
+            show(window, server.url)
+            until(window, "document.querySelector('#series svg[role=img]') !== null")
+            check("points")
+            window.open("about:blank")
+    finally:
+        emulate("")
+
+
 def test_points_are_interpreted_one_by_one_without_the_map(
     run: RunConfig, window: Browser, tmp_path: Path
 ) -> None:
-    from cpazmal_scale import catalog
-
     name = next(e.name for e in catalog.entries(run.workspace, kind="map"))
     drawn = areas.design(run, name, units=8)
     url = write_units(drawn, str(tmp_path / "units.gpkg"))

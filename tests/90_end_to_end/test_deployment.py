@@ -187,10 +187,23 @@ def test_a_triggered_map_survives_a_lost_worker_and_a_stopped_store(site: Site) 
     assert artifacts["quick-look"]["type"] == "image"
     assert str(artifacts["quick-look"]["data"]).startswith("data:image/png;base64,")
     assert WORKSPACE + "/map.tif" in str(artifacts["map-tif"]["data"])
+    assert artifacts["picture-of-the-map"]["type"] == "image"
+    assert str(artifacts["full-area-map"]["data"]).startswith("## Full area map\n")
+    assert "| area | ablation area " in str(artifacts["full-area-map"]["data"])
+    assert "macro-F1" in str(artifacts["figures-of-merit"]["data"])
+    runs = {str(run["name"]) for run in site.prefect.ask("flow_runs/filter")}
+    stages = ("full area map", "ingest", "train", "classify", "assess")
+    assert {f"{stage} DSC37, {_period(site.config)}" for stage in stages} <= runs
     names = [str(task["name"]) for task in site.prefect.ask("task_runs/filter", limit=200)]
     assert sum(name.startswith("append PAZ1") for name in names) == scenes > 5
     pages = [site.prefect.ask("logs/filter", limit=200, offset=200 * page) for page in range(4)]
     assert any("Dask dashboard: http" in log["message"] for page in pages for log in page)
+
+
+def _period(config: RunConfig) -> str:
+    from flows.wording import period
+
+    return period(config)
 
 
 def test_triggered_by_the_api_it_survives_a_server_that_goes_away(site: Site) -> None:

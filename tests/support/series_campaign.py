@@ -42,7 +42,7 @@ def campaign(seed: int = 0, groups: int = 4, windows: int = 6, effect: float = 0
 
 FACTS = Campaign(
     beam="DSC37",
-    polarisations=("HH", "HV"),
+    channels="HH, HV",
     first_date="2020-01-08",
     last_date="2020-12-25",
     dates=29,

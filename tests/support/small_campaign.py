@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import types
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,7 @@ def make_cube(
     order: tuple[int, ...] | None = None,
     dates: int = DATES,
     seed: int = 1,
+    without_hv: Collection[int] = (NO_HV,),
 ) -> str:
     """Write a cube in which date `order[i]` was ingested as the i-th."""
     shape = (grid.shape[0], grid.shape[1])
@@ -72,7 +74,7 @@ def make_cube(
         "sensor": ["PAZ1"] * dates,
         "beam": ["DSC_1"] * dates,
         "pass_direction": ["DSC"] * dates,
-        "polarisations": ["HH" if i == NO_HV else "HH+HV" for i in order],
+        "polarisations": ["HH" if i in without_hv else "HH+HV" for i in order],
         "source_sha256": [f"{i:064d}" for i in order],
         "resampling": [""] * dates,
     }
@@ -88,7 +90,7 @@ def make_cube(
     put("spatial_ref/c", layout.encode(np.zeros((), np.int64)))
     for name, values in layers.items():
         for at, i in enumerate(order):
-            if name != "HV" or i != NO_HV:
+            if name != "HV" or i not in without_hv:
                 _put_layer(put, name, at, values[i], chunk)
     attributes = {
         "cpazmal_cube": layout.FORMAT,

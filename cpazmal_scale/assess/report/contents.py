@@ -23,7 +23,7 @@ class Campaign:
     """What was mapped, in the words of the report's first table."""
 
     beam: str
-    polarisations: tuple[str, ...]
+    channels: str
     first_date: str
     last_date: str
     dates: int

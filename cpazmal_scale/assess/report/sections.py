@@ -36,7 +36,7 @@ def campaign(facts: Campaign) -> list[Block]:
     lines = [
         ("Beam", facts.beam),
         ("Dates", f"{facts.dates}, {facts.first_date} to {facts.last_date}"),
-        ("Polarisations", ", ".join(facts.polarisations)),
+        ("Channels", facts.channels),
         ("Features", ", ".join(facts.features)),
         ("Grid", f"{say.count(rows)} × {say.count(columns)} pixels of {facts.pixel}, {facts.crs}"),
     ]

@@ -148,7 +148,7 @@ function chosen(features) {
     $("series").replaceChildren();
   }
   if (!features.length && ["reshape", "move", "split", "cut_out"].includes(polygons.tool)) take("choose");
-  if (now.classes.length) { classes(); $("polygons").value = features.length === 1 ? String(features[0].getId()) : ""; }
+  if (now.classes.length) { classes(); list(); }
 }
 function refresh() { const one = polygons.chosen(); if (one.length === 1 && !units) showSeries(one[0].getId()); }
 let asked = 0;
@@ -163,18 +163,27 @@ async function showSeries(id) {
     if (mine === asked) $("series").replaceChildren(make("p", { class: "soft" }, error.message));
   }
 }
+/** The list of polygons is made when somebody opens it: with many of them it takes a while. */
 function list() {
+  const all = polygons.source.getFeatures(), one = polygons.chosen();
+  const text = one.length === 1 ? `${one[0].get("class")} ${one[0].get("group")} (${one[0].getId()})` : `${all.length} polygons`;
+  const open = document.activeElement === $("polygons");
+  $("polygons").replaceChildren(make("option", { value: "" }, text));
+  list.full = false;
+  if (open) { fill(); $("polygons").value = one.length === 1 ? String(one[0].getId()) : ""; }
+}
+function fill() {
+  if (list.full) return;
+  list.full = true;
   const by = new Map();
   for (const one of polygons.source.getFeatures()) {
     const code = one.get("class") || "without a class";
     by.set(code, [...(by.get(code) ?? []), one]);
   }
-  const value = polygons.chosen().length === 1 ? String(polygons.chosen()[0].getId()) : "";
-  $("polygons").replaceChildren(make("option", { value: "" }, `${polygons.source.getFeatures().length} polygons`),
-    ...[...by].sort().map(([code, some]) => make("optgroup", { label: code }, ...some.map((one) =>
+  $("polygons").append(...[...by].sort().map(([code, some]) => make("optgroup", { label: code }, ...some.map((one) =>
       make("option", { value: one.getId() }, `${code} ${one.get("group")} (${one.getId()})`)))));
-  $("polygons").value = value;
 }
+for (const kind of ["pointerdown", "focus"]) $("polygons").addEventListener(kind, fill);
 $("polygons").addEventListener("change", () => {
   const feature = polygons.source.getFeatureById(Number($("polygons").value));
   if (feature) { polygons.choose([feature]); look(feature.getGeometry().getExtent()); }
@@ -266,6 +275,7 @@ $("save").addEventListener("click", save);
 
 /* Where a label helps. */
 $("propose").addEventListener("click", async () => {
+  say("looking …");
   try {
     const found = await ask("proposals");
     const square = (one) => ({ text: `${one.value.toFixed(2)}`, go: () => {
@@ -297,6 +307,7 @@ $("propose").addEventListener("click", async () => {
       make("ul", {}, ...items.slice(0, 12).map((item) => make("li", {}, make("button", { type: "button", onclick: item.go }, item.text))))])
       : [make("p", {}, "Nothing stands out; maps and reports say more.")]));
     $("propose").textContent = "Look again";
+    say("");
   } catch (error) { say(error.message, true); }
 });
 

@@ -93,7 +93,8 @@ export class Polygons {
     this.onChosen(features);
   }
   click(event) {
-    const hit = this.map.getFeaturesAtPixel(event.pixel, { hitTolerance: 6, layerFilter: (layer) => layer === this.layer });
+    const [x, y] = event.coordinate, reach = 6 * this.map.getView().getResolution(), hit = [];
+    this.source.forEachFeatureIntersectingExtent([x - reach, y - reach, x + reach, y + reach], (one) => { hit.push(one); });
     // The smallest of those that lie upon each other is the one that could not be reached otherwise.
     const size = (one) => one.getGeometry().getArea?.() ?? 0;
     const best = hit.sort((a, b) => size(a) - size(b))[0];

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cpazmal_scale.config.methods import method
-from cpazmal_scale.words import amount, duration
+from cpazmal_scale.words import amount, channels, duration
 
 if TYPE_CHECKING:
     from cpazmal_scale.mapping.classify.plan import MapPlan
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 def plan_card(plan: MapPlan) -> str:
     """The plan in plain text, one fact per line."""
     recipe = plan.recipe
+    used = channels(plan.acquired, len(recipe.dates))
     height, width = plan.shape
     workers = f"{plan.workers} worker{'s' if plan.workers > 1 else ''}"
     lines = [
         ("map", f"{plan.id} → {plan.url}"),
         ("cube", f"{recipe.cube}, {recipe.beam}"),
         ("dates", f"{len(recipe.dates)}, {recipe.dates[0][:10]} to {recipe.dates[-1][:10]}"),
-        ("channels", f"{', '.join(recipe.polarisations)}; classes {', '.join(recipe.classes)}"),
+        ("channels", f"{used}; classes {', '.join(recipe.classes)}"),
         ("grid", f"{height} × {width} = {height * width / 1e6:.3g} Mpx{_outlined(plan)}"),
         *_excluded(plan),
         ("blocks", f"{len(plan.blocks)} of {plan.block[0]} × {plan.block[1]} on {workers}"),

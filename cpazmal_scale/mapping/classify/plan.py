@@ -13,6 +13,7 @@ from cpazmal_scale.execute import block_memory, workers_of
 from cpazmal_scale.execute.lanes import divided
 from cpazmal_scale.grid.blocks import Block, columns_of, cut
 from cpazmal_scale.legend import Legend, legend, merged
+from cpazmal_scale.mapping.classify.acquired import acquired
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.sizes import Shape, Sizes
 
@@ -48,6 +49,7 @@ class MapPlan:
     excluded: int
     recipe: Recipe
     legend: Legend
+    acquired: dict[str, int]
     shape: tuple[int, int]
     cube_chunk: int
     chunk: int
@@ -128,6 +130,7 @@ def plan_map(
         excluded=0 if extent is None else extent.excluded_pixels,
         recipe=recipe,
         legend=legend(recipe.classes, merged(model.legend, config.legend)),
+        acquired=acquired(cube, recipe.polarisations),
         shape=shape,
         cube_chunk=cube_chunk,
         chunk=chunk,

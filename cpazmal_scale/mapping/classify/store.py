@@ -12,11 +12,13 @@ import numpy as np
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.legend import Legend, legend, parsed
+from cpazmal_scale.mapping.classify.acquired import NAME as CHANNELS
 from cpazmal_scale.mapping.classify.pixels import Products, empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.storage import groups, seal
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
+from cpazmal_scale.words import channels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -300,13 +302,15 @@ def _attributes(plan: MapPlan) -> dict[str, Any]:
     return {
         "Conventions": "CF-1.11",
         "title": f"Surface classes, beam {recipe.beam}" if recipe.beam else "Surface classes",
-        "source": f"SAR backscatter time series {recipe.cube}, {len(recipe.dates)} dates",
+        "source": f"SAR backscatter time series {recipe.cube}, {len(recipe.dates)} dates, "
+        f"{channels(plan.acquired, len(recipe.dates))}",
         "software": f"cpazmal-scale {__version__}",
         "id": plan.id,
         "model": recipe.model,
         "cube_state": recipe.cube_state,
         "time_coverage_start": recipe.dates[0] + "Z",
         "time_coverage_end": recipe.dates[-1] + "Z",
+        CHANNELS: json.dumps(plan.acquired),
         "recipe": recipe.model_dump_json(),
         "complete": False,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ from cpazmal_scale.grid.areas import class_areas
 from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.legend import Legend, Styles, legend, merged
 from cpazmal_scale.mapping.classify import records, store
+from cpazmal_scale.mapping.classify.acquired import NAME as CHANNELS
+from cpazmal_scale.mapping.classify.acquired import acquired_by, together
 from cpazmal_scale.mapping.classify.block import digest_of
 from cpazmal_scale.mapping.classify.pixels import Products, empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
@@ -198,6 +201,11 @@ def _legend(config: RunConfig, derivation: Derivation) -> Legend:
 def _template(derivation: Derivation, name: str, source: Source, named: Legend) -> Any:
     recipe = derivation.recipe
     ids = [open_source(url).id for url in derivation.sources]
+    opened = [store.open_map(url) for url in derivation.sources]
+    held = [
+        acquired_by(one, open_source(url).recipe)
+        for one, url in zip(opened, derivation.sources, strict=True)
+    ]
     attributes = {
         "Conventions": "CF-1.11",
         "title": f"Surface classes, beam {recipe.beam}, {derivation.kind}",
@@ -208,6 +216,7 @@ def _template(derivation: Derivation, name: str, source: Source, named: Legend) 
         "cube_state": recipe.cube_state,
         "time_coverage_start": recipe.dates[0] + "Z",
         "time_coverage_end": recipe.dates[-1] + "Z",
+        CHANNELS: json.dumps(together(held, len(recipe.dates))),
         "recipe": recipe.model_dump_json(),
         "derived": derivation.kind,
         "derived_from": ids,

@@ -13,6 +13,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.legend import Legend
+from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import legend_of, open_map
 from cpazmal_scale.mapping.show.styles import category_names, qgis_classes, qgis_percent
@@ -89,6 +90,7 @@ def _write_plain(data: xr.Dataset, path: Path, recipe: Recipe, named: Legend, la
             title=data.attrs["title"],
             id=data.attrs["id"],
             software=data.attrs["software"],
+            channels=used(data, recipe),
             dates=f"{recipe.dates[0][:10]}/{recipe.dates[-1][:10]}",
             classes=json.dumps(dict(enumerate(recipe.classes, 1))),
         )

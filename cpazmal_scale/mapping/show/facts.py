@@ -11,6 +11,7 @@ import numpy as np
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.features import in_words, meaning
 from cpazmal_scale.grid.cf import grid_of, metres
+from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.store import legend_of
 from cpazmal_scale.mapping.show.figures import left_out, pixel_size, subject
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
@@ -55,6 +56,7 @@ def about(
         "beam": recipe.beam,
         "pixel": pixel_size(data) + left_out(recipe),
         "polarisations": list(recipe.polarisations),
+        "used": used(data, recipe),
         "map": data.attrs["id"],
         "model": recipe.model,
         "software": data.attrs["software"],

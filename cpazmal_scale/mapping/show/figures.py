@@ -11,6 +11,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.legend import Legend
+from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import legend_of, open_map
 from cpazmal_scale.mapping.show.thumbnail import Thumbnail, thumbnail
@@ -30,6 +31,8 @@ _INK, _FAINT = "#1d2126", "#6b7280"
 _LONG_SIDE = 8.4
 _LONG_LEGEND = 9
 """Longer legends leave out areas, and classes that are nowhere."""
+_MOST_LINES = 16
+"""Still longer ones, as of a map of change, keep the largest classes."""
 
 
 def quicklook(map_url: str, png_url: str, *, dpi: int = 160) -> str:
@@ -154,6 +157,10 @@ def _draw_legend(axis: Axes, small: Thumbnail, named: Legend) -> None:
         for code in order
         if len(classes) <= _LONG_LEGEND or small.square_metres[classes.index(code) + 1]
     ]
+    largest = sorted((small.square_metres[entry[0]] for entry in entries), reverse=True)
+    if len(entries) > _MOST_LINES:
+        least = largest[_MOST_LINES - 1]
+        entries = [entry for entry in entries if small.square_metres[entry[0]] >= least]
     if small.square_metres[REJECTED]:
         entries.append((REJECTED, REJECTED_COLOUR, "—", "rejected"))
     lines = max(len(entries) + 1, 6)
@@ -216,8 +223,8 @@ def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
     figure.text(
         0.02,
         1 - 0.62 / figure.get_figheight(),
-        f"{beam}{days}  ·  {len(recipe.dates)} dates  ·  {', '.join(recipe.polarisations)}"
-        f"  ·  {pixel}{left_out(recipe)}",
+        f"{beam}{days}  ·  {len(recipe.dates)} dates  ·  {used(data, recipe)}  ·  {pixel}"
+        f"{left_out(recipe)}",
         fontsize=11,
         color=_FAINT,
     )

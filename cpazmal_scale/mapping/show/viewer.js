@@ -562,7 +562,7 @@ function choose(id) {
 function describe() {
   const beam = facts.beam ? `Beam ${facts.beam} · ` : "";
   $("title").textContent = facts.title;
-  $("subtitle").textContent = `${beam}${day(facts.dates[0])} – ${day(facts.dates.at(-1))} · ${facts.dates.length} dates · ${facts.polarisations.join(", ")} · ${facts.pixel}`;
+  $("subtitle").textContent = `${beam}${day(facts.dates[0])} – ${day(facts.dates.at(-1))} · ${facts.dates.length} dates · ${facts.used} · ${facts.pixel}`;
   $("origin").textContent = `Map ${facts.map}, model ${facts.model}, ${facts.software}`;
   const step = rasters.class.step;
   canvas.setAttribute("aria-label", `${facts.title}, ${ROWS} × ${COLUMNS} pixels${step > 1 ? `, shown in cells of ${step} × ${step}` : ""}`);

@@ -73,6 +73,7 @@ export class Ground {
       projection: this.projection, tileGrid: this.grid, interpolate: false, transition: 0, wrapX: false,
       tileUrlFunction: ([z, x, y]) => address(this.levels - z, y, x),
     });
+    source.on("tileloaderror", ({ tile }) => ask(tile.getKey()).catch((error) => say(error.message, true)));
     return new TileLayer({ source, preload: 1, ...options });
   }
   /** Let a layer show other tiles; `key` names them. */
