@@ -53,8 +53,12 @@ def chosen_count(
         return 1
     fewest = min(int(np.bincount(codes[train]).min()) for train, _ in folds)
     counts = [count for count in COUNTS if count <= max(fewest // 2, 1)]
-    found = [_macro_f1(make, count, values, codes, folds) for count in counts]
-    return next(c for c, f in zip(counts, found, strict=True) if f > max(found) - LEVEL)
+    found: list[float] = []
+    for count in counts:
+        found.append(_macro_f1(make, count, values, codes, folds))
+        if found[-1] < max(found) or (len(found) > 1 and found[-1] == found[-2]):
+            break  # twice as many were no better
+    return next(c for c, f in zip(counts, found, strict=False) if f > max(found) - LEVEL)
 
 
 def _spread(

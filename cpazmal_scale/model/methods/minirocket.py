@@ -177,6 +177,11 @@ def _ridge(
     from scipy.linalg import eigh
 
     middle = targets.mean(axis=0)
+    if len(values) < values.shape[1]:
+        variances, axes = eigh(values @ values.T)
+        along, back = axes.T @ (targets - middle), values.T @ axes
+        variances = np.maximum(variances, 0.0)[:, None]
+        return [(back @ (along / (variances + penalty)), middle) for penalty in penalties]
     variances, axes = eigh(values.T @ values)
     along = axes.T @ (values.T @ (targets - middle))
     variances = np.maximum(variances, 0.0)[:, None]
