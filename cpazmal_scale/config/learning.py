@@ -50,7 +50,8 @@ class Samples(Section):
     the worst, so that `every` date is good enough; or of the `stack`, where a pixel is valid if it
     is on all dates and flagged if it is on any (the authors' rule)."""
     dem: Address | None = None
-    """Elevation raster in metres, any CRS, that gives windows elevation, slope and aspect."""
+    """Elevation raster in metres, any CRS, that gives windows elevation, slope and aspect; none:
+    the heights above the ellipsoid that a terrain-corrected cube holds itself, if it does."""
     where: str | None = None
     """SQL condition on the windows, such as `incidence_angle < 40 AND elevation > 2500`."""
     max_per_group: int | None = Field(60, ge=1)
