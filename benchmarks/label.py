@@ -84,11 +84,8 @@ def main() -> None:
             window.wait(LOADED)
             print(f"whole picture in {time.perf_counter() - began:.2f} s")
             window.run(WATCH)
-            told(
-                "pan, far away",
-                window,
-                lambda: drag(window, (500, 400), (640, 470), move, DOWN, UP),
-            )
+            for name, end in (("first pan", (640, 470)), ("pan, far away", (360, 330))):
+                told(name, window, lambda end=end: drag(window, (500, 400), end, move, DOWN, UP))
             first = window.run(
                 "const f = cpazmal.polygons.source.getFeatures()[7];"
                 "cpazmal.polygons.choose([f]);"

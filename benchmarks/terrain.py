@@ -1,10 +1,12 @@
 """Geometry and flattening on an elevation raster, beside sarsen, in the same process.
 
-    python -m benchmarks.terrain [--edge 1024] [--scene 4096]
+    python -m benchmarks.terrain [--edge 1024] [--scene 4096 [--workers 2]]
 
 Both get the same hills at 3 m and the same state vectors. Positions of all pixels are compared, the
-ripple of the area ratio on flat ground too. `--scene` computes the layers of a larger map by this
-package alone and tells time and memory.
+ripple of the area ratio on flat ground too. `area ratio` is what sarsen computes: heights are there
+already, no masks, no ground around the map, nothing stored; `layers` is all that a beam needs.
+`--scene` computes the layers of a larger map by this package alone, on a raster of 30 m as those of
+the whole earth are, in processes, and tells time and memory; 10488 is the edge of 1.1e8 pixels.
 """
 
 from __future__ import annotations
@@ -19,13 +21,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.clock import CORES, machine, race
-from cpazmal_scale.execute import SerialExecutor, ThreadExecutor
+from cpazmal_scale.config import Cluster
+from cpazmal_scale.execute import SerialExecutor, open_executor
+from cpazmal_scale.terrain.area import accumulate, cells_of
 from cpazmal_scale.terrain.elevation import Dem, open_dem
 from cpazmal_scale.terrain.ellipsoid import ecef, normal
+from cpazmal_scale.terrain.facets import facet_terms
 from cpazmal_scale.terrain.ground import Ground, plan_ground
 from cpazmal_scale.terrain.layers import compute, read_layer
-from cpazmal_scale.terrain.nodes import NodeLattice
+from cpazmal_scale.terrain.nodes import Lattice, NodeLattice
 from cpazmal_scale.terrain.orbit import LIGHT, Orbit
+from cpazmal_scale.terrain.ratio import gather
 from cpazmal_scale.terrain.sight import OrbitSight
 
 if TYPE_CHECKING:
@@ -57,15 +63,15 @@ def orbit() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float6
     return seconds, position, SPEED * (np.cos(turn) * second - np.sin(turn) * first)
 
 
-def write_ground(path: Path, edge: int, relief: float) -> Dem:
-    """Hills of so many metres, or a plane, on pixels around a map of an edge."""
+def write_ground(path: Path, edge: int, relief: float, coarse: int = 1) -> Dem:
+    """Hills of so many metres, or a plane, around a map; pixels are so many times wider than it."""
     import rasterio
     from affine import Affine
 
-    size = edge + 2 * MARGIN
-    at = (np.arange(size) - MARGIN) * PIXEL
+    size, step = (edge + 2 * MARGIN) // coarse, PIXEL * coarse
+    at = (np.arange(size) + (1 - 1 / coarse) / 2) * step - MARGIN * PIXEL
     heights = 2000 + relief * np.sin(at[None, :] / 400) * np.cos(at[:, None] / 500)
-    to_map = Affine(PIXEL, 0, LEFT - MARGIN * PIXEL, 0, -PIXEL, TOP + MARGIN * PIXEL)
+    to_map = Affine(step, 0, LEFT - MARGIN * PIXEL, 0, -step, TOP + MARGIN * PIXEL)
     with rasterio.open(
         path,
         "w",
@@ -146,6 +152,29 @@ def planned(url: Path, dem: Dem, edge: int) -> Ground:
     )
 
 
+def area_ratio(made: Ground, grid: GeoBox, heights: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Area ratios of a map's pixels from its own ground alone, without shadow."""
+    lattice, row, column = Lattice.of(grid)
+    places = NodeLattice(grid, made.sight).window(slice(0, grid.shape[0]), slice(0, grid.shape[1]))
+    line, sample = places.image(heights)
+    flat, terms = (
+        places.level(2000.0),
+        facet_terms(lattice, made.sight, places.rows, places.columns),
+    )
+    corner, light = (made.cells[0] - 1, made.cells[2] - 1), np.zeros((0, 0), np.uint8)
+    squares = np.zeros((made.cells[1] - corner[0] + 1, made.cells[3] - corner[1] + 1, 4))
+    folded = np.zeros((squares.shape[0] + 1, squares.shape[1] + 1), np.uint8)
+    ground = line, sample, flat, (0, 0), light, terms, (row, column)
+    accumulate(heights, *ground, made.turn, corner, squares, folded)
+    sums = np.empty((squares.shape[0] - 1, squares.shape[1] - 1), np.float32)
+    cells_of(squares, sums)
+    ratio, angle = np.empty(grid.shape, np.float32), np.empty(grid.shape, np.float32)
+    first, mask = (made.cells[0], made.cells[2]), np.empty(grid.shape, np.uint8)
+    inside = np.ascontiguousarray(folded[1:-1, 1:-1])
+    gather(np.pad(heights, 1, "edge"), *ground, first, sums, inside, ratio, angle, mask)
+    return ratio
+
+
 def beside_sarsen(edge: int, folder: Path) -> None:
     """Times in processor seconds, and how far the results are apart."""
     dem, grid = write_ground(folder / "hills.tif", edge, 250.0), grid_of(edge)
@@ -166,7 +195,10 @@ def beside_sarsen(edge: int, folder: Path) -> None:
     def layers() -> None:
         compute(planned(folder / f"g{next(runs)}", dem, edge), SerialExecutor())
 
-    kept = planned(folder / "kept", dem, edge)
+    def ratio() -> object:
+        return area_ratio(made, grid, heights)
+
+    made = kept = planned(folder / "kept", dem, edge)
     compute(kept, SerialExecutor())
 
     def date() -> object:
@@ -177,6 +209,7 @@ def beside_sarsen(edge: int, folder: Path) -> None:
         {
             "positions": positions,
             "geocoding": geocoding,
+            "area ratio": ratio,
             "layers": layers,
             "date": date,
             "sarsen GTC": theirs.places,
@@ -189,6 +222,7 @@ def beside_sarsen(edge: int, folder: Path) -> None:
         print(f"{name:<12}{seconds:9.3f} s{pixels / seconds:9.2f} Mpx/s")
     print(f"geocoding       {took['sarsen GTC'] / took['geocoding']:6.0f} times sarsen's GTC")
     print(f"positions       {took['sarsen GTC'] / took['positions']:6.0f} times sarsen's GTC")
+    print(f"area ratio      {took['sarsen RTC'] / took['area ratio']:6.1f} times sarsen's RTC")
     print(f"static layers   {took['sarsen RTC'] / took['layers']:6.1f} times sarsen's RTC")
     print(f"further date    {took['sarsen RTC'] / took['date']:6.0f} times sarsen's RTC")
     compared(theirs, NodeLattice(grid, sight).window(*whole).image(heights))
@@ -221,18 +255,29 @@ def ripple(edge: int, folder: Path) -> None:
         print(f"ripple on flat ground, {name}: {np.std(level.ravel() - fitted):.4f} dB")
 
 
-def scene(edge: int, folder: Path) -> None:
-    """The layers of a larger map, by threads of this process."""
-    dem = write_ground(folder / "large.tif", edge, 600.0)
-    began, used = time.perf_counter(), time.process_time()
-    compute(planned(folder / "large", dem, edge), ThreadExecutor(CORES))
-    wall, cpu = time.perf_counter() - began, time.process_time() - used
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+def scene(edge: int, workers: int, folder: Path) -> None:
+    """The layers of a larger map, by processes on this machine."""
+    dem, grid = write_ground(folder / "large.tif", edge, 600.0, coarse=10), grid_of(edge)
+    made = planned(folder / "large", dem, edge)
+    with open_executor(Cluster(workers=workers, memory_gib=1.5)) as executor:
+        compute(planned(folder / "small", dem, 64), executor)
+        began = time.perf_counter()
+        compute(made, executor)
+        wall = time.perf_counter() - began
+        peaks = dict(executor.run(_peak, range(8 * workers)))
     pixels = edge**2 / 1e6
+    part = slice(edge // 2, edge // 2 + 256)
+    ratio = read_layer(made.url, grid, part, part, "area_ratio")
     print(
-        f"layers of {pixels:.1f} Mpx: {wall:.1f} s on {CORES} cores, {cpu:.1f} s of processor, "
-        f"{pixels / cpu:.2f} Mpx/s per core, {peak:.0f} MiB at most"
+        f"layers of {pixels:.1f} Mpx: {wall:.1f} s by {workers} processes, "
+        f"{pixels / wall:.2f} Mpx/s, {max(peaks.values()):.0f} MiB at most in each, "
+        f"{np.isfinite(ratio).mean():.0%} lit"
     )
+
+
+def _peak(_: int) -> float:
+    """MiB this process has held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def main() -> None:
@@ -240,11 +285,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--edge", type=int, default=1024)
     parser.add_argument("--scene", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=CORES)
     given = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         if given.scene:
-            scene(given.scene, Path(folder))
+            scene(given.scene, given.workers, Path(folder))
         else:
             beside_sarsen(given.edge, Path(folder))
 

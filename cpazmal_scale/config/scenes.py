@@ -45,6 +45,9 @@ class Terrain(Section):
     or the address of a geoid raster; none: its CRS has to tell."""
     sea: bool = False
     """Whether missing and zero heights are the sea's surface."""
+    align: bool = False
+    """Whether dates that lie surely beside the others of their cube, as their images show, are
+    moved onto them by a change of their delays; what lies more than 3 pixels off is refused."""
 
 
 class Level1b(Section):

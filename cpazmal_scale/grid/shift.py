@@ -21,7 +21,7 @@ _WIDE = 16.0
 """Standard deviation in pixels of what is too wide to place: seasons and slopes."""
 _FINE = 0.02
 """Step in pixels of the place of the peak."""
-_CLEAR = 10.0
+CLEAR = 10.0
 """Height of the peak, in spreads of the correlation elsewhere, from which it is one."""
 _LEAST = 0.5
 """Share of pixels that both images must have."""
@@ -42,12 +42,15 @@ class Shift(NamedTuple):
         return float(np.hypot(self.rows, self.columns))
 
 
-def measure_shift(image: NDArray[np.float32], reference: NDArray[np.float32]) -> Shift | None:
+def measure_shift(
+    image: NDArray[np.float32], reference: NDArray[np.float32], *, clear: float = CLEAR
+) -> Shift | None:
     """Place of the peak of the correlation of two images of logarithms.
 
     Args:
         image: (h, w) logarithms of power, NaN for no data.
         reference: the same ground on the same pixels, best the mean of several dates.
+        clear: see `CLEAR`.
 
     Returns:
         None where the images share too few pixels or no structure, or lie further apart than
@@ -66,10 +69,12 @@ def measure_shift(image: NDArray[np.float32], reference: NDArray[np.float32]) ->
     cross = spectra[0] * np.conj(spectra[1])
     cross *= np.exp(-4 * (np.pi * _SMOOTH) ** 2 * squared)
     cross *= (1 - np.exp(-2 * (np.pi * _WIDE) ** 2 * squared)) ** 2
-    return _peak(cross, frequencies)
+    return _peak(cross, frequencies, clear)
 
 
-def _peak(cross: NDArray[np.complex128], frequencies: list[NDArray[np.floating]]) -> Shift | None:
+def _peak(
+    cross: NDArray[np.complex128], frequencies: list[NDArray[np.floating]], clear: float
+) -> Shift | None:
     """The highest place of a correlation given by its spectrum, if it stands out."""
     surface = np.fft.ifft2(cross).real
     spread = 1.4826 * float(np.median(np.abs(surface - np.median(surface))))
@@ -81,10 +86,12 @@ def _peak(cross: NDArray[np.complex128], frequencies: list[NDArray[np.floating]]
             np.exp(2j * np.pi * np.outer(axis, f))
             for axis, f in zip(axes, frequencies, strict=True)
         ]
-        fine = (waves[0] @ cross @ waves[1].T).real / cross.size
+        # Small products, for which the threads of a linear algebra library are in each other's way.
+        half = np.einsum("ar,rc->ac", waves[0], cross)
+        fine = np.einsum("ac,bc->ab", half, waves[1]).real / cross.size
         row, column = np.unravel_index(int(fine.argmax()), fine.shape)
         peak, place = float(fine[row, column]), (float(axes[0][row]), float(axes[1][column]))
         low, high = ((at - 0.3, at + 0.3) for at in place)
-    if spread == 0 or peak < _CLEAR * spread or max(map(abs, place)) >= MOST - 0.25:
+    if spread == 0 or peak < clear * spread or max(map(abs, place)) >= MOST - 0.25:
         return None
     return Shift(*place)

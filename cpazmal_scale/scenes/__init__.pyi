@@ -6,6 +6,7 @@ from .format import Candidate
 from .inspect.card import scene_card, scene_picture
 from .inspect.overview import overview
 from .level1b.ground import before_ground, compute_ground, needs_ground, with_ground
+from .level1b.moving import as_told, image_times, movable, moved, told
 from .reading import SceneReader
 from .registry import platforms
 from .scene import SAME_ACQUISITION, Scene, SceneFile
@@ -17,12 +18,16 @@ __all__ = [
     "Scene",
     "SceneFile",
     "SceneReader",
+    "as_told",
     "before_ground",
     "compute_ground",
     "discover",
     "find_candidates",
     "group_scenes",
+    "image_times",
     "is_nodata",
+    "movable",
+    "moved",
     "needs_ground",
     "overview",
     "placed_on",
@@ -30,5 +35,6 @@ __all__ = [
     "scene_card",
     "scene_picture",
     "to_bits",
+    "told",
     "with_ground",
 ]

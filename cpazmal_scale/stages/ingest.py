@@ -189,7 +189,13 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     from cpazmal_scale.cube import ground_url, start_of
     from cpazmal_scale.errors import CpazmalError
     from cpazmal_scale.grid.warp import method_of
-    from cpazmal_scale.scenes import SAME_ACQUISITION, discover, placed_on, with_ground
+    from cpazmal_scale.scenes import (
+        SAME_ACQUISITION,
+        as_told,
+        discover,
+        placed_on,
+        with_ground,
+    )
 
     start, sensor = start_of(record, index), record.dates["sensor"][index]
 
@@ -202,10 +208,11 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
         found = discover(config.ingest, wanted=near, refused=unreadable.append)
     except CpazmalError:
         return []
-    how = method_of(record.dates["resampling"][index])
+    words = record.dates["resampling"][index]
+    how = method_of(words)
     folder = ground_url(config.workspace, record.attributes["beam"])
     placed = [replace(placed_on(scene, record.grid), sampling=how) for scene in found]
-    return [with_ground(scene, folder, record.grid) for scene in placed]
+    return [as_told(with_ground(scene, folder, record.grid), words) for scene in placed]
 
 
 def _cube_urls(config: RunConfig) -> list[str]:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 SUFFIXES = (".tif", ".tiff")
-LOWEST, HIGHEST = -1000.0, 9500.0
-"""Metres; what lies beyond is a mark for missing values, declared or not."""
 _FEET = ("ft", "feet", "foot")
 _SAMPLES = 512
 """Pixels along a side of a tile from which the range of its heights is taken."""
@@ -125,9 +123,8 @@ class Elevation:
             rows, columns = _around(y[n : n + 1]), _around(x[n : n + 1])
             values = self._read(rows, columns)
             part = found[n : n + 1]
-            resample.at_points(
-                values, y[n : n + 1] - rows.start, x[n : n + 1] - columns.start, part
-            )
+            origin = rows.start, columns.start
+            resample.at_points(values, origin, y[n : n + 1], x[n : n + 1], part)
         known = np.isfinite(found)
         found[known] += self.datum.above_ellipsoid(lon[known], lat[known])
         return found
@@ -141,7 +138,9 @@ class Elevation:
         for tile in self._tiles:
             here = _overlap(tile, rows, columns)
             if here is not None:
-                values = _values(tile, *here, most=_SAMPLES)
+                shape = [min(edge.stop - edge.start, _SAMPLES) for edge in here]
+                values = np.full(shape, np.nan)
+                _values(tile, *here, values, sea=self.dem.sea)
                 known.append(values[np.isfinite(values)])
         heights = np.concatenate(known) if known else np.zeros(0)
         if heights.size == 0:
@@ -189,17 +188,15 @@ class Elevation:
             here = _overlap(tile, rows, columns)
             if here is None:
                 continue
-            target = found[
-                here[0].start + tile.row - rows.start : here[0].stop + tile.row - rows.start,
-                here[1].start + tile.column - columns.start : here[1].stop
-                + tile.column
-                - columns.start,
-            ]
-            np.copyto(target, _values(tile, here[0], here[1]), where=np.isnan(target))
+            down, along = (
+                slice(edge.start + first - window.start, edge.stop + first - window.start)
+                for edge, first, window in zip(
+                    here, (tile.row, tile.column), (rows, columns), strict=True
+                )
+            )
+            _values(tile, *here, found[down, along], sea=self.dem.sea)
         if self.dem.sea:
             found[np.isnan(found)] = 0.0
-        else:
-            found[found == 0.0] = np.nan
         return found
 
 
@@ -219,23 +216,27 @@ def _overlap(tile: _Tile, rows: slice, columns: slice) -> tuple[slice, slice] | 
     return None if down.start >= down.stop or along.start >= along.stop else (down, along)
 
 
-def _values(tile: _Tile, rows: slice, columns: slice, most: int | None = None) -> Array:
-    """Heights of a part of a tile, NaN unknown; at most `most` rows and columns of it."""
+def _values(tile: _Tile, rows: slice, columns: slice, found: Array, *, sea: bool) -> None:
+    """Heights of a part of a tile, as many as `found` has room for, where that is NaN."""
+    from rasterio.enums import MaskFlags
     from rasterio.errors import RasterioError
     from rasterio.windows import Window
 
-    window = Window.from_slices((rows.start, rows.stop), (columns.start, columns.stop))
+    raster, window = (
+        tile.raster,
+        Window.from_slices((rows.start, rows.stop), (columns.start, columns.stop)),
+    )
+    # A mask beside the values is read only where there is one.
+    plain = {MaskFlags.all_valid, MaskFlags.nodata} >= set(raster.mask_flag_enums[0])
     try:
-        shape = rows.stop - rows.start, columns.stop - columns.start
-        if most is not None:
-            shape = min(shape[0], most), min(shape[1], most)
-        read = tile.raster.read(1, window=window, masked=True, out_shape=shape)
+        raw = raster.read(1, window=window, masked=not plain, out_shape=found.shape)
     except RasterioError as error:
         raise _unreadable(str(error).splitlines()[0], tile.url) from None
-    values: Array = read.astype(np.float64).filled(np.nan)
-    values = values * tile.raster.scales[0] + tile.raster.offsets[0]
-    values[~((values >= LOWEST) & (values <= HIGHEST))] = np.nan
-    return values
+    if not plain:
+        raw = raw.astype(np.float64).filled(np.nan)
+    missing = math.nan if raster.nodata is None else float(raster.nodata)
+    scale = float(raster.scales[0]), float(raster.offsets[0])
+    resample.known_heights(raw, missing, scale, sea, found)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import numpy as np
 
 from cpazmal_scale.terrain.ellipsoid import ecef, normal
 from cpazmal_scale.terrain.nodes import CELL, Lattice, cells
-from cpazmal_scale.terrain.sight import Sight
+from cpazmal_scale.terrain.sight import Seen, Sight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,38 +42,30 @@ def facet_terms(lattice: Lattice, sight: Sight, rows: slice, columns: slice) -> 
     """The numbers on the nodes around a window of the lattice.
 
     Returns:
-        (nodes, nodes, TERMS, 2): values at height 0, and their change over `UNIT` metres.
+        (nodes, nodes, 2·TERMS): of each the value at height 0, and its change over `UNIT` metres.
     """
     j, i = (number * CELL for number in (cells(rows), cells(columns)))
-    lon, lat = lattice.points(j, i)
-    up = normal(lon, lat)
-    around = [lattice.points(j + dj, i + di) for dj, di in _AROUND]
-    levels = [_terms(sight, (lon, lat), up, around, height) for height in (0.0, UNIT)]
-    found = np.empty((*lon.shape, TERMS, 2))
-    found[..., 0] = levels[0]
-    found[..., 1] = levels[1] - levels[0]
-    return found
+    points = [lattice.points(j + dj, i + di) for dj, di in _AROUND]
+    lon, lat = (np.stack([point[axis] for point in points])[None] for axis in (0, 1))
+    height = np.broadcast_to(np.array([0.0, UNIT])[:, None, None, None], (2, *lon.shape[1:]))
+    lon, lat = (np.broadcast_to(axis, height.shape) for axis in (lon, lat))
+    levels = _terms(
+        sight.see(lon, lat, height), ecef(lon, lat, height), normal(lon[0, 0], lat[0, 0])
+    )
+    found = np.stack([levels[:, 0], levels[:, 1] - levels[:, 0]], axis=-1)
+    return np.ascontiguousarray(np.moveaxis(found, 0, 2)).reshape(*lon.shape[2:], 2 * TERMS)
 
 
-_AROUND = ((0.0, -0.5), (0.0, 0.5), (-0.5, 0.0), (0.5, 0.0))
-"""Half a pixel west, east, north and south."""
+_AROUND = ((0.0, 0.0), (0.0, -0.5), (0.0, 0.5), (-0.5, 0.0), (0.5, 0.0))
+"""The node, and half a pixel west, east, north and south."""
 
 
-def _terms(
-    sight: Sight,
-    place: tuple[Array, Array],
-    up: Array,
-    around: list[tuple[Array, Array]],
-    height: float,
-) -> Array:
-    lon, lat = place
-    level = np.full(lon.shape, height)
-    look = sight.see(lon, lat, level).look
-    west, east, north, south = (ecef(*point, height) for point in around)
-    right, down = east - west, south - north
-    seen = [sight.see(*point, level) for point in around]
-    line = seen[1].line - seen[0].line, seen[3].line - seen[2].line
-    sample = seen[1].sample - seen[0].sample, seen[3].sample - seen[2].sample
+def _terms(seen: Seen, places: Array, up: Array) -> Array:
+    """(TERMS, 2, J, I) at both heights, of points (2, 5, J, I) around the nodes."""
+    look = seen.look[:, 0]
+    right, down = places[:, 2] - places[:, 1], places[:, 4] - places[:, 3]
+    line = seen.line[:, 2] - seen.line[:, 1], seen.line[:, 4] - seen.line[:, 3]
+    sample = seen.sample[:, 2] - seen.sample[:, 1], seen.sample[:, 4] - seen.sample[:, 3]
     turn = line[0] * sample[1] - line[1] * sample[0]
     u, v, w = np.cross(down, right), np.cross(down, up), np.cross(up, right)
     cosine = _dot(look, up)
@@ -85,8 +77,7 @@ def _terms(
             flat * np.sqrt(1 - cosine**2),
             cosine,
             turn,
-        ],
-        axis=-1,
+        ]
     )
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.terrain import area, shadow
 from cpazmal_scale.terrain.elevation import open_dem
 from cpazmal_scale.terrain.facets import facet_terms
 from cpazmal_scale.terrain.files import read, strip_url, tile_url, write
 from cpazmal_scale.terrain.ground import BLOCK, PLACES, TILE, Ground
 from cpazmal_scale.terrain.nodes import Lattice, NodeLattice
+from cpazmal_scale.terrain.ratio import gather
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,27 +29,42 @@ NO_DEM = 4
 def run_tile(tile: tuple[int, int], ground: Ground) -> tuple[int, int]:
     """Take the values of a tile's pixels from the strips and store them; returns the tile."""
     lattice, row, column = Lattice.of(ground.grid)
-    rows = slice(tile[0] * TILE - row, (tile[0] + 1) * TILE - row)
-    columns = slice(tile[1] * TILE - column, (tile[1] + 1) * TILE - column)
+    rows, columns = (
+        slice(max(0, number * TILE - start), min(size, (number + 1) * TILE - start))
+        for number, start, size in zip(tile, (row, column), ground.grid.shape, strict=True)
+    )
     with open_dem(ground.dem) as elevation:
         around = [slice(edge.start - 1, edge.stop + 1) for edge in (rows, columns)]
         posts = elevation.heights(ground.grid, around[0], around[1])
     height = np.ascontiguousarray(posts[1:-1, 1:-1])
     places = NodeLattice(ground.grid, ground.sight).window(rows, columns)
     line, sample = places.image(height)
-    flat = places.image(np.full(height.shape, ground.reference))
     sums, folded, first = _cells(ground, line, sample)
-    hidden, corner = _hidden(ground, flat[0], flat[1])
-    shaded = np.empty(height.shape, np.uint8)
-    shadow.look_up(flat[0], flat[1] * PLACES, corner, hidden, shaded)
+    flat = places.level(ground.reference) * (1, PLACES)
+    hidden, corner = _hidden(ground, flat)
     ratio, angle = (np.empty(height.shape, np.float32) for _ in range(2))
     mask = np.empty(height.shape, np.uint8)
     terms = facet_terms(lattice, ground.sight, places.rows, places.columns)
-    starts = tile[0] * TILE, tile[1] * TILE
-    area.gather(posts, line, sample, shaded, terms, starts, first, sums, folded, ratio, angle, mask)
+    gather(
+        posts,
+        line,
+        sample,
+        flat,
+        corner,
+        hidden,
+        terms,
+        (places.rows.start, places.columns.start),
+        first,
+        sums,
+        folded,
+        ratio,
+        angle,
+        mask,
+    )
     mask[np.isnan(height)] |= NO_DEM
     write(
         tile_url(ground.url, tile),
+        first=np.array([places.rows.start, places.columns.start]),
         elevation=height.astype(np.float32),
         area_ratio=ratio,
         local_incidence=angle,
@@ -69,9 +84,9 @@ def _cells(ground: Ground, line: Array, sample: Array) -> tuple[Floats, Bytes, t
     return sums, folded, (top, left)
 
 
-def _hidden(ground: Ground, line: Array, sample: Array) -> tuple[Bytes, tuple[int, int]]:
+def _hidden(ground: Ground, flat: Array) -> tuple[Bytes, tuple[int, int]]:
     """Marks of cast shadow around places of the reference height; line and place of the first."""
-    top, bottom, left, right = _window(ground, line, sample)
+    top, bottom, left, right = _window(ground, flat[..., 0], flat[..., 1] / PLACES)
     hidden = np.zeros((bottom - top, (right - left) * PLACES), np.uint8)
     for part, stored, inside in _blocks(ground, (top, bottom, left, right), PLACES):
         hidden[part] = np.unpackbits(stored["hidden"], axis=1)[inside]
@@ -99,11 +114,13 @@ def _blocks(
 ) -> Iterator[tuple[tuple[slice, slice], dict[str, NDArray[Any]], tuple[slice, slice]]]:
     """Stored blocks that meet a window: their place in it, and the part of them that is there."""
     top, bottom, left, right = window
+    start = ground.cells[2]
     for strip in range(top // ground.lines, (bottom - 1) // ground.lines + 1):
-        for block in range(left // BLOCK, (right - 1) // BLOCK + 1):
-            first, start = strip * ground.lines, block * BLOCK
-            rows = slice(max(top, first), min(bottom, first + ground.lines))
-            columns = slice(max(left, start), min(right, start + BLOCK))
+        first, last = ground.own(strip)
+        rows = slice(max(top, first), min(bottom, last))
+        for block in range((left - start) // BLOCK, (right - 1 - start) // BLOCK + 1):
+            begin = start + block * BLOCK
+            columns = slice(max(left, begin), min(right, begin + BLOCK))
             yield (
                 (
                     slice(rows.start - top, rows.stop - top),
@@ -112,6 +129,6 @@ def _blocks(
                 read(strip_url(ground, strip, block)),
                 (
                     slice(rows.start - first, rows.stop - first),
-                    slice((columns.start - start) * fine, (columns.stop - start) * fine),
+                    slice((columns.start - begin) * fine, (columns.stop - begin) * fine),
                 ),
             )

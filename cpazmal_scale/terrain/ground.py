@@ -24,8 +24,8 @@ ALONG, ACROSS = 4.0, 2.5
 """Metres of a cell of the area lattice along the track, and of its slant range."""
 PLACES = 2
 """Cells of the shadow lattice per cell of the area lattice across the track."""
-STRIP, TILE = 512, 256
-"""Lines of a strip; pixels of a tile."""
+CELLS, TILE = 2**22, 512
+"""Cells of a strip, about; pixels of a tile."""
 BLOCK = 1024
 """Samples of a strip in one file."""
 _GUARD = 3
@@ -66,7 +66,12 @@ class Ground:
     tiles: tuple[tuple[int, int, int, int], ...]
     heights: tuple[float, float]
     turn: float
-    lines: int = STRIP
+    lines: int
+
+    def own(self, strip: int) -> tuple[int, int]:
+        """First line of a strip, and the first beyond it."""
+        first = strip * self.lines
+        return max(first, self.cells[0]), min(first + self.lines, self.cells[1] + 1)
 
     @property
     def strips(self) -> tuple[int, ...]:
@@ -92,7 +97,7 @@ def plan_ground(
     first: float,
     side: int,
     reference: float,
-    lines: int = STRIP,
+    lines: int | None = None,
 ) -> Ground:
     """Find out which ground a map's pixels may share radar cells and lines of sight with.
 
@@ -104,7 +109,8 @@ def plan_ground(
         first: A time within the scene.
         side: +1 for a radar that looks right, −1 left.
         reference: A height of the area, metres.
-        lines: Of a strip; results do not depend on it.
+        lines: Of a strip; results do not depend on it. None: as many as a strip of the map's width
+            may have, so that workers need the same memory for every map.
     """
     speed = float(np.linalg.norm(orbit.velocity(first)))
     on_ground = speed * 6_371_000.0 / float(np.linalg.norm(orbit.position(first)))
@@ -122,9 +128,9 @@ def plan_ground(
         math.ceil(inside[1].max()) + _GUARD,
     )
     terms = facet_terms(lattice, sight, slice(top, top + 1), slice(left, left + 1))
-    angle = math.acos(min(1.0, float(terms[0, 0, COSINE, 0])))
+    angle = math.acos(min(1.0, float(terms[0, 0, 2 * COSINE])))
     reach = (heights[1] - heights[0]) * max(math.tan(angle), 1 / math.tan(angle))
-    margin = math.ceil(reach / _pixel(grid)) + TILE
+    margin = math.ceil(reach / _pixel(grid)) + 1
     window = top - margin, left - margin, top + height + margin, left + width + margin
     return Ground(
         url=url,
@@ -135,8 +141,8 @@ def plan_ground(
         cells=rect,
         tiles=_tiles(lattice, sight, window, heights, rect),
         heights=heights,
-        turn=math.copysign(1.0, float(terms[0, 0, TURN, 0])),
-        lines=lines,
+        turn=math.copysign(1.0, float(terms[0, 0, 2 * TURN])),
+        lines=lines or max(1, CELLS // (rect[3] - rect[2] + 1)),
     )
 
 
@@ -186,7 +192,7 @@ def _tiles(
     lon, lat = lattice.points(rows * TILE, columns * TILE)
     both = [sight.see(lon, lat, np.full(lon.shape, height)) for height in heights]
 
-    def corners(values: list[Array]) -> tuple[Array, Array]:
+    def corners(values: list[Array], first: int, last: int) -> tuple[Array, Array]:
         stack = np.stack(
             [
                 one[dj : dj + rows.size - 1, di : di + columns.size - 1]
@@ -195,9 +201,13 @@ def _tiles(
                 for di in (0, 1)
             ]
         )
-        return stack.min(axis=0) - 2, stack.max(axis=0) + 2
+        # A tile that reaches beyond the track has corners without a place, and may meet all cells.
+        beyond = np.isnan(stack).any(axis=0)
+        low, high = stack.min(axis=0) - 2, stack.max(axis=0) + 2
+        return np.where(beyond, first, low), np.where(beyond, last, high)
 
-    line, sample = corners([one.line for one in both]), corners([one.sample for one in both])
+    line = corners([one.line for one in both], rect[0], rect[1])
+    sample = corners([one.sample for one in both], rect[2], rect[3])
     meets = (line[0] <= rect[1]) & (line[1] >= rect[0])
     meets &= (sample[0] <= rect[3]) & (sample[1] >= rect[2])
     return tuple(

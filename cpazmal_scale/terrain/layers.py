@@ -37,25 +37,26 @@ def read_layer(url: str, grid: GeoBox, rows: slice, columns: slice, name: str) -
     Raises:
         StoreMissing: it was not computed.
     """
-    _, top, left = Lattice.of(grid)
+    _, row, column = Lattice.of(grid)
     kind, nothing = LAYERS[name]
     shape = rows.stop - rows.start, columns.stop - columns.start
     found = np.full(shape, nothing, kind)
-    first, start = rows.start + top, columns.start + left
+    first, start = rows.start + row, columns.start + column
     for j in range(first // TILE, (first + shape[0] - 1) // TILE + 1):
         for i in range(start // TILE, (start + shape[1] - 1) // TILE + 1):
-            down = slice(max(first, j * TILE), min(first + shape[0], (j + 1) * TILE))
-            along = slice(max(start, i * TILE), min(start + shape[1], (i + 1) * TILE))
-            tile = read(tile_url(url, (j, i)))[name]
-            found[
-                down.start - first : down.stop - first, along.start - start : along.stop - start
-            ] = tile[
-                down.start - j * TILE : down.stop - j * TILE,
-                along.start - i * TILE : along.stop - i * TILE,
-            ]
+            stored = read(tile_url(url, (j, i)))
+            tile, (top, left) = stored[name], (int(edge) for edge in stored["first"])
+            down = slice(max(first, top), min(first + shape[0], top + tile.shape[0]))
+            along = slice(max(start, left), min(start + shape[1], left + tile.shape[1]))
+            if down.start < down.stop and along.start < along.stop:
+                found[
+                    down.start - first : down.stop - first, along.start - start : along.stop - start
+                ] = tile[down.start - top : down.stop - top, along.start - left : along.stop - left]
     return found
 
 
+LAYOUT = 2
+"""Version of the files."""
 LAYERS: dict[str, tuple[type, float]] = {
     "elevation": (np.float32, np.nan),
     "area_ratio": (np.float32, np.nan),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.kernels.compiled import kept
+from cpazmal_scale.kernels.compiled import inlined, kept
 from cpazmal_scale.terrain.coordinates import DEGREES, through, transformer
 from cpazmal_scale.terrain.sight import Seen, Sight
 
@@ -130,6 +130,14 @@ class Places:
         angles: Array = np.degrees(np.arccos(cosine))
         return angles
 
+    def level(self, height: float) -> Array:
+        """Line and sample (nodes, nodes, 2) of the nodes at one height."""
+        z = (height - MIDDLE) / HALF
+        found = np.zeros(self._image.shape[:3])
+        for power in reversed(range(LEVELS)):
+            found = self._image[..., power] + z * found
+        return found
+
     def _pair(self, powers: Array, height: Array, places: int) -> tuple[Array, Array]:
         height = np.ascontiguousarray(height, np.float64)
         first, second = np.empty(height.shape), np.empty(height.shape)
@@ -161,6 +169,14 @@ def _powers(first: Array, second: Array) -> Array:
         for level in range(LEVELS):
             found[..., power] += _POWERS[power, level] * np.moveaxis(pair[:, level], 0, -1)
     return found
+
+
+@inlined
+def along(nodes: Array, number: int, j: int, i: int, v: float) -> tuple[float, float]:
+    """A number of the nodes on the left edge of a node cell, and its change over the cell."""
+    left = (1 - v) * nodes[j, i, number] + v * nodes[j + 1, i, number]
+    right = (1 - v) * nodes[j, i + 1, number] + v * nodes[j + 1, i + 1, number]
+    return left, right - left
 
 
 @kept

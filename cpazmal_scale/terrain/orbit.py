@@ -24,7 +24,9 @@ LIGHT = 299_792_458.0
 _STEPS = 12
 _TOLERANCE = 1e-10
 _SMALL = 1e-5
-_GROUND_STEPS = 8
+_GROUND_STEPS = 25
+_LONGEST, _FOUND = 0.2, 1e-11
+"""Degrees: longest step of a search for a point of the ground, and its end."""
 
 
 class Orbit:
@@ -112,21 +114,36 @@ class Orbit:
         return signs
 
     def ground(
-        self, t: Array, tau: Array, height: float, *, lon: Array, lat: Array
+        self,
+        t: Array,
+        tau: Array,
+        height: float,
+        *,
+        lon: Array,
+        lat: Array,
+        first: float | None = None,
     ) -> tuple[Array, Array]:
         """Longitude and latitude (degrees) of what is seen at `t` and `tau`, at one height.
 
-        `lon` and `lat` are places to start the search from, on the side the radar looks to.
+        `lon` and `lat` are places to start the search from, on the side the radar looks to, `first`
+        a time to start from (none: the mean of `t`); a point found does not depend on the others.
         """
+        first = float(np.mean(t)) if first is None else first
         for _ in range(_GROUND_STEPS):
-            first = float(np.mean(t))
             here = np.stack(self.radar(lon, lat, height, first=first))
             east = (np.stack(self.radar(lon + _SMALL, lat, height, first=first)) - here) / _SMALL
             north = (np.stack(self.radar(lon, lat + _SMALL, height, first=first)) - here) / _SMALL
             miss = np.stack([t, tau]) - here
             area = east[0] * north[1] - east[1] * north[0]
-            lon = lon + (miss[0] * north[1] - miss[1] * north[0]) / area
-            lat = lat + (east[0] * miss[1] - east[1] * miss[0]) / area
+            along = (miss[0] * north[1] - miss[1] * north[0]) / area
+            up = (east[0] * miss[1] - east[1] * miss[0]) / area
+            # Nothing is seen below the platform: steps that leave the scene are cut short.
+            short = np.minimum(1.0, _LONGEST / np.maximum(np.hypot(along, up), _FOUND))
+            far = np.abs(along) + np.abs(up) > _FOUND
+            lon = np.where(far, lon + short * along, lon)
+            lat = np.where(far, lat + short * up, lat)
+            if not far.any():
+                break
         return lon, lat
 
 

@@ -11,14 +11,46 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.kernels.compiled import kept
-from cpazmal_scale.terrain.nodes import CELL
+from cpazmal_scale.kernels.compiled import inlined, kept
+from cpazmal_scale.terrain.nodes import CELL, along
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
     Bytes = NDArray[np.uint8]
+
+
+@inlined
+def _cosines(
+    height: Array, r: int, ground: Array, node: tuple[int, int, float], seat: Array, cosine: Array
+) -> None:
+    """Of the off-nadir angles of a row of ground.
+
+    `node` is the node row above, the column of the first place counted from the first node, and how
+    far below the row lies in cells; `seat` the platform's place.
+    """
+    j, start, v = node
+    px, py, pz = seat[0], seat[1], seat[2]
+    far = np.sqrt(px * px + py * py + pz * pz)
+    c = 0
+    while c < cosine.size:
+        i = (start + c) // CELL
+        xa, dx = along(ground, 0, j, i, v)
+        ya, dy = along(ground, 1, j, i, v)
+        za, dz = along(ground, 2, j, i, v)
+        na, dn = along(ground, 3, j, i, v)
+        oa, do = along(ground, 4, j, i, v)
+        wa, dw = along(ground, 5, j, i, v)
+        first, stop = i * CELL - start, min(cosine.size, (i + 1) * CELL - start)
+        for n in range(c, stop):
+            u, h = (n - first + 0.5) / CELL, height[r, n]
+            x = xa + u * dx + h * (na + u * dn) - px
+            y = ya + u * dy + h * (oa + u * do) - py
+            z = za + u * dz + h * (wa + u * dw) - pz
+            below = -(x * px + y * py + z * pz)
+            cosine[n] = below / (far * np.sqrt(x * x + y * y + z * z))
+        c = stop
 
 
 @kept
@@ -40,56 +72,55 @@ def sweep(
         nearest: (lines) cosine of the greatest angle so far, from block to block; updated.
         hidden: (lines, places) gets 1 in shadow.
     """
-    top, left = starts[0] // CELL, starts[1] // CELL
+    top, start = starts[0] // CELL, starts[1] % CELL
+    cosine = np.empty(height.shape[1])
     for r in range(height.shape[0]):
         row = starts[0] + r
         j = row // CELL
-        v = (row - j * CELL + 0.5) / CELL
-        px, py, pz = platform[r, 0], platform[r, 1], platform[r, 2]
-        far = np.sqrt(px * px + py * py + pz * pz)
+        node = j - top, start, (row - j * CELL + 0.5) / CELL
+        _cosines(height, r, ground, node, platform[r], cosine)
         least = nearest[r]
         for c in range(height.shape[1]):
-            hidden[r, c] = 0
-            h = height[r, c]
-            if np.isnan(h):
-                continue
-            column = starts[1] + c
-            i = column // CELL
-            u = (column - i * CELL + 0.5) / CELL
-            a, b = ground[j - top, i - left], ground[j - top, i - left + 1]
-            d, e = ground[j - top + 1, i - left], ground[j - top + 1, i - left + 1]
-            wa, wb, wd, we = (1 - v) * (1 - u), (1 - v) * u, v * (1 - u), v * u
-            x = wa * (a[0] + h * a[3]) + wb * (b[0] + h * b[3])
-            x += wd * (d[0] + h * d[3]) + we * (e[0] + h * e[3]) - px
-            y = wa * (a[1] + h * a[4]) + wb * (b[1] + h * b[4])
-            y += wd * (d[1] + h * d[4]) + we * (e[1] + h * e[4]) - py
-            z = wa * (a[2] + h * a[5]) + wb * (b[2] + h * b[5])
-            z += wd * (d[2] + h * d[5]) + we * (e[2] + h * e[5]) - pz
-            cosine = -(x * px + y * py + z * pz) / (far * np.sqrt(x * x + y * y + z * z))
-            if cosine >= least:
-                hidden[r, c] = 1
-            else:
-                least = cosine
+            hidden[r, c] = cosine[c] >= least
+            least = cosine[c] if cosine[c] < least else least
         nearest[r] = least
 
 
-@kept
-def look_up(line: Array, place: Array, first: tuple[int, int], hidden: Bytes, found: Bytes) -> None:
-    """Whether points of the shadow lattice are hidden: the cell they lie in; outside, not.
+@inlined
+def look_up(
+    flat: Array,
+    node: tuple[int, int, float],
+    part: float,
+    first: tuple[int, int],
+    hidden: Bytes,
+    found: Bytes,
+) -> None:
+    """Whether ground along a row of the map is hidden: the cell it lies in; outside, not.
 
     Args:
-        line: (h, w) places in the shadow lattice, whose cell centres are at halves.
-        place: Likewise.
+        flat: (J, I, 2) line and place of the reference height on the nodes of the map; cell centres
+            are at halves.
+        node: Node row above, column of the first point counted from the first node, and how far
+            below the row lies in cells.
+        part: Where the points lie in their pixels.
         first: Line and place of the first cell.
         hidden: (lines, places).
-        found: (h, w) gets 1 in shadow.
+        found: (w) gets 1 in shadow.
     """
+    j, start, v = node
     lines, places = hidden.shape
-    for r in range(line.shape[0]):
-        for c in range(line.shape[1]):
-            found[r, c] = 0
-            if np.isnan(line[r, c]) or np.isnan(place[r, c]):
-                continue
-            k, m = int(np.floor(line[r, c])) - first[0], int(np.floor(place[r, c])) - first[1]
-            if 0 <= k < lines and 0 <= m < places:
-                found[r, c] = hidden[k, m]
+    c = 0
+    while c < found.size:
+        i = (start + c) // CELL
+        a, da = along(flat, 0, j, i, v)
+        b, db = along(flat, 1, j, i, v)
+        begin, stop = i * CELL - start, min(found.size, (i + 1) * CELL - start)
+        for n in range(c, stop):
+            u = (n - begin + part) / CELL
+            line, place = a + u * da, b + u * db
+            found[n] = 0
+            if line == line and place == place:
+                k, m = int(np.floor(line)) - first[0], int(np.floor(place)) - first[1]
+                if 0 <= k < lines and 0 <= m < places:
+                    found[n] = hidden[k, m]
+        c = stop

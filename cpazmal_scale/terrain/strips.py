@@ -7,6 +7,7 @@ and a strip keeps its own lines: a cell's sum has the same bits however high str
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,8 @@ from cpazmal_scale.terrain.ellipsoid import ecef, normal
 from cpazmal_scale.terrain.facets import facet_terms
 from cpazmal_scale.terrain.files import strip_url, write
 from cpazmal_scale.terrain.ground import ACROSS, BLOCK, PLACES, TILE, AreaAxes, Ground
-from cpazmal_scale.terrain.nodes import CELL, Lattice, NodeLattice, cells
+from cpazmal_scale.terrain.nodes import CELL, Lattice, Places, cells
+from cpazmal_scale.terrain.orbit import LIGHT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,66 +27,85 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Bytes = NDArray[np.uint8]
 
-_PAD = CELL
+_PAD = 32
 """Lines of shadow beyond a strip: places of one line differ with height."""
 _LONGEST = 1.6
 """Slant range that a shadow covers per metre of height, at incidence angles up to 60°."""
+_BESIDE = 1.02
+"""Slant range of the nearest ground that is looked at, over the platform's height."""
+_GUARD = 2
+"""Cells by which places may exceed those at the nodes."""
 
 
 def run_strip(number: int, ground: Ground) -> int:
     """Sum the ground of one strip and store it in blocks; returns its number."""
-    top, bottom = number * ground.lines, (number + 1) * ground.lines
-    left, right = ground.cells[2] // BLOCK * BLOCK, (ground.cells[3] // BLOCK + 1) * BLOCK
-    sums = np.zeros((bottom - top, right - left))
-    folded = np.zeros(sums.shape, np.uint8)
+    top, bottom = ground.own(number)
+    left, right = ground.cells[2], ground.cells[3] + 1
+    squares = np.zeros((bottom - top + 1, right - left + 1, 4))
+    folded = np.zeros((bottom - top + 2, right - left + 2), np.uint8)
     with open_dem(ground.dem) as elevation:
         hidden, first = _shadows(ground, elevation, top, bottom)
-        nodes = NodeLattice(ground.grid, ground.sight)
         lattice, row, column = Lattice.of(ground.grid)
-        for j, i, low, high in ground.tiles:
-            if high < top or low > bottom:
-                continue
-            rows = slice(j * TILE - row, (j + 1) * TILE + 1 - row)
-            columns = slice(i * TILE - column, (i + 1) * TILE + 1 - column)
-            height = elevation.heights(ground.grid, rows, columns)
-            places = nodes.window(rows, columns)
+        for rows, columns in _patches(ground, top, bottom):
+            window = (
+                slice(rows.start - row, rows.stop - row),
+                slice(columns.start - column, columns.stop - column),
+            )
+            height = elevation.heights(ground.grid, *window)
+            places = Places(lattice, ground.sight, rows, columns)
             line, sample = places.image(height)
-            shaded = np.empty(height.shape, np.uint8)
-            flat = places.image(np.full(height.shape, ground.reference))
-            shadow.look_up(_middle(flat[0]), _middle(flat[1]) * PLACES, first, hidden, shaded)
-            starts = j * TILE, i * TILE
-            terms = facet_terms(lattice, ground.sight, places.rows, places.columns)
             area.accumulate(
                 height,
                 line,
                 sample,
-                shaded,
-                terms,
-                starts,
+                places.level(ground.reference) * (1, PLACES),
+                first,
+                hidden,
+                facet_terms(lattice, ground.sight, rows, columns),
+                (rows.start, columns.start),
                 ground.turn,
-                (top, left),
-                sums,
+                (top - 1, left - 1),
+                squares,
                 folded,
             )
-    for block in range(left // BLOCK, right // BLOCK):
-        part = slice(block * BLOCK - left, (block + 1) * BLOCK - left)
-        fine = slice(block * BLOCK * PLACES - first[1], (block + 1) * BLOCK * PLACES - first[1])
+    sums = np.empty((bottom - top, right - left), np.float32)
+    area.cells_of(squares, sums)
+    own = slice(top - first[0], bottom - first[0])
+    for block, begin in enumerate(range(0, right - left, BLOCK)):
+        end = min(begin + BLOCK, right - left)
+        fine = slice(*((edge + left) * PLACES - first[1] for edge in (begin, end)))
         write(
             strip_url(ground, number, block),
-            sums=sums[:, part].astype(np.float32),
-            folded=np.packbits(folded[:, part], axis=1),
-            hidden=np.packbits(hidden[top - first[0] : bottom - first[0], fine], axis=1),
+            sums=sums[:, begin:end],
+            folded=np.packbits(folded[1:-1, begin + 1 : end + 1], axis=1),
+            hidden=np.packbits(hidden[own, fine], axis=1),
         )
     return number
 
 
-def _middle(values: Array) -> Array:
-    """Means of each post and its neighbours below and right; those of the last row and column stay
-    what they are, no facet begins there.
-    """
-    found = values.copy()
-    found[:-1, :-1] = (values[:-1, :-1] + values[:-1, 1:] + values[1:, :-1] + values[1:, 1:]) / 4
-    return found
+def _patches(ground: Ground, top: int, bottom: int) -> Iterator[tuple[slice, slice]]:
+    """Windows of posts whose facets may fall into cells of a strip, in order of the tiles."""
+    lattice, _, _ = Lattice.of(ground.grid)
+    for j, i, low, high in ground.tiles:
+        if high < top or low > bottom:
+            continue
+        whole = slice(j * TILE, (j + 1) * TILE), slice(i * TILE, (i + 1) * TILE)
+        places = Places(lattice, ground.sight, *whole)
+        both = np.stack([places.level(height) for height in ground.heights])
+        corners = [both[:, :-1, :-1], both[:, :-1, 1:], both[:, 1:, :-1], both[:, 1:, 1:]]
+        ends = np.concatenate(corners)
+        least, most = ends.min(axis=0) - _GUARD, ends.max(axis=0) + _GUARD
+        misses = (least[..., 0] > bottom) | (most[..., 0] < top)
+        misses |= (least[..., 1] > ground.cells[3]) | (most[..., 1] < ground.cells[2])
+        meets = ~misses
+        rows, columns = (np.flatnonzero(meets.any(axis=axis)) for axis in (1, 0))
+        if rows.size:
+            yield (
+                slice(j * TILE + int(rows[0]) * CELL, j * TILE + int(rows[-1] + 1) * CELL + 1),
+                slice(
+                    i * TILE + int(columns[0]) * CELL, i * TILE + int(columns[-1] + 1) * CELL + 1
+                ),
+            )
 
 
 def _shadows(
@@ -93,11 +114,8 @@ def _shadows(
     """What is hidden along the lines of a strip and some around; and its first line and place."""
     low, high = ground.heights
     reach = math.ceil(_LONGEST * (high - low) / ACROSS * PLACES)
-    first = (
-        (top - _PAD) // CELL * CELL,
-        (ground.cells[2] // BLOCK * BLOCK * PLACES - reach) // CELL * CELL,
-    )
-    last = -(-(bottom + _PAD) // CELL) * CELL, (ground.cells[3] // BLOCK + 1) * BLOCK * PLACES
+    first = top - _PAD, ground.cells[2] * PLACES - reach
+    last = bottom + _PAD, (ground.cells[3] + 1) * PLACES
     shape = last[0] - first[0], last[1] - first[1]
     hidden = np.zeros(shape, np.uint8)
     nearest = np.full(shape[0], 2.0)
@@ -108,16 +126,36 @@ def _shadows(
     platform = np.ascontiguousarray(orbit.position(times))
     lon, lat = _ground_of(ground, cells(slice(first[0], last[0])), cells(slice(first[1], last[1])))
     points = np.concatenate([ecef(lon, lat, 0.0), normal(lon, lat)], axis=-1)
-    for start in range(0, shape[1], BLOCK):
+    for start in range(max(0, _nearest(ground) - first[1]), shape[1], BLOCK):
         stop = min(shape[1], start + BLOCK)
-        part = slice(start // CELL, -(-stop // CELL) + 1)
         begin = first[0], first[1] + start
+        part = slice(
+            begin[1] // CELL - first[1] // CELL,
+            (first[1] + stop - 1) // CELL - first[1] // CELL + 2,
+        )
         height = elevation.between(lon[:, part], lat[:, part], begin, (shape[0], stop - start))
         block = np.empty(height.shape, np.uint8)
         nodes = np.ascontiguousarray(points[:, part])
         shadow.sweep(height, nodes, platform, begin, nearest, block)
         hidden[:, start:stop] = block
     return hidden, first
+
+
+def _nearest(ground: Ground) -> int:
+    """The first place that is not below the platform: an aircraft flies low."""
+    axes, sight = ground.sight.axes, ground.sight
+    assert isinstance(axes, AreaAxes)
+    lon, lat = _middle(ground)
+    below = ecef(lon, lat, ground.reference)
+    high = np.linalg.norm(sight.orbit.position(sight.first)) - np.linalg.norm(below)
+    return math.ceil(_BESIDE * float(high) * 2 / LIGHT * axes.samples * PLACES)
+
+
+def _middle(ground: Ground) -> tuple[Array, Array]:
+    """Longitude and latitude (1, 1) of the middle of the map."""
+    lattice, top, left = Lattice.of(ground.grid)
+    height, width = ground.grid.shape
+    return lattice.points(np.array([top + height / 2]), np.array([left + width / 2]))
 
 
 def _ground_of(ground: Ground, lines: Array, places: Array) -> tuple[Array, Array]:
@@ -127,9 +165,6 @@ def _ground_of(ground: Ground, lines: Array, places: Array) -> tuple[Array, Arra
     t = lines * CELL / axes.lines
     tau = places * CELL / PLACES / axes.samples
     t, tau = np.meshgrid(t, tau, indexing="ij")
-    lattice, top, left = Lattice.of(ground.grid)
-    middle = lattice.points(
-        np.array([top + ground.grid.shape[0] / 2]), np.array([left + ground.grid.shape[1] / 2])
-    )
-    lon, lat = (np.full(t.shape, float(part[0, 0])) for part in middle)
-    return ground.sight.orbit.ground(t, tau, ground.reference, lon=lon, lat=lat)
+    lon, lat = (np.full(t.shape, float(part[0, 0])) for part in _middle(ground))
+    sight = ground.sight
+    return sight.orbit.ground(t, tau, ground.reference, lon=lon, lat=lat, first=sight.first)

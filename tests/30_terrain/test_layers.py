@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,15 +13,18 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from support.ground import write_dem
 
-from cpazmal_scale.execute import SerialExecutor, ThreadExecutor
+from cpazmal_scale.config import Cluster
+from cpazmal_scale.execute import SerialExecutor, ThreadExecutor, open_executor
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.scenes.level1b.georef import parse_georef
 from cpazmal_scale.scenes.untrusted import xml
 from cpazmal_scale.terrain.elevation import Dem
 from cpazmal_scale.terrain.ellipsoid import ecef, incidence
-from cpazmal_scale.terrain.ground import Ground, plan_ground
+from cpazmal_scale.terrain.files import read, strip_url
+from cpazmal_scale.terrain.ground import BLOCK, Ground, plan_ground
 from cpazmal_scale.terrain.layers import LAYERS, compute, read_layer
+from cpazmal_scale.terrain.strips import run_strip
 
 X0, Y0 = 420_000.0, 3_990_000.0
 CRS = "EPSG:32612"
@@ -228,6 +232,58 @@ def test_the_pieces_do_not_matter(scene: Geolocation, tmp_path: Path) -> None:
     part = layers(ground(scene, tmp_path / "crop", dem, crop))
     for name in LAYERS:
         assert whole[name][31:120, 40:149].tobytes() == part[name].tobytes(), name
+
+
+def test_workers_elsewhere_find_the_same_bytes(scene: Geolocation, tmp_path: Path) -> None:
+    """Strips and tiles by processes of a Dask cluster, in whatever order."""
+    grid, dem = box(300, 6.0), dem_of(tmp_path / "d.tif", mountain, step=10.0, edge=1600)
+    whole = layers(ground(scene, tmp_path / "whole", dem, grid))
+    spread = ground(scene, tmp_path / "spread", dem, grid, 64)
+    assert len(spread.strips) > 4
+    with open_executor(Cluster(workers=2)) as executor:
+        compute(spread, executor)
+    other = layers(spread)
+    for name in LAYERS:
+        one, two = (hashlib.sha256(found[name].tobytes()) for found in (whole, other))
+        assert one.hexdigest() == two.hexdigest(), name
+
+
+def cells_of(made: Ground, number: int) -> np.ndarray:
+    """γ-areas of a strip."""
+    blocks = -(-(made.cells[3] - made.cells[2] + 1) // BLOCK)
+    return np.hstack([read(strip_url(made, number, block))["sums"] for block in range(blocks)])
+
+
+def test_folded_ground_keeps_its_energy(scene: Geolocation, tmp_path: Path) -> None:
+    """Area in the radar cells over a whole fold is that of all its sheets, within a percent.
+
+    The front of the ridge lies over, its back is lit; ground is summed point by point instead.
+    """
+
+    def ridge(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        front = 260 / (1 + np.exp(-(240 - x) / 30.0))
+        return 1850.0 + front / (1 + np.exp(-(x + 400) / 160.0)) + 0 * y
+
+    made = ground(scene, tmp_path / "g", dem_of(tmp_path / "d.tif", ridge), box(400, 4.0))
+    for number in made.strips:
+        run_strip(number, made)
+    top, left = made.cells[0], made.cells[2]
+    sums = np.vstack([cells_of(made, number) for number in made.strips])
+    grid = box(1200, 2.0)
+    look, _, normal, _, _ = seen(scene, ridge, grid)
+    rows, columns = np.indices(grid.shape) + 0.5
+    x, y = grid.transform * (columns.ravel(), rows.ravel())
+    lon, lat = (np.asarray(part) for part in TO_DEGREES.transform(x, y))
+    place = made.sight.see(lon, lat, ridge(x - X0, y - Y0))
+    up = ecef(lon, lat, 1.0) - ecef(lon, lat, 0.0)
+    # The zone's scale, 0.9996, is left aside.
+    gamma = np.maximum(np.sum(look * normal, axis=-1), 0) * 4.0 / np.sum(up * normal, axis=-1)
+    inside = (place.line > top + 149.5) & (place.line <= top + 349.5)
+    middle = sums.shape[1] // 2
+    low, high = left + middle - 140.5, left + middle + 140.5
+    inside &= (place.sample > low) & (place.sample <= high)
+    mine = float(sums[150:350, middle - 140 : middle + 141].sum(dtype=np.float64))
+    assert mine == pytest.approx(float(gamma[inside].sum()), rel=0.01)
 
 
 def test_a_cliff_outside_the_map_darkens_it(scene: Geolocation, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from support.small_products import ID, amplitudes, cut_product
 
 from cpazmal_scale.config import MASK_BITS, RunConfig
 from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
-from cpazmal_scale.errors import BeamMismatch, CpazmalError, DemError, DemMismatch
+from cpazmal_scale.errors import BeamMismatch, CpazmalError, DemError, DemMismatch, StoreMissing
 from cpazmal_scale.scenes import SceneReader, discover, overview, scene_card
+from cpazmal_scale.scenes.inspect.card import figure_of
 from cpazmal_scale.scenes.level1b.georef import GeoGrid, parse_georef
 from cpazmal_scale.scenes.untrusted import xml
 from cpazmal_scale.stages import ingest as stages
@@ -140,6 +142,22 @@ def test_the_card_tells_how_the_raster_agrees(product: Path, dem: Path) -> None:
     assert "m from the product's own heights" in str(scene_card(scene, overview(scene)))
 
 
+def test_the_picture_shows_a_scene_before_and_after_flattening(product: Path, dem: Path) -> None:
+    (scene,) = discover(settings(product.parent, dem, radiometry="gamma0_T").ingest)
+    seen = overview(scene, edge=300)
+    assert seen.flattened is not None
+    assert seen.flattened.shape == seen.power.shape
+    both = np.isfinite(seen.power) & np.isfinite(seen.flattened) & (seen.power > 0)
+    assert both.sum() > 0.8 * np.isfinite(seen.power).sum()
+    apart = 10 * np.log10(seen.flattened[both] / seen.power[both])
+    assert abs(np.median(apart)) < 0.5
+    assert apart.std() > 0.1
+    titles = [axes.get_title() for axes in figure_of(scene, seen).axes]
+    assert [one for one in titles if one] == ["HH, by the ellipsoid", "HH, flattened"]
+    (plain,) = discover(settings(product.parent, dem).ingest)
+    assert overview(plain, edge=300).flattened is None
+
+
 Spoil = Callable[[GeoGrid, Path], dict[str, Any]]
 BAD: dict[str, tuple[Spoil, type[CpazmalError], str]] = {
     "above a geoid": (
@@ -162,12 +180,64 @@ BAD: dict[str, tuple[Spoil, type[CpazmalError], str]] = {
         DemError,
         "PROJ lacks the grid",
     ),
+    "without CRS": (
+        lambda grid, path: {"dem": str(dem_of_grid(path, grid, crs=None))},
+        DemError,
+        "no CRS",
+    ),
+    "cut short": (
+        lambda grid, path: {"dem": str(_changed(path, grid, lambda data: data[:700]))},
+        DemError,
+        "copy it again",
+    ),
+    "no raster": (
+        lambda grid, path: {"dem": str(_changed(path, grid, lambda _: b"no raster"))},
+        DemError,
+        "not a readable GeoTIFF",
+    ),
+    "swapped": (
+        lambda grid, path: {"dem": str(dem_of_grid(path, _swapped(grid)))},
+        DemError,
+        "look swapped",
+    ),
+    "elsewhere": (
+        lambda grid, path: {"dem": str(dem_of_grid(path, _moved(grid, 3.0)))},
+        DemError,
+        "0% of the area",
+    ),
+    "sea untold": (
+        lambda grid, path: {"dem": str(dem_of_grid(path, _scaled(grid, 0.0)))},
+        DemError,
+        "0% of the area",
+    ),
+    "missing untagged": (
+        lambda grid, path: {"dem": str(dem_of_grid(path, _scaled(grid, 0.0), add=-32768))},
+        DemError,
+        "0% of the area",
+    ),
+    "no such datum": (
+        lambda grid, path: {"dem": str(dem_of_grid(path, grid)), "vertical": "4326"},
+        DemError,
+        "no vertical system",
+    ),
 }
 
 
-def _scaled(grid: GeoGrid, factor: float) -> GeoGrid:
-    from dataclasses import replace
+def _changed(path: Path, grid: GeoGrid, change: Callable[[bytes], bytes]) -> Path:
+    dem_of_grid(path, grid)
+    path.write_bytes(change(path.read_bytes()))
+    return path
 
+
+def _swapped(grid: GeoGrid) -> GeoGrid:
+    return replace(grid, lon=grid.lat, lat=grid.lon)
+
+
+def _moved(grid: GeoGrid, degrees: float) -> GeoGrid:
+    return replace(grid, lon=grid.lon + degrees)
+
+
+def _scaled(grid: GeoGrid, factor: float) -> GeoGrid:
     assert grid.height is not None
     return replace(grid, height=grid.height * factor)
 
@@ -184,6 +254,19 @@ def test_nothing_is_written_on_a_bad_raster(
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
     assert any(said in str(one) for one in ingest_scenes(config, dry_run=True).refused)
+
+
+@pytest.mark.parametrize("vertical", ["ellipsoid", "geoid.gtx"])
+def test_nothing_is_written_without_a_raster(
+    product: Path, dem: Path, tmp_path: Path, vertical: str
+) -> None:
+    missing = tmp_path / "dem.tif" if vertical == "ellipsoid" else dem
+    terrain = {"vertical": vertical}
+    config = settings(product.parent, missing, tmp_path / "run", terrain=terrain)
+    with pytest.raises(StoreMissing) as caught:
+        ingest_scenes(config)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_flattened_cube_holds_what_its_beam_sees(

@@ -26,7 +26,13 @@ from scipy.optimize import brentq
 
 from cpazmal_scale.simulate.given.kernels import layover_shadow
 from cpazmal_scale.simulate.radar import earth, orbit
-from cpazmal_scale.simulate.radar.cases import CASES, aloft, passes_of, simulate_case
+from cpazmal_scale.simulate.radar.cases import (
+    CASES,
+    FALSE_CLOCK,
+    aloft,
+    passes_of,
+    simulate_case,
+)
 from cpazmal_scale.simulate.radar.deliver import Delivery, deliver
 from cpazmal_scale.simulate.radar.images import CAL_FACTOR, Backscatter, noise_of, strips
 from cpazmal_scale.simulate.radar.mountain import mountain_at
@@ -429,7 +435,9 @@ def test_a_detected_product_shows_reflectors_by_its_polynomial(tmp_path: Path) -
 
 
 def test_a_stack_moves_within_its_tube_and_one_clock_is_wrong(tmp_path: Path) -> None:
-    made = simulate_case(tmp_path, CASES["DSC-R"], size=150.0, dates=3, false_clock=2, truth=False)
+    made = simulate_case(
+        tmp_path, CASES["DSC-R"], size=150.0, dates=3, clocks={2: FALSE_CLOCK}, truth=False
+    )
     places = {one.motion(np.zeros(1))[0].tobytes() for one in made.views}
     assert len(places) == 3
     with (tmp_path / "truth" / "reflectors.csv").open() as stream:

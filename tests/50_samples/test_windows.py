@@ -22,6 +22,7 @@ from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.samples import BY_DATE, window_index, write_index
 from cpazmal_scale.samples.draw.anchor import best_corners
+from cpazmal_scale.samples.draw.index import describe
 from cpazmal_scale.samples.draw.terrain import terrain
 from cpazmal_scale.samples.tensors import WindowItems
 
@@ -403,6 +404,29 @@ def test_slope_and_aspect_of_a_plane(
     east, north = index["x"] - LEFT + 50, index["y"] - TOP - 50
     expected = 2000 + plane[0] * east + plane[1] * north
     np.testing.assert_allclose(index["elevation"], expected, atol=0.02)
+
+
+def test_a_cube_that_holds_heights_needs_no_raster(tmp_path: Path) -> None:
+    cube, plane = make_cube(dates=3), (0.3, -0.5)
+    y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]]
+    step = float(cube.x[1] - cube.x[0])
+    heights = 2000 + plane[0] * (x + 0.5) * step - plane[1] * (y + 0.5) * step
+    own = cube.assign(elevation=(("y", "x"), heights.astype(np.float32)))
+    corners = np.array([0, 3, SIZE[0] - 7]), np.array([0, 60, SIZE[1] - 7])
+    windows = pd.DataFrame(
+        {"class": "a", "group": "1", "y0": corners[0], "x0": corners[1]}, index=[0, 1, 2]
+    )
+    told = describe(own, windows, FEATURES, ["HH"], samples=rules())
+    np.testing.assert_allclose(told["slope"], np.degrees(np.arctan(np.hypot(*plane))), atol=0.01)
+    np.testing.assert_allclose(
+        told["elevation"],
+        2000 + (plane[0] * (corners[1] + 3.5) - plane[1] * (corners[0] + 3.5)) * step,
+        atol=0.01,
+    )
+    # A raster that is given goes first.
+    dem = write_dem(tmp_path / "dem.tif", (0, 1))
+    given = describe(own, windows, FEATURES, ["HH"], samples=rules(dem=str(dem)))
+    np.testing.assert_allclose(given["slope"], 45, atol=0.01)
 
 
 def test_slope_on_a_grid_in_degrees(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cpazmal_scale.errors import GridMismatch
 from cpazmal_scale.grid import lattice, warp
 from cpazmal_scale.grid.lattice import PRESETS, snapped
-from cpazmal_scale.scenes import Scene
+from cpazmal_scale.scenes import Scene, told
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -62,10 +62,11 @@ def place(scene: Scene, grid: GeoBox, *, resample: bool = False) -> Placement:
 
 
 def resampling(scene: Scene, grid: GeoBox) -> str:
-    """How the files of a scene are brought onto a grid, in words; empty when they share pixels."""
-    return ", ".join(
-        sorted({warp.method(file.geobox, grid, scene.sampling) for file in scene.files} - {""})
-    )
+    """How the files of a scene are brought onto a grid, in words; empty when they share pixels and
+    lie where they were found.
+    """
+    words = {warp.method(file.geobox, grid, scene.sampling) for file in scene.files}
+    return ", ".join(sorted((words | {told(scene)}) - {""}))
 
 
 def _extent(geobox: GeoBox) -> str:

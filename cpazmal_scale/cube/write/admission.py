@@ -11,7 +11,7 @@ from cpazmal_scale.cube.format.placement import place
 from cpazmal_scale.cube.format.record import Record, start_of
 from cpazmal_scale.errors import BeamMismatch, SceneChanged, SceneConflict
 from cpazmal_scale.grid.warp import method_of
-from cpazmal_scale.scenes import SAME_ACQUISITION, Scene
+from cpazmal_scale.scenes import SAME_ACQUISITION, Scene, as_told
 from cpazmal_scale.vocabulary import ordered
 
 ANGLE_TOLERANCE = 3.0
@@ -54,7 +54,7 @@ def admit(record: Record, scene: Scene, *, resample: bool = False) -> Admission:
         part = replace(scene, files=files, polarisations=ordered(added))
         words = record.dates["resampling"][held]
         if words:
-            part = replace(part, sampling=method_of(words))
+            part = as_told(replace(part, sampling=method_of(words)), words)
         return Admission("late", held, part)
     raise SceneChanged(
         f"the cube holds this acquisition of {start_of(record, held):%Y-%m-%d %H:%M:%S} "

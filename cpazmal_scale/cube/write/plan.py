@@ -13,6 +13,7 @@ from cpazmal_scale.config import Ingest, RunConfig
 from cpazmal_scale.cube.format import placement as grids
 from cpazmal_scale.cube.format.record import Record, read_record
 from cpazmal_scale.cube.write.admission import View, admit
+from cpazmal_scale.cube.write.align import align
 from cpazmal_scale.cube.write.append import Outcome, append, is_published, publish
 from cpazmal_scale.cube.write.chunks import Opener
 from cpazmal_scale.cube.write.lease import Lease, hold
@@ -179,6 +180,8 @@ def plan_cube(
         if report.action != "unchanged":
             new.append(part)
     new, reports = _placed(rules, grid, record, new, reports, refused)
+    if rules.level1b.terrain.align:
+        new, reports = _aligned(grid, record, new, reports, refused)
     # What holds for a scene holds for the others of its beam.
     notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
     notes += [text for s in new for one in s.files if one.product for text in one.product.warnings]
@@ -221,6 +224,32 @@ def _placed(
         new = [scene for scene in new if scene.id != name]
         reports = [report for report in reports if report.id != name]
     return new, reports
+
+
+def _aligned(
+    grid: GeoBox,
+    record: Record | None,
+    new: list[Scene],
+    reports: list[SceneReport],
+    refused: Refused | None,
+) -> tuple[list[Scene], list[SceneReport]]:
+    """The same with scenes moved that surely lie beside the others, and told where all lie.
+
+    Raises:
+        GridMismatch: one lies too far beside the others.
+    """
+    dates = {report.id for report in reports if report.action == "append"}
+    try:
+        moved, found = align([scene for scene in new if scene.id in dates], grid, record)
+    except GridMismatch as error:
+        if refused is None:
+            raise
+        refused(error)
+        return new, reports
+    instead = {scene.id: scene for scene in moved}
+    return [instead.get(scene.id, scene) for scene in new], [
+        replace(one, shift=str(found[one.id])) if one.id in found else one for one in reports
+    ]
 
 
 def _told(shift: Shift | None) -> str:

@@ -48,7 +48,7 @@ class SceneReport:
     @property
     def notable(self) -> bool:
         """Whether people should know even when all went well."""
-        return bool(self.cropped or self.resampling or self.action == "add")
+        return bool(self.cropped or self.resampling or self.shift or self.action == "add")
 
 
 @dataclass(frozen=True)

@@ -38,22 +38,22 @@ def measure_shifts(
     Returns:
         None for a scene that cannot be measured: no others, little in common, or no structure.
     """
-    area = _middle(among, grid)
+    area = middle(among, grid)
     if area is None:
         return {scene.id: None for scene in scenes}
     # Evenly over the period, for what changes with the season must not stand for the place.
     step = max(1, len(among) // MOST_OTHERS)
-    others = {scene.id: _image(scene, grid, area) for scene in among[::step]}
+    others = {scene.id: image_of(scene, grid, area) for scene in among[::step]}
     total = np.zeros((area[0].stop - area[0].start, area[1].stop - area[1].start))
     count = np.zeros(total.shape, np.int64)
-    for image in (*others.values(), *_of_cube(record, area)):
+    for image in (*others.values(), *images_of_cube(record, area)):
         here = np.isfinite(image)
         total[here] += image[here]
         count += here
     found: dict[str, Shift | None] = {}
     for scene in scenes:
         own = others.get(scene.id)
-        image = _image(scene, grid, area) if own is None else own
+        image = image_of(scene, grid, area) if own is None else own
         here = np.isfinite(image) if own is not None else np.zeros(image.shape, bool)
         rest = count - here
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -62,7 +62,7 @@ def measure_shifts(
     return found
 
 
-def _middle(scenes: list[Scene], grid: GeoBox) -> tuple[slice, slice] | None:
+def middle(scenes: list[Scene], grid: GeoBox) -> tuple[slice, slice] | None:
     """The middle of what all scenes cover; none where that is next to nothing."""
     places = [place(scene, grid, resample=True) for scene in scenes]
     area = []
@@ -77,7 +77,7 @@ def _middle(scenes: list[Scene], grid: GeoBox) -> tuple[slice, slice] | None:
     return area[0], area[1]
 
 
-def _image(scene: Scene, grid: GeoBox, area: tuple[slice, slice]) -> NDArray[np.float32]:
+def image_of(scene: Scene, grid: GeoBox, area: tuple[slice, slice]) -> NDArray[np.float32]:
     """Logarithms of a scene's power in an area of the grid, NaN for no data."""
     part = grid[area]
     with SceneReader(before_ground(scene), part, resample=True) as reader:
@@ -85,7 +85,9 @@ def _image(scene: Scene, grid: GeoBox, area: tuple[slice, slice]) -> NDArray[np.
     return _logarithm(power[0])
 
 
-def _of_cube(record: Record | None, area: tuple[slice, slice]) -> Iterator[NDArray[np.float32]]:
+def images_of_cube(
+    record: Record | None, area: tuple[slice, slice]
+) -> Iterator[NDArray[np.float32]]:
     """The same of dates of a cube, evenly over its period."""
     if record is None or not record.length:
         return

@@ -224,7 +224,7 @@ function take(tool) {
   $("remove").hidden = tool !== "reshape";
   $("several").hidden = tool !== "choose";
   const hints = {
-    choose: "", draw: "click corners, double-click the last one or press End here", split: "draw a line across the polygon",
+    choose: "", draw: "click corners, then the last one again or End here", split: "draw a line across the polygon",
     cut_out: "draw what is to be cut out of the polygon", move: "drag the polygon", reshape: "drag corners and edges",
   };
   if (hints[tool]) say(hints[tool]);

@@ -25,7 +25,7 @@ export class Polygons {
     this.source = new VectorSource();
     this.selected = new Collection();
     this.styles = new Map();
-    this.layer = new VectorLayer({ source: this.source, style: (feature) => this.style(feature), updateWhileInteracting: true });
+    this.layer = new VectorLayer({ source: this.source, style: (feature) => this.style(feature) });
     this.marks = new VectorSource();
     map.addLayer(this.layer);
     map.addLayer(new VectorLayer({ source: this.marks, style: new Style({
@@ -44,7 +44,8 @@ export class Polygons {
         stroke: new Stroke({ color: chosen ? PALE : colour, width: chosen ? 3 : 2 }), fill: new Fill({ color: fill }),
         image: new CircleStyle({ radius: chosen ? 9 : 5, stroke: new Stroke({ color: chosen ? "#ff5a36" : colour, width: 2.5 }) }),
       });
-      this.styles.set(key, [under, over]);
+      // A dark line under each makes pale colours visible; with hundreds it costs more than it shows.
+      this.styles.set(key, chosen || this.source.getFeatures().length < 200 ? [under, over] : [over]);
     }
     const styles = this.styles.get(key);
     if (!chosen || !feature.get("group")) return styles;

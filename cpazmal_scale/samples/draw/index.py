@@ -161,7 +161,7 @@ def describe(
     samples: Samples | None = None,
 ) -> pd.DataFrame:
     """Complete a table of `class, group, y0, x0` with what the cube says of each window."""
-    from cpazmal_scale.samples.draw.terrain import terrain
+    from cpazmal_scale.samples.draw.terrain import terrain, terrain_of_layer
 
     size = features.window
     y0, x0 = (windows[name].to_numpy(np.int64) for name in ("y0", "x0"))
@@ -180,6 +180,10 @@ def describe(
     angles = _incidence_angles(cube)
     known = angles[np.isfinite(angles)]
     dem = samples.dem if samples else None
+    if dem is None and "elevation" in cube:
+        ground = terrain_of_layer(cube["elevation"], grid, y0, x0, size)
+    else:
+        ground = terrain(dem, grid, y0, x0, size)
     lists = (times.astype("datetime64[ms]"), by_date[0], by_date[1], angles)
     return windows.assign(
         beam=str(cube.attrs.get("beam", "")),
@@ -190,7 +194,7 @@ def describe(
         x=grid.left + (x0 + centre + 0.5) * grid.dx,
         **shares,
         incidence_angle=float(np.median(known)) if len(known) else float("nan"),
-        **terrain(dem, grid, y0, x0, size),
+        **ground,
         polarisations=",".join(polarisations),
         **{
             name: list(values) if values.ndim == 2 else [values] * len(windows)

@@ -15,10 +15,12 @@ from cpazmal_scale.grid import raster_files
 from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
+    import xarray as xr
     from numpy.typing import NDArray
 
     from cpazmal_scale.grid.edges import PixelEdges
 
+_NAMES = "elevation", "slope", "aspect"
 _TILE = 512
 """Edge of the regions read at once."""
 
@@ -46,7 +48,6 @@ def terrain(
         SampleError: the raster cannot be read or has no CRS, or covers no window.
         StoreMissing: it is not there.
     """
-    names = ("elevation", "slope", "aspect")
     found = np.full((3, len(y0)), np.nan)
     if dem is not None and len(y0):
         with storage.open_local(dem) as path:
@@ -57,7 +58,7 @@ def terrain(
                 where=dem,
                 remedy="check its CRS and extent, or leave out samples.dem",
             )
-    return dict(zip(names, found, strict=True))
+    return dict(zip(_NAMES, found, strict=True))
 
 
 def _fill(
@@ -96,6 +97,35 @@ def _fill(
                 ).astype(np.float64)
                 step = _metres(grid, float(corners[rows, 0].mean()))
                 found[:, rows] = _of_windows(heights, corners[rows] - low, size, step)
+
+
+def terrain_of_layer(
+    layer: xr.DataArray,
+    grid: PixelEdges,
+    y0: NDArray[np.int64],
+    x0: NDArray[np.int64],
+    size: int,
+) -> dict[str, NDArray[np.float64]]:
+    """The same from a cube's own heights (y, x), which are above the ellipsoid; see `terrain`.
+
+    Beyond its rim the ground goes straight on.
+    """
+    found = np.full((3, len(y0)), np.nan)
+    corners = np.stack([y0, x0], 1)
+    tiles = corners // _TILE
+    for tile in np.unique(tiles, axis=0):
+        rows = np.flatnonzero((tiles == tile).all(1))
+        low, high = corners[rows].min(0) - 1, corners[rows].max(0) + size + 1
+        inside = [slice(max(0, a), b) for a, b in zip(low, high, strict=True)]
+        heights = layer[inside[0], inside[1]].to_numpy().astype(np.float64)
+        beyond = [
+            (int(part.start - a), int(b - part.start - edge))
+            for part, a, b, edge in zip(inside, low, high, heights.shape, strict=True)
+        ]
+        heights = np.pad(heights, beyond, mode="reflect", reflect_type="odd")
+        step = _metres(grid, float(corners[rows, 0].mean()))
+        found[:, rows] = _of_windows(heights, corners[rows] - low - 1, size, step)
+    return dict(zip(_NAMES, found, strict=True))
 
 
 @contextlib.contextmanager

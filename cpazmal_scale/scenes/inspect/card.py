@@ -217,7 +217,8 @@ def _decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def scene_picture(scene: Scene, url: str, *, seen: Overview | None = None) -> str:
-    """Draw a scene in decibels, one panel per polarisation, as PNG at `url`; returns `url`.
+    """Draw a scene in decibels as PNG at `url`, one panel per polarisation, and where it is to be
+    flattened another one of that beside it; returns `url`.
 
     Raises:
         StoreError: the address cannot be written.
@@ -231,20 +232,35 @@ def figure_of(scene: Scene, seen: Overview) -> Figure:
     from matplotlib.figure import Figure
 
     seen = _cropped(seen)
-    count = len(scene.polarisations)
+    panels = _panels(scene, seen)
+    count = len(panels)
     height, width = seen.power.shape[1:]
     tall = min(8.0, max(2.5, _PANEL * height / width))
     figure = Figure(
         figsize=(count * (_PANEL + 0.9), tall + 1.0), facecolor="white", layout="constrained"
     )
-    for number, (name, power) in enumerate(zip(scene.polarisations, seen.power, strict=True)):
+    for number, (name, power, radiometry) in enumerate(panels):
         axes = figure.add_subplot(1, count, number + 1)
-        _draw(figure, axes, name, power, scene.radiometry)
+        _draw(figure, axes, name, power, radiometry)
         _scale_bar(axes, seen)
     kind = scene.processing.partition(",")[0].partition(";")[0]
     title = f"{scene.sensor}  {scene.start:%Y-%m-%d %H:%M} UTC  {scene.beam}"
     figure.suptitle(f"{title}\n{kind}" if kind else title, color=_INK, fontsize=11)
     return figure
+
+
+def _panels(scene: Scene, seen: Overview) -> list[tuple[str, NDArray[np.float32], str]]:
+    """Name, power and coefficient of every panel, before flattening and after."""
+    if seen.flattened is None:
+        return [
+            (name, power, scene.radiometry)
+            for name, power in zip(scene.polarisations, seen.power, strict=True)
+        ]
+    panels = []
+    for number, name in enumerate(scene.polarisations):
+        panels.append((f"{name}, by the ellipsoid", seen.power[number], "gamma0"))
+        panels.append((f"{name}, flattened", seen.flattened[number], scene.radiometry))
+    return panels
 
 
 def _cropped(seen: Overview) -> Overview:
@@ -258,7 +274,13 @@ def _cropped(seen: Overview) -> Overview:
         margin = 2 + held.size // 50
         parts.append(slice(max(0, int(held[0]) - margin), int(held[-1]) + 1 + margin))
     rows, columns = parts
-    return replace(seen, power=seen.power[:, rows, columns], geobox=seen.geobox[rows, columns])
+    flattened = None if seen.flattened is None else seen.flattened[:, rows, columns]
+    return replace(
+        seen,
+        power=seen.power[:, rows, columns],
+        geobox=seen.geobox[rows, columns],
+        flattened=flattened,
+    )
 
 
 def _draw(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cpazmal_scale.config import MASK_BITS
+from cpazmal_scale.execute import SerialExecutor
 from cpazmal_scale.scenes.level1b.geocode import cell_mean
+from cpazmal_scale.scenes.level1b.ground import compute_ground
+from cpazmal_scale.scenes.level1b.product import Product
 from cpazmal_scale.scenes.level1b.reader import open_product
 from cpazmal_scale.scenes.reading import SceneReader
 from cpazmal_scale.scenes.scene import Scene
@@ -25,14 +29,16 @@ ROWS = 512
 class Overview:
     """Mean power (P, h, w) float32 of `step`² pixels, NaN for no-data; and their grid.
 
-    Products are not flattened: γ0 is that of the ellipsoid. `limited` is the share of valid
-    pixels that are noise-limited.
+    Products are not flattened: γ0 is that of the ellipsoid. `flattened` is γ0_T of one that is to
+    be, with the ground's area in pixels of this size. `limited` is the share of valid pixels that
+    are noise-limited.
     """
 
     power: NDArray[np.float32]
     geobox: GeoBox
     step: int
     limited: float
+    flattened: NDArray[np.float32] | None = None
 
 
 def overview(scene: Scene, edge: int = 900) -> Overview:
@@ -62,13 +68,27 @@ def _of_product(scene: Scene, step: int) -> Overview:
     geobox = _coarse(scene, step)
     if not product.in_radar_geometry:
         return _of_rasters(scene, step)
+    flattened = None
     if product.settings.radiometry == "gamma0_T":
+        flattened = _flattened(product, geobox)
         settings = product.settings.model_copy(update={"radiometry": "gamma0"})
         product = replace(product, settings=settings)
+    power, flags = _read(replace(product, ground=""), geobox)
+    return Overview(power, geobox, step, _limited(power, flags), flattened)
+
+
+def _flattened(product: Product, geobox: GeoBox) -> NDArray[np.float32]:
+    """γ0_T by what the product sees of the ground in the pixels of a coarse grid."""
+    with tempfile.TemporaryDirectory() as folder:
+        product = replace(product, ground=folder)
+        compute_ground(product, geobox, SerialExecutor())
+        return _read(product, geobox)[0]
+
+
+def _read(product: Product, geobox: GeoBox) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    rows, columns = (slice(0, edge) for edge in geobox.shape)
     with open_product(product, geobox) as reader:
-        height, width = geobox.shape
-        power, flags = reader.read(slice(0, height), slice(0, width))
-    return Overview(power, geobox, step, _limited(power, flags))
+        return reader.read(rows, columns)
 
 
 def _of_rasters(scene: Scene, step: int) -> Overview:

@@ -48,8 +48,15 @@ class Geolocation:
     the ellipsoid.
     """
 
-    def __init__(self, annotation: Annotation, grid: GeoGrid, *, where: object) -> None:
-        """Fit the orbit and compare it with the grid.
+    def __init__(
+        self,
+        annotation: Annotation,
+        grid: GeoGrid,
+        *,
+        where: object,
+        beyond: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        """Fit the orbit and compare it with the grid; `beyond` are delays that it does not have.
 
         Raises:
             SceneUnreadable: the orbit does not cover the scene, has a gap or contradicts the grid
@@ -67,7 +74,8 @@ class Geolocation:
             for values in (grid.lon, grid.lat)
         )
         self.heights = self._implied() if grid.height is None else grid.height
-        self.delay = self._delays()
+        late, far = self._delays()
+        self.delay = late + beyond[0], far + beyond[1]
         self.side = self._side()
 
     @property

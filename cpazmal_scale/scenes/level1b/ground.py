@@ -42,7 +42,7 @@ def with_ground(scene: Scene, folder: str, grid: GeoBox) -> Scene:
 def _name(product: Product, dem: Dem, grid: GeoBox) -> str:
     crs = grid.crs.to_epsg() if grid.crs is not None else None
     place = [crs or str(grid.crs), list(grid.shape), list(grid.transform)[:6]]
-    return identity(METHOD, product.dem_sha256, dem.vertical, dem.sea, place)
+    return identity(METHOD, layers.LAYOUT, product.dem_sha256, dem.vertical, dem.sea, place)
 
 
 def needs_ground(scene: Scene) -> Product | None:

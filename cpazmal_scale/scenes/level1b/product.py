@@ -43,7 +43,8 @@ class Product:
     `grid` is what it is geocoded onto; none: UTM. `dem` is the ground it is geocoded on, whose
     rasters have the digest `dem_sha256`; none: one height. `misplaced` tells that it comes with
     the provider's `DISCLAIMER`. `ground` is the address of what the beam sees of the ground
-    (`terrain.layers`); empty: not computed.
+    (`terrain.layers`); empty: not computed. `delay` are seconds along azimuth and two-way range
+    by which it lies beside the others of its cube, beyond what is annotated.
     """
 
     url: str
@@ -55,6 +56,7 @@ class Product:
     dem_sha256: str = ""
     misplaced: bool = False
     ground: str = ""
+    delay: tuple[float, float] = (0.0, 0.0)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -96,7 +98,14 @@ class Product:
         if variant == "GEC":
             return f"not terrain-corrected, geocoded by the provider; noise {noise}"
         sample = "mean power" if settings.resampling == "average" else "nearest sample"
-        return f"{self._geocoding}; {sample} of a pixel; noise {noise}"
+        aligned = "; moved where its image shows it" if self.may_move else ""
+        return f"{self._geocoding}; {sample} of a pixel; noise {noise}{aligned}"
+
+    @property
+    def may_move(self) -> bool:
+        """Whether it may be moved onto the others of its cube."""
+        on_ground = self.dem is not None and self.in_radar_geometry
+        return on_ground and self.settings.terrain.align
 
     @property
     def _geocoding(self) -> str:

@@ -280,7 +280,7 @@ def open_product(product: Product, geobox: GeoBox | None = None) -> Iterator[Pro
         where = archive.where(container, name)
         data = archive.read_member(container, name, xml.MAX_BYTES)
         grid = parse_georef(xml.parse(data, where=where))
-        geolocation = Geolocation(annotation, grid, where=where)
+        geolocation = Geolocation(annotation, grid, where=where, beyond=product.delay)
         images = [
             stack.enter_context(
                 open_image(container, product.member(layer.path), annotation, layer)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -34,18 +36,19 @@ JITTER = 1e-6
 """Seconds by which the annotated azimuth shift differs between dates."""
 REPEAT = timedelta(days=11)
 FALSE_CLOCK = 600e-6, 2e-9
-"""Seconds along azimuth and range (two-way) of the one date whose clock is wrong."""
+"""Seconds along azimuth and range (two-way) of a clock that is wrong."""
 SECTION = 2_700.0
 """Radar cross-section (m²) of a reflector: 40 dB above ground of −9 dB in one sample."""
 _MARGIN = 1_500.0
 _FIRST = datetime(2021, 2, 7, 5, 44, 28, 250_000, tzinfo=UTC)
 _INSIDE = 0.1
-_REFLECTORS = 5
 
 
 @dataclass(frozen=True)
 class Case:
-    """One geometry; `beam` names the seasons of the tables, angles are degrees."""
+    """One geometry with `reflectors` bright points; `beam` names the seasons of the tables, angles
+    are degrees.
+    """
 
     crs: str
     lon: float
@@ -55,6 +58,7 @@ class Case:
     incidence: float = 37.4
     beam: str = "DSC37"
     delivery: Delivery = field(default_factory=Delivery)
+    reflectors: int = 5
 
 
 _ALPS = Case("EPSG:32632", 6.954, 45.92)
@@ -95,7 +99,7 @@ def simulate_case(
     dates: int = 1,
     seed: int = 42,
     polarisations: tuple[str, ...] = ("HH",),
-    false_clock: int | None = None,
+    clocks: Mapping[int, tuple[float, float]] = MappingProxyType({}),
     truth: bool = True,
 ) -> Simulated:
     """Write products, DEMs and truth of one geometry.
@@ -111,13 +115,13 @@ def simulate_case(
         dates: Number of passes, 11 days apart, within the orbit's tube.
         seed: Of everything random.
         polarisations: Of every pass.
-        false_clock: Number of the date (from 0) whose clock is wrong; none: no date.
+        clocks: Of dates (numbers from 0) whose clock is wrong, see `Pass.clock`.
         truth: Whether to write the layers of the first date, which take as long as a product.
     """
     site = mountain_at(case.crs, case.lon, case.lat, size + 2 * _MARGIN, seed=seed)
-    passes = passes_of(case, dates, seed, polarisations, false_clock)
+    passes = passes_of(case, dates, seed, polarisations, clocks)
     views = tuple(aim(case.crs, site.surface, site.patch, one, (size, size)) for one in passes)
-    bright = standing(site, views[0])
+    bright = standing(site, views[0], case.reflectors)
     products = []
     for view in views:
         ground = backscatter_at(site, view.flown.start, case.beam, polarisations)
@@ -142,7 +146,7 @@ def passes_of(
     dates: int,
     seed: int,
     polarisations: tuple[str, ...] = ("HH",),
-    false_clock: int | None = None,
+    clocks: Mapping[int, tuple[float, float]] = MappingProxyType({}),
 ) -> tuple[Pass, ...]:
     """Passes of one geometry, each on its own way through the tube."""
     random = generator(seed, "tube", case.direction, case.side, case.lat)
@@ -164,7 +168,7 @@ def passes_of(
                 resolution_azimuth=3.3,
                 tube=(tube[0], tube[1]) if number else (0.0, 0.0),
                 shift=-180e-6 + jitter,
-                clock=FALSE_CLOCK if number == false_clock else (0.0, 0.0),
+                clock=clocks.get(number, (0.0, 0.0)),
             )
         )
     return tuple(made)
@@ -197,7 +201,7 @@ def _laid(site: Site, view: View) -> tuple[Array, Array]:
     return positions(view, lon, lat, heights(view.surface, x, y))
 
 
-def standing(site: Site, view: View) -> tuple[Reflector, ...]:
+def standing(site: Site, view: View, count: int = 5) -> tuple[Reflector, ...]:
     """Reflectors on the ground from the lowest to the highest that an image shows well inside."""
     line, sample = _laid(site, view)
     share = np.minimum(line / view.lines, sample / view.samples)
@@ -206,7 +210,7 @@ def standing(site: Site, view: View) -> tuple[Reflector, ...]:
     x, y = (part[inside] for part in np.meshgrid(site.frame.x[::_THIN], site.frame.y[::_THIN]))
     z = heights(view.surface, x, y)
     order = np.argsort(z)
-    chosen = order[np.linspace(0, len(order) - 1, _REFLECTORS).astype(int)]
+    chosen = order[np.linspace(0, len(order) - 1, count).astype(int)]
     lon, lat = earth.to_degrees(view.crs, x[chosen], y[chosen])
     found = zip(lon, lat, z[chosen], strict=True)
     return tuple(
