@@ -76,3 +76,7 @@ BANDS = (*POLARISATIONS, "mask", "incidence", "skip")
 def ordered(polarisations: set[str]) -> tuple[str, ...]:
     """Polarisations with the co-polarised first, HH before VV and HV before VH."""
     return tuple(p for p in POLARISATIONS if p in polarisations)
+
+
+CALIBRATED_GROUPS = 4
+"""Polygons of every class without which probabilities cannot be calibrated."""

@@ -86,7 +86,7 @@ def _told(name: str, value: Any) -> str:
         size = " × ".join(count(n) for n in value[-2:]) + " pixels"
         return size if len(value) == 2 else f"{value[0]} dates of {size}"
     if name == "bbox":
-        west, south, east, north = (f"{edge:.2f}" for edge in value)
+        west, south, east, north = (f"{edge:.3f}" for edge in value)
         return f"{west}° to {east}° east, {south}° to {north}° north"
     if name == "km2" and isinstance(value, Mapping):
         return ", ".join(f"{what} {number(area, 2)} km²" for what, area in value.items())

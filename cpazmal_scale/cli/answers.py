@@ -106,6 +106,12 @@ KEYS: dict[str, dict[str, str]] = {
         "settings": "the run.yaml to go on with; none: nothing was written",
     },
     "dataset export": {"file": "what was written", "series": "how many it holds"},
+    "dataset protocol": {
+        "windows": "number by class",
+        "dates": "of the windows",
+        "runs": "`view`, `gamma`, `by`, `split`, `published`, `spread`, `scores` (one per seed) of "
+        "each",
+    },
 }
 """Keys of the document that each verb prints with `--json`, and what they hold."""
 

@@ -1,19 +1,21 @@
-"""The verbs on the published dataset: `cpazmal dataset show`, `import` and `export`."""
+"""The verbs on the published dataset: `cpazmal dataset show`, `import`, `export`, `protocol`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App
 
 from cpazmal_scale.cli import facts
 from cpazmal_scale.cli.answers import say
-from cpazmal_scale.cli.console import Config, Place, Switch, bar
+from cpazmal_scale.cli.console import COMMAND, Config, Place, Switch, bar
 from cpazmal_scale.config import RunConfig
 
 if TYPE_CHECKING:
+    from cpazmal_scale.published.chips import Chips
     from cpazmal_scale.published.expected import Check
     from cpazmal_scale.published.file import PublishedFile
 
@@ -127,6 +129,49 @@ def export(file: Place, /, *, config: Config = DEFAULT, every_beam: Switch = Fal
     with bar("write the chips") as progress:
         count = stage.export_dataset(config, file, progress=progress)
     say(f"{count} series in {file}", file=file, series=count)
+
+
+@dataset_app.command(name="protocol")
+def protocol(
+    file: Place | None = None,
+    /,
+    *,
+    size: Annotated[int, COMMAND] = 1536,
+    seed: Annotated[int, COMMAND] = 42,
+    seeds: Annotated[int, COMMAND] = 4,
+    threads: Annotated[int, COMMAND] = 2,
+) -> None:
+    """Repeat the authors' experiment on laws of amplitudes, with their figures beside.
+
+    DSC, HH, 2020, 12 x 12 windows of seven classes: nearest window and nearest barycenter by
+    soft-DTW of raw samples, Weibull parameters and Weibull laws (WaSPS), windows or polygons held
+    out. Without a file the windows are those of a simulated campaign.
+
+    Args:
+        file: published HDF5 file, any fsspec URL.
+        size: edge of the simulated area in pixels of the authors' grid.
+        seed: of the simulated campaign.
+        seeds: random hold-outs of each run.
+        threads: that share the distances.
+    """
+    from contextlib import nullcontext
+
+    from cpazmal_scale.published import protocol as experiment
+    from cpazmal_scale.published.file import opened
+    from cpazmal_scale.published.simulated import SimulatedChips
+
+    chips: AbstractContextManager[Chips]
+    chips = nullcontext(SimulatedChips(seed, size)) if file is None else opened(file)
+    with chips as held, bar("cut the windows") as progress:
+        windows = experiment.windows_of(held, progress)
+    with bar("hold out and compare") as progress:
+        found = experiment.protocol(windows, seeds=seeds, threads=threads, progress=progress)
+    say(
+        "\n".join(experiment.lines(windows, found)),
+        windows=windows.counts(),
+        dates=windows.dates,
+        runs=[{**asdict(one.run), "scores": one.scores} for one in found],
+    )
 
 
 def _lines(items: Sequence[object]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -168,8 +168,10 @@ class Dtw(Section):
 class Train(Section):
     """Windows to barycenters (method §4)."""
 
-    barycenters: int = Field(1, ge=1, le=64)
-    """Barycenters per class and feature."""
+    barycenters: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] | None = None
+    """Barycenters per class and feature; `auto`: 1, 2, 4 or 8 by cross-validation of whole polygons
+    within the training side, the fewest that are level; none: `auto` where `classify.method` is
+    `best`, else 1."""
     iterations: int = Field(30, ge=1)
     """Largest number of DBA iterations."""
     restarts: int = Field(2, ge=1)

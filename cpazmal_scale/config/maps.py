@@ -18,10 +18,13 @@ class Classify(Section):
     """Classifier of the map: the `best` of `candidates` by cross-validation of whole polygons, or
     one by name. DTW barycenters with a decision by the `sum` of scaled distances, the
     `soft` mean of each feature's probabilities, or a `vote` of the features; nearest `neighbors`;
-    the same without warping (`euclid-…`); linear `discriminant`, `logistic` regression, random
-    `forest`, gradient `boosting`."""
+    the same without warping (`euclid-…`); linear `discriminant`, `logistic` regression,
+    `minirocket`, random `forest`, gradient `boosting`; or a `network` of your own, `onnx`."""
     candidates: tuple[MethodName, ...] = Field(CANDIDATES, min_length=1)
     """Methods that `best` chooses among; the cheapest of those that are level."""
+    network: Address | None = None
+    """ONNX file of the method `onnx`: one float input (N, K, T), a number for each class as output,
+    their names in its metadata."""
     reject: float | None = Field(None, gt=0)
     """Pixels farther from every class than this multiple of the within-class distance are rejected
     (254)."""

@@ -33,6 +33,8 @@ class Method:
     """Setting of the same method without warping; none for methods that do not warp."""
     needs: str | None = None
     """Optional package without which it cannot be used."""
+    learns: bool = True
+    """Whether it can be trained, and so compared; one that is brought cannot."""
 
 
 def _distance_methods() -> tuple[Method, ...]:
@@ -65,18 +67,20 @@ METHODS: tuple[Method, ...] = (
     *_distance_methods(),
     Method("discriminant", "linear discriminant", f"{_HOME}.discriminant", 10),
     Method("logistic", "logistic regression", f"{_HOME}.logistic", 11),
+    Method("minirocket", "MiniRocket", f"{_HOME}.minirocket", 45),
     Method("forest", "random forest", f"{_HOME}.forest", 50),
     Method("boosting", "gradient boosting", f"{_HOME}.boosting", 60),
+    Method("onnx", "ONNX network", f"{_HOME}.network", 70, needs="onnxruntime", learns=False),
 )
 """Every classifier there is."""
 
 BEST = "best"
 """Setting that lets cross-validation choose."""
 
-COMPARED = tuple(row.setting for row in METHODS if row.needs is None)
+COMPARED = tuple(row.setting for row in METHODS if row.needs is None and row.learns)
 """Settings of the methods that need nothing but this package."""
 
-CANDIDATES = ("sum", "learned", "discriminant", "logistic", "forest", "boosting")
+CANDIDATES = (*("sum", "learned", "discriminant", "logistic", "minirocket", "forest", "boosting"),)
 """Settings that `best` chooses among unless told otherwise: none of them is slow on a whole map."""
 
 _BY_SETTING = {row.setting: row for row in METHODS}
@@ -98,16 +102,22 @@ def _known(setting: str) -> str:
     return setting
 
 
+def _learnt(setting: str) -> str:
+    if not _BY_SETTING[_known(setting)].learns:
+        raise ValueError(f"{setting!r} is brought, not learnt, and cannot be compared on folds")
+    return setting
+
+
 def _known_or_best(setting: str) -> str:
     return setting if setting == BEST else _known(setting)
 
 
 MethodName = Annotated[
     str,
-    AfterValidator(_known),
-    WithJsonSchema({"type": "string", "enum": [*_BY_SETTING]}),
+    AfterValidator(_learnt),
+    WithJsonSchema({"type": "string", "enum": [n for n, row in _BY_SETTING.items() if row.learns]}),
 ]
-"""Setting of one classifier."""
+"""Setting of one classifier that is learnt."""
 MethodChoice = Annotated[
     str,
     AfterValidator(_known_or_best),

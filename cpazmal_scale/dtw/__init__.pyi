@@ -3,7 +3,7 @@
 from .averaging import Barycenter, Barycenters, barycenter, barycenters
 from .band import Band, band_limits, time_weights
 from .block import block_distances
-from .calibration import fitted_temperature
+from .confidence import as_they_are, borne_out, calibrated, can_calibrate
 from .decision import NO_CLASS, Decision, decide
 from .estimators import Scaling, SeriesClassifier, checked_labels, checked_series
 from .laws import wasserstein_series, weibull_parameters
@@ -44,11 +44,15 @@ __all__ = [
     "SeriesClassifier",
     "Typical",
     "alignment_figure",
+    "as_they_are",
     "band_limits",
     "barycenter",
     "barycenter_figure",
     "barycenters",
     "block_distances",
+    "borne_out",
+    "calibrated",
+    "can_calibrate",
     "check_start",
     "checked_labels",
     "checked_series",
@@ -57,7 +61,6 @@ __all__ = [
     "distance",
     "distance_to",
     "distances",
-    "fitted_temperature",
     "group_folds",
     "match_dates",
     "path",

@@ -14,6 +14,13 @@ from cpazmal_scale.dtw.averaging import barycenter, barycenters
 from cpazmal_scale.dtw.band import band_limits, near_days
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
 from cpazmal_scale.dtw.checks import whole
+from cpazmal_scale.dtw.confidence import (
+    as_they_are,
+    borne_out,
+    can_calibrate,
+    fitted_confidence,
+)
+from cpazmal_scale.dtw.counts import chosen_count
 from cpazmal_scale.dtw.decision import Decision, decide
 from cpazmal_scale.dtw.estimators import (
     Scaling,
@@ -45,7 +52,8 @@ class NearestBarycenter(SeriesClassifier):
 
     Args:
         decision: how the features' distances become one class, see `decide`.
-        barycenters: centroids per class and feature; a class with fewer series repeats one.
+        barycenters: centroids per class and feature; a class with fewer series repeats one; `auto`:
+            by the `sum` on held-out groups, see `chosen_count`.
         radius: band in samples.
         days: days `(T,)` of the training dates, for `band_days`.
         band_days: band in days instead of `radius`; with neither there is no band.
@@ -64,6 +72,10 @@ class NearestBarycenter(SeriesClassifier):
         temperature_: float.
         mean_: float64 `(K,)` of the training features.
         scale_: float64 `(K,)`, their standard deviation.
+        confidence_: float64 `(C + 1,)` how sure the largest probability may be.
+        calibrated_: whether it was fitted on held-out groups, of which every class has enough;
+            never of `vote`, which gives shares.
+        count_: barycenters per class and feature.
         held_out_: what the temperature was fitted on; none where nothing was held out.
     """
 
@@ -73,7 +85,7 @@ class NearestBarycenter(SeriesClassifier):
     def __init__(
         self,
         decision: Literal["soft", "vote", "sum"] = "soft",
-        barycenters: int = 1,
+        barycenters: int | Literal["auto"] = 1,
         radius: int | None = None,
         days: ArrayLike | None = None,
         band_days: float | None = None,
@@ -112,8 +124,12 @@ class NearestBarycenter(SeriesClassifier):
         Raises:
             ValueError: shapes, values or labels that do not fit, a class without any valid date.
         """
-        for name in ("barycenters", "iterations", "restarts", "min_dates"):
+        for name in ("iterations", "restarts", "min_dates"):
             whole(name, getattr(self, name), 0 if name in ("restarts", "min_dates") else 1)
+        if self.barycenters == "auto":
+            self.count_ = self.chosen_count(X, y, groups)
+        else:
+            self.count_ = whole("barycenters", self.barycenters, 1)
         lesson = self.lesson(X, y, groups)
         centroids = self._averaged(lesson, run)
         self.barycenters_ = centroids[0]
@@ -121,8 +137,9 @@ class NearestBarycenter(SeriesClassifier):
         if not _usable(self.barycenters_).any():
             poor = self.classes_[np.isnan(self.barycenters_).all(axis=(1, 2, 3))]
             raise ValueError(f"no feature has valid dates in every class; none at all in: {poor}")
+        self._enough_groups = self._can_calibrate(lesson.codes, groups)
         self.held_out_ = self._held_out(lesson, centroids)
-        self.temperature_ = self._fitted_temperature()
+        self._calibrate()
         return self
 
     def lesson(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Lesson:
@@ -147,17 +164,28 @@ class NearestBarycenter(SeriesClassifier):
             "restarts": self.restarts,
             "seed": self.seed,
         }
-        if self.barycenters == 1:
+        count = int(getattr(self, "count_", self.barycenters))
+        if count == 1:
             return barycenter(members, **options).values[None]
-        found = barycenters(members, self.barycenters, **options).values
-        return np.asarray(found[np.arange(self.barycenters) % len(found)])
+        found = barycenters(members, count, **options).values
+        return np.asarray(found[np.arange(count) % len(found)])
+
+    def chosen_count(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None) -> int:
+        """How many barycenters `auto` stands for: the best by the `sum` on held-out groups."""
+        settings = self.get_params(deep=False) | {"decision": "sum", "temperature": 1.0}
+        settings |= {"reject": None, "restarts": 1, "iterations": min(self.iterations, 8)}
+
+        def make(count: int) -> NearestBarycenter:
+            return NearestBarycenter(**{**settings, "barycenters": count})
+
+        return chosen_count(make, X, y, groups, self.seed)
 
     def with_decision(self, decision: Literal["soft", "vote", "sum"]) -> Self:
         """The same barycenters under another decision, its temperature fitted as by `fit`."""
         check_is_fitted(self)
         other = copy.copy(self)
         other.decision = decision
-        other.temperature_ = other._fitted_temperature()
+        other._calibrate()
         return other
 
     def decide(self, X: ArrayLike, days: ArrayLike | None = None) -> Decision:
@@ -199,13 +227,14 @@ class NearestBarycenter(SeriesClassifier):
             block: features as at training, not z-scored; NaN is a missing date.
             limits: `(T, T')` column limits; none: those of the training dates.
         """
-        return decide(
+        made = decide(
             self._nearest_of(block, limits),
             self.tau_,
             self.temperature_,
             decision=self.decision,
             reject=self.reject,
         )
+        return borne_out(made, self.confidence_)
 
     def distances_block(
         self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
@@ -223,11 +252,6 @@ class NearestBarycenter(SeriesClassifier):
         classes, centroids, features, _ = self.barycenters_.shape
         band = int((limits[:, 1] - limits[:, 0]).sum())
         return float(classes * centroids * features * band / CELLS_PER_SECOND)
-
-    @property
-    def calibrated_(self) -> bool:
-        """Whether the temperature was fitted on held-out groups."""
-        return self.temperature is None and self.temperature_ != 1.0
 
     def _nearest_of(
         self, block: NDArray[np.floating], limits: NDArray[np.int32] | None
@@ -263,11 +287,13 @@ class NearestBarycenter(SeriesClassifier):
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
         """Arrays and a JSON text from which `from_state` makes the same classifier."""
         check_is_fitted(self)
-        arrays = {name: np.asarray(getattr(self, name)) for name in self.arrays}
+        names = (*self.arrays, "confidence_")
+        arrays = {name: np.asarray(getattr(self, name)) for name in names}
         settings = self.get_params(deep=False)
         if settings["days"] is not None:
             arrays["days"] = stored_days(settings.pop("days"))
-        fitted = {"temperature_": self.temperature_, "n_features_in_": self.n_features_in_}
+        names = ("temperature_", "calibrated_", "n_features_in_")
+        fitted = {name: getattr(self, name) for name in names}
         return arrays, as_json({"settings": settings, "fitted": fitted})
 
     @classmethod
@@ -277,8 +303,11 @@ class NearestBarycenter(SeriesClassifier):
         model = cls(**{**parts["settings"], "days": arrays.get("days")})
         for name in cls.arrays:
             setattr(model, name, np.asarray(arrays[name]))
-        model.held_out_ = None
+        model.held_out_, model.count_ = None, model.barycenters_.shape[1]
         model.temperature_ = float(parts["fitted"]["temperature_"])
+        model.calibrated_ = bool(parts["fitted"].get("calibrated_", False))
+        model.confidence_ = arrays.get("confidence_", as_they_are(len(model.classes_)))
+        model._enough_groups = model.calibrated_
         model.n_features_in_ = int(parts["fitted"]["n_features_in_"])
         model.dates_in_ = model.barycenters_.shape[3]
         return model
@@ -290,7 +319,7 @@ class NearestBarycenter(SeriesClassifier):
     def _averaged(self, lesson: Lesson, run: Run | None) -> NDArray[np.float32]:
         """Barycenters `(parts, C, M, K, T)`."""
         _, features, columns = lesson.values.shape
-        size = (len(lesson.parts), len(self.classes_), self.barycenters, features, columns)
+        size = (len(lesson.parts), len(self.classes_), self.count_, features, columns)
         centroids = np.empty(size, np.float32)
         average, keys = partial(self.average, lesson), lesson.keys()
         found = run(average, keys) if run else ((key, average(key)) for key in keys)
@@ -323,12 +352,24 @@ class NearestBarycenter(SeriesClassifier):
             truths.append(lesson.codes[held])
         return HeldOut(np.concatenate(parts, axis=2), np.concatenate(truths)) if parts else None
 
-    def _fitted_temperature(self) -> float:
-        if self.temperature is not None:
-            return float(self.temperature)
-        if self.held_out_ is None:
-            return 1.0
-        return fit_temperature(*self.held_out_, self.decision)
+    def _can_calibrate(self, codes: NDArray[np.intp], groups: ArrayLike | None) -> bool:
+        """Whether probabilities can be fitted on held-out groups, if they are to be."""
+        if groups is None or self.temperature is not None:
+            return False
+        return can_calibrate(codes, np.unique(np.asarray(groups), return_inverse=True)[1])
+
+    def _calibrate(self) -> None:
+        """Fit temperature and confidence on the series that were held out."""
+        self.temperature_ = 1.0 if self.temperature is None else float(self.temperature)
+        self.confidence_ = as_they_are(len(self.classes_))
+        self.calibrated_ = self._enough_groups and self.decision != "vote"
+        if self.temperature is not None or self.held_out_ is None:
+            return
+        away, codes = self.held_out_
+        self.temperature_ = fit_temperature(away, codes, self.decision)
+        if self.calibrated_:
+            made = decide(away, np.ones(len(away)), self.temperature_, decision=self.decision)
+            self.confidence_ = fitted_confidence(made.probability, codes)
 
 
 def _nearest(

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from cpazmal_scale.dtw.band import band_limits, near_days
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
-from cpazmal_scale.dtw.calibration import fitted_temperature
 from cpazmal_scale.dtw.checks import whole
+from cpazmal_scale.dtw.confidence import as_they_are, borne_out, calibrated, can_calibrate
 from cpazmal_scale.dtw.decision import REJECTED, Decision
 from cpazmal_scale.dtw.estimators import (
     Scaling,
@@ -64,7 +64,9 @@ class KNeighborsDTW(SeriesClassifier):
         codes_: `(N,)` class positions.
         tau_: typical distance to the nearest neighbour of another group; 1 without groups.
         temperature_: float.
-        calibrated_: whether the temperature was fitted on held-out groups.
+        confidence_: float64 `(C + 1,)` how sure the largest probability may be.
+        held_out_: whether groups were held out to fit the temperature.
+        calibrated_: whether every class has enough of them to call the result calibrated.
     """
 
     def __init__(
@@ -131,7 +133,7 @@ class KNeighborsDTW(SeriesClassifier):
         Shares of the neighbours, unless a temperature was fitted.
         """
         check_is_fitted(self)
-        if not self.calibrated_:
+        if not self.held_out_:
             away, order = self.kneighbors(X)
             return np.where(np.isnan(away[:, :1]), np.nan, self._votes(order))
         return super().predict_proba(X)
@@ -248,7 +250,7 @@ class KNeighborsDTW(SeriesClassifier):
     def _scores(self, order: NDArray[np.intp]) -> NDArray[np.float64]:
         """Logarithms `(C, N)` of the neighbours in each class, half a one added to each."""
         counts = self._votes(order).T * order.shape[1]
-        return np.ascontiguousarray(np.log(counts + (0.5 if self.calibrated_ else 1e-9)))
+        return np.ascontiguousarray(np.log(counts + (0.5 if self.held_out_ else 1e-9)))
 
     def _decided(self, values: NDArray[np.float32], limits: NDArray[np.int32]) -> Decision:
         """The decision for z-scored series `(N, K, T)`."""
@@ -265,24 +267,28 @@ class KNeighborsDTW(SeriesClassifier):
         decide_scores(self._scores(order), known, 1.0 / self.temperature_, *made[:-1])
         if self.reject is not None:
             made.index[known & (made.distance > self.reject)] = REJECTED
-        return made
+        return borne_out(made, self.confidence_)
 
     def _calibrate(self, groups: NDArray[Any] | None) -> None:
         """Fit temperature and typical distance on neighbours in other groups."""
         self.temperature_, self.tau_ = float(self.temperature or 1.0), 1.0
-        self.calibrated_ = False
+        self.confidence_ = as_they_are(len(self.classes_))
+        self.held_out_ = self.calibrated_ = False
         if groups is None or self.temperature is not None:
             return
         numbers = np.unique(groups, return_inverse=True)[1]
         limits = self.limits(rows=self.series_.shape[2])
         folds = list(group_folds(self.codes_, numbers, self.seed))
-        self.calibrated_ = bool(folds)
+        self.held_out_ = bool(folds)
         found = [self._neighbors(self.series_[held], limits, train) for train, held in folds]
         if not folds:
             return
         scores = [self._scores(order) for _, order in found]
         truths = np.concatenate([self.codes_[held] for _, held in folds])
-        self.temperature_ = fitted_temperature(np.concatenate(scores, axis=1), truths)
+        self.temperature_, confidence = calibrated(np.concatenate(scores, axis=1), truths)
+        self.calibrated_ = can_calibrate(self.codes_, numbers)
+        if self.calibrated_:
+            self.confidence_ = confidence
         nearest = np.concatenate([away[:, 0] for away, _ in found])
         middle = float(np.median(nearest[np.isfinite(nearest)])) if nearest.size else 0.0
         self.tau_ = middle if middle > 0 else 1.0
@@ -290,11 +296,13 @@ class KNeighborsDTW(SeriesClassifier):
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
         """Arrays and a JSON text from which `from_state` makes the same classifier."""
         check_is_fitted(self)
-        arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        kept = (*_ARRAYS, "confidence_")
+        arrays = {name: np.asarray(getattr(self, name)) for name in kept}
         settings = self.get_params(deep=False)
         if settings["days"] is not None:
             arrays["days"] = stored_days(settings.pop("days"))
-        fitted = {name: getattr(self, name) for name in ("temperature_", "tau_", "calibrated_")}
+        names = ("temperature_", "tau_", "held_out_", "calibrated_")
+        fitted = {name: getattr(self, name) for name in names}
         return arrays, as_json(
             {"settings": settings, "features": self.n_features_in_, "fitted": fitted}
         )
@@ -311,6 +319,8 @@ class KNeighborsDTW(SeriesClassifier):
         model.temperature_ = float(fitted.get("temperature_", 1.0))
         model.tau_ = float(fitted.get("tau_", 1.0))
         model.calibrated_ = bool(fitted.get("calibrated_", False))
+        model.held_out_ = bool(fitted.get("held_out_", model.calibrated_))
+        model.confidence_ = arrays.get("confidence_", as_they_are(len(model.classes_)))
         return model
 
 

@@ -19,9 +19,9 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 
 def group_folds(
-    codes: NDArray[np.intp], groups: NDArray[np.intp], seed: int
+    codes: NDArray[np.intp], groups: NDArray[np.intp], seed: int, count: int = _FOLDS
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """(train, held-out) positions of at most three folds, groups never on both sides.
+    """(train, held-out) positions of at most `count` folds, groups never on both sides.
 
     The groups of each class are dealt out in random order; folds whose training side lacks a
     class, or with nothing held out, are left out.
@@ -30,6 +30,7 @@ def group_folds(
         codes: `(N,)` class positions.
         groups: `(N,)` group numbers.
         seed: of the order.
+        count: folds that the groups are dealt to.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     groups = np.unique(groups, return_inverse=True)[1]
@@ -37,10 +38,10 @@ def group_folds(
     main = np.array([np.bincount(codes[groups == g]).argmax() for g in range(len(fold_of))])
     for code in np.unique(codes):
         for group in rng.permutation(np.flatnonzero(main == code)):
-            fold_of[group] = turn % _FOLDS
+            fold_of[group] = turn % count
             turn += 1
     folds, classes = fold_of[groups], np.unique(codes).size
-    for fold in range(_FOLDS):
+    for fold in range(count):
         train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         if held.size and np.unique(codes[train]).size == classes:
             yield train, held

@@ -8,7 +8,6 @@ import numpy as np
 
 from cpazmal_scale.dtw.band import band_limits
 from cpazmal_scale.dtw.block import block_distances
-from cpazmal_scale.dtw.decision import decide
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +45,3 @@ class Typical(NamedTuple):
         found = block_distances(block, references, straight, min_dates=min_dates)
         found /= self.tau[:, None, None].astype(np.float32)
         return found
-
-    def nearest(self, block: NDArray[np.float32], min_dates: int = 1) -> NDArray[np.float32]:
-        """Distance `(P,)` to the nearest class: mean over features in units of tau."""
-        found = self.distances(block, min_dates)
-        return decide(found, np.ones(len(found)), decision="sum").distance

@@ -135,11 +135,13 @@ def train(
         )
     classifier = methods.make(method, config, season_days(series.dates, start))
     try:
+        methods.expect(classifier, series)
         learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)
     except ValueError as error:
         raise SampleError(str(error), remedy="check the polygons and the period") from None
     facts = {
         **provenance,
+        **getattr(classifier, "facts_", {}),
         "software": f"cpazmal-scale {__version__}",
         "windows": {str(c): int((np.asarray(labels) == c).sum()) for c in classifier.classes_},
         "groups": sorted({str(group) for group in groups}),

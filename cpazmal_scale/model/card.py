@@ -32,6 +32,7 @@ LIMITS = (
     "Every pixel gets one of these classes, whatever it is, unless it is rejected.",
     "Accuracy holds for polygons like the trained ones, seen by this beam.",
     "Probabilities were calibrated on polygons held out of training, not on the area mapped.",
+    "Without four polygons of every class probabilities are not calibrated, and rank only.",
 )
 
 

@@ -51,6 +51,8 @@ def fit(
     if workers is None or not isinstance(classifier, NearestBarycenter):
         classifier.fit(values, labels, groups=groups)
         return
+    if classifier.barycenters == "auto":
+        classifier.set_params(barycenters=classifier.chosen_count(values, labels, groups))
     elsewhere = None
     if workers.share is not None:
         settings = classifier.get_params(deep=False)

@@ -58,7 +58,7 @@ class Assessment:
         """The methods side by side, one row each, rounded for reading."""
         table = self.validation.summary().reset_index()
         shown = ["method", "macro_f1_mean", "macro_f1_std", "macro_f1_low", "macro_f1_high"]
-        shown += ["oa_mean", "oa_std", "log_loss_mean", "ece_mean"]
+        shown += ["oa_mean", "oa_std", "log_loss_mean", "ece_pooled"]
         return [
             {str(k): v if isinstance(v, str) else round(float(v), 4) for k, v in row.items()}
             for row in table[shown].to_dict("records")

@@ -110,7 +110,10 @@ def _chosen(
     if not workspace.is_labelled(config):
         return config.with_values({"classify": {"method": "sum"}}), {}
     made = choose(*samples, config, executor=executor, share=share, progress=progress)
-    settled = config.with_values({"classify": {"method": made.method}})
+    counted = config.train.barycenters or "auto"
+    settled = config.with_values(
+        {"classify": {"method": made.method}, "train": {"barycenters": counted}}
+    )
     return settled, {"choice": made.plain()}
 
 

@@ -13,6 +13,7 @@ SECTIONS = {
         "docs/tutorial",
         "docs/gallery/README",
         "docs/own-scenes",
+        "docs/own-network",
         "docs/labels",
         "docs/notebook",
         "deploy/README",

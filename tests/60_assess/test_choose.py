@@ -28,7 +28,8 @@ def campaign(noise: float, groups: int = 6, seed: int = 0):
 
 
 def settings(*candidates: str) -> RunConfig:
-    return RunConfig.parse({"classify": {"candidates": candidates}, "dtw": {"radius": 0}})
+    parts = {"classify": {"candidates": candidates}, "dtw": {"radius": 0}}
+    return RunConfig.parse({**parts, "train": {"barycenters": 1}})
 
 
 def test_what_sees_the_difference_wins_decidedly() -> None:

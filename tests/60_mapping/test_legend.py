@@ -103,8 +103,8 @@ def test_everything_of_a_map_has_its_legend(plain_map, tmp_path: Path) -> None:
         (254, "#d9d4c7", "rejected"),
     ]
 
-    recipe, small = read_recipe(made.url), thumbnail(data)
-    entries = about(data, recipe, open_model(model), small)["classes"]
+    recipe, areas = read_recipe(made.url), thumbnail(data).square_metres
+    entries = about(data, recipe, open_model(model), areas)["classes"]
     assert [one["code"] for one in entries] == ["ICA", "ACC", "ABL", "HAG"]
     assert [one["group"] for one in entries] == ["glacier", "not glacier", "glacier", "glacier"]
     texts = {text.get_text() for axis in figure_of(data).axes for text in axis.texts}

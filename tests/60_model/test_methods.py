@@ -13,7 +13,7 @@ from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.model import methods
 
 DAYS = np.arange(14) * 11.0 + 7
-FLAT = ("discriminant", "logistic", "forest", "boosting")
+FLAT = ("discriminant", "logistic", "minirocket", "forest", "boosting")
 SETTINGS = [row.setting for row in METHODS if row.needs is None]
 
 
@@ -200,11 +200,38 @@ def test_trees_are_scikit_learns(classes: int) -> None:
     np.testing.assert_allclose(boosted.predict_proba(tested), peer.predict_proba(other), atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_minirocket_is_aeons() -> None:
+    """With aeon's own dilations, channels and biases the shares are aeon's."""
+    convolution = pytest.importorskip(
+        "aeon.transformations.collection.convolution_based", reason="needs the extra `bench`"
+    )
+    from cpazmal_scale.model.methods import minirocket
+
+    values, _ = complete()
+    made = methods.make("minirocket", RunConfig(), DAYS).fit(*complete())
+    block = made._complete(np.ascontiguousarray(values.reshape(len(values), -1).T))
+    series = np.ascontiguousarray(block.transpose(2, 0, 1))
+    peer = convolution.MiniRocket(n_kernels=1008, random_state=1)
+    expected = peer.fit_transform(series)
+    counts, channels, dilations, per_dilation, biases = peer.parameters
+    np.testing.assert_array_equal(dilations, made.dilations_)
+    np.testing.assert_array_equal(per_dilation, made.per_dilation_)
+    made.bounds_ = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    made.channels_, made.biases_ = channels, biases
+    found = made.shares(block).T
+    # a convolution that equals its bias but for rounding is above it in one order of sums only
+    assert (np.abs(found - expected) < 1e-6).mean() > 0.995
+    assert np.abs(found - expected).max() <= 2 / 6 + 1e-6
+    assert len(minirocket.KERNELS) == 84
+
+
 @pytest.mark.parametrize("setting", FLAT)
 def test_a_damaged_state_is_refused(setting: str) -> None:
     made = fitted(setting)
     arrays, text = made.state()
     outside = {"weights_": np.nan, "feature_": -1, "child_": -1, "roots_": -1, "leaf_class_": 9}
+    outside |= {"channels_": 9, "dilations_": 5, "bounds_": 0}
     for name in made.fitted:
         broken = [arrays[name][:-1]]
         if name in outside:

@@ -130,7 +130,7 @@ def test_facts_have_headings_units_and_two_decimals() -> None:
     assert facts_in_words(facts) == {
         "identity": "d77f",
         "beam": "DSC37",
-        "place": "6.93° to 6.98° east, 45.91° to 45.93° north",
+        "place": "6.933° to 6.978° east, 45.908° to 45.930° north",
         "size": "30 dates of 804 × 1\u202f142 pixels",
         "area": "ice apron 0.21 km², rock 12.00 km²",
         "channels": "HH, HV on 12 of 30 dates",

@@ -91,7 +91,7 @@ def test_a_model_of_all_is_assessed_and_maps_the_first(places) -> None:
     assert model.metadata["samples"].count("+") == 2
     assert plan_map(both).recipe.model == model.id
     made = assess(both)
-    assert (made.validation.summary()["macro_f1_mean"] > 0.5).any()
+    assert (made.validation.summary()["macro_f1_mean"] > 0.4).any()
     card = (Path(config.workspace) / model.metadata["card"]).read_text()
     assert "there/DSC37" in card
 

@@ -15,8 +15,8 @@ from cpazmal_scale.cli.answers import KEYS
 
 SILENT = {"serve", "completion", "label", "view"}
 """Verbs that print no facts: they serve until they are stopped, or print a script."""
-SLOW = {"demo", "talk"}
-"""Verbs that are `run` on a campaign of their own."""
+SLOW = {"demo", "talk", "dataset protocol"}
+"""Verbs that are `run` on a campaign of their own, or need a larger area than this one."""
 
 
 def verbs(group: App, above: str = "") -> Iterator[str]:

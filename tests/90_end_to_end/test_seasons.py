@@ -59,14 +59,25 @@ def agreement(run_yaml: Path, *words: str) -> float:
 
 
 def test_a_year_from_any_month(run_yaml: Path) -> None:
+    """The model of 2020 does as well as one of the period itself, and about as in its own year."""
     own = agreement(run_yaml, *YEAR)
-    assert own > 0.65
-    for start, end in (
-        ("2020-02-09", "2021-02-08"),
-        ("2020-05-01", "2021-04-30"),
-        ("2020-08-01", "2021-07-31"),
-    ):
-        assert agreement(run_yaml, "--start", start, "--end", end) > own - 0.02, start
+    assert own > 0.6
+    periods = [
+        ("--start", start, "--end", end)
+        for start, end in (
+            ("2020-02-09", "2021-02-08"),
+            ("2020-05-01", "2021-04-30"),
+            ("2020-08-01", "2021-07-31"),
+        )
+    ]
+    found = [agreement(run_yaml, *period) for period in periods]
+    assert min(found) > own - 0.05, (own, found)
+    for verb in ("samples", "train"):
+        cpazmal(verb, "-c", run_yaml, *periods[1])
+    taught = agreement(run_yaml, *periods[1])
+    for verb in ("samples", "train"):
+        cpazmal(verb, "-c", run_yaml, *YEAR)
+    assert found[1] > taught - 0.03, (found, taught)
 
 
 def test_a_part_of_the_year_is_refused(run_yaml: Path) -> None:

@@ -8,6 +8,7 @@ from cpazmal_scale import words as say
 from cpazmal_scale.assess.report.parts import Block, Heading, Picture, Table, Text
 from cpazmal_scale.assess.validate.methods import TWINS
 from cpazmal_scale.assess.validate.validation import MIN_GROUPS
+from cpazmal_scale.vocabulary import CALIBRATED_GROUPS
 
 if TYPE_CHECKING:
     from cpazmal_scale.assess.validate.validation import CrossValidation, Difference
@@ -21,10 +22,8 @@ _SPLITS = {
     "geometry": "whole polygons, trained on one beam and tested on another",
 }
 _WORST = 6
-CALIBRATED_GROUPS = 4
-"""Polygons of every class without which probabilities cannot be calibrated."""
 _FITTING = 0.05
-_BESIDE = ("weighted_f1", "kappa", "auc", "log_loss", "brier", "ece")
+_BESIDE = ("weighted_f1", "kappa", "auc", "log_loss", "brier")
 _TESTS = (
     "p by polygons: two methods' predictions are exchanged polygon by polygon, 5000 times. McNemar "
     "counts windows of the first time each is tested; it takes them as independent, which those of "
@@ -32,8 +31,8 @@ _TESTS = (
 )
 _RELIABILITY = (
     "A point on the diagonal is right as often as it claims. The votes of `vote` are shares of "
-    "features and were not calibrated; all other methods fit one temperature on polygons held out "
-    "of the training side."
+    "features and were not calibrated; all other methods fit a temperature, and how sure their "
+    "largest probability may be, on polygons held out of the training side."
 )
 
 
@@ -204,6 +203,7 @@ def _summary_table(own: CrossValidation) -> Table:
                 say.interval(row["macro_f1_low"], row["macro_f1_high"]),
                 say.spread(row["oa_mean"], row["oa_std"]),
                 *(say.number(row[f"{figure}_mean"]) for figure in _BESIDE),
+                say.number(row["ece_pooled"]),
                 say.seconds(row["seconds_fit"]),
                 say.seconds(row["seconds_predict"]),
             )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.config import RunConfig
 
-NAMES = tuple(row.name for row in METHODS)
+NAMES = tuple(row.name for row in METHODS if row.learns)
 """Every method there is, as reports print it."""
 SUM, NEIGHBORS, FOREST = (method(setting).name for setting in ("sum", "neighbors", "forest"))
 TWINS = {row.name: method(row.twin).name for row in METHODS if row.twin is not None}
@@ -36,7 +36,8 @@ class Fitted(NamedTuple):
 def chosen(config: RunConfig) -> tuple[str, ...]:
     """The methods a configuration compares, that of its map first."""
     every = (config.classify.method, *config.assess.methods)
-    return tuple(dict.fromkeys(method(name).name for name in every if name != BEST))
+    rows = (method(name) for name in every if name != BEST)
+    return tuple(dict.fromkeys(row.name for row in rows if row.learns))
 
 
 def fit_methods(
@@ -76,6 +77,8 @@ def fit_methods(
         model = make(name, days, config)
         if not calibrate:
             model.temperature = 1.0
+        if warps in shared and hasattr(model, "barycenters"):
+            model.barycenters = shared[warps].model.count_
         model.fit(values, codes, groups=groups)
         fitted = Fitted(name, model, time.perf_counter() - started)
         if decision:

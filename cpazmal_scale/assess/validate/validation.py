@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale.assess.validate.metrics import BINS, Scores, scores
+from cpazmal_scale.assess.validate.metrics import (
+    BINS,
+    Scores,
+    expected_calibration_error,
+    scores,
+)
 from cpazmal_scale.assess.validate.significance import mcnemar, polygon_permutation
 
 if TYPE_CHECKING:
@@ -100,7 +105,8 @@ class CrossValidation:
     def summary(self) -> pd.DataFrame:
         """One row per method: `{figure}_mean` and `_std` over folds (ddof 1); macro-F1, overall
         accuracy, weighted F1 and kappa of all folds' counts together (`_pooled`) with their 95 %
-        intervals over polygons (`_low`, `_high`); mean seconds per fold.
+        intervals over polygons (`_low`, `_high`); the calibration error of all folds' predictions
+        together (`ece_pooled`: that of one fold is mostly chance); mean seconds per fold.
         """
         import pandas as pd
 
@@ -115,6 +121,8 @@ class CrossValidation:
             for name in _FOLD_FIGURES:
                 row[f"{name}_mean"] = float(own[name].mean())
                 row[f"{name}_std"] = float(own[name].std())
+            reliability = self.reliability[self._place(method)]
+            row["ece_pooled"] = expected_calibration_error(reliability)
             for name in ("seconds_fit", "seconds_predict"):
                 row[name] = float(own[name].mean())
             rows[method] = row

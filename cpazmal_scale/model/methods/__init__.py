@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.dtw import Decision, Matched
+    from cpazmal_scale.samples import WindowSeries
 
 
 class PixelModel(Protocol):
@@ -95,6 +98,22 @@ def make(setting: str, config: RunConfig, days: NDArray[np.float64] | None) -> P
             f"no method is called {setting!r}", remedy="`cpazmal config` prints all there are"
         ) from None
     return _module(row.module, row.needs).make(config, days, **row.options)  # type: ignore[no-any-return]
+
+
+def expect(classifier: PixelModel, series: WindowSeries) -> None:
+    """Compare what a classifier that was brought wants with the series that it will be given.
+
+    Raises:
+        ModelMismatch: other features or dates.
+    """
+    if isinstance(classifier, _Brought):
+        classifier.expect(series.names, series.dates)
+
+
+@runtime_checkable
+class _Brought(Protocol):
+    def expect(self, features: Sequence[str], dates: NDArray[np.datetime64]) -> None:
+        """Refuse what the classifier was not made for."""
 
 
 def opened(setting: str, arrays: dict[str, NDArray[Any]], text: str) -> PixelModel:

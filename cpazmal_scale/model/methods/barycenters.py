@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from cpazmal_scale.config.methods import BEST
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -26,7 +28,7 @@ def make(
     kind = LearnedBarycenter if decision == "learned" else NearestBarycenter
     return kind(
         decision=decision,  # type: ignore[arg-type]
-        barycenters=config.train.barycenters,
+        barycenters=count(config),
         **band(config, days, warps),
         iterations=config.train.iterations,
         restarts=config.train.restarts,
@@ -34,6 +36,12 @@ def make(
         min_dates=config.dtw.min_dates,
         seed=config.seed,
     )
+
+
+def count(config: RunConfig) -> int | Literal["auto"]:
+    """Barycenters of each class and feature that a run asks for."""
+    otherwise: Literal["auto", 1] = "auto" if config.classify.method == BEST else 1
+    return config.train.barycenters or otherwise
 
 
 def band(config: RunConfig, days: NDArray[np.float64] | None, warps: bool) -> dict[str, Any]:

@@ -17,12 +17,16 @@ from cpazmal_scale.dtw import (
     Scaling,
     SeriesClassifier,
     Typical,
+    as_they_are,
+    borne_out,
+    calibrated,
+    can_calibrate,
     checked_labels,
     checked_series,
     distance_to,
-    fitted_temperature,
     group_folds,
 )
+from cpazmal_scale.kernels.nearest_mean import nearest_mean
 from cpazmal_scale.kernels.scores import decide_scores
 from cpazmal_scale.kernels.standardise import standardised
 from cpazmal_scale.vocabulary import REJECTED
@@ -43,7 +47,8 @@ class FlatClassifier(SeriesClassifier):
 
     Series on other dates are brought to the training's dates first: each of these takes the nearest
     date of the season within `nearest_days`, or is missing. The probabilities are the softmax of
-    the scores over one temperature, fitted by log-loss on held-out groups.
+    the scores over one temperature, fitted by log-loss on held-out groups; the largest one is as
+    sure as these bear it out.
 
     Args:
         days: days `(T,)` of the training dates; none: other dates cannot be classified.
@@ -61,11 +66,14 @@ class FlatClassifier(SeriesClassifier):
         scale_: float64 `(K,)`, their standard deviation.
         tau_: float64 `(K,)` median distance of a series to its class's mean.
         temperature_: float.
-        calibrated_: whether the temperature was fitted on held-out groups.
+        confidence_: float64 `(C + 1,)` how sure the largest probability may be.
+        calibrated_: whether temperature and confidence were fitted on held-out groups.
     """
 
     fitted: ClassVar[tuple[str, ...]] = ()
     """Arrays of the subclass that `state` keeps."""
+    held_out_folds: ClassVar[int] = 3
+    """Fits of the calibration; more of them learn from nearly all polygons."""
     nanoseconds: ClassVar[float] = 1.0
     """Per pixel and number that the scores take, for forecasts."""
 
@@ -148,23 +156,29 @@ class FlatClassifier(SeriesClassifier):
         """The decision for raw feature series `(K, T, P)`, pixels innermost, NaN missing."""
         values = self._on_calendar(block, limits)
         pixels = values.shape[2]
-        known = np.zeros(pixels, np.bool_)
-        for feature in values:
-            known |= np.isfinite(feature).sum(axis=0) >= max(self.min_dates, 1)
-            if known.all():
-                break
+        known = np.empty(pixels, np.bool_)
         made = Decision(
             np.empty(pixels, np.uint8),
             np.empty((len(self.classes_), pixels), np.float32),
             np.empty(pixels, np.float32),
             np.empty(pixels, np.float32),
-            self._typical.nearest(self._z_scores(values), self.min_dates),
+            np.empty(pixels, np.float32),
+        )
+        nearest_mean(
+            values,
+            self.mean_.astype(np.float32),
+            (1.0 / self.scale_).astype(np.float32),
+            self.centres_,
+            (1.0 / np.broadcast_to(self.tau_, self.mean_.shape)).astype(np.float32),
+            self.min_dates,
+            known,
+            made.distance,
         )
         scores = self.scores(values.reshape(-1, pixels))
         decide_scores(scores, known, 1.0 / self.temperature_, *made[:-1])
         if self.reject is not None:
             made.index[known & (made.distance > self.reject)] = REJECTED
-        return made
+        return borne_out(made, self.confidence_)
 
     def distances_block(
         self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
@@ -220,7 +234,8 @@ class FlatClassifier(SeriesClassifier):
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
         """Arrays and a JSON text from which `from_state` makes the same classifier."""
         check_is_fitted(self)
-        arrays = {name: np.asarray(getattr(self, name)) for name in (*_SHARED, *self.fitted)}
+        names = (*_SHARED, "confidence_", *self.fitted)
+        arrays = {name: np.asarray(getattr(self, name)) for name in names}
         settings = self.get_params(deep=False)
         if settings["days"] is not None:
             arrays["days"] = np.asarray(settings.pop("days"), np.float64)
@@ -242,6 +257,7 @@ class FlatClassifier(SeriesClassifier):
         model = cls(**{**parts["settings"], "days": arrays.get("days")})
         for name in (*_SHARED, *cls.fitted):
             setattr(model, name, np.asarray(arrays[name]))
+        model.confidence_ = arrays.get("confidence_", as_they_are(len(model.classes_)))
         model.temperature_ = float(parts["fitted"]["temperature_"])
         model.calibrated_ = bool(parts["fitted"]["calibrated_"])
         model.n_features_in_ = int(parts["fitted"]["n_features_in_"])
@@ -260,6 +276,8 @@ class FlatClassifier(SeriesClassifier):
             raise ValueError(f"mean series of shape {self.centres_.shape}, expected {shape}")
         if not (np.isfinite(self.temperature_) and self.temperature_ > 0):
             raise ValueError(f"temperature {self.temperature_}")
+        if self.confidence_.shape != (len(self.classes_) + 1,):
+            raise ValueError(f"confidence of shape {self.confidence_.shape}")
 
     def _on_calendar(
         self, block: NDArray[np.floating], limits: NDArray[np.int32] | None
@@ -288,13 +306,14 @@ class FlatClassifier(SeriesClassifier):
         codes: NDArray[np.intp],
         groups: NDArray[np.intp] | None,
     ) -> None:
-        """Fit the temperature on the scores of held-out groups."""
+        """Fit temperature and confidence on the scores of held-out groups."""
         self.temperature_ = 1.0 if self.temperature is None else float(self.temperature)
+        self.confidence_ = as_they_are(len(self.classes_))
         self.calibrated_ = False
         if groups is None or self.temperature is not None:
             return
         found, truths = [], []
-        for train, held in group_folds(codes, groups, self.seed):
+        for train, held in group_folds(codes, groups, self.seed, self.held_out_folds):
             other = clone(self).set_params(temperature=1.0, days=None, **self.chosen())
             other.fit(series[train], codes[train], groups=groups[train])
             block = np.ascontiguousarray(series[held].transpose(1, 2, 0), np.float32)
@@ -302,8 +321,10 @@ class FlatClassifier(SeriesClassifier):
             truths.append(codes[held])
         if found:
             scores, known = np.concatenate(found, axis=1), np.concatenate(truths)
-            self.temperature_ = fitted_temperature(scores, known)
-            self.calibrated_ = True
+            self.temperature_, confidence = calibrated(scores, known)
+            self.calibrated_ = can_calibrate(codes, groups)
+            if self.calibrated_:
+                self.confidence_ = confidence
 
 
 def imputed(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -10,9 +10,11 @@ from threadpoolctl import threadpool_limits
 from cpazmal_scale.dtw import (
     Decision,
     NearestBarycenter,
+    as_they_are,
     block_distances,
+    borne_out,
+    calibrated,
     decide,
-    fitted_temperature,
     group_folds,
 )
 from cpazmal_scale.kernels.scores import decide_scores, linear_scores, sort_rows
@@ -93,12 +95,7 @@ class LearnedBarycenter(NearestBarycenter):
         decide_scores(scores, known, 1.0 / self.temperature_, *made[:-1])
         if self.reject is not None:
             made.index[known & (away > self.reject)] = REJECTED
-        return made
-
-    @property
-    def calibrated_(self) -> bool:
-        """Whether the temperature was fitted on held-out groups."""
-        return self.temperature is None
+        return borne_out(made, self.confidence_)
 
     def _numbers(
         self,
@@ -155,21 +152,25 @@ class LearnedBarycenter(NearestBarycenter):
         made = raw_weights(*coefficients(scaled, codes, strength), scale)
         self.weights_, self.intercepts_, self.centre_ = *made, mean
         if self.temperature is None:
-            self._fitted = _temperature(scaled, codes, groups, strength, self.seed)
+            self._fitted = _calibration(scaled, codes, groups, strength, self.seed)
         return None
 
-    def _fitted_temperature(self) -> float:
-        return float(self._fitted if self.temperature is None else self.temperature)
+    def _calibrate(self) -> None:
+        super()._calibrate()
+        if self.temperature is None:
+            self.temperature_, confidence = self._fitted
+            if self.calibrated_:
+                self.confidence_ = confidence
 
 
-def _temperature(
+def _calibration(
     values: NDArray[np.float64],
     codes: NDArray[np.intp],
     groups: NDArray[np.intp],
     strength: float,
     seed: int,
-) -> float:
-    """Temperature of the regression on groups that it was not fitted on."""
+) -> tuple[float, NDArray[np.float64]]:
+    """Temperature and confidence of the regression on groups that it was not fitted on."""
     scores, truths = [], []
     numbers = np.unique(groups, return_inverse=True)[1]
     for train, held in group_folds(codes, numbers, seed + 1):
@@ -179,8 +180,8 @@ def _temperature(
         scores.append(weights @ values[held].T + intercepts[:, None])
         truths.append(codes[held])
     if not scores:
-        return 1.0
-    return fitted_temperature(np.concatenate(scores, axis=1), np.concatenate(truths))
+        return 1.0, as_they_are(int(codes.max()) + 1)
+    return calibrated(np.concatenate(scores, axis=1), np.concatenate(truths))
 
 
 def opened(arrays: dict[str, NDArray[Any]], text: str) -> LearnedBarycenter:

@@ -71,49 +71,92 @@ def smooth(
     return out
 
 
+@numba.njit(inline="always")
+def _power(states, code, first, share, asked, softness):  # type: ignore[no-untyped-def]
+    """Linear power of a class between two days: its dry and wet powers by the thawed share."""
+    following = first + 1 if first + 1 < states.shape[2] else 0
+    rest = np.float32(1.0) - share
+    thaw = states[0, code, first] * rest + states[0, code, following] * share - asked
+    dry = states[1, code, first] * rest + states[1, code, following] * share
+    wet = states[2, code, first] * rest + states[2, code, following] * share
+    thawed = np.float32(1.0) / (np.float32(1.0) + np.exp(-thaw / softness))
+    return dry + (wet - dry) * thawed
+
+
 @kept
 def backscatter(
     surface: NDArray[np.uint8],
-    delay: NDArray[np.float32],
+    beside: NDArray[np.uint8],
+    mixed: NDArray[np.float32],
+    above: NDArray[np.float32],
+    asked: NDArray[np.float32],
     departure: NDArray[np.float32],
     texture: NDArray[np.float32],
+    rough: NDArray[np.float32],
     mask: NDArray[np.uint8],
-    curves: NDArray[np.float32],
-    order: NDArray[np.float32],
+    states: NDArray[np.float32],
+    order: float,
     day: float,
-    day_per_delay: float,
+    day_per_height: float,
+    softness: float,
     layover_db: float,
     out: NDArray[np.float32],
 ) -> None:
     """True linear power of every pixel of a block into `out`.
 
-    `surface` 0..7 and `mask` (SNAP codes) with `delay` (units of `day_per_delay`), `departure`
-    (dB) and `texture` (unit Gaussian) give the class curve (8, 365, dB) at the pixel's effective
-    day, times a Gamma texture of the class's `order` (Wilson-Hilferty). Shadow has no power.
+    `surface` 0..7 and `mask` (SNAP codes) with `above` (hundreds of metres, `day_per_height` days
+    each) and `asked` (thaw) pick from `states` (3, 8, days: thaw, dry and wet linear power) at the
+    pixel's effective day; `beside` is another class that fills the share `mixed` of the pixel.
+    `departure` (dB) and a Gamma texture multiply it, of an `order` less `rough` (logarithm;
+    `texture` is unit Gaussian, Wilson-Hilferty). Shadow has no power.
     """
-    days = curves.shape[1]
+    days = states.shape[2]
     tenth = np.float32(math.log(10.0) / 10.0)
+    soft = np.float32(softness)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             if mask[i, j] & 2:
                 out[i, j] = np.float32(0.0)
                 continue
             code = surface[i, j]
-            when = (day - delay[i, j] * day_per_delay - 0.5) % days
+            when = (day - above[i, j] * day_per_height - 0.5) % days
             first = int(when)
             share = np.float32(when - first)
             first %= days
-            following = (first + 1) % days
-            level = (
-                curves[code, first] * (np.float32(1.0) - share) + curves[code, following] * share
-            )
-            level += departure[i, j]
+            power = _power(states, code, first, share, asked[i, j], soft)
+            if mixed[i, j] > 0:
+                other = _power(states, beside[i, j], first, share, asked[i, j], soft)
+                power += mixed[i, j] * (other - power)
+            level = departure[i, j]
             if mask[i, j] & 1:
                 level += np.float32(layover_db)
-            ninth = np.float32(1.0) / (np.float32(9.0) * order[code])
+            ninth = np.exp(rough[i, j]) / (np.float32(9.0 * order))
             root = np.float32(1.0) - ninth + np.sqrt(ninth) * texture[i, j]
             root = max(root, np.float32(0.02))
-            out[i, j] = np.exp(level * tenth) * root * root * root
+            out[i, j] = power * np.exp(level * tenth) * root * root * root
+
+
+@kept
+def neighbours(
+    surface: NDArray[np.uint8], reach: int, beside: NDArray[np.uint8], mixed: NDArray[np.float32]
+) -> None:
+    """Another class `reach` pixels up, down, left or right, and the share of a pixel it fills.
+
+    `surface` (h + 2 reach, w + 2 reach) is wider than `beside` and `mixed` (h, w) on every side;
+    each of the four places that holds another class adds an eighth, of the last one met.
+    """
+    for i in range(mixed.shape[0]):
+        for j in range(mixed.shape[1]):
+            code = surface[i + reach, j + reach]
+            beside[i, j] = code
+            share = np.float32(0.0)
+            for k in range(4):
+                a = i + reach + (0, 0, reach, -reach)[k]
+                b = j + reach + (reach, -reach, 0, 0)[k]
+                if surface[a, b] != code:
+                    beside[i, j] = surface[a, b]
+                    share += np.float32(0.125)
+            mixed[i, j] = share
 
 
 @kept

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 NOISE_FLOOR_DB = -21.0
 """Noise-equivalent backscatter: the lowest class means of HV (ACC in August, LAC all year)."""
 
-UNIT_DB = 1.5
+UNIT_DB = 1.9
 """Standard deviation of a unit's lasting departure from its class, dB."""
 
-UNIT_SEASON_DB = 0.9
-"""Standard deviation of a unit's seasonal departure; with `UNIT_DB`, 1.75 dB between polygons."""
+UNIT_SEASON_DB = 0.5
+"""Standard deviation of a unit's seasonal departure; with `UNIT_DB`, 2.1 dB between polygons."""
+
+UNIT_BEAM_DB = 1.0
+"""Standard deviation of a unit's departure in one beam, dB (guessed)."""
 
 UNIT_CORRELATION = 0.7
 """Correlation of a unit's lasting departures in HH and HV."""
@@ -33,8 +36,7 @@ class Surface:
     polygons: int
     elevation: float
     polygon_px: float
-    texture_winter: float
-    texture_summer: float
+    inside_db: float
     date_db: float
 
 
@@ -46,7 +48,7 @@ class Beam:
     pass_direction: Literal["ASC", "DSC"]
     heading: float
     incidence: float
-    melt_lead: float
+    afternoon: float
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def surfaces() -> tuple[Surface, ...]:
     )
 
 
-_FIGURES = ("elevation", "polygon_px", "texture_winter", "texture_summer", "date_db")
+_FIGURES = ("elevation", "polygon_px", "inside_db", "date_db")
 
 
 _DIRECTIONS: dict[str, Literal["ASC", "DSC"]] = {"ASC": "ASC", "DSC": "DSC"}
@@ -89,7 +91,7 @@ def beams() -> dict[str, Beam]:
         row["beam"]: Beam(
             row["beam"],
             _DIRECTIONS[row["pass_direction"]],
-            *(float(row[name]) for name in ("heading", "incidence", "melt_lead")),
+            *(float(row[name]) for name in ("heading", "incidence", "afternoon")),
         )
         for row in _rows("beams.csv")
     }
@@ -125,9 +127,34 @@ def monthly_backscatter(polarisation: str) -> NDArray[np.float64]:
     return np.array([_monthly()[surface.name, polarisation] for surface in surfaces()])
 
 
-def orbit_offset(beam: str, polarisation: str) -> NDArray[np.float64]:
-    """Departure of a beam from the descending one (8 classes) in dB; 0 where unmeasured."""
-    offset = {
-        row["class"]: float(row[polarisation]) for row in _rows("orbits.csv") if row["beam"] == beam
+def states(polarisation: str) -> NDArray[np.float64]:
+    """Levels (8 classes, 4) in dB of the noise-subtracted product: dry winter, summer, wet both."""
+    found = {
+        row["class"]: [float(row[name]) for name in _STATES]
+        for row in _rows("states.csv")
+        if row["polarisation"] == polarisation
     }
-    return np.array([offset.get(surface.name, 0.0) for surface in surfaces()])
+    return np.array([found[surface.name] for surface in surfaces()])
+
+
+_STATES = ("dry_winter", "dry_summer", "wet_winter", "wet_summer")
+
+
+@cache
+def weather() -> NDArray[np.float64]:
+    """Standard deviation (8 classes, 4: winter, spring, summer, autumn) of the thaw by weather."""
+    found = {row["class"]: row for row in _rows("weather.csv")}
+    return np.array(
+        [[float(found[one.name][name]) for name in _SEASONS] for one in surfaces()], np.float64
+    )
+
+
+_SEASONS = ("winter", "spring", "summer", "autumn")
+
+
+def orbit_offset(beam: str, polarisation: str) -> NDArray[np.float64]:
+    """Departure of a beam from the descending one (2 states, 8 classes), dB; 0 where unmeasured."""
+    found = {row["class"]: row for row in _rows("orbits.csv") if row["beam"] == beam}
+    names = polarisation, f"{polarisation}_wet"
+    rows = [found.get(surface.name, {}) for surface in surfaces()]
+    return np.array([[float(row.get(name, 0.0)) for row in rows] for name in names])

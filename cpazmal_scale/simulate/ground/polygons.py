@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cpazmal_scale.simulate.given import tables
 from cpazmal_scale.simulate.ground import viewing
 from cpazmal_scale.simulate.ground.relief import field
-from cpazmal_scale.simulate.ground.surfaces import AUTHORS_PIXEL
+from cpazmal_scale.simulate.ground.surfaces import AUTHORS_PIXEL, PATCHED
 from cpazmal_scale.simulate.ground.world import World
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _MARGIN = 0.03
 """Share of the scene kept free of polygons inside every swath's edge."""
+
+_WHOLE = 8.0
+"""Of a small surface the polygon takes all there is, up to so many median ones."""
 
 
 def draw(world: World) -> geopandas.GeoDataFrame:
@@ -37,7 +40,8 @@ def draw(world: World) -> geopandas.GeoDataFrame:
         width = max(4.0, _nodes_of(world, kind) ** 0.5 / 2)
         ragged = 1 + 0.22 * field(world.ground.lattice, width, world.seed, "outline", kind.name)
         for number, (unit, (window, depth)) in enumerate(chosen, start=1):
-            region = _region(depth, ragged[window], _nodes_of(world, kind))
+            wanted = _nodes_of(world, kind) * (_WHOLE if kind.name in PATCHED else 1)
+            region = _region(depth, ragged[window], wanted)
             outline = _outline(world, window, region)
             group = f"{kind.name}{number:03d}"
             records.append({"class": kind.name, "group": group, "unit": unit, "geometry": outline})

@@ -29,6 +29,13 @@ AUTHORS_PIXEL = 2.09 * 2.99
 _PATCH = {"HAG": (1.7, 0.05, 0.045), "ICA": (1.7, 0.055, 0.055), "LAC": (1.3, 0.04, 0.004)}
 """Small surfaces: patch per polygon area, largest and smallest share of the scene."""
 
+PATCHED = tuple(_PATCH)
+_SIZES = {"HAG": 0.54, "ICA": 0.86, "LAC": 0.84}
+"""Standard deviation of the logarithm of the polygons' areas (CPAZMaL_dataset,
+figure/detailed_study_areas_table.tex, commit 0618568)."""
+_EVEN = 90.0
+"""Nodes up to which patches are of one size; of twice as many they spread as tabled."""
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -138,9 +145,9 @@ def _patches(
     suits[gaussian_filter((unit >= 0).astype(np.float32), radius / 2) > 0.02] = -np.inf
     ragged = 0.28 * field(lattice, max(2.5, radius / 1.5), seed, name, "edge")
     number = int(unit.max())
-    sizes = generator(seed, name, "sizes").uniform(0.9, 1.3, count)
+    sizes = _sizes(name, patch, count, seed)
     for (row, col), wide in zip(_apart(suits, 2.5 * radius, count), sizes, strict=False):
-        window = _around(row, col, 2 * radius, lattice.shape)
+        window = _around(row, col, 2 * max(1.0, wide) * radius, lattice.shape)
         down, along = np.mgrid[window]
         turn = np.radians(aspect[row, col])
         fall = (along - col) * np.sin(turn) - (down - row) * np.cos(turn)
@@ -150,6 +157,15 @@ def _patches(
         number += 1
         surface[window][inside] = CODES[name]
         unit[window][inside] = number
+
+
+def _sizes(name: str, patch: float, count: int, seed: int) -> NDArray[np.float64]:
+    """Radii of patches over the median one's: lognormal, but even where patches are few nodes."""
+    random = generator(seed, name, "sizes")
+    room = float(np.clip((patch - _EVEN) / _EVEN, 0, 1))
+    spread = np.exp(0.5 * room * _SIZES[name] * random.standard_normal(count))
+    sizes: NDArray[np.float64] = np.maximum(random.uniform(0.9, 1.3, count) * spread, 0.7)
+    return sizes
 
 
 def _around(row: int, col: int, reach: float, shape: tuple[int, int]) -> tuple[slice, slice]:

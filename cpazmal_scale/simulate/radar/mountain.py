@@ -80,8 +80,7 @@ def mountain_at(
 
 def backscatter_at(site: Site, when: datetime, beam: str, names: tuple[str, ...]) -> Backscatter:
     """γ0 on one date by the classes' seasons, for polarisations and a beam of the tables."""
-    day = int(seasons.day_of_year(when)) % seasons.DAYS
-    levels = [seasons.class_curves(site.seed, when, beam, name)[:, day] for name in names]
+    levels = [seasons.class_level(site.seed, when, beam, name) for name in names]
     bands = [10 ** (level[site.classes] / 10) for level in levels]
     frame = site.frame
     return Backscatter(np.stack(bands).astype(np.float32), frame.left, frame.top, frame.pixel)

@@ -1,0 +1,95 @@
+"""How sure a classifier may be: its largest probability as held-out series bear it out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale.dtw.calibration import fitted_temperature
+from cpazmal_scale.kernels.confidence import bear_out
+from cpazmal_scale.vocabulary import CALIBRATED_GROUPS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.dtw.decision import Decision
+
+_RIDGE = 1.0
+_STEEPEST = 10.0
+_LEAST = 1e-6
+
+
+def can_calibrate(codes: NDArray[np.intp], groups: NDArray[np.intp]) -> bool:
+    """Whether every class position in `(N,)` codes has enough of the `(N,)` groups."""
+    return all(
+        np.unique(groups[codes == code]).size >= CALIBRATED_GROUPS for code in np.unique(codes)
+    )
+
+
+def as_they_are(classes: int) -> NDArray[np.float64]:
+    """The confidence that changes nothing."""
+    return np.concatenate([np.ones(1), np.zeros(classes)])
+
+
+def fitted_confidence(
+    probability: NDArray[np.floating], codes: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Slope and offsets `(C + 1,)` of a logistic regression of being right on the largest logit.
+
+    Each predicted class has its own offset, the ridge penalty draws slope and offsets to 1 and 0.
+
+    Args:
+        probability: `(C, N)` of held-out series; NaN columns are left out.
+        codes: `(N,)` true class positions.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import expit, logit
+
+    known = np.isfinite(probability).all(axis=0)
+    own, true = probability[:, known].astype(np.float64), codes[known]
+    classes = len(own)
+    if not true.size:
+        return as_they_are(classes)
+    best = own.argmax(axis=0)
+    sure = logit(np.clip(own[best, np.arange(best.size)], _LEAST, 1.0 - _LEAST))
+    right = (best == true).astype(np.float64)
+
+    def loss(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        slope, common, offsets = at[0], at[1], at[2:]
+        odds = slope * sure + common + offsets[best]
+        total = (np.logaddexp(0.0, odds) - right * odds).sum()
+        total += _RIDGE * ((slope - 1.0) ** 2 + (offsets**2).sum())
+        away = expit(odds) - right
+        by = np.concatenate(
+            [
+                [(away * sure).sum() + 2 * _RIDGE * (slope - 1.0), away.sum()],
+                np.bincount(best, away, classes) + 2 * _RIDGE * offsets,
+            ]
+        )
+        return float(total), by
+
+    start = np.concatenate([np.ones(1), np.zeros(classes + 1)])
+    bounds = [(0.0, _STEEPEST), *[(None, None)] * (classes + 1)]
+    made = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return np.concatenate([made[:1], made[2:] + made[1]])
+
+
+def calibrated(
+    scores: NDArray[np.float64], codes: NDArray[np.intp]
+) -> tuple[float, NDArray[np.float64]]:
+    """Temperature and confidence for scores `(C, N)` of held-out series of class `codes` `(N,)`."""
+    from scipy.special import softmax
+
+    temperature = fitted_temperature(scores, codes)
+    return temperature, fitted_confidence(softmax(scores / temperature, axis=0), codes)
+
+
+def borne_out(made: Decision, confidence: NDArray[np.float64]) -> Decision:
+    """The decision with probabilities, entropy and margin as held-out series bear them out.
+
+    The arrays of `made` are written in place; its classes and distances stay.
+    """
+    if not np.array_equal(confidence, as_they_are(len(confidence) - 1)):
+        bear_out(made.index, made.probability, made.entropy, made.margin, confidence)
+    return made

@@ -1,0 +1,87 @@
+"""Largest probabilities are as sure as held-out series bear out; classes never change."""
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from cpazmal_scale.dtw import Decision, NearestBarycenter, as_they_are, borne_out, can_calibrate
+from cpazmal_scale.dtw.confidence import fitted_confidence
+
+
+def decision(rng, classes=4, pixels=8000):
+    chances = rng.dirichlet(np.full(classes, 0.7), pixels).T.astype(np.float32)
+    entropy = -(chances * np.log(np.maximum(chances, 1e-30))).sum(axis=0) / np.log(classes)
+    ordered = np.sort(chances, axis=0)
+    index = chances.argmax(axis=0).astype(np.uint8)
+    return Decision(index, chances, entropy, ordered[-1] - ordered[-2], np.ones(pixels, np.float32))
+
+
+def error(sure, right):
+    places = np.minimum((sure * 10).astype(int), 9)
+    return sum(abs(sure[places == b].sum() - right[places == b].sum()) for b in range(10)) / len(
+        sure
+    )
+
+
+def test_recovers_how_often_each_class_is_right() -> None:
+    """Truth by a slope and offsets of its own; the fit finds them, and new series agree."""
+    rng = np.random.default_rng(0)
+    slope, offsets = 0.5, np.array([0.8, -0.6, 0.0, -0.2])
+    sides = []
+    for _ in range(2):
+        made = decision(rng)
+        top = made.probability.max(axis=0)
+        right = rng.random(top.size) < expit(
+            slope * logit(top.clip(1e-6, 1 - 1e-6)) + offsets[made.index]
+        )
+        sides.append((made, right, np.where(right, made.index, (made.index + 1) % 4)))
+    (made, _, codes), (other, right, _) = sides
+    found = fitted_confidence(made.probability, codes)
+    np.testing.assert_allclose(found, [slope, *offsets], atol=0.3)
+    before = error(other.probability.max(axis=0), right)
+    classes = other.index.copy()
+    borne_out(other, found)
+    assert error(other.probability.max(axis=0), right) < min(0.03, before / 2)
+    np.testing.assert_array_equal(other.probability.argmax(axis=0), classes)
+
+
+def test_what_is_left_keeps_its_ratios_and_figures_follow() -> None:
+    rng = np.random.default_rng(1)
+    made = decision(rng, pixels=500)
+    before = made.probability.copy()
+    made.index[7] = 254
+    made.probability[:, 9], made.index[9] = np.nan, 255
+    borne_out(made, np.array([0.7, -3.0, 0.2, 0.0, 1.0]))
+    assert np.isnan(made.probability[:, 9]).all()
+    keep = np.arange(500) != 9
+    after = made.probability[:, keep].astype(float)
+    np.testing.assert_allclose(after.sum(axis=0), 1, atol=1e-6)
+    np.testing.assert_array_equal(after.argmax(axis=0), before[:, keep].argmax(axis=0))
+    ordered = np.sort(after, axis=0)
+    assert (ordered[-1] - ordered[-2] > 1e-4).all()
+    np.testing.assert_allclose(made.margin[keep], ordered[-1] - ordered[-2], atol=1e-6)
+    entropy = -(after * np.log(np.maximum(after, 1e-30))).sum(axis=0) / np.log(4)
+    np.testing.assert_allclose(made.entropy[keep], entropy, atol=1e-5)
+    others = np.argsort(before[:, keep], axis=0)[:-1]
+    rest = [np.take_along_axis(values, others, axis=0) for values in (before[:, keep], after)]
+    np.testing.assert_allclose(
+        rest[0] / rest[0].sum(axis=0), rest[1] / rest[1].sum(axis=0), atol=1e-5
+    )
+
+
+def test_nothing_learnt_changes_no_bit() -> None:
+    made = decision(np.random.default_rng(2))
+    before = made.probability.tobytes()
+    assert borne_out(made, as_they_are(4)).probability.tobytes() == before
+
+
+@pytest.mark.parametrize(("groups", "enough"), [(3, False), (4, True)])
+def test_four_groups_of_every_class_make_a_calibration(groups, enough) -> None:
+    rng = np.random.default_rng(3)
+    codes = np.repeat([0, 1], 24)
+    numbers = codes * 100 + np.arange(48) % groups
+    assert can_calibrate(codes, numbers) == enough
+    series = rng.normal(codes[:, None, None], 1.5, (48, 2, 9))
+    made = NearestBarycenter(decision="sum", radius=2).fit(series, codes, groups=numbers)
+    assert made.calibrated_ == enough
+    assert np.array_equal(made.confidence_, as_they_are(2)) != enough

@@ -1,0 +1,142 @@
+"""A network of one's own: what it says is what the map says, and what does not fit is refused."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError, ModelMismatch
+from cpazmal_scale.model import methods, open_model, save_model, train
+from cpazmal_scale.samples import WindowSeries
+
+onnx = pytest.importorskip("onnx", reason="needs the extra `onnx`")
+pytest.importorskip("onnxruntime", reason="needs the extra `onnx`")
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "own_network.py"
+DATES = np.datetime64("2020-01-08", "s") + np.arange(12) * np.timedelta64(11 * 86400, "s")
+NAMES = ("HH.k1", "HH.k2", "HH.k3")
+
+
+def example():
+    specification = importlib.util.spec_from_file_location("own_network", EXAMPLE)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def windows(seed=0, count=60):
+    rng = np.random.default_rng(seed)
+    codes = np.arange(count) % 3
+    values = rng.normal(codes[:, None, None] * 0.8, 0.5, (count, 3, 12)).astype(np.float32)
+    labels = np.array(["ABL", "ICA", "ROC"])[codes]
+    return values, labels, np.array([f"{label}-{n % 5}" for n, label in enumerate(labels)])
+
+
+def saved(folder, network, **told):
+    facts = {"classes": ["ABL", "ICA", "ROC"], "features": list(NAMES)} | told
+    onnx.helper.set_model_props(network, {name: json.dumps(one) for name, one in facts.items()})
+    path = folder / "network.onnx"
+    onnx.save_model(network, path)
+    return path
+
+
+def trained(path, names=NAMES, classes=slice(None)):
+    values, labels, groups = windows()
+    config = RunConfig.parse({"classify": {"method": "onnx", "network": str(path)}})
+    series = WindowSeries(values[classes], names, DATES)
+    how = {"polarisations": ("HH",), "provenance": {}}
+    return train(series, labels[classes], groups[classes], config, **how)
+
+
+@pytest.fixture(scope="module")
+def forest():
+    pytest.importorskip("skl2onnx", reason="makes the network of this test")
+    return example().with_scikit_learn(*windows()[:2])
+
+
+def test_a_map_says_what_the_library_says(tmp_path, forest) -> None:
+    """scikit-learn's own probabilities, from a stored model, with any number of pixels."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    values, labels, _ = windows()
+    peer = ExtraTreesClassifier(200, random_state=0).fit(values.reshape(60, -1), labels)
+    model = trained(saved(tmp_path, forest))
+    save_model(model, str(tmp_path / "model.zarr"))
+    own = open_model(str(tmp_path / "model.zarr"))
+    assert own.provenance["network_sha256"] == own.classifier.facts_["network_sha256"]
+    other = windows(1, 90)[0]
+    made = own.classifier.classify_block(np.ascontiguousarray(other.transpose(1, 2, 0)))
+    expected = peer.predict_proba(other.reshape(90, -1))
+    np.testing.assert_allclose(made.probability.T, expected, atol=1e-5)
+    alone = own.classifier.classify_block(np.ascontiguousarray(other[4:5].transpose(1, 2, 0)))
+    np.testing.assert_allclose(alone.probability[:, 0], made.probability[:, 4], atol=1e-6)
+    assert not own.classifier.calibrated_
+    gone = other.copy()
+    gone[:, :, 3] = np.nan
+    filled = other.copy()
+    filled[:, :, 3] = values[:, :, 3].mean(axis=0)
+    one, two = (own.classifier.decide(x).probability for x in (gone, filled))
+    np.testing.assert_allclose(one, two, atol=1e-4)
+
+
+def test_what_does_not_fit_is_refused(tmp_path, forest) -> None:
+    path = saved(tmp_path, forest, features=["VV.k1", "VV.k2", "VV.k3"])
+    with pytest.raises(ModelMismatch, match="other features: VV"):
+        trained(path)
+    path = saved(tmp_path, forest, dates=["2019-01-01"] * 12)
+    with pytest.raises(ModelMismatch, match="other dates"):
+        trained(path)
+    path = saved(tmp_path, forest, classes=["ABL", "FOR", "ROC"])
+    with pytest.raises(Exception, match="the network tells ABL, FOR, ROC"):
+        trained(path)
+    flat = onnx.ModelProto.FromString(forest.SerializeToString())
+    flat.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 13
+    with pytest.raises((ModelMismatch, ConfigError)):
+        trained(saved(tmp_path, flat))
+
+
+def test_hostile_files_are_refused(tmp_path, forest, monkeypatch) -> None:
+    from cpazmal_scale.model.methods import network
+
+    path = saved(tmp_path, forest)
+    whole = path.read_bytes()
+    for raw in (b"", b"\x00" * 100, whole[: len(whole) // 2]):
+        path.write_bytes(raw)
+        with pytest.raises(ConfigError):
+            trained(path)
+    outside = onnx.ModelProto.FromString(whole)
+    tensor = next(one for one in outside.graph.initializer)
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    path.write_bytes(outside.SerializeToString())
+    with pytest.raises(ConfigError, match="data in other files"):
+        trained(path)
+    path.write_bytes(whole)
+    monkeypatch.setattr(network, "MOST_BYTES", len(whole) - 1)
+    with pytest.raises(ConfigError, match="more than"):
+        trained(path)
+
+
+def test_a_network_is_brought_not_compared() -> None:
+    from cpazmal_scale.assess.validate.methods import chosen
+
+    with pytest.raises(Exception, match="brought, not learnt"):
+        RunConfig.parse({"classify": {"candidates": ["sum", "onnx"]}})
+    config = RunConfig.parse({"classify": {"method": "onnx"}, "assess": {"methods": ["sum"]}})
+    assert chosen(config) == ("DTW barycenter (sum)",)
+    with pytest.raises(ConfigError, match="no network is named"):
+        methods.make("onnx", config, None)
+
+
+def test_a_network_made_by_torch(tmp_path) -> None:
+    pytest.importorskip("torch", reason="torch is no dependency; the example runs where it is")
+    values, labels, _ = windows()
+    model = trained(saved(tmp_path, example().with_torch(values, labels)))
+    assert (model.classifier.predict(values) == labels).mean() > 0.9
+    assert "torch" in sys.modules
