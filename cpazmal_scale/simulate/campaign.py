@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple, TypedDict, Unpack
 
 from cpazmal_scale.addresses import is_remote, local_path
 from cpazmal_scale.errors import ConfigError, StoreError
@@ -58,19 +58,38 @@ class Campaign:
         )
 
 
+class Written(TypedDict, total=False):
+    """Which passes are written, and how."""
+
+    start: date | None
+    """First day of the calendar to write; none: 2020-01-08."""
+    end: date | None
+    """Last day of the calendar to write; none: 2022-12-23."""
+    beams: tuple[str, ...]
+    """Viewing geometries among DSC37, ASC45, ASC54, all by default; the first rules `run.yaml`."""
+    workspace: str | None
+    """Workspace written into `run.yaml`; none: `run` beside the scenes."""
+    block: int
+    """Edge of the blocks worked on, 512; memory grows with it, the pixels do not change."""
+
+
+class _Written(NamedTuple):
+    start: date | None = None
+    end: date | None = None
+    beams: tuple[str, ...] = ("DSC37", "ASC45", "ASC54")
+    workspace: str | None = None
+    block: int = 512
+
+
 def campaign(
     folder: str | Path,
     *,
     size: int | tuple[int, int] = 768,
     seed: int = 42,
-    start: date | None = None,
-    end: date | None = None,
-    beams: tuple[str, ...] = ("DSC37", "ASC45", "ASC54"),
     grid: GridName = "utm",
-    workspace: str | None = None,
     level1b: Literal["mountains", "flat"] | None = None,
-    block: int = 512,
     progress: Progress | None = None,
+    **written: Unpack[Written],
 ) -> Campaign:
     """Simulate PAZ over a Mont-Blanc-like massif and write it as the authors' files.
 
@@ -85,15 +104,11 @@ def campaign(
         folder: Local folder to write into.
         size: Rows and columns, or the edge of a square, in pixels; 256 to 20 000.
         seed: Seed of terrain, classes, units, weather and speckle.
-        start: First day of the calendar to write; none: 2020-01-08.
-        end: Last day of the calendar to write; none: 2022-12-23.
-        beams: Viewing geometries among DSC37, ASC45, ASC54; the first rules `run.yaml`.
         grid: `utm` (EPSG:32632, 3 m) or `authors` (EPSG:4326, 2.69494585e-5 degrees).
-        workspace: Workspace written into `run.yaml`; none: `run` beside the scenes.
         level1b: Write SSC products instead of calibrated GeoTIFFs: of the mountains, or of the
             area as if flat, which is quick and needs no DEM.
-        block: Edge of the blocks worked on; memory grows with it, the pixels do not change.
         progress: Called with (done, total), counting the blocks of every file.
+        written: `start`, `end`, `beams`, `workspace` and `block` of `Written`.
 
     Raises:
         ConfigError: a size, beam or period that gives no campaign, or other scenes in the folder.
@@ -103,6 +118,7 @@ def campaign(
 
     _refuse_remote(str(folder))
     shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    start, end, beams, workspace, block = _Written(**written)
     passes = _passes(shape, start, end, beams, grid, block)
     relief = level1b == "mountains"
     if relief:
