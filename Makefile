@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
 # Test files at the same time; many wait for servers more than they compute.
-JOBS ?= 2
+JOBS ?= 3
 # Rooms without servers, for `make fast` and `make lowest`.
 FAST ?= tests/10_house tests/10_config tests/10_storage tests/20_dtw tests/20_features \
   tests/30_scenes tests/50_samples tests/60_assess tests/60_model
@@ -65,7 +65,7 @@ types: $(VENV)/installed-test
 	$(BIN)/mypy
 
 check: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations=15 $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=15 $(PYTEST)
 
 fast: lint types
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not e2e and not slow' $(FAST)

@@ -165,23 +165,15 @@ def judge(report: Report, one: Set) -> None:
         f"{best} {top:.3f}",
         f"{half:.3f}",
         "yes" if mapped >= top - half else "**no**",
-        f"{own['ece_mean']:.3f}",
+        f"{own['ece_pooled']:.3f}",
     )
     for name, row in table.sort_values("macro_f1_pooled", ascending=False).iterrows():
         print(
             f"    {name:34s} {row['macro_f1_pooled']:.3f} "
             f"({row['macro_f1_low']:.3f}–{row['macro_f1_high']:.3f}) "
-            f"ECE {ece(every, str(name)):.3f}, by fold {row['ece_mean']:.3f}",
+            f"ECE {row['ece_pooled']:.3f}",
             flush=True,
         )
-
-
-def ece(every: object, name: str) -> float:
-    """Calibration error over all folds together."""
-    bins = every.reliability_bins()  # type: ignore[attr-defined]
-    own = bins[(bins["method"] == name) & (bins["predictions"] > 0)]
-    gap = (own["confidence"] - own["accuracy"]).abs() * own["predictions"]
-    return float(gap.sum() / own["predictions"].sum())
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ def merit_in_words(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             "95 % interval": interval(row["macro_f1_low"], row["macro_f1_high"], 2),
             "overall accuracy": spread(row["oa_mean"], row["oa_std"], 2),
             "log loss": number(row["log_loss_mean"], 2),
-            "calibration error": number(row["ece_mean"], 2),
+            "calibration error": number(row["ece_pooled"], 2),
         }
         for row in rows
     ]

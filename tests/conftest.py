@@ -14,6 +14,11 @@ from support.small_products import amplitudes, cut_product
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Upper floors first: their files wait for servers, and the longest must not begin last."""
+    items.sort(key=lambda item: item.path.parent.name, reverse=True)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real data nobody here wrote."""

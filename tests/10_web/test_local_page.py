@@ -213,7 +213,7 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
 def test_a_real_browser(server: str, tmp_path: Path) -> None:
     with chromium.browser(tmp_path) as window:
         window.open(server)
-        window.wait("return document.documentElement.dataset.ready === 'yes'")
+        window.wait("return document.documentElement?.dataset.ready === 'yes'")
         address = window.run("return location.href")
         assert address == server.partition("?")[0]
         assert window.run("return document.cookie") == ""

@@ -219,7 +219,7 @@ def show(window: Browser, path: str) -> Browser:
     window.requests()
     window.log("browser")
     window.open(f"file://{path}")
-    window.wait("return document.documentElement.dataset.ready === 'yes'")
+    window.wait("return document.documentElement?.dataset.ready === 'yes'")
     window.settle()
     return window
 

@@ -288,7 +288,7 @@ def window(
     with web.running(page) as server, chromium.browser(profile) as window:
         window.emulate("Page.addScriptToEvaluateOnNewDocument", source=checker)
         window.open(server.url)
-        window.wait("return document.documentElement.dataset.ready === 'yes'")
+        window.wait("return document.documentElement?.dataset.ready === 'yes'")
         yield window
 
 

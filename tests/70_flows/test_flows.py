@@ -162,7 +162,7 @@ def test_tables_have_headings_units_and_two_decimals() -> None:
         }
     ]
     names = ["macro_f1_mean", "macro_f1_std", "macro_f1_low", "macro_f1_high", "oa_mean", "oa_std"]
-    names += ["log_loss_mean", "ece_mean"]
+    names += ["log_loss_mean", "ece_pooled"]
     values = (0.827, 0.087, 0.687, 0.859, 0.9, float("nan"), 0.512, 0.071)
     figures = dict(zip(names, values, strict=True))
     assert merit_in_words([{"method": "random forest", **figures}]) == [

@@ -171,7 +171,7 @@ def show(window: Browser, url: str) -> Browser:
     window.log("browser")
     window.requests()
     window.open(url)
-    window.wait("return document.documentElement.dataset.ready === 'yes'")
+    window.wait("return document.documentElement?.dataset.ready === 'yes'")
     window.run("cpazmal.map.getView().setResolution(0.45)")
     window.settle()
     return window
