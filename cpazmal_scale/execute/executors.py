@@ -20,6 +20,8 @@ Value = TypeVar("Value")
 
 _AHEAD = 3
 """Tasks handed out per worker: one running, the others so that it never waits."""
+_LOOK = 5.0
+"""Seconds without a finished task after which lost ones are looked for."""
 
 
 class Executor(Protocol):
@@ -175,38 +177,59 @@ class DaskExecutor:
         self, function: Callable[[Key], Value], lanes: Lanes[Key]
     ) -> Iterator[tuple[Key, Value | Exception]]:
         """One task for every slot at a time, on the worker that ran the one before."""
-        from distributed import as_completed
+        from distributed import wait
 
         running: dict[Any, tuple[int, Key]] = {}
         home: dict[int, str] = {}
         threads = dict(self._client.nthreads())
 
-        def hand_out(slot: int) -> list[Any]:
-            key = lanes.take(slot)
-            if key is None:
-                return []
+        def submit(slot: int, key: Key) -> None:
             where = {"workers": [home[slot]], "allow_other_workers": True} if slot in home else {}
             future = self._client.submit(_located, function, key, pure=False, **where)
             running[future] = (slot, key)
-            return [future]
 
-        began = [future for slot in range(self.workers) for future in hand_out(slot)]
-        completed = as_completed(began, loop=self._client.loop)
-        for future in completed:
-            slot, key = running.pop(future)
-            error = future.exception()
-            result: Value | Exception
-            home.pop(slot, None)
-            if isinstance(error, Exception):
-                result = error
-            else:
-                result, address = future.result()
-                # A slot that came to another one's worker looks for a free one next time.
-                if sum(one == address for one in home.values()) < threads.get(address, 1):
-                    home[slot] = address
-            future.release()
-            completed.update(hand_out(slot))
-            yield key, result
+        def hand_out(slot: int) -> None:
+            key = lanes.take(slot)
+            if key is not None:
+                submit(slot, key)
+
+        for slot in range(self.workers):
+            hand_out(slot)
+        while running:
+            try:
+                with self._client.as_current():
+                    done = wait(list(running), _LOOK, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                for future in self._stranded({f: home.get(running[f][0]) for f in running}):
+                    slot, key = running.pop(future)
+                    home.pop(slot, None)
+                    future.cancel()
+                    submit(slot, key)
+                continue
+            for future in done:
+                slot, key = running.pop(future)
+                error = future.exception()
+                result: Value | Exception
+                home.pop(slot, None)
+                if isinstance(error, Exception):
+                    result = error
+                else:
+                    result, address = future.result()
+                    # A slot that came to another one's worker looks for a free one next time.
+                    if sum(one == address for one in home.values()) < threads.get(address, 1):
+                        home[slot] = address
+                future.release()
+                hand_out(slot)
+                yield key, result
+
+    def _stranded(self, asked: dict[Any, str | None]) -> list[Any]:
+        """Futures whose worker is gone and that no other one has: Dask does not look again."""
+        alive = set(self._client.nthreads())
+        lost = [future for future, worker in asked.items() if worker and worker not in alive]
+        if not lost:
+            return []
+        busy = {str(key) for keys in self._client.processing().values() for key in keys}
+        return [future for future in lost if str(future.key) not in busy and not future.done()]
 
 
 def _located(function: Callable[[Key], Value], key: Key) -> tuple[Value, str]:

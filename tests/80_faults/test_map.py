@@ -94,6 +94,14 @@ def deadly(function: Any, block: Block, *, folder: str) -> Any:
     return function(block)
 
 
+def deadly_once(function: Any, block: Block, *, folder: str) -> Any:
+    """One block kills its worker the first time."""
+    if block.name == "y32-x32" and not (Path(folder) / "died").exists():
+        (Path(folder) / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return function(block)
+
+
 def unreachable(function: Any, block: Block) -> Any:
     raise AssertionError(f"{block.name} was computed again")
 
@@ -249,6 +257,17 @@ def test_killed_workers_and_a_deadly_block(data, undisturbed, tmp_path: Path) ->
     again = map_cube(config, *data)
     assert (again.blocks_executed, again.blocks_skipped) == (1, 11)
     assert fingerprint(url) == undisturbed
+
+
+def test_a_block_outlives_the_only_worker(data, undisturbed, tmp_path: Path) -> None:
+    """It asked for a worker that is gone, and no other one was there to take it."""
+    config = workspace(tmp_path, **BLOCKS)
+    cluster = config.cluster.model_copy(update={"kind": "local", "workers": 1})
+    sabotage = functools.partial(deadly_once, folder=str(tmp_path))
+    with open_executor(cluster) as executor:
+        made = map_cube(config, *data, executor=Sabotaged(executor, sabotage))
+    assert (tmp_path / "died").exists()
+    assert fingerprint(made.url) == undisturbed
 
 
 @pytest.mark.parametrize("damage", ["flipped", "lost"])
