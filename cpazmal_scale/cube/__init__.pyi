@@ -2,7 +2,7 @@
 
 from .care.repair import Repair, repair_cube
 from .care.verify import verify_cube
-from .format.record import Record, read_record, start_of
+from .format.record import Record, read_record, require_record, start_of
 from .read.chunks import ChunkReader, Fetch
 from .read.dataset import open_cube, within
 from .read.windows import gather, region, require_data, window_pixels
@@ -40,6 +40,7 @@ __all__ = [
     "plan_ingest",
     "prepare_ground",
     "read_record",
+    "require_record",
     "region",
     "repair_cube",
     "require_data",

@@ -8,7 +8,7 @@ last column, and touch: a path from corner to corner always exists (`check_limit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, get_args
 
 import numpy as np
 
@@ -29,6 +29,17 @@ if TYPE_CHECKING:
 OpenEnds = Literal["begin", "end", "both"]
 """Ends of a series that need not meet the reference's: first, last date, or both."""
 _BITS = {None: 0, "begin": OPEN_BEGIN, "end": OPEN_END, "both": OPEN_BEGIN | OPEN_END}
+
+
+class Trained(Protocol):
+    """What a band needs to know of a classifier."""
+
+    days: ArrayLike | None
+    radius: int | None
+    band_days: float | None
+    open_ends: OpenEnds | None
+
+
 BAND_DAYS = 33.0
 """Band in days where the dates alone are given: three repeat cycles of 11 days."""
 
@@ -79,6 +90,36 @@ def band_limits(
     down, right = radius + max(rows - columns, 0), radius + max(columns - rows, 0)
     first, end = np.maximum(row - down, 0), np.minimum(row + right + 1, columns)
     return np.stack([first, end], axis=1).astype(np.int32)
+
+
+def trained_limits(
+    own: Trained, length: int, days: ArrayLike | None = None, rows: int | None = None
+) -> NDArray[np.int32]:
+    """Column limits between series and references of `length` dates that a classifier keeps.
+
+    Args:
+        own: the classifier's band and the days of its references.
+        length: dates of the references.
+        days: of the series `(T,)`; none: those of the references.
+        rows: dates of the series, where `days` do not say it.
+
+    Raises:
+        ValueError: other dates without a band in days, or another number of dates.
+    """
+    given = own.days if days is None else days
+    count = rows or (length if given is None else len(np.asarray(given)))
+    if days is None and count != length:
+        raise ValueError(f"series must have the {length} dates of the training, not {count}")
+    if own.band_days is None or own.days is None or given is None:
+        return band_limits(count, length, radius=own.radius, band_days=own.band_days)
+    return band_limits(
+        count,
+        length,
+        radius=own.radius,
+        days=(given, own.days),
+        band_days=own.band_days,
+        open_ends=own.open_ends,
+    )
 
 
 def ends_of(open_ends: OpenEnds | None) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from cpazmal_scale.dtw.averaging import barycenter, barycenters
-from cpazmal_scale.dtw.band import band_limits, near_days
+from cpazmal_scale.dtw.band import near_days, trained_limits
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
 from cpazmal_scale.dtw.checks import whole
 from cpazmal_scale.dtw.confidence import (
@@ -268,21 +268,7 @@ class NearestBarycenter(SeriesClassifier):
         Raises:
             ValueError: other dates without a band in days, or another number of dates.
         """
-        columns = self.dates_in_
-        own = self.days if days is None else days
-        count = rows or (columns if own is None else len(np.asarray(own)))
-        if days is None and count != columns:
-            raise ValueError(f"series must have the {columns} dates of the training, not {count}")
-        if self.band_days is None or self.days is None or own is None:
-            return band_limits(count, columns, radius=self.radius, band_days=self.band_days)
-        return band_limits(
-            count,
-            columns,
-            radius=self.radius,
-            days=(own, self.days),
-            band_days=self.band_days,
-            open_ends=self.open_ends,
-        )
+        return trained_limits(self, self.dates_in_, days, rows)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], str]:
         """Arrays and a JSON text from which `from_state` makes the same classifier."""

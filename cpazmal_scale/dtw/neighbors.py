@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from cpazmal_scale.dtw.band import band_limits, near_days
+from cpazmal_scale.dtw.band import near_days, trained_limits
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
 from cpazmal_scale.dtw.checks import whole
 from cpazmal_scale.dtw.confidence import as_they_are, borne_out, calibrated, can_calibrate
@@ -197,20 +197,7 @@ class KNeighborsDTW(SeriesClassifier):
             ValueError: other dates without a band in days, or another number of dates.
         """
         length = self.series_.shape[2] if columns is None else columns
-        own = self.days if days is None else days
-        count = rows or (length if own is None else len(np.asarray(own)))
-        if days is None and count != length:
-            raise ValueError(f"series must have the {length} dates of the training, not {count}")
-        if self.band_days is None or self.days is None or own is None:
-            return band_limits(count, length, radius=self.radius, band_days=self.band_days)
-        return band_limits(
-            count,
-            length,
-            radius=self.radius,
-            days=(own, self.days),
-            band_days=self.band_days,
-            open_ends=self.open_ends,
-        )
+        return trained_limits(self, length, days, rows)
 
     def operations(self, limits: NDArray[np.int32]) -> float:
         """Seconds per pixel on the core that the forecasts were measured on."""

@@ -160,27 +160,28 @@ def address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> A
     return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def load(_context: Any, array: Any, offset: Any) -> Any:
-    """Lanes at an element offset of a contiguous array."""
+def memory(lanes: types.Type, vector: Any, align: int) -> tuple[Any, Any]:
+    """How lanes are read from and written to an element offset of a contiguous array."""
 
-    def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
-        at = address(context, builder, kind.args[0], *values)
-        return builder.load(builder.bitcast(at, _FLOATS.as_pointer()), align=4)
+    def load(_context: Any, array: Any, offset: Any) -> Any:
+        def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
+            at = address(context, builder, kind.args[0], *values)
+            return builder.load(builder.bitcast(at, vector.as_pointer()), align=align)
 
-    return _lanes(array, offset), code
+        return lanes(array, offset), code
+
+    def store(_context: Any, array: Any, offset: Any, written: Any) -> Any:
+        def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
+            at = address(context, builder, kind.args[0], *values[:2])
+            builder.store(values[2], builder.bitcast(at, vector.as_pointer()), align=align)
+            return context.get_dummy_value()
+
+        return types.none(array, offset, written), code
+
+    return intrinsic(load), intrinsic(store)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def store(_context: Any, array: Any, offset: Any, lanes: Any) -> Any:
-    """Write lanes at an element offset of a contiguous array."""
-
-    def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
-        at = address(context, builder, kind.args[0], *values[:2])
-        builder.store(values[2], builder.bitcast(at, _FLOATS.as_pointer()), align=4)
-        return context.get_dummy_value()
-
-    return types.none(array, offset, lanes), code
+load, store = memory(_lanes, _FLOATS, 4)
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.extending import models, register_model
 
 from cpazmal_scale.kernels.compiled import source
-from cpazmal_scale.kernels.lanes_f32 import FUSED, address, operation
+from cpazmal_scale.kernels.lanes_f32 import FUSED, memory, operation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,25 +180,4 @@ share = operation(lambda b, x, y: _exp(b, _smaller(b, b.fsub(x, y), _number(0.0)
 add = operation(lambda b, x, y: b.fadd(x, y), _doubles)
 multiply_add = operation(_fma, _doubles)
 
-
-@intrinsic  # type: ignore[untyped-decorator]
-def load(_context: Any, array: Any, offset: Any) -> Any:
-    """Lanes at an element offset of a contiguous float64 array."""
-
-    def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
-        at = address(context, builder, kind.args[0], *values)
-        return builder.load(builder.bitcast(at, _VECTOR.as_pointer()), align=8)
-
-    return _doubles(array, offset), code
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def store(_context: Any, array: Any, offset: Any, lanes: Any) -> Any:
-    """Write lanes at an element offset of a contiguous float64 array."""
-
-    def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
-        at = address(context, builder, kind.args[0], *values[:2])
-        builder.store(values[2], builder.bitcast(at, _VECTOR.as_pointer()), align=8)
-        return context.get_dummy_value()
-
-    return types.none(array, offset, lanes), code
+load, store = memory(_doubles, _VECTOR, 8)

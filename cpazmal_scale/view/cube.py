@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.cube import ChunkReader, read_record
-from cpazmal_scale.errors import StoreMissing
+from cpazmal_scale.cube import ChunkReader, require_record
 from cpazmal_scale.view.paint import in_decibels, picture, ramp_table
 from cpazmal_scale.view.pyramid import Pyramid
 from cpazmal_scale.view.reduce import mean_power
@@ -56,14 +55,12 @@ class ShownCube:
             ModelMismatch: it lacks one of the dates.
             CubeDamaged: a list of chunks is lost or altered.
         """
-        record = read_record(url)
-        if record is None:
-            raise StoreMissing("no cube is here", where=url, remedy="run `cpazmal ingest` first")
+        record = require_record(url)
         times = np.sort(np.array(record.dates["time"], "datetime64[s]"))
         dates = dates or tuple(str(time) for time in times)
         sent = {name for index in range(record.length) for name in record.polarisations_of(index)}
         channels = tuple(name for name in record.polarisations if name in sent)
-        reader = ChunkReader.open(url, channels, dates)
+        reader = ChunkReader.of(record, channels, dates)
         pool = ThreadPoolExecutor(ChunkReader.AT_ONCE[storage.is_remote(url)], "view-cube")
         return cls(url, dates, channels, reader, held, pool)
 

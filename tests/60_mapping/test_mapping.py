@@ -22,6 +22,7 @@ from support.small_campaign import (
     backscatter,
     make_cube,
     make_model,
+    whole_series,
     workspace,
 )
 from support.small_campaign import truth as true_classes
@@ -30,7 +31,6 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import ChunkReader
 from cpazmal_scale.errors import ModelMismatch, PlanRefused, StoreError, StoreMissing
-from cpazmal_scale.features import block_series
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.blocks import cut
 from cpazmal_scale.mapping import map_cube, open_map, plan_card, plan_map
@@ -57,14 +57,7 @@ def test_map_equals_the_naive_route(data, statistics, finished, tmp_path: Path) 
         data = (make_model(f"{tmp_path}/model.zarr", config), data[1])
         finished = map_cube(config, *data)
     model = open_model(data[0])
-    power, mask, _ = backscatter()
-    around = ((0, 0), (3, 3), (3, 3))
-    series = block_series(
-        np.pad(power, ((0, 0), *around), constant_values=np.nan),
-        np.pad(mask, around, constant_values=32),
-        model.features.excluded,
-        **model.features.kernel,
-    )
+    series = whole_series(model.features)
     flat = series.reshape(len(model.names), DATES, -1)
     decided = model.classifier.classify_block(flat, model.on_dates(model.dates).limits)
     made = open_map(finished.url)

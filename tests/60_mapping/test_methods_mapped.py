@@ -6,10 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.small_campaign import DATES, SHAPE, backscatter, make_cube, make_model, workspace
+from support.small_campaign import (
+    DATES,
+    SHAPE,
+    make_cube,
+    make_model,
+    whole_series,
+    workspace,
+)
 
 from cpazmal_scale.config.methods import METHODS
-from cpazmal_scale.features import block_series
 from cpazmal_scale.mapping import map_cube, open_map, plan_map
 from cpazmal_scale.model import open_model
 
@@ -24,17 +30,7 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def series() -> np.ndarray:
     """Features `(K, T, P)` of every pixel, without blocks or tiles."""
-    power, mask, _ = backscatter()
-    around = ((0, 0), (3, 3), (3, 3))
-    settings = workspace("").features
-    made = block_series(
-        np.pad(power, ((0, 0), *around), constant_values=np.nan),
-        np.pad(mask, around, constant_values=32),
-        settings.excluded,
-        window=settings.window,
-        **settings.kernel,
-    )
-    return made.reshape(-1, DATES, SHAPE[0] * SHAPE[1])
+    return whole_series(workspace("").features).reshape(-1, DATES, SHAPE[0] * SHAPE[1])
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 from support import browser as chromium
 from support.browser import ENTER, ESCAPE, LEFT, Browser
-from support.small_campaign import CLASSES, SHAPE, backscatter, make_model, workspace
+from support.small_campaign import CLASSES, SHAPE, backscatter, make_model, whole_series, workspace
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import Features, RunConfig
 from cpazmal_scale.dtw import decide
 from cpazmal_scale.errors import ModelMismatch, StoreError
-from cpazmal_scale.features import block_series
 from cpazmal_scale.mapping import Recipe, map_cube, open_map, plan_map, write_viewer
 from cpazmal_scale.mapping.classify.store import write_template
 from cpazmal_scale.mapping.show import viewer
@@ -83,16 +82,7 @@ def test_layers_are_the_map(page: str, finished: str) -> None:
 
 def test_series_are_those_of_the_map_bit_for_bit(data, finished: str, sampled) -> None:
     found, mean = sampled
-    power, mask, _ = backscatter()
-    settings = Features()
-    half = settings.window // 2
-    around = ((0, 0), (half, half), (half, half))
-    series = block_series(
-        np.pad(power, ((0, 0), *around), constant_values=np.nan),
-        np.pad(mask, around, constant_values=32),
-        settings.excluded,
-        window=settings.window,
-    )
+    power, series = backscatter()[0], whole_series(Features())
     rows, columns = found.at.T
     np.testing.assert_array_equal(found.series, series[:, :, rows, columns].transpose(2, 0, 1))
     assert np.isnan(found.series).any()

@@ -18,7 +18,16 @@ import numpy as np
 import pytest
 from support import browser as chromium
 from support.browser import ENTER, ESCAPE
-from support.small_campaign import CLASSES, NO_HV, SHAPE, WGS84, backscatter, make_cube, workspace
+from support.small_campaign import (
+    CLASSES,
+    NO_HV,
+    SHAPE,
+    WGS84,
+    backscatter,
+    make_cube,
+    whole_series,
+    workspace,
+)
 
 from cpazmal_scale import storage, web
 from cpazmal_scale.cli.app import app
@@ -26,7 +35,6 @@ from cpazmal_scale.config import Features
 from cpazmal_scale.cube import ChunkReader
 from cpazmal_scale.dtw import decide
 from cpazmal_scale.errors import CpazmalError, GridMismatch, StoreMissing
-from cpazmal_scale.features import block_series
 from cpazmal_scale.mapping import map_cube, open_map, read_recipe
 from cpazmal_scale.model import open_model
 from cpazmal_scale.palette import colours, rgb
@@ -83,16 +91,7 @@ def client(finished: str, made: Made) -> Iterator[Client]:
 
 
 def test_features_are_those_of_the_map_bit_for_bit(series: PixelSeries) -> None:
-    power, mask, _ = backscatter()
-    settings = Features()
-    half = settings.window // 2
-    around = ((0, 0), (half, half), (half, half))
-    whole = block_series(
-        np.pad(power, ((0, 0), *around), constant_values=np.nan),
-        np.pad(mask, around, constant_values=32),
-        settings.excluded,
-        window=settings.window,
-    )
+    whole = whole_series(Features())
     for row, column in [(0, 0), (31, 32), (40, 31), (62, 20), (SHAPE[0] - 1, SHAPE[1] - 10)]:
         found = series.at(row, column)
         np.testing.assert_array_equal(

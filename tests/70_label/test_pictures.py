@@ -10,10 +10,9 @@ import pytest
 import shapely
 from matplotlib.image import imread
 from support.labelling import mapped_workspace, polygons_of, ragged, square
-from support.small_campaign import SHAPE, backscatter
+from support.small_campaign import SHAPE, backscatter, whole_series
 
 from cpazmal_scale.errors import ConfigError, StoreMissing
-from cpazmal_scale.features import block_series
 from cpazmal_scale.label import proposals
 from cpazmal_scale.label.desk import Desk
 from cpazmal_scale.label.layer import Layer, Polygon
@@ -37,16 +36,8 @@ def picture(data: bytes) -> np.ndarray:
 @pytest.mark.parametrize("level", [0, 1, 3, 5])
 def test_features_are_those_of_the_map(desk: Desk, level: int) -> None:
     """At full size the map's own features, farther away the means of their valid pixels."""
-    power, mask, _ = backscatter()
-    half, date, step = desk.features.window // 2, 5, 1 << level
-    around = ((0, 0), (half, half), (half, half))
-    wanted = block_series(
-        np.pad(power[:, date : date + 1], ((0, 0), *around), constant_values=np.nan),
-        np.pad(mask[date : date + 1], around, constant_values=32),
-        desk.features.excluded,
-        window=desk.features.window,
-        **desk.features.kernel,
-    )
+    date, step = 5, 1 << level
+    wanted = whole_series(desk.features)[:, date : date + 1]
     for place, name in enumerate(desk.layers.statistics):
         found = desk.layers._pyramid(name, date).tile(level, 0, 0)
         for y in range(0, -(-SHAPE[0] // step), 3):

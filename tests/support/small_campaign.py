@@ -13,7 +13,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from cpazmal_scale import model, storage
-from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config import Features, RunConfig
 from cpazmal_scale.cube.format import layout, record
 from cpazmal_scale.features import block_series, names
 
@@ -51,6 +51,20 @@ def backscatter(shape: tuple[int, int] = SHAPE, dates: int = DATES, seed: int = 
     mask[:, :, -9:] = 32
     start = 1578464400 + np.arange(dates) * 11 * 86400
     return power, mask, start
+
+
+def whole_series(features: Features) -> np.ndarray:
+    """Feature series (K, T, H, W) of every pixel, without blocks or tiles, no data around."""
+    power, mask, _ = backscatter()
+    half = features.window // 2
+    around = ((0, 0), (half, half), (half, half))
+    return block_series(
+        np.pad(power, ((0, 0), *around), constant_values=np.nan),
+        np.pad(mask, around, constant_values=32),
+        features.excluded,
+        window=features.window,
+        **features.kernel,
+    )
 
 
 def make_cube(

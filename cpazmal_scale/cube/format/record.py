@@ -151,6 +151,19 @@ def read_record(url: str) -> Record | None:
         return found
 
 
+def require_record(url: str) -> Record:
+    """The committed state of the cube at a URL.
+
+    Raises:
+        StoreMissing: there is no cube.
+        CubeDamaged: the root document or a coordinate cannot be read.
+    """
+    record = read_record(url)
+    if record is None:
+        raise StoreMissing("no cube is here", where=url, remedy="run `cpazmal ingest` first")
+    return record
+
+
 def _check(record: Record) -> None:
     """Read all that is derived from a root document without checksum, so that it fails here."""
     grid, *_ = record.grid, record.separators, record.losses, record.commit

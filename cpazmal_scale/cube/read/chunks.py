@@ -15,9 +15,9 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.cube.format import layout
-from cpazmal_scale.cube.format.record import read_record
+from cpazmal_scale.cube.format.record import Record, require_record
 from cpazmal_scale.cube.read.checked import CheckedChunks
-from cpazmal_scale.errors import ModelMismatch, StoreMissing
+from cpazmal_scale.errors import ModelMismatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,15 +57,26 @@ class ChunkReader:
             ModelMismatch: it lacks one of the dates.
             CubeDamaged: a list of chunks is lost or altered.
         """
-        record = read_record(url)
-        if record is None:
-            raise StoreMissing("no cube is here", where=url, remedy="run `cpazmal ingest` first")
+        return cls.of(require_record(url), polarisations, dates)
+
+    @classmethod
+    def of(
+        cls, record: Record, polarisations: tuple[str, ...], dates: tuple[str, ...]
+    ) -> ChunkReader:
+        """Open the cube at a state that is known.
+
+        Raises:
+            ModelMismatch: it lacks one of the dates.
+            CubeDamaged: a list of chunks is lost or altered.
+        """
         known = {int(t): i for i, t in enumerate(record.dates["time"])}
         wanted = np.array(dates, "datetime64[s]").astype(np.int64).tolist()
         lacking = [date for date, t in zip(dates, wanted, strict=True) if t not in known]
         if lacking:
             raise ModelMismatch(
-                f"the cube no longer holds {lacking[0]}", where=url, remedy="plan the map again"
+                f"the cube no longer holds {lacking[0]}",
+                where=record.url,
+                remedy="plan the map again",
             )
         layers, positions = (*polarisations, "mask"), tuple(known[t] for t in wanted)
         chunks = CheckedChunks(record)

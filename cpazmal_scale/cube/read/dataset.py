@@ -10,9 +10,9 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.cube.format import integrity, layout
-from cpazmal_scale.cube.format.record import read_record, state
+from cpazmal_scale.cube.format.record import require_record, state
 from cpazmal_scale.cube.read.zarr_store import CubeStore
-from cpazmal_scale.errors import CpazmalError, CubeDamaged, StoreMissing
+from cpazmal_scale.errors import CpazmalError, CubeDamaged
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,9 +44,7 @@ def open_cube(
     import rioxarray  # noqa: F401  # makes `.rio` available to the caller
     import xarray as xr
 
-    record = read_record(url)
-    if record is None:
-        raise StoreMissing("no cube is here", where=url, remedy="run `cpazmal ingest` first")
+    record = require_record(url)
     try:
         # A store out of reach is no damage.
         with storage.one_sentence(url, "read"):

@@ -171,9 +171,7 @@ def plan_cube(
             view.check(scene)
             part, report = _look(record, scene, grid, resample=bool(rules.resample))
         except CpazmalError as error:
-            if refused is None:
-                raise
-            refused(error)
+            _refuse(error, refused)
             continue
         reports.append(report)
         view = view.joined(scene)
@@ -213,14 +211,14 @@ def _placed(
     for name, shift in shifts.items():
         if rules.max_shift is None or shift is None or shift.length <= rules.max_shift:
             continue
-        error = GridMismatch(
-            f"it lies {shift} beside the others, more than {rules.max_shift:g} pixels",
-            where=name,
-            remedy="geocode it again, leave it out, or raise ingest.max_shift",
+        _refuse(
+            GridMismatch(
+                f"it lies {shift} beside the others, more than {rules.max_shift:g} pixels",
+                where=name,
+                remedy="geocode it again, leave it out, or raise ingest.max_shift",
+            ),
+            refused,
         )
-        if refused is None:
-            raise error
-        refused(error)
         new = [scene for scene in new if scene.id != name]
         reports = [report for report in reports if report.id != name]
     return new, reports
@@ -242,14 +240,19 @@ def _aligned(
     try:
         moved, found = align([scene for scene in new if scene.id in dates], grid, record)
     except GridMismatch as error:
-        if refused is None:
-            raise
-        refused(error)
+        _refuse(error, refused)
         return new, reports
     instead = {scene.id: scene for scene in moved}
     return [instead.get(scene.id, scene) for scene in new], [
         replace(one, shift=str(found[one.id])) if one.id in found else one for one in reports
     ]
+
+
+def _refuse(error: CpazmalError, refused: Refused | None) -> None:
+    """Hand an error over, or raise it where nobody collects them."""
+    if refused is None:
+        raise error
+    refused(error)
 
 
 def _told(shift: Shift | None) -> str:

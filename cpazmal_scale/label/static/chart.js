@@ -1,21 +1,22 @@
 /* The series of a polygon or point: mean backscatter of every date, with gaps. */
+import { known, minus, path } from "./lib/chart.js";
 import { make } from "./lib/page.js";
 
 const WIDE = 330, TALL = 170, LEFT = 34, RIGHT = 6, TOP = 16, BOTTOM = 24;
-const number = (value) => value.toFixed(1).replace("-", "−");
+const number = (value) => minus(value.toFixed(1));
 
 /** A figure's content; `pick` is called with the number of the date that was clicked. */
 export function chart(found, dates, now, pick) {
   const days = dates.map((date) => Date.parse(`${date.time}Z`) / 864e5);
   const names = Object.keys(found.decibel);
-  const known = names.flatMap((name) => found.decibel[name]).filter((value) => value != null);
-  if (!known.length) return [make("p", {}, "no valid pixel on any date")];
-  const low = Math.floor(Math.min(...known) - 0.5), high = Math.ceil(Math.max(...known) + 0.5);
+  const every = names.flatMap((name) => found.decibel[name]).filter(known);
+  if (!every.length) return [make("p", {}, "no valid pixel on any date")];
+  const low = Math.floor(Math.min(...every) - 0.5), high = Math.ceil(Math.max(...every) + 0.5);
   const [first, last] = [days[0], days.at(-1)];
   const x = (day) => LEFT + ((day - first) / (last - first || 1)) * (WIDE - LEFT - RIGHT);
   const y = (value) => TOP + ((high - value) / (high - low)) * (TALL - TOP - BOTTOM);
   const texts = names.map((name) => {
-    const there = found.decibel[name].filter((value) => value != null);
+    const there = found.decibel[name].filter(known);
     const mean = there.reduce((sum, value) => sum + value, 0) / there.length;
     return there.length ? `${name} ${number(mean)} dB on ${there.length} of ${dates.length} dates` : `${name} on no date`;
   });
@@ -23,7 +24,7 @@ export function chart(found, dates, now, pick) {
   const step = high - low > 12 ? 5 : high - low > 5 ? 2 : 1;
   for (let value = Math.ceil(low / step) * step; value <= high; value += step) {
     svg.append(make("line", { class: "axis", x1: LEFT, x2: WIDE - RIGHT, y1: y(value), y2: y(value) }));
-    svg.append(make("text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, String(value).replace("-", "−")));
+    svg.append(make("text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, minus(String(value))));
   }
   svg.append(make("text", { x: 0, y: 11 }, "dB"));
   const ends = [[0, "start"], [days.length - 1, "end"]];
@@ -33,15 +34,9 @@ export function chart(found, dates, now, pick) {
   svg.append(make("line", { class: "now", x1: x(days[now]), x2: x(days[now]), y1: TOP, y2: TALL - BOTTOM }));
   names.forEach((name, at) => {
     const values = found.decibel[name];
-    let path = "", open = false;
+    svg.append(make("path", { class: `s${at}`, d: path(days, values, x, y), fill: "none", "stroke-width": 1.8 }));
     values.forEach((value, i) => {
-      if (value == null) { open = false; return; }
-      path += `${open ? "L" : "M"}${x(days[i]).toFixed(1)} ${y(value).toFixed(1)}`;
-      open = true;
-    });
-    svg.append(make("path", { class: `s${at}`, d: path, fill: "none", "stroke-width": 1.8 }));
-    values.forEach((value, i) => {
-      if (value == null) return;
+      if (!known(value)) return;
       const dot = make("circle", { class: `d${at}`, cx: x(days[i]), cy: y(value), r: 2.6 });
       dot.append(make("title", {}, `${name} ${dates[i].time.slice(0, 10)} ${number(value)} dB`));
       svg.append(dot);

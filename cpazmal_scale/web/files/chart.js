@@ -2,7 +2,8 @@
 import { make } from "./page.js";
 
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
-const known = (value) => typeof value === "number" && Number.isFinite(value);
+export const known = (value) => typeof value === "number" && Number.isFinite(value);
+/** Numbers with the sign that people write. */
 export const minus = (text) => text.replace("-", "−");
 
 /** A day as people write it. */
@@ -63,7 +64,8 @@ function steps(low, high, about) {
   for (let n = Math.ceil(low / step); n * step <= high + 1e-9; n++) found.push(n * step);
   return { found, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
 }
-function path(days, values, X, Y) {
+/** A line with gaps, as the data of an SVG path. */
+export function path(days, values, X, Y) {
   let text = "", pen = false;
   values.forEach((value, t) => {
     pen = pen && known(value);
