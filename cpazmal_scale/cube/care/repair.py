@@ -105,7 +105,7 @@ def _commit(record: Record, changed: dict[tuple[str, int], LayerRepair]) -> None
     attributes = {**record.attributes, "commit": commit, "losses": sorted(map(list, losses))}
     if not losses:
         del attributes["losses"]
-    arrays = {**record.arrays, "stored": layout.group_document({"commit": commit})}
+    arrays = {**record.arrays, layout.LISTS: layout.group_document({"commit": commit})}
     sums = sums.with_coordinates(record.dates, layout.kinds())
     root = root_document(attributes, arrays, sums)
     rows = manifest.rows_of(record.dates, manifest.sources_of(record))
