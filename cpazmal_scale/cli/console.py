@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from cyclopts import CycloptsError, Group, Parameter, Token
+from cyclopts import CycloptsError, Group, Parameter, Token, UnusedCliTokensError
 
 from cpazmal_scale.addresses import address
 from cpazmal_scale.cli.answers import ANSWER, say
@@ -122,6 +122,10 @@ def complain(text: str) -> None:
 
 def first_sentence(error: CycloptsError) -> str:
     """What pydantic or cyclopts found wrong with a flag, in one sentence."""
+    if isinstance(error, UnusedCliTokensError):
+        verb = " ".join(("cpazmal", *(error.command_chain or ())))
+        words = ", ".join(error.unused_tokens or ())
+        return f"{verb} takes no further argument {words!r}: {verb} --help lists what it takes"
     cause = error.__cause__
     if cause is not None and hasattr(cause, "errors"):
         first = cause.errors()[0]
