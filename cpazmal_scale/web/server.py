@@ -40,7 +40,7 @@ def serve(
         page: what is served.
         port: of 127.0.0.1; none: a free one.
         browser: whether to open the page in this person's browser.
-        say: is told the address, with its key.
+        say: called with the address, which holds the key.
 
     Raises:
         ConfigError: the port is taken.

@@ -86,7 +86,7 @@ def _simple(record: Record, damage: Damage) -> Repair:
         return Repair(damage.what, damage.where, documents.rebuild_manifest(record), True)
     remedy = "ingest the cube again"
     if damage.kind == "doubt":
-        remedy = "nothing tells which is right; restore both from a copy, or ingest again"
+        remedy = "nothing shows which is right; restore both from a copy, or ingest again"
     return Repair(damage.what, damage.where, f"not restored: {remedy}", False)
 
 

@@ -1,4 +1,4 @@
-"""Read everything a cube stores again, and name what is missing or rotten."""
+"""Read everything a cube stores again, and name what is missing or altered."""
 
 from __future__ import annotations
 

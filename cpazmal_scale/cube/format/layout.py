@@ -3,7 +3,7 @@
 Layers (`HH`, `HV`, …, `mask`) are cut in chunks of one date; `incidence` has no dates. Coordinates
 along time hold `DATES_PER_CHUNK` dates per chunk, so that they open in one request each. Committed
 values in them change only together with the separator of their keys (`c/0` or `c.0`), which the
-root document tells. `stored/<layer>` holds the CRC-32 of every chunk object, 0 where none is
+root document states. `stored/<layer>` holds the CRC-32 of every chunk object, 0 where none is
 stored: a lost chunk is not mistaken for no-data.
 """
 

@@ -64,7 +64,7 @@ def open_map(url: str, *, allow_incomplete: bool = False) -> xr.Dataset:
     Raises:
         StoreMissing: there is none.
         StoreDamaged: it is not what was written; chunks are compared when they are read.
-        StoreError: it is not finished, unless `allow_incomplete`; `attrs["complete"]` tells.
+        StoreError: it is not finished, unless `allow_incomplete`; see `attrs["complete"]`.
     """
     import rioxarray  # noqa: F401  # registers `.rio`
     import xarray as xr
