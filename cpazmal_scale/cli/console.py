@@ -15,6 +15,7 @@ from cyclopts import CycloptsError, Group, Parameter, Token, UnusedCliTokensErro
 from cpazmal_scale.addresses import address
 from cpazmal_scale.cli.answers import ANSWER, say
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config.written import plain_words
 from cpazmal_scale.errors import ConfigError
 
 COMMAND = Parameter(group=Group("Command", sort_key=1))
@@ -92,10 +93,16 @@ def bars(*titles: str) -> Iterator[tuple[Callable[[int, int], None], ...]]:
         yield tuple(functools.partial(update, task) for task in tasks)
 
 
-def say_now(text: str) -> None:
-    """Print to standard output at once, of a command that goes on."""
-    say(text)
+def say_now(text: str, **facts: Any) -> None:
+    """Say what a command that goes on has to say; as JSON it is the whole document."""
+    say(text, **facts)
+    ANSWER.tell()
     sys.stdout.flush()
+
+
+def say_where(address: str, port: int) -> None:
+    """Say where a page is that is served until Ctrl-C."""
+    say_now(f"{address}\nCtrl-C ends it", address=address, port=port)
 
 
 def show_card(title: str, rows: list[tuple[str, str]]) -> None:
@@ -130,7 +137,7 @@ def first_sentence(error: CycloptsError) -> str:
     if cause is not None and hasattr(cause, "errors"):
         first = cause.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return f"--{where}: {first['msg'].removeprefix('Value error, ')}"
+        return f"--{where}: {plain_words(first)}"
     return str(error).strip().splitlines()[-1].strip()
 
 
