@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale import storage
+from cpazmal_scale import storage, web
 from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import open_map
@@ -187,7 +187,7 @@ def _page(facts: dict[str, Any], blobs: dict[str, bytes]) -> str:
     parts = {
         "title": html.escape(title),
         "style": _packaged("viewer.css"),
-        "script": _packaged("viewer.js"),
+        "script": _packaged("viewer.js").replace("{{drawing}}", web.drawing()),
         "facts": text,
         "blobs": elements,
     }
