@@ -48,14 +48,14 @@ def read_vectors(url: str, *, shapes: bool = True) -> geopandas.GeoDataFrame:
         StoreMissing: nothing is there.
     """
     import geopandas
-    import pyogrio
 
     with (
         storage.open_local(url) as path,
         seal.parsing("not a vector file that can be read", url, _REMEDY, SampleError),
     ):
         _check_content(path)
-        layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+        every = geopandas.list_layers(path)
+        layers = every["name"][every["geometry_type"].notna()].tolist()
         if len(layers) > 1:
             _log.warning(
                 "%s: it has %d layers of shapes; the first, %s, is used",
