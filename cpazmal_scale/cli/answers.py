@@ -121,8 +121,8 @@ KEYS: dict[str, dict[str, str]] = {
     "dataset protocol": {
         "windows": "number by class",
         "dates": "of the windows",
-        "runs": "`view`, `gamma`, `by`, `split`, `published`, `spread`, `scores` (one per seed) of "
-        "each",
+        "runs": "`view`, `gamma`, `by`, `split`, `published`, `spread`, `macro`, `scores` and "
+        "`macros` (one per seed) of each",
     },
 }
 """Keys of the document that each verb prints with `--json`, and what they hold."""
