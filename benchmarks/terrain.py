@@ -1,12 +1,13 @@
 """Geometry and flattening on an elevation raster, beside sarsen, in the same process.
 
-    python -m benchmarks.terrain [--edge 1024] [--scene 4096 [--workers 2]]
+    python -m benchmarks.terrain [--edge 1024] [--scene 4096 [--workers 2]] [--date 2000]
 
 Both get the same hills at 3 m and the same state vectors. Positions of all pixels are compared, the
 ripple of the area ratio on flat ground too. `area ratio` is what sarsen computes: heights are there
 already, no masks, no ground around the map, nothing stored; `layers` is all that a beam needs.
 `--scene` computes the layers of a larger map by this package alone, on a raster of 30 m as those of
 the whole earth are, in processes, and tells time and memory; 10488 is the edge of 1.1e8 pixels.
+`--date` reads a simulated SSC of so many metres: its samples alone, and flattened on its map.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ import argparse
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.clock import CORES, machine, race
-from cpazmal_scale.config import Cluster
+from cpazmal_scale.config import Cluster, RunConfig
+from cpazmal_scale.cube import plan_ingest, prepare_ground
 from cpazmal_scale.execute import SerialExecutor, open_executor
+from cpazmal_scale.scenes.level1b.reader import open_product
+from cpazmal_scale.simulate.radar.cases import CASES, simulate_case
 from cpazmal_scale.terrain.area import accumulate, cells_of
 from cpazmal_scale.terrain.elevation import Dem, open_dem
 from cpazmal_scale.terrain.ellipsoid import ecef, normal
@@ -275,6 +280,34 @@ def scene(edge: int, workers: int, folder: Path) -> None:
     )
 
 
+def date(metres: float, folder: Path) -> None:
+    """Processor time of one date on its map over that of reading its samples."""
+    case = replace(CASES["DSC-R"], reflectors=5)
+    simulate_case(folder, case, size=metres, truth=False)
+    terrain = {"dem": str(folder / "dem_ellipsoid.tif"), "vertical": "ellipsoid"}
+    level1b = {"radiometry": "gamma0_T", "noise": "keep", "terrain": terrain}
+    rules = {"scenes": str(folder / "scenes"), "level1b": level1b}
+    config = RunConfig.parse({"workspace": str(folder / "run"), "ingest": rules})
+    (plan,) = plan_ingest(config)
+    prepare_ground(config, plan)
+    product = plan.new[0].files[0].product
+    assert product is not None
+    with open_product(product, plan.grid) as reader:
+        height, width = reader.images[0].shape
+        rows, columns = (slice(0, int(edge)) for edge in plan.grid.shape)
+
+        def plain() -> None:
+            for line in range(0, height, 512):
+                reader.images[0].read(slice(line, min(height, line + 512)), slice(0, width))
+
+        took = race({"plain": plain, "date": lambda: reader.read(rows, columns)}, rounds=3)
+    print(
+        f"{height * width / 1e6:.1f} M samples read in {took['plain']:.2f} s, as "
+        f"{rows.stop * columns.stop / 1e6:.2f} M pixels of a map in {took['date']:.2f} s: "
+        f"{took['date'] / took['plain'] - 1:+.0%}"
+    )
+
+
 def _peak(_: int) -> float:
     """MiB this process has held at most."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
@@ -286,10 +319,13 @@ def main() -> None:
     parser.add_argument("--edge", type=int, default=1024)
     parser.add_argument("--scene", type=int, default=0)
     parser.add_argument("--workers", type=int, default=CORES)
+    parser.add_argument("--date", type=float, default=0.0)
     given = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
-        if given.scene:
+        if given.date:
+            date(given.date, Path(folder))
+        elif given.scene:
             scene(given.scene, given.workers, Path(folder))
         else:
             beside_sarsen(given.edge, Path(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,13 @@ def ecef(lon: Array, lat: Array, height: Array | float) -> Array:
         (across * (1 - _E2) + height) * np.sin(y),
     ]
     return np.stack(np.broadcast_arrays(*parts), axis=-1)
+
+
+def radial_height(place: Array) -> float:
+    """Metres of an earth-fixed place (3) above the ellipsoid, towards the centre of the earth."""
+    x, y, z = (float(part) for part in place)
+    inside = math.hypot(x, y, z / math.sqrt(1 - _E2)) / SEMI_MAJOR
+    return math.hypot(x, y, z) * (1 - 1 / inside)
 
 
 def normal(lon: Array, lat: Array) -> Array:

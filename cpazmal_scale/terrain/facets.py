@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.terrain.ellipsoid import ecef, normal
+from cpazmal_scale.terrain.ellipsoid import ecef, normal, radial_height
 from cpazmal_scale.terrain.nodes import CELL, Lattice, cells
-from cpazmal_scale.terrain.sight import Seen, Sight
+from cpazmal_scale.terrain.sight import OrbitSight, Seen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 UNIT = 4000.0
-"""Metres: the numbers hold at heights 0 and this one."""
+"""Metres over which the numbers' change is told."""
+_STRAIGHT = 50.0
+"""They change linearly up to this part of the platform's height: an aircraft is near ground."""
 GAMMA, GAMMA_X, GAMMA_Y = 0, 1, 2
 """U·l, V·l, W·l: m²."""
 UU, UV, UW, VV, WW, VW = 3, 4, 5, 6, 7, 8
@@ -38,7 +40,7 @@ TURN = 11
 TERMS = 12
 
 
-def facet_terms(lattice: Lattice, sight: Sight, rows: slice, columns: slice) -> Array:
+def facet_terms(lattice: Lattice, sight: OrbitSight, rows: slice, columns: slice) -> Array:
     """The numbers on the nodes around a window of the lattice.
 
     Returns:
@@ -47,12 +49,14 @@ def facet_terms(lattice: Lattice, sight: Sight, rows: slice, columns: slice) -> 
     j, i = (number * CELL for number in (cells(rows), cells(columns)))
     points = [lattice.points(j + dj, i + di) for dj, di in _AROUND]
     lon, lat = (np.stack([point[axis] for point in points])[None] for axis in (0, 1))
-    height = np.broadcast_to(np.array([0.0, UNIT])[:, None, None, None], (2, *lon.shape[1:]))
+    level = min(UNIT, radial_height(sight.orbit.position(sight.first)) / _STRAIGHT)
+    height = np.broadcast_to(np.array([0.0, level])[:, None, None, None], (2, *lon.shape[1:]))
     lon, lat = (np.broadcast_to(axis, height.shape) for axis in (lon, lat))
     levels = _terms(
         sight.see(lon, lat, height), ecef(lon, lat, height), normal(lon[0, 0], lat[0, 0])
     )
-    found = np.stack([levels[:, 0], levels[:, 1] - levels[:, 0]], axis=-1)
+    change = (levels[:, 1] - levels[:, 0]) * (UNIT / level)
+    found = np.stack([levels[:, 0], change], axis=-1)
     return np.ascontiguousarray(np.moveaxis(found, 0, 2)).reshape(*lon.shape[2:], 2 * TERMS)
 
 

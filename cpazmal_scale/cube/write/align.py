@@ -177,17 +177,32 @@ class _Stack:
         known = np.isfinite(stack)
         count = known.sum(axis=0)
         mean = np.where(known, stack, 0).sum(axis=0) / np.where(count, count, np.nan)
-        times = self._times_of(name)
-        shifts = list(_windows(self.images[name], mean.astype(np.float32), times))
-        if not shifts:
-            return None
-        delays, steps = (np.array(part) for part in zip(*shifts, strict=True))
-        step = np.median(steps, axis=0)
-        delay = np.median(delays, axis=0)
-        apart = np.median(np.abs(delays - delay), axis=0) / step
-        seconds = float(delay[0]), float(delay[1])
-        pixels = float(delay[0] / step[0]), float(delay[1] / step[1])
-        return Alignment(seconds, pixels, float(apart.max()), len(shifts), len(others))
+        return alignment(
+            self.images[name], mean.astype(np.float32), self._times_of(name), len(others)
+        )
+
+
+def alignment(
+    image: Image, reference: Image, times: tuple[Array, Array], dates: int
+) -> Alignment | None:
+    """Where an image lies beside the mean of some dates; none: nothing can be seen.
+
+    Args:
+        image: (h, w) logarithms of power on a map, NaN for no data.
+        reference: Likewise.
+        times: Azimuth and two-way range times (h, w), seconds, at which the image shows the map.
+        dates: Number of dates in `reference`.
+    """
+    shifts = list(_windows(image, reference, times))
+    if not shifts:
+        return None
+    delays, steps = (np.array(part) for part in zip(*shifts, strict=True))
+    step = np.median(steps, axis=0)
+    delay = np.median(delays, axis=0)
+    apart = np.median(np.abs(delays - delay), axis=0) / step
+    seconds = float(delay[0]), float(delay[1])
+    pixels = float(delay[0] / step[0]), float(delay[1] / step[1])
+    return Alignment(seconds, pixels, float(apart.max()), len(shifts), dates)
 
 
 def _windows(
