@@ -10,11 +10,14 @@ import math
 
 import numpy as np
 
-from cpazmal_scale.kernels.compiled import kept
+from cpazmal_scale.kernels.compiled import inlined, kept, source
+from cpazmal_scale.kernels.lanes_f64 import LANES, add, at_least, load, mul, spread, store, sub
 
 NO_CLASS = 255
 """Index of a pixel without enough valid dates."""
-_TOGETHER = 256
+SOURCE = source("lanes_f64")
+_TOGETHER = 2 * LANES
+_TILES = 16
 
 
 @kept
@@ -24,32 +27,88 @@ def linear_scores(
     weights: np.ndarray,
     intercepts: np.ndarray,
     out: np.ndarray,
+    source: int = SOURCE,  # noqa: ARG001
 ) -> None:
     """`out[c, p] = intercepts[c] + sum over d of weights[c, d] (block[d, p] - mean[d])`.
 
     A missing value counts as its mean. `block` (D, P) float32; `mean` (D), `weights` (C, D),
-    `intercepts` (C) and `out` (C, P) float64.
+    `intercepts` (C) and `out` (C, P) float64. Sums of four classes at a time stay in registers.
     """
     numbers, pixels = block.shape
     classes = weights.shape[0]
-    sums = np.empty((classes, _TOGETHER), np.float64)
-    away = np.empty(_TOGETHER, np.float64)
-    for start in range(0, pixels, _TOGETHER):
-        count = min(_TOGETHER, pixels - start)
-        for c in range(classes):
-            sums[c, :] = intercepts[c]
-        for d in range(numbers):
-            row = block[d, start : start + count]
-            middle = mean[d]
-            for p in range(count):
-                value = np.float64(row[p]) - middle
-                away[p] = value if value == value else 0.0
+    whole = np.zeros((-(-classes // 4) * 4, numbers), np.float64)
+    whole[:classes] = weights
+    first = np.zeros(len(whole), np.float64)
+    first[:classes] = intercepts
+    tiles = np.zeros((_TILES, numbers * _TOGETHER), np.float64)
+    sums = np.empty(len(whole) * _TOGETHER, np.float64)
+    for start in range(0, pixels, _TILES * _TOGETHER):
+        many = min(_TILES * _TOGETHER, pixels - start)
+        _offsets(block, mean, start, many, tiles)
+        for tile in range(-(-many // _TOGETHER)):
+            at = start + tile * _TOGETHER
+            count = min(_TOGETHER, pixels - at)
+            for c in range(0, len(whole), 4):
+                _four_classes(tiles[tile], numbers, whole, first, c, sums)
             for c in range(classes):
-                weight, total = weights[c, d], sums[c]
-                for p in range(_TOGETHER):
-                    total[p] += weight * away[p]
-        for c in range(classes):
-            out[c, start : start + count] = sums[c, :count]
+                out[c, at : at + count] = sums[c * _TOGETHER : c * _TOGETHER + count]
+
+
+@inlined
+def _offsets(block: np.ndarray, mean: np.ndarray, start: int, many: int, tiles: np.ndarray) -> None:
+    """Offsets of some pixels from the means, 0 where a value is missing, tile by tile.
+
+    Rows of numbers lie far apart: enough of each is read at once.
+    """
+    numbers, pixels = block.shape
+    whole, zero = many // _TOGETHER, spread(0.0)
+    flat = tiles.reshape(-1)
+    for d in range(numbers):
+        middle = spread(mean[d])
+        for tile in range(whole):
+            at, to = d * pixels + start + tile * _TOGETHER, (tile * numbers + d) * _TOGETHER
+            one, two = sub(load(block, at), middle), sub(load(block, at + LANES), middle)
+            store(flat, to, at_least(one, one, one, zero))
+            store(flat, to + LANES, at_least(two, two, two, zero))
+        for p in range(whole * _TOGETHER, many):
+            value = np.float64(block[d, start + p]) - mean[d]
+            at = (whole * numbers + d) * _TOGETHER + p - whole * _TOGETHER
+            flat[at] = value if value == value else 0.0
+
+
+@inlined
+def _four_classes(
+    tile: np.ndarray,
+    numbers: int,
+    weights: np.ndarray,
+    intercepts: np.ndarray,
+    c: int,
+    sums: np.ndarray,
+) -> None:
+    """The scores of `_TOGETHER` pixels for four classes."""
+    a = d = spread(intercepts[c])
+    e = f = spread(intercepts[c + 1])
+    g = h = spread(intercepts[c + 2])
+    k = m = spread(intercepts[c + 3])
+    for n in range(numbers):
+        one, two = load(tile, n * _TOGETHER), load(tile, n * _TOGETHER + LANES)
+        weight = spread(weights[c, n])
+        a, d = add(a, mul(weight, one)), add(d, mul(weight, two))
+        weight = spread(weights[c + 1, n])
+        e, f = add(e, mul(weight, one)), add(f, mul(weight, two))
+        weight = spread(weights[c + 2, n])
+        g, h = add(g, mul(weight, one)), add(h, mul(weight, two))
+        weight = spread(weights[c + 3, n])
+        k, m = add(k, mul(weight, one)), add(m, mul(weight, two))
+    at = c * _TOGETHER
+    store(sums, at, a)
+    store(sums, at + LANES, d)
+    store(sums, at + 2 * LANES, e)
+    store(sums, at + 3 * LANES, f)
+    store(sums, at + 4 * LANES, g)
+    store(sums, at + 5 * LANES, h)
+    store(sums, at + 6 * LANES, k)
+    store(sums, at + 7 * LANES, m)
 
 
 @kept
