@@ -80,3 +80,9 @@ def ordered(polarisations: set[str]) -> tuple[str, ...]:
 
 CALIBRATED_GROUPS = 4
 """Polygons of every class without which probabilities cannot be calibrated."""
+
+CLUSTERS = "clusters"
+"""What labels are called that were found in the series themselves."""
+
+STABLE = 0.5
+"""Adjusted Rand index of clusters from disjoint dates under which classes are not called stable."""

@@ -26,6 +26,7 @@ def on_calendar(
     *,
     max_gap_days: float,
     season_start: str = NEW_YEAR,
+    own_start: str | None = None,
 ) -> NDArray[np.float32]:
     """Series on the dates of another calendar, at the same time of the season.
 
@@ -38,19 +39,23 @@ def on_calendar(
         calendar: `(T',)` increasing.
         max_gap_days: two valid dates farther apart leave NaN between them; beyond the first and
             last one their value is held for half as long.
-        season_start: first day of the season, `MM-DD`.
+        season_start: first day of the calendar's season, `MM-DD`.
+        own_start: first day of the season of the series, such as that of the other hemisphere;
+            none: the same.
 
     Returns:
         `(N, K, T')` float32.
     """
-    if len(dates) == len(calendar) and (dates == calendar).all():
+    starts = season_start, own_start or season_start
+    alike = len(dates) == len(calendar) and (dates == calendar).all()
+    if alike and starts[0] == starts[1]:
         return np.array(values, np.float32)
     # Open ends: dates beyond the calendar's ends are needed to interpolate up to them.
     matched = match_dates(
         calendar,
         dates,
         band_days=max_gap_days,
-        starts=(season_start, season_start),
+        starts=starts,
         open_ends="both",
     )
     moved = np.asarray(values, np.float64)[..., matched.columns]
@@ -101,16 +106,28 @@ def gap_of(calendar: NDArray[np.datetime64], band_days: float) -> float:
 
 
 def together(
-    first: WindowSeries, others: Sequence[WindowSeries], *, band_days: float, season_start: str
+    first: WindowSeries,
+    others: Sequence[WindowSeries],
+    *,
+    band_days: float,
+    season_start: str,
+    starts: Sequence[str],
 ) -> WindowSeries:
     """Series of several cubes as those of the first one's dates, in their order.
+
+    Args:
+        first: of the cube whose dates are kept.
+        others: of the other cubes.
+        band_days: days over which values are interpolated, or two steps where they are longer.
+        season_start: first day of the season of the first, `MM-DD`.
+        starts: those of the others.
 
     Raises:
         ValueError: they have other features.
     """
     gap = gap_of(first.dates, band_days)
     parts: list[NDArray[Any]] = [first.values]
-    for other in others:
+    for other, start in zip(others, starts, strict=True):
         if other.names != first.names:
             raise ValueError(f"series of {', '.join(other.names)} beside {', '.join(first.names)}")
         parts.append(
@@ -118,9 +135,16 @@ def together(
                 *(other.values, other.dates, first.dates),
                 max_gap_days=gap,
                 season_start=season_start,
+                own_start=start,
             )
         )
-    return WindowSeries(np.concatenate(parts), first.names, first.dates)
+    weights = [len(part) for part in parts]
+    shares = {
+        channel: float(np.average([one.floored[channel] for one in (first, *others)], 0, weights))
+        for channel in first.floored
+        if all(channel in other.floored for other in others)
+    }
+    return WindowSeries(np.concatenate(parts), first.names, first.dates, shares)
 
 
 def _distinct(

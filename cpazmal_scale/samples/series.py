@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,12 +25,14 @@ class WindowSeries:
     """Feature series of N windows.
 
     `values` (N, K, T) float32, NaN where a date has too few valid pixels or lacks the
-    polarisation; `names` (K); `dates` (T) datetime64[s], UTC, ascending.
+    polarisation; `names` (K); `dates` (T) datetime64[s], UTC, ascending; `floored` by channel is
+    the share of the windows' valid pixels whose power is below the floor, none where it is unknown.
     """
 
     values: NDArray[np.float32]
     names: tuple[str, ...]
     dates: NDArray[np.datetime64]
+    floored: Mapping[str, float] = field(default_factory=dict)
 
 
 def window_series(
@@ -62,11 +64,16 @@ def window_series(
     dates = cube["time"].to_numpy().astype("datetime64[s]")
     values = np.empty((len(index), len(labels), len(dates)), np.float32)
     y0, x0 = (index[name].to_numpy(np.int64) for name in ("y0", "x0"))
+    below, valid = (np.zeros(len(polarisations), np.int64) for _ in range(2))
     for pixels in window_pixels(cube, y0, x0, features.window, polarisations, progress):
+        used = np.isfinite(pixels.power) & (pixels.mask & features.excluded == 0)[:, None]
+        valid += used.sum(axis=(0, 2, 3, 4))
+        below += (used & (pixels.power < features.floor)).sum(axis=(0, 2, 3, 4))
         values[pixels.rows] = kernel.window_series(
             pixels.power,
             pixels.mask,
             features.excluded,
             **features.kernel,
         )
-    return WindowSeries(values, labels, dates)
+    shares = (below / np.maximum(valid, 1)).tolist()
+    return WindowSeries(values, labels, dates, dict(zip(polarisations, shares, strict=True)))

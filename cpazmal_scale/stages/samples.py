@@ -10,6 +10,7 @@ from cpazmal_scale.config import RunConfig, identity
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
+from cpazmal_scale.vocabulary import CLUSTERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
     write_index(windows, storage.join(config.workspace, path))
     facts: dict[str, Any] = {
         **_counts(windows),
-        "labels": "polygons" if config.samples.polygons else "clusters",
+        "labels": "polygons" if config.samples.polygons else CLUSTERS,
         "window": config.features.window,
     }
     if "legend" in windows.attrs:

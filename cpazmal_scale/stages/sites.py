@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from typing import TYPE_CHECKING, NamedTuple
 
 from cpazmal_scale import catalog, storage
@@ -73,7 +74,8 @@ def joined(config: RunConfig, own: Data, others: list[tuple[Site, Data]]) -> Dat
     """Series and windows of the run's own cube, then those of the others on its dates.
 
     Polygons of one workspace are the same ground in all its beams and stay one group; those of
-    another workspace carry its name.
+    another workspace carry its name. The season of a cube in the other hemisphere begins half a
+    year later.
 
     Raises:
         SampleError: the cubes have other polarisations.
@@ -84,6 +86,12 @@ def joined(config: RunConfig, own: Data, others: list[tuple[Site, Data]]) -> Dat
     from cpazmal_scale.samples import together
 
     series, windows = own
+    season_start = config.dtw.season_start or NEW_YEAR
+    south = _southern(config)
+    starts = [
+        season_start if _southern(site.config) == south else half_a_year_later(season_start)
+        for site, _ in others
+    ]
     tables = [windows.assign(site="")]
     for site, (_, table) in others:
         name = site.name or str(site.config.beam)
@@ -94,7 +102,8 @@ def joined(config: RunConfig, own: Data, others: list[tuple[Site, Data]]) -> Dat
             series,
             [one for _, (one, _) in others],
             band_days=config.dtw.band_days or 0.0,
-            season_start=config.dtw.season_start or NEW_YEAR,
+            season_start=season_start,
+            starts=starts,
         )
     except ValueError as error:
         raise SampleError(
@@ -105,3 +114,25 @@ def joined(config: RunConfig, own: Data, others: list[tuple[Site, Data]]) -> Dat
     every = pd.concat(tables, ignore_index=True)
     every.attrs["id"] = "+".join([windows.attrs["id"], *(t.attrs["id"] for _, (_, t) in others)])
     return met, every
+
+
+def half_a_year_later(start: str) -> str:
+    """The day six months after one of every year, both `MM-DD`; the month's last if there is none.
+
+    The 29th of February is no day of every year.
+    """
+    month, day = (int(part) for part in start.split("-"))
+    later = (month + 5) % 12 + 1
+    return f"{later:02d}-{min(day, monthrange(2021, later)[1]):02d}"
+
+
+def _southern(config: RunConfig) -> bool:
+    """Whether the middle of a run's cube lies south of the equator."""
+    import pyproj
+
+    from cpazmal_scale.grid.cf import grid_of
+
+    grid = grid_of(workspace.open_period(config))
+    middle = grid.transform * (grid.shape[1] / 2, grid.shape[0] / 2)
+    to_degrees = pyproj.Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)
+    return bool(to_degrees.transform(*middle)[1] < 0)

@@ -328,3 +328,20 @@ def test_points_of_the_world_as_they_come(shared_data: Path, tmp_path: Path) -> 
     assert -16 < middle < -8
     made = assess(config)
     assert made.validation.summary()["macro_f1_mean"].iloc[0] > 0.4
+
+
+def test_the_other_hemisphere_meets_at_its_own_season() -> None:
+    """What 1 July begins in the south is what 1 January begins in the north."""
+
+    def course(days: np.ndarray) -> np.ndarray:
+        return np.sin(days / 365.25 * 2 * np.pi)
+
+    day = np.timedelta64(86400, "s")
+    north = np.datetime64("2020-01-04", "s") + np.arange(0, 330, 12) * day
+    south = np.datetime64("2018-07-01", "s") + np.arange(0, 365, 6) * day
+    values = course((south - np.datetime64("2018-07-01")) / day)[None, None]
+    found = on_calendar(values, south, north, max_gap_days=33, own_start="07-01")[0, 0]
+    expected = course((north - np.datetime64("2020-01-01")) / day)
+    np.testing.assert_allclose(found, expected, atol=0.06)  # the years begin up to 3 days apart
+    kept = on_calendar(values, south, north, max_gap_days=33)[0, 0]
+    assert np.abs(kept - expected).max() > 1.5

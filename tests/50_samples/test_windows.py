@@ -270,6 +270,23 @@ def test_shares_across_dates(across: str) -> None:
     assert index.loc[(3, 12), "valid_fraction"] == 1
 
 
+def test_the_share_under_the_floor_is_that_of_a_loop() -> None:
+    cube, features = make_cube(), Features(floor_db=-17.0)
+    corners = [(3, 4), (18, 17), (30, 29), (58, 66), (64, 100)]  # whole, gaps, four chunks, masked
+    index = pd.DataFrame(corners, columns=["y0", "x0"]).assign(size=features.window)
+    found = samples.window_series(cube, index, features, ("HH", "HV")).floored
+    for channel in ("HH", "HV"):
+        below = valid = 0
+        for y, x in corners:
+            part = cube[[channel, "mask"]].isel(y=slice(y, y + 7), x=slice(x, x + 7))
+            pairs = zip(part[channel].values.flat, part["mask"].values.flat, strict=True)
+            for power, flag in pairs:
+                if np.isfinite(power) and flag != 2:  # a shadow
+                    valid, below = valid + 1, below + (10 * np.log10(power) < -17)
+        assert found[channel] == pytest.approx(below / valid, abs=1e-12)
+    assert 0 < found["HH"] < found["HV"] < 1
+
+
 def test_every_flag_has_its_own_limit() -> None:
     cube = make_cube().compute()
     for at, bit in enumerate((1, 2, 4, 8, 16)):

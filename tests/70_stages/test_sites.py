@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from support.small_run import settings
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.simulate.campaign import campaign
+from cpazmal_scale.stages import sites
 from cpazmal_scale.stages.assess import assess
 from cpazmal_scale.stages.classify import plan_map
 from cpazmal_scale.stages.ingest import ingest
@@ -72,6 +75,35 @@ def test_series_of_all_cubes_are_on_the_dates_of_the_first(places) -> None:
         for t in np.flatnonzero((here > there[0]) & (here < there[-1]))[:5]:
             expected = [np.interp(here[t], there, row) for row in series.values[:20, 0]]
             np.testing.assert_allclose(part[:20, 0, t], expected, atol=0.1)
+
+
+def test_the_season_of_the_other_hemisphere_begins_half_a_year_later(places, monkeypatch) -> None:
+    config, elsewhere = places
+    both = with_also(config, elsewhere)
+    alike, table = training_data(both)
+    there = (table["site"] != "").to_numpy()
+    assert np.isfinite(alike.values[there, 0]).mean() > 0.7
+    monkeypatch.setattr(sites, "_southern", lambda one: one.workspace != config.workspace)
+    turned, _ = training_data(both)
+    # January to May there are July to November here, and this run has none of them.
+    assert not np.isfinite(turned.values[there]).any()
+    np.testing.assert_array_equal(turned.values[~there], alike.values[~there])
+
+
+def test_the_middle_of_a_cube_tells_its_hemisphere(places, monkeypatch) -> None:
+    config, _ = places
+    assert not sites._southern(config)
+    box = GeoBox((4, 4), Affine(3, 0, 500_000, 0, -3, 5_000_000), "EPSG:32719")  # the Andes
+    monkeypatch.setattr("cpazmal_scale.grid.cf.grid_of", lambda _: box)
+    assert sites._southern(config)
+
+
+@pytest.mark.parametrize(
+    ("start", "later"),
+    [("01-01", "07-01"), ("10-01", "04-01"), ("08-31", "02-28"), ("12-31", "06-30")],
+)
+def test_half_a_year_later(start: str, later: str) -> None:
+    assert sites.half_a_year_later(start) == later
 
 
 def test_polygons_of_one_ground_are_one_group_and_those_of_another_are_not(places) -> None:
