@@ -65,7 +65,8 @@ class Samples(Section):
     also: tuple[Address, ...] = ()
     """Cubes to train on together with the run's own: beams of this workspace, or cubes of others
     (such as `../alps2/cubes/DSC37.zarr`), each with its samples drawn; their dates are met on the
-    run's own at the same time of the season."""
+    run's own at the same time of the season, which begins half a year later in the other
+    hemisphere."""
     table: Table = Table()
 
     @model_validator(mode="after")

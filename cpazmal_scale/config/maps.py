@@ -18,8 +18,10 @@ class Classify(Section):
     """Classifier of the map: the `best` of `candidates` by cross-validation of whole polygons, or
     one by name. DTW barycenters with a decision by the `sum` of scaled distances, the
     `soft` mean of each feature's probabilities, or a `vote` of the features; nearest `neighbors`;
-    the same without warping (`euclid-…`); linear `discriminant`, `logistic` regression,
-    `minirocket`, random `forest`, gradient `boosting`; or a `network` of your own, `onnx`."""
+    the same without warping (`euclid-…`); barycenters of all features together by `soft-dtw`, or by
+    the Wasserstein distance of laws, `wasserstein` and `wasps`; linear `discriminant`, `logistic`
+    regression, `minirocket`, random `forest`, gradient `boosting`; or a `network` of your own,
+    `onnx`."""
     candidates: tuple[MethodName, ...] = Field(CANDIDATES, min_length=1)
     """Methods that `best` chooses among; the cheapest of those that are level."""
     network: Address | None = None

@@ -33,8 +33,15 @@ class Method:
     """Setting of the same method without warping; none for methods that do not warp."""
     needs: str | None = None
     """Optional package without which it cannot be used."""
+    usual: bool = True
+    """Whether it is compared unless it is named."""
     learns: bool = True
     """Whether it can be trained, and so compared; one that is brought cannot."""
+
+    @property
+    def votes(self) -> bool:
+        """Whether it gives shares of votes, which no calibration makes chances."""
+        return self.options.get("decision") == "vote"
 
 
 def _distance_methods() -> tuple[Method, ...]:
@@ -70,6 +77,16 @@ METHODS: tuple[Method, ...] = (
     Method("minirocket", "MiniRocket", f"{_HOME}.minirocket", 45),
     Method("forest", "random forest", f"{_HOME}.forest", 50),
     Method("boosting", "gradient boosting", f"{_HOME}.boosting", 60),
+    Method("soft-dtw", "soft-DTW", f"{_HOME}.laws", 75, {"cost": "squared"}, usual=False),
+    Method(
+        "wasserstein",
+        "Wasserstein DTW",
+        f"{_HOME}.laws",
+        42,
+        {"cost": "wasserstein"},
+        usual=False,
+    ),
+    Method("wasps", "WaSPS-DTW", f"{_HOME}.laws", 76, {"cost": "weibull"}, usual=False),
     Method("onnx", "ONNX network", f"{_HOME}.network", 70, needs="onnxruntime", learns=False),
 )
 """Every classifier there is."""
@@ -77,8 +94,8 @@ METHODS: tuple[Method, ...] = (
 BEST = "best"
 """Setting that lets cross-validation choose."""
 
-COMPARED = tuple(row.setting for row in METHODS if row.needs is None and row.learns)
-"""Settings of the methods that need nothing but this package."""
+COMPARED = tuple(row.setting for row in METHODS if row.needs is None and row.usual)
+"""Settings of the methods that are compared unless others are named."""
 
 CANDIDATES = (*("sum", "learned", "discriminant", "logistic", "minirocket", "forest", "boosting"),)
 """Settings that `best` chooses among unless told otherwise: none of them is slow on a whole map."""

@@ -3,6 +3,7 @@
 from .averaging import Barycenter, Barycenters, barycenter, barycenters
 from .band import Band, band_limits, time_weights
 from .block import block_distances
+from .calibration import fitted_temperature
 from .confidence import as_they_are, borne_out, calibrated, can_calibrate
 from .decision import NO_CLASS, Decision, decide
 from .estimators import Scaling, SeriesClassifier, checked_labels, checked_series
@@ -20,7 +21,7 @@ from .seasons import (
     match_dates,
     season_days,
 )
-from .soft import soft_alignment, soft_barycenter, soft_distances
+from .soft import soft_alignment, soft_barycenter, soft_distances, soft_self_distances
 from .temperature import group_folds
 from .training_set import HeldOut, Key, Lesson, Run
 from .typical import Typical
@@ -61,6 +62,7 @@ __all__ = [
     "distance",
     "distance_to",
     "distances",
+    "fitted_temperature",
     "group_folds",
     "match_dates",
     "path",
@@ -68,6 +70,7 @@ __all__ = [
     "soft_alignment",
     "soft_barycenter",
     "soft_distances",
+    "soft_self_distances",
     "time_weights",
     "wasserstein_series",
     "weibull_parameters",

@@ -260,7 +260,7 @@ class NearestBarycenter(SeriesClassifier):
         values = np.empty(block.shape, np.float32)
         standardised(np.ascontiguousarray(block), self.mean_, self.scale_, values)
         table = self.limits(rows=block.shape[1]) if limits is None else limits
-        return _nearest(values, self.barycenters_, table, self.min_dates, self.open_ends)
+        return self._nearest(values, self.barycenters_, table)
 
     def limits(self, days: ArrayLike | None = None, rows: int | None = None) -> NDArray[np.int32]:
         """Column limits for series on the training dates, or on other `days` `(T,)`.
@@ -318,7 +318,7 @@ class NearestBarycenter(SeriesClassifier):
     ) -> NDArray[np.float64]:
         """Median distance `(K,)` of series to the nearest centroid of their own class."""
         block = np.ascontiguousarray(values.transpose(1, 2, 0))
-        nearest = _nearest(block, centroids, self.limits(), self.min_dates, self.open_ends)
+        nearest = self._nearest(block, centroids, self.limits())
         own = nearest[:, codes, np.arange(codes.size)].astype(np.float64)
         tau = np.ones(len(own))
         for k in range(len(own)):
@@ -333,10 +333,34 @@ class NearestBarycenter(SeriesClassifier):
         for (train, held), own in zip(lesson.parts[1:], centroids[1:], strict=True):
             tau = self._tau(lesson.values[train], lesson.codes[train], own)
             block = np.ascontiguousarray(lesson.values[held].transpose(1, 2, 0))
-            near = _nearest(block, own, self.limits(), self.min_dates, self.open_ends)
+            near = self._nearest(block, own, self.limits())
             parts.append(near / tau[:, None, None].astype(np.float32))
             truths.append(lesson.codes[held])
         return HeldOut(np.concatenate(parts, axis=2), np.concatenate(truths)) if parts else None
+
+    def _nearest(
+        self,
+        block: NDArray[np.float32],
+        centroids: NDArray[np.float32],
+        limits: NDArray[np.int32],
+    ) -> NDArray[np.float32]:
+        """Distance `(K, C, P)` of each pixel to the nearest centroid of each class.
+
+        NaN for a feature that has no centroid in some class.
+        """
+        classes, count, features, columns = centroids.shape
+        references = np.nan_to_num(centroids.transpose(2, 0, 1, 3)).reshape(features, -1, columns)
+        every = block_distances(
+            block,
+            np.ascontiguousarray(references),
+            limits,
+            min_dates=self.min_dates,
+            open_ends=self.open_ends,
+        )
+        every[~_usable(centroids)] = np.nan
+        if count == 1:
+            return every
+        return np.asarray(every.reshape(features, classes, count, -1).min(axis=2))
 
     def _can_calibrate(self, codes: NDArray[np.intp], groups: ArrayLike | None) -> bool:
         """Whether probabilities can be fitted on held-out groups, if they are to be."""
@@ -356,28 +380,6 @@ class NearestBarycenter(SeriesClassifier):
         if self.calibrated_:
             made = decide(away, np.ones(len(away)), self.temperature_, decision=self.decision)
             self.confidence_ = fitted_confidence(made.probability, codes)
-
-
-def _nearest(
-    block: NDArray[np.float32],
-    centroids: NDArray[np.float32],
-    limits: NDArray[np.int32],
-    min_dates: int,
-    open_ends: OpenEnds | None,
-) -> NDArray[np.float32]:
-    """Distance `(K, C, P)` of each pixel to the nearest centroid of each class.
-
-    NaN for a feature that has no centroid in some class.
-    """
-    classes, count, features, columns = centroids.shape
-    references = np.nan_to_num(centroids.transpose(2, 0, 1, 3)).reshape(features, -1, columns)
-    every = block_distances(
-        block, np.ascontiguousarray(references), limits, min_dates=min_dates, open_ends=open_ends
-    )
-    every[~_usable(centroids)] = np.nan
-    if count == 1:
-        return every
-    return np.asarray(every.reshape(features, classes, count, -1).min(axis=2))
 
 
 def _usable(centroids: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -78,6 +78,23 @@ def soft_distances(
     return np.asarray(how.scale * found)
 
 
+def soft_self_distances(
+    series: ArrayLike, band: Band | None = None, **words: Unpack[Soft]
+) -> NDArray[np.float64]:
+    """Soft-DTW sum `(N,)` of every series with itself, float64; half of it is a divergence's part.
+
+    Arguments as for `soft_distances`, with a gamma above 0 and a band for equal lengths.
+
+    Raises:
+        ValueError: as `soft_distances`, or a gamma of 0, with which all sums are 0.
+    """
+    how = _How.of(band, words)
+    if how.gamma == 0:
+        raise ValueError("a series is at no distance from itself; give a gamma above 0")
+    ready = how.ready(np.asarray(equal_lengths(series, "series")))
+    return np.asarray(how.scale * how.selves(ready, 0))
+
+
 def soft_alignment(
     q: ArrayLike, s: ArrayLike, band: Band | None = None, **words: Unpack[Soft]
 ) -> NDArray[np.float64]:

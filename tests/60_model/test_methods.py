@@ -18,12 +18,16 @@ SETTINGS = [row.setting for row in METHODS if row.needs is None]
 
 
 def windows(seed: int = 0, per_class: int = 24, classes: int = 3):
-    """Seasons of another height and phase by class, two missing dates in every third series."""
+    """Seasons of another height and phase by class, two missing dates in every third series.
+
+    Every second feature is above 0, as k2 is.
+    """
     rng = np.random.default_rng(seed)
     codes = np.repeat(np.arange(classes), per_class)
     phase = codes[:, None, None] * 0.6 + rng.normal(0, 0.1, (codes.size, 1, 1))
     season = np.sin(DAYS / 60 + phase) + 0.3 * codes[:, None, None]
     values = (season + rng.normal(0, 0.4, (codes.size, 4, DAYS.size))).astype(np.float32)
+    values[:, 1::2] = np.exp(values[:, 1::2])
     values[::3, :, 3] = np.nan
     values[::3, 1, 8] = np.nan
     groups = np.array([f"{c}-{i % 6}" for i, c in enumerate(codes)])
@@ -32,7 +36,8 @@ def windows(seed: int = 0, per_class: int = 24, classes: int = 3):
 
 def fitted(setting: str, **settings):
     values, labels, groups = windows()
-    made = methods.make(setting, RunConfig.parse(settings), DAYS)
+    laws = {"features": {"statistics": ["k1", "k2"]}}
+    made = methods.make(setting, RunConfig.parse(laws | settings), DAYS)
     return made.fit(values, labels, groups=groups)
 
 
@@ -263,7 +268,8 @@ def test_a_class_within_one_group_is_learnt_all_the_same(setting: str) -> None:
     kept &= groups != "0-2"
     values = values[kept].copy()
     values[0] = np.nan
-    made = methods.make(setting, RunConfig(), DAYS)
+    laws = RunConfig.parse({"features": {"statistics": ["k1", "k2"]}})
+    made = methods.make(setting, laws, DAYS)
     made.fit(values, labels[kept], groups=groups[kept])
     assert set(made.classes_) == {"ABL", "ICA", "ROC"}
     assert (made.predict(values)[1:] == labels[kept][1:]).mean() > 0.8

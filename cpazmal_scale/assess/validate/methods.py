@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.config import RunConfig
 
-NAMES = tuple(row.name for row in METHODS if row.learns)
-"""Every method there is, as reports print it."""
+NAMES = tuple(row.name for row in METHODS if row.learns and row.usual)
+"""The methods that are compared unless others are named, as reports print them."""
 SUM, NEIGHBORS, FOREST = (method(setting).name for setting in ("sum", "neighbors", "forest"))
 TWINS = {row.name: method(row.twin).name for row in METHODS if row.twin is not None}
 """Each method that warps, and the same without warping."""

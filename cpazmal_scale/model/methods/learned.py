@@ -14,14 +14,15 @@ from cpazmal_scale.dtw import (
     block_distances,
     borne_out,
     calibrated,
+    can_calibrate,
     decide,
     group_folds,
 )
 from cpazmal_scale.kernels.scores import decide_scores, linear_scores, sort_rows
 from cpazmal_scale.kernels.standardise import standardised
 from cpazmal_scale.model.methods.flat import imputed
-from cpazmal_scale.model.methods.linear import raw_weights, z_scores
-from cpazmal_scale.model.methods.logistic import best_strength, coefficients
+from cpazmal_scale.model.methods.linear import z_scores
+from cpazmal_scale.model.methods.shrunk import best_strength, shrunk
 from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class LearnedBarycenter(NearestBarycenter):
     Its C·M·K numbers are the distances to each class's barycenters, feature by feature, in units of
     tau, the M of a class from near to far (the barycenters of two folds have no common order). It
     is fitted on the distances of held-out groups: those of training series to barycenters that were
-    made from themselves are too short.
+    made from themselves are too short. It is drawn to the `sum` (see `best_strength`), and is the
+    `sum` where a class has too few groups to calibrate.
 
     Attributes:
         weights_: float64 `(C, K·C·M)`.
@@ -147,13 +149,30 @@ class LearnedBarycenter(NearestBarycenter):
         order = np.concatenate(rows)
         codes, groups = lesson.codes[order], self._groups[order]
         whole, _ = imputed(np.concatenate(numbers).astype(np.float64))
-        scaled, mean, scale = z_scores(whole)
-        strength = best_strength(scaled, codes, groups, self.seed)
-        made = raw_weights(*coefficients(scaled, codes, strength), scale)
-        self.weights_, self.intercepts_, self.centre_ = *made, mean
+        given, (scaled, mean, scale) = -self._sums(whole), z_scores(whole)
+        strength = 0.0
+        if not never.size and can_calibrate(codes, groups):
+            strength = best_strength(scaled, given, codes, groups, self.seed)
+        self.strength_ = strength
+        made = shrunk(scaled, given, codes, strength)
+        self.weights_ = made.weights / scale - made.sharpness * self._summed
+        self.intercepts_ = made.intercepts - made.sharpness * self._summed @ mean
+        self.centre_ = mean
         if self.temperature is None:
-            self._fitted = _calibration(scaled, codes, groups, strength, self.seed)
+            self._fitted = _calibration(scaled, given, codes, groups, strength, self.seed)
         return None
+
+    @property
+    def _summed(self) -> NDArray[np.float64]:
+        """`(C, K·C·M)`: 1 where a number is a feature's distance to the class's nearest."""
+        classes, count, features, _ = self.barycenters_.shape
+        own = np.zeros((classes, features, classes, count))
+        own[np.arange(classes), :, np.arange(classes), 0] = 1.0
+        return own.reshape(classes, -1)
+
+    def _sums(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums `(N, C)` over the features of the distance to the nearest barycenter of a class."""
+        return np.asarray(numbers @ self._summed.T)
 
     def _calibrate(self) -> None:
         super()._calibrate()
@@ -165,6 +184,7 @@ class LearnedBarycenter(NearestBarycenter):
 
 def _calibration(
     values: NDArray[np.float64],
+    given: NDArray[np.float64],
     codes: NDArray[np.intp],
     groups: NDArray[np.intp],
     strength: float,
@@ -172,12 +192,9 @@ def _calibration(
 ) -> tuple[float, NDArray[np.float64]]:
     """Temperature and confidence of the regression on groups that it was not fitted on."""
     scores, truths = [], []
-    numbers = np.unique(groups, return_inverse=True)[1]
-    for train, held in group_folds(codes, numbers, seed + 1):
-        ones = np.ones(values.shape[1])
-        made = coefficients(values[train], codes[train], strength)
-        weights, intercepts = raw_weights(*made, ones)
-        scores.append(weights @ values[held].T + intercepts[:, None])
+    for train, held in group_folds(codes, groups, seed + 1):
+        made = shrunk(values[train], given[train], codes[train], strength)
+        scores.append(made.scores(values[held], given[held]).T)
         truths.append(codes[held])
     if not scores:
         return 1.0, as_they_are(int(codes.max()) + 1)

@@ -44,6 +44,7 @@ class MiniRocket(FlatClassifier):
         intercepts_: float64 `(C,)`.
     """
 
+    held_out_folds: ClassVar[int] = 6
     fitted: ClassVar[tuple[str, ...]] = (
         *("dilations_", "per_dilation_", "bounds_", "channels_", "biases_", "fill_"),
         *("weights_", "middle_", "intercepts_"),
