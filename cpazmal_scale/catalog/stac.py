@@ -130,19 +130,21 @@ def _map_item(
     legend = legend_of(data)
     named = ", ".join(legend.name(code) for code in legend.order)
     polarisations = [name for name, dates in acquired_by(data, recipe).items() if dates]
+    chances = "" if recipe.withheld else " with probabilities"
+    without = f" Probabilities are withheld: {recipe.withheld}." if recipe.withheld else ""
     told = {"sar:polarizations": polarisations}
     if cube is not None:
         told = radar(cube, polarisations)
     properties = {
         "title": data.attrs["title"],
-        "description": f"One class per pixel ({named}) with probabilities, from "
+        "description": f"One class per pixel ({named}){chances}, from "
         f"{len(recipe.dates)} radar acquisitions ({used(data, recipe)}), by "
-        f"{method(recipe.method).name}.",
+        f"{method(recipe.method).name}.{without}",
         **told,
         **_software(data.attrs),
         "classification:classes": _classes(legend),
     }
-    title = "Class, probabilities, entropy, margin, distance, valid dates"
+    title = f"Class,{' probabilities, entropy, margin,' if chances else ''} distance, valid dates"
     assets = {"zarr": _zarr_asset(url, folder, title, "data")}
     stem = url.removesuffix(".zarr")
     for suffix, (key, media, name, role) in _BESIDE.items():

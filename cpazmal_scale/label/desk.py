@@ -120,7 +120,7 @@ class Desk:
             "far": [],
         }
         for reason, variable in (("uncertain", "entropy"), ("far", "distance")):
-            if self.layers.map is not None:
+            if self.layers.map is not None and variable in self.layers.map.data:
                 cells = self.layers.coarse(variable)
                 found[reason] = [p._asdict() for p in proposals.highest(cells, shapes)]
         return found

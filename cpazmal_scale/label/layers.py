@@ -50,6 +50,12 @@ class Layers:
         """Names of the features."""
         return names(self.channels, self.features.xpol, self.features.statistics)
 
+    @property
+    def on_the_map(self) -> dict[str, str]:
+        """What the map holds of `ON_THE_MAP`."""
+        held = () if self.map is None else self.map.data
+        return {layer: name for layer, name in ON_THE_MAP.items() if layer in held}
+
     def tile(self, layer: str, date: int, place: tuple[int, int, int]) -> bytes:
         """A PNG of EDGE × EDGE cells.
 

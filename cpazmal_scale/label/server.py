@@ -16,7 +16,7 @@ from starlette.routing import Route
 from cpazmal_scale import storage
 from cpazmal_scale.errors import ConfigError, SampleError, WriterConflict
 from cpazmal_scale.label import edits
-from cpazmal_scale.label.layers import CHIP, ON_THE_MAP
+from cpazmal_scale.label.layers import CHIP
 from cpazmal_scale.web import Page, answer
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Questions:
                 "first": layers.middle(cube.channels[0]),
                 "polarisations": cube.channels,
                 "features": layers.statistics,
-                "map": {} if layers.map is None else ON_THE_MAP,
+                "map": layers.on_the_map,
                 "window": desk.features.window,
                 "units": desk.units,
                 "chip": CHIP,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import Features, RunConfig, identity
-from cpazmal_scale.config.methods import BEST
+from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ConfigError, SampleError, StoreMissing
 from cpazmal_scale.legend import Styles, legend, parsed
+from cpazmal_scale.vocabulary import CALIBRATED_GROUPS, CLUSTERS, STABLE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +63,19 @@ class Model:
         return tuple(str(label) for label in self.classifier.classes_)
 
     @property
+    def withheld(self) -> str | None:
+        """Why its maps hold no probabilities; none: they were calibrated on held-out groups."""
+        if self.provenance.get("labels") == CLUSTERS:
+            return _clustered(self.provenance.get("stability"))
+        if method(self.method).votes:
+            return "shares of votes are no chances"
+        if self.classifier.calibrated_:
+            return None
+        if not method(self.method).learns:
+            return "the network does not say that it is calibrated"
+        return f"a class has fewer than {CALIBRATED_GROUPS} polygons to calibrate them on"
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the K feature series."""
         from cpazmal_scale import features
@@ -83,6 +97,18 @@ class Model:
 
         starts = (season_start or self.season_start, self.season_start)
         return on_dates(self.classifier, self.dates, dates, starts)
+
+
+def _clustered(stability: float | None) -> str:
+    """Why clusters have no probabilities: agreement of those of the even and of the odd dates."""
+    text = "classes are clusters of the series themselves"
+    if stability is None:
+        return text
+    found = (
+        f"{text}; maps of the even and of the odd dates agree at an adjusted Rand index of "
+        f"{stability:.2f}"
+    )
+    return found if stability >= STABLE else f"{found}: no stable classes"
 
 
 def train(
@@ -125,7 +151,7 @@ def train(
             "one method can be trained, not the best of several",
             remedy="set classify.method, or to the one that assess.choose names",
         )
-    method, start = config.classify.method, config.dtw.season_start or NEW_YEAR
+    setting, start = config.classify.method, config.dtw.season_start or NEW_YEAR
     known = np.isfinite(series.values).sum(axis=2).max(axis=1) >= config.dtw.min_dates
     short = sorted(set(labels) - set(np.asarray(labels)[known].tolist()))
     if short:
@@ -133,7 +159,7 @@ def train(
             f"no window of class {short[0]} has {config.dtw.min_dates} valid dates in any feature",
             remedy="use more dates, or lower dtw.min_dates",
         )
-    classifier = methods.make(method, config, season_days(series.dates, start))
+    classifier = methods.make(setting, config, season_days(series.dates, start))
     try:
         methods.expect(classifier, series)
         learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)
@@ -147,10 +173,10 @@ def train(
         "groups": sorted({str(group) for group in groups}),
         "seed": config.seed,
     }
-    settings = (config.features, config.dtw, config.train, method, facts)
+    settings = (config.features, config.dtw, config.train, setting, facts)
     return Model(
         identity("model", *settings, polarisations, series.dates.astype(str).tolist()),
-        method,
+        setting,
         classifier,
         config.features,
         polarisations,
@@ -249,12 +275,12 @@ def open_model(url: str) -> Model:
             plain = np.array(values.tolist()) if values.dtype.kind in "OT" else values
             arrays[names.get(str(variable), str(variable))] = plain
         text = data.attrs["classifier"]
-        method = data.attrs.get("method") or json.loads(text)["settings"]["decision"]
+        setting = data.attrs.get("method") or json.loads(text)["settings"]["decision"]
         return _consistent(
             Model(
                 str(data.attrs["id"]),
-                method,
-                methods.opened(method, arrays, text),
+                setting,
+                methods.opened(setting, arrays, text),
                 Features.model_validate_json(data.attrs["features"]),
                 tuple(data.attrs["polarisations"]),
                 np.asarray(data["time"].values, "datetime64[s]"),

@@ -31,8 +31,9 @@ _ELSEWHERE = {
 LIMITS = (
     "Every pixel gets one of these classes, whatever it is, unless it is rejected.",
     "Accuracy holds for polygons like the trained ones, seen by this beam.",
-    "Probabilities were calibrated on polygons held out of training, not on the area mapped.",
-    "Without four polygons of every class probabilities are not calibrated, and rank only.",
+)
+CALIBRATED = (
+    "Probabilities were calibrated on polygons held out of training, not on the area mapped."
 )
 
 
@@ -75,18 +76,28 @@ def card(model: Model, labels: Sequence[str], groups: Sequence[str], figure: str
         "polarisations": list(model.polarisations),
         "dates": model.dates.astype(str).tolist(),
         **_settings(model),
-        "missing_dates": {"rule": MISSING[hasattr(own, "radius")], "min_dates": own.min_dates},
+        "missing_dates": {"rule": _missing(own), "min_dates": own.min_dates},
         "decision": {
             "rule": model.method,
             "temperature": float(own.temperature_),
             "calibrated": own.calibrated_,
+            "withheld": model.withheld,
             "reject": own.reject,
         },
         "held_out": _held_out(model),
         "provenance": dict(model.provenance),
-        "limits": list(LIMITS),
+        "limits": [*LIMITS, _probabilities(model)],
         "figure": figure,
     }
+
+
+def _missing(own: Any) -> str:
+    return getattr(own, "missing_rule", None) or MISSING[hasattr(own, "radius")]
+
+
+def _probabilities(model: Model) -> str:
+    """What to believe of the probabilities of its maps."""
+    return f"Maps hold no probabilities: {model.withheld}." if model.withheld else CALIBRATED
 
 
 def _settings(model: Model) -> dict[str, Any]:

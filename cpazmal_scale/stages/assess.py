@@ -18,6 +18,7 @@ from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.classify import classify, plan_map
 from cpazmal_scale.stages.samples import training_data
 from cpazmal_scale.storage import seal
+from cpazmal_scale.vocabulary import STABLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,8 +42,6 @@ CLUSTERED = (
 )
 _BARYCENTERS = "Barycenters by class, over the middle half of the windows they stand for"
 SUM = "sum"
-STABLE = 0.5
-"""Adjusted Rand index of clusters from disjoint dates under which classes are not called stable."""
 _SAME_BEAM = {"split": "stratified", "test_beam": None}
 
 
@@ -119,7 +118,7 @@ def assess(
         portraits=_portraits(config, series, windows, validation.classes),
         pictures=() if result is None else _pictures(config, ("map.png", "Map of the classes")),
         opening=_opening(config, result),
-        remarks=_clustered(config),
+        remarks=(*_clustered(config), *_withheld(config, result)),
         choice=choice,
         map_method=method(config.classify.method).name,
     )
@@ -143,10 +142,20 @@ def _clustered(config: RunConfig) -> tuple[str, ...]:
     )
     if not found >= STABLE:
         text = (
-            f"**No stable classes.** {text} Other dates would give another map; its probabilities "
-            "say how near a pixel is to a cluster, not that it would be found in it again."
+            f"**No stable classes.** {text} Other dates would give another map; that is no ground "
+            "to call a pixel's class probable."
         )
-    return (CLUSTERED, text)
+    return (CLUSTERED, f"{text} Probabilities are withheld.")
+
+
+def _withheld(config: RunConfig, result: MapResult | None) -> tuple[str, ...]:
+    """That a map of given classes has no probabilities, where that is so."""
+    from cpazmal_scale.mapping import read_recipe
+
+    reason = None if result is None else read_recipe(result.url).withheld
+    if reason is None or not workspace.is_labelled(config):
+        return ()
+    return (f"**The map holds no probabilities**: {reason}.",)
 
 
 def _settled(config: RunConfig) -> tuple[RunConfig, Mapping[str, Any] | None]:
@@ -287,6 +296,8 @@ def _campaign(config: RunConfig, series: WindowSeries) -> Campaign:
         pixel=f"{width:.6g}{unit}",
         crs=facts["crs"],
         features=series.names,
+        floor_db=config.features.floor_db,
+        floored=series.floored,
         simulated=_is_simulated(config.assess.truth),
     )
 

@@ -37,17 +37,19 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
         BlocksFailed: some blocks could not be computed; the map is not published.
     """
     from cpazmal_scale.legend import plain
-    from cpazmal_scale.mapping import map_cube, read_recipe
+    from cpazmal_scale.mapping import map_cube, read_recipe, withheld
 
     cube = workspace.open_period(config)
     result = map_cube(config, *_model_and_cube(config), progress=progress)
-    extent = workspace.extent(cube, read_recipe(result.url).polarisations)
+    recipe = read_recipe(result.url)
+    extent = workspace.extent(cube, recipe.polarisations)
     areas = result.areas
     facts = {
         **extent,
         "shape": list(result.shape),
         "classes": list(result.classes),
         **({"legend": plain(result.legend.given)} if result.legend.given else {}),
+        **withheld(recipe),
         "model": workspace.find(config, "model").fact("id"),
         "km2": dict(zip(areas["name"], areas["km2"].round(4).tolist(), strict=True)),
     }

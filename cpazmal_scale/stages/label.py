@@ -114,7 +114,7 @@ def _map(config: RunConfig, cube: xr.Dataset, held: Held) -> ShownMap | None:
     except StoreMissing:
         return None
     shown = ShownMap.open(url, held)
-    if shown.grid == grid_of(cube) and "entropy" in shown.layers:
+    if shown.grid == grid_of(cube) and "change" not in shown.layers:
         return shown
     shown.close()
     return None

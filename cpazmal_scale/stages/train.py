@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
@@ -13,6 +14,7 @@ from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.samples import training_data
 from cpazmal_scale.storage import seal
+from cpazmal_scale.vocabulary import CLUSTERS
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
@@ -56,13 +58,12 @@ def train(
         provenance: dict[str, Any] = {
             "beam": workspace.beam_of(config),
             "samples": windows.attrs["id"],
+            **_clustered(config),
         }
         if config.samples.also:
             provenance["sites"] = windows["site"].value_counts(sort=False).to_dict()
-        chosen = config
-        if config.classify.method == BEST:
-            chosen, choice = _chosen(config, (series, labels, groups), executor, share, choosing)
-            provenance |= choice
+        chosen, choice = _chosen(config, (series, labels, groups), executor, share, choosing)
+        provenance |= choice
         model = models.train(
             series,
             labels,
@@ -77,7 +78,7 @@ def train(
     figure = barycenters_figure(model, series, labels, legend(model.classes, model.legend).colours)
     for name in (f"models/{model.id}.png", "barycenters.png"):
         storage.write_bytes(storage.join(config.workspace, name), png(figure))
-    told = {**card(model, labels, groups, f"{model.id}.png"), "channels": held}
+    told = card(model, labels, groups, f"{model.id}.png") | _seen(series, config, held)
     seal.write_document(storage.join(config.workspace, f"models/{model.id}.json"), told)
     facts = {
         "classes": list(model.classes),
@@ -101,12 +102,14 @@ def _chosen(
     share: str | None,
     progress: Progress | None,
 ) -> tuple[RunConfig, dict[str, Any]]:
-    """The run with the best method by name, and how it was chosen.
+    """The run with the best method by name, if it asks for that, and how it was chosen.
 
     Clusters of the series themselves are found again best by what made them: barycenters.
     """
     from cpazmal_scale.assess import choose
 
+    if config.classify.method != BEST:
+        return config, {}
     if not workspace.is_labelled(config):
         return config.with_values({"classify": {"method": "sum"}}), {}
     made = choose(*samples, config, executor=executor, share=share, progress=progress)
@@ -115,6 +118,21 @@ def _chosen(
         {"classify": {"method": made.method}, "train": {"barycenters": counted}}
     )
     return settled, {"choice": made.plain()}
+
+
+def _seen(series: WindowSeries, config: RunConfig, held: str) -> dict[str, Any]:
+    """Channels of the series, and which share of their pixels is below the floor."""
+    below = {"floor_db": config.features.floor_db, **series.floored}
+    return {"channels": held, "below_floor": below}
+
+
+def _clustered(config: RunConfig) -> dict[str, Any]:
+    """That classes are clusters, and how stable they are; nothing of others."""
+    if workspace.is_labelled(config):
+        return {}
+    found = workspace.find(config, "samples").metadata.get("stability")
+    known = found is not None and math.isfinite(found)
+    return {"labels": CLUSTERS, **({"stability": found} if known else {})}
 
 
 def _channels(config: RunConfig) -> tuple[tuple[str, ...], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -27,9 +28,11 @@ from cpazmal_scale.assess import (
 from cpazmal_scale.assess.report import portraits
 from cpazmal_scale.assess.report.backscatter import Backscatter
 from cpazmal_scale.assess.report.latex import latex
+from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.report.page import page
 from cpazmal_scale.assess.report.pairs import Pair
 from cpazmal_scale.assess.report.parts import Table, Text
+from cpazmal_scale.assess.report.report import blocks
 from cpazmal_scale.config import Dtw
 from cpazmal_scale.cube import open_cube
 from cpazmal_scale.words import number
@@ -140,6 +143,15 @@ def test_latex_escapes_and_aligns() -> None:
 
 def test_numbers_that_round_to_nothing_have_no_sign() -> None:
     assert (number(-0.0002), number(-0.0006), number(float("nan"))) == ("0.000", "−0.001", "–")
+
+
+def test_a_floor_that_swallows_a_channel_is_said() -> None:
+    told = dataclasses.replace(FACTS, floored={"VV": 0.004, "VH": 0.301})
+    text = markdown("Map", blocks(Report("Map", told)))
+    assert "VV 0.4 %, VH 30.1 %" in text
+    assert "**The floor swallows a part of VH**" in text
+    told = dataclasses.replace(FACTS, floored={"VV": 0.004, "VH": 0.049})
+    assert "swallows" not in markdown("Map", blocks(Report("Map", told)))
 
 
 @pytest.fixture(scope="module")

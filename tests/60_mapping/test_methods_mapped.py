@@ -16,6 +16,7 @@ from support.small_campaign import (
 )
 
 from cpazmal_scale.config.methods import METHODS
+from cpazmal_scale.config.methods import method as row
 from cpazmal_scale.mapping import map_cube, open_map, plan_map
 from cpazmal_scale.model import open_model
 
@@ -48,6 +49,9 @@ def test_a_mapped_pixel_is_its_classifiers_own(
     decided = model.classifier.decide(np.moveaxis(series, 2, 0))
     expected = np.where(decided.index < 254, decided.index + 1, decided.index).reshape(SHAPE)
     np.testing.assert_array_equal(made["class"], expected)
+    if row(setting).votes:
+        assert not {"probability", "entropy", "margin"} & set(made.variables)
+        return
     near = np.rint(np.nan_to_num(decided.probability, nan=6.5535) * np.float32(10000))
     stored = made.probability.values.reshape(len(model.classes), -1)
     np.testing.assert_array_equal(stored, near)

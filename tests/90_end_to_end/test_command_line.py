@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -119,7 +121,15 @@ def test_real_sentinel1_scenes_take_the_same_way(shared_data: Path, tmp_path: Pa
         assert cog.crs.to_epsg() == 32611
         classes = cog.read(1)
     assert {1, 2, 3, 4} <= set(classes.flat)
-    assert "clusters of the series" in (tmp_path / "report.md").read_text()
+    report = (tmp_path / "report.md").read_text()
+    assert "clusters of the series" in report
+    assert "agree at an adjusted Rand index of" in report
+    assert "Probabilities are withheld." in report
+    assert re.search(r"Windows' pixels under −31 dB\*\* \| VV [\d.]+ %, VH [\d.]+ %", report)
+    (store,) = (tmp_path / "maps").glob("*.zarr")
+    attributes = json.loads((store / "zarr.json").read_text())["attributes"]
+    assert attributes["probabilities"].startswith("withheld: classes are clusters of the series")
+    assert not (store / "probability").exists()
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,9 @@ class Campaign:
     crs: str
     features: tuple[str, ...]
     simulated: bool = False
+    floor_db: float = -31.0
+    floored: Mapping[str, float] = field(default_factory=dict)
+    """Share of the labelled windows' pixels below the floor, by channel."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,12 @@ _SIMULATED = (
     "The scenes are **simulated**: the figures below say how the method does on this simulation, "
     "not on real glaciers."
 )
+_SWALLOWED = 0.05
+"""Share of pixels below the floor from which a channel's features are said to be the floor's."""
+_FLOORED = (
+    "**The floor swallows a part of {}**: pixels below it count as the floor, whatever they are. "
+    "Lower `features.floor_db` to 10 dB under the sensor's noise floor, or leave the channel out."
+)
 _ALIGNED = (
     "Euclid compares two windows date by date, DTW matches dates inside the band so that the "
     "distance is smallest. A shift in time that separates two classes is lost to DTW as far as the "
@@ -40,8 +46,15 @@ def campaign(facts: Campaign) -> list[Block]:
         ("Features", ", ".join(facts.features)),
         ("Grid", f"{say.count(rows)} × {say.count(columns)} pixels of {facts.pixel}, {facts.crs}"),
     ]
+    if facts.floored:
+        shares = ", ".join(f"{name} {say.per_cent(share)}" for name, share in facts.floored.items())
+        lines.append((f"Windows' pixels under {say.number(facts.floor_db, 0)} dB", shares))
     table = Table(("", ""), [(f"**{name}**", value) for name, value in lines], text_columns=2)
-    return [table, Text(_SIMULATED)] if facts.simulated else [table]
+    told: list[Block] = [table, Text(_SIMULATED)] if facts.simulated else [table]
+    swallowed = [name for name, share in facts.floored.items() if share >= _SWALLOWED]
+    if swallowed:
+        told.append(Text(_FLOORED.format(", ".join(swallowed)), quoted=True))
+    return told
 
 
 def against_reference(own: MapComparison) -> list[Block]:

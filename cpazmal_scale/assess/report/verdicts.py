@@ -8,6 +8,7 @@ from cpazmal_scale import words as say
 from cpazmal_scale.assess.report.parts import Block, Heading, Picture, Table, Text
 from cpazmal_scale.assess.validate.methods import TWINS
 from cpazmal_scale.assess.validate.validation import MIN_GROUPS
+from cpazmal_scale.config.methods import method as known_method
 from cpazmal_scale.vocabulary import CALIBRATED_GROUPS
 
 if TYPE_CHECKING:
@@ -133,11 +134,13 @@ def believable(own: CrossValidation, method: str) -> str:
     count, claimed, right = own.reliability[own.methods.index(method)].sum(axis=0)
     if not count:
         return f"{method} gave no probabilities."
+    if known_method(method).votes:
+        return f"{method} gives shares of votes, which are no chances: a map of it holds none."
     if own.fewest_groups < CALIBRATED_GROUPS:
         return (
             f"**The probabilities of {method} cannot be calibrated**: a class has "
             f"{own.fewest_groups} polygons, and {CALIBRATED_GROUPS} are needed to hold some out "
-            "of the training and of the calibration. They rank predictions; they are no chances."
+            "of the training and of the calibration. A map holds none."
         )
     gap = float((claimed - right) / count)
     figures = f"mean confidence {say.number(claimed / count)}, right {say.number(right / count)}"
@@ -149,6 +152,10 @@ def believable(own: CrossValidation, method: str) -> str:
         f"**{method} is too cautious**: {figures}. Its probabilities rank predictions; they are "
         "not frequencies."
     )
+
+
+def _calibratable(own: CrossValidation, method: str) -> bool:
+    return own.fewest_groups >= CALIBRATED_GROUPS and not known_method(method).votes
 
 
 def _procedure(own: CrossValidation) -> str:
@@ -203,7 +210,7 @@ def _summary_table(own: CrossValidation) -> Table:
                 say.interval(row["macro_f1_low"], row["macro_f1_high"]),
                 say.spread(row["oa_mean"], row["oa_std"]),
                 *(say.number(row[f"{figure}_mean"]) for figure in _BESIDE),
-                say.number(row["ece_pooled"]),
+                say.number(row["ece_pooled"]) if _calibratable(own, str(name)) else say.NONE,
                 say.seconds(row["seconds_fit"]),
                 say.seconds(row["seconds_predict"]),
             )
@@ -212,7 +219,10 @@ def _summary_table(own: CrossValidation) -> Table:
         "method|macro-F1 over folds|of all folds|95 % interval|overall accuracy|weighted F1|kappa"
     )
     header += "|AUC|log-loss|Brier|ECE|fit|predict"
-    caption = "Methods side by side: mean and standard deviation over folds, macro-F1 of all folds."
+    caption = (
+        "Methods side by side: mean and standard deviation over folds, macro-F1 of all folds; no "
+        "ECE where probabilities cannot be calibrated, so that a map holds none."
+    )
     return Table(header.split("|"), rows, name="accuracy", caption=caption)
 
 

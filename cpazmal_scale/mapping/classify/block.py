@@ -21,7 +21,7 @@ from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.blocks import Block, Step
 from cpazmal_scale.mapping.classify import records
-from cpazmal_scale.mapping.classify.pixels import PixelClassifier, Products, Seconds, empty_products
+from cpazmal_scale.mapping.classify.pixels import PixelClassifier, Products, Seconds, blank_of
 from cpazmal_scale.mapping.classify.sizes import TILE
 from cpazmal_scale.mapping.classify.store import read_recipe, write_block
 from cpazmal_scale.mapping.classify.walk import Walk, Window
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cpazmal_scale.grid.extent import Extent
+    from cpazmal_scale.mapping.classify.recipe import Recipe
 
 
 def classify_block(
@@ -85,7 +86,7 @@ def classify_block(
     seconds["write"] = time.perf_counter() - writing
     seconds["all"] = time.perf_counter() - began
     digest = {
-        **digest_of(block, products, job.row_areas, job.classes),
+        **digest_of(block, products, job.row_areas, job.recipe.classes),
         "seconds": {stage: round(value, 6) for stage, value in seconds.items()},
         "objects": sums,
     }
@@ -120,7 +121,7 @@ class _Job:
 
     reader: ChunkReader
     classifier: PixelClassifier
-    classes: tuple[str, ...]
+    recipe: Recipe
     row_areas: NDArray[np.float64]
     halo: int
     extent: Extent | None
@@ -141,7 +142,7 @@ class _Sheet:
     @classmethod
     def blank(cls, job: _Job, block: Block) -> _Sheet:
         """Nothing yet."""
-        products = empty_products(len(job.classes), block.y1 - block.y0, block.x1 - block.x0)
+        products = blank_of(job.recipe, block.y1 - block.y0, block.x1 - block.x0)
         return cls(block, products, None if job.extent is None else job.extent.inside(block))
 
 
@@ -213,7 +214,7 @@ def _compute(job: _Job, block: Block, piece: int, seconds: Seconds) -> Products:
 
 def _classify_window(job: _Job, window: Window, sheet: _Sheet, seconds: Seconds) -> None:
     """Fill the products of a sheet, tile by tile, where a window meets what is wanted of it."""
-    blank = empty_products(len(job.classes), 1, 1)
+    blank = blank_of(job.recipe, 1, 1)
     around, block = 2 * job.halo, sheet.block
     height, width = window.mask.shape[1] - around, window.mask.shape[2] - around
     top, bottom = max(window.y, block.y0), min(window.y + height, block.y1)
@@ -273,7 +274,7 @@ def _open(
     return _Job(
         ChunkReader.open(cube_url, recipe.polarisations, recipe.dates),
         PixelClassifier.of(model, recipe),
-        recipe.classes,
+        recipe,
         row_areas(grid.geobox),
         model.features.window // 2,
         extent,

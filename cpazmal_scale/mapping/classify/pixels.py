@@ -25,14 +25,27 @@ Seconds = defaultdict[str, float]
 """Time spent in each stage of a block."""
 
 
-def empty_products(classes: int, height: int, width: int) -> Products:
-    """A map of no data: the arrays that a block fills, as they are stored."""
+def blank_of(recipe: Recipe, height: int, width: int) -> Products:
+    """A map of no data, of what a recipe says that it holds."""
+    return empty_products(len(recipe.classes), height, width, probabilities=not recipe.withheld)
+
+
+def empty_products(
+    classes: int, height: int, width: int, *, probabilities: bool = True
+) -> Products:
+    """A map of no data: the arrays that a block fills, as they are stored.
+
+    Without probabilities their entropy and margin are not among them either.
+    """
     flat = (height, width)
-    return {
-        "class": np.full(flat, NO_DATA, np.uint8),
+    chances = {
         "probability": np.full((classes, *flat), NOTHING, np.uint16),
         "entropy": np.full(flat, NOTHING, np.uint16),
         "margin": np.full(flat, NOTHING, np.uint16),
+    }
+    return {
+        "class": np.full(flat, NO_DATA, np.uint8),
+        **(chances if probabilities else {}),
         "distance": np.full(flat, np.nan, np.float16),
         "n_valid_dates": np.zeros(flat, np.uint8),
     }
@@ -88,9 +101,10 @@ class PixelClassifier:
         decided = self.classifier.classify_block(values, self.limits)
         index = decided.index.reshape(height, width)
         out["class"][...] = np.where(index < REJECTED, index + 1, index)
-        out["probability"][...] = _fixed(decided.probability).reshape(-1, height, width)
-        out["entropy"][...] = _fixed(decided.entropy).reshape(height, width)
-        out["margin"][...] = _fixed(decided.margin).reshape(height, width)
+        if "probability" in out:
+            out["probability"][...] = _fixed(decided.probability).reshape(-1, height, width)
+            out["entropy"][...] = _fixed(decided.entropy).reshape(height, width)
+            out["margin"][...] = _fixed(decided.margin).reshape(height, width)
         out["distance"][...] = np.minimum(decided.distance, 65504).reshape(height, width)
         out["n_valid_dates"][...] = np.minimum(valid, MOST_DATES)
         clock.lap("classes")

@@ -189,6 +189,7 @@ def _recipe(
         polarisations=model.polarisations,
         classes=model.classes,
         method=model.method,
+        withheld=model.withheld,
         reject=config.classify.reject,
         season_start=config.dtw.season_start or model.season_start,
         outlines=extent.outlines.digest if extent and extent.outlines else None,

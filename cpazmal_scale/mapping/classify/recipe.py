@@ -39,5 +39,7 @@ class Recipe(BaseModel):
     """Identity of the mask of what the map leaves out."""
     season_start: str = "01-01"
     """First day of the season of the dates, `MM-DD`."""
+    withheld: str | None = None
+    """Why the map has no probabilities, entropy and margin; none: it has them."""
     features: Features
     """How windows become series; the model's own."""

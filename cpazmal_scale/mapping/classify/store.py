@@ -14,7 +14,7 @@ from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.legend import Legend, legend, parsed
 from cpazmal_scale.mapping.classify import coarse
 from cpazmal_scale.mapping.classify.acquired import NAME as CHANNELS
-from cpazmal_scale.mapping.classify.pixels import Products, empty_products
+from cpazmal_scale.mapping.classify.pixels import Products, blank_of
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.storage import groups, seal
@@ -60,7 +60,9 @@ def open_map(url: str, *, allow_incomplete: bool = False) -> xr.Dataset:
 
     `class` (y, x) uint8: 1…C, 254 rejected, 255 no data; `probability` (class_name, y, x),
     `entropy` and `margin` uint16 in units of 1e-4, 65535 no data; `distance` float16, NaN no data;
-    `n_valid_dates` uint8. `xr.open_zarr(url)` opens the same decoded to floating-point numbers.
+    `n_valid_dates` uint8. Where probabilities cannot be calibrated there are no `probability`,
+    `entropy` and `margin`, and the attribute `probabilities` says why. `xr.open_zarr(url)` opens
+    the same decoded to floating-point numbers.
 
     Raises:
         StoreMissing: there is none.
@@ -241,7 +243,7 @@ def write_metadata(data: xr.Dataset, url: str) -> None:
 def _template(plan: MapPlan) -> xr.Dataset:
     from cpazmal_scale.cube import open_cube
 
-    products = empty_products(len(plan.recipe.classes), 1, 1)
+    products = blank_of(plan.recipe, 1, 1)
     grid = open_cube(plan.cube_url)
     return template(products, plan.legend, grid, plan.shape, plan.chunk, _attributes(plan))
 
@@ -305,6 +307,11 @@ def _flags(legend: Legend) -> dict[str, Any]:
     }
 
 
+def withheld(recipe: Recipe) -> dict[str, str]:
+    """The attribute of a map that has no probabilities; nothing for others."""
+    return {"probabilities": f"withheld: {recipe.withheld}"} if recipe.withheld else {}
+
+
 def _attributes(plan: MapPlan) -> dict[str, Any]:
     recipe = plan.recipe
     return {
@@ -319,6 +326,7 @@ def _attributes(plan: MapPlan) -> dict[str, Any]:
         "time_coverage_start": recipe.dates[0] + "Z",
         "time_coverage_end": recipe.dates[-1] + "Z",
         CHANNELS: json.dumps(plan.acquired),
+        **withheld(recipe),
         "recipe": recipe.model_dump_json(),
         "complete": False,
     }

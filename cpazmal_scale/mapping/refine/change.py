@@ -13,7 +13,12 @@ from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.kernels.posterior import decide_again
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.fusion import joined
-from cpazmal_scale.mapping.refine.source import Source, check_alike, open_source
+from cpazmal_scale.mapping.refine.source import (
+    Source,
+    check_alike,
+    check_probabilities,
+    open_source,
+)
 from cpazmal_scale.vocabulary import NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
@@ -68,11 +73,12 @@ def compare_maps(
 
     Raises:
         GridMismatch: the maps have different grids.
-        ModelMismatch: they have different classes, or more than 15.
+        ModelMismatch: they have different classes, more than 15, or one has no probabilities.
         StoreError: one is not finished, or the workspace cannot be written.
     """
     earlier, later = open_source(earlier_url), open_source(later_url)
     check_alike([earlier, later])
+    check_probabilities([earlier, later])
     classes = earlier.recipe.classes
     if len(classes) > MOST_CLASSES:
         raise ModelMismatch(

@@ -21,7 +21,7 @@ from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.acquired import NAME as CHANNELS
 from cpazmal_scale.mapping.classify.acquired import acquired_by, together
 from cpazmal_scale.mapping.classify.block import digest_of
-from cpazmal_scale.mapping.classify.pixels import Products, empty_products
+from cpazmal_scale.mapping.classify.pixels import Products, blank_of
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.run import in_order, run_blocks, summed
 from cpazmal_scale.mapping.refine.source import Source, open_source
@@ -73,7 +73,7 @@ class Derivation:
     ) -> Derivation:
         """A map with the classes and variables of its only source."""
         recipe = open_source(map_url).recipe
-        blank = empty_products(len(recipe.classes), 1, 1)
+        blank = blank_of(recipe, 1, 1)
         return cls(kind, (map_url,), settings, recipe, blank, compute)
 
 
@@ -217,6 +217,7 @@ def _template(derivation: Derivation, name: str, source: Source, named: Legend) 
         "time_coverage_start": recipe.dates[0] + "Z",
         "time_coverage_end": recipe.dates[-1] + "Z",
         CHANNELS: json.dumps(together(held, len(recipe.dates))),
+        **store.withheld(recipe),
         "recipe": recipe.model_dump_json(),
         "derived": derivation.kind,
         "derived_from": ids,

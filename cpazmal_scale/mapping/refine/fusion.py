@@ -13,7 +13,12 @@ from cpazmal_scale.kernels.posterior import decide_again
 from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
-from cpazmal_scale.mapping.refine.source import Source, check_alike, open_source
+from cpazmal_scale.mapping.refine.source import (
+    Source,
+    check_alike,
+    check_probabilities,
+    open_source,
+)
 from cpazmal_scale.vocabulary import MOST_DATES, NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
@@ -38,7 +43,7 @@ def fuse_maps(config: RunConfig, map_urls: Sequence[str], how: Execution = PLAIN
     Raises:
         ConfigError: fewer than two different maps.
         GridMismatch: they have different grids.
-        ModelMismatch: they have different classes.
+        ModelMismatch: they have different classes, or one has no probabilities.
         StoreError: one is not finished, or the workspace cannot be written.
     """
     sources = sorted({source.id: source for source in map(open_source, map_urls)}.items())
@@ -46,6 +51,7 @@ def fuse_maps(config: RunConfig, map_urls: Sequence[str], how: Execution = PLAIN
     if len(ordered) < 2:
         raise ConfigError("a fusion needs two different maps", remedy="name maps of several beams")
     check_alike(ordered)
+    check_probabilities(ordered)
     made = Derivation(
         kind="fused",
         sources=tuple(source.url for source in ordered),

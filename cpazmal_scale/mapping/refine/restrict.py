@@ -11,7 +11,7 @@ import numpy as np
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.grid.outlines import read_outlines
-from cpazmal_scale.mapping.classify.pixels import empty_products
+from cpazmal_scale.mapping.classify.pixels import blank_of
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.source import Source, open_outlines, open_source
 
@@ -49,7 +49,7 @@ def mask_block(sources: Sequence[Source], block: Block, *, outlines: str, digest
     """The products of one block, no data outside the outlines."""
     kept = open_outlines(outlines, sources[0].url, None, digest).inside(block)
     products = sources[0].products(block)
-    blank = empty_products(len(sources[0].recipe.classes), 1, 1)
+    blank = blank_of(sources[0].recipe, 1, 1)
     return Made(
         {name: np.where(kept, values, blank[name]) for name, values in products.items()}, {}
     )

@@ -17,7 +17,7 @@ from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.kernels.compiled import kept
 from cpazmal_scale.kernels.posterior import ONE, decide_again
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
-from cpazmal_scale.mapping.refine.source import Source
+from cpazmal_scale.mapping.refine.source import Source, check_probabilities, open_source
 from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
@@ -48,8 +48,10 @@ def smooth(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMa
         how: executor, block size and progress.
 
     Raises:
+        ModelMismatch: the map's probabilities are withheld.
         StoreError: the map is not finished, or the workspace cannot be written.
     """
+    check_probabilities([open_source(map_url)])
     window, strength = config.after.window or 1, config.after.strength
     settings = {"window": window, "strength": strength}
     compute = functools.partial(smooth_block, window=window, strength=strength)

@@ -19,6 +19,7 @@ from cpazmal_scale.grid.outlines import (
     Outlines,
     known_outlines,
 )
+from cpazmal_scale.mapping.classify.pixels import blank_of
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import REMEDY, open_map, read_recipe
 from cpazmal_scale.storage import groups, seal
@@ -76,8 +77,7 @@ class Source:
 
     def products(self, block: Block) -> dict[str, NDArray[Any]]:
         """All variables of a map in a block."""
-        names = ("class", "probability", "entropy", "margin", "distance", "n_valid_dates")
-        return {name: self.read(name, block) for name in names}
+        return {name: self.read(name, block) for name in blank_of(self.recipe, 1, 1)}
 
     @cached_property
     def row_areas(self) -> NDArray[np.float64]:
@@ -92,7 +92,7 @@ def open_source(url: str) -> Source:
         StoreMissing: there is none.
         StoreDamaged: it is not what was written.
         StoreError: it is not finished.
-        ModelMismatch: it has no probabilities, as a map of change.
+        ModelMismatch: it is a map of change.
     """
     return _open(url, storage.stamp(storage.join(url, groups.ROOT)))
 
@@ -104,9 +104,11 @@ def _open(url: str, stamp: str) -> Source:  # noqa: ARG001 - part of the key
     from cpazmal_scale.storage import stores
 
     data = open_map(url)
-    if "probability" not in data:
+    if "change" in data:
         raise ModelMismatch(
-            "it has no probabilities of classes", where=url, remedy="give a map of classes"
+            "it is a map of change and has no probabilities of classes",
+            where=url,
+            remedy="give a map of classes",
         )
     store = stores.open_checked(url, REMEDY)
     with seal.parsing("the map is damaged", url, REMEDY):
@@ -117,6 +119,22 @@ def _open(url: str, stamp: str) -> Source:  # noqa: ARG001 - part of the key
             grid=MapGrid(grid_of(data), max(int(n) for n in data["class"].encoding["chunks"])),
             group=zarr.open_group(store, mode="r", use_consolidated=True),
         )
+
+
+def check_probabilities(sources: Sequence[Source]) -> None:
+    """Check that maps have probabilities.
+
+    Raises:
+        ModelMismatch: those of a map are withheld.
+    """
+    for source in sources:
+        if source.recipe.withheld:
+            raise ModelMismatch(
+                f"it has no probabilities: {source.recipe.withheld}",
+                where=source.url,
+                remedy="use a modal filter (after.modal), or a map whose probabilities are "
+                "calibrated",
+            )
 
 
 def check_alike(sources: Sequence[Source]) -> None:

@@ -51,7 +51,8 @@ def by_zone(
         One row per zone that covers a pixel: `zone`, `pixels` and `km2` that have a class,
         `rejected_km2`, `no_data_km2`, and for every class c `c_km2`, `c_share` of the classified
         area, `c_probability` (mean over the pixels that have a class; NaN if none) and
-        `c_expected_km2`, the sum of its probabilities times the pixels' areas.
+        `c_expected_km2`, the sum of its probabilities times the pixels' areas; both are NaN where
+        the map's probabilities are withheld.
 
     Raises:
         ConfigError: no outlines are given.
@@ -108,7 +109,10 @@ def zone_sums(block: Block, *, map_url: str, outlines: str, zone: str | None, di
     found: Sums = {}
     for number, chunk, drawn in opened.zones(block):
         codes = source.read("class", chunk)
-        chances = source.read("probability", chunk)
+        if source.recipe.withheld:
+            chances = np.zeros((len(source.recipe.classes), *codes.shape), np.uint16)
+        else:
+            chances = source.read("probability", chunk)
         for y in np.flatnonzero(drawn.any(axis=1)).tolist():
             row = _row(codes[y, drawn[y]], chances[:, y, drawn[y]])
             key = (number, chunk.y0 + y)
@@ -131,6 +135,7 @@ def _table(total: Sums, names: list[str], source: Source) -> pd.DataFrame:
 
     rows = []
     classes = source.recipe.classes
+    known = float("nan") if source.recipe.withheld else 1.0
     numbers: dict[int, list[int]] = {}
     for number, y in sorted(total):
         numbers.setdefault(number, []).append(y)
@@ -147,11 +152,11 @@ def _table(total: Sums, names: list[str], source: Source) -> pd.DataFrame:
             "rejected_km2": float(km2[-2]),
             "no_data_km2": float(km2[-1]),
         }
-        mean = sums[:, len(classes) + 2 :].sum(axis=0) * 1e-4
+        mean = known * sums[:, len(classes) + 2 :].sum(axis=0) * 1e-4
         for i, code in enumerate(classes):
             row[f"{code}_km2"] = float(km2[i])
             row[f"{code}_share"] = float(km2[i]) / whole if pixels else float("nan")
             row[f"{code}_probability"] = float(mean[i]) / pixels if pixels else float("nan")
-            row[f"{code}_expected_km2"] = float(expected[i]) * 1e-4
+            row[f"{code}_expected_km2"] = known * float(expected[i]) * 1e-4
         rows.append(row)
     return pd.DataFrame(rows)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from cpazmal_scale import storage
+from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.legend import Legend
 from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.store import legend_of, open_map
+from cpazmal_scale.mapping.classify.store import legend_of, open_map, withheld
 from cpazmal_scale.mapping.show.styles import category_names, qgis_classes, qgis_percent
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
@@ -46,10 +47,15 @@ def to_cog(map_url: str, tif_url: str, *, layer: Layer = "class") -> str:
         `tif_url`.
 
     Raises:
+        ModelMismatch: the confidence of a map whose probabilities are withheld.
         StoreError: the map is not finished, or the address cannot be written.
     """
     data = open_map(map_url)
     recipe, named = Recipe.model_validate_json(data.attrs["recipe"]), legend_of(data)
+    if layer == "confidence" and recipe.withheld:
+        raise ModelMismatch(
+            f"it has no probabilities: {recipe.withheld}", where=map_url, remedy="export `class`"
+        )
     with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
         plain, cog = Path(folder) / "plain.tif", Path(folder) / "cog.tif"
         _write_plain(data, plain, recipe, named, layer)
@@ -93,6 +99,7 @@ def _write_plain(data: xr.Dataset, path: Path, recipe: Recipe, named: Legend, la
             channels=used(data, recipe),
             dates=f"{recipe.dates[0][:10]}/{recipe.dates[-1][:10]}",
             classes=json.dumps(dict(enumerate(recipe.classes, 1))),
+            **withheld(recipe),
         )
         file.set_band_description(1, layer)
         if layer == "class":

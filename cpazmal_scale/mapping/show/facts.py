@@ -61,6 +61,7 @@ def about(
         "model": recipe.model,
         "software": data.attrs["software"],
         "method": method(recipe.method).name,
+        "withheld": recipe.withheld,
         "classes": classes,
         "features": [
             {"name": name, "label": in_words(name), "meaning": meaning(name)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,10 @@ def figure_of(data: xr.Dataset) -> Figure:
     _draw_scale_bar(main, small)
     _draw_north(main, small)
     _draw_legend(legend, small, named)
-    _draw_certainty(certainty, small, figure)
+    if recipe.withheld:
+        _say_withheld(certainty, recipe.withheld)
+    else:
+        _draw_certainty(certainty, small, figure)
     _write_title(figure, data, recipe)
     return figure
 
@@ -193,6 +197,12 @@ def _area(square_metres: float, whole: float) -> str:
         return f"{square_metres / 1e4:.1f} ha"
     area = square_metres / 1e6
     return f"{area:,.0f} km²" if area >= 100 else f"{area:.2f} km²"
+
+
+def _say_withheld(axis: Axes, reason: str) -> None:
+    axis.axis("off")
+    text = textwrap.fill(f"no probabilities: {reason}", 34)
+    axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=10.5, color=_FAINT)
 
 
 def _draw_certainty(axis: Axes, small: Thumbnail, figure: Figure) -> None:

@@ -33,7 +33,7 @@ class Sampled:
     `at` (N, 2) int32 rows and columns; `series` (N, K, T) float32, NaN missing; `distances`
     (N, K, C) float32 to the nearest centroid of each class in units of the feature's within-class
     distance, NaN where too few dates are valid; `classes` (N) uint8 and `probability` (N, C)
-    uint16 as the map stores them.
+    uint16 as the map stores them, the latter (N, 0) where it is withheld.
     """
 
     at: NDArray[np.int32]
@@ -165,14 +165,17 @@ def _stored(
     import xarray as xr
 
     classes = np.full(len(points), NO_DATA, np.uint8)
-    probability = np.zeros((len(points), data.sizes["class_name"]), np.uint16)
+    held = [name for name in ("class", "probability") if name in data]
+    count = data.sizes["class_name"] if "probability" in held else 0
+    probability = np.zeros((len(points), count), np.uint16)
     edge = data["class"].encoding["chunks"][0]
     for band in np.unique(points[:, 0] // edge):
         here = np.flatnonzero(points[:, 0] // edge == band)
         rows, columns = (xr.DataArray(part, dims="point") for part in points[here].T)
-        picked = data[["class", "probability"]].isel(y=rows, x=columns).compute()
+        picked = data[held].isel(y=rows, x=columns).compute()
         classes[here] = picked["class"].values
-        probability[here] = picked["probability"].transpose("point", "class_name").values
+        if "probability" in held:
+            probability[here] = picked["probability"].transpose("point", "class_name").values
     return classes, probability
 
 

@@ -24,7 +24,7 @@ const LAYERS = [
     note: "Shannon entropy of the class probabilities." },
   { id: "probability", name: "probability", ramp: "viridis", ends: ["0", "1"], note: "Probability of one class." },
   { id: "backscatter", name: "radar image", ramp: "grey" },
-];
+].filter(({ id }) => (id === "probability" ? "probability-0" : id) in facts.layers);
 
 /* ---------- small helpers ---------- */
 
@@ -400,7 +400,7 @@ function show(metres) {
   const i = state.picked, found = byValue.get(samples.classes[i]);
   const [row, column] = placeOf(i), k = state.feature;
   const position = VALUED.indexOf(found);
-  const sure = position < 0 ? "" : `, ${Math.round(samples.probability[i * VALUED.length + position] / 100)} %`;
+  const sure = position < 0 || !samples.probability.length ? "" : `, ${Math.round(samples.probability[i * VALUED.length + position] / 100)} %`;
   $("pixel-swatch").style.background = found.colour;
   $("pixel-class").textContent = `${longName(found)}${sure}`;
   const away = metres === undefined ? "" : ` · ${metres < 1000 ? `${Math.round(metres)} m` : `${(metres / 1000).toFixed(1)} km`} from the click`;
@@ -483,7 +483,8 @@ function describe() {
   const beam = facts.beam ? `Beam ${facts.beam} · ` : "";
   $("title").textContent = facts.title;
   $("subtitle").textContent = `${beam}${day(facts.dates[0])} – ${day(facts.dates.at(-1))} · ${facts.dates.length} dates · ${facts.used} · ${facts.pixel}`;
-  $("origin").textContent = `Map ${facts.map}, model ${facts.model}, ${facts.software}`;
+  const without = facts.withheld ? ` No probabilities: ${facts.withheld}.` : "";
+  $("origin").textContent = `Map ${facts.map}, model ${facts.model}, ${facts.software}.${without}`;
   const step = rasters.class.step;
   canvas.setAttribute("aria-label", `${facts.title}, ${ROWS} × ${COLUMNS} pixels${step > 1 ? `, shown in cells of ${step} × ${step}` : ""}`);
   $("choices").append(...LAYERS.map(({ id, name }) => {

@@ -52,10 +52,10 @@ def write_viewer(
 ) -> str:
     """Write a finished map as a page that any browser opens from disk, without a network.
 
-    It holds the classes, the mean certainty, entropy and probabilities and the mean image, reduced
-    to at most `EDGE` cells along a side, and the series of a regular grid of pixels with their
-    distances to every class. It stays below 12 MB whatever the map's size, and is made in bounded
-    memory by reading the map and the cube once.
+    It holds the classes, the mean certainty, entropy and probabilities (unless they are withheld)
+    and the mean image, reduced to at most `EDGE` cells along a side, and the series of a regular
+    grid of pixels with their distances to every class. It stays below 12 MB whatever the map's
+    size, and is made in bounded memory by reading the map and the cube once.
 
     Args:
         map_url: a finished map.
@@ -89,7 +89,9 @@ def write_viewer(
     per_point = 2 * len(model.names) * (len(recipe.dates) + len(recipe.classes))
     per_side = max(1, min(points, int((_SERIES_BYTES / per_point) ** 0.5)))
     sampled = sample(data, grid_points(classes, shape, per_side), cube_url, model, recipe, mean)
-    means = mean_layers(data, ("margin", "entropy", "probability"), classes.step)
+    means = {}
+    if not recipe.withheld:
+        means = mean_layers(data, ("margin", "entropy", "probability"), classes.step)
     image, decibels = _image(mean.means(), classes.step)
     layers = _fitted({"class": classes, "backscatter": image, **means})
     facts = {

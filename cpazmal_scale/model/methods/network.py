@@ -137,8 +137,9 @@ class Network(FlatClassifier):
         codes: NDArray[np.intp],
         groups: NDArray[np.intp] | None,  # noqa: ARG002
     ) -> None:
-        """Nothing: whether the network has seen a polygon is not known."""
+        """What the file says: whether the network has seen a polygon is not known here."""
         super()._calibrate(series, codes, None)
+        self.calibrated_ = _opened(self.network_.tobytes())[1].get("calibrated") == "true"
 
     def _input(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Complete series `(N, K, T)` of raw vectors `(K·T, N)`."""
