@@ -26,6 +26,7 @@ from cpazmal_scale.assess.validate.cross_validate import Labelled
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.methods import COMPARED, method
 from cpazmal_scale.samples import WindowSeries
+from cpazmal_scale.vocabulary import CALIBRATED_GROUPS
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 COVER = {
@@ -157,6 +158,7 @@ def judge(report: Report, one: Set) -> None:
     if one.tested is None and chosen.nested_macro_f1 is not None:
         mapped = chosen.nested_macro_f1
     top = table.loc[best, "macro_f1_pooled"]
+    published = every.fewest_groups >= CALIBRATED_GROUPS and not method(chosen.method).votes
     report.row(
         one.name,
         len(np.asarray(one.labelled.y)),
@@ -165,7 +167,7 @@ def judge(report: Report, one: Set) -> None:
         f"{best} {top:.3f}",
         f"{half:.3f}",
         "yes" if mapped >= top - half else "**no**",
-        f"{own['ece_pooled']:.3f}",
+        f"{own['ece_pooled']:.3f}" if published else "withheld",
     )
     for name, row in table.sort_values("macro_f1_pooled", ascending=False).iterrows():
         print(
