@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from cpazmal_scale import storage
 from cpazmal_scale.cube.format import coding, layout, record
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
@@ -64,3 +67,12 @@ def finish(
     }
     documents = layout.documents(layers, grid, chunk, len(dates), "gamma0_T", precision=PRECISION)
     storage.write_bytes(f"{url}/zarr.json", record.root_document(facts, documents))
+
+
+def drop_from_cache(folder: Path) -> None:
+    """Give the pages of all files of a folder back, so that they are read from the disk."""
+    os.sync()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

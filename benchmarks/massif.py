@@ -1,10 +1,12 @@
 """One complete massif: simulated straight into a cube, trained on, mapped, exported and assessed.
 
-    python -m benchmarks.massif [--edge 10000] [--workers 2] [--folder DIR [--only-cube]]
+    python -m benchmarks.massif [--edge 10000 …] [--workers 2 …] [--folder DIR [--only-cube]]
 
 30 dates of HH and HV, 10 000 x 10 000 pixels unless told otherwise (about 20 GB of cube, removed at
 the end if no folder is given), on worker processes of a local Dask cluster. Prints times, speed,
-the workers' memory over time and what the map is worth, as Markdown.
+the workers' memory over time and what the map is worth, as Markdown; and for each number of
+workers a map from the disk, its files dropped from the page cache, and one from the page cache.
+Several edges tell whether time is linear in pixels.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks import cubes
+from benchmarks.cubes import drop_from_cache
 from cpazmal_scale.config import MASK_BITS, NOT_VALID, RunConfig
 from cpazmal_scale.simulate.files import products
 from cpazmal_scale.simulate.given import tables
@@ -36,6 +39,7 @@ from cpazmal_scale.simulate.passes import imaging
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cpazmal_scale.mapping import MapResult
     from cpazmal_scale.simulate.given.tables import Acquisition
 
 BEAM, CHUNK, SEED = "DSC37", 512, 42
@@ -193,18 +197,51 @@ def simulated(root: Path, edge: int, workers: int, seconds: dict[str, float]) ->
     return url
 
 
-def run(root: Path, edge: int, workers: int) -> None:
+def mapped(config: RunConfig, workers: int, cube: str) -> MapResult:
+    """The same map by some workers, into a folder that goes away."""
+    from cpazmal_scale.mapping import map_cube
+    from cpazmal_scale.stages import workspace
+
+    model = workspace.url_of(config, workspace.find(config, "model"))
+    with tempfile.TemporaryDirectory(prefix="cpazmal-massif-") as folder:
+        return map_cube(settings(Path(folder), workers), model, cube)
+
+
+def print_maps(config: RunConfig, cube: str, edge: int, workers: list[int]) -> None:
+    """One line per number of workers and state of the page cache."""
+    print("\n| Mpx | workers | files | s | px/s | px/s per core | waiting |")
+    print("|---|---|---|---|---|---|---|")
+    for number in workers:
+        drop_from_cache(Path(cube))
+        for files in ("cold", "warm"):
+            began = time.perf_counter()
+            made = mapped(config, number, cube)
+            taken = time.perf_counter() - began
+            cells = (
+                f"{edge**2 / 1e6:.1f}",
+                str(number),
+                files,
+                f"{taken:.1f}",
+                f"{edge**2 / taken:,.0f}",
+                f"{made.pixels_per_second_per_core:,.0f}",
+                f"{made.stages['wait'] / made.stages['all']:.1%}",
+            )
+            print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def run(root: Path, edge: int, workers: list[int]) -> None:
     """Train, map, export, compare; print the figures."""
     from cpazmal_scale.assess import compare_map
     from cpazmal_scale.stages import classify, ingest, samples, train
 
     seconds: dict[str, float] = {}
-    url = simulated(root, edge, workers, seconds)
+    url = simulated(root, edge, max(workers), seconds)
     size = sum(f.stat().st_size for f in Path(url).rglob("*") if f.is_file())
-    config = settings(root, workers)
+    config = settings(root, workers[0])
     ingest.publish_cube(config, BEAM)
     timed(seconds, "draw the samples", lambda: samples.draw_samples(config))
     timed(seconds, "learn the barycenters", lambda: train.train(config))
+    drop_from_cache(Path(url))
     memory = Memory()
     memory.start()
     made, _ = timed(seconds, "map", lambda: classify.classify(config))
@@ -212,7 +249,7 @@ def run(root: Path, edge: int, workers: int) -> None:
     timed(seconds, "export", lambda: classify.export_map(config))
     truth = str(root / "truth.tif")
     compared = timed(seconds, "compare", lambda: compare_map(made.url, truth, None))
-    print(f"{edge} x {edge} pixels, {len(passes())} dates, HH + HV, {workers} workers;")
+    print(f"{edge} x {edge} pixels, {len(passes())} dates, HH + HV, {workers[0]} workers;")
     print(f"cube {size / 1e9:.1f} GB, {size / edge**2:.0f} bytes per pixel, local disk\n")
     print("| stage | s |\n|---|---|")
     print("\n".join(f"| {name} | {value:.1f} |" for name, value in seconds.items()))
@@ -225,26 +262,30 @@ def run(root: Path, edge: int, workers: int) -> None:
     print(compared.table().round(3).to_string())
     for name in ("map.png", "map.tif", "map.html"):
         print(f"{name}: {(root / name).stat().st_size / 1e6:.1f} MB")
+    print_maps(config, url, edge, workers)
 
 
 def main() -> None:
     """Simulate, map and clean up."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--edge", type=int, default=10_000, help="of the scene, pixels")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--edge", type=int, nargs="+", default=[10_000], help="of scenes, pixels")
+    parser.add_argument("--workers", type=int, nargs="+", default=[2], help="one map by each")
     parser.add_argument("--folder", type=Path, help="a cube there is used; all of it is kept")
     parser.add_argument("--only-cube", action="store_true", help="simulate, and no more")
     given = parser.parse_args()
-    root = given.folder or Path(tempfile.mkdtemp(prefix="cpazmal-massif-"))
-    root.mkdir(parents=True, exist_ok=True)
-    try:
-        if given.only_cube:
-            simulated(root, given.edge, given.workers, {})
-        else:
-            run(root, given.edge, given.workers)
-    finally:
-        if given.folder is None:
-            shutil.rmtree(root)
+    for edge in given.edge:
+        root = given.folder or Path(tempfile.mkdtemp(prefix="cpazmal-massif-"))
+        if given.folder and len(given.edge) > 1:
+            root /= str(edge)
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            if given.only_cube:
+                simulated(root, edge, max(given.workers), {})
+            else:
+                run(root, edge, given.workers)
+        finally:
+            if given.folder is None:
+                shutil.rmtree(root)
 
 
 if __name__ == "__main__":

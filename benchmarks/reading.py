@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.cubes import drop_from_cache
 from benchmarks.delayed import delayed
 from benchmarks.mapping import write_model
 from benchmarks.massif import BEAM, passes
@@ -28,15 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cpazmal_scale.mapping import MapResult
-
-
-def drop_from_cache(folder: Path) -> None:
-    """Give the pages of all files of a folder back, so that they are read from the disk."""
-    os.sync()
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def mapped(cube_url: str, model_url: str, workers: int) -> MapResult:
