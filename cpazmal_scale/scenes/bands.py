@@ -192,6 +192,13 @@ def _scale(
 
 
 def _unknown_bands(url: str, bands: tuple[str, ...], count: int) -> SceneError:
+    strange = [f"`{band}`" for band in bands if band not in BANDS]
+    if strange:
+        return SceneUnknown(
+            f"{', '.join(strange)} is the name of no band",
+            where=url,
+            remedy=f"set ingest.naming.bands among {', '.join(BANDS)}",
+        )
     return SceneUnknown(
         f"its {count} bands are not {', '.join(bands) or 'known'}",
         where=url,

@@ -99,6 +99,13 @@ def _row(cell: dict[str, str], where: str, *, comma: bool) -> Row:
                 f"{name} `{text}` is not a number", where=where, remedy="correct the table"
             ) from None
 
+    angle = number("incidence_angle")
+    if angle is not None and not 0 <= angle < 90:
+        raise SceneUnknown(
+            f"incidence_angle {angle:g} is not between 0 and 90 degrees",
+            where=where,
+            remedy="correct the table",
+        )
     across, along = number("resolution_range"), number("resolution_azimuth")
     direction, channels = cell.get("pass_direction"), cell.get("polarisations")
     side = cell.get("look_side")
@@ -107,7 +114,7 @@ def _row(cell: dict[str, str], where: str, *, comma: bool) -> Row:
         start=parse_time(cell.get("start", ""), where=where),
         beam=cell.get("beam") or None,
         pass_direction=parse_direction(direction, where=where) if direction else None,
-        incidence_angle=number("incidence_angle"),
+        incidence_angle=angle,
         resolution=None if across is None or along is None else (across, along),
         polarisations=parse_polarisations(channels, where=where) if channels else None,
         look_side=parse_side(side, where=where) if side else None,

@@ -221,6 +221,27 @@ def two_looks(place: Place) -> list[object]:
     return ["ingest", "-c", place.yaml(**new)]
 
 
+def far_off(values: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
+    """A raster that lost its place, and kept its pixels."""
+    profile["transform"] = rasterio.Affine(3, 0, 0, 0, -3, 0)
+    return values
+
+
+def retabled(place: Place, old: str, new: str) -> list[object]:
+    """An acquisition table with another text in it."""
+    words = bring(place, lambda values, _: values)
+    table = place.folder / "scenes" / "acquisitions.csv"
+    assert old in table.read_text()
+    table.write_text(table.read_text().replace(old, new))
+    return words
+
+
+def bands(place: Place, names: list[str]) -> list[object]:
+    """Scenes whose bands are named in the settings."""
+    ingest = {"scenes": str(place.scenes(lambda values, _: values)), "naming": {"bands": names}}
+    return ["ingest", "-c", place.yaml(workspace=str(place.folder / "new"), ingest=ingest)]
+
+
 def file_for_folder(place: Place) -> list[object]:
     (place.folder / "file").write_text("")
     return ["ingest", "-c", place.yaml(workspace=str(place.folder / "file" / "run"))]
@@ -332,6 +353,18 @@ MISTAKES: dict[str, tuple[Words, str]] = {
     "a scene without CRS": (
         lambda p: bring(p, no_crs),
         r"\.tif: it has no coordinate reference system; give it one",
+    ),
+    "a scene that lost its place": (
+        lambda p: bring(p, far_off, 3),
+        r"lies far from the other scenes of its beam: a cube of all has \d+ x \d+ .*; check its",
+    ),
+    "an angle without its point": (
+        lambda p: retabled(p, ",37.8,", ",378,"),
+        r"acquisitions\.csv line 2: incidence_angle 378 is not between 0 and 90 degrees; correct",
+    ),
+    "bands in small letters": (
+        lambda p: bands(p, ["hh", "hv", "mask"]),
+        r"\.tif: `hh`, `hv` is the name of no band; set ingest\.naming\.bands among HH, HV",
     ),
     "scenes in two CRSs": (lambda p: bring(p, elsewhere, 2), r"EPSG:32633.*; "),
     "scenes of two looks in one beam": (two_looks, r"(ASC|DSC).*; "),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cpazmal_scale.errors import GridMismatch
 from cpazmal_scale.grid import lattice, warp
@@ -14,21 +16,50 @@ from cpazmal_scale.scenes import Scene, told
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
+MOST_BETWEEN = 16
+"""Times the scenes' own pixels, added up, that a new grid may have."""
+LEAST_SEEN = 1 << 20
+"""Pixels below which scenes count as so many: small ones may lie apart."""
+
 
 def union(scenes: Iterable[Scene], *, preset: str | None = None, resample: bool = False) -> GeoBox:
     """The smallest grid that covers all scenes, on the lattice of a preset or the first scene.
 
     Raises:
-        GridMismatch: naming the first scene on another pixel lattice, unless `resample` is set.
+        GridMismatch: naming the first scene on another pixel lattice, unless `resample` is set, or
+            the one that lies far from all others.
     """
     named = [(scene.id, scene.geobox) for scene in scenes]
     if preset is None:
-        return lattice.union(named, resample=resample)
+        grid = lattice.union(named, resample=resample)
+        _check_near(named, grid)
+        return grid
     crs = PRESETS[preset].crs
     boxes = [lattice.bounds_in(geobox, crs, where=name) for name, geobox in named]
     left, bottom = (min(box[side] for box in boxes) for side in (0, 1))
     right, top = (max(box[side] for box in boxes) for side in (2, 3))
     return snapped((left, bottom, right, top), PRESETS[preset])
+
+
+def _check_near(named: Sequence[tuple[str, GeoBox]], grid: GeoBox) -> None:
+    """A grid is not mostly what lies between scenes.
+
+    Raises:
+        GridMismatch: it is; names the scene that is farthest from the middle one.
+    """
+    seen = sum(box.shape[0] * box.shape[1] for _, box in named)
+    height, width = (int(n) for n in grid.shape)
+    if height * width <= MOST_BETWEEN * max(seen, LEAST_SEEN):
+        return
+    boxes = [lattice.bounds_in(box, str(grid.crs), where=name) for name, box in named]
+    middles = np.array([((a + c) / 2, (b + d) / 2) for a, b, c, d in boxes])
+    away = np.hypot(*(middles - np.median(middles, axis=0)).T)
+    raise GridMismatch(
+        f"it lies far from the other scenes of its beam: a cube of all has {height} x {width} "
+        "pixels",
+        where=named[int(away.argmax())][0],
+        remedy="check its georeference, or ingest it into another workspace",
+    )
 
 
 @dataclass(frozen=True)
