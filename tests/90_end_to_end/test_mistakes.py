@@ -364,7 +364,7 @@ MISTAKES: dict[str, tuple[Words, str]] = {
     ),
     "bands in small letters": (
         lambda p: bands(p, ["hh", "hv", "mask"]),
-        r"\.tif: `hh`, `hv` is the name of no band; set ingest\.naming\.bands among HH, HV",
+        r"\.tif: `hh`, `hv` is the name of no band; set ingest\.naming\.bands among HH, VV",
     ),
     "scenes in two CRSs": (lambda p: bring(p, elsewhere, 2), r"EPSG:32633.*; "),
     "scenes of two looks in one beam": (two_looks, r"(ASC|DSC).*; "),
