@@ -22,7 +22,7 @@ def guarded() -> Iterator[IO[bytes]]:
     They end with this process. At the end of the block the guard goes, and ends nothing.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-P", __file__], stdin=subprocess.PIPE, start_new_session=True
     )
     assert process.stdin is not None
     try:
