@@ -192,7 +192,7 @@ def _scale(
 
 
 def _unknown_bands(url: str, bands: tuple[str, ...], count: int) -> SceneError:
-    strange = [f"`{band}`" for band in bands if band not in BANDS]
+    strange = [f"`{band}`" for band in bands if band not in (*BANDS, "?")]
     if strange:
         return SceneUnknown(
             f"{', '.join(strange)} is the name of no band",
