@@ -5,7 +5,13 @@ from .discovery import discover, placed_on
 from .format import Candidate
 from .inspect.card import scene_card, scene_picture
 from .inspect.overview import overview
-from .level1b.ground import before_ground, compute_ground, needs_ground, with_ground
+from .level1b.ground import (
+    before_ground,
+    compute_ground,
+    needs_ground,
+    note_of_ground,
+    with_ground,
+)
 from .level1b.moving import as_told, image_times, movable, moved, told
 from .reading import SceneReader
 from .registry import platforms
@@ -29,6 +35,7 @@ __all__ = [
     "movable",
     "moved",
     "needs_ground",
+    "note_of_ground",
     "overview",
     "placed_on",
     "platforms",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FINISHED, STRIPS = "finished.json", "strips"
 """Names of the mark that all is there, and of the folder of strips."""
+RARE = "missed", "doubted"
+"""Marks of a strip's cells that are stored where there are any."""
 
 
 def strip_url(ground: Ground, strip: int, block: int) -> str:

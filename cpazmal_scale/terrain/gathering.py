@@ -12,7 +12,7 @@ from cpazmal_scale.terrain.elevation import open_dem
 from cpazmal_scale.terrain.facets import facet_terms
 from cpazmal_scale.terrain.files import read, strip_url, tile_url, write
 from cpazmal_scale.terrain.ground import BLOCK, PLACES, TILE, Ground
-from cpazmal_scale.terrain.nodes import Lattice, NodeLattice
+from cpazmal_scale.terrain.nodes import Lattice, NodeLattice, Places
 from cpazmal_scale.terrain.ratio import gather
 
 if TYPE_CHECKING:
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
 
 NO_DEM = 4
-"""Bit of a pixel whose height is not known."""
+"""Bit of a pixel whose height is not known, or that unknown ground may be laid over or hide."""
 
 
 def run_tile(tile: tuple[int, int], ground: Ground) -> tuple[int, int]:
-    """Take the values of a tile's pixels from the strips and store them; returns the tile."""
+    """Take the values of a tile's pixels from the strips and store them.
+
+    Returns:
+        Pixels whose height is not known, and others that unknown ground may be laid over or hide.
+    """
     lattice, row, column = Lattice.of(ground.grid)
     rows, columns = (
         slice(max(0, number * TILE - start), min(size, (number + 1) * TILE - start))
@@ -61,7 +65,9 @@ def run_tile(tile: tuple[int, int], ground: Ground) -> tuple[int, int]:
         angle,
         mask,
     )
-    mask[np.isnan(height)] |= NO_DEM
+    unknown = np.isnan(height)
+    beyond = _beyond(ground, places, flat, line, sample) & ~unknown
+    mask[unknown | beyond] |= NO_DEM
     write(
         tile_url(ground.url, tile),
         first=np.array([places.rows.start, places.columns.start]),
@@ -70,7 +76,44 @@ def run_tile(tile: tuple[int, int], ground: Ground) -> tuple[int, int]:
         local_incidence=angle,
         terrain_mask=mask,
     )
-    return tile
+    return int(unknown.sum()), int(beyond.sum())
+
+
+def _beyond(
+    ground: Ground, places: Places, flat: Array, line: Array, sample: Array
+) -> NDArray[np.bool_]:
+    """Pixels (h, w) that unknown ground may be laid over or hide, by the marks of the strips."""
+    found = np.zeros(line.shape, bool)
+    around = _window(ground, line, sample)
+    marks = _marks(ground, "missed", around, 1)
+    if marks is not None:
+        found |= _marked(marks, (around[0], around[2]), line + 0.5, sample + 0.5)
+    around = _window(ground, flat[..., 0], flat[..., 1] / PLACES)
+    marks = _marks(ground, "doubted", around, PLACES)
+    if marks is not None:
+        at, on = places.image(np.full(line.shape, ground.reference))
+        found |= _marked(marks, (around[0], around[2] * PLACES), at, on * PLACES)
+    return found
+
+
+def _marks(ground: Ground, name: str, window: tuple[int, int, int, int], fine: int) -> Bytes | None:
+    """Marks of the cells of a window that only some strips have; None where none has."""
+    marks, some = np.zeros((window[1] - window[0], (window[3] - window[2]) * fine), np.uint8), False
+    for part, stored, inside in _blocks(ground, window, fine):
+        if name in stored:
+            marks[part], some = np.unpackbits(stored[name], axis=1)[inside], True
+    return marks if some else None
+
+
+def _marked(marks: Bytes, first: tuple[int, int], at: Array, on: Array) -> NDArray[np.bool_]:
+    """Whether places (h, w) lie in marked cells, of which `first` is the first."""
+    known = np.isfinite(at) & np.isfinite(on)
+    found = np.zeros(at.shape, bool)
+    k = np.floor(at[known]).astype(np.int64) - first[0]
+    m = np.floor(on[known]).astype(np.int64) - first[1]
+    held = (k >= 0) & (k < marks.shape[0]) & (m >= 0) & (m < marks.shape[1])
+    found[known] = held & (marks[k * held, m * held] != 0)
+    return found
 
 
 def _cells(ground: Ground, line: Array, sample: Array) -> tuple[Floats, Bytes, tuple[int, int]]:

@@ -55,7 +55,7 @@ def read_layer(url: str, grid: GeoBox, rows: slice, columns: slice, name: str) -
     return found
 
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the files."""
 LAYERS: dict[str, tuple[type, float]] = {
     "elevation": (np.float32, np.nan),
@@ -82,15 +82,30 @@ def compute(ground: Ground, executor: Executor, progress: Progress | None = None
         (functools.partial(run_strip, ground=ground), ground.strips),
         (functools.partial(run_tile, ground=ground), ground.map_tiles),
     )
+    found: list[Any] = []
     for function, keys in steps:
+        found = []
         for _, result in executor.run(function, keys):
             if isinstance(result, Exception):
                 raise result
+            found.append(result)
             count += 1
             if progress is not None:
                 progress(count, total)
-    storage.write_json(done, {"strips": len(ground.strips), "tiles": len(ground.map_tiles)})
+    unknown, beyond = (sum(one) for one in zip(*found, strict=True))
+    storage.write_json(done, {"unknown": unknown, "beyond": beyond})
     storage.remove(storage.join(ground.url, STRIPS), recursive=True)
+
+
+def lacking(url: str) -> tuple[int, int]:
+    """Pixels of finished layers whose height is not known, and others that unknown ground may be
+    laid over or hide.
+
+    Raises:
+        StoreMissing: they are not finished.
+    """
+    told = storage.read_json(storage.join(url, FINISHED))
+    return int(told["unknown"]), int(told["beyond"])
 
 
 def is_finished(url: str) -> bool:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.terrain import area, shadow
+from cpazmal_scale.terrain import area, margin, shadow
 from cpazmal_scale.terrain.elevation import Elevation, open_dem
 from cpazmal_scale.terrain.ellipsoid import ecef, normal
 from cpazmal_scale.terrain.facets import facet_terms
-from cpazmal_scale.terrain.files import strip_url, write
+from cpazmal_scale.terrain.files import RARE, strip_url, write
 from cpazmal_scale.terrain.ground import ACROSS, BLOCK, PLACES, TILE, AreaAxes, Ground
 from cpazmal_scale.terrain.nodes import CELL, Lattice, Places, cells
 from cpazmal_scale.terrain.orbit import LIGHT
@@ -43,8 +43,9 @@ def run_strip(number: int, ground: Ground) -> int:
     left, right = ground.cells[2], ground.cells[3] + 1
     squares = np.zeros((bottom - top + 1, right - left + 1, 4))
     folded = np.zeros((bottom - top + 2, right - left + 2), np.uint8)
+    missed = np.zeros((bottom - top, right - left), np.uint8)
     with open_dem(ground.dem) as elevation:
-        hidden, first = _shadows(ground, elevation, top, bottom)
+        hidden, doubted, first = _shadows(ground, elevation, top, bottom)
         lattice, row, column = Lattice.of(ground.grid)
         for rows, columns in _patches(ground, top, bottom):
             window = (
@@ -53,6 +54,7 @@ def run_strip(number: int, ground: Ground) -> int:
             )
             height = elevation.heights(ground.grid, *window)
             places = Places(lattice, ground.sight, rows, columns)
+            margin.mark_missed(height, _levels(places, ground), (top, left), missed)
             line, sample = places.image(height)
             area.accumulate(
                 height,
@@ -71,16 +73,36 @@ def run_strip(number: int, ground: Ground) -> int:
     sums = np.empty((bottom - top, right - left), np.float32)
     area.cells_of(squares, sums)
     own = slice(top - first[0], bottom - first[0])
-    for block, begin in enumerate(range(0, right - left, BLOCK)):
-        end = min(begin + BLOCK, right - left)
-        fine = slice(*((edge + left) * PLACES - first[1] for edge in (begin, end)))
-        write(
-            strip_url(ground, number, block),
-            sums=sums[:, begin:end],
-            folded=np.packbits(folded[1:-1, begin + 1 : end + 1], axis=1),
-            hidden=np.packbits(hidden[own, fine], axis=1),
-        )
+    marks = {
+        "folded": (folded[1:-1, 1:-1], 1, 0),
+        "hidden": (hidden[own], PLACES, left * PLACES - first[1]),
+        "missed": (missed, 1, 0),
+        "doubted": (doubted[own], PLACES, left * PLACES - first[1]),
+    }
+    _store(ground, number, sums, marks)
     return number
+
+
+def _store(
+    ground: Ground,
+    number: int,
+    sums: NDArray[np.float32],
+    marks: dict[str, tuple[Bytes, int, int]],
+) -> None:
+    """Write a strip by blocks; of marks, cells per sample and the place of the first are told."""
+    width = sums.shape[1]
+    for block, begin in enumerate(range(0, width, BLOCK)):
+        end = min(begin + BLOCK, width)
+        parts = {
+            name: values[:, start + begin * fine : start + end * fine]
+            for name, (values, fine, start) in marks.items()
+        }
+        packed = {
+            name: np.packbits(part, axis=1)
+            for name, part in parts.items()
+            if name not in RARE or part.any()
+        }
+        write(strip_url(ground, number, block), sums=sums[:, begin:end], **packed)
 
 
 def _patches(ground: Ground, top: int, bottom: int) -> Iterator[tuple[slice, slice]]:
@@ -91,10 +113,7 @@ def _patches(ground: Ground, top: int, bottom: int) -> Iterator[tuple[slice, sli
             continue
         whole = slice(j * TILE, (j + 1) * TILE), slice(i * TILE, (i + 1) * TILE)
         places = Places(lattice, ground.sight, *whole)
-        both = np.stack([places.level(height) for height in ground.heights])
-        corners = [both[:, :-1, :-1], both[:, :-1, 1:], both[:, 1:, :-1], both[:, 1:, 1:]]
-        ends = np.concatenate(corners)
-        least, most = ends.min(axis=0) - _GUARD, ends.max(axis=0) + _GUARD
+        least, most = _levels(places, ground)
         misses = (least[..., 0] > bottom) | (most[..., 0] < top)
         misses |= (least[..., 1] > ground.cells[3]) | (most[..., 1] < ground.cells[2])
         meets = ~misses
@@ -108,17 +127,28 @@ def _patches(ground: Ground, top: int, bottom: int) -> Iterator[tuple[slice, sli
             )
 
 
+def _levels(places: Places, ground: Ground) -> tuple[Array, Array]:
+    """Least and most line and sample (J, I, 2) of node cells whose ground has any height."""
+    both = np.stack([places.level(height) for height in ground.heights])
+    corners = [both[:, :-1, :-1], both[:, :-1, 1:], both[:, 1:, :-1], both[:, 1:, 1:]]
+    ends = np.concatenate(corners)
+    return ends.min(axis=0) - _GUARD, ends.max(axis=0) + _GUARD
+
+
 def _shadows(
     ground: Ground, elevation: Elevation, top: int, bottom: int
-) -> tuple[Bytes, tuple[int, int]]:
-    """What is hidden along the lines of a strip and some around; and its first line and place."""
+) -> tuple[Bytes, Bytes, tuple[int, int]]:
+    """What is hidden, and what may be by ground that is not known, along the lines of a strip and
+    some around; and its first line and place.
+    """
     low, high = ground.heights
     reach = math.ceil(_LONGEST * (high - low) / ACROSS * PLACES)
     first = top - _PAD, ground.cells[2] * PLACES - reach
     last = bottom + _PAD, (ground.cells[3] + 1) * PLACES
     shape = last[0] - first[0], last[1] - first[1]
-    hidden = np.zeros(shape, np.uint8)
-    nearest = np.full(shape[0], 2.0)
+    hidden, doubted = np.zeros((2, *shape), np.uint8)
+    nearest, higher = np.full(shape[0], 2.0), np.full(shape[0], 2.0)
+    raised = margin.Raised(shape[0], ground.heights[1])
     sight, orbit = ground.sight, ground.sight.orbit
     axes = sight.axes
     assert isinstance(axes, AreaAxes)
@@ -138,7 +168,13 @@ def _shadows(
         nodes = np.ascontiguousarray(points[:, part])
         shadow.sweep(height, nodes, platform, begin, nearest, block)
         hidden[:, start:stop] = block
-    return hidden, first
+        higher_ground = raised.block(height)
+        if higher_ground is None:
+            higher[:] = nearest
+        else:
+            shadow.sweep(higher_ground, nodes, platform, begin, higher, block)
+            doubted[:, start:stop] = block > hidden[:, start:stop]
+    return hidden, doubted, first
 
 
 def _nearest(ground: Ground) -> int:

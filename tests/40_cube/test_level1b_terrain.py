@@ -374,6 +374,31 @@ def test_a_flattened_cube_holds_what_its_beam_sees(
     assert ingest_scenes(config).cubes[0].unchanged == (ID,)
 
 
+def test_the_ingest_counts_what_the_raster_lacks(
+    shared_data: Path, grid: GeoGrid, tmp_path: Path
+) -> None:
+    """A raster that ends within the cube, which it covers by more than a half."""
+    cut_product(shared_data, tmp_path / "in", amplitudes((150, 200)))
+    path = dem_of_grid(tmp_path / "dem.tif", grid, step=0.0005)
+    (scene,) = discover(settings(tmp_path / "in", path).ingest)
+    box = scene.geobox.boundingbox
+    to_degrees = Transformer.from_crs("EPSG:32612", "EPSG:4326", always_xy=True)
+    place = to_degrees.transform(box.left + 0.7 * (box.right - box.left), box.bottom)
+    with rasterio.open(path, "r+") as file:
+        values = file.read(1)
+        values[:, int((~file.transform * place)[0]) :] = np.nan
+        file.write(values, 1)
+    report = str(ingest_scenes(settings(tmp_path / "in", path, tmp_path / "run")))
+    cube = open_cube(cube_url(str(tmp_path / "run"), BEAM))
+    unknown = np.isnan(cube["elevation"].values)
+    flagged = (cube["terrain_mask"].values & MASK_BITS["no_dem"]) > 0
+    assert 0.1 < unknown.mean() < 0.5
+    assert flagged[unknown].all()
+    beyond = int(flagged.sum() - unknown.sum())
+    assert beyond > 100
+    assert f"{unknown.sum()} pixels ({unknown.mean():.1%}) have no height and {beyond}" in report
+
+
 def test_flattening_needs_a_raster() -> None:
     with pytest.raises(CpazmalError, match=r"set terrain\.dem"):
         RunConfig.parse({"ingest": {"level1b": {"radiometry": "gamma0_T"}}})

@@ -28,6 +28,7 @@ from cpazmal_scale.scenes import (
     discover,
     find_candidates,
     needs_ground,
+    note_of_ground,
     placed_on,
     with_ground,
 )
@@ -68,7 +69,9 @@ class CubePlan:
         added = sum(scene.action == "append" for scene in self.scenes)
         held = self.record.length if self.record else 0
         shape = (int(self.grid.shape[0]), int(self.grid.shape[1]))
-        return CubeReport(self.url, self.beam, shape, self.scenes, held + added, self.notes)
+        lacking = {note_of_ground(scene, self.grid) for scene in self.new[:1]} - {""}
+        notes = (*self.notes, *lacking)
+        return CubeReport(self.url, self.beam, shape, self.scenes, held + added, notes)
 
 
 def cube_url(workspace: str, beam: str) -> str:

@@ -54,6 +54,21 @@ def needs_ground(scene: Scene) -> Product | None:
     return None
 
 
+def note_of_ground(scene: Scene, grid: GeoBox) -> str:
+    """What the elevation raster lacks under a cube, in words; empty: nothing, or not computed."""
+    urls = [one.product.ground for one in scene.files if one.product and one.product.ground]
+    url = next(filter(layers.is_finished, urls), None)
+    unknown, beyond = layers.lacking(url) if url else (0, 0)
+    pixels = int(grid.shape[0]) * int(grid.shape[1])
+    parts = [f"{unknown} pixels ({unknown / pixels:.1%}) have no height"] if unknown else []
+    if beyond:
+        parts.append(
+            f"{beyond} pixels ({beyond / pixels:.1%}) may share a radar cell with ground beyond "
+            "the elevation raster or lie in its shadow"
+        )
+    return f"{' and '.join(parts)}: flagged no_dem" if parts else ""
+
+
 def before_ground(scene: Scene) -> Scene:
     """The scene with γ0 for γ0_T, and without masks, where its beam's ground is not computed yet.
 

@@ -1,0 +1,71 @@
+"""Ground that is not known, beyond the end of an elevation raster, and what it may fall onto.
+
+Its height may be any of the area: from the lowest to the highest it falls into a stretch of radar
+cells, and at the highest it may cast a shadow. Gaps below about a hundred metres are not counted:
+they are no end of a raster.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpazmal_scale.terrain.nodes import CELL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Bytes = NDArray[np.uint8]
+
+_SHARE = 0.5
+"""Of a node cell's heights from which it counts as unknown."""
+
+
+def mark_missed(
+    height: Array, levels: tuple[Array, Array], first: tuple[int, int], missed: Bytes
+) -> None:
+    """Mark the radar cells that ground of unknown height may fall into.
+
+    Args:
+        height: (J·CELL + 1, I·CELL + 1) metres at the pixel centres of whole node cells.
+        levels: Least and most line and sample (J or more, I or more, 2) of the node cells over all
+            heights.
+        first: Line and sample of the first cell.
+        missed: (lines, samples) set to 1.
+    """
+    unknown = np.isnan(height[:-1, :-1])
+    if not unknown.any():
+        return
+    rows, columns = (size // CELL for size in unknown.shape)
+    share = unknown.reshape(rows, CELL, columns, CELL).mean(axis=(1, 3))
+    least, most = (one[:rows, :columns][share >= _SHARE] for one in levels)
+    seen = np.isfinite(least).all(axis=-1)
+    low = np.maximum(np.floor(least[seen]).astype(np.int64) - first, 0)
+    high = np.maximum(np.ceil(most[seen]).astype(np.int64) + 1 - first, 0)
+    for (top, left), (bottom, right) in zip(low.tolist(), high.tolist(), strict=True):
+        missed[top:bottom, left:right] = 1
+
+
+class Raised:
+    """Heights along lines of the shadow lattice, block by block from near to far, with unknown
+    ground as high as any may be; before the first place of a line nothing is known.
+    """
+
+    def __init__(self, lines: int, highest: float) -> None:
+        self.highest, self.met = highest, False
+        self._since = np.full(lines, CELL)
+
+    def block(self, height: Array) -> Array | None:
+        """Heights (lines, places) of the next block; None as long as no unknown ground was met.
+
+        Ground counts as unknown where `CELL` places up to it are.
+        """
+        place = np.arange(height.shape[1])
+        last = np.where(np.isnan(height), -1 - self._since[:, None], place)
+        length = place - np.maximum.accumulate(last, axis=1)
+        self._since = length[:, -1]
+        high = length >= CELL
+        self.met = self.met or bool(high.any())
+        return np.where(high, self.highest, height) if self.met else None
