@@ -117,9 +117,16 @@ def _cumulants(
     block: tuple[Any, ...], need: int, way: int, unbiased: bool, floor: np.float32, out: Any
 ) -> None:
     from cpazmal_scale.kernels.cumulants import cumulants
+    from cpazmal_scale.kernels.sevens import WINDOW, sevens
 
+    *values, window = block
+    least = max(3 if unbiased else 1, need)
     kernel: Callable[..., None] = cumulants
-    kernel(*block, max(3 if unbiased else 1, need), way, unbiased, floor, out)
+    if window == WINDOW:
+        kernel = sevens
+    else:
+        values.append(window)
+    kernel(*values, least, way, unbiased, floor, out)
 
 
 def _others(

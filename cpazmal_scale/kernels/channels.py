@@ -111,3 +111,21 @@ def both(a: Array, b: Array, out: Array) -> None:
     """Pixels valid in two channels."""
     for i in range(out.size):
         out[i] = a[i] * b[i]
+
+
+@inlined
+def read_channels(
+    power: Array, mask: Array, masked: bool, excluded: np.uint8, t: int, row: int, x: int,
+    size: int, used: int, xpol: int, floor: np.float32, raw: Array, bad: Array, clean: Array,
+    ok: Array, y: Array, missing: Array,
+) -> None:  # fmt: skip
+    """Log amplitudes `y` and validity `ok` of a piece of a row, and whether pixels are missing."""
+    if masked:
+        flags(mask[t, row, x : x + size], excluded, bad)
+    for p in range(len(power)):
+        copy(power[p, t, row, x : x + size], raw)
+        missing[p] = read(raw[:used], bad, floor, clean[p], ok[p], y[p])
+    if len(y) == 3:
+        both(ok[0], ok[1], ok[2, :used])
+        third(xpol, clean[0], clean[1], y[0], y[1], ok[2], y[2, :used])
+        missing[2] = missing[0] or missing[1]

@@ -12,25 +12,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpazmal_scale.kernels.channels import both, copy, flags, read, third
+from cpazmal_scale.kernels.channels import copy, read_channels
 from cpazmal_scale.kernels.compiled import inlined, kept, source
 from cpazmal_scale.kernels.lanes_f64 import (
     LANES,
     at_least,
     div,
     load,
-    mul,
     spread,
     store,
-    sub,
 )
 from cpazmal_scale.kernels.window_sums import (
     PITCH,
     TILE,
+    central,
     find_slots,
     full_counts,
     powers,
-    seven_sums,
     window_sums,
 )
 
@@ -49,46 +47,22 @@ def _cumulants(
 
     Of windows that are all `whole` the count is divided by once.
     """
-    one, two, three = spread(1.0), spread(2.0), spread(3.0)
+    one, nan, least = spread(1.0), spread(np.nan), spread(need)
     every = spread(1.0 / total[base])
-    zero, nan, least = spread(0.0), spread(np.nan), spread(need)
     for i in range(0, n, LANES):
         count = load(total, base + i)
         share = every
         if not whole:
             share = div(one, count)
-        m1 = mul(load(total, base + PITCH + i), share)
-        m2 = mul(load(total, base + 2 * PITCH + i), share)
-        m3 = mul(load(total, base + 3 * PITCH + i), share)
-        square = mul(m1, m1)
-        second = sub(m2, square)
-        second = at_least(second, zero, second, zero)
-        third = sub(m3, mul(m1, sub(mul(three, m2), mul(two, square))))
-        if unbiased:
-            rest = sub(count, one)
-            second = div(mul(second, count), rest)
-            third = div(mul(third, mul(count, count)), mul(rest, sub(count, two)))
-        store(out, at + i, at_least(count, least, m1, nan))
+        s1, s2, s3 = (
+            load(total, base + PITCH + i),
+            load(total, base + 2 * PITCH + i),
+            load(total, base + 3 * PITCH + i),
+        )
+        first, second, third = central(s1, s2, s3, count, share, unbiased)
+        store(out, at + i, at_least(count, least, first, nan))
         store(out, at + step + i, at_least(count, least, second, nan))
         store(out, at + 2 * step + i, at_least(count, least, third, nan))
-
-
-@inlined
-def _channels(
-    power: Array, mask: Array, masked: bool, excluded: np.uint8, t: int, row: int, x: int,
-    size: int, used: int, xpol: int, floor: np.float32, raw: Array, bad: Array, clean: Array,
-    ok: Array, y: Array, missing: Array,
-) -> None:  # fmt: skip
-    """Log amplitudes `y` and validity `ok` of a piece of a row, and whether pixels are missing."""
-    if masked:
-        flags(mask[t, row, x : x + size], excluded, bad)
-    for p in range(len(power)):
-        copy(power[p, t, row, x : x + size], raw)
-        missing[p] = read(raw[:used], bad, floor, clean[p], ok[p], y[p])
-    if len(y) == 3:
-        both(ok[0], ok[1], ok[2, :used])
-        third(xpol, clean[0], clean[1], y[0], y[1], ok[2], y[2, :used])
-        missing[2] = missing[0] or missing[1]
 
 
 @inlined
@@ -97,15 +71,9 @@ def _sums(
     size: int, n: int, line: Array, stride: int, ring: Array, depth: int, total: Array,
 ) -> None:  # fmt: skip
     """Power sums of a channel over the windows that end in this row, counts where needed."""
-    first, orders = c * 4, 4
-    if window == 7:
-        orders = 1
-        seven_sums(
-            y, c * edge, ring, (first + 1) * depth, depth, slots, n, total, (first + 1) * PITCH
-        )
-    for order in range(0 if counting else 1, orders):
+    for order in range(0 if counting else 1, 4):
         powers(y if order else ok, c * edge, order, size, line)
-        part = first + order
+        part = c * 4 + order
         window_sums(
             line, stride, ring, part * depth, slots, window, top, size, n, total, part * PITCH
         )
@@ -145,7 +113,7 @@ def cumulants(
             counting[:] = False
             total[:] = float(window * window)
             for row in range(height):
-                _channels(
+                read_channels(
                     power, mask, masked, excluded, t, row, x, size, used, xpol, floor,
                     raw, bad, clean, ok, y, missing,
                 )  # fmt: skip

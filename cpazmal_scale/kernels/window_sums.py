@@ -15,13 +15,13 @@ from cpazmal_scale.kernels.compiled import inlined
 from cpazmal_scale.kernels.lanes_f64 import (
     LANES,
     add,
-    four_ahead,
+    at_least,
+    div,
     load,
     mul,
-    one_ahead,
-    six_ahead,
+    spread,
     store,
-    two_ahead,
+    sub,
 )
 
 Array = NDArray[Any]
@@ -83,61 +83,19 @@ def window_sums(
 
 
 @inlined
-def _seven(pairs: Any, next_pairs: Any, here: Any, following: Any) -> Any:
-    """Sums over seven neighbours out of sums over two, in the order of `window_sums`."""
-    four = add(pairs, two_ahead(pairs, next_pairs))
-    return add(four, add(four_ahead(pairs, next_pairs), six_ahead(here, following)))
-
-
-@inlined
-def _seven_down(
-    ring: Array, base: int, s00: int, s01: int, s10: int, s11: int, s12: int, s20: int, s22: int,
-    across: Any, total: Array, at: int,
-) -> None:  # fmt: skip
-    two = add(load(ring, base + s01), across)
-    four = add(load(ring, base + s11), two)
-    whole = add(add(load(ring, base + s22), load(ring, base + s12)), across)
-    store(ring, base + s00, across)
-    store(ring, base + s10, two)
-    store(ring, base + s20, four)
-    store(total, at, whole)
-
-
-@inlined
-def seven_sums(
-    rows: Array, at: int, ring: Array, base: int, depth: int, slots: Array, n: int, total: Array,
-    to: int,
-) -> None:  # fmt: skip
-    """Sums of the first three powers over 7 × 7 windows, the default, without lines between."""
-    s00, s01, s10, s11, s12, s20, s22 = (
-        slots[0, 0],
-        slots[0, 1],
-        slots[1, 0],
-        slots[1, 1],
-        slots[1, 2],
-        slots[2, 0],
-        slots[2, 2],
-    )
-    a, b = load(rows, at), load(rows, at + LANES)
-    aa, bb = mul(a, a), mul(b, b)
-    aaa, bbb = mul(aa, a), mul(bb, b)
-    p1, p2 = add(a, one_ahead(a, b)), add(aa, one_ahead(aa, bb))
-    p3 = add(aaa, one_ahead(aaa, bbb))
-    for i in range(0, n, LANES):
-        c = load(rows, at + i + 2 * LANES)
-        cc = mul(c, c)
-        ccc = mul(cc, c)
-        q1, q2 = add(b, one_ahead(b, c)), add(bb, one_ahead(bb, cc))
-        q3 = add(bbb, one_ahead(bbb, ccc))
-        k, to_two, to_three = base + i, to + PITCH + i, to + 2 * PITCH + i
-        one, two, three = _seven(p1, q1, a, b), _seven(p2, q2, aa, bb), _seven(p3, q3, aaa, bbb)
-        _seven_down(ring, k, s00, s01, s10, s11, s12, s20, s22, one, total, to + i)
-        k += depth
-        _seven_down(ring, k, s00, s01, s10, s11, s12, s20, s22, two, total, to_two)
-        k += depth
-        _seven_down(ring, k, s00, s01, s10, s11, s12, s20, s22, three, total, to_three)
-        a, aa, aaa, p1, p2, p3 = b, bb, bbb, q1, q2, q3
-        b, bb, bbb = c, cc, ccc
+def central(s1: Any, s2: Any, s3: Any, count: Any, share: Any, unbiased: bool) -> Any:
+    """First three cumulants out of power sums, a count and what it divides by."""
+    zero, one, two, three = spread(0.0), spread(1.0), spread(2.0), spread(3.0)
+    m1, m2, m3 = mul(s1, share), mul(s2, share), mul(s3, share)
+    square = mul(m1, m1)
+    second = sub(m2, square)
+    second = at_least(second, zero, second, zero)
+    third = sub(m3, mul(m1, sub(mul(three, m2), mul(two, square))))
+    if unbiased:
+        rest = sub(count, one)
+        second = div(mul(second, count), rest)
+        third = div(mul(third, mul(count, count)), mul(rest, sub(count, two)))
+    return m1, second, third
 
 
 @inlined
