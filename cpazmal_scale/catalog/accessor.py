@@ -228,7 +228,7 @@ class Accessor:
         index = pd.DataFrame({**corner, "size": [size]})
         found = window_series(cube, index, model.features, model.polarisations)
         ready = model.on_dates(dates, recipe.season_start)
-        own: Any = ready.classifier
+        own: Any = ready.shown
         scale, mean = (np.asarray(own.scale_)[:, None], np.asarray(own.mean_)[:, None])
         centres = own.centres().mean(axis=1) * scale + mean
         return Pixel(found.values[0].astype(np.float64), ready.days, centres, ready.barycenter_days)

@@ -15,10 +15,12 @@ from .plots import alignment_figure, barycenter_figure
 from .seasons import (
     NEW_YEAR,
     Matched,
+    by_season,
     check_start,
     days_of_season,
     distance_to,
     match_dates,
+    match_season,
     season_days,
 )
 from .soft import soft_alignment, soft_barycenter, soft_distances, soft_self_distances
@@ -52,6 +54,7 @@ __all__ = [
     "barycenters",
     "block_distances",
     "borne_out",
+    "by_season",
     "calibrated",
     "can_calibrate",
     "check_start",
@@ -65,6 +68,7 @@ __all__ = [
     "fitted_temperature",
     "group_folds",
     "match_dates",
+    "match_season",
     "path",
     "season_days",
     "soft_alignment",

@@ -29,7 +29,7 @@ from cpazmal_scale.dtw.estimators import (
     checked_labels,
     checked_series,
 )
-from cpazmal_scale.dtw.seasons import is_dates, match_dates, stored_days
+from cpazmal_scale.dtw.seasons import is_dates, match_season, stored_days
 from cpazmal_scale.dtw.temperature import fit_temperature
 from cpazmal_scale.dtw.training_set import HeldOut, Lesson
 from cpazmal_scale.kernels.standardise import standardised
@@ -194,10 +194,11 @@ class NearestBarycenter(SeriesClassifier):
         series = checked_series(self, X, reset=False)
         fitted = self
         if days is not None and self.days is not None and is_dates(days) and is_dates(self.days):
-            matched = match_dates(days, self.days, band_days=self.near_days)
+            order, matched = match_season(days, self.days, band_days=self.near_days)
+            series = series[..., order]
             if (fault := matched.fault()) is not None:
                 raise ValueError(f"{fault}; train on the same months")
-            fitted, days = self.on(matched), matched.row_days
+            fitted, days = self.on(matched), matched.standing
         return fitted.classify_block(
             series.transpose(1, 2, 0), fitted.limits(days, series.shape[2])
         )

@@ -26,6 +26,7 @@ MOST_UNUSED = 0.25
 """Largest share of reference dates that no date of the series may be near."""
 
 _YEAR = 365.25
+_LONGEST = 1.25 * _YEAR
 _LARGEST_DAY = 1e6
 _DAY = np.timedelta64(86400, "s")
 
@@ -43,6 +44,28 @@ class Matched(NamedTuple):
     """`(T,)` dates of the series that have no reference date within the band."""
     unused: float
     """Share of the reference dates that no date of the series is near."""
+
+    @property
+    def standing(self) -> NDArray[np.float64]:
+        """`(T,)` days of the series, those of the reference date that each stands for.
+
+        That is the nearest one within half a step, else its own. Dates of other years lie a day or
+        two beside those of the training, and a band of three cycles would lose every third one.
+        """
+        apart = np.abs(self.row_days[:, None] - self.column_days)
+        near = (apart.min(axis=1) <= self._half_step) & (self.column_days.size > 1)
+        return np.where(near, self.column_days[apart.argmin(axis=1)], self.row_days)
+
+    @property
+    def beyond(self) -> NDArray[np.bool_]:
+        """`(T,)` dates more than half a step before the first reference date, or after the last."""
+        before, after = self.column_days[0] - self.row_days, self.row_days - self.column_days[-1]
+        return np.asarray(np.maximum(before, after) > self._half_step)
+
+    @property
+    def _half_step(self) -> float:
+        steps = np.diff(self.column_days)
+        return float(np.median(steps)) / 2 if steps.size else np.inf
 
     def fault(self) -> str | None:
         """Why these dates cannot be compared, in half a sentence; none: they can."""
@@ -171,6 +194,66 @@ def match_dates(
     unused = float((distance_to(days, together) > band_days).mean())
     near = _near(days, together, band_days, open_ends or "")
     return Matched(places[near], days, together[near], alone, unused)
+
+
+def match_season(
+    rows: ArrayLike,
+    columns: ArrayLike,
+    *,
+    band_days: float,
+    starts: tuple[str, str] = (NEW_YEAR, NEW_YEAR),
+    open_ends: str | None = None,
+) -> tuple[NDArray[np.intp], Matched]:
+    """Dates of series in the order of the references' year, matched to them.
+
+    Dates more than half a step before the first reference date or after the last one are left out,
+    unless too many have no reference date at all. Arguments as for `match_dates`.
+
+    Returns:
+        Positions among the rows, and how these meet the columns.
+    """
+    order, stamps = by_season(rows, columns, band_days=band_days, starts=starts)
+
+    def met(some: NDArray[np.datetime64]) -> Matched:
+        return match_dates(some, columns, band_days=band_days, starts=starts, open_ends=open_ends)
+
+    matched = met(stamps)
+    within = ~matched.beyond
+    if matched.fault() is not None or within.all() or not within.any():
+        return order, matched
+    return order[within], met(stamps[within])
+
+
+def by_season(
+    rows: ArrayLike,
+    columns: ArrayLike,
+    *,
+    band_days: float,
+    starts: tuple[str, str] = (NEW_YEAR, NEW_YEAR),
+) -> tuple[NDArray[np.intp], NDArray[np.datetime64]]:
+    """Dates of series in the order of the references' year, and as dates of that year.
+
+    A year from October, beside references of a calendar year, is read from January to September
+    and then from October to December: paths of DTW then begin and end where they did in training.
+    Dates keep their order where they are of more than 15 months or the references of more than a
+    year, or where moving all of them together brings them as near.
+
+    Arguments as for `match_dates`.
+
+    Returns:
+        `(T,)` positions among the rows, and datetime64[s] in that order, moved by whole years.
+    """
+    stamps = as_dates(rows)
+    days, together = move_together(rows, columns, band_days=band_days, starts=starts)
+    first = (together[0] + together[-1] - _YEAR) / 2
+    later = np.floor((days - first) / _YEAR).astype(np.intp)
+    moved = days - _days_between(_first_year(stamps, starts[0]), later, starts[0])
+    order = np.argsort(moved, kind="stable")
+    long = together[-1] - together[0] > _YEAR or days[-1] - days[0] > _LONGEST
+    if long or _cost(moved[order], together, band_days) >= _cost(days, together, band_days):
+        return np.arange(days.size), stamps
+    back = (moved - days).round().astype("timedelta64[D]").astype("timedelta64[s]")
+    return order, (stamps + back)[order]
 
 
 def move_together(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale.dtw import match_dates
+from cpazmal_scale.dtw import match_dates, match_season
 from cpazmal_scale.errors import ModelMismatch
 
 if TYPE_CHECKING:
@@ -19,9 +19,13 @@ class OnDates(NamedTuple):
     """A classifier made ready for the dates of a cube."""
 
     classifier: PixelModel
-    """Its typical series (C, M, K, T') are on those dates that the cube's season has."""
+    """Decides on series whose dates stand in `order`."""
     limits: NDArray[np.int32]
-    """What `classify_block` needs to know of the cube's dates."""
+    """What `classify_block` needs to know of these dates."""
+    order: NDArray[np.intp]
+    """Positions of the cube's dates that are compared, in the order of the training's year."""
+    shown: PixelModel
+    """Its typical series (C, M, K, T') follow the cube's dates, through its period."""
     days: NDArray[np.float64]
     """(T,) days of the cube's dates since the season began."""
     barycenter_days: NDArray[np.float64]
@@ -50,21 +54,27 @@ def on_dates(
             "the cube has no date in this period",
             remedy="change `start` and `end`, or ingest more scenes",
         )
-    matched = match_dates(
-        dates,
-        trained,
-        band_days=fitted.near_days,
-        starts=starts,
-        open_ends=getattr(fitted, "open_ends", None),
-    )
+    how: Any = {
+        "band_days": fitted.near_days,
+        "starts": starts,
+        "open_ends": getattr(fitted, "open_ends", None),
+    }
+    order, matched = match_season(dates, trained, **how)
     if (fault := matched.fault()) is not None:
         raise ModelMismatch(
             f"{fault} (trained on {_period(trained)}, to be mapped {_period(dates)})",
             remedy="map the months that the model was trained on, or train on these",
         )
-    ready = fitted.on(matched)
-    days = matched.row_days
-    return OnDates(ready, ready.limits(days, len(days)), days, matched.column_days)
+    along, ready = match_dates(dates, trained, **how), fitted.on(matched)
+    limits = ready.limits(matched.standing, len(order))
+    return OnDates(ready, limits, order, fitted.on(along), along.row_days, along.column_days)
+
+
+def in_order(values: NDArray[np.floating], order: NDArray[np.intp]) -> NDArray[np.floating]:
+    """Series (K, T, P) with these dates in this order; themselves where it is their own."""
+    if np.array_equal(order, np.arange(values.shape[1])):
+        return values
+    return np.ascontiguousarray(values[:, order])
 
 
 def _period(dates: NDArray[np.datetime64]) -> str:

@@ -44,7 +44,7 @@ class PixelSeries:
 
     def centres(self) -> NDArray[np.float64] | None:
         """Typical series (C, M, K, T') of the classes, in units of the features; none: no model."""
-        return None if self.ready is None else self.ready.classifier.centres()
+        return None if self.ready is None else self.ready.shown.centres()
 
     def at(self, row: int, column: int) -> dict[str, Any]:
         """Series of one pixel, as plain values; NaN no data.
@@ -85,7 +85,7 @@ class PixelSeries:
         order = [self.cube.channels.index(name) for name in self.recipe.polarisations]
         series = window_series(power[order][None], mask[None], settings.excluded, **settings.kernel)
         values = np.ascontiguousarray(np.moveaxis(series, 0, 2))
-        distances = self.ready.classifier.distances_block(values, self.ready.limits)
+        distances = self.ready.distances(values)
         return {
             "features": series[0].tolist(),
             "distances": distances[..., 0].tolist(),

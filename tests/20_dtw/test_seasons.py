@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from cpazmal_scale.dtw import (
     NearestBarycenter,
     band_limits,
+    by_season,
     check_start,
     days_of_season,
     distances,
     match_dates,
+    match_season,
     season_days,
 )
 
@@ -149,3 +151,41 @@ def test_no_dates(dates):
 def test_numbers_written_like_dates_are_refused():
     with pytest.raises(ValueError, match="not numbers like 20200119"):
         band_limits(2, 2, days=([20200108, 20200119], [20200108, 20200119]), band_days=33)
+
+
+@settings(deadline=None)
+@given(st.dates(date(2019, 1, 1), date(2024, 1, 1)), st.integers(-5, 5))
+def test_a_year_is_read_in_the_order_of_the_training(first, beside):
+    """Whatever the day it begins on; dates a few days beside find the whole band all the same."""
+    turns = int((np.datetime64(first) - CALENDAR[0]) // np.timedelta64(11 * 86400, "s"))
+    rows = CALENDAR[0] + (np.arange(33) + turns) * np.timedelta64(11 * 86400, "s")
+    rows = rows + np.timedelta64(beside * 86400, "s")
+    order, moved = by_season(rows, CALENDAR, band_days=33)
+    assert np.all(np.diff(moved) >= np.timedelta64(0))
+    assert sorted(order.tolist()) == list(range(33))
+    back = np.abs((rows[order] - moved) / np.timedelta64(1, "D"))
+    assert np.all(np.abs(back - 365.25 * np.rint(back / 365.25)) <= 1)
+    matched = match_dates(moved, CALENDAR, band_days=33)
+    assert matched.fault() is None
+    assert np.abs(matched.row_days - matched.standing).max() <= 6
+    assert len(matched.columns) >= 32
+
+
+def test_dates_beyond_the_training_are_left_out():
+    """One pass more at the end of a winter; many more are a fault, and stay."""
+    winter, longer = every("2020-11-11", 9), every("2021-11-09", 10)
+    order, matched = match_season(longer, winter, band_days=33)
+    assert order.tolist() == list(range(9))
+    assert not matched.beyond.any()
+    assert matched.fault() is None
+    order, matched = match_season(every("2020-09-01", 20), every("2020-11-11", 9), band_days=33)
+    assert len(order) == 20
+    assert matched.fault() is not None
+
+
+def test_a_band_of_whole_cycles_keeps_its_width_in_another_year():
+    own = band_limits(33, 33, days=(CALENDAR, CALENDAR), band_days=33)
+    for beside in (-3, -1, 2, 4):
+        matched = match_dates(CALENDAR + np.timedelta64(beside, "D"), CALENDAR, band_days=33)
+        limits = band_limits(33, 33, days=(matched.standing, matched.column_days), band_days=33)
+        np.testing.assert_array_equal(limits, own)

@@ -10,7 +10,7 @@ import numpy as np
 
 from cpazmal_scale.assess.validate.metrics import NO_CLASS
 from cpazmal_scale.config.methods import BEST, METHODS, method
-from cpazmal_scale.model.season import on_dates
+from cpazmal_scale.model.season import in_order, on_dates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,7 +139,7 @@ def timed_answer(
     else:
         ready = on_dates(fitted.model, *dates)
         block = np.ascontiguousarray(np.moveaxis(values, 0, 2))
-        decision = ready.classifier.classify_block(block, ready.limits)
+        decision = ready.classifier.classify_block(in_order(block, ready.order), ready.limits)
     seconds = time.perf_counter() - started
     classes = np.asarray(fitted.model.classes_)
     chances = decision.probability.T.astype(np.float64)

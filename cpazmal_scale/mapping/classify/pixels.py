@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.model.season import in_order
 from cpazmal_scale.vocabulary import MOST_DATES, NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
@@ -53,20 +54,30 @@ def empty_products(
 
 @dataclass(frozen=True)
 class PixelClassifier:
-    """A model made ready for the pixels of a map; `limits` are its classifier's for the dates."""
+    """A model made ready for the pixels of a map.
+
+    `limits` are its classifier's for the dates in `order`; the typical series of `shown` follow the
+    dates as they are.
+    """
 
     features: Features
     classifier: PixelModel
     limits: NDArray[np.int32]
+    order: NDArray[np.intp]
+    shown: PixelModel
 
     @classmethod
     def of(cls, model: Model, recipe: Recipe) -> PixelClassifier:
         """For the dates of a recipe, and what it rejects."""
         dates = np.array(recipe.dates, "datetime64[s]")
-        fitted, limits, *_ = model.on_dates(dates, recipe.season_start)
-        classifier = copy.copy(fitted)
+        ready = model.on_dates(dates, recipe.season_start)
+        classifier = copy.copy(ready.classifier)
         classifier.reject = recipe.reject
-        return cls(model.features, classifier, limits)
+        return cls(model.features, classifier, ready.limits, ready.order, ready.shown)
+
+    def distances(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Distances (K, C, P) of series (K, T, P) to each class, as `distances_block` gives."""
+        return self.classifier.distances_block(in_order(values, self.order), self.limits)
 
     def classify(
         self,
@@ -98,7 +109,7 @@ class PixelClassifier:
         valid = np.isfinite(series[0]).sum(axis=0)
         values = series.reshape(features, dates, height * width)
         clock.lap("features")
-        decided = self.classifier.classify_block(values, self.limits)
+        decided = self.classifier.classify_block(in_order(values, self.order), self.limits)
         index = decided.index.reshape(height, width)
         out["class"][...] = np.where(index < REJECTED, index + 1, index)
         if "probability" in out:

@@ -154,7 +154,7 @@ def _read_ahead(reader: ChunkReader, at: NDArray[np.int32], half: int) -> Iterat
 def _distances(series: NDArray[np.float32], model: Model, recipe: Recipe) -> NDArray[np.float32]:
     ready = PixelClassifier.of(model, recipe)
     values = np.ascontiguousarray(np.moveaxis(series, 0, 2))
-    scaled = ready.classifier.distances_block(values, ready.limits)
+    scaled = ready.distances(values)
     return np.ascontiguousarray(np.moveaxis(scaled, 2, 0), np.float32)
 
 

@@ -146,7 +146,8 @@ def _packed(
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Arrays of the sampled pixels, little-endian, and how to read them."""
     table = _whole_numbers(sampled.series)
-    fitted = model.on_dates(np.array(recipe.dates, "datetime64[s]"), recipe.season_start)[0]
+    dates = np.array(recipe.dates, "datetime64[s]")
+    fitted = model.on_dates(dates, recipe.season_start).shown
     centres = fitted.centres()
     finite = np.where(np.isfinite(sampled.distances), np.minimum(sampled.distances, 65), 65.535)
     arrays = {
