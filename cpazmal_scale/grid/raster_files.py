@@ -30,6 +30,8 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MEANING = re.compile(
     rb"<(?:SRS|GeoTransform|GCPList|NoDataValue|Offset|Scale|ColorInterp|Description|UnitType)[ >]"
 )
+_METADATA = ("metadata", "summary", "rpc", "hdr", "dim_", "strip_")
+"""How names begin that GDAL opens beside a GeoTIFF of any name: notes of other satellites."""
 _MOST_AUX = 4 * 2**20
 _NO_ADDRESS = {
     "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
@@ -70,6 +72,9 @@ def check_beside(path: Path) -> None:
     Raises:
         ValueError: in one sentence, what is not.
     """
+    for one in path.parent.iterdir():
+        if one.name.lower().startswith((path.stem.lower(), *_METADATA)) and _never_ends(one):
+            raise ValueError(f"`{one.name}` beside it is a pipe or device")
     for suffix in (".msk", ".ovr", ".MSK", ".OVR"):
         for name in (f"{path}{suffix}", str(path.with_suffix(suffix))):
             if name != str(path) and os.path.lexists(name) and _start(name, 4) not in _TIFF:
@@ -77,6 +82,10 @@ def check_beside(path: Path) -> None:
     described = _start(f"{path}.aux.xml", _MOST_AUX)
     if b"OVERVIEW_FILE" in described or len(described) == _MOST_AUX:
         raise ValueError(f"`{path.name}.aux.xml` beside it names a file, or is too long")
+
+
+def _never_ends(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def linked_files(raster: Any) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -21,8 +22,8 @@ _COEFFICIENTS: dict[str, Kind] = {
     **dict.fromkeys(("sigma", "sigma0", "sigmanought", "sigmanaught"), "sigma0"),
     **dict.fromkeys(("gamma", "gamma0", "gammanought", "gammanaught"), "gamma0"),
     **dict.fromkeys(("β0", "β"), "beta0"),
-    **dict.fromkeys(("σ0", "σ"), "sigma0"),
-    **dict.fromkeys(("γ0", "γ"), "gamma0"),
+    **dict.fromkeys(("σ0", "σ", "s0"), "sigma0"),
+    **dict.fromkeys(("γ0", "γ", "g0"), "gamma0"),
 }
 _DECIBELS = frozenset({"db", "decibel", "decibels"})
 _LINEAR = frozenset({"linear", "lin"})
@@ -31,6 +32,8 @@ _OTHER_WORDS = """
 amplitude amplitudes amp ampl magnitude sqrt root voltage dn digital phase i q real imag imaginary
 re im complex slc coherence coh std stdev sd stddev deviation variance var cv enl entropy contrast
 homogeneity energy dissimilarity correlation asm max min median count ratio difference texture
+mean average avg log log10 ln neper noise nesz angle incidence lia degrees deg radians radian rad
+elevation height dem dsm slope aspect simulated simulatedimage simulation projected
 """
 _PLAIN_WORDS = """
 0 t e nought naught zero backscatter backscattering coefficient power rtc nrb grd terrain flattened
@@ -71,7 +74,8 @@ def snap_band(name: str) -> Said | None:
 
 def read_name(text: str) -> Said:
     """What the description or unit of a band says, word by word."""
-    # `layoverShadowMask` is three words, `dB` is one.
+    # `layoverShadowMask` is three words, `dB` is one, and `σ⁰` is σ0.
+    text = unicodedata.normalize("NFKC", text)
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text.replace("dB", "db")).lower()
     words = [word for word in re.split(r"[^\w]+|_", text) if word]
     joined = "".join(words)

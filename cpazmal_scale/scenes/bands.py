@@ -5,6 +5,7 @@ What the raster says about itself is obeyed, or the raster is refused.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +16,8 @@ from cpazmal_scale.scenes.format import Candidate
 from cpazmal_scale.vocabulary import BANDS, POLARISATIONS
 
 _SAY = "set ingest.naming.bands, the table's polarisations or `bands` of a sidecar"
+_DATED = re.compile(r"(?<!\d)\d\d(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\d{4}", re.I)
+"""A date as SNAP adds it to the names of bands."""
 _CORRECT = "correct that, or the band's description (`gdal_edit.py`, `rio edit-info`)"
 
 
@@ -44,11 +47,50 @@ def contents(raster: Any, member: Candidate) -> Contents:
         raise _unknown_bands(url, bands, raster.count)
     for at, (band, one) in enumerate(zip(bands, said, strict=True)):
         if band != "skip":
-            _check_band(raster, at, band, one, url, alpha=at in alpha)
+            _check_band(raster, at, band, one, member, alpha=at in alpha)
     powers = [one for band, one in zip(bands, said, strict=True) if band in POLARISATIONS]
+    if powers:
+        powers.append(_of_file(member.named.rest, url))
     described = member.format != "named"
     radiometry = _radiometry(powers, rules, url, described=described)
-    return Contents(bands, radiometry, _scale(powers, rules, url, described=described))
+    scale = _scale(powers, rules, url, described=described)
+    if scale == "linear":
+        _refuse_whole_numbers(raster, bands, url)
+    return Contents(bands, radiometry, scale)
+
+
+def _of_file(rest: str, url: str) -> Said:
+    """What the name of a file says of its values, beside what every product's name has.
+
+    Raises:
+        SceneUnknown: they are no backscatter.
+    """
+    said = read_name(rest)
+    if said.kind == "other":
+        raise SceneUnknown(
+            "it is no backscatter coefficient by the name of the file",
+            where=url,
+            remedy="give calibrated power (beta0, sigma0 or gamma0), or correct the name",
+        )
+    return Said(None, None if said.kind == "intensity" else said.kind, said.scale)
+
+
+def _refuse_whole_numbers(raster: Any, bands: tuple[str, ...], url: str) -> None:
+    """Linear power has decimals, or a scale that gives them.
+
+    Raises:
+        SceneUnknown: a polarisation is stored in whole numbers as they are.
+    """
+    for at, band in enumerate(bands):
+        whole = raster.dtypes[at].startswith(("int", "uint")) and raster.scales[at] == 1
+        if band in POLARISATIONS and whole:
+            raise SceneUnknown(
+                f"{band} holds whole numbers ({raster.dtypes[at]}) without a scale: digital "
+                "numbers, not linear power",
+                where=url,
+                remedy="calibrate the scene, tell the scale (gdal_edit.py -scale), or set "
+                "ingest.naming.scale: dB (or `scale` in its sidecar)",
+            )
 
 
 def _said(raster: Any, at: int) -> Said:
@@ -117,19 +159,28 @@ def _require_names(raster: Any, url: str, said: list[Said]) -> None:
             )
 
 
-def _check_band(raster: Any, at: int, band: str, said: Said, url: str, *, alpha: bool) -> None:
+def _check_band(
+    raster: Any, at: int, band: str, said: Said, member: Candidate, *, alpha: bool
+) -> None:
     """A band may be what it is taken for.
 
     Raises:
         SceneUnknown: the raster says otherwise.
     """
-    name = f"band {at + 1}"
+    name, start = f"band {at + 1}", member.named.start
     if raster.descriptions[at]:
         name += f" (`{raster.descriptions[at][:60]}`)"
     problem, remedy = None, _CORRECT
+    dated = _DATED.search(raster.descriptions[at] or "")
     if raster.dtypes[at].startswith("complex"):
         problem = f"{name} holds complex numbers"
         remedy = "give calibrated power of terrain-corrected scenes, or the Level-1b product itself"
+    elif dated is not None and dated[0].lower() != f"{start:%d%b%Y}".lower():
+        problem = f"{name} is of another date than the scene, {start:%d %b %Y}"
+        remedy = "write every date of a stack as a scene of its own"
+    elif raster.colorinterp[at].name == "palette":
+        problem = f"{name} holds numbers of colours in a table"
+        remedy = "give the values that the picture was made from"
     elif alpha:
         problem = f"{name} is an alpha band, not {band}"
         remedy = "call it `skip`: what is transparent is no data"
@@ -142,7 +193,7 @@ def _check_band(raster: Any, at: int, band: str, said: Said, url: str, *, alpha:
         problem = f"{name} is no backscatter coefficient by its name or unit"
         remedy = "give calibrated power (beta0, sigma0 or gamma0), or correct the name"
     if problem is not None:
-        raise SceneUnknown(problem, where=url, remedy=remedy)
+        raise SceneUnknown(problem, where=member.url, remedy=remedy)
 
 
 def _given(rules: Naming, name: str, *, described: bool) -> bool:

@@ -20,6 +20,7 @@ from cpazmal_scale.scenes.values import (
     is_implausible,
     is_nodata,
 )
+from cpazmal_scale.vocabulary import POLARISATIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,8 @@ ZERO_ROWS = 16
 """Rows of exact zeros from which a file whose no-data value is not 0 counts as zero-filled."""
 LEAST_VALID = 0.001
 """Share of valid pixels below which a file is taken for damaged or cut at the wrong place."""
+LEAST_KNOWN = 0.5
+"""Share of pixels with power that have a mask code, below which the mask is none of layover."""
 MASK_CODES = (0, 1, 2, 3, -127, 255, -999)
 HIGHEST_MEDIAN = 10.0
 """Median linear power (+10 dB) above which values are no backscatter: digital numbers, or
@@ -37,7 +40,11 @@ amplitudes. Towns and slopes that face the radar stay below."""
 FILL_PIXELS = 16
 """Times that the lowest or highest value of a band may occur where it is no usual backscatter."""
 USUAL = (-50.0, 20.0)
-"""Decibels outside which a value that many pixels share is a fill value."""
+"""Decibels between which a value that a few pixels share is backscatter, not a fill value."""
+OFTEN = 0.01
+"""Share of the valid pixels from which the bounds are tighter."""
+USUAL_OFTEN = (-40.0, 13.0)
+"""Those bounds: clipped noise stays above, and saturated towns below."""
 MOST_BEYOND = 0.01
 """Share of pixels above the highest backscatter that is left out without a word."""
 SWAPPED = 3.0
@@ -71,18 +78,26 @@ def check_file(raster: Any, file: SceneFile) -> tuple[BandSummary, ...]:
         _Tally(file.bands[at], coding(raster, at + 1, file.nodata), file.scale) for at in used
     ]
     numbers = [at + 1 for at in used]
+    known = _Known()
     block = raster.block_shapes[0][0]
     step = ROWS if block > ROWS else ROWS // block * block
     for y in range(0, raster.height, step):
         rows, columns = slice(y, min(raster.height, y + step)), slice(0, raster.width)
         strip = read_bands(raster, file.url, rows, columns, numbers)
         seen = read_valid(raster, file.url, rows, columns, numbers)
-        for at, (tally, values) in enumerate(zip(tallies, strip, strict=True)):
-            tally.add(values, None if seen is None else seen[at if len(seen) > 1 else 0])
+        shown = [None] * len(used) if seen is None else np.broadcast_to(seen, strip.shape)
+        good = {
+            tally.name: tally.add(values, one)
+            for tally, values, one in zip(tallies, strip, shown, strict=True)
+        }
+        powers = [one for name, one in good.items() if name in POLARISATIONS]
+        if powers and "mask" in good:
+            known.add(np.logical_or.reduce(powers), good["mask"])
     summaries = []
     for tally in tallies:
         if tally.name == "mask":
             tally.check_mask(file)
+            known.check(file)
         elif tally.name == "incidence":
             tally.check_angles(file)
         else:
@@ -129,22 +144,49 @@ class _Extreme:
             self.count += int((values == np.float32(best)).sum())
 
 
+class _Known:
+    """How many pixels with power have a mask code too."""
+
+    def __init__(self) -> None:
+        self.power = self.both = 0
+
+    def add(self, power: NDArray[np.bool_], mask: NDArray[np.bool_]) -> None:
+        """Where a strip has power, and where its mask has a code from 0 to 3."""
+        self.power += int(power.sum())
+        self.both += int((power & mask).sum())
+
+    def check(self, file: SceneFile) -> None:
+        """The mask leaves most of what there is.
+
+        Raises:
+            SceneImplausible: it says of most pixels with power that they are not valid.
+        """
+        if self.both < LEAST_KNOWN * self.power:
+            raise SceneImplausible(
+                f"the mask band has no code from 0 to 3 at {self.power - self.both} of the "
+                f"{self.power} pixels with power: it may be an alpha band",
+                where=file.url,
+                remedy="call it `skip` in ingest.naming.bands or in the sidecar",
+            )
+
+
 class _Tally:
     """Counts, extremes and a regular sample of one band's values."""
 
     def __init__(self, name: str, coding: Coding, scale: str) -> None:
         self.name, self.coding, self.scale = name, coding, scale
-        self.pixels = self.valid = self.zero_rows = self.beyond = self.negative = 0
+        self.pixels = self.valid = self.zero_rows = self.beyond = self.negative = self.full = 0
         self.extremes = (_Extreme(-1), _Extreme(1))
         self.samples: list[NDArray[Any]] = []
 
     @np.errstate(invalid="ignore", over="ignore")  # damaged files hold signalling NaN
-    def add(self, numbers: NDArray[Any], seen: NDArray[np.bool_] | None) -> None:
-        """A strip of stored numbers, and where a mask lets them be seen."""
+    def add(self, numbers: NDArray[Any], seen: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """A strip of stored numbers, and where a mask lets them be seen; where they are valid."""
         self.pixels += numbers.size
         values = self.coding.values(numbers)
         if self.name == "mask":
-            self.valid += int(np.isin(values, (0, 1, 2, 3)).sum())
+            good = np.isin(values, (0, 1, 2, 3))
+            self.valid += int(good.sum())
         else:
             self.zero_rows += int((~(numbers != 0).any(axis=1)).sum())
             good = ~is_nodata(numbers, self.coding)
@@ -158,12 +200,15 @@ class _Tally:
                     self.negative += int(below.sum())
                 good &= ~is_implausible(values, self.scale)
             self.valid += int(good.sum())
+            if numbers.dtype.kind in "iu":
+                self.full += int((numbers[good] == np.iinfo(numbers.dtype).max).sum())
             values = values[good]
             if values.size:
                 for extreme in self.extremes:
                     extreme.add(values)
         step = max(1, values.size // SAMPLES_PER_STRIP)
         self.samples.append(values.reshape(-1)[::step].copy())
+        return good
 
     def verdict(self, file: SceneFile) -> BandSummary:
         """The band's summary.
@@ -206,10 +251,17 @@ class _Tally:
                 where=file.url,
                 remedy="copy the file again from its source",
             )
+        if self.full > OFTEN * self.valid:
+            raise SceneImplausible(
+                f"{self.full} pixels of {self.name} have the highest number of their type: "
+                "saturated, or a fill value that is not declared as no-data",
+                where=file.url,
+                remedy="declare it (gdal_edit.py -a_nodata), or store the scene as float32",
+            )
         median = float(np.median(np.concatenate(self.samples)))
         _check_median(self.name, median, file)
         for extreme in self.extremes:
-            _check_fill(self.name, extreme, file)
+            _check_fill(self.name, extreme, self.valid, file)
         level = median if self.scale == "dB" else 10 * math.log10(median)
         return BandSummary(self.name, self.valid / self.pixels, median, level)
 
@@ -253,7 +305,7 @@ class _Tally:
             )
 
 
-def _check_fill(name: str, extreme: _Extreme, file: SceneFile) -> None:
+def _check_fill(name: str, extreme: _Extreme, valid: int, file: SceneFile) -> None:
     """An extreme value that many pixels share is backscatter.
 
     Raises:
@@ -263,7 +315,8 @@ def _check_fill(name: str, extreme: _Extreme, file: SceneFile) -> None:
     if extreme.count < FILL_PIXELS or (file.scale == "linear" and 0 >= value > LOWEST_NOISE):
         return
     decibels = value if file.scale == "dB" else 10 * np.log10(max(value, 1e-30))
-    if not USUAL[0] <= decibels <= USUAL[1]:
+    usual = USUAL_OFTEN if extreme.count >= OFTEN * valid else USUAL
+    if not usual[0] < decibels < usual[1]:
         raise SceneImplausible(
             f"{extreme.count} pixels of {name} are exactly {value:g}, a fill value that is not "
             "declared as no-data",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.scenes.level1b.product import Product
 
-_SAFE_BEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_SAFE_BEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 class Platform(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import SceneUnreadable, StoreMissing
+from cpazmal_scale.errors import SceneUnreadable, StoreError, StoreMissing
 
 _SIGNS = "*?["
 _REMEDY = "check the path or bucket; paths in a run.yaml start from its folder"
@@ -100,8 +100,11 @@ def _below(folder: Path) -> Iterator[Path]:
     """Regular files in a folder and below, through links, each real folder once on a way down.
 
     A link to nothing counts: a scene that is not there must not be left out in silence.
+
+    Raises:
+        StoreError: a folder cannot be listed.
     """
-    for where, folders, files in os.walk(folder, followlinks=True):
+    for where, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
         above = {os.path.realpath(one) for one in _above(Path(where), folder)}
         folders[:] = [
             name
@@ -112,6 +115,14 @@ def _below(folder: Path) -> Iterator[Path]:
             path = Path(where, name)
             if _is_regular(path):
                 yield path
+
+
+def _refuse(error: OSError) -> None:
+    raise StoreError(
+        f"the folder cannot be listed ({error.strerror})",
+        where=error.filename,
+        remedy="give yourself the right to read it, or take it away",
+    )
 
 
 def _above(where: Path, top: Path) -> list[Path]:

@@ -16,7 +16,7 @@ _TIME = re.compile(
     r"(?P<year>(?:19|20)\d\d)(?P<dash>[-/_.]?)(?P<month>\d\d)(?P=dash)(?P<day>\d\d)"
     r"(?:(?:[T _-]?(?=\d{6}(?!\d))|[T _-])(?P<hour>\d\d)(?P<colon>[:_-]?)(?P<minute>\d\d)"
     r"(?:(?P=colon)(?P<second>\d\d)(?:[.,]\d+)?)?"
-    r"(?:Z|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?)?)?",
+    r"(?:Z|(?P<sign>[+-])(?P<hours>0\d|1[0-4]):?(?P<minutes>[0-5]\d)?)?)?",
     re.I,
 )
 
@@ -25,8 +25,8 @@ def parse_time(text: str, *, where: object) -> datetime:
     """A UTC time from `20200108T054412`, `2020-01-08T05:44:12.5+02:00`, `20200108T0544` and such.
 
     Year, month and day have all their digits, and so have hour and minute; seconds left out are 0.
-    An offset from UTC is applied; without one the time is UTC. A leap second (`23:59:60`)
-    becomes the next second. Fractions of a second are dropped.
+    An offset from UTC of at most 14 hours is applied; without one the time is UTC. A leap second
+    (`23:59:60`) becomes the next second. Fractions of a second are dropped.
 
     Raises:
         SceneUnknown: the text is no such time.
@@ -38,7 +38,7 @@ def parse_time(text: str, *, where: object) -> datetime:
         year, month, day, hour, minute, second = (
             int(match[part] or 0) for part in ("year", "month", "day", "hour", "minute", "second")
         )
-        leap = second == 60
+        leap = second == 60 and minute == 59
         when = datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=UTC)
     except ValueError:
         raise SceneUnknown(
@@ -54,10 +54,10 @@ def parse_direction(text: str, *, where: object) -> Literal["ASC", "DSC"]:
     Raises:
         SceneUnknown: it is none of them.
     """
-    initial = text.strip().upper()[:1]
-    if initial == "A":
+    word = text.strip().lower()
+    if re.fullmatch(r"a|asc(end(ing)?)?", word):
         return "ASC"
-    if initial == "D":
+    if re.fullmatch(r"d|dsc|des(c(end(ing)?)?)?", word):
         return "DSC"
     raise SceneUnknown(
         f"`{text}` is not a flight direction", where=where, remedy="write ASC or DSC"
@@ -70,10 +70,10 @@ def parse_side(text: str, *, where: object) -> Literal["R", "L"]:
     Raises:
         SceneUnknown: it is none of them.
     """
-    initial = text.strip().upper()[:1]
-    if initial == "R":
+    word = re.sub(r"[\s_-]*look(ing)?[\s_-]*", "", text.strip().lower())
+    if word in ("r", "right"):
         return "R"
-    if initial == "L":
+    if word in ("l", "left"):
         return "L"
     raise SceneUnknown(f"`{text}` is not a look side", where=where, remedy="write R or L")
 
@@ -82,11 +82,11 @@ def parse_polarisations(text: str, *, where: object) -> tuple[str, ...]:
     """Polarisations in the order given, from `HH`, `HH/HV`, `HH+HV` and the like.
 
     Raises:
-        SceneUnknown: one of them is not HH, HV, VH or VV.
+        SceneUnknown: one of them is not HH, HV, VH or VV, or is there twice.
     """
     found = tuple(part for part in re.split(r"[^A-Za-z]+", text.upper()) if part)
     unknown = [part for part in found if part not in POLARISATIONS]
-    if unknown or not found:
+    if unknown or not found or len(set(found)) < len(found):
         raise SceneUnknown(
             f"`{text}` does not name polarisations",
             where=where,

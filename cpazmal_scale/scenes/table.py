@@ -69,6 +69,18 @@ def read_table(url: str) -> list[Row]:
             where=url,
             remedy="its first line must name the columns",
         )
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise SceneUnknown(
+            f"the table has two columns {twice[0]}", where=url, remedy="keep the one that is right"
+        )
+    for line, cells in lines[1:]:
+        if any(cells[len(names) :]):
+            raise SceneUnknown(
+                f"it has {len(cells)} cells for {len(names)} columns",
+                where=f"{url} line {line}",
+                remedy="write numbers with a point, and text with commas in quotes",
+            )
     rows = [
         (dict(zip(names, cells, strict=False)), f"{url} line {line}")
         for line, cells in lines[1:]
@@ -85,18 +97,18 @@ def _decoded(data: bytes) -> str:
 def _row(cell: dict[str, str], where: str, *, comma: bool) -> Row:
     """One line of the table; with `comma` a decimal comma is a point."""
 
-    def number(name: str) -> float | None:
+    def number(name: str, above: float = -math.inf) -> float | None:
         text = cell.get(name)
         if not text:
             return None
         try:
             value = float(text.replace(",", ".") if comma else text)
-            if math.isfinite(value):
+            if above < value < math.inf:
                 return value
             raise ValueError
         except ValueError:
             raise SceneUnknown(
-                f"{name} `{text}` is not a number", where=where, remedy="correct the table"
+                f"{name} `{text}` is no such number", where=where, remedy="correct the table"
             ) from None
 
     angle = number("incidence_angle")
@@ -106,7 +118,7 @@ def _row(cell: dict[str, str], where: str, *, comma: bool) -> Row:
             where=where,
             remedy="correct the table",
         )
-    across, along = number("resolution_range"), number("resolution_azimuth")
+    across, along = number("resolution_range", 0), number("resolution_azimuth", 0)
     direction, channels = cell.get("pass_direction"), cell.get("polarisations")
     side = cell.get("look_side")
     return Row(

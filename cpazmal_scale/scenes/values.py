@@ -47,13 +47,13 @@ class Coding(NamedTuple):
 def is_nodata(values: NDArray[Any], nodata: Coding | float | None) -> NDArray[np.bool_]:
     """Whether stored numbers are non-finite, 0, −999 or the raster's own no-data value.
 
-    Of scaled numbers −999 is one like any other, and so is 0 where an offset gives it a meaning.
+    Of scaled integers −999 is one like any other, and so is 0 where an offset gives it a meaning.
     """
     coding = nodata if isinstance(nodata, Coding) else Coding(nodata)
     bad: NDArray[np.bool_] = ~np.isfinite(values)
     if coding.offset == 0 or values.dtype.kind == "u":
         bad |= values == 0
-    if not coding.is_scaled:
+    if not coding.is_scaled or values.dtype.kind == "f":
         bad |= values == AUTHORS_NODATA
     own = coding.nodata
     if own is not None and np.isfinite(own):

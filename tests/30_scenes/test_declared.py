@@ -158,6 +158,11 @@ def test_complex_numbers_are_refused(tmp_path, dtype: str) -> None:
         (("Sigma0_HH",), {"radiometry": "beta0"}, "sigma0 by their names, not beta0"),
         (("Sigma0_HV",), {}, "says it is HV, but it is taken for HH"),
         (("Gamma0_HH (linear)",), {"scale": "dB"}, "linear by their names or units, not dB"),
+        (("10*log10(HH)",), {}, "no backscatter"),
+        (("Gamma0_HH_mean",), {}, "no backscatter"),
+        (("NESZ_HH",), {}, "no backscatter"),
+        (("projectedLocalIncidenceAngle",), {}, "no backscatter"),
+        (("Gamma0_HH_slv1_19Jan2020",), {}, "of another date than the scene, 08 Jan 2020"),
     ],
 )
 def test_names_that_contradict_are_refused(tmp_path, names, naming, match: str) -> None:
@@ -207,10 +212,13 @@ def test_gains_of_an_envi_header(tmp_path) -> None:
         ("VV", "gamma0_T", "VV"),
         ("gamma0 VH (linear power)", "gamma0_T", "VH"),
         ("Sigma0VV", "sigma0", "VV"),
+        ("σ⁰ HH", "sigma0", "HH"),
+        ("s0_VV", "sigma0", "VV"),
+        ("Gamma0_HH_mst_08Jan2020", "gamma0_T", "HH"),
     ],
 )
 def test_names_tell_coefficient_and_polarisation(tmp_path, name, radiometry, channel) -> None:
-    scene(tmp_path, [speckle(SHAPE)], None, say=described(name))
+    scene(tmp_path, [speckle(SHAPE)], channel, say=described(name))
     found = find(tmp_path)
     assert (found.radiometry, found.polarisations) == (radiometry, (channel,))
 
@@ -233,6 +241,65 @@ def test_decibels_by_name_or_unit(tmp_path, how: str) -> None:
 def test_the_name_of_a_file_tells_its_polarisation(tmp_path, channel: str) -> None:
     scene(tmp_path, [speckle(SHAPE)], None, tail=f"_{channel}")
     assert find(tmp_path).polarisations == (channel,)
+
+
+@pytest.mark.parametrize(
+    ("tail", "radiometry"), [("_Sigma0_HV", "sigma0"), ("_beta0_HV", "beta0"), ("_HV", "gamma0_T")]
+)
+def test_the_name_of_a_file_tells_its_coefficient(tmp_path, tail: str, radiometry: str) -> None:
+    scene(tmp_path, [speckle(SHAPE)], None, tail=tail)
+    assert find(tmp_path).radiometry == radiometry
+
+
+@pytest.mark.parametrize(
+    ("tail", "match"),
+    [
+        ("_Amplitude_HV", "no backscatter coefficient by the name of the file"),
+        ("_coherence_HV", "no backscatter coefficient by the name of the file"),
+        ("_HV_db", "these look linear"),
+    ],
+)
+def test_the_name_of_a_file_that_is_no_power(tmp_path, tail: str, match: str) -> None:
+    scene(tmp_path, [speckle(SHAPE)], None, tail=tail)
+    with pytest.raises(SceneError, match=match):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32"])
+def test_whole_numbers_without_a_scale_are_no_power(tmp_path, dtype: str) -> None:
+    scene(tmp_path, [np.rint(30 * speckle(SHAPE)).astype(dtype)])
+    with pytest.raises(SceneUnknown, match="digital numbers, not linear power"):
+        find(tmp_path)
+
+
+def test_numbers_of_colours_are_refused(tmp_path) -> None:
+    def say(raster: Any) -> None:
+        raster.write_colormap(1, {n: (n, n, n, 255) for n in range(256)})
+
+    values = np.rint(30 * speckle(SHAPE)).astype("u1")
+    scene(tmp_path, [values], say=say, photometric="palette")
+    with pytest.raises(SceneUnknown, match="numbers of colours"):
+        find(tmp_path)
+
+
+def test_an_alpha_band_that_nothing_names_is_refused(tmp_path) -> None:
+    alpha = np.full(SHAPE, 255, "f4")
+    alpha[:, :9] = 0
+    scene(tmp_path, [speckle(SHAPE), alpha])
+    with pytest.raises(SceneImplausible, match="it may be an alpha band"):
+        find(tmp_path)
+
+
+def test_a_fill_value_of_the_authors_beside_a_scale(tmp_path) -> None:
+    power = speckle(SHAPE)
+    stored = ((power - 1) / 1e-4).astype("f4")
+    stored[:9] = -999
+
+    def say(raster: Any) -> None:
+        raster.scales, raster.offsets = (1e-4,), (1.0,)
+
+    scene(tmp_path, [stored], say=say)
+    assert np.isnan(pixels(find(tmp_path))[0][0][:9]).all()
 
 
 def test_files_of_two_polarisations_are_not_averaged(tmp_path) -> None:
@@ -271,7 +338,10 @@ def test_undeclared_fill_values_in_decibels_are_no_data(tmp_path, fill: float) -
         (-0.5, "linear"),
         (1e-10, "linear"),
         (-60, "dB"),
+        (-50, "dB"),
+        (-40, "dB"),
         (9999, "dB"),
+        (99, "linear"),
     ],
 )
 def test_fill_values_that_look_like_power_are_refused(tmp_path, fill: float, scale: str) -> None:
@@ -293,6 +363,19 @@ def test_no_data_is_compared_as_it_is_stored(tmp_path) -> None:
     found, _ = pixels(find(tmp_path, scale="dB"))
     assert np.isnan(found[0][:16]).all()
     assert not np.isnan(found[0][16:]).any()
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [("uint16", 1e-4), ("int16", 1e-3)])
+def test_the_highest_number_of_a_type_is_a_fill_value(tmp_path, dtype: str, factor: float) -> None:
+    stored = np.rint(speckle(SHAPE).clip(1e-3, 3) / factor).astype(dtype)
+    stored[:16] = np.iinfo(dtype).max
+
+    def say(raster: Any) -> None:
+        raster.scales = (factor,)
+
+    scene(tmp_path, [stored], say=say)
+    with pytest.raises(SceneImplausible, match=r"highest number of their type|a fill value"):
+        find(tmp_path)
 
 
 @pytest.mark.parametrize("median", [55.0, 12.0])

@@ -109,3 +109,14 @@ def test_a_product_whose_folders_are_links(tmp_path, shared_data: Path) -> None:
     os.mkfifo(tmp_path / "ANNOTATION" / "GEOREF.xml")
     with pytest.raises(SceneUnreadable):
         discover(settings(tmp_path / "p").ingest, check=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["{0}.hdr", "{0}.tfw", "{0}_rpc.txt", "METADATA.DIM", "{0}.tif.ovr"]
+)
+def test_pipes_that_gdal_would_open_beside_a_raster(tmp_path, name: str) -> None:
+    folder = campaign(tmp_path, (64, 64), STARTS[:1])
+    (scene,) = (folder / "dsc").glob("*.tif")
+    os.mkfifo(scene.with_name(name.format(scene.stem)))
+    with pytest.raises(SceneUnreadable, match="beside it is"):
+        discover(run_config(folder, "unused").ingest, check=True)

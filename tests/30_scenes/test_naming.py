@@ -9,6 +9,7 @@ from support.scenes_factory import file_name, product, row, write_table
 
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown
+from cpazmal_scale.scenes import spellings
 from cpazmal_scale.scenes import table as tables
 from cpazmal_scale.scenes.formats import naming
 
@@ -100,6 +101,7 @@ def test_times(text: str, expected: datetime) -> None:
     [
         *("", "2020", "20201308T000000", "yesterday", "20200108T054461"),
         *("1578462252", "1578462252123", "202001080544", "2020-1-8T05:44:12", "2020-01-08T5:44:12"),
+        *("2020-01-08T05:44:21+25:00", "2020-01-08T05:44:21+01:75", "20200615T123060"),
         *("20200108T0544123", "2020-01-08T05:44:1", "20200108T05", "2020-01-08T25:44", "20200230"),
     ],
 )
@@ -127,6 +129,21 @@ def test_table_rows_match_within_two_minutes_and_by_sensor(tmp_path) -> None:
     assert table[0].resolution == (2.9, 6.6)
 
 
+@pytest.mark.parametrize("text", ["Away", "Dunno", "up", "1", "left"])
+def test_what_only_begins_like_a_direction(text: str) -> None:
+    with pytest.raises(SceneUnknown, match="not a flight direction"):
+        spellings.parse_direction(text, where="x")
+
+
+@pytest.mark.parametrize(
+    ("text", "side"), [("looking right", "R"), ("Left-looking", "L"), ("r", "R"), ("LEFT", "L")]
+)
+def test_a_look_side_in_words(text: str, side: str) -> None:
+    assert spellings.parse_side(text, where="x") == side
+    with pytest.raises(SceneUnknown, match="not a look side"):
+        spellings.parse_side(f"{text} or not", where="x")
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
@@ -134,7 +151,13 @@ def test_table_rows_match_within_two_minutes_and_by_sensor(tmp_path) -> None:
         ("sensor,start\nPAZ1,soon\n", "`soon` is not a time"),
         ("sensor,start,incidence_angle\nPAZ1,20200108,steep\n", "steep"),
         ("sensor,start,pass_direction\nPAZ1,20200108,up\n", "flight direction"),
+        ("sensor,start,incidence_angle\nPAZ1,20200108,-5\n", "not between 0 and 90"),
+        ("sensor,start,incidence_angle\nPAZ1,20200108,95\n", "not between 0 and 90"),
+        ("sensor,start,incidence_angle\nPAZ1,20200108,nan\n", "`nan` is no such number"),
+        ("sensor,start,beam,beam\nPAZ1,20200108,A,B\n", "two columns beam"),
+        ("sensor,start,incidence_angle\nPAZ1,20200108,37,4\n", "4 cells for 3 columns"),
         ("sensor,start,polarisations\nPAZ1,20200108,HH/XX\n", "polarisations"),
+        ("sensor,start,polarisations\nPAZ1,20200108,HH/HH\n", "polarisations"),
     ],
 )
 def test_bad_tables_name_the_line(tmp_path, text: str, match: str) -> None:

@@ -68,7 +68,7 @@ def test_everything_comes_from_the_sidecar(tmp_path) -> None:
 
 def test_the_example_of_the_docs_is_one(tmp_path) -> None:
     example = Path(__file__).parents[2] / "docs" / "examples" / "scene.tif.yaml"
-    described(tmp_path, example.read_text())
+    described(tmp_path, example.read_text().replace("nodata: -9999", "nodata: -50"))
     write_raster(tmp_path / "incidence.tif", [np.full((40, 50), 44.5, "f4")])
     (scene,) = find(tmp_path)
     assert scene.polarisations == ("HH", "HV")
@@ -167,11 +167,25 @@ def test_plain_pixels_shorter_than_their_header_says(tmp_path) -> None:
     header = tmp_path / "x.hdr"
     path.write_bytes(whole)
     honest = header.read_text()
-    for lie in ("lines   = 40000000", "lines   = -4", "lines   = 41"):
-        header.write_text(honest.replace("lines   = 40", lie))
+    lies = [("lines   = 40", f"lines   = {lie}") for lie in ("40000000", "-4", "41")]
+    for told, lie in (*lies, ("header offset = 0", "header offset = 4000")):
+        header.write_text(honest.replace(told, lie))
         assert header.read_text() != honest
         with pytest.raises(SceneError):
             find(tmp_path)
+
+
+def test_bytes_that_an_esri_header_skips_are_not_pixels(tmp_path) -> None:
+    options = {"tiled": None, "blockxsize": None, "blockysize": None, "compress": None}
+    path = write_raster(tmp_path / "x.bil", [speckle((40, 50))], driver="EHdr", **options)
+    text = COMPLETE.replace("[HH, HV, mask]", "[HH]").replace("dB", "linear")
+    (tmp_path / "x.bil.yaml").write_text(text)
+    header = path.with_suffix(".hdr")
+    header.write_text(header.read_text() + "SKIPBYTES 4000\n")
+    with pytest.raises(SceneUnreadable, match="truncated"):
+        find(tmp_path)
+    path.write_bytes(bytes(4000) + path.read_bytes())
+    find(tmp_path)
 
 
 def test_sidecars_on_s3(tmp_path, s3_url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,7 @@ def _one_sentence(url: str, what: str) -> Iterator[None]:
         ) from None
 
 
+_LONGEST_HEADER = 2**16
 _FARTHEST = 1e9
 """Coordinates are smaller, in any unit of any CRS; NaN is not."""
 
@@ -177,6 +179,7 @@ def check_blocks(raster: Any, url: str) -> None:
     size = Path(raster.name).stat().st_size
     if raster.driver in HEADERS:
         needed = raster.width * raster.height * sum(np.dtype(d).itemsize for d in raster.dtypes)
+        needed += _skipped(raster)
         if size < needed:
             raise SceneUnreadable(
                 f"truncated: {size} bytes, but its header needs {needed}",
@@ -204,6 +207,17 @@ def check_blocks(raster: Any, url: str) -> None:
                         where=url,
                         remedy="copy the file again from its source",
                     )
+
+
+def _skipped(raster: Any) -> int:
+    """Bytes before the pixels of a plain file, as its header says."""
+    told = raster.tags(ns="ENVI").get("header_offset")
+    for path in map(Path, raster.files):
+        if told is None and path.suffix.lower() == ".hdr":
+            text = path.read_bytes()[:_LONGEST_HEADER].decode("latin-1")
+            found = re.search(r"^\s*skipbytes\s+(\d+)", text, re.I | re.M)
+            told = found and found[1]
+    return int(told) if told and told.strip().isdecimal() else 0
 
 
 def _block_end(raster: Any, band: int, row: int, column: int) -> int | None:

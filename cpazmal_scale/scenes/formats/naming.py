@@ -28,7 +28,7 @@ _GROUPS = frozenset(
 
 @dataclass(frozen=True)
 class Named:
-    """What one file's name says; None where it says nothing."""
+    """What one file's name says; None where it says nothing, `rest` is what stands beside."""
 
     id: str
     sensor: str
@@ -37,6 +37,7 @@ class Named:
     beam: str | None = None
     pass_direction: Literal["ASC", "DSC"] | None = None
     polarisation: str | None = None
+    rest: str = ""
 
 
 def compile_pattern(naming: Naming) -> re.Pattern[str] | None:
@@ -107,12 +108,14 @@ def _authors_name(url: str) -> Named | None:
             where=url,
             remedy=f"known: {', '.join(X_BAND_SENSORS)}; others need ingest.naming.pattern",
         )
+    rest = match.string[: match.start()] + match.string[match.end() :]
     return Named(
         id=match["id"],
         sensor=match["sensor"],
         start=parse_time(match["start"], where=url),
         stop=parse_time(match["stop"], where=url),
-        polarisation=_one_polarisation(match.string[: match.start()] + match.string[match.end() :]),
+        polarisation=_one_polarisation(rest),
+        rest=rest,
     )
 
 
