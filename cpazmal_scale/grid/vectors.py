@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import logging
 import re
@@ -53,8 +54,8 @@ def read_vectors(url: str, *, shapes: bool = True) -> geopandas.GeoDataFrame:
         storage.open_local(url) as path,
         seal.parsing("not a vector file that can be read", url, _REMEDY, SampleError),
     ):
-        _check_content(path)
-        every = geopandas.list_layers(path)
+        inside = _check_content(path)
+        every = geopandas.list_layers(inside)
         layers = every["name"][every["geometry_type"].notna()].tolist()
         if len(layers) > 1:
             _log.warning(
@@ -64,7 +65,7 @@ def read_vectors(url: str, *, shapes: bool = True) -> geopandas.GeoDataFrame:
                 layers[0],
             )
         table = geopandas.read_file(
-            path, ignore_geometry=not shapes, layer=layers[0] if layers else None
+            inside, ignore_geometry=not shapes, layer=layers[0] if layers else None
         )
     if not shapes:
         return table
@@ -75,8 +76,8 @@ def read_vectors(url: str, *, shapes: bool = True) -> geopandas.GeoDataFrame:
     return table
 
 
-def _check_content(path: Path) -> None:
-    """The file is what its suffix says.
+def _check_content(path: Path) -> str:
+    """Where GDAL finds the shapes of a file that is what its suffix says.
 
     Raises:
         ValueError: it is not.
@@ -87,30 +88,33 @@ def _check_content(path: Path) -> None:
     if suffix in (".geojson", ".json"):
         _check_geojson(path)
     elif suffix in (".zip", ".shz"):
-        _check_zip(path)
+        return _check_zip(path)
     else:
         with path.open("rb") as file:
             start = file.read(16)
         if not start.startswith(_SQLITE if suffix == ".gpkg" else _SHAPEFILE):
             raise ValueError("its content is of another format")
+        if any(not one.is_file() for one in path.parent.glob(f"{glob.escape(path.stem)}.*")):
+            raise ValueError("a file beside it is a folder, pipe or device")
+    return str(path)
 
 
 def _check_geojson(path: Path) -> None:
     """A JSON document that is a collection of features: GDAL reads other things from JSON too."""
     if path.stat().st_size > MOST_BYTES:
         raise ValueError("too large")
-    document: Any = json.loads(path.read_bytes().decode("utf-8-sig"), object_hook=_plain_crs)
+    document: Any = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_plain_crs)
     if not isinstance(document, dict) or document.get("type") not in _GEOJSON_TYPES:
         raise ValueError("no collection of features")
 
 
-def _plain_crs(found: dict[str, Any]) -> dict[str, Any]:
-    """A JSON object whose `crs` is a name or code: GDAL fetches those that are links.
+def _plain_crs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose every `crs` is a name or code: GDAL fetches those that are links.
 
     Raises:
         ValueError: it is something else.
     """
-    for key, value in found.items():
+    for key, value in found:
         if key.lower() != "crs" or not isinstance(value, dict):
             continue
         kind, told = (_member(value, name) for name in ("type", "properties"))
@@ -118,7 +122,7 @@ def _plain_crs(found: dict[str, Any]) -> dict[str, Any]:
         text = str(_member(told, word) if isinstance(told, dict) else None)
         if str(kind).lower() not in ("name", "epsg") or not _CRS_NAME.fullmatch(text):
             raise ValueError("its CRS is no name such as urn:ogc:def:crs:EPSG::32632")
-    return found
+    return dict(found)
 
 
 def _member(found: dict[str, Any], name: str) -> Any:
@@ -126,20 +130,23 @@ def _member(found: dict[str, Any], name: str) -> Any:
     return next((value for key, value in found.items() if key.lower() == name), None)
 
 
-def _check_zip(path: Path) -> None:
-    """Shapefiles alone, in one folder, of bounded size."""
+def _check_zip(path: Path) -> str:
+    """Where GDAL finds the shapefile in a zip that holds nothing else, of bounded size."""
     with zipfile.ZipFile(path) as archive:
         members = [one for one in archive.infolist() if not one.is_dir()]
         names = [PurePosixPath(one.filename) for one in members]
         if sum(one.file_size for one in members) > MOST_BYTES:
             raise ValueError("too large")
         shapes = [one for one, name in zip(members, names, strict=True) if _is_shape(name)]
+        if any(name.is_absolute() or ".." in name.parts for name in names):
+            raise ValueError("it names files outside itself")
         if not shapes or any(_suffix(name) not in _OF_SHAPEFILE for name in names):
             raise ValueError("no zipped shapefile")
         for one in shapes:
             with archive.open(one) as file:
                 if file.read(4) != _SHAPEFILE:
                     raise ValueError("its content is of another format")
+    return f"/vsizip/{{{path}}}/{shapes[0].filename}" if len(shapes) == 1 else str(path)
 
 
 def _is_shape(name: PurePosixPath) -> bool:

@@ -303,6 +303,7 @@ def test_the_spotlight_product_is_what_its_schemas_say(
 
 
 CHANGES = {
+    "exponent": ('exponent="1"', 'exponent="["', SceneUnreadable),
     "another root": ("level1Product", "level2Product", SceneUnreadable),
     "mission": ("<mission>TSX-1<", "<mission>ENVISAT<", SceneUnknown),
     "variant": ("<productVariant>SSC<", "<productVariant>XYZ<", SceneUnknown),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import socket
 import tarfile
 import threading
@@ -269,3 +270,61 @@ def test_headers_of_a_tar_file_cannot_fill_memory(tmp_path, kind: str) -> None:
     tracemalloc.stop()
     assert "\n" not in str(error.value)
     assert peak < 180 * 2**20
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+def test_the_directory_of_a_zip_cannot_fill_memory(tmp_path, zip64: bool) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for number in range(400):
+            info = zipfile.ZipInfo(f"{number}")
+            info.comment = b"c" * 60_000
+            packed.writestr(info, b"")
+        if zip64:
+            packed._didModify = True
+            packed.filelist = packed.filelist * 200  # more than 65 535 members
+            for info in packed.filelist:
+                info.comment = b"c" * 300
+    tracemalloc.start()
+    with (
+        pytest.raises(SceneUnreadable, match="its directory has"),
+        archive.open_container(str(path)),
+    ):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+@pytest.mark.parametrize("part", ["p.dbf", "p.prj", "p.cpg", "p.qix"])
+def test_a_part_of_a_shapefile_that_never_ends(tmp_path, part: str) -> None:
+    square().to_file(tmp_path / "p.shp")
+    (tmp_path / part).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / part)
+    with pytest.raises(SampleError, match="pipe or device"):
+        read_vectors(str(tmp_path / "p.shp"))
+
+
+def test_a_zipped_shapefile_in_a_folder(tmp_path) -> None:
+    square().to_file(tmp_path / "p.shp")
+    for above, match in (("alps", None), ("..", "names files outside")):
+        with zipfile.ZipFile(tmp_path / "p.zip", "w") as packed:
+            for part in ("shp", "shx", "dbf", "prj"):
+                packed.write(tmp_path / f"p.{part}", f"{above}/p.{part}")
+        if match is None:
+            assert read_vectors(str(tmp_path / "p.zip"))["class"].tolist() == ["ABL"]
+            continue
+        with pytest.raises(SampleError, match=match):
+            read_vectors(str(tmp_path / "p.zip"))
+
+
+def test_of_two_reference_systems_neither_is_fetched(tmp_path, listener) -> None:
+    address, asked = listener
+    link = f'"crs": {{"type": "link", "properties": {{"href": "{address}"}}}}'
+    named = '"crs": {"type": "name", "properties": {"name": "EPSG:32632"}}'
+    document = square().to_json()[1:-1]
+    for text in (f"{link}, {named}, {document}", f"{document}, {named}, {link}"):
+        (tmp_path / "p.geojson").write_text(f"{{{text}}}")
+        with pytest.raises(SampleError, match="its CRS is no name"):
+            read_vectors(str(tmp_path / "p.geojson"))
+    assert asked == []

@@ -30,4 +30,6 @@ HOSTILE = {
     "no XML": b"II*\0\x08\0\0\0",
     "strange coding": b'<?xml version="1.0" encoding="nonsense"?><a/>',
     "many attributes": b"<a " + b" ".join(b'a%d="1"' % n for n in range(200_000)) + b"><b></a>",
+    "long attribute": b'<a b="' + b"x" * (32 * 2**20) + b'"/>',
+    "long name": b"<" + b"a" * (xml.MAX_NAME + 1) + b"/>",
 }

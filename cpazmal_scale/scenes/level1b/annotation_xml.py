@@ -274,10 +274,11 @@ def _polynomial(node: Node) -> Polynomial:
     degree = node.integer("polynomialDegree", most=_MAX_DEGREE)
     coefficients = [0.0] * (degree + 1)
     for number, found in enumerate(node.all("coefficient")):
-        exponent = int(found.attribute("exponent") or number)
+        told = (found.attribute("exponent") or str(number)).strip()
+        exponent = int(told) if told.isascii() and told.isdecimal() else -1
         if not 0 <= exponent <= degree:
             raise SceneUnreadable(
-                f"{node.tag} has a coefficient of exponent {exponent}, its degree is {degree}",
+                f"{node.tag} has a coefficient of exponent {told[:20]}, its degree is {degree}",
                 where=node.where,
                 remedy="copy the product again from its source",
             )

@@ -22,6 +22,9 @@ MAX_BYTES = 64 * 2**20
 """Largest document: the geolocation grid of a long ScanSAR product has about half of it."""
 MAX_DEPTH = 64
 MAX_ELEMENTS = 500_000
+MAX_NAME = 1000
+MAX_MARKUP = 2**20
+"""Longest tag with its attributes: expat begins with it anew at every piece it is given."""
 _PIECE = 64 * 2**10
 _STAMP = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d):?(\d\d):?(\d\d)(?:\.(\d{1,9}))?)?Z?", re.ASCII
@@ -48,6 +51,8 @@ class _Builder:
             raise _Refused(f"elements are nested more than {MAX_DEPTH} deep")
         if self.elements > MAX_ELEMENTS:
             raise _Refused(f"more than {MAX_ELEMENTS} elements")
+        if len(tag) > MAX_NAME:
+            raise _Refused(f"an element's name is longer than {MAX_NAME} characters")
         self.tree.start(tag, attributes)
 
     def end(self, tag: str) -> None:
@@ -81,6 +86,8 @@ def parse(data: bytes, *, where: object) -> Node:
     try:
         for at in range(0, len(data), _PIECE):
             parser.Parse(data[at : at + _PIECE], False)
+            if at + _PIECE - parser.CurrentByteIndex > MAX_MARKUP + _PIECE:
+                raise _Refused(f"markup is longer than {MAX_MARKUP // 2**20} MiB")
         parser.Parse(b"", True)
         return Node(builder.tree.close(), str(where))
     except _Refused as refusal:
