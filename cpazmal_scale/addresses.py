@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _CHAIN = re.compile(r"(?:[a-z][a-z0-9+.-]*::)+[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -17,7 +18,8 @@ _NAMED_USERS = frozenset({"abfs", "abfss", "adl", "wasb", "wasbs", "sftp", "ssh"
 """Schemes whose addresses hold a name before the `@` that is no secret."""
 _SECRET_QUERY = re.compile(
     r"[?&;#](?:x-(?:amz|goog|oss|cos|ms)-[\w-]*|awsaccesskeyid|googleaccessid|\w*signature|sig|"
-    r"(?:\w*[_-])?(?:token|api[_-]?key|key|password|passwd|pwd|secret|credentials?|auth))=",
+    r"(?:\w*[_-])?(?:token|api[_-]?key|key|password|passwd|pwd|passphrase|secret|credentials?|auth|"
+    r"authorization|bearer|jwt|hmac|hdnea|hdnts)|\w*session(?:_?id)?)=",
     re.IGNORECASE,
 )
 _PORT = re.compile(r"[1-9]\d{0,4}")
@@ -75,14 +77,14 @@ def absolute(url: str) -> str:
 
 def holds_secret(text: str) -> bool:
     """Whether an address holds a user with password, a token, or a signed query."""
-    return any(_secret_spans(text)) or bool(_SECRET_QUERY.search(_query(text)))
+    return any(_secret_spans(text)) or bool(_SECRET_QUERY.search(unquote(_query(text))))
 
 
 def without_secrets(text: str) -> str:
     """The text with the secrets of the addresses in it left out."""
     for start, end in reversed(list(_secret_spans(text))):
         text = f"{text[:start]}…{text[end:]}"
-    found = _SECRET_QUERY.search(_query(text))
+    found = _SECRET_QUERY.search(unquote(_query(text)))
     return text if found is None else f"{text[: len(text) - len(_query(text))]}?…"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,6 +75,7 @@ def launch(
     ANSWER.begin(as_json=json)
     command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     check_projections()
+    _check_threads()
     if config is not None:
         values = RunConfig.load(config)
         flags = bound.arguments.get("config", DEFAULT).model_dump(exclude_unset=True)
@@ -87,6 +89,18 @@ def launch(
         failed = sys.exc_info()[1]
         if json and (failed is None or isinstance(failed, SystemExit)):
             ANSWER.tell()
+
+
+def _check_threads() -> None:
+    """Numba reads its number of threads once, in the middle of the work.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    name = "NUMBA_NUM_THREADS"
+    told = os.environ.get(name, "1")
+    if not (told.isascii() and told.isdecimal() and int(told)):
+        raise ConfigError("no number of threads", where=f"{name}={told}", remedy=f"unset {name}")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ def check_projections() -> None:
     Raises:
         ConfigError: it cannot; names the variable that points elsewhere.
     """
-    given = [name for name in _VARIABLES if os.environ.get(name)]
+    given = [name for name in _VARIABLES if name in os.environ]
     if not given:
         return
     import rasterio

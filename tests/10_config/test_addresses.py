@@ -35,6 +35,11 @@ SECRETS = [
     "https://account.blob/x?sv=2022&sig=5d1c",
     "https://host/x?a=1&access_token=5d1c",
     "s3://bucket/x?AWSAccessKeyId=a&Signature=b",
+    "https://host/x?a=1%26sig=5d1c",
+    "https://host/x?Authorization=5d1c",
+    "https://host/x?jwt=5d1c",
+    "https://host/x;jsessionid=5d1c",
+    "https://host/x?hdnea=st=1~hmac=5d1c",
 ]
 PLAIN = [
     "build/run",
@@ -48,7 +53,7 @@ PLAIN = [
     "http://localhost:9000/a@b",
     "http://10.0.0.1:80/a@b/c@d",
     "http://minio:9000/a/b",
-    "https://host/x?version=3&monkey=1",
+    "https://host/x?version=3&monkey=1&pass=ASC&author=me",
     "user:pw",
     "tls://10.0.0.1:8786",
 ]

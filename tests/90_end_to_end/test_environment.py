@@ -23,11 +23,14 @@ def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
     return ran
 
 
-@pytest.mark.parametrize("name", ["PROJ_DATA", "PROJ_LIB"])
-def test_a_variable_that_hides_coordinate_systems_is_named(name: str, tmp_path: Path) -> None:
-    ran = run("ingest", "--workspace", tmp_path / "w", env={name: "/nonsense"})
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PROJ_DATA", "/nonsense"), ("PROJ_LIB", ""), ("NUMBA_NUM_THREADS", "0")],
+)
+def test_a_variable_that_stops_the_work_is_named(name: str, value: str, tmp_path: Path) -> None:
+    ran = run("ingest", "--workspace", tmp_path / "w", env={name: value})
     assert ran.returncode == 2
-    assert ran.stderr.startswith(f"cpazmal: {name}=/nonsense: ")
+    assert ran.stderr.startswith(f"cpazmal: {name}={value}: ")
     assert f"unset {name}" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
 
