@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpazmal_scale.dtw import is_dates
 from cpazmal_scale.errors import SampleError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_MOST_STEPS = 1e6
 
 
 def regular_series(
@@ -34,12 +37,25 @@ def regular_series(
         T' dates as datetime64[s].
 
     Raises:
-        SampleError: no date, dates that do not increase, or steps or gaps that are not positive.
+        SampleError: no date, dates that are none, do not increase or are not those of the values,
+            or steps or gaps that are not positive, or millions of steps.
     """
+    dates = dates if isinstance(dates, np.ma.MaskedArray) else np.asarray(dates)
     if len(dates) == 0 or not 0 < every_days < np.inf or not max_gap_days > 0:
         raise SampleError(
             "a regular calendar needs a date, and positive steps and gaps",
             remedy="give every_days and max_gap_days above 0",
+        )
+    if dates.ndim != 1 or not is_dates(dates):
+        raise SampleError(
+            "the dates of a series are no dates",
+            remedy="give datetime64, not numbers: 20200108 is no day",
+        )
+    if len(dates) != np.shape(values)[axis] or np.iscomplexobj(values):
+        raise SampleError(
+            f"{len(dates)} dates for values of shape {np.shape(values)} and type "
+            f"{np.asarray(values).dtype}",
+            remedy="give a real value for each date along `axis`",
         )
     if np.ma.is_masked(dates) or not np.all(np.diff(dates.astype("datetime64[s]")) > 0):
         raise SampleError(
@@ -50,6 +66,11 @@ def regular_series(
         values = np.ma.filled(values.astype(np.float64), np.nan)
     start = dates.astype("datetime64[s]")[0]
     days = (dates.astype("datetime64[s]") - start) / np.timedelta64(1, "D")
+    if days[-1] / every_days > _MOST_STEPS:
+        raise SampleError(
+            f"steps of {every_days:g} days over {days[-1]:.0f} days are millions",
+            remedy="give every_days in days",
+        )
     steps = np.arange(0, days[-1] + 1e-9, every_days)
     moved = np.moveaxis(np.asarray(values, np.float64), axis, -1)
     flat = moved.reshape(-1, moved.shape[-1])

@@ -576,6 +576,21 @@ def test_calendars_that_cannot_be_are_refused(days, step: float, gap: float, say
         samples.regular_series(np.zeros(len(days)), dates, every_days=step, max_gap_days=gap)
 
 
+@pytest.mark.parametrize(
+    ("values", "dates", "step", "says"),
+    [
+        (np.zeros(2), np.array([20200108, 20200119]), 1, "no dates"),
+        (np.zeros(2), [0.0, 11.0], 1, "no dates"),
+        (np.zeros(3), np.array(["2020-01-08", "2020-01-19"], "M8[D]"), 1, "2 dates for values"),
+        (np.zeros(2) + 1j, np.array(["2020-01-08", "2020-01-19"], "M8[D]"), 1, "complex128"),
+        (np.zeros(2), np.array(["2020-01-08", "2020-01-19"], "M8[D]"), 1e-6, "millions"),
+    ],
+)
+def test_what_is_no_series_of_dates_is_refused(values, dates, step: float, says: str) -> None:
+    with pytest.raises(SampleError, match=says):
+        samples.regular_series(values, dates, every_days=step, max_gap_days=40)
+
+
 def test_a_calendar_agrees_with_numpy_where_nothing_is_missing() -> None:
     rng = np.random.default_rng(0)
     days = np.sort(rng.choice(300, 25, replace=False))
