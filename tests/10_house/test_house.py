@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "cpazmal_scale"
@@ -270,14 +271,34 @@ def _body(node: ast.FunctionDef) -> int:
     return (node.end_lineno or 0) - first[0].lineno + 1 if first else 0
 
 
-def test_files_name_no_registry_and_no_machine() -> None:
-    tracked = subprocess.run(
+def _tracked() -> list[str]:
+    listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
     )
-    if tracked.returncode:
+    if listed.returncode:
         pytest.skip("not a git checkout")
+    return listed.stdout.split()
+
+
+def test_paragraphs_of_pages_wrap() -> None:
+    """At 130 characters, but for equations and words without a blank."""
+    for name in _tracked():
+        if not name.endswith(".md") or not (ROOT / name).is_file():
+            continue
+        text = (ROOT / name).read_text()
+        lines = text.splitlines()
+        for token in MarkdownIt("commonmark").enable("table").parse(text):
+            if token.type == "paragraph_open" and token.map:
+                paragraph = lines[slice(*token.map)]
+                if not any("$" in line for line in paragraph):
+                    wide = [line for line in paragraph if len(line) > 130]
+                    spans = [re.sub(r"`[^`]*`", "`", line).strip() for line in wide]
+                    assert not [span for span in spans if " " in span], f"{name}: {wide}"
+
+
+def test_files_name_no_registry_and_no_machine() -> None:
     hosts = re.compile(r"pypi\.(org|python)|files\.pythonhosted|registry\.npmjs|deb\.debian")
-    for name in tracked.stdout.split():
+    for name in _tracked():
         path = ROOT / name
         if path.is_file() and path.suffix not in {".png", ".tif"} and path != Path(__file__):
             assert not hosts.search(path.read_text(errors="replace")), name
