@@ -31,6 +31,7 @@ def seasons(count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.intp
     phase = rng.normal(0.4 * codes, 0.2)[:, None, None]
     level = rng.normal(0.2 * codes, 0.3)[:, None, None]
     season = np.sin(DAYS / 60 + phase) + level + rng.normal(0, 0.7, (count, FEATURES, DATES))
+    season[:, 1::3] = np.exp(0.3 * season[:, 1::3])  # κ2 is a variance
     return season.astype(np.float32), codes
 
 
@@ -76,9 +77,8 @@ def main() -> None:
             began = time.process_time()
             made.fit(values, codes, groups=groups)
             fit = time.process_time() - began
-            if (
-                not row.votes
-            ):  # so that confidence is a step of the decision, as in a calibrated map
+            # So that confidence is a step of the decision, as in a calibrated map.
+            if not row.votes:
                 made.confidence_ = np.full(CLASSES + 1, 0.9)
             few = block[..., :256] if row.setting in SLOW else block
             part, limits = np.ascontiguousarray(few), made.limits(DAYS)
