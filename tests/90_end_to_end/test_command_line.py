@@ -112,6 +112,7 @@ def test_real_sentinel1_scenes_take_the_same_way(shared_data: Path, tmp_path: Pa
     """Scenes to an unsupervised map of VV and VH, by configuration alone."""
     common = ("-c", EXAMPLES / "sentinel1-rtc.yaml", "--workspace", tmp_path)
     common += ("--cluster.kind", "threads", "--assess.repeats", "1")
+    common += ("--classify.method", "sum", "--assess.methods", "sum", "discriminant")
     cpazmal("ingest", *common, "--ingest.scenes", shared_data / "s1-rtc")
     assert "set `beam` to one of T137" in complaint("samples", *common, code=2)
     common += ("--beam", "T137-292319-IW1")
