@@ -32,8 +32,9 @@ RULE = WindowRule(
 )
 TRAIN, TEST = 15, 25
 """Windows of each class, where they are held out at random."""
-TRAIN_BY_POLYGON, TEST_BY_POLYGON = 111, 60
-"""Windows of each class at most, where polygons are held out: 780 to train on."""
+TRAIN_BY_POLYGON = 780
+"""Windows to train on where polygons are held out. As the weighted and the macro F1 of the authors
+differ by 0.1, their classes are as unequal as the windows are; so are these."""
 FAINTEST = 1e-4
 """Amplitude that darker samples count as in logarithms."""
 
@@ -191,13 +192,16 @@ def _held_out(
         else:
             names = random.permutation(np.unique(groups[rows]))
             away = np.isin(groups[rows], names[: max(1, len(names) // 3)])
-            sides = rows[~away][:TRAIN_BY_POLYGON], rows[away][:TEST_BY_POLYGON]
+            sides = rows[~away], rows[away]
         if not all(map(len, sides)):
             raise SampleError(
                 f"a class has too few {split} to hold some out", remedy="give a larger area"
             )
         train.append(sides[0])
         test.append(sides[1])
+    if split == "polygons":
+        share = min(1.0, TRAIN_BY_POLYGON / sum(map(len, train)))
+        train = [rows[: max(1, round(share * len(rows)))] for rows in train]
     return np.concatenate(train), np.concatenate(test)
 
 

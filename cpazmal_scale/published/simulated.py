@@ -32,6 +32,7 @@ class SimulatedChips:
         size: int = 1536,
         beam: str = "DSC37",
         polarisations: Sequence[str] = ("HH",),
+        among: Sequence[str] = (),
     ) -> None:
         """Make the world; no pass is flown yet.
 
@@ -40,9 +41,11 @@ class SimulatedChips:
             size: edge of the area in pixels of the authors' grid.
             beam: viewing geometry, one of `simulate.given.tables.beams()`.
             polarisations: channels wanted.
+            among: beams of the campaign, this one with them, that all see the polygons, the first
+                one best; none: this beam alone.
         """
         self.beam = beam
-        self.world = make_world(over_massif("authors", (size, size)), seed, (beam,))
+        self.world = make_world(over_massif("authors", (size, size)), seed, tuple(among) or (beam,))
         self.groups: dict[str, Group] = {}
         self._shapes: dict[str, BaseGeometry] = {}
         drawn = polygons.draw(self.world)
