@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 # Test files at the same time; many wait for servers more than they compute.
 JOBS ?= 3
+SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Rooms without servers, for `make fast` and `make lowest`.
 FAST ?= tests/10_house tests/10_config tests/10_storage tests/20_dtw tests/20_features \
   tests/30_scenes tests/50_samples tests/60_assess tests/60_model
-KERNELS := tests/20_dtw tests/20_features
+KERNELS := tests/20_dtw
 
 # Quiet and offline: no telemetry, no colour bars in CI logs.
 export DO_NOT_TRACK := 1
@@ -65,16 +66,16 @@ types: $(VENV)/installed-test
 	$(BIN)/mypy
 
 check: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=15 $(PYTEST)
+	$(BIN)/python -m pytest $(SPREAD) --durations=15 $(PYTEST)
 
 fast: lint types
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not e2e and not slow' $(FAST)
+	$(BIN)/python -m pytest $(SPREAD) -m 'not e2e and not slow' $(FAST)
 
 # Lines and branches of the package that the tests reach; compiled kernels count in the second run.
 coverage: $(VENV)/installed-test
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m 'not e2e' $(PYTEST)
-	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m 'not e2e and not compiled' $(KERNELS)
+	$(BIN)/coverage run -m pytest $(SPREAD) $(PYTEST)
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest $(SPREAD) -m 'not slow and not compiled' $(KERNELS)
 	$(BIN)/coverage combine
 	$(BIN)/coverage report
 

@@ -1,7 +1,7 @@
 """Prefect flows over the library: order, retries and names.
 
 Prefect reads its settings when it is imported, so those that keep a run quiet, offline and patient
-without any configuration are set here, before; whoever sets them is not overruled.
+without any configuration are set here, before; existing environment variables win.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Credentials of the object store from a Prefect block, for whoever keeps them there."""
+"""Credentials of the object store from a Prefect block."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ DEFAULT = RunConfig()
 def stage(
     name: str, run_name: str | None = None
 ) -> Callable[[Callable[_Given, _Made]], Task[_Given, _Made]]:
-    """Make a stage a task: named, never cached, tried again when a store or cluster hiccups."""
+    """Make a stage a task: named, never cached, retried where a store or cluster fails."""
 
     def made(function: Callable[_Given, _Made]) -> Task[_Given, _Made]:
         @functools.wraps(function)

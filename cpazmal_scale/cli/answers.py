@@ -16,6 +16,7 @@ from cpazmal_scale.errors import CpazmalError
 _PRODUCT = "`name`, `kind`, `id`, `path`, `url`, `metadata` of what is in the catalog now"
 _STEPS = "what each step that was done answers, by its verb"
 _OPEN = "lines of Python that open it"
+_SERVED = {"address": "of the page, with the key that opens it", "port": "of this machine"}
 KEYS: dict[str, dict[str, str]] = {
     "simulate": {
         "folder": "where the files are",
@@ -66,6 +67,17 @@ KEYS: dict[str, dict[str, str]] = {
         "repaired": "with `--repair`: `what`, `where`, `done`, `restored` of each damage",
     },
     "config": {"settings": "every setting by its name"},
+    "completion": {"shell": "for which one", "script": "what completes there"},
+    "label": {**_SERVED, "file": "where saved polygons or points go"},
+    "view": {**_SERVED, "maps": "addresses of what is shown"},
+    "serve": {
+        "deployments": "address of what can be run",
+        "runs": "address of what ran",
+        "api": "address of Prefect's API",
+        "port": "of this machine",
+        "home": "folder of database, logs and key",
+        "key_file": "where the key is",
+    },
     "export": {
         "files": "addresses of what was written",
         "polygons": "how many polygons, where they were asked for",
@@ -109,8 +121,8 @@ KEYS: dict[str, dict[str, str]] = {
     "dataset protocol": {
         "windows": "number by class",
         "dates": "of the windows",
-        "runs": "`view`, `gamma`, `by`, `split`, `published`, `spread`, `scores` (one per seed) of "
-        "each",
+        "runs": "`view`, `gamma`, `by`, `split`, `published`, `spread`, `macro`, `scores` and "
+        "`macros` (one per seed) of each",
     },
 }
 """Keys of the document that each verb prints with `--json`, and what they hold."""
@@ -120,17 +132,24 @@ class Answer:
     """What the running verb found; printed at its end if it is asked for as JSON."""
 
     def __init__(self) -> None:
-        self.as_json = False
+        self.as_json = self.told = False
         self.facts: dict[str, Any] = {}
 
     def begin(self, *, as_json: bool) -> None:
         """Forget what an earlier verb of this process found."""
-        self.as_json, self.facts = as_json, {}
+        self.as_json, self.told, self.facts = as_json, False, {}
 
     def document(self, error: CpazmalError | None = None) -> str:
         """All facts, or the error, as JSON."""
         known = {"error": error_facts(error)} if error is not None else self.facts
         return json.dumps(plain(known), ensure_ascii=False, indent=1, allow_nan=False)
+
+    def tell(self, error: CpazmalError | None = None) -> None:
+        """Print the document at once, if one is asked for and none was printed yet."""
+        if self.as_json and not self.told:
+            sys.stdout.write(self.document(error) + "\n")
+            sys.stdout.flush()
+            self.told = True
 
 
 ANSWER = Answer()

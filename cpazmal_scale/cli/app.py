@@ -86,7 +86,7 @@ def launch(
     finally:
         failed = sys.exc_info()[1]
         if json and (failed is None or isinstance(failed, SystemExit)):
-            sys.stdout.write(ANSWER.document() + "\n")
+            ANSWER.tell()
 
 
 def main() -> None:
@@ -95,6 +95,7 @@ def main() -> None:
     notes.setLevel(logging.INFO)
     notes.addHandler(Notes())
     output, _ = steady()
+    ANSWER.begin(as_json="--json" in sys.argv)
     try:
         app.meta(exit_on_error=False, print_error=False, result_action="return_value")
     except CpazmalError as error:
@@ -115,8 +116,7 @@ def main() -> None:
 def _refuse(error: CpazmalError) -> None:
     """Say why nothing was done, also as JSON where that is asked for, and end."""
     complain(str(error))
-    if "--json" in sys.argv:
-        sys.stdout.write(ANSWER.document(error) + "\n")
+    ANSWER.tell(error)
     sys.exit(error.exit_code)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
+
+from cpazmal_scale.cli.answers import say
 
 
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
@@ -18,7 +19,8 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     from cpazmal_scale.cli.app import app
 
     with parsed_once():
-        sys.stdout.write(app.generate_completion(shell=shell))
+        script = app.generate_completion(shell=shell)
+    say(script, shell=shell, script=script)
 
 
 @contextmanager

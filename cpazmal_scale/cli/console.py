@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from cyclopts import CycloptsError, Group, Parameter, Token
+from cyclopts import CycloptsError, Group, Parameter, Token, UnusedCliTokensError
 
 from cpazmal_scale.addresses import address
 from cpazmal_scale.cli.answers import ANSWER, say
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config.written import plain_words
 from cpazmal_scale.errors import ConfigError
 
 COMMAND = Parameter(group=Group("Command", sort_key=1))
@@ -92,10 +93,16 @@ def bars(*titles: str) -> Iterator[tuple[Callable[[int, int], None], ...]]:
         yield tuple(functools.partial(update, task) for task in tasks)
 
 
-def say_now(text: str) -> None:
-    """Print to standard output at once, of a command that goes on."""
-    say(text)
+def say_now(text: str, **facts: Any) -> None:
+    """Say what a command that goes on has to say; as JSON it is the whole document."""
+    say(text, **facts)
+    ANSWER.tell()
     sys.stdout.flush()
+
+
+def say_where(address: str, port: int) -> None:
+    """Say where a page is that is served until Ctrl-C."""
+    say_now(f"{address}\nCtrl-C ends it", address=address, port=port)
 
 
 def show_card(title: str, rows: list[tuple[str, str]]) -> None:
@@ -122,11 +129,15 @@ def complain(text: str) -> None:
 
 def first_sentence(error: CycloptsError) -> str:
     """What pydantic or cyclopts found wrong with a flag, in one sentence."""
+    if isinstance(error, UnusedCliTokensError):
+        verb = " ".join(("cpazmal", *(error.command_chain or ())))
+        words = ", ".join(error.unused_tokens or ())
+        return f"{verb} takes no further argument {words!r}: {verb} --help lists what it takes"
     cause = error.__cause__
     if cause is not None and hasattr(cause, "errors"):
         first = cause.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return f"--{where}: {first['msg'].removeprefix('Value error, ')}"
+        return f"--{where}: {plain_words(first)}"
     return str(error).strip().splitlines()[-1].strip()
 
 

@@ -170,7 +170,7 @@ def protocol(
         "\n".join(experiment.lines(windows, found)),
         windows=windows.counts(),
         dates=windows.dates,
-        runs=[{**asdict(one.run), "scores": one.scores} for one in found],
+        runs=[{**asdict(one.run), "scores": one.scores, "macros": one.macros} for one in found],
     )
 
 

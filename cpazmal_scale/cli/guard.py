@@ -51,7 +51,7 @@ def end(pid: int) -> None:
 
 
 def main(lines: IO[str]) -> None:
-    """Wait until the pipe closes, then end what was told, the last first."""
+    """Wait until the pipe closes, then end the processes named on it, the last first."""
     for pid in reversed([int(line) for line in lines]):
         end(pid)
 

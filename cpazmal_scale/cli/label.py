@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from cpazmal_scale.cli.answers import say
-from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config, Place, Switch, say_now
+from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config, Place, Switch, say_where
 from cpazmal_scale.config import RunConfig
 
 DEFAULT = RunConfig()
@@ -38,8 +38,8 @@ def label(
     if workspace is not None:
         config = config.with_values({"workspace": workspace})
     desk = stage.polygons(config) if points is None else stage.points(config, points)
-    say_now(desk.session.url)
-    serve(page(desk), port=port, browser=not no_browser, say=say_now)
+    say(desk.session.url, file=desk.session.url)
+    serve(page(desk), port=port, browser=not no_browser, say=say_where)
     left, url = desk.session.unsaved, desk.session.url
     if left:
         say(f"{left} changes are not in {url} yet; the next `cpazmal label` shows them again")

@@ -16,7 +16,7 @@ from cpazmal_scale.cli.console import (
     Place,
     Switch,
     bar,
-    say_now,
+    say_where,
 )
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
@@ -141,7 +141,8 @@ def view(
 
     names = [name for name in (shown, other) if name is not None]
     page = stage.map_page(config, *names, cube=cube, model=model)
-    web.serve(page, port=port, browser=not no_browser, say=say_now)
+    say("", maps=stage.shown(config, *names))
+    web.serve(page, port=port, browser=not no_browser, say=say_where)
 
 
 @areas_app.command(name="design")

@@ -26,7 +26,7 @@ import yaml
 
 from cpazmal_scale.cli import guard
 from cpazmal_scale.cli.answers import say
-from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config
+from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config, say_now
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 
@@ -94,7 +94,7 @@ def run(config: RunConfig, home: Path, port: int, limit: int, watch: IO[bytes]) 
             automations = str(deploy_folder() / "automations.yaml")
             prefect(env, "automation", "create", "--from-file", automations)
         with started("worker", env, watch, *_worker(limit)) as worker:
-            say(_welcome(home, port, env["PREFECT_API_AUTH_STRING"]))
+            say_now(_welcome(home, port, env["PREFECT_API_AUTH_STRING"]), **facts_of(home, port))
             while server.poll() is None and worker.poll() is None:
                 time.sleep(0.5)
     raise ConfigError("server or worker ended", where=home, remedy="read the logs there")
@@ -277,6 +277,19 @@ def _worker(limit: int) -> tuple[str, ...]:
 
 def _page(port: int) -> str:
     return f"http://127.0.0.1:{port}"
+
+
+def facts_of(home: Path, port: int) -> dict[str, Any]:
+    """What a program has to know of a server; the key stays in its file."""
+    page = _page(port)
+    return {
+        "deployments": f"{page}/deployments",
+        "runs": f"{page}/runs",
+        "api": f"{page}/api",
+        "port": port,
+        "home": home.absolute(),
+        "key_file": home.absolute() / "profiles.toml",
+    }
 
 
 def _welcome(home: Path, port: int, key: str) -> str:

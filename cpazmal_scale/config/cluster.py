@@ -36,6 +36,8 @@ class Slurm(Section):
     """Network interface of scheduler and workers, such as ib0."""
     scratch: Elsewhere | None = None
     """Folder on the nodes for the workers' files; none: Dask's choice."""
+    logs: Elsewhere = "slurm-logs"
+    """Folder, seen from login and nodes, for what the jobs print."""
     directives: tuple[str, ...] = ()
     """More #SBATCH lines, such as `--constraint=avx2`."""
     prologue: tuple[str, ...] = ()

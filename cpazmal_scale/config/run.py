@@ -19,10 +19,8 @@ from cpazmal_scale.config.legend import ClassStyle, shared_colour
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.scenes import Ingest
 from cpazmal_scale.config.section import FOLDER, Address, Section
+from cpazmal_scale.config.written import plain_words, read_yaml
 from cpazmal_scale.errors import ConfigError
-
-_BUILDING = (TypeError, AttributeError, RecursionError)
-"""What PyYAML raises besides when a number, date or key is none."""
 
 
 class RunConfig(Section):
@@ -100,8 +98,6 @@ class RunConfig(Section):
         Raises:
             ConfigError: the file is missing, is not YAML, or a setting is unknown or invalid.
         """
-        import yaml
-
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
@@ -115,12 +111,10 @@ class RunConfig(Section):
                 "not text in UTF-8", where=path, remedy="save it as UTF-8 in your editor"
             ) from None
         try:
-            values = yaml.safe_load(text) or {}
-        except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, *_BUILDING) as error:
+            values = read_yaml(text) or {}
+        except ValueError as error:
             raise ConfigError(
-                f"not valid YAML: {(str(error).splitlines() or ['a value makes no sense'])[0]}",
-                where=path,
-                remedy="`cpazmal config` prints a commented example",
+                str(error), where=path, remedy="`cpazmal config` prints a commented example"
             ) from None
         if not isinstance(values, dict):
             raise ConfigError(
@@ -162,16 +156,16 @@ class RunConfig(Section):
             return cls.model_validate(values, context={FOLDER: folder})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise _refused(first["loc"], first["type"], first["msg"], where) from None
+            raise _refused(first, where) from None
 
 
-def _refused(loc: tuple[int | str, ...], kind: str, message: str, where: str) -> ConfigError:
-    """What is wrong with the setting at a place."""
+def _refused(found: Any, where: str) -> ConfigError:
+    """What pydantic found wrong with a setting, as this program's error."""
+    loc: tuple[int | str, ...] = found["loc"]
     setting = ".".join(str(part) for part in loc) or "settings"
     remedy = "`cpazmal config` prints every setting with its meaning and default"
-    if kind != "extra_forbidden":
-        text = message.removeprefix("Value error, ").splitlines()[0]
-        return ConfigError(f"{setting}: {text}", where=where, remedy=remedy)
+    if found["type"] != "extra_forbidden":
+        return ConfigError(f"{setting}: {plain_words(found)}", where=where, remedy=remedy)
     above = ".".join(map(str, loc[:-1]))
     near = difflib.get_close_matches(str(loc[-1]), sorted(_names(RunConfig, loc[:-1])), n=1)
     meant = [f"{above}.{name}" if above else name for name in near]

@@ -22,7 +22,7 @@ class Naming(Section):
     pass_direction: Literal["ASC", "DSC"] | None = None
     """Flight direction when the pattern has no such group."""
     incidence_angle: float | None = Field(None, ge=0, lt=90)
-    """Incidence angle at scene centre in degrees when no acquisition table tells."""
+    """Incidence angle at scene centre in degrees where no acquisition table has it."""
     bands: tuple[str, ...] | None = None
     """What each raster band holds: a polarisation such as HH, `mask`, or `-` for the polarisation
     in the file's name; none: the authors' order (polarisations of the product, mask last)."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Execution:
-    """Where and how finely blocks are computed, and who is told.
+    """Executor, block size and progress of a job.
 
     `block` is the edge of a block in pixels, rounded up to whole chunks (none: the job's own);
     `executor` computes the blocks (none: as `config.cluster` says); `progress` is called with

@@ -114,7 +114,7 @@ class ThreadExecutor:
 class DaskExecutor:
     """Workers of a Dask cluster.
 
-    Dask blames every key of a worker that dies. A key it gives up is heard again alone: the
+    Dask blames every key of a worker that dies. A key it gives up is retried alone: the
     innocent ones succeed, and one that kills its worker again comes back as a failure.
     """
 

@@ -55,6 +55,7 @@ def jobs(cluster: Cluster) -> Any:
         walltime=slurm.walltime,
         interface=slurm.interface,
         local_directory=slurm.scratch,
+        log_directory=slurm.logs,
         job_extra_directives=list(slurm.directives),
         job_script_prologue=[
             *(f"export {name}={n}" for name, n in SINGLE.items()),

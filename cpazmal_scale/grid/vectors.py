@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,7 @@ from cpazmal_scale.storage import seal
 if TYPE_CHECKING:
     import geopandas
 
+_log = logging.getLogger(__name__)
 FORMATS = (".gpkg", ".geojson", ".json", ".shp", ".zip", ".shz")
 MOST_BYTES = 512 * 2**20
 """Largest GeoJSON, and largest shapefile once unpacked."""
@@ -38,7 +40,8 @@ def read_vectors(url: str, *, shapes: bool = True) -> geopandas.GeoDataFrame:
     """All features of a GeoPackage, GeoJSON or (zipped) shapefile, on any fsspec URL.
 
     The suffix names the format, and the content has to be of it: formats that GDAL would guess may
-    read other files and addresses. Without `shapes` the table alone is read.
+    read other files and addresses. Without `shapes` the table alone is read. Of several layers the
+    first one is read, and a warning says so.
 
     Raises:
         SampleError: not a vector file, or one without shapes or CRS.
@@ -51,7 +54,18 @@ def read_vectors(url: str, *, shapes: bool = True) -> geopandas.GeoDataFrame:
         seal.parsing("not a vector file that can be read", url, _REMEDY, SampleError),
     ):
         _check_content(path)
-        table = geopandas.read_file(path, ignore_geometry=not shapes)
+        every = geopandas.list_layers(path)
+        layers = every["name"][every["geometry_type"].notna()].tolist()
+        if len(layers) > 1:
+            _log.warning(
+                "%s: it has %d layers of shapes; the first, %s, is used",
+                url,
+                len(layers),
+                layers[0],
+            )
+        table = geopandas.read_file(
+            path, ignore_geometry=not shapes, layer=layers[0] if layers else None
+        )
     if not shapes:
         return table
     if not isinstance(table, geopandas.GeoDataFrame):

@@ -21,13 +21,25 @@ def add_stored(
 ) -> None:
     """Add whole numbers (h, w) but `nothing` to the totals and counts (int64) of their cells."""
     height, width = values.shape
+    sums, known = np.zeros(width, np.int64), np.zeros(width, np.int64)
     for y in range(height):
-        row = (y0 + y) // step
+        line = values[y]
         for x in range(width):
-            value = values[y, x]
-            if value != nothing:
-                total[row, (x0 + x) // step] += value
-                count[row, (x0 + x) // step] += 1
+            good = line[x] != nothing
+            sums[x] += np.int64(line[x]) * good
+            known[x] += good
+        if (y0 + y + 1) % step and y + 1 < height:
+            continue
+        row = (y0 + y) // step
+        column, left = x0 // step, step - x0 % step
+        for x in range(width):
+            total[row, column] += sums[x]
+            count[row, column] += known[x]
+            left -= 1
+            if left == 0:
+                column, left = column + 1, step
+        sums[:] = 0
+        known[:] = 0
 
 
 @kept

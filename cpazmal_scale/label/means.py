@@ -22,12 +22,13 @@ class Means(NamedTuple):
     """Mean backscatter of some pixels.
 
     `decibel` (P, T) float64, NaN on dates with too few valid pixels; `pixels` how many pixels there
-    are, `read` how many of them were read.
+    are, `read` how many of them were read, `valid` the largest share of those valid on one date.
     """
 
     decibel: NDArray[np.float64]
     pixels: int
     read: int
+    valid: float
 
 
 def mean_series(
@@ -71,7 +72,7 @@ def mean_series(
         mean = np.where(valid >= max(1.0, least * read), total / valid, np.nan)
         decibel = 10 * np.log10(mean)
     decibel[~np.isfinite(decibel)] = np.nan
-    return Means(decibel, len(rows), read)
+    return Means(decibel, len(rows), read, float(valid.max(initial=0)) / max(read, 1))
 
 
 def square(

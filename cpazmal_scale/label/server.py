@@ -178,6 +178,7 @@ class Questions:
             "decibel": dict(zip(desk.layers.cube.channels, decibel, strict=True)),
             "count": found.pixels,
             "read": found.read,
+            "valid": found.valid,
         }
 
     def proposals(self, request: Request) -> Response:  # noqa: ARG002

@@ -2,6 +2,7 @@
 
 from .classify.acquired import acquired, acquired_by, used
 from .classify.card import plan_card
+from .classify.coarse import LEVELS, SHARES, mean_levels, mean_shares
 from .classify.pixels import PixelClassifier
 from .classify.plan import MapPlan, plan_map
 from .classify.recipe import Recipe
@@ -27,6 +28,8 @@ from .show.thumbnail import most_frequent
 from .show.viewer import write_viewer
 
 __all__ = [
+    "LEVELS",
+    "SHARES",
     "Averages",
     "Change",
     "DerivedMap",
@@ -43,6 +46,8 @@ __all__ = [
     "fuse_maps",
     "legend_of",
     "map_cube",
+    "mean_levels",
+    "mean_shares",
     "modal",
     "most_frequent",
     "open_map",

@@ -90,7 +90,7 @@ def card(model: Model, labels: Sequence[str], groups: Sequence[str], figure: str
 
 
 def _settings(model: Model) -> dict[str, Any]:
-    """What the classifier was told, and its band where it has one."""
+    """The classifier's settings, and its band where it has one."""
     own = model.classifier.get_params(deep=False)
     told = {name: own[name] for name in sorted(own) if name not in _ELSEWHERE}
     if "radius" not in own:

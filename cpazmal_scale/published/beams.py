@@ -1,4 +1,4 @@
-"""Viewing geometries mixed in one orbit's stack, told apart by their incidence angles."""
+"""Viewing geometries mixed in one orbit's stack, separated by their incidence angles."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def _require_names(raster: Any, url: str, said: list[Said]) -> None:
     """
     if not any(raster.descriptions):
         raise SceneUnknown(
-            "nothing tells the polarisations of its bands: no table, no description, no name",
+            "nothing gives the polarisations of its bands: no table, no description, no name",
             where=url,
             remedy=_SAY,
         )

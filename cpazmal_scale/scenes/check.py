@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +49,12 @@ LOWEST_NOISE = -0.05
 
 @dataclass(frozen=True)
 class BandSummary:
-    """What one polarisation of a file holds: share of valid pixels, and median raw value."""
+    """What one polarisation of a file holds: share of valid pixels, median raw value and in dB."""
 
     polarisation: str
     valid: float
     median: float
+    level: float
 
 
 def check_file(raster: Any, file: SceneFile) -> tuple[BandSummary, ...]:
@@ -84,8 +87,32 @@ def check_file(raster: Any, file: SceneFile) -> tuple[BandSummary, ...]:
             tally.check_angles(file)
         else:
             summaries.append(tally.verdict(file))
-    _check_order(summaries, file)
     return tuple(summaries)
+
+
+def check_order(files: Sequence[SceneFile]) -> None:
+    """Cross-polarised backscatter is not brighter than co-polarised, in one file or another.
+
+    Raises:
+        SceneImplausible: it is by far.
+    """
+    found: dict[str, list[tuple[float, SceneFile]]] = {}
+    for file in files:
+        for name, level in file.levels:
+            found.setdefault(name, []).append((level, file))
+    for cross in {"HV", "VH"} & set(found):
+        co = cross[0] * 2
+        more = [level - other for level, _ in found[cross] for other, _ in found.get(co, ())]
+        if not more or np.median(more) <= SWAPPED:
+            continue
+        raise SceneImplausible(
+            f"{cross} is {np.median(more):.1f} dB brighter than {co}, as no ground is: the bands "
+            "are swapped",
+            where=found[cross][0][1].url,
+            remedy="tell the order of bands with ingest.naming.bands or in the sidecar"
+            if found[cross][0][1] is found[co][0][1]
+            else f"exchange the names of this file and {found[co][0][1].url}",
+        )
 
 
 class _Extreme:
@@ -183,7 +210,8 @@ class _Tally:
         _check_median(self.name, median, file)
         for extreme in self.extremes:
             _check_fill(self.name, extreme, file)
-        return BandSummary(self.name, self.valid / self.pixels, median)
+        level = median if self.scale == "dB" else 10 * math.log10(median)
+        return BandSummary(self.name, self.valid / self.pixels, median, level)
 
     def check_angles(self, file: SceneFile) -> None:
         """The band may hold incidence angles.
@@ -222,27 +250,6 @@ class _Tally:
                 "every pixel would be flagged",
                 where=file.url,
                 remedy="call it `skip` in ingest.naming.bands or in the sidecar",
-            )
-
-
-def _check_order(summaries: list[BandSummary], file: SceneFile) -> None:
-    """Cross-polarised backscatter is not brighter than co-polarised.
-
-    Raises:
-        SceneImplausible: it is by far.
-    """
-    levels = {
-        one.polarisation: one.median if file.scale == "dB" else 10 * np.log10(one.median)
-        for one in summaries
-    }
-    for cross in ("HV", "VH"):
-        co = cross[0] * 2
-        if cross in levels and co in levels and levels[cross] > levels[co] + SWAPPED:
-            raise SceneImplausible(
-                f"{cross} is {levels[cross] - levels[co]:.1f} dB brighter than {co}, as no ground "
-                "is: the bands are swapped",
-                where=file.url,
-                remedy="tell the order of bands with ingest.naming.bands or in the sidecar",
             )
 
 

@@ -12,6 +12,7 @@ from cpazmal_scale.errors import CpazmalError, SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.scenes.candidates import find_candidates, group_scenes
+from cpazmal_scale.scenes.check import check_order
 from cpazmal_scale.scenes.format import Candidate
 from cpazmal_scale.scenes.level1b.reader import place_on
 from cpazmal_scale.scenes.overlaps import check_overlaps
@@ -95,6 +96,7 @@ def _describe(
         sampling="average" if ingest.resample == "average" else "nearest",
     )
     if check and any(file.sha256 not in known for file in scene.files):
+        check_order(scene.files)
         check_overlaps(scene)
     return scene
 

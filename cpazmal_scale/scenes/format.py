@@ -70,7 +70,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files that no format has claimed yet, and what is told of all of them.
+    """The files that no format has claimed yet, and what applies to all of them.
 
     `table` are the acquisitions known, `grid` the pixels that were asked for.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -25,7 +25,8 @@ class SceneFile:
     `format` names its reader in `registry.FORMATS`; `bands` tells what each raster band holds, one
     of `BANDS`. `scale` is `linear` power or `dB`; `mask_codes` is `snap` (1 layover, 2 shadow) or
     `isce3` (1 shadow, 2 layover); `driver` is GDAL's; `nodata` a no-data value instead of the
-    raster's own; `radiometry` the coefficient.
+    raster's own; `radiometry` the coefficient; `levels` the median decibels of polarisations whose
+    values were looked at.
     """
 
     url: str
@@ -39,6 +40,7 @@ class SceneFile:
     nodata: float | None = None
     product: Product | None = None
     radiometry: str = "gamma0_T"
+    levels: tuple[tuple[str, float], ...] = field(default=(), compare=False)
 
     @property
     def polarisations(self) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def run(
         only: names of the steps to do, among `ingest`, `samples`, `train`, `map` and `assess`;
             none: all, without `ingest` where `ingest.scenes` names no scenes.
         watch: opens the progress of a step; none: bars in a notebook, and nothing elsewhere.
-        tell: is told what a step made, before the next one begins.
+        tell: called with what a step made, before the next one begins.
 
     Returns:
         What each step made, by its name.

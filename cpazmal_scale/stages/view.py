@@ -35,14 +35,19 @@ def map_page(
     from cpazmal_scale.view import Made
     from cpazmal_scale.view import map_page as page
 
-    urls = [url_of(config, name) for name in names]
-    urls = urls or [workspace.url_of(config, workspace.find(config, "map"))]
+    urls = shown(config, *names)
     made = Made.beside(urls[0], read_recipe(urls[0]))
     for what, given in (("cube", cube), ("model", model)):
         if given is not None and not storage.exists(given):
             raise StoreMissing(f"no {what} is here", where=given, remedy=f"check --{what}")
     made = replace(made, cube=cube or made.cube, model=model or made.model)
     return page(*urls, made=made)
+
+
+def shown(config: RunConfig, *names: str) -> list[str]:
+    """Addresses of the maps that `map_page` shows; see there."""
+    urls = [url_of(config, name) for name in names]
+    return urls or [workspace.url_of(config, workspace.find(config, "map"))]
 
 
 def url_of(config: RunConfig, name: str) -> str:
@@ -54,6 +59,12 @@ def url_of(config: RunConfig, name: str) -> str:
     """
     if name.rstrip("/").endswith(".zarr"):
         return storage.absolute(name.rstrip("/"))
+    if "/" in name or name.endswith((".tif", ".tiff")):
+        raise ConfigError(
+            "not the address of a map, which ends in .zarr",
+            where=name,
+            remedy="give that, or the name of a map in the catalog",
+        )
     entry = catalog.entry(config.workspace, name)
     if entry.kind != "map":
         raise ConfigError(f"{name} is a {entry.kind}", remedy="give the name of a map")

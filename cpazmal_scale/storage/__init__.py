@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from zarr.abc.store import Store
 
+Key = TypeVar("Key")
 Result = TypeVar("Result")
 REQUESTS = 16
 """Requests in flight to an object store."""
@@ -168,7 +169,7 @@ def create_bytes(url: str, data: bytes) -> bool:
         return True
 
 
-def each(url: str, do: Callable[[str], Result], keys: Iterable[str]) -> list[Result]:
+def each(url: str, do: Callable[[Key], Result], keys: Iterable[Key]) -> list[Result]:
     """What a function gives for every key, of a remote store at `url` several at a time."""
     if not is_remote(url):
         return [do(key) for key in keys]

@@ -61,7 +61,15 @@ def one_sentence(url: str, action: str) -> Iterator[None]:
             raise StoreError(
                 "the file system is read-only", where=url, remedy="choose another workspace"
             ) from None
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if error.errno == errno.EISDIR:
+            raise StoreError(
+                "a folder has this name", where=url, remedy="choose another name"
+            ) from None
+        if error.errno == errno.ENOTDIR or _is_above(error, url):
+            raise StoreError(
+                "a folder of this path is a file", where=url, remedy="choose another folder"
+            ) from None
+        reason = error.strerror or (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreError(
             f"cannot {action} ({reason})", where=url, remedy="check that the store is reachable"
         ) from None
@@ -73,6 +81,11 @@ def one_sentence(url: str, action: str) -> Iterator[None]:
         raise StoreError(
             f"cannot {action} ({reason})", where=url, remedy="check endpoint and credentials"
         ) from None
+
+
+def _is_above(error: OSError, url: str) -> bool:
+    """Whether the file that an error names is where a folder of an address should be."""
+    return error.errno == errno.EEXIST and f"/{error.filename}/".replace("//", "/") in f"/{url}"
 
 
 def is_from_store(error: BaseException) -> bool:

@@ -102,7 +102,7 @@ def _of_crs(crs: CRS, where: object) -> Datum:
     if len(crs.axis_info) == 3:
         _require_metres(crs, where)
         return Datum(ELLIPSOID)
-    raise DemError("nothing tells what its heights are above", where=where, remedy=_REMEDY)
+    raise DemError("nothing says what its heights are above", where=where, remedy=_REMEDY)
 
 
 def _vertical_crs(code: int, text: str) -> CRS:

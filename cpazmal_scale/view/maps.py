@@ -15,12 +15,20 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.grid.cf import grid_of
-from cpazmal_scale.mapping import Recipe, about, open_map, read_recipe
+from cpazmal_scale.mapping import (
+    SHARES,
+    Recipe,
+    about,
+    mean_levels,
+    mean_shares,
+    open_map,
+    read_recipe,
+)
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.view.cog import Cog
 from cpazmal_scale.view.paint import Ramp, class_table, picture, ramp_table
-from cpazmal_scale.view.pyramid import EDGE, Pyramid
-from cpazmal_scale.view.reduce import commonest, mean_levels, mean_shares
+from cpazmal_scale.view.pyramid import EDGE, Pyramid, Ready
+from cpazmal_scale.view.reduce import commonest
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
 if TYPE_CHECKING:
@@ -189,8 +197,27 @@ class ShownMap:
         read = partial(self._chunk, name)
         edge = self._edge(name)
         return Pyramid(
-            (self.url, name), self.shape, edge, read, reduce, again, blank, self.held, self.pool
-        )
+            (self.url, name), self.shape, edge, read, reduce, again, blank, self.held, self.pool,
+            self._ready(name),
+        )  # fmt: skip
+
+    def _ready(self, name: str) -> Ready | None:
+        """The map's own overview of a layer of shares, if it has one."""
+        if SHARES not in self.group:
+            return None
+        array: Any = self.group[SHARES]
+        if name not in array.attrs["layers"]:
+            return None
+        first, end = array.attrs["layers"][name]
+        flat = self.data[name].ndim == 2
+        down, across = array.chunks[-2:]
+
+        def cells(row: int, column: int) -> NDArray[Any]:
+            ys = slice(row * down, (row + 1) * down)
+            xs = slice(column * across, (column + 1) * across)
+            return np.asarray(array[first if flat else slice(first, end), ys, xs])
+
+        return Ready(array.attrs["step"], cells)
 
     def _chunk(self, name: str, row: int, column: int) -> NDArray[Any]:
         def read() -> NDArray[Any]:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.errors import ConfigError, GridMismatch
-from cpazmal_scale.mapping import about, place, read_recipe, summary, times
+from cpazmal_scale.mapping import about, mean_shares, place, read_recipe, summary, times
 from cpazmal_scale.view.cube import ShownCube
 from cpazmal_scale.view.held import Held
 from cpazmal_scale.view.maps import Made, ShownMap
 from cpazmal_scale.view.paint import ramp_table
 from cpazmal_scale.view.pixel import PixelSeries
 from cpazmal_scale.view.pyramid import EDGE
-from cpazmal_scale.view.reduce import commonest, mean_power, mean_shares
+from cpazmal_scale.view.reduce import commonest, mean_power
 from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:

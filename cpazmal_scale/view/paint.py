@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from cpazmal_scale.mapping import LEVELS
 from cpazmal_scale.palette import rgb
-from cpazmal_scale.view.reduce import LEVELS
 from cpazmal_scale.vocabulary import NO_DATA
 
 if TYPE_CHECKING:

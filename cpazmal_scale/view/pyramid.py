@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,13 @@ _COARSEST = 64
 """Cells that are made of the pixels of a chunk; coarser ones are made of these."""
 
 
+class Ready(NamedTuple):
+    """Cells of `step` pixels that are stored: `cells(row, column)` gives those of a chunk."""
+
+    step: int
+    cells: Callable[[int, int], NDArray[Any]]
+
+
 @dataclass(frozen=True, eq=False)
 class Pyramid:
     """One variable of a raster in cells of any power of two.
@@ -27,7 +34,8 @@ class Pyramid:
     `shape` has rows and columns, `chunk` the edge of a chunk; `read(row, column)` gives the values
     (…, h, w) of a chunk, cut at the lower and right edge of the grid, none where it holds nothing;
     `reduce(values, step)` makes cells (…, ⌈h/step⌉, ⌈w/step⌉) of pixels, `again(cells, step)` makes
-    coarser ones of cells. `blank` (…) is the value of a cell without data.
+    coarser ones of cells. `blank` (…) is the value of a cell without data; `ready` spares
+    reading the chunks for cells of its step and coarser ones.
     """
 
     name: Hashable
@@ -39,10 +47,13 @@ class Pyramid:
     blank: NDArray[Any]
     held: Held
     pool: Executor
+    ready: Ready | None = None
 
     @property
     def base(self) -> int:
-        """The coarsest cells of which a chunk has a whole number."""
+        """The coarsest cells that are made of pixels; a chunk has a whole number of them."""
+        if self.ready is not None:
+            return self.ready.step
         return min(self.chunk & -self.chunk, _COARSEST)
 
     def tile(self, level: int, row: int, column: int) -> NDArray[Any]:
@@ -89,6 +100,8 @@ class Pyramid:
 
     def _reduced(self, step: int, row: int, column: int) -> NDArray[Any] | None:
         def make() -> NDArray[Any] | None:
+            if self.ready is not None and step == self.ready.step:
+                return self.ready.cells(row, column)
             values = self.read(row, column)
             return None if values is None else self.reduce(values, step)
 

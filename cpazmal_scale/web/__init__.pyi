@@ -2,6 +2,7 @@
 
 from .answers import answer
 from .page import Page
+from .scripts import drawing
 from .server import running, serve
 
-__all__ = ["Page", "answer", "running", "serve"]
+__all__ = ["Page", "answer", "drawing", "running", "serve"]

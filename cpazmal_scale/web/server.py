@@ -26,13 +26,14 @@ _GRACE_SECONDS = 3
 class Running(NamedTuple):
     """A server: `url` opens the page, `once` opens it one time, `ended` waits for its end."""
 
+    port: int
     url: str
     once: str
     ended: Callable[[], object]
 
 
 def serve(
-    page: Page, *, port: int | None = None, browser: bool = True, say: Callable[[str], None]
+    page: Page, *, port: int | None = None, browser: bool = True, say: Callable[[str, int], None]
 ) -> None:
     """Serve a page to the person at this machine until Ctrl-C.
 
@@ -40,7 +41,7 @@ def serve(
         page: what is served.
         port: of 127.0.0.1; none: a free one.
         browser: whether to open the page in this person's browser.
-        say: is told the address, with its key.
+        say: called with the address, which holds the key, and the port.
 
     Raises:
         ConfigError: the port is taken.
@@ -48,7 +49,7 @@ def serve(
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), running(page, port) as server:
-        say(f"{server.url}\nCtrl-C ends it")
+        say(server.url, server.port)
         if browser:
             threading.Thread(target=webbrowser.open, args=(server.once,), daemon=True).start()
         server.ended()
@@ -91,7 +92,9 @@ def running(page: Page, port: int | None = None) -> Iterator[Running]:
             while not (server.started or ended.is_set()) and time.monotonic() < deadline:
                 time.sleep(0.01)
             place = f"http://127.0.0.1:{taken}/{lock.place}/"
-            yield Running(f"{place}?key={lock.key}", f"{place}?key={lock.ticket}", ended.wait)
+            yield Running(
+                taken, f"{place}?key={lock.key}", f"{place}?key={lock.ticket}", ended.wait
+            )
         finally:
             server.should_exit = True
             ended.wait()  # `Thread.join` forgets the thread when Ctrl-C interrupts it

@@ -105,6 +105,12 @@ cluster: {kind: address, address: "scheduler:8786"}
     assert RunConfig.load("run.yaml").ingest.scenes == "scenes/*.tif"
 
 
+def test_a_section_without_settings_is_as_by_default(tmp_path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("ingest:\n  naming:\nsamples:\n  # stride: 3\nseed: 7\n")
+    assert RunConfig.load(path) == RunConfig(seed=7)
+
+
 def test_missing_file_is_one_sentence(tmp_path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         RunConfig.load(tmp_path / "absent.yaml")

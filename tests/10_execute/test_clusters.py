@@ -174,7 +174,10 @@ SLURM = Cluster(
 )
 
 
-def test_the_slurm_job_says_what_was_configured(tmp_path: Path) -> None:
+def test_the_slurm_job_says_what_was_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with jobs(SLURM) as cluster:
         script = cluster.job_script()
     for line in (
@@ -184,6 +187,7 @@ def test_the_slurm_job_says_what_was_configured(tmp_path: Path) -> None:
         "#SBATCH --mem=6G",
         "#SBATCH -t 00:30:00",
         "#SBATCH --constraint=avx2",
+        "#SBATCH -o slurm-logs/dask-worker-%J.out",
         "module load python/3.12",
         "export OMP_NUM_THREADS=1",
     ):
@@ -204,6 +208,7 @@ echo $! > {tmp_path}/job.pid; echo "Submitted batch job $!"
     for name, text in (("sbatch", submit), ("scancel", '#!/bin/bash\nkill -- "-$1"\n')):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     tests = Path(__file__).parents[1]
     monkeypatch.setenv("PYTHONPATH", f"{tests.parent}{os.pathsep}{tests}")

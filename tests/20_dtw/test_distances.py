@@ -64,6 +64,7 @@ def test_block_equals_the_naive_twin(rows, columns, radius, missing, kind, seed)
         np.testing.assert_allclose(plain[r], expected, rtol=2e-6)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_pairs_equal_tslearn():
     from tslearn.metrics import cdist_dtw
 
@@ -363,6 +364,7 @@ def published(name):
     raise KeyError(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["GunPoint", "ECG200", "SyntheticControl", "Trace", "ItalyPowerDemand", "ArrowHead"],

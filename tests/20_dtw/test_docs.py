@@ -12,6 +12,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 BLOCKS = re.findall(r"```python\n(.*?)```", (DOCS / "dtw.md").read_text(), re.S)
 
 
+@pytest.mark.slow
 def test_every_block_of_code_runs_as_printed(tmp_path, monkeypatch):
     from matplotlib.image import imread
 

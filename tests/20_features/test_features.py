@@ -18,6 +18,8 @@ from cpazmal_scale.features import XPOL, block_series, names, window_series
 from cpazmal_scale.kernels import channels
 from cpazmal_scale.kernels.window_sums import TILE
 
+pytestmark = pytest.mark.compiled  # lanes are vector types of the compiler
+
 FLOOR = float(np.float32(10**-3.1))
 
 

@@ -30,6 +30,8 @@ from cpazmal_scale.features import (
 from cpazmal_scale.kernels.window_sums import TILE
 from cpazmal_scale.vocabulary import BINS
 
+pytestmark = pytest.mark.compiled  # lanes are vector types of the compiler
+
 FLOOR = float(np.float32(10**-3.1))
 STEP = 3 * np.log(10) / 20
 

@@ -246,7 +246,7 @@ def test_files_of_two_polarisations_are_not_averaged(tmp_path) -> None:
 
 def test_a_polarisation_is_never_guessed(tmp_path) -> None:
     scene(tmp_path, [speckle(SHAPE), np.zeros(SHAPE, "f4")], None)
-    with pytest.raises(SceneUnknown, match="nothing tells the polarisations"):
+    with pytest.raises(SceneUnknown, match="nothing gives the polarisations"):
         find(tmp_path)
 
 

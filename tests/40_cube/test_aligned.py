@@ -11,7 +11,10 @@ import pytest
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import ingest_scenes, open_cube
-from cpazmal_scale.scenes import as_told, discover, movable, told
+from cpazmal_scale.cube.write import plan
+from cpazmal_scale.cube.write.align import Alignment
+from cpazmal_scale.errors import GridMismatch
+from cpazmal_scale.scenes import Scene, as_told, discover, movable, told
 from cpazmal_scale.simulate.radar.cases import CASES, FALSE_CLOCK, simulate_case
 from cpazmal_scale.stages import ingest as stages
 
@@ -36,7 +39,7 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     home = tmp_path_factory.mktemp("stack")
     case = replace(CASES["DSC-R"], reflectors=150)
-    tiny = simulate_case(home / "axes", case, size=100.0, truth=False)
+    tiny = simulate_case(home / "axes", case, size=100.0, dates=4, truth=False)
     sensor = tiny.views[0].sensor
     steps = sensor.line_step, sensor.sample_step
     clocks = {SHIFTED: (INJECTED[0] * steps[0], INJECTED[1] * steps[1]), FALSE: FALSE_CLOCK}
@@ -82,6 +85,45 @@ def test_a_cube_remembers_by_how_much_a_date_was_moved(stack: Stack) -> None:
         path.unlink()
     assert all(one.restored for one in stages.repair(stack.config))
     assert {path: path.read_bytes() for path in chunks} == chunks
+
+
+def test_a_date_too_far_off_is_in_no_plan(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four dates of which one is too far for any move, one for the bound, and one is moved.
+
+    The bound takes the alignment's measurement: none is made again.
+    """
+    home = Path(stack.config.workspace).parent
+    terrain = {"dem": str(home / "axes" / "dem_ellipsoid.tif"), "vertical": "ellipsoid"}
+    rules = {"scenes": str(home / "axes" / "scenes"), "max_shift": 0.2}
+    rules["level1b"] = {"terrain": terrain | {"align": True}}
+    config = RunConfig.parse({"workspace": str(tmp_path), "ingest": rules})
+    places = (0.1, 0.0), (3.2, 0.5), (0.0, 0.4), (0.0, 1.0)
+
+    def found(scenes: list[Scene], *_: object) -> tuple[list[Scene], dict[str, Alignment]]:
+        lie = {
+            scene.id: Alignment((0.0, 0.0), place, 0.05, 60, 3, moved=place == places[-1])
+            for scene, place in zip(scenes, places, strict=True)
+        }
+        return scenes, lie
+
+    monkeypatch.setattr(plan, "align", found)
+    monkeypatch.delattr(plan, "measure_shifts")
+    planned = ingest_scenes(config, dry_run=True)
+    (cube,) = planned.cubes
+    ids = sorted(one.name for one in (home / "axes" / "scenes").iterdir())
+    assert [one.id for one in cube.scenes] == [ids[0], ids[3]]
+    assert cube.dates == 2
+    assert [": moved" in one.shift for one in cube.scenes] == [False, True]
+    astray, far = (str(one) for one in planned.refused)
+    assert astray.startswith(ids[1])
+    assert "lies +3.20 pixels along the track and +0.50 in range off" in astray
+    assert far.startswith(ids[2])
+    assert "+0.40 in range beside the others, more than 0.2 pixels" in far
+    with pytest.raises(GridMismatch, match=ids[1]):
+        ingest_scenes(config)
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_moved_unasked(stack: Stack) -> None:

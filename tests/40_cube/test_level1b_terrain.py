@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,14 @@ from support.small_products import ID, amplitudes, cut_product
 
 from cpazmal_scale.config import MASK_BITS, RunConfig
 from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
-from cpazmal_scale.errors import BeamMismatch, CpazmalError, DemError, DemMismatch, StoreMissing
+from cpazmal_scale.errors import (
+    BeamMismatch,
+    CpazmalError,
+    DemError,
+    DemMismatch,
+    SceneError,
+    StoreMissing,
+)
 from cpazmal_scale.scenes import SceneReader, discover, overview, scene_card
 from cpazmal_scale.scenes.inspect.card import figure_of
 from cpazmal_scale.scenes.level1b.georef import GeoGrid, parse_georef
@@ -53,6 +61,10 @@ def settings(
         "level1b": {"terrain": terrain, **more},
     }
     return RunConfig.parse({"workspace": str(workspace), "ingest": rules})
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_points_of_any_height_lie_where_the_annotation_says(
@@ -97,6 +109,7 @@ def test_a_date_on_another_raster_is_not_stacked(
     product: Path, grid: GeoGrid, dem: Path, tmp_path: Path
 ) -> None:
     ingest_scenes(settings(product.parent, dem, tmp_path))
+    before = contents(tmp_path / "cubes")
     other = dem_of_grid(tmp_path / "other.tif", grid, add=1.0)
     for change in (
         settings(product.parent, other, tmp_path),
@@ -104,6 +117,7 @@ def test_a_date_on_another_raster_is_not_stacked(
     ):
         with pytest.raises(BeamMismatch, match="the cube is terrain-corrected"):
             ingest_scenes(change)
+    assert contents(tmp_path / "cubes") == before
 
 
 def test_where_no_height_is_known_there_is_no_power(
@@ -254,6 +268,70 @@ def test_nothing_is_written_on_a_bad_raster(
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
     assert any(said in str(one) for one in ingest_scenes(config, dry_run=True).refused)
+
+
+def _without(georef: str, *names: str) -> str:
+    for name in names:
+        georef = re.sub(rf"<{name}[ >].*?</{name}>", "", georef, flags=re.S)
+    return georef
+
+
+def _gap(text: str) -> str:
+    """The annotation without the state vectors around the scene's start, 13:32:20."""
+
+    def kept(vector: re.Match[str]) -> str:
+        minute, second = re.search(r"T13:(\d\d):(\d\d)", vector[0]).groups()
+        return "" if abs(int(minute) * 60 + int(second) - 32 * 60 - 20) < 25 else vector[0]
+
+    return re.sub(r"<stateVec .*?</stateVec>", kept, text, flags=re.S)
+
+
+Edit = Callable[[str], str]
+SPOILT: dict[str, tuple[str, Edit, str]] = {
+    "not zero Doppler": (
+        "annotation",
+        lambda text: text.replace("ZERODOPPLER", "BEAMCENTER"),
+        "BEAMCENTER geometry; order it in zero-Doppler geometry",
+    ),
+    "orbit gap": ("annotation", _gap, "its orbit has no state vector for"),
+    "neither delays nor heights": (
+        "georef",
+        lambda text: _without(text, "signalPropagationEffects", "height"),
+        "neither heights of its geolocation grid nor its range delay are annotated",
+    ),
+    "second of a pair": ("name", lambda name: name.replace("_SSC______", "_SSC_BRX2_"), "keep the"),
+}
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_nothing_is_written_of_a_bad_product(
+    shared_data: Path, dem: Path, tmp_path: Path, case: str
+) -> None:
+    part, change, said = SPOILT[case]
+    folder = cut_product(shared_data, tmp_path / "in", amplitudes((60, 80)))
+    path = folder / ("ANNOTATION/GEOREF.xml" if part == "georef" else f"{ID}.xml")
+    if part == "name":
+        path.rename(folder / change(path.name))
+    else:
+        text = path.read_text()
+        assert change(text) != text
+        path.write_text(change(text))
+    config = settings(tmp_path / "in", dem, tmp_path / "run", radiometry="gamma0_T")
+    with pytest.raises(SceneError, match=said) as caught:
+        ingest_scenes(config)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_delay_that_is_not_annotated_is_told(
+    shared_data: Path, dem: Path, tmp_path: Path
+) -> None:
+    folder = cut_product(shared_data, tmp_path / "in", amplitudes((60, 80)))
+    config = settings(tmp_path / "in", dem, tmp_path / "run")
+    assert "annotates no delay" not in str(ingest_scenes(config, dry_run=True))
+    path = folder / "ANNOTATION" / "GEOREF.xml"
+    path.write_text(_without(path.read_text(), "signalPropagationEffects"))
+    assert f"{ID} annotates no delay" in str(ingest_scenes(config, dry_run=True))
 
 
 @pytest.mark.parametrize("vertical", ["ellipsoid", "geoid.gtx"])

@@ -77,9 +77,19 @@ def test_held_out_sides_share_no_window_and_no_polygon() -> None:
             assert np.bincount(given.y[kept][test]).max() == protocol.TEST
         else:
             assert not set(given.groups[kept][train]) & set(given.groups[kept][test])
+            assert len(train) == 120
     views, y, _ = protocol._views(given)
     assert set(y) == {0, 2}
     assert views["raw"].shape == (160, 144, 8)
+
+
+def test_classes_stay_as_unequal_as_their_windows_where_polygons_are_held_out() -> None:
+    y = np.repeat([0, 1], [3000, 300])
+    groups = np.arange(3300) // 100
+    train, test = protocol._held_out(y, groups, "polygons", np.random.default_rng(0))
+    assert np.bincount(y[train]).tolist() == [709, 71]
+    assert np.bincount(y[test]).tolist() == [1000, 100]
+    assert not set(groups[train]) & set(groups[test])
 
 
 def test_other_classes_are_refused() -> None:
@@ -109,6 +119,15 @@ def test_simulated_chips_are_the_campaign_s_pixels(tmp_path: Path) -> None:
     assert seen > 400
 
 
+def test_beams_of_one_campaign_see_the_same_polygons() -> None:
+    beams = ("DSC37", "ASC45")
+    one, other = (SimulatedChips(7, 256, beam, among=beams) for beam in beams)
+    assert one.groups == other.groups
+    transforms = [{s.group: s.transform for s in chips.series} for chips in (one, other)]
+    assert transforms[0] == transforms[1]
+    assert {s.orbit for s in other.series} == {"ASC"}
+
+
 def test_the_command_runs_on_a_published_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,3 +146,5 @@ def test_the_command_runs_on_a_published_file(
     lines = [line for line in told.splitlines() if "published:" in line]
     assert len(lines) == len(protocol.RUNS)
     assert all(" ± " in line for line in lines)
+    assert sum("macro" in line for line in lines) == 3
+    assert "of 15 published figures within 0.05" in told

@@ -35,12 +35,12 @@ def geographic(data, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("geographic")
     y, x = np.indices(SHAPE)
     values = np.where(x < 52, 1 + (y // 22) % 4, 255).astype(np.uint8)
-    return _by_hand(folder, data[0], WGS84, values)
+    return _by_hand(folder, data[0], WGS84, values, chunk=32)
 
 
-def _by_hand(folder: Path, model: str, grid: GeoBox, values: np.ndarray) -> str:
+def _by_hand(folder: Path, model: str, grid: GeoBox, values: np.ndarray, chunk: int = 512) -> str:
     """A published map with the given classes."""
-    cube = make_cube(f"{folder}/cube.zarr", grid=grid, chunk=512)
+    cube = make_cube(f"{folder}/cube.zarr", grid=grid, chunk=chunk)
     made = plan_map(workspace(folder), model, cube)
     write_template(made)
     every = Block(0, values.shape[0], 0, values.shape[1])
@@ -154,6 +154,18 @@ def test_thumbnail_of_a_geographic_grid(geographic: str) -> None:
     whole = sum(small.square_metres.values())
     assert whole == pytest.approx(88 * 52 * 2.995 * 2.09, rel=0.01)
     assert small.square_metres[1] == pytest.approx(whole / 4, rel=1e-3)
+
+
+def test_cells_may_cross_chunks(geographic: str) -> None:
+    data = open_map(geographic)
+    small = thumbnail(data, pixels=21)
+    classes = data["class"].values
+    assert small.classes.shape == (18, 21)
+    for i, j in np.ndindex(small.classes.shape):
+        cell = classes[5 * i : 5 * i + 5, 5 * j : 5 * j + 5].ravel().tolist()
+        best = max([1, 2, 3, 4, 255], key=cell.count)
+        assert small.classes[i, j] == best
+    assert sum(small.square_metres.values()) == pytest.approx(88 * 52 * 2.995 * 2.09, rel=0.01)
 
 
 def test_most_frequent_equals_counting() -> None:

@@ -28,6 +28,7 @@ def test_a_map_is_made_by_slurm_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyP
             "walltime": "00:20:00",
             "interface": "lo",
             "scratch": str(tmp_path / "scratch"),
+            "logs": str(tmp_path / "logs"),
         },
     }
     folder = tmp_path / "slurm"
@@ -40,6 +41,7 @@ def test_a_map_is_made_by_slurm_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyP
             time.sleep(0.5)
         assert jobs_left() == []
         log = (folder / "slurmctld.log").read_text()
+    assert "Worker name" in "".join(p.read_text() for p in (tmp_path / "logs").iterdir())
     assert "sched: Allocate JobId=" in log or "sched/backfill: _start_job" in log
     assert (made.id, made.blocks_executed) == (expected.id, expected.blocks_executed)
     assert fingerprint(made.url) == fingerprint(expected.url)

@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_refused(tmp_path, forest) -> None:
     with pytest.raises(ModelMismatch, match="other dates"):
         trained(path)
     path = saved(tmp_path, forest, classes=["ABL", "FOR", "ROC"])
-    with pytest.raises(Exception, match="the network tells ABL, FOR, ROC"):
+    with pytest.raises(Exception, match="the network names ABL, FOR, ROC"):
         trained(path)
     flat = onnx.ModelProto.FromString(forest.SerializeToString())
     flat.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 13

@@ -80,14 +80,17 @@ def test_series_of_a_polygon(desk: Desk) -> None:
     power, mask, _ = backscatter()
     found = desk.series(shapely.transform(square(56, 20, 12), lambda a: a))
     rows, columns = slice(56, 68), slice(20, 32)
+    shares = []
     for channel in range(2):
         for date in range(10):
             values = power[channel, date, rows, columns]
             good = np.isfinite(values) & (mask[date, rows, columns] & desk.features.excluded == 0)
+            shares.append(good.mean())
             wanted = 10 * np.log10(values[good].mean()) if good.mean() >= 0.6 else np.nan
             np.testing.assert_allclose(found.decibel[channel, date], wanted, atol=0.01)
     assert np.isnan(found.decibel[1, 3]), "a date without HV is a gap"
     assert found.pixels == 144
+    assert found.valid == pytest.approx(max(shares))
 
 
 def test_series_of_a_polygon_smaller_than_a_pixel(desk: Desk) -> None:

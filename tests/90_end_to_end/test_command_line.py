@@ -131,6 +131,7 @@ def test_real_sentinel1_scenes_take_the_same_way(shared_data: Path, tmp_path: Pa
         (("run", "-c", "{tmp}/absent.yaml"), 2, "cannot be read"),
         (("train", "--features.window", "8"), 2, "must be odd"),
         (("train", "--featurs.window", "9"), 2, "Did you mean"),
+        (("catalog", "ls", "a", "b"), 2, "cpazmal catalog ls takes no further argument"),
         (("catalog", "show", "map_x", "--workspace", "{tmp}"), 5, "no catalog entry"),
         (("catalog", "open", "map_x@1a", "--workspace", "{tmp}"), 5, "no version 1a of 'map_x'"),
         (("catalog", "ls", "--time", "2020-13-01"), 2, "'2020-13-01' is not a day or period"),

@@ -13,10 +13,9 @@ from support.command import cpazmal
 from cpazmal_scale.cli import app
 from cpazmal_scale.cli.answers import KEYS
 
-SILENT = {"serve", "completion", "label", "view"}
-"""Verbs that print no facts: they serve until they are stopped, or print a script."""
-SLOW = {"demo", "talk", "dataset protocol"}
-"""Verbs that are `run` on a campaign of their own, or need a larger area than this one."""
+SLOW = {"demo", "talk", "dataset protocol", "serve"}
+"""Verbs that are `run` on a campaign of their own, need a larger area than this one, or a server
+of Prefect (tests of `serve`)."""
 
 
 def verbs(group: App, above: str = "") -> Iterator[str]:
@@ -31,7 +30,7 @@ def verbs(group: App, above: str = "") -> Iterator[str]:
 
 
 def test_every_verb_of_the_parser_is_documented() -> None:
-    assert set(verbs(app)) - SILENT == set(KEYS)
+    assert set(verbs(app)) == set(KEYS)
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def answer(verb: str, *words: object) -> dict[str, object]:
 
 
 @pytest.mark.timeout(900)
-def test_every_verb_answers_in_json(run: Path, tmp_path: Path) -> None:
+def test_every_verb_answers_in_json(run: Path, tmp_path: Path, monkeypatch) -> None:
     at = ("-c", run)
     campaign = Path(str(answer("config", *at)["settings"]["ingest"]["scenes"])).parent
     zones = ("--after.outlines", campaign / "polygons.gpkg")
@@ -132,6 +131,15 @@ def test_every_verb_answers_in_json(run: Path, tmp_path: Path) -> None:
     assert drawn["product"]["metadata"]["windows"] == {"A": 4, "B": 4}
     brought = ("--workspace", tmp_path / "brought", "--cluster.kind", "serial")
     assert ask("dataset import", published, *brought, "--dry-run")["settings"] is None
+    assert "complete" in str(ask("completion", "bash")["script"])
+    monkeypatch.setattr("cpazmal_scale.web.serve", lambda _, *, say, **__: say("http://here/", 7))
+    assert ask("view", *at) == {
+        "address": "http://here/",
+        "port": 7,
+        "maps": [mapped["map"]["url"]],
+    }
+    page = ask("label", *at)
+    assert (page["port"], Path(str(page["file"])).suffix) == (7, ".gpkg")
     assert asked == set(KEYS) - SLOW
 
 

@@ -108,6 +108,18 @@ def unlabelled(table: geopandas.GeoDataFrame) -> None:
     table.loc[3, "class"] = None
 
 
+def hollow(table: geopandas.GeoDataFrame) -> None:
+    table.loc[3, "geometry"] = shapely.Polygon()
+
+
+def groupless(table: geopandas.GeoDataFrame) -> None:
+    table.loc[3, "group"] = " "
+
+
+def spelt_twice(table: geopandas.GeoDataFrame) -> None:
+    table.loc[::2, "class"] = table.loc[::2, "class"].str.lower()
+
+
 def lines(table: geopandas.GeoDataFrame) -> None:
     table["geometry"] = [shapely.LineString(shape.exterior.coords) for shape in table.geometry]
 
@@ -119,6 +131,20 @@ def decibels(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
 
 def swapped(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
     return values[[1, 0, *range(2, len(values))]]
+
+
+def exchanged(place: Place) -> list[object]:
+    """One file per polarisation, each under the name of the other."""
+    home = place.scenes(lambda values, _: values)
+    (whole,) = home.glob("*.tif")
+    with rasterio.open(whole) as file:
+        profile, values = dict(file.profile) | {"count": 1}, file.read()
+    whole.unlink()
+    for name, band in (("HV", values[0]), ("HH", values[1])):
+        with rasterio.open(home / f"{whole.stem}_{name}.tif", "w", **profile) as file:
+            file.write(band, 1)
+    new = {"workspace": str(place.folder / "new"), "ingest": {"scenes": str(home)}}
+    return ["ingest", "-c", place.yaml(**new)]
 
 
 def numbers(values: np.ndarray, _: dict[str, Any]) -> np.ndarray:
@@ -243,6 +269,34 @@ MISTAKES: dict[str, tuple[Words, str]] = {
         lambda p: ["train", "-c", csv(p, "dtw:\n\tradius: 3\n", "run.yaml")],
         r"run\.yaml: not valid YAML.*; `cpazmal config` prints",
     ),
+    "a list for settings": (
+        lambda p: ["train", "-c", csv(p, "- beam: DSC37\n", "run.yaml")],
+        r"run\.yaml: not a mapping of settings; write `setting: value` lines",
+    ),
+    "wrong indentation": (
+        lambda p: ["train", "-c", csv(p, "dtw:\n  radius: 3\n   min_dates: 9\n", "run.yaml")],
+        r"run\.yaml: not valid YAML, line 3: .*; `cpazmal config` prints",
+    ),
+    "a section that is there twice": (
+        lambda p: ["train", "-c", csv(p, "dtw:\n  radius: 3\ndtw: {}\n", "run.yaml")],
+        r"run\.yaml: not valid YAML, line 3: `dtw` is there twice; ",
+    ),
+    "a number for a section": (
+        lambda p: ["train", "-c", csv(p, "dtw: 3\n", "run.yaml")],
+        r"run\.yaml: dtw: it is a section: write its settings below it",
+    ),
+    "one channel, no list": (
+        lambda p: ["train", "-c", p.yaml(polarisations="HH")],
+        r"run\.yaml: polarisations: write a list, in square brackets; ",
+    ),
+    "a day written in another way": (
+        lambda p: ["train", "-c", p.yaml(start="08.01.2020")],
+        r"run\.yaml: start: write the day as 2020-01-31; ",
+    ),
+    "a method that is none": (
+        lambda p: ["train", "-c", p.yaml(classify={"method": "forrest"})],
+        r"classify\.method: no method is called 'forrest'; there are sum, ",
+    ),
     "password in an address": (
         lambda _: ["train", "--workspace", "s3://me:secret@glaciers/x"],
         r"password, token or signature; leave it out",
@@ -262,6 +316,10 @@ MISTAKES: dict[str, tuple[Words, str]] = {
     "swapped bands": (
         lambda p: bring(p, swapped),
         r"\.tif: HV is \d+\.\d dB brighter than HH, .*swapped; tell the order",
+    ),
+    "files under each other's names": (
+        exchanged,
+        r"_HV\.tif: HV is \d+\.\d dB brighter than HH, .*; exchange the names of .* and .*_HH",
     ),
     "digital numbers": (
         lambda p: bring(p, numbers),
@@ -316,6 +374,15 @@ MISTAKES: dict[str, tuple[Words, str]] = {
     "no column group": (lambda p: draw(p, without("group")), r"p\.gpkg: no column `group`; "),
     "a polygon without class": (lambda p: draw(p, unlabelled), r"a polygon has no class; fill"),
     "lines instead of polygons": (lambda p: draw(p, lines), r"LineString.*not a polygon; draw"),
+    "a polygon without corners": (
+        lambda p: draw(p, hollow),
+        r"p\.gpkg: group ABL\d+: the geometry is empty; draw it again",
+    ),
+    "a blank group": (lambda p: draw(p, groupless), r"p\.gpkg: a polygon has no group; fill"),
+    "a class in two spellings": (
+        lambda p: draw(p, spelt_twice),
+        r"p\.gpkg: classes ABL and abl differ in capitals alone; write",
+    ),
     "polygons in another CRS": (
         lambda p: draw(p, moved),
         r"all polygons lie outside the cube; check the polygons' CRS",
@@ -368,7 +435,14 @@ MISTAKES: dict[str, tuple[Words, str]] = {
         lambda p: ["export", "--polygons", p.folder / "map.kml", "-c", p.run],
         r"map\.kml: `\.kml` is no suffix.*; write \.gpkg",
     ),
-    "a workspace that cannot be written": (file_for_folder, r"file/run.*; "),
+    "a workspace below a file": (
+        file_for_folder,
+        r"file/run.*: a folder of this path is a file; choose another folder",
+    ),
+    "a raster instead of a map": (
+        lambda p: ["view", p.campaign / "truth.tif", "-c", p.run],
+        r"truth\.tif: not the address of a map, which ends in \.zarr; ",
+    ),
     "more memory than there is": (
         lambda p: ["map", "-c", p.run, "--cluster.memory-gib", "0.01"],
         r"a block of .* needs .*GiB.*; ",
@@ -408,3 +482,12 @@ def test_few_dates_of_a_channel_are_a_warning(place: Place) -> None:
     assert told.code == 0
     assert re.search(r"few dates in this period: \d+ of \d+ of HH, \d+ of \d+ of HV", told.err)
     assert "few dates" not in cpazmal("train", "-c", place.run, "--few-dates", 2).err
+
+
+def test_a_file_of_two_layers_is_a_warning(place: Place) -> None:
+    path = place.folder / "two.gpkg"
+    for name in ("summer", "winter"):
+        geopandas.read_file(place.campaign / "polygons.gpkg").to_file(path, layer=name)
+    told = cpazmal("samples", "-c", place.yaml(samples={"polygons": str(path), "classes": ["X"]}))
+    assert "two.gpkg: it has 2 layers of shapes; the first, summer, is used\n" in told.err
+    assert len(told.complaints) == 1

@@ -20,6 +20,8 @@ from support.servers import free_port
 from support.small_cluster import until
 from support.small_run import settings, simulated
 
+from cpazmal_scale.cli.answers import KEYS
+
 CPAZMAL = str(Path(sys.executable).with_name("cpazmal"))
 READY = "Ctrl-C stops everything"
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -37,8 +39,8 @@ class Served:
         self.config, self.output = given, folder / "output"
         self.process = self.start("prefect", self.port, self.output)
 
-    def start(self, home: str, port: int, output: Path) -> subprocess.Popen[bytes]:
-        words = ("serve", "--config", "run.yaml", "--port", str(port), "--home", home)
+    def start(self, home: str, port: int, output: Path, *more: str) -> subprocess.Popen[bytes]:
+        words = ("serve", "--config", "run.yaml", "--port", str(port), "--home", home, *more)
         with output.open("wb") as said:
             return subprocess.Popen(
                 [CPAZMAL, *words], cwd=self.folder, env=self.env, stdout=said, stderr=said
@@ -177,10 +179,14 @@ def test_parameters_come_on_top_of_the_deployment_and_sigterm_ends_all(served: S
 
 def test_nothing_is_left_when_it_is_killed(served: Served, tmp_path: Path) -> None:
     """SIGKILL leaves no time to end anything: the guard sees that it is gone."""
-    said = tmp_path / "output"
-    process = served.start("killed", free_port(), said)
+    said, port = tmp_path / "output", free_port()
+    process = served.start("killed", port, said, "--json")
     try:
-        until(lambda: READY in said.read_text() or process.poll() is not None, seconds=400)
+        until(lambda: said.read_text() or process.poll() is not None, seconds=400)
+        facts = json.loads(said.read_text())
+        assert set(facts) == set(KEYS["serve"])
+        assert (facts["port"], facts["api"]) == (port, f"http://127.0.0.1:{port}/api")
+        assert facts["key_file"] == str(served.folder / "killed" / "profiles.toml")
         family = psutil.Process(process.pid).children(recursive=True)
         assert len(family) >= 3, said.read_text()
     finally:

@@ -130,8 +130,8 @@ def _put_layer(put, name: str, at: int, values: np.ndarray, chunk: int) -> None:
             whole[: part.shape[0], : part.shape[1]] = part
             data = layout.encode(whole)
             sums[row, column] = zlib.crc32(data)
-            put(f"{name}/c/{at}/{row}/{column}", data)
-    put(f"stored/{name}/c/{at}/0/0", layout.encode(sums))
+            put(layout.chunk_key(name, at, row, column), data)
+    put(layout.list_key(name, at), layout.encode(sums))
 
 
 def make_model(url: str, config: RunConfig | None = None, *, chosen: slice = slice(None)) -> str:

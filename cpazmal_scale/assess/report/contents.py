@@ -1,4 +1,4 @@
-"""What a report tells, before a word of it is written."""
+"""The contents of a report, before they are written."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Portraits:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Everything a report tells; parts that are none are left out."""
+    """The contents of a report; parts that are None are left out."""
 
     title: str
     campaign: Campaign

@@ -86,7 +86,7 @@ def _simple(record: Record, damage: Damage) -> Repair:
         return Repair(damage.what, damage.where, documents.rebuild_manifest(record), True)
     remedy = "ingest the cube again"
     if damage.kind == "doubt":
-        remedy = "nothing tells which is right; restore both from a copy, or ingest again"
+        remedy = "nothing shows which is right; restore both from a copy, or ingest again"
     return Repair(damage.what, damage.where, f"not restored: {remedy}", False)
 
 
@@ -105,7 +105,7 @@ def _commit(record: Record, changed: dict[tuple[str, int], LayerRepair]) -> None
     attributes = {**record.attributes, "commit": commit, "losses": sorted(map(list, losses))}
     if not losses:
         del attributes["losses"]
-    arrays = {**record.arrays, "stored": layout.group_document({"commit": commit})}
+    arrays = {**record.arrays, layout.LISTS: layout.group_document({"commit": commit})}
     sums = sums.with_coordinates(record.dates, layout.kinds())
     root = root_document(attributes, arrays, sums)
     rows = manifest.rows_of(record.dates, manifest.sources_of(record))

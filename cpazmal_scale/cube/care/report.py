@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Repair:
-    """What became of one damage; not `restored` means that data are gone, or still rotten."""
+    """What became of one damage; not `restored` means that data are lost, or still altered."""
 
     what: str
     where: str

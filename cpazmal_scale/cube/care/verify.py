@@ -1,4 +1,4 @@
-"""Read everything a cube stores again, and name what is missing or rotten."""
+"""Read everything a cube stores again, and name what is missing or altered."""
 
 from __future__ import annotations
 
@@ -234,8 +234,8 @@ def _problem(
 
 
 def _present(record: Record, layer: str, index: int) -> Iterator[tuple[int, int]]:
-    folder = chunk_url(record, layer, index, (0, 0)).rsplit("/", 2)[0]
-    for row in storage.list_names(folder):
-        for column in storage.list_names(storage.join(folder, row)):
-            if row.isdigit() and column.isdigit():
-                yield int(row), int(column)
+    folder = layout.chunk_folder(layer, index)
+    for name in storage.sizes(storage.join(record.url, folder)):
+        found = layout.chunk_of(f"{folder}/{name}")
+        if found:
+            yield found[2:]

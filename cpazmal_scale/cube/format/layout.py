@@ -3,12 +3,13 @@
 Layers (`HH`, `HV`, …, `mask`) are cut in chunks of one date; `incidence` has no dates. Coordinates
 along time hold `DATES_PER_CHUNK` dates per chunk, so that they open in one request each. Committed
 values in them change only together with the separator of their keys (`c/0` or `c.0`), which the
-root document tells. `stored/<layer>` holds the CRC-32 of every chunk object, 0 where none is
+root document states. `stored/<layer>` holds the CRC-32 of every chunk object, 0 where none is
 stored: a lost chunk is not mistaken for no-data.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,11 @@ STATIC = (INCIDENCE, *GROUND)
 MASKS = ("mask", "terrain_mask")
 """Layers of flags."""
 SEPARATORS = ("/", ".")
+LISTS = "stored"
+"""Group of the lists of chunk objects."""
+
+_CHUNK = re.compile(r"(?P<layer>[^/]+)/c/(?:(?P<index>\d+)/)?(?P<row>\d+)/(?P<column>\d+)")
+_COORDINATE = re.compile(r"(?P<name>[^/]+)/c[/.]\d+")
 
 
 PER_DATE: dict[str, tuple[str, dict[str, Any]]] = {
@@ -67,6 +73,8 @@ def kinds() -> dict[str, str]:
     """Types on disk of the coordinates along time."""
     return {name: kind for name, (kind, _) in PER_DATE.items()}
 
+
+_COORDINATES = frozenset((*PER_DATE, "y", "x"))
 
 _PER_DATE_FILL: dict[str, float | str] = {"string": "", "int64": 0, "float32": "NaN"}
 
@@ -118,19 +126,39 @@ def tiles(grid: GeoBox, chunk: int) -> tuple[int, int]:
     return -(-int(grid.shape[0]) // chunk), -(-int(grid.shape[1]) // chunk)
 
 
+def chunk_folder(layer: str, index: int) -> str:
+    """Folder of the chunk objects of a layer at date number `index`; no other date's lie in it."""
+    return f"{layer}/c" if layer in STATIC else f"{layer}/c/{index}"
+
+
 def chunk_key(layer: str, index: int, row: int, column: int) -> str:
     """Key of a chunk object of a layer at date number `index`."""
-    date = "" if layer in STATIC else f"{index}/"
-    return f"{layer}/c/{date}{row}/{column}"
+    return f"{chunk_folder(layer, index)}/{row}/{column}"
+
+
+def chunk_of(key: str) -> tuple[str, int, int, int] | None:
+    """Layer, date number (0 without dates), row and column of a chunk's key; None for others."""
+    found = _CHUNK.fullmatch(key)
+    if found is None or (found["index"] is None) != (found["layer"] in STATIC):
+        return None
+    return found["layer"], int(found["index"] or 0), int(found["row"]), int(found["column"])
 
 
 def list_key(layer: str, index: int) -> str:
     """Key of the list of chunk objects of a layer at date number `index`."""
-    return (
-        chunk_key(f"stored/{layer}", index, 0, 0)
-        if layer not in STATIC
-        else f"stored/{layer}/c/0/0"
-    )
+    return f"{LISTS}/{chunk_key(layer, index, 0, 0)}"
+
+
+def list_of(key: str) -> tuple[str, int] | None:
+    """Layer and date number of the key of a list of chunk objects; None for other keys."""
+    found = chunk_of(key.removeprefix(f"{LISTS}/")) if key.startswith(f"{LISTS}/") else None
+    return None if found is None else found[:2]
+
+
+def coordinate_of(key: str) -> str | None:
+    """Coordinate that the key of a chunk belongs to; None for keys of layers and documents."""
+    found = _COORDINATE.fullmatch(key)
+    return found["name"] if found and found["name"] in _COORDINATES else None
 
 
 def coordinate_key(name: str, number: int, separator: str = "/") -> str:
@@ -155,7 +183,7 @@ def documents(
     the cube. `precision` are the bits of mantissa kept, see `coding`.
     """
     height, width = grid.shape
-    found: dict[str, dict[str, Any]] = {"stored": group_document({"commit": commit})}
+    found: dict[str, dict[str, Any]] = {LISTS: group_document({"commit": commit})}
     for name, (length, attributes) in _axes(grid).items():
         found[name] = array_document((length,), (length,), "float64", (name,), attributes)
     found["spatial_ref"] = array_document((), (), "int64", (), to_attributes(grid))
@@ -170,7 +198,7 @@ def documents(
             fill=NOT_VALID if mask else "NaN",
         )
         found[layer]["codecs"] = coding.codecs(layer, precision)
-        found[f"stored/{layer}"] = array_document(
+        found[f"{LISTS}/{layer}"] = array_document(
             (dates, *tiles(grid, chunk))[not dated :],
             (1, *tiles(grid, chunk))[not dated :],
             "uint32",

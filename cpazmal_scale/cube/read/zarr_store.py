@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from zarr.core.buffer import Buffer, BufferPrototype
 
 CHUNKS_AT_ONCE = 16
-_CHUNK = re.compile(r"(?P<layer>[^/]+)/c/(?:(?P<index>\d+)/)?(?P<row>\d+)/(?P<column>\d+)")
-_COORDINATE = re.compile(r"(?P<name>[^/]+)/c[/.]\d+")
 
 
 class CubeStore(WrapperStore[Any]):
@@ -66,17 +63,16 @@ class CubeStore(WrapperStore[Any]):
         record = self.chunks.record
         if key == ROOT:
             return prototype.buffer.from_bytes(record.root)
-        found = _CHUNK.fullmatch(key)
-        if found and byte_range is None and found["layer"] in record.layers:
-            place = int(found["index"] or 0), int(found["row"]), int(found["column"])
+        chunk = layout.chunk_of(key)
+        if chunk and byte_range is None and chunk[0] in record.layers:
             loop = asyncio.get_running_loop()
-            data = await loop.run_in_executor(_pool(), self.chunks.read, found["layer"], *place)
+            data = await loop.run_in_executor(_pool(), self.chunks.read, *chunk)
             return None if data is None else prototype.buffer.from_bytes(data)
         value: Buffer | None = await self._store.get(key, prototype, byte_range)
-        named = _COORDINATE.fullmatch(key)
-        if value is None and named and named["name"] in (*layout.PER_DATE, "y", "x"):
+        coordinate = layout.coordinate_of(key)
+        if value is None and coordinate:
             raise CubeDamaged(
-                f"the coordinate {named['name']} is lost",
+                f"the coordinate {coordinate} is lost",
                 where=storage.join(record.url, key),
                 remedy="run `cpazmal verify --repair`, or restore it from a copy",
             )

@@ -279,7 +279,7 @@ def write_axes(url: str, grid: GeoBox) -> dict[str, int]:
 
 def member_documents(record: Record) -> list[tuple[str, bytes]]:
     """Documents of the members, the one that tells completion (`stored`) last."""
-    names = sorted(record.arrays, key=lambda name: (name == "stored", name))
+    names = sorted(record.arrays, key=lambda name: (name == layout.LISTS, name))
     return [
         (storage.join(record.url, name, ROOT), json.dumps(record.arrays[name]).encode())
         for name in names

@@ -196,17 +196,17 @@ def remove_surplus(cube_url: str, decided: Manifest) -> None:
     may bring: there the root document must be held still, which an S3 server cannot do.
     """
     assert decided.plan is not None
-    mine = {_layer_of(key) for key in decided.plan.objects if key.startswith("stored/")}
-    found = storage.each(cube_url, lambda one: _others(cube_url, one, decided), sorted(mine))
+    mine = {one for one in map(layout.list_of, decided.plan.objects) if one}
+    found = storage.each(cube_url, lambda one: _others(cube_url, *one, decided), sorted(mine))
     for where in [where for some in found for where in some]:
         storage.remove(where)
-    dates = {folder.split("/")[2] for folder in mine if folder.startswith("mask/")}
     lacked = [
-        storage.join(cube_url, above, layer, "c", date)
-        for date in dates
-        for layer in POLARISATIONS
-        for above in ("", "stored")
-        if f"{layer}/c/{date}" not in mine
+        storage.join(cube_url, above, layout.chunk_folder(polarisation, index))
+        for layer, index in mine
+        if layer == "mask"
+        for polarisation in POLARISATIONS
+        if (polarisation, index) not in mine
+        for above in ("", layout.LISTS)
     ]
     if storage.is_remote(cube_url) and atomic.decides(cube_url):
         return
@@ -217,23 +217,18 @@ def remove_surplus(cube_url: str, decided: Manifest) -> None:
                     storage.remove(where, recursive=True)
 
 
-def _others(cube_url: str, folder: str, decided: Manifest) -> list[str]:
-    """Chunks in a folder that a commit does not store."""
+def _others(cube_url: str, layer: str, index: int, decided: Manifest) -> list[str]:
+    """Chunks of a layer and date that a commit does not store."""
     assert decided.plan is not None
-    where, there = storage.join(cube_url, folder), {}
+    folder, there = layout.chunk_folder(layer, index), {}
     with contextlib.suppress(StoreMissing):
-        there = storage.sizes(where)
+        there = storage.sizes(storage.join(cube_url, folder))
+    keys = [f"{folder}/{name}" for name in there]
     return [
-        storage.join(where, name)
-        for name in there
-        if f"{folder}/{name}" not in decided.plan.objects and not name.endswith(disk.PART)
+        storage.join(cube_url, key)
+        for key in keys
+        if layout.chunk_of(key) and key not in decided.plan.objects
     ]
-
-
-def _layer_of(list_key: str) -> str:
-    """The folder of the chunks that a list tells of: `stored/HH/c/3/0/0` is of `HH/c/3`."""
-    _, layer, inside, date, *_ = list_key.split("/")
-    return f"{layer}/{inside}" if layer in layout.STATIC else f"{layer}/{inside}/{date}"
 
 
 def _swap_coordinates(cube_url: str, decided: Manifest) -> bool:

@@ -13,7 +13,7 @@ from cpazmal_scale.config import Ingest, RunConfig
 from cpazmal_scale.cube.format import placement as grids
 from cpazmal_scale.cube.format.record import Record, read_record
 from cpazmal_scale.cube.write.admission import View, admit
-from cpazmal_scale.cube.write.align import align
+from cpazmal_scale.cube.write.align import Alignment, align
 from cpazmal_scale.cube.write.append import Outcome, append, is_published, publish
 from cpazmal_scale.cube.write.chunks import Opener
 from cpazmal_scale.cube.write.lease import Lease, hold
@@ -177,51 +177,15 @@ def plan_cube(
         view = view.joined(scene)
         if report.action != "unchanged":
             new.append(part)
-    new, reports = _placed(rules, grid, record, new, reports, refused)
+    lie: dict[str, Alignment] = {}
     if rules.level1b.terrain.align:
-        new, reports = _aligned(grid, record, new, reports, refused)
+        new, reports, lie = _aligned(grid, record, new, reports, refused)
+    new, reports = _placed(rules, grid, record, new, reports, lie, refused)
     # What holds for a scene holds for the others of its beam.
     notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
     notes += [text for s in new for one in s.files if one.product for text in one.product.warnings]
     url = cube_url(config.workspace, beam)
     return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))
-
-
-def _placed(
-    rules: Ingest,
-    grid: GeoBox,
-    record: Record | None,
-    new: list[Scene],
-    reports: list[SceneReport],
-    refused: Refused | None,
-) -> tuple[list[Scene], list[SceneReport]]:
-    """The same with the measured place of what is resampled, or of all if a bound is set.
-
-    Raises:
-        GridMismatch: a scene lies further beside the others than `ingest.max_shift`.
-    """
-    words = {report.id: report.resampling for report in reports}
-    looked_at = [scene for scene in new if rules.max_shift is not None or words[scene.id]]
-    if not looked_at:
-        return new, reports
-    shifts = measure_shifts(looked_at, new, grid, record)
-    reports = [
-        replace(one, shift=_told(shifts[one.id])) if one.id in shifts else one for one in reports
-    ]
-    for name, shift in shifts.items():
-        if rules.max_shift is None or shift is None or shift.length <= rules.max_shift:
-            continue
-        _refuse(
-            GridMismatch(
-                f"it lies {shift} beside the others, more than {rules.max_shift:g} pixels",
-                where=name,
-                remedy="geocode it again, leave it out, or raise ingest.max_shift",
-            ),
-            refused,
-        )
-        new = [scene for scene in new if scene.id != name]
-        reports = [report for report in reports if report.id != name]
-    return new, reports
 
 
 def _aligned(
@@ -230,22 +194,68 @@ def _aligned(
     new: list[Scene],
     reports: list[SceneReport],
     refused: Refused | None,
-) -> tuple[list[Scene], list[SceneReport]]:
-    """The same with scenes moved that surely lie beside the others, and told where all lie.
+) -> tuple[list[Scene], list[SceneReport], dict[str, Alignment]]:
+    """The same with scenes moved that surely lie beside the others, told where all lie; and that.
 
     Raises:
         GridMismatch: one lies too far beside the others.
     """
     dates = {report.id for report in reports if report.action == "append"}
-    try:
-        moved, found = align([scene for scene in new if scene.id in dates], grid, record)
-    except GridMismatch as error:
-        _refuse(error, refused)
-        return new, reports
+    moved, found = align([scene for scene in new if scene.id in dates], grid, record)
+    astray = [name for name, one in found.items() if one.is_astray]
+    for name in astray:
+        remedy = "check its place, or leave it out"
+        _refuse(GridMismatch(f"it {found[name]}", where=name, remedy=remedy), refused)
     instead = {scene.id: scene for scene in moved}
-    return [instead.get(scene.id, scene) for scene in new], [
-        replace(one, shift=str(found[one.id])) if one.id in found else one for one in reports
+    new = [instead.get(scene.id, scene) for scene in new if scene.id not in astray]
+    reports = [
+        replace(one, shift=str(found[one.id])) if one.id in found else one
+        for one in reports
+        if one.id not in astray
     ]
+    return new, reports, found
+
+
+def _placed(
+    rules: Ingest,
+    grid: GeoBox,
+    record: Record | None,
+    new: list[Scene],
+    reports: list[SceneReport],
+    lie: dict[str, Alignment],
+    refused: Refused | None,
+) -> tuple[list[Scene], list[SceneReport]]:
+    """The same with the measured place of what is resampled, or of all if a bound is set.
+
+    Where a scene surely lies by the alignment is not measured again.
+
+    Raises:
+        GridMismatch: a scene lies further beside the others than `ingest.max_shift`.
+    """
+    words = {report.id: report.resampling for report in reports}
+    sure = {name: one for name, one in lie.items() if one.is_sure}
+    bound = rules.max_shift
+    looked_at = [
+        scene for scene in new if (bound is not None or words[scene.id]) and scene.id not in sure
+    ]
+    shifts = measure_shifts(looked_at, new, grid, record) if looked_at else {}
+    reports = [
+        replace(one, shift=_told(shifts[one.id])) if one.id in shifts else one for one in reports
+    ]
+    lengths = {name: (one.length, str(one)) for name, one in shifts.items() if one is not None}
+    lengths |= {name: (one.length, one.place) for name, one in sure.items() if not one.moved}
+    far = [name for name in words if bound is not None and lengths.get(name, (0.0,))[0] > bound]
+    for name in far:
+        _refuse(
+            GridMismatch(
+                f"it lies {lengths[name][1]} beside the others, more than {bound:g} pixels",
+                where=name,
+                remedy="geocode it again, leave it out, or raise ingest.max_shift",
+            ),
+            refused,
+        )
+    new = [scene for scene in new if scene.id not in far]
+    return new, [report for report in reports if report.id not in far]
 
 
 def _refuse(error: CpazmalError, refused: Refused | None) -> None:

@@ -10,7 +10,10 @@ export function chart(found, dates, now, pick) {
   const days = dates.map((date) => Date.parse(`${date.time}Z`) / 864e5);
   const names = Object.keys(found.decibel);
   const every = names.flatMap((name) => found.decibel[name]).filter(known);
-  if (!every.length) return [make("p", {}, "no valid pixel on any date")];
+  if (!every.length) {
+    const best = found.valid ? `at most ${Math.floor(100 * found.valid)} % of its pixels are valid on one date: too few for a mean` : "no pixel is valid on any date";
+    return [make("p", {}, `${best} (layover, shadow and no data are left out)`)];
+  }
   const low = Math.floor(Math.min(...every) - 0.5), high = Math.ceil(Math.max(...every) + 0.5);
   const [first, last] = [days[0], days.at(-1)];
   const x = (day) => LEFT + ((day - first) / (last - first || 1)) * (WIDE - LEFT - RIGHT);

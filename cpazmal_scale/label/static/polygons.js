@@ -1,7 +1,7 @@
 /* Polygons on the map: what is shown of them, and the tools that change them. */
 import {
   CircleStyle, Collection, Draw, Feature, Fill, LineString, Modify, MultiPolygon, Point, Polygon, Snap, Stroke, Style, Text, Translate,
-  VectorLayer, VectorSource, condition,
+  VectorImageLayer, VectorLayer, VectorSource, condition,
 } from "./lib/openlayers.js";
 
 const PALE = "rgba(255, 255, 255, .9)";
@@ -25,9 +25,15 @@ export class Polygons {
     this.source = new VectorSource();
     this.selected = new Collection();
     this.styles = new Map();
-    this.layer = new VectorLayer({ source: this.source, style: (feature) => this.style(feature) });
+    // Those that are not chosen are one picture, which a drag of the map moves as it is.
+    this.resting = new VectorSource();
+    const style = (feature) => this.style(feature);
+    this.layers = [
+      new VectorImageLayer({ source: this.resting, style, imageRatio: 1.5 }),
+      new VectorLayer({ source: new VectorSource({ features: this.selected }), style }),
+    ];
     this.marks = new VectorSource();
-    map.addLayer(this.layer);
+    for (const one of this.layers) map.addLayer(one);
     map.addLayer(new VectorLayer({ source: this.marks, style: new Style({
       image: new CircleStyle({ radius: 7, stroke: new Stroke({ color: "#ff5a36", width: 2.5 }) }),
       stroke: new Stroke({ color: "#ff5a36", width: 2, lineDash: [6, 5] }),
@@ -54,11 +60,13 @@ export class Polygons {
       fill: new Fill({ color: "#111" }), stroke: new Stroke({ color: PALE, width: 4 }),
     }) })];
   }
-  recolour() { this.styles.clear(); this.layer.changed(); }
+  recolour() { this.styles.clear(); for (const one of this.layers) one.changed(); }
+  add(features) { for (const source of [this.source, this.resting]) source.addFeatures(features); }
   load(list) {
     const ids = new Set(this.chosen().map((feature) => feature.getId()));
-    this.source.clear(true);
-    this.source.addFeatures(list.map((one) => this.feature(one)));
+    for (const source of [this.source, this.resting]) source.clear(true);
+    this.selected.clear();
+    this.add(list.map((one) => this.feature(one)));
     this.choose(this.source.getFeatures().filter((feature) => ids.has(feature.getId())), true);
   }
   feature(one) {
@@ -70,11 +78,13 @@ export class Polygons {
   update({ polygons, gone }, keep) {
     for (const id of gone) {
       const feature = this.source.getFeatureById(id);
-      if (feature) { this.selected.remove(feature); this.source.removeFeature(feature); }
+      if (!feature) continue;
+      if (!this.selected.remove(feature)) this.resting.removeFeature(feature);
+      this.source.removeFeature(feature);
     }
     const changed = polygons.map((one) => {
       const old = this.source.getFeatureById(one.id);
-      if (!old) { const made = this.feature(one); this.source.addFeature(made); return made; }
+      if (!old) { const made = this.feature(one); this.add([made]); return made; }
       old.setProperties({ class: one.class, group: one.group });
       old.setGeometry(geometry(one));
       return old;
@@ -86,8 +96,10 @@ export class Polygons {
     const now = new Set(features), before = this.chosen();
     if (!always && before.length === now.size && before.every((one) => now.has(one))) return;
     for (const one of before) one.set("chosen", false);
-    for (const one of features) one.set("chosen", true);
+    for (const one of now) one.set("chosen", true);
     this.selected.clear();
+    this.resting.addFeatures(before.filter((one) => !now.has(one)));
+    this.resting.removeFeatures([...now].filter((one) => this.resting.hasFeature(one)));
     this.selected.extend([...now]);
     this.corner = null;
     this.marks.clear();

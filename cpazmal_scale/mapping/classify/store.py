@@ -12,6 +12,7 @@ import numpy as np
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.legend import Legend, legend, parsed
+from cpazmal_scale.mapping.classify import coarse
 from cpazmal_scale.mapping.classify.acquired import NAME as CHANNELS
 from cpazmal_scale.mapping.classify.pixels import Products, empty_products
 from cpazmal_scale.mapping.classify.recipe import Recipe
@@ -64,7 +65,7 @@ def open_map(url: str, *, allow_incomplete: bool = False) -> xr.Dataset:
     Raises:
         StoreMissing: there is none.
         StoreDamaged: it is not what was written; chunks are compared when they are read.
-        StoreError: it is not finished, unless `allow_incomplete`; `attrs["complete"]` tells.
+        StoreError: it is not finished, unless `allow_incomplete`; see `attrs["complete"]`.
     """
     import rioxarray  # noqa: F401  # registers `.rio`
     import xarray as xr
@@ -185,6 +186,7 @@ def write_block(url: str, block: Block, products: Products) -> dict[str, int]:
     for name, values in products.items():
         array: Any = group[name]
         array[..., ys, xs] = values
+    coarse.write(group, block, products)
     return store.sums
 
 
@@ -215,18 +217,24 @@ def write_template(plan: MapPlan) -> None:
 
 
 def write_metadata(data: xr.Dataset, url: str) -> None:
-    """Write the metadata of a group and its coordinates, its root document last.
+    """Write the metadata of a map, its coordinates and its overview's, the root document last.
 
     Only whole documents are put in place and nothing is deleted, so that two runs at once, or a
     killed one, leave either no map or a valid template.
     """
+    import zarr
     from zarr.storage import MemoryStore
 
     stored: dict[str, Any] = {}
+    overview = coarse.template(data)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
         data = data.assign_attrs(groups.marked(data.attrs))
         data.to_zarr(MemoryStore(stored), zarr_format=3, consolidated=True, compute=False)
+        if overview is not None:
+            store, group = MemoryStore(stored), coarse.GROUP
+            overview.to_zarr(store, group=group, zarr_format=3, consolidated=False, compute=False)
+            zarr.consolidate_metadata(store)
     groups.write_group(url, {key: value.to_bytes() for key, value in stored.items()})
 
 

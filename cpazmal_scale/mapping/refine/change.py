@@ -64,7 +64,7 @@ def compare_maps(
         config: sections `workspace` and `cluster` are used.
         earlier_url: a finished map.
         later_url: a finished map of the same grid and classes.
-        how: where blocks are computed, and who is told.
+        how: executor, block size and progress.
 
     Raises:
         GridMismatch: the maps have different grids.

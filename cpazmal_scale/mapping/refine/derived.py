@@ -129,7 +129,7 @@ def derive(config: RunConfig, derivation: Derivation, how: Execution = PLAIN) ->
     Args:
         config: sections `workspace` and `cluster` are used.
         derivation: what to make.
-        how: where blocks are computed, and who is told.
+        how: executor, block size and progress.
 
     Raises:
         StoreMissing: a source is not there.

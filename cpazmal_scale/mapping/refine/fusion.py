@@ -33,7 +33,7 @@ def fuse_maps(config: RunConfig, map_urls: Sequence[str], how: Execution = PLAIN
     Args:
         config: sections `workspace` and `cluster` are used.
         map_urls: two or more finished maps.
-        how: where blocks are computed, and who is told.
+        how: executor, block size and progress.
 
     Raises:
         ConfigError: fewer than two different maps.

@@ -31,7 +31,7 @@ def modal(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMap
     Args:
         config: `after.modal` is the window's edge in pixels.
         map_url: a finished map.
-        how: where blocks are computed, and who is told.
+        how: executor, block size and progress.
 
     Raises:
         StoreError: the map is not finished, or the workspace cannot be written.

@@ -26,7 +26,7 @@ def restrict(config: RunConfig, map_url: str, how: Execution = PLAIN) -> Derived
     Args:
         config: `after.outlines` is a vector file.
         map_url: a finished map.
-        how: where blocks are computed, and who is told.
+        how: executor, block size and progress.
 
     Raises:
         ConfigError: no outlines are given.

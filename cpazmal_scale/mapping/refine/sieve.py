@@ -38,7 +38,7 @@ def sieve(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMap
     Args:
         config: `after.min_area` is the smallest patch in m²; the pixel is that of the middle row.
         map_url: a finished map.
-        how: block size and who is told; the patches are found here, in this process.
+        how: block size and progress; the patches are found here, in this process.
 
     Raises:
         StoreError: the map is not finished, or the workspace cannot be written.

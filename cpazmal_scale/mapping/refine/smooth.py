@@ -45,7 +45,7 @@ def smooth(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMa
     Args:
         config: `after.window` is the window's edge in pixels, `after.strength` σ².
         map_url: a finished map.
-        how: where blocks are computed, and who is told.
+        how: executor, block size and progress.
 
     Raises:
         StoreError: the map is not finished, or the workspace cannot be written.

@@ -45,7 +45,7 @@ def by_zone(
         config: `after.outlines` and `after.zone` name the polygons and the column of their names;
             polygons of one name are one zone.
         map_url: a finished map of classes (not of change).
-        how: where blocks are computed, and who is told.
+        how: executor, block size and progress.
 
     Returns:
         One row per zone that covers a pixel: `zone`, `pixels` and `km2` that have a class,

@@ -1,4 +1,4 @@
-"""What a page about a map tells beside its pictures, as plain JSON values."""
+"""What a map's page shows beside its pictures, as plain JSON values."""
 
 from __future__ import annotations
 

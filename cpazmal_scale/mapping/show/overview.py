@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,12 +15,16 @@ from cpazmal_scale.mapping.show.export import rows_of
 from cpazmal_scale.vocabulary import NOTHING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import xarray as xr
     from numpy.typing import NDArray
 
 BLANK = 255
 """Value of a cell without data."""
 PERCENT = 100
+_CHUNKS = 8
+"""Chunks side by side that are read together."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,11 @@ class Layer:
 
     values: NDArray[np.uint8]
     step: int
+
+    @cached_property
+    def deflated(self) -> bytes:
+        """The values as a page holds them."""
+        return deflated(self.values)
 
     def halved(self) -> Layer:
         """Every second cell of every second row."""
@@ -58,19 +70,39 @@ class Averages:
             return np.asarray(self._total / self._count, np.float32)
 
 
+def deflated(values: NDArray[Any]) -> bytes:
+    """Values row by row as a page holds them, in zlib's format."""
+    return zlib.compress(np.ascontiguousarray(values).tobytes())
+
+
 def step_for(shape: tuple[int, int], edge: int) -> int:
     """Pixels per cell so that no side has more than `edge` cells."""
     return max(1, math.ceil(max(shape) / edge))
 
 
-def mean_layer(array: xr.DataArray, step: int) -> Layer:
-    """Means of a map's variable (y, x), stored in units of 1e-4, in per cent."""
-    height, width = array.shape
-    averages = Averages((height, width), step)
-    for rows in rows_of(array):
-        averages.add_stored(array[rows].values, rows.start, 0)
-    percent = averages.means() * np.float32(0.01)
-    return Layer(quantised(percent, 0.0, float(PERCENT), PERCENT), step)
+def mean_layers(data: xr.Dataset, names: Iterable[str], step: int) -> dict[str, Layer]:
+    """Means of a map's variables that are stored in units of 1e-4, in per cent.
+
+    The map is read once. A variable of C classes becomes C layers, `name-0` to `name-(C - 1)`.
+    """
+    parts = data[list(names)]
+    found: dict[str, Averages] = {}
+    height, width = data["class"].shape
+    across = _CHUNKS * data["class"].encoding["chunks"][1]
+    for rows, left in itertools.product(rows_of(data["class"]), range(0, width, across)):
+        tile = parts.isel(y=rows, x=slice(left, left + across)).compute()
+        for name, array in tile.data_vars.items():
+            planes = array.values.reshape(-1, *array.shape[-2:])
+            for number, plane in enumerate(planes):
+                key = f"{name}-{number}" if array.ndim > 2 else str(name)
+                averages = found.setdefault(key, Averages((height, width), step))
+                averages.add_stored(plane, rows.start, left)
+    return {
+        key: Layer(
+            quantised(averages.means() * np.float32(0.01), 0.0, float(PERCENT), PERCENT), step
+        )
+        for key, averages in found.items()
+    }
 
 
 def quantised(

@@ -130,17 +130,22 @@ class _Region(NamedTuple):
 def _read_ahead(reader: ChunkReader, at: NDArray[np.int32], half: int) -> Iterator[_Region]:
     """Regions that cover the grid, with what windows of their points need, the next read ahead."""
     coming: deque[tuple[_Region, Fetch]] = deque()
+    done: _Region | None = None
     for low, high in _regions(reader.shape, _edge(reader)):
         here = at[((at >= low) & (at < high)).all(axis=1)]
         around = half if ((here - half < low) | (here + half >= high)).any() else 0
-        height, width = high - low + 2 * around
-        region = _Region(low, around, *reader.buffers(int(height), int(width)))
+        height, width = (high - low + 2 * around).tolist()
+        if done is not None and done.mask.shape[1:] == (height, width):
+            region = done._replace(low=low, around=around)
+        else:
+            region = _Region(low, around, *reader.buffers(height, width))
         fetch = reader.fetch(region.power, region.mask, *(low - around).tolist())
         coming.append((region, fetch))
         if len(coming) > 1:
             first, fetch = coming.popleft()
             fetch.wait()
             yield first
+            done = first
     for region, fetch in coming:
         fetch.wait()
         yield region

@@ -10,6 +10,7 @@ import numpy as np
 
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.cf import grid_of, metres
+from cpazmal_scale.mapping.show.export import rows_of
 from cpazmal_scale.mapping.show.overview import Averages
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
@@ -50,14 +51,19 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
     ground = row_areas(grid)
     areas = dict.fromkeys(values, 0.0)
     classes, margins = [], Averages((height, width), step)
-    rows = step * max(1, 512 // step)
-    for start in range(0, height, rows):
-        part = slice(start, min(start + rows, height))
-        cells, by_row = most_frequent(data["class"][part].values, step, values)
+    rest = np.empty((0, width), np.uint8)
+    for rows in rows_of(data["class"]):
+        part = data[["class", "margin"]].isel(y=rows).compute()
+        margins.add_stored(part["margin"].values, rows.start, 0)
+        strip = np.concatenate((rest, part["class"].values))
+        first, whole = rows.start - len(rest), len(strip) // step * step
+        if rows.stop == height:
+            whole = len(strip)
+        cells, by_row = most_frequent(strip[:whole], step, values)
         for value, count in zip(values, by_row.T, strict=True):
-            areas[value] += float(count @ ground[part])
+            areas[value] += float(count @ ground[first : first + whole])
         classes.append(cells)
-        margins.add_stored(data["margin"][part].values, start, 0)
+        rest = strip[whole:]
     tall, wide = metres(grid)
     margin = margins.means() * np.float32(1e-4)
     return Thumbnail(np.concatenate(classes), margin, (tall * step, wide * step), areas)

@@ -1,5 +1,6 @@
 "use strict";
 (() => {
+{{drawing}}
 const $ = (id) => document.getElementById(id);
 const facts = JSON.parse($("facts").textContent);
 const { classes, features, place } = facts;
@@ -27,21 +28,6 @@ const LAYERS = [
 
 /* ---------- small helpers ---------- */
 
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "style") Object.assign(element.style, value);
-    else if (value !== null) element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-function draw(tag, attributes, text) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 const percent = (share) => (share > 0 && share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
@@ -50,11 +36,6 @@ function area(m2) {
   if (MAPPED < 1e6) return `${(m2 / 1e4).toFixed(1)} ha`;
   const km2 = m2 / 1e6;
   return `${km2 >= 100 ? Math.round(km2).toLocaleString("en") : km2.toFixed(2)} km²`;
-}
-const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
-function day(iso) {
-  const [year, month, date] = iso.slice(0, 10).split("-").map(Number);
-  return `${date} ${MONTHS[month - 1]} ${year}`;
 }
 
 /** Inflate an embedded array; the bytes are exact, which reading back a picture would not promise. */
@@ -426,7 +407,7 @@ function show(metres) {
   if (metres !== undefined || !$("pixel-where").textContent) $("pixel-where").textContent = `row ${row}, column ${column}${away}`;
   $("feature-meaning").textContent = `${features[k].meaning}, ${facts.window} × ${facts.window} pixels`;
   const { rows, all } = distancesOf(i);
-  chart(seriesOf(i, k), k, position);
+  lines(seriesOf(i, k), k, position);
   table(rows[k], all);
   $("said").textContent = `Pixel in row ${row}, column ${column}: ${longName(found)}${sure}.`;
 }
@@ -439,75 +420,14 @@ function table(one, all) {
     make("td", {}, make("span", { class: "what" }, make("i", { class: "swatch", style: { background: c.colour } }), c.code)),
     cell(one[n], one, c.colour), cell(all[n], all, c.colour))));
 }
-function steps(low, high, about) {
-  const raw = (high - low) / about, power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= raw);
-  const found = [];
-  for (let n = Math.ceil(low / step); n * step <= high + 1e-9; n++) found.push(n * step);
-  return { found, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
-}
-function path(days, values, X, Y) {
-  let text = "", pen = false;
-  values.forEach((value, t) => {
-    pen = pen && Number.isFinite(value);
-    if (Number.isFinite(value)) { text += `${pen ? "L" : "M"}${X(days[t]).toFixed(1)} ${Y(value).toFixed(1)}`; pen = true; }
+function lines(values, k, position) {
+  const centres = VALUED.flatMap((c, n) => Array.from({ length: facts.series.centroids }, (_, m) => (
+    { name: c.code, values: centre(n, m, k), days: facts.barycenter_days, colour: c.colour, wide: n === position, quiet: true })));
+  chart($("chart"), {
+    days: facts.days, dates: facts.dates, year: facts.year, digits: 3,
+    lines: [...centres.sort((a, b) => a.wide - b.wide), { name: features[k].label, values, colour: "var(--ink)", dots: true }],
   });
-  return text;
-}
-function chart(values, k, position) {
-  const svg = $("chart"), width = svg.clientWidth, height = svg.clientHeight;
-  const frame = { left: 38, right: 8, top: 8, bottom: 22 };
-  const centres = VALUED.flatMap((c, n) => Array.from({ length: facts.series.centroids }, (_, m) => ({ c, n, values: centre(n, m, k) })));
-  const every = [values, ...centres.map((one) => one.values)].flat().filter(Number.isFinite);
-  let low = Math.min(...every), high = Math.max(...every);
-  const margin = 0.06 * (high - low || 1);
-  [low, high] = [low - margin, high + margin];
-  const days = [...facts.days, ...facts.barycenter_days], first = Math.min(...days), last = Math.max(...days, first + 1);
-  const X = (t) => frame.left + (t - first) / (last - first) * (width - frame.left - frame.right);
-  const Y = (v) => height - frame.bottom - (v - low) / (high - low) * (height - frame.top - frame.bottom);
-  const parts = [];
-  const ticks = steps(low, high, 6);
-  for (const v of ticks.found) {
-    parts.push(draw("line", { class: "grid", x1: frame.left, x2: width - frame.right, y1: Y(v), y2: Y(v) }));
-    parts.push(draw("text", { x: frame.left - 6, y: Y(v) + 3.5, "text-anchor": "end" }, v.toFixed(ticks.digits).replace("-", "−")));
-  }
-  parts.push(...months(first, last, X, height - frame.bottom));
-  const order = [...centres].sort((a, b) => (a.n === position) - (b.n === position));
-  for (const one of order) {
-    parts.push(draw("path", { class: one.n === position ? "centre nearest" : "centre", "data-class": one.c.code, stroke: one.c.colour, d: path(facts.barycenter_days, one.values, X, Y) }));
-  }
-  parts.push(draw("path", { class: "pixel", d: path(facts.days, values, X, Y) }));
-  values.forEach((v, t) => { if (Number.isFinite(v)) parts.push(draw("circle", { class: "dot", cx: X(facts.days[t]), cy: Y(v), r: 2.6 })); });
-  const rule = draw("line", { class: "rule", y1: frame.top, y2: height - frame.bottom, visibility: "hidden" });
-  const note = draw("text", { class: "note", y: frame.top + 4, visibility: "hidden" });
-  parts.push(rule, note);
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.replaceChildren(...parts);
-  svg.setAttribute("aria-label", `${features[k].label}, ${features[k].meaning}: ${values.filter(Number.isFinite).length} dates of the pixel and the barycenters of ${VALUED.map((c) => c.code).join(", ")}`);
-  svg.onpointermove = (event) => {
-    const x = event.clientX - svg.getBoundingClientRect().left;
-    const t = facts.days.reduce((best, d, n) => (Math.abs(X(d) - x) < Math.abs(X(facts.days[best]) - x) ? n : best), 0);
-    const px = X(facts.days[t]), right = px > width / 2;
-    for (const [name, value] of Object.entries({ x1: px, x2: px, visibility: "visible" })) rule.setAttribute(name, value);
-    for (const [name, value] of Object.entries({ x: px + (right ? -6 : 6), "text-anchor": right ? "end" : "start", visibility: "visible" })) note.setAttribute(name, value);
-    note.textContent = `${day(facts.dates[t])}  ${Number.isFinite(values[t]) ? values[t].toFixed(3).replace("-", "−") : "no data"}`;
-  };
-  svg.onpointerleave = () => { for (const part of [rule, note]) part.setAttribute("visibility", "hidden"); };
-}
-function months(first, last, X, y) {
-  const parts = [], start = Date.UTC(facts.year, 0, 1);
-  let named = false;
-  const every = [1, 2, 3, 6, 12, 24, 60].find((n) => (last - first) / 30.4 / n <= Math.max((X(last) - X(first)) / 52, 2)) ?? 120;
-  for (let month = 0; ; month += every) {
-    const date = new Date(Date.UTC(facts.year, month, 1)), at = (date - start) / 864e5;
-    if (at > last) return parts;
-    if (at < first) continue;
-    parts.push(draw("line", { class: "grid", x1: X(at), x2: X(at), y1: y, y2: y + 4 }));
-    const year = date.getUTCFullYear(), name = MONTHS[date.getUTCMonth()];
-    const label = !date.getUTCMonth() ? String(year) : named ? name : `${name} ${year}`;
-    named = true;
-    parts.push(draw("text", { x: X(at), y: y + 16, "text-anchor": "middle" }, label));
-  }
+  $("chart").setAttribute("aria-label", `${features[k].label}, ${features[k].meaning}: ${values.filter(known).length} dates of the pixel and the barycenters of ${VALUED.map((c) => c.code).join(", ")}`);
 }
 $("close").addEventListener("click", () => { close(); canvas.focus({ preventScroll: true }); });
 $("feature").addEventListener("change", (event) => { state.feature = Number(event.target.value); show(); });

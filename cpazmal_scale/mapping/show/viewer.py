@@ -6,13 +6,13 @@ import base64
 import html
 import json
 import re
-import zlib
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale import storage
+from cpazmal_scale import storage, web
 from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import open_map
@@ -21,7 +21,8 @@ from cpazmal_scale.mapping.show.overview import (
     BLANK,
     Averages,
     Layer,
-    mean_layer,
+    deflated,
+    mean_layers,
     quantised,
     step_for,
 )
@@ -29,7 +30,6 @@ from cpazmal_scale.mapping.show.sampled import Sampled, grid_points, sample
 from cpazmal_scale.mapping.show.thumbnail import thumbnail
 
 if TYPE_CHECKING:
-    import xarray as xr
     from numpy.typing import NDArray
 
     from cpazmal_scale.model import Model
@@ -43,6 +43,8 @@ _LAYER_BYTES = 11 << 19
 _SERIES_BYTES = 5 << 19
 """Deflated layers, and series with distances, at most; the page is a third larger than both."""
 _LEVELS, _GREYS = 4000, 127
+_DEFLATERS = 4
+"""Layers that are deflated at once."""
 
 
 def write_viewer(
@@ -87,8 +89,9 @@ def write_viewer(
     per_point = 2 * len(model.names) * (len(recipe.dates) + len(recipe.classes))
     per_side = max(1, min(points, int((_SERIES_BYTES / per_point) ** 0.5)))
     sampled = sample(data, grid_points(classes, shape, per_side), cube_url, model, recipe, mean)
+    means = mean_layers(data, ("margin", "entropy", "probability"), classes.step)
     image, decibels = _image(mean.means(), classes.step)
-    layers = _fitted({"class": classes, "backscatter": image, **_means(data, recipe, classes.step)})
+    layers = _fitted({"class": classes, "backscatter": image, **means})
     facts = {
         **about(data, recipe, model, small.square_metres),
         **times(recipe, model),
@@ -97,21 +100,11 @@ def write_viewer(
         "decibels": decibels,
         "blank": BLANK,
     }
-    blobs = {f"layer-{name}": layer.values for name, layer in layers.items()}
+    blobs = {f"layer-{name}": layer.deflated for name, layer in layers.items()}
     series, facts["series"] = _packed(sampled, model, recipe)
-    storage.write_bytes(html_url, _page(facts, {**blobs, **series}).encode())
+    blobs |= {name: deflated(values) for name, values in series.items()}
+    storage.write_bytes(html_url, _page(facts, blobs).encode())
     return html_url
-
-
-def _means(data: xr.Dataset, recipe: Recipe, step: int) -> dict[str, Layer]:
-    each = {
-        f"probability-{c}": mean_layer(data["probability"][c], step)
-        for c in range(len(recipe.classes))
-    }
-    return {
-        "margin": mean_layer(data["margin"], step),
-        "entropy": mean_layer(data["entropy"], step),
-    } | each
 
 
 def _image(power: NDArray[np.float32], step: int) -> tuple[Layer, list[float]]:
@@ -130,11 +123,13 @@ def _image(power: NDArray[np.float32], step: int) -> tuple[Layer, list[float]]:
 
 def _fitted(layers: dict[str, Layer]) -> dict[str, Layer]:
     """The layers, the costliest of them coarser until all together are small enough."""
-    cost = {name: len(_deflated(layer.values)) for name, layer in layers.items()}
+    with ThreadPoolExecutor(_DEFLATERS) as pool:
+        sizes = pool.map(lambda layer: len(layer.deflated), layers.values())
+        cost = dict(zip(layers, sizes, strict=True))
     while sum(cost.values()) > _LAYER_BYTES:
         worst = max(cost, key=lambda name: cost[name] / (3 if name == "class" else 1))
         layers = {**layers, worst: layers[worst].halved()}
-        cost[worst] = len(_deflated(layers[worst].values))
+        cost[worst] = len(layers[worst].deflated)
     return layers
 
 
@@ -177,28 +172,24 @@ def _whole_numbers(series: NDArray[np.float32]) -> _Table:
     return _Table(stored, step.tolist(), low.tolist())
 
 
-def _deflated(values: NDArray[Any]) -> bytes:
-    return zlib.compress(np.ascontiguousarray(values).tobytes(), 9)
-
-
-def _page(facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> str:
+def _page(facts: dict[str, Any], blobs: dict[str, bytes]) -> str:
     """The template with everything in its place; nothing in the data can end its element."""
     text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    blobs = "\n".join(
+    elements = "\n".join(
         f'<script type="application/octet-stream" id="data-{name}">'
-        f"{base64.b64encode(_deflated(values)).decode()}</script>"
-        for name, values in arrays.items()
+        f"{base64.b64encode(blob).decode()}</script>"
+        for name, blob in blobs.items()
     )
     beam = f", beam {facts['beam']}" if facts["beam"] else ""
     title = f"{facts['title']}{beam}, {facts['dates'][0][:10]} to {facts['dates'][-1][:10]}"
     parts = {
         "title": html.escape(title),
         "style": _packaged("viewer.css"),
-        "script": _packaged("viewer.js"),
+        "script": _packaged("viewer.js").replace("{{drawing}}", web.drawing()),
         "facts": text,
-        "blobs": blobs,
+        "blobs": elements,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _packaged("viewer.html"))
 

@@ -103,7 +103,7 @@ class Network(FlatClassifier):
             raise ValueError("the network names no classes: metadata_props `classes`, a JSON list")
         if sorted(names) != [str(label) for label in self.classes_]:
             labels = ", ".join(map(str, self.classes_))
-            raise ValueError(f"the network tells {', '.join(sorted(names))}, the samples {labels}")
+            raise ValueError(f"the network names {', '.join(sorted(names))}, the samples {labels}")
         if answers.shape != (len(values), len(names)) or not np.isfinite(answers).all():
             raise ValueError(f"the network gives {answers.shape} for {len(values)} series")
         chances = (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3)

@@ -32,8 +32,9 @@ def read_polygons(url: str, classes: Sequence[str] | None = None) -> geopandas.G
 
     Raises:
         ConfigError: a column of the legend cannot be understood.
-        SampleError: unreadable, no CRS, no column `class` or `group`, empty labels, a geometry
-            that is not a polygon, a class that is absent or has fewer than two groups.
+        SampleError: unreadable, no CRS, no column `class` or `group`, empty labels, classes that
+            differ in capitals alone, a geometry that is not a polygon, a class that is absent or
+            has fewer than two groups.
         StoreMissing: nothing is there.
     """
     table = _labelled(read_vectors(url), url)
@@ -92,11 +93,21 @@ def _labelled(table: geopandas.GeoDataFrame, url: str) -> geopandas.GeoDataFrame
             )
     table = table.rename(columns={columns[name]: name for name in ("class", "group")})
     for name in ("class", "group"):
-        if table[name].isna().any():
+        blank = table[name].isna() | (table[name].astype(str).str.strip() == "")
+        if blank.any():
             raise SampleError(
                 f"a polygon has no {name}", where=url, remedy=f"fill the column `{name}`"
             )
         table[name] = table[name].astype(str).str.strip()
+    spelt: dict[str, str] = {}
+    for code in sorted(set(table["class"])):
+        other = spelt.setdefault(code.casefold(), code)
+        if other != code:
+            raise SampleError(
+                f"classes {other} and {code} differ in capitals alone",
+                where=url,
+                remedy="write the class in one way",
+            )
     return table
 
 

@@ -28,7 +28,7 @@ _GROUPS = frozenset(
 
 @dataclass(frozen=True)
 class Named:
-    """What one file's name tells; None where it does not."""
+    """What one file's name says; None where it says nothing."""
 
     id: str
     sensor: str
@@ -65,7 +65,7 @@ def compile_pattern(naming: Naming) -> re.Pattern[str] | None:
 
 
 def parse_name(url: str, naming: Naming) -> Named | None:
-    """What the name tells, or None when the file is no scene by its name.
+    """What the name says, or None when the file is no scene by its name.
 
     Raises:
         SceneUnknown: it looks like a scene, but of an unknown sensor, time or polarisation.

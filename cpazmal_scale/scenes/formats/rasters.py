@@ -52,7 +52,8 @@ class Rasters:
                 nodata=found.nodata,
             )
             if check and not (known and sha256.result() in known):
-                check_file(raster, file)
+                levels = tuple((one.polarisation, one.level) for one in check_file(raster, file))
+                file = replace(file, levels=levels)
             return replace(file, sha256=sha256.result())
 
     def open(self, file: SceneFile) -> contextlib.AbstractContextManager[FileReader]:

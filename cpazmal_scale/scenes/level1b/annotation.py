@@ -1,4 +1,4 @@
-"""What the annotation of a Level-1b product tells, as frozen values.
+"""The annotation of a Level-1b product as frozen values.
 
 Names and units are those of the TerraSAR-X Level 1b product format (TX-GS-DD-3307), which PAZ
 shares. Times are UTC and aware; range times are two-way and in seconds.

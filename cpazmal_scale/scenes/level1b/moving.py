@@ -1,4 +1,4 @@
-"""Scenes moved onto the others of their cube: their delays changed, and what was changed told."""
+"""Scenes moved onto the others of their cube: their delays changed, and the change named."""
 
 from __future__ import annotations
 

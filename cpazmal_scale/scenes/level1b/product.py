@@ -42,9 +42,10 @@ class Product:
 
     `grid` is what it is geocoded onto; none: UTM. `dem` is the ground it is geocoded on, whose
     rasters have the digest `dem_sha256`; none: one height. `misplaced` tells that it comes with
-    the provider's `DISCLAIMER`. `ground` is the address of what the beam sees of the ground
-    (`terrain.layers`); empty: not computed. `delay` are seconds along azimuth and two-way range
-    by which it lies beside the others of its cube, beyond what is annotated.
+    the provider's `DISCLAIMER`, `delay_told` that its delays are annotated. `ground` is the address
+    of what the beam sees of the ground (`terrain.layers`); empty: not computed. `delay` are seconds
+    along azimuth and two-way range by which it lies beside the others of its cube, beyond what is
+    annotated.
     """
 
     url: str
@@ -57,6 +58,7 @@ class Product:
     misplaced: bool = False
     ground: str = ""
     delay: tuple[float, float] = (0.0, 0.0)
+    delay_told: bool = True
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -65,6 +67,11 @@ class Product:
         if self.misplaced:
             found.append(
                 f"{self.id} comes with {DISCLAIMER}: its place may be off, check it (max_shift)"
+            )
+        if not self.delay_told:
+            found.append(
+                f"{self.id} annotates no delay of its signal: the distance of its geolocation grid "
+                "from its orbit stands for it"
             )
         if self.annotation.generation_time < RESCALED:
             found.append(

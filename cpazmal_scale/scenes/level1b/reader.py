@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -334,6 +335,6 @@ def describe_product(product: Product, *, check: bool) -> SceneFile:
             bands=product.annotation.polarisations,
             geobox=reader.geobox,
             format="level1b",
-            product=product,
+            product=replace(product, delay_told=reader.geolocation.grid.range_delay is not None),
             radiometry=product.settings.radiometry,
         )

@@ -1,5 +1,5 @@
 /* Series over time as SVG: lines with gaps, months below, the value under the pointer. */
-import { make } from "./page.js";
+import { make } from "./make.js";
 
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 export const known = (value) => typeof value === "number" && Number.isFinite(value);

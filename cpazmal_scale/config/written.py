@@ -1,0 +1,73 @@
+"""Settings as people write them: YAML that loses nothing, and what is wrong in plain words."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+_DAY = "write the day as 2020-01-31"
+_SECTION = "it is a section: write its settings below it, each on a line, indented"
+_LIST = "write a list, in square brackets"
+_WORDS = {
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "date_type": _DAY,
+    "date_parsing": _DAY,
+    "date_from_datetime_parsing": _DAY,
+    "date_from_datetime_inexact": f"it is a day without a time: {_DAY}",
+    "dict_type": _SECTION,
+    "model_type": _SECTION,
+    "model_attributes_type": _SECTION,
+}
+"""What pydantic finds, in words of this program."""
+_BUILDING = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
+"""What PyYAML raises besides when a number, date or key is none."""
+
+
+def plain_words(found: Any) -> str:
+    """What pydantic found wrong with one value (of `ValidationError.errors`), on one line."""
+    message: str = found["msg"].removeprefix("Value error, ").splitlines()[0]
+    return _WORDS.get(found["type"], message)
+
+
+def read_yaml(text: str) -> Any:
+    """The values of a YAML text.
+
+    Raises:
+        ValueError: it is no YAML, or has a key twice; says what and on which line.
+    """
+    import yaml
+
+    try:
+        return yaml.load(text, _loader())  # noqa: S506 - a safe loader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = "" if mark is None else f", line {mark.line + 1}"
+        raise ValueError(f"not valid YAML{line}: {error.problem or error.context}") from None
+    except (yaml.YAMLError, *_BUILDING) as error:
+        reason = (str(error).splitlines() or ["a value makes no sense"])[0]
+        raise ValueError(f"not valid YAML: {reason}") from None
+
+
+@functools.cache
+def _loader() -> Any:
+    """A safe loader to which a key that comes twice is an error: the last one would win."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else None
+            if name is not None and name in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"`{name}` is there twice", key.start_mark
+                )
+            seen.add(name)
+        loader.flatten_mapping(node)
+        return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=True))
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    return Loader

@@ -1,0 +1,109 @@
+"""The shares of a map in cells of 16 pixels, beside its chunks: all of it is seen without them.
+
+The group `overview` of a map holds `shares` (layer, y, x) uint8: means in 0 … 250, 255 no data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale.vocabulary import NO_DATA, NOTHING
+
+if TYPE_CHECKING:
+    import xarray as xr
+    import zarr
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.grid.blocks import Block
+
+LEVELS = 250
+"""Whole numbers that stand for shares from 0 to 1; 255 is no data."""
+GROUP = "overview"
+SHARES = f"{GROUP}/shares"
+_STEP, _LEAST = 16, 4
+"""Pixels along a side of a cell, and the fewest that are worth a layer of their own."""
+_UNIT = 10_000
+"""What a map stores for 1."""
+
+
+def mean_shares(stored: NDArray[Any], step: int) -> NDArray[np.uint8]:
+    """Means of shares (…, h, w) as a map stores them, in 0 … LEVELS; 255 no data."""
+    return _means(stored, step, LEVELS / _UNIT)
+
+
+def mean_levels(cells: NDArray[Any], step: int) -> NDArray[np.uint8]:
+    """The same of what `mean_shares` made."""
+    wide = np.where(cells == NO_DATA, np.uint16(NOTHING), cells.astype(np.uint16))
+    return _means(wide, step, 1.0)
+
+
+def write(group: zarr.Group, block: Block, products: Mapping[str, NDArray[Any]]) -> None:
+    """Write the cells of a block of whole chunks, if the map has an overview."""
+    if GROUP not in group:
+        return
+    array: Any = group[SHARES]
+    step, parts = array.attrs["step"], array.attrs["layers"]
+    ys, xs = (slice(a // step, -(-b // step)) for a, b in (block[:2], block[2:4]))
+    cells = np.full((array.shape[0], ys.stop - ys.start, xs.stop - xs.start), NO_DATA, np.uint8)
+    for name, (first, end) in parts.items():
+        if name in products:
+            made = mean_shares(products[name], step)
+            cells[first:end] = made.reshape(-1, *made.shape[-2:])
+    array[:, ys, xs] = cells
+
+
+def template(data: xr.Dataset) -> xr.Dataset | None:
+    """The empty overview of an empty map; none without shares, or where no cell fits its chunks."""
+    import dask.array as da
+    import xarray as xr
+    from zarr.codecs import ZstdCodec
+
+    layers, count = _layers(data)
+    if not layers:
+        return None
+    first = data[next(iter(layers))]
+    shape, chunks = first.shape[-2:], first.encoding["chunks"][-2:]
+    step = math.gcd(_STEP, *(edge for edge, n in zip(chunks, shape, strict=True) if edge < n))
+    if step < _LEAST:
+        return None
+    whole, parts = ([-(-n // step) for n in one] for one in (shape, chunks))
+    variable = xr.Variable(
+        ("layer", "y", "x"),
+        da.full((count, *whole), NO_DATA, dtype=np.uint8, chunks=-1),
+        {"long_name": "mean shares, 250 for 1", "step": step, "layers": layers},
+        {
+            "chunks": (count, *parts),
+            "compressors": (ZstdCodec(level=1, checksum=True),),
+            "fill_value": NO_DATA,
+        },
+    )
+    return xr.Dataset({"shares": variable})
+
+
+def _layers(data: xr.Dataset) -> tuple[dict[str, list[int]], int]:
+    """First and last + 1 layer of each variable that holds shares, and how many there are."""
+    found, end = {}, 0
+    for name, values in data.data_vars.items():
+        if values.dtype == np.uint16:
+            count = math.prod(values.shape[:-2])
+            found[str(name)] = [end, end + count]
+            end += count
+    return found, end
+
+
+def _means(stored: NDArray[Any], step: int, unit: float) -> NDArray[np.uint8]:
+    from cpazmal_scale.kernels.cells import mean_cells
+
+    height, width = stored.shape[-2:]
+    flat = np.ascontiguousarray(stored, np.uint16).reshape(-1, height, width)
+    means = np.empty((len(flat), -(-height // step), -(-width // step)), np.float32)
+    for values, out in zip(flat, means, strict=True):
+        mean_cells(values, NOTHING, step, out)
+    missing = np.isnan(means)
+    whole = np.rint(np.where(missing, 0, means) * np.float32(unit))
+    cells = np.where(missing, NO_DATA, whole).astype(np.uint8)
+    return cells.reshape(*stored.shape[:-2], *cells.shape[-2:])
