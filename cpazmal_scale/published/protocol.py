@@ -33,15 +33,10 @@ RULE = WindowRule(
 TRAIN, TEST = 15, 25
 """Windows of each class, where they are held out at random."""
 TRAIN_BY_POLYGON = 780
-<<<<<<< HEAD
-"""Windows to train on where polygons are held out. As the weighted and the macro F1 of the authors
-differ by 0.1, their classes are as unequal as the windows are; so are these."""
-=======
 """Windows to train on where polygons are held out: of each class the same share. The authors'
 weighted and macro F1 differ by 0.1 there, so their classes are as unequal as the windows."""
 NEAR = 0.05
 """Difference from a published figure up to which a simulation counts as fair."""
->>>>>>> fair
 FAINTEST = 1e-4
 """Amplitude that darker samples count as in logarithms."""
 
