@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 NOISE_FLOOR_DB = -21.0
 """Noise-equivalent backscatter: the lowest class means of HV (ACC in August, LAC all year)."""
 
-UNIT_DB = 0.6
+UNIT_DB = 1.0
 """Standard deviation of a unit's lasting departure from its class, dB. Known of one pair: ICA004 is
 0.4 dB brighter than ICA001 in winter (sd over dates 0.7), and 4.2 dB darker in summer, by melt."""
 

@@ -19,7 +19,7 @@ SHARED = 0.7
 """Share of the weather's variance that surfaces of one storey have in common: the dates of ABL001,
 PLA001 and ROC001 in the winter of 2020 move together, as do those of ACC002, HAG002 and ICA001."""
 
-OWN = 0.3
+OWN = 0.4
 """Share of the weather's variance that each unit has of its own. Known: within a season, the dates
 of ICA001 and ICA004 correlate by 0.5 to 0.7."""
 

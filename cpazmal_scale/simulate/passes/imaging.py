@@ -18,7 +18,7 @@ LAYOVER_DB = 4.0
 NODATA = -999.0
 """The authors' value outside the swath, in every band."""
 
-TEXTURE_ORDER = 28.0
+TEXTURE_ORDER = 40.0
 """Order of the Gamma texture of single pixels. Known: k2 of ROC001 is 0.13 to 0.16, little over the
 speckle's; a Weibull law fits 94 % of windows. Fitted to the authors' protocol, as `MOMENT_DB` and
 `ROUGHNESS`. No part of it stays from date to date: soft alignment of raw windows gains by averaging
@@ -27,11 +27,11 @@ dates, which a lasting texture would not allow."""
 TEXTURE_SHARED = 0.5
 """Share of the texture's variance that HH and HV have in common (guessed)."""
 
-MOMENT_DB = 1.6
+MOMENT_DB = 1.4
 """Standard deviation in dB of patches of one date inside a polygon (drifts, moisture), beside what
 `inside_db` does not keep."""
 
-ROUGHNESS = 2.3
+ROUGHNESS = 2.4
 """Standard deviation of the logarithm of the texture's variance over patches of one date: Weibull
 parameters of windows tell classes badly apart."""
 
