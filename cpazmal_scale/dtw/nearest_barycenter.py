@@ -258,10 +258,14 @@ class NearestBarycenter(SeriesClassifier):
         self, block: NDArray[np.floating], limits: NDArray[np.int32] | None
     ) -> NDArray[np.float32]:
         """Distances `(K, C, P)` of raw series to the nearest barycenter of every class."""
+        table = self.limits(rows=block.shape[1]) if limits is None else limits
+        return self._nearest(self._ready(block), self.barycenters_, table)
+
+    def _ready(self, block: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Raw series `(K, T, P)` as distances want them: z-scored."""
         values = np.empty(block.shape, np.float32)
         standardised(np.ascontiguousarray(block), self.mean_, self.scale_, values)
-        table = self.limits(rows=block.shape[1]) if limits is None else limits
-        return self._nearest(values, self.barycenters_, table)
+        return values
 
     def limits(self, days: ArrayLike | None = None, rows: int | None = None) -> NDArray[np.int32]:
         """Column limits for series on the training dates, or on other `days` `(T,)`.

@@ -19,7 +19,6 @@ from cpazmal_scale.dtw import (
     wasserstein_series,
 )
 from cpazmal_scale.errors import ConfigError
-from cpazmal_scale.kernels.standardise import standardised
 from cpazmal_scale.model.methods.barycenters import band
 
 if TYPE_CHECKING:
@@ -92,24 +91,13 @@ class JointBarycenter(NearestBarycenter):
             return None
         return "a missing date is interpolated between its neighbours"
 
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        groups: ArrayLike | None = None,
-        run: Run | None = None,
-    ) -> Self:
-        """Learn from series `(N, K, T)`, NaN missing, their labels and polygons.
+    def lesson(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Lesson:
+        """What `fit` learns: series as the cost wants them, and who is held out.
 
         Raises:
             ValueError: as for `NearestBarycenter`; features that are not so many statistics of
                 channels, or a negative k2.
         """
-        self.barycenters = 1
-        return super().fit(X, y, groups=groups, run=run)
-
-    def lesson(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Lesson:
-        """What `fit` learns: series as the cost wants them, and who is held out."""
         made = super().lesson(X, y, groups)
         series = checked_series(self, X, reset=False)
         block = np.ascontiguousarray(series.transpose(1, 2, 0), np.float32)
@@ -124,8 +112,7 @@ class JointBarycenter(NearestBarycenter):
         """The barycenter `(1, K, T)` of one class, all features together."""
         part, code, _ = key
         rows = lesson.parts[part][0]
-        members = lesson.values[rows[lesson.codes[rows] == code]]
-        members = members[np.isfinite(members).all(axis=1).any(axis=1)]
+        members = _dated(lesson.values[rows[lesson.codes[rows] == code]])
         if not len(members):
             return np.full((1, *lesson.values.shape[1:]), np.nan)
         table = Band.table(self.limits())
@@ -192,9 +179,7 @@ class JointBarycenter(NearestBarycenter):
     def _ready(self, block: NDArray[np.floating]) -> NDArray[np.float32]:
         """Raw features `(K, T, P)` as the cost wants them."""
         if self.cost == "squared":
-            values = np.empty(block.shape, np.float32)
-            standardised(np.ascontiguousarray(block), self.mean_, self.scale_, values)
-            return values
+            return super()._ready(block)
         laws = np.ascontiguousarray(block[self._places], np.float32)
         if self.cost != "wasserstein":
             return laws
@@ -205,19 +190,12 @@ class JointBarycenter(NearestBarycenter):
         """`SOFTNESS` times the usual local cost of a series and the mean of its class."""
         costs: list[float] = []
         for code in range(len(self.classes_)):
-            members = lesson.values[lesson.codes == code]
-            members = members[np.isfinite(members).all(axis=1).any(axis=1)]
+            members = _dated(lesson.values[lesson.codes == code])
             if len(members):
                 mean = _mean(members)[None]
                 sums = soft_distances(members, mean, radius=0, gamma=0.0, cost=self.cost)
                 costs += (sums[:, 0] / members.shape[2]).tolist()
         return SOFTNESS * (float(np.median(costs)) if costs else 1.0) or SOFTNESS
-
-    def _nearest_of(
-        self, block: NDArray[np.floating], limits: NDArray[np.int32] | None
-    ) -> NDArray[np.float32]:
-        table = self.limits(rows=block.shape[1]) if limits is None else limits
-        return self._nearest(self._ready(block), self.barycenters_, table)
 
     def _averaged(self, lesson: Lesson, run: Run | None) -> NDArray[np.float32]:  # noqa: ARG002
         """Barycenters `(parts, C, 1, K, T)`, one after the other: there is one for each class."""
@@ -265,6 +243,11 @@ def _own(limits: NDArray[np.int32], length: int) -> Band:
         return Band.table(limits)
     radius = int((limits[:, 1] - limits[:, 0]).max()) // 2
     return Band.table(band_limits(length, length, radius=radius))
+
+
+def _dated(series: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Those of series `(N, K, T)` that have a date with all features."""
+    return series[np.any(np.isfinite(series).all(axis=1), axis=1)]
 
 
 def _mean(series: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -19,7 +19,6 @@ from cpazmal_scale.dtw import (
     group_folds,
 )
 from cpazmal_scale.kernels.scores import decide_scores, linear_scores, sort_rows
-from cpazmal_scale.kernels.standardise import standardised
 from cpazmal_scale.model.methods.flat import imputed
 from cpazmal_scale.model.methods.linear import z_scores
 from cpazmal_scale.model.methods.shrunk import best_strength, shrunk
@@ -76,10 +75,8 @@ class LearnedBarycenter(NearestBarycenter):
         self, block: NDArray[np.floating], limits: NDArray[np.int32] | None = None
     ) -> Decision:
         """The decision for raw feature series `(K, T, P)`, pixels innermost."""
-        values = np.empty(block.shape, np.float32)
-        standardised(np.ascontiguousarray(block), self.mean_, self.scale_, values)
         table = self.limits(rows=block.shape[1]) if limits is None else limits
-        every = self._numbers(values, self.barycenters_, self.tau_, table)
+        every = self._numbers(self._ready(block), self.barycenters_, self.tau_, table)
         nearest = np.ascontiguousarray(every[:, :, 0])
         away = decide(nearest, np.ones(len(nearest)), decision="sum").distance
         pixels = block.shape[2]
