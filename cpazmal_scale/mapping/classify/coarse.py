@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.vocabulary import NO_DATA, NOTHING
+from cpazmal_scale.vocabulary import NO_DATA, NOTHING, SCALE
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,13 +26,11 @@ GROUP = "overview"
 SHARES = f"{GROUP}/shares"
 _STEP, _LEAST = 16, 4
 """Pixels along a side of a cell, and the fewest that are worth a layer of their own."""
-_UNIT = 10_000
-"""What a map stores for 1."""
 
 
 def mean_shares(stored: NDArray[Any], step: int) -> NDArray[np.uint8]:
     """Means of shares (…, h, w) as a map stores them, in 0 … LEVELS; 255 no data."""
-    return _means(stored, step, LEVELS / _UNIT)
+    return _means(stored, step, LEVELS * SCALE)
 
 
 def mean_levels(cells: NDArray[Any], step: int) -> NDArray[np.uint8]:
