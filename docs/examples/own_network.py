@@ -106,18 +106,10 @@ def with_torch(values: np.ndarray, labels: np.ndarray) -> onnx.ModelProto:
             optimiser.zero_grad()
             torch.nn.functional.cross_entropy(network(x[some]), y[some]).backward()
             optimiser.step()
-    path = Path("network.torch.onnx")
-    torch.onnx.export(
-        network.eval(),
-        (x[:2],),
-        path,
-        input_names=["series"],
-        dynamic_axes={"series": {0: "N"}},
-        dynamo=False,
+    program = torch.onnx.export(
+        network.eval(), (x[:2],), input_names=["series"], dynamic_shapes={"series": {0: "N"}}
     )
-    made = onnx.load_model(path)
-    path.unlink()
-    return made
+    return program.model_proto
 
 
 if __name__ == "__main__":
