@@ -13,7 +13,7 @@ from cpazmal_scale.legend import legend
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from cpazmal_scale.model import Model
+    from cpazmal_scale.model.trained import Model
     from cpazmal_scale.samples import WindowSeries
 
 MISSING = {
@@ -37,7 +37,9 @@ CALIBRATED = (
 )
 
 
-def card(model: Model, labels: Sequence[str], groups: Sequence[str], figure: str) -> dict[str, Any]:
+def model_card(
+    model: Model, labels: Sequence[str], groups: Sequence[str], figure: str
+) -> dict[str, Any]:
     """Plain values that say what a model is, was made from and can be trusted with.
 
     Args:

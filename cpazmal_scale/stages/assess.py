@@ -202,7 +202,7 @@ def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> 
     """Every method on the folds, the series shared through the workspace with other processes."""
     from cpazmal_scale.assess import cross_validate
     from cpazmal_scale.execute import open_executor
-    from cpazmal_scale.model.learning import Workers
+    from cpazmal_scale.model import Workers
 
     trained, tested = _sides(config, known)
     with open_executor(config.cluster) as executor, workspace.shared(config) as share:

@@ -46,8 +46,7 @@ def train(
     """
     from cpazmal_scale import model as models
     from cpazmal_scale.legend import legend, plain
-    from cpazmal_scale.model.card import barycenters_figure, card
-    from cpazmal_scale.model.learning import Workers
+    from cpazmal_scale.model import Workers, barycenters_figure, model_card
 
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
@@ -78,7 +77,7 @@ def train(
     figure = barycenters_figure(model, series, labels, legend(model.classes, model.legend).colours)
     for name in (f"models/{model.id}.png", "barycenters.png"):
         storage.write_bytes(storage.join(config.workspace, name), png(figure))
-    told = card(model, labels, groups, f"{model.id}.png") | _seen(series, config, held)
+    told = model_card(model, labels, groups, f"{model.id}.png") | _seen(series, config, held)
     seal.write_document(storage.join(config.workspace, f"models/{model.id}.json"), told)
     facts = {
         "classes": list(model.classes),

@@ -39,7 +39,7 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.execute import DaskExecutor, ThreadExecutor
-from cpazmal_scale.model.learning import Workers
+from cpazmal_scale.model import Workers
 from cpazmal_scale.pictures import png
 from cpazmal_scale.samples import WindowSeries, stratified_group_folds
 

@@ -28,8 +28,7 @@ from cpazmal_scale.mapping import (
     to_cog,
     write_viewer,
 )
-from cpazmal_scale.model import Model, train
-from cpazmal_scale.model.card import card
+from cpazmal_scale.model import Model, model_card, train
 from cpazmal_scale.view import Held, ShownMap
 
 CHANCES = {"probability", "entropy", "margin"}
@@ -159,6 +158,6 @@ def test_a_model_says_why(groups: int, method: str, provenance: dict, why: str |
         provenance=provenance,
     )
     assert own.withheld == why
-    told = card(own, labels.tolist(), polygons.tolist(), "one.png")
+    told = model_card(own, labels.tolist(), polygons.tolist(), "one.png")
     assert told["decision"]["withheld"] == why
     assert (f"Maps hold no probabilities: {why}." in told["limits"]) == (why is not None)

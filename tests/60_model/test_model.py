@@ -12,8 +12,7 @@ from cpazmal_scale import features, model, storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ModelMismatch, SampleError, StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.execute import DaskExecutor, Executor, SerialExecutor, ThreadExecutor
-from cpazmal_scale.model.card import barycenters_figure, card
-from cpazmal_scale.model.learning import Workers
+from cpazmal_scale.model import Workers, barycenters_figure, model_card
 
 
 def windows(seed: int = 0, classes: str = "AB", per_class: int = 12):
@@ -189,7 +188,7 @@ def test_card_says_what_the_model_is() -> None:
 
     _, labels, groups = windows()
     made = trained(dtw={"band_days": 22}, train={"barycenters": 2})[1]
-    told = json.loads(json.dumps(card(made, labels, groups, "a.png")))
+    told = json.loads(json.dumps(model_card(made, labels, groups, "a.png")))
     assert told["id"] == made.id
     assert told["classes"]["A"] == {
         "name": "A",

@@ -17,7 +17,7 @@ from cpazmal_scale.assess.validate.metrics import scores
 from cpazmal_scale.assess.validate.validation import resampled_macro_f1
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.execute import SerialExecutor
-from cpazmal_scale.model.learning import Workers
+from cpazmal_scale.model import Workers
 from cpazmal_scale.samples import WindowSeries
 
 if TYPE_CHECKING:

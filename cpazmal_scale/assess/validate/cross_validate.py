@@ -23,7 +23,7 @@ from cpazmal_scale.assess.validate.metrics import (
 )
 from cpazmal_scale.assess.validate.validation import NEVER, CrossValidation
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.model.learning import Workers
+from cpazmal_scale.model import Workers
 from cpazmal_scale.samples import check_disjoint
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cpazmal_scale.assess.validate.metrics import NO_CLASS
 from cpazmal_scale.config.methods import BEST, METHODS, method
-from cpazmal_scale.model.season import in_order, on_dates
+from cpazmal_scale.model import in_order, on_dates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.model.season import in_order
+from cpazmal_scale.model import in_order
 from cpazmal_scale.vocabulary import MOST_DATES, NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.config import Features
     from cpazmal_scale.mapping.classify.recipe import Recipe
-    from cpazmal_scale.model import Model
-    from cpazmal_scale.model.methods import PixelModel
+    from cpazmal_scale.model import Model, PixelModel
 
 Products = dict[str, "NDArray[Any]"]
 Seconds = defaultdict[str, float]

@@ -1,0 +1,24 @@
+"""A trained classifier with what it needs, its place in a store, and its card."""
+
+from .card import barycenters_figure, model_card
+from .learning import Workers
+from .methods import PixelModel
+from .season import OnDates, in_order, on_dates
+from .stored import as_dataset, open_model, save_model
+from .trained import Model
+from .training import train
+
+__all__ = [
+    "Model",
+    "OnDates",
+    "PixelModel",
+    "Workers",
+    "as_dataset",
+    "barycenters_figure",
+    "in_order",
+    "model_card",
+    "on_dates",
+    "open_model",
+    "save_model",
+    "train",
+]

@@ -1,0 +1,93 @@
+"""A trained classifier with all that is needed to apply it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cpazmal_scale.config import Features
+from cpazmal_scale.config.methods import method
+from cpazmal_scale.legend import Styles
+from cpazmal_scale.vocabulary import CALIBRATED_GROUPS, CLUSTERS, STABLE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cpazmal_scale.model.methods import PixelModel
+    from cpazmal_scale.model.season import OnDates
+
+
+@dataclass(frozen=True)
+class Model:
+    """A classifier and what it was made from.
+
+    `method` is what `classify.method` calls it; `id` names the settings and samples it was trained
+    with; `dates` (T,) datetime64[s] are those of the training series; `provenance` holds plain
+    JSON values; `season_start` is the first day of the training series' season, `MM-DD`;
+    `legend` is what the user said of classes, which changes nothing in `id`.
+    """
+
+    id: str
+    method: str
+    classifier: PixelModel
+    features: Features
+    polarisations: tuple[str, ...]
+    dates: NDArray[np.datetime64]
+    provenance: Mapping[str, Any]
+    season_start: str = "01-01"
+    legend: Styles = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class codes; a map holds their position, counted from 1."""
+        return tuple(str(label) for label in self.classifier.classes_)
+
+    @property
+    def withheld(self) -> str | None:
+        """Why its maps hold no probabilities; none: they were calibrated on held-out groups."""
+        if self.provenance.get("labels") == CLUSTERS:
+            return _clustered(self.provenance.get("stability"))
+        if method(self.method).votes:
+            return "shares of votes are no chances"
+        if self.classifier.calibrated_:
+            return None
+        if not method(self.method).learns:
+            return "the network does not say that it is calibrated"
+        return f"a class has fewer than {CALIBRATED_GROUPS} polygons to calibrate them on"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the K feature series."""
+        from cpazmal_scale import features
+
+        return features.names(self.polarisations, self.features.xpol, self.features.statistics)
+
+    def on_dates(self, dates: NDArray[np.datetime64], season_start: str | None = None) -> OnDates:
+        """The classifier for a cube's dates (T,), season to season.
+
+        Args:
+            dates: datetime64 of the cube, increasing.
+            season_start: first day of the cube's season, `MM-DD`; none: the model's own.
+
+        Raises:
+            ModelMismatch: no dates, or too many of them at a time of the year that the training
+                lacks, or the other way round.
+        """
+        from cpazmal_scale.model.season import on_dates
+
+        starts = (season_start or self.season_start, self.season_start)
+        return on_dates(self.classifier, self.dates, dates, starts)
+
+
+def _clustered(stability: float | None) -> str:
+    """Why clusters have no probabilities: agreement of those of the even and of the odd dates."""
+    text = "classes are clusters of the series themselves"
+    if stability is None:
+        return text
+    found = (
+        f"{text}; maps of the even and of the odd dates agree at an adjusted Rand index of "
+        f"{stability:.2f}"
+    )
+    return found if stability >= STABLE else f"{found}: no stable classes"

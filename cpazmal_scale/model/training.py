@@ -1,0 +1,91 @@
+"""Labelled windows and a configuration to a trained classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale import __version__
+from cpazmal_scale.config import RunConfig, identity
+from cpazmal_scale.config.methods import BEST
+from cpazmal_scale.errors import ConfigError, SampleError
+from cpazmal_scale.model import learning, methods
+from cpazmal_scale.model.trained import Model
+
+if TYPE_CHECKING:
+    from cpazmal_scale.samples import WindowSeries
+
+
+def train(
+    series: WindowSeries,
+    labels: Sequence[str],
+    groups: Sequence[str],
+    config: RunConfig,
+    *,
+    polarisations: tuple[str, ...],
+    provenance: Mapping[str, Any],
+    workers: learning.Workers | None = None,
+) -> Model:
+    """Train the classifier of the run on labelled windows.
+
+    Args:
+        series: N windows with K features on T dates.
+        labels: class of each window.
+        groups: polygon of each window; the temperature is fitted on held-out ones.
+        config: sections `dtw`, `train`, `classify`, the legend and the seed are used.
+        polarisations: co-polarised channel, then the cross-polarised one.
+        provenance: plain values that describe the samples; part of the model's identity.
+        workers: find barycenters; none: one after the other, here.
+
+    Raises:
+        ConfigError: the method is `best`.
+        SampleError: fewer than two classes, or a class without any valid series.
+    """
+    from cpazmal_scale.dtw import NEW_YEAR, season_days
+
+    if len(set(labels)) < 2:
+        raise SampleError(
+            f"one class cannot be told from none: {', '.join(sorted(set(labels))) or 'no windows'}",
+            remedy="label at least two classes",
+        )
+    if config.classify.method == BEST:
+        raise ConfigError(
+            "one method can be trained, not the best of several",
+            remedy="set classify.method, or to the one that assess.choose names",
+        )
+    setting, start = config.classify.method, config.dtw.season_start or NEW_YEAR
+    known = np.isfinite(series.values).sum(axis=2).max(axis=1) >= config.dtw.min_dates
+    short = sorted(set(labels) - set(np.asarray(labels)[known].tolist()))
+    if short:
+        raise SampleError(
+            f"no window of class {short[0]} has {config.dtw.min_dates} valid dates in any feature",
+            remedy="use more dates, or lower dtw.min_dates",
+        )
+    classifier = methods.make(setting, config, season_days(series.dates, start))
+    try:
+        methods.expect(classifier, series)
+        learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)
+    except ValueError as error:
+        raise SampleError(str(error), remedy="check the polygons and the period") from None
+    facts = {
+        **provenance,
+        **getattr(classifier, "facts_", {}),
+        "software": f"cpazmal-scale {__version__}",
+        "windows": {str(c): int((np.asarray(labels) == c).sum()) for c in classifier.classes_},
+        "groups": sorted({str(group) for group in groups}),
+        "seed": config.seed,
+    }
+    settings = (config.features, config.dtw, config.train, setting, facts)
+    return Model(
+        identity("model", *settings, polarisations, series.dates.astype(str).tolist()),
+        setting,
+        classifier,
+        config.features,
+        polarisations,
+        series.dates,
+        facts,
+        start,
+        config.legend,
+    )
