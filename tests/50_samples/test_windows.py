@@ -351,7 +351,7 @@ def test_the_best_offset_is_that_of_brute_force(stride: int, across: str) -> Non
     y0, x0 = best_corners(cube, "HH", grid.pixels_inside(blob), choice, FEATURES)
     assert len(set(y0 % stride)) == len(set(x0 % stride)) == 1
     # Every window that fits, by the index itself, one pixel apart.
-    rows = [("ABL", "a", blob), *FOUR[1:]]
+    rows = [("ABL", "a", blob), *((*names, one.difference(blob)) for *names, one in FOUR[1:])]
     every = index_of(choice.model_copy(update={"stride": 1, "offset": "corner"}), cube, rows)
     fits = every[every["group"] == "a"]
     taken = np.zeros(SIZE, np.bool_)
@@ -629,3 +629,63 @@ def test_a_torch_loader_gives_the_pixels(windows: samples.Windows) -> None:
 def test_lists_of_the_index_have_a_value_per_date(windows: samples.Windows) -> None:
     for name in BY_DATE:
         assert {len(values) for values in windows.index[name]} == {12}
+
+
+# Polygons that lie upon each other
+
+
+def corners(index: pd.DataFrame, label: str) -> set[tuple[int, int]]:
+    chosen = index[index["class"] == label]
+    return set(zip(chosen["y0"], chosen["x0"], strict=True))
+
+
+def test_ground_of_two_classes_is_in_no_window(caplog: pytest.LogCaptureFixture) -> None:
+    """Two rectangles share rows 24 to 32 and columns 60 to 69: 90 pixels."""
+    rows = (
+        *FOUR[:2],
+        *(("ICA", f"ICA00{n}", square(70, 10 + 30 * n, 20, 20)) for n in (1, 2)),
+        ("ABL", "ABL003", square(3, 40, 30, 30)),
+        ("ROC", "ROC001", square(24, 60, 30, 35)),
+        ("ROC", "ROC002", square(60, 100, 25, 25)),
+    )
+    with caplog.at_level("WARNING", "cpazmal_scale"):
+        index = samples.draw_windows(make_cube(), make_polygons(rows)).index
+    told = [record.getMessage() for record in caplog.records]
+    assert any("ABL ABL003 and ROC ROC001 in 90 pixels" in text for text in told)
+    boxes = [
+        (one["class"], shapely.box(one["x0"], one["y0"], one["x0"] + 7, one["y0"] + 7))
+        for one in index.to_dict("records")
+    ]
+    disputed = shapely.box(60, 24, 70, 33)
+    assert {"ABL", "ROC"} <= {label for label, _ in boxes}
+    assert all(box.intersection(disputed).area < 1e-6 for _, box in boxes)
+    for label, box in boxes:
+        assert all(box.intersection(other).area == 0 for name, other in boxes if name != label)
+    assert corners(index, "ABL") >= {(3, 5), (50, 5)}
+
+
+def test_a_sliver_between_neighbours_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    rows = (*FOUR[:3], ("ICA", "ICA002", square(3, 34.2, 21, 20.8)))
+    with caplog.at_level("WARNING", "cpazmal_scale"):
+        index = samples.draw_windows(make_cube(), make_polygons(rows)).index
+    assert "overlap" not in caplog.text
+    assert corners(index, "ABL") == corners(
+        samples.draw_windows(make_cube(), make_polygons()).index, "ABL"
+    )
+
+
+@pytest.mark.parametrize("twin", [square(3, 5, 30, 30), square(10, 10, 8, 8)])
+def test_a_polygon_in_one_of_another_class_is_refused(twin: shapely.Polygon) -> None:
+    rows = (*FOUR, ("ICA", "ICA009", twin))
+    with pytest.raises(
+        SampleError, match=r"100% of polygon (ICA ICA009|ABL ABL001) lies in"
+    ) as said:
+        samples.draw_windows(make_cube(), make_polygons(rows))
+    assert "cut one out of the other" in str(said.value)
+
+
+def test_groups_of_one_class_that_share_ground_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    rows = (*FOUR, ("ABL", "ABL003", square(20, 20, 30, 30)))
+    with caplog.at_level("WARNING", "cpazmal_scale"):
+        samples.draw_windows(make_cube(), make_polygons(rows))
+    assert "ABL ABL001 and ABL ABL003 in 195 pixels; give them one group" in caplog.text

@@ -12,6 +12,7 @@ from cpazmal_scale.cube import require_data, window_pixels
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.progress import Progress
+from cpazmal_scale.samples.draw.overlap import apart
 from cpazmal_scale.samples.draw.polygons import require_groups
 from cpazmal_scale.samples.draw.shares import MASKED, SHARES, VALID, across_dates, seen, usable
 from cpazmal_scale.samples.table import BY_DATE
@@ -39,7 +40,8 @@ def window_index(
 
     The windows of a polygon stand on a grid anchored at the top-left pixel of its bounding box, or
     where most of them are usable (`samples.offset`). At most `samples.max_per_group` are drawn from
-    each class and group, at random by `seed`; polygons elsewhere do not change the draw.
+    each class and group, at random by `seed`; polygons elsewhere do not change the draw. Ground
+    that polygons of two classes share is in no window.
 
     Returns:
         One row per window, ordered by class (as `samples.classes` has them), group and position:
@@ -52,8 +54,8 @@ def window_index(
         `polarisations`; and lists with a value per date, `BY_DATE`.
 
     Raises:
-        SampleError: no polygon covers the cube, a polarisation is missing, no window is usable, or
-            a class has fewer than two groups left.
+        SampleError: no polygon covers the cube, most of one lies in one of another class, a
+            polarisation is missing, no window is usable, or a class has fewer than two groups left.
     """
     import pandas as pd
 
@@ -73,6 +75,7 @@ def window_index(
             remedy="check the polygons' CRS, or ingest scenes that cover them",
         )
     require_groups(chosen, where=where, classes=classes)
+    chosen = apart(chosen, grid, where)
     tables = []
     for label, group, shape in zip(chosen["class"], chosen["group"], chosen.geometry, strict=True):
         y0, x0 = _corners(cube, shape, samples, features, polarisations[0])
