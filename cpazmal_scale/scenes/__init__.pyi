@@ -1,6 +1,7 @@
 """Untrusted files to calibrated, described scenes."""
 
 from .candidates import find_candidates, group_scenes
+from .check import SWAPPED
 from .discovery import discover, placed_on
 from .format import Candidate
 from .inspect.card import scene_card, scene_picture
@@ -21,6 +22,7 @@ from .values import is_nodata, to_bits
 __all__ = [
     "Candidate",
     "SAME_ACQUISITION",
+    "SWAPPED",
     "Scene",
     "SceneFile",
     "SceneReader",

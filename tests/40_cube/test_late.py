@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,28 @@ def test_a_late_file_is_checked_although_its_scene_is_known(tmp_path, folder: Pa
     write_raster(folder / f"X_{DATES[1]}_HV.tif", [values])
     with pytest.raises(SceneImplausible, match="look like decibels"):
         ingest_scenes(config(folder, tmp_path / "ws"))
+
+
+@pytest.mark.parametrize(("first", "later", "factor"), [("HH", "HV", 6.0), ("HV", "HH", 1 / 6.0)])
+def test_a_late_file_with_the_other_channel_s_name_is_refused(
+    tmp_path, first: str, later: str, factor: float
+) -> None:
+    """Speckle of one mean and six times that: 7.8 dB, the wrong way round."""
+    folder = tmp_path / "scenes"
+    dark = channel(folder, DATES[0], first, seed=1)
+    ingest_scenes(config(folder, tmp_path / "ws"))
+    bright = np.where(np.isnan(dark), -999, speckle(SHAPE, 2) * factor).astype(np.float32)
+    write_raster(folder / f"X_{DATES[0]}_{later}.tif", [bright])
+    (told,) = ingest_scenes(config(folder, tmp_path / "ws"), dry_run=True).refused
+    assert re.search(r"HV is [78]\.\d dB brighter than HH", str(told))
+    with pytest.raises(SceneImplausible, match=rf"the cube has as {first}"):
+        ingest_scenes(config(folder, tmp_path / "ws"))
+    url = f"{tmp_path}/ws/cubes/DSC37.zarr"
+    assert open_cube(url).polarisations.to_numpy().tolist() == [first]
+    write_raster(
+        folder / f"X_{DATES[0]}_{later}.tif", [np.where(bright < 0, -999, bright / factor**2)]
+    )
+    assert len(ingest_scenes(config(folder, tmp_path / "ws")).cubes[0].appended) == 1
 
 
 def test_what_is_half_written_shows_to_no_reader_of_ours(tmp_path, folder: Path) -> None:

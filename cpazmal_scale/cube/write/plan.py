@@ -17,6 +17,7 @@ from cpazmal_scale.cube.write.align import Alignment, align
 from cpazmal_scale.cube.write.append import Outcome, append, is_published, publish
 from cpazmal_scale.cube.write.chunks import Opener
 from cpazmal_scale.cube.write.lease import Lease, hold
+from cpazmal_scale.cube.write.order import require_order
 from cpazmal_scale.cube.write.report import Action, CubeReport, IngestReport, SceneReport
 from cpazmal_scale.cube.write.shifts import measure_shifts
 from cpazmal_scale.errors import CpazmalError, GridMismatch
@@ -293,6 +294,8 @@ def _look(
             report = SceneReport(scene.id, scene.start, "unchanged", scene.polarisations)
             return scene, report
         action, scene = ("add" if admission.outcome == "late" else "append"), admission.scene
+        if action == "add":
+            require_order(record, admission.index, scene)
     place = grids.place(scene, grid, resample=resample)
     pixels = (place.rows[1] - place.rows[0]) * (place.columns[1] - place.columns[0])
     return scene, SceneReport(
