@@ -247,6 +247,13 @@ def test_a_polygon_is_drawn_named_and_saved(shown: Browser, desk: Desk) -> None:
     assert "on 10 of 10 dates" in label
     assert "HV" in label
     assert "9 of 10" in label
+    picked = shown.run(
+        "const svg = document.querySelector('#series svg'), box = svg.getBoundingClientRect();"
+        "svg.dispatchEvent(new MouseEvent('click', {clientX: box.right - 12}));"
+        "const mark = document.querySelector('#series .now').getAttribute('x1');"
+        "return [document.getElementById('date').value, Number(mark) > box.width - 20]"
+    )
+    assert picked == ["9", True]
     table = saved(shown, desk)
     new = int(table.index.max())
     assert table.loc[new, ["class", "group"]].tolist() == ["HAG", "HAG001"]

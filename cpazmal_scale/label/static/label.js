@@ -158,7 +158,7 @@ async function showSeries(id) {
     const found = await ask("series", { id });
     if (mine !== asked) return;
     showSeries.last = found;
-    $("series").replaceChildren(...chart(found, desk.dates, now.date, date));
+    chart($("series"), found, desk.dates, now.date, date);
   } catch (error) {
     if (mine === asked) $("series").replaceChildren(make("p", { class: "soft" }, error.message));
   }
@@ -206,7 +206,7 @@ function date(at) {
   $("before").disabled = now.date === 0;
   $("after").disabled = now.date === desk.dates.length - 1;
   base.getSource().refresh();
-  if (showSeries.last && $("series").firstChild) $("series").replaceChildren(...chart(showSeries.last, desk.dates, now.date, date));
+  if (showSeries.last && $("series").firstChild) chart($("series"), showSeries.last, desk.dates, now.date, date);
 }
 $("date").addEventListener("change", () => date(Number($("date").value)));
 $("before").addEventListener("click", () => date(now.date - 1));

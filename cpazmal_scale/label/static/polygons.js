@@ -25,11 +25,13 @@ export class Polygons {
     this.source = new VectorSource();
     this.selected = new Collection();
     this.styles = new Map();
-    // Those that are not chosen are one picture, which a drag of the map moves as it is.
-    this.resting = new VectorSource();
+    // Those that are not chosen are one picture, which a drag of the map moves as it is. Those of a
+    // class are painted together, or its making takes several frames.
+    this.resting = new VectorSource({ overlaps: false });
     const style = (feature) => this.style(feature);
+    const renderOrder = (a, b) => (a.get("class") < b.get("class") ? -1 : Number(a.get("class") > b.get("class")));
     this.layers = [
-      new VectorImageLayer({ source: this.resting, style, imageRatio: 1.5 }),
+      new VectorImageLayer({ source: this.resting, style, renderOrder, imageRatio: 1.2 }),
       new VectorLayer({ source: new VectorSource({ features: this.selected }), style }),
     ];
     this.marks = new VectorSource();
@@ -45,9 +47,9 @@ export class Polygons {
     const chosen = feature.get("chosen"), code = feature.get("class"), key = `${code}|${chosen}`;
     if (!this.styles.has(key)) {
       const colour = this.colour(code), fill = `${colour}${chosen ? "55" : "26"}`;
-      const under = new Style({ stroke: new Stroke({ color: chosen ? "#111" : "rgba(0,0,0,.55)", width: chosen ? 6 : 4 }) });
+      const under = new Style({ stroke: new Stroke({ color: chosen ? "#111" : "rgba(0,0,0,.55)", width: chosen ? 6 : 4, lineJoin: "bevel" }) });
       const over = new Style({
-        stroke: new Stroke({ color: chosen ? PALE : colour, width: chosen ? 3 : 2 }), fill: new Fill({ color: fill }),
+        stroke: new Stroke({ color: chosen ? PALE : colour, width: chosen ? 3 : 2, lineJoin: "bevel" }), fill: new Fill({ color: fill }),
         image: new CircleStyle({ radius: chosen ? 9 : 5, stroke: new Stroke({ color: chosen ? "#ff5a36" : colour, width: 2.5 }) }),
       });
       // A dark line under each makes pale colours visible; with hundreds it costs more than it shows.

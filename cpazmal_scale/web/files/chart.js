@@ -17,9 +17,10 @@ export function day(iso) {
  *
  * `days` are days since 1 January of `year` and `dates` the same as ISO text; every line has
  * `values` (null: a gap), and may have its own `days`, a `colour`, `wide`, `dots` and a `name`;
- * lines without `quiet` are read out under the pointer.
+ * lines without `quiet` are read out under the pointer. `now` is the number of a date that is
+ * marked; `pick` is called with that of the date that was clicked.
  */
-export function chart(svg, { days, dates, year, lines, digits = 2, unit = "" }) {
+export function chart(svg, { days, dates, year, lines, digits = 2, unit = "", now, pick }) {
   const { width, height } = svg.getBoundingClientRect();
   const frame = { left: 40, right: 10, top: 10, bottom: 22 };
   const every = lines.flatMap((line) => line.values).filter(known);
@@ -40,14 +41,19 @@ export function chart(svg, { days, dates, year, lines, digits = 2, unit = "" }) 
     parts.push(make("path", { class: line.wide ? "line wide" : "line", "data-name": line.name, stroke: line.colour, d: path(at, line.values, X, Y) }));
     if (line.dots) line.values.forEach((v, t) => { if (known(v)) parts.push(make("circle", { class: "dot", fill: line.colour, cx: X(at[t]), cy: Y(v), r: 2.6 })); });
   }
+  if (now !== undefined) parts.push(make("line", { class: "now", x1: X(days[now]), x2: X(days[now]), y1: frame.top, y2: height - frame.bottom }));
   const rule = make("line", { class: "rule", y1: frame.top, y2: height - frame.bottom, visibility: "hidden" });
   const note = make("text", { class: "note", y: frame.top + 4, visibility: "hidden" });
   parts.push(rule, note);
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren(...parts);
-  svg.onpointermove = (event) => {
+  const under = (event) => {
     const x = event.clientX - svg.getBoundingClientRect().left;
-    const t = days.reduce((best, d, n) => (Math.abs(X(d) - x) < Math.abs(X(days[best]) - x) ? n : best), 0);
+    return days.reduce((best, d, n) => (Math.abs(X(d) - x) < Math.abs(X(days[best]) - x) ? n : best), 0);
+  };
+  if (pick) svg.onclick = (event) => pick(under(event));
+  svg.onpointermove = (event) => {
+    const t = under(event);
     const at = X(days[t]), right = at > width / 2;
     for (const [name, value] of Object.entries({ x1: at, x2: at, visibility: "visible" })) rule.setAttribute(name, value);
     for (const [name, value] of Object.entries({ x: at + (right ? -6 : 6), "text-anchor": right ? "end" : "start", visibility: "visible" })) note.setAttribute(name, value);
@@ -65,7 +71,7 @@ function steps(low, high, about) {
   return { found, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
 }
 /** A line with gaps, as the data of an SVG path. */
-export function path(days, values, X, Y) {
+function path(days, values, X, Y) {
   let text = "", pen = false;
   values.forEach((value, t) => {
     pen = pen && known(value);
