@@ -2,19 +2,23 @@
 
 `python -m benchmarks.view FOLDER MAP CUBE MODEL`: the last three below a folder, from local disk
 and from an S3 server over the folder (its subfolders are the buckets) behind 30 ms. Asked over
-HTTP, as the page does.
+HTTP, as the page does; the server is a process of its own, whose processor time and memory count.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
 import os
 import resource
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import CookieJar
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -47,41 +51,68 @@ def main() -> None:
         server.stop()
 
 
-def measure(urls: list[str]) -> None:
-    """Open a page and ask it what a person's browser would."""
+def serve(urls: list[str], line: Connection) -> None:
+    """Serve a page; tell its address, then processor time and peak memory when asked."""
     map_url, cube, model = urls
     began = time.perf_counter()
-    cog = map_url.replace(".zarr", ".tif")
-    page = map_page(map_url, made=Made(cube, model, cog))
-    row("page opened, kernels loaded", time.perf_counter() - began)
+    page = map_page(map_url, made=Made(cube, model, map_url.replace(".zarr", ".tif")))
     with web.running(page) as server:
+        line.send((server.url, time.perf_counter() - began))
+        with contextlib.suppress(EOFError):
+            while line.recv():
+                used = resource.getrusage(resource.RUSAGE_SELF)
+                line.send((used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20))
+
+
+@contextlib.contextmanager
+def served(urls: list[str]) -> Iterator[tuple[str, Connection]]:
+    """A server in a process of its own."""
+    mine, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(urls, theirs))
+    process.start()
+    try:
+        url, took = mine.recv()
+        row("page opened, kernels loaded", took)
+        yield url, mine
+    finally:
+        mine.send(False)
+        process.join()
+
+
+def measure(urls: list[str]) -> None:
+    """Open a page and ask it what a person's browser would."""
+    with served(urls) as (url, line):
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-        opener.open(server.url).read()
-        place = server.url.partition("?")[0]
+        opener.open(url).read()
+        place = url.partition("?")[0]
 
         def ask(address: str) -> float:
             start = time.perf_counter()
             opener.open(place + address).read()
             return time.perf_counter() - start
 
+        def used() -> tuple[float, float]:
+            line.send(True)
+            return line.recv()  # type: ignore[no-any-return]
+
         facts = json.loads(opener.open(place + "facts").read())[0]
         height, width = facts["place"]["shape"]
         dates, channels = len(facts["dates"]), len(facts["channels"])
         print(f"  {height} × {width} pixels, {dates} dates, {channels} channels")
+        print(f"  memory at the beginning {used()[1]:.2f} GiB")
         for layer in ("map/0/class/0", "map/0/probability/0", "map/0/entropy/0", "cube/0/5"):
-            walk(layer, ask, height, width)
+            walk(layer, ask, used, height, width)
         rng = np.random.default_rng(1)
         pixels = [(int(rng.integers(height)), int(rng.integers(width))) for _ in range(12)]
         taken = [ask(f"pixel/0/{y}/{x}") for y, x in pixels]
         row("series of a pixel, median of 12", float(np.median(taken)), max(taken))
         row("series of its neighbour", ask(f"pixel/0/{pixels[-1][0]}/{pixels[-1][1] ^ 1}"))
-    print(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+        print(f"  peak memory of the server {used()[1]:.2f} GiB")
 
 
-def walk(layer: str, ask, height: int, width: int) -> None:  # type: ignore[no-untyped-def]
+def walk(layer: str, ask, used, height: int, width: int) -> None:  # type: ignore[no-untyped-def]
     """The whole map, then closer and closer around its middle, six tiles at a time."""
     coarsest = max((max(height, width) - 1).bit_length() - 10, 0)
-    first, all_tiles = None, []
     with ThreadPoolExecutor(SCREEN) as pool:
         for level in range(coarsest, -1, -1):
             edge = 256 << level
@@ -92,19 +123,16 @@ def walk(layer: str, ask, height: int, width: int) -> None:  # type: ignore[no-u
                 for x in range(columns // 2 - 1, columns // 2 + 2)
             ]
             places = [(y, x) for y, x in near if 0 <= y < rows and 0 <= x < columns]
-            taken = list(
-                pool.map(
-                    lambda at, level=level: ask(f"{layer}/{level}/{at[0]}/{at[1]}.png"), places
-                )
+            addresses = [f"{layer}/{level}/{y}/{x}.png" for y, x in places]
+            before, began = used()[0], time.perf_counter()
+            taken = list(pool.map(ask, addresses))
+            screen, spent = time.perf_counter() - began, used()[0] - before
+            row(
+                f"{layer}: {1 << level} px a cell, {len(taken)} tiles: first, slowest, processor",
+                min(taken),
+                screen,
+                spent,
             )
-            first = min(taken) if first is None else first
-            all_tiles += taken
-    row(f"{layer}: first tile of the whole", first or 0.0)
-    row(
-        f"{layer}: {len(all_tiles)} tiles down to pixels, median, slowest",
-        float(np.median(all_tiles)),
-        max(all_tiles),
-    )
 
 
 def row(what: str, *seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 from .classify.acquired import acquired, acquired_by, used
 from .classify.card import plan_card
-from .classify.coarse import LEVELS, SHARES, mean_levels, mean_shares
+from .classify.coarse import LEVELS, OVERVIEWS, mean_levels, mean_shares
 from .classify.pixels import PixelClassifier
 from .classify.plan import MapPlan, plan_map
 from .classify.recipe import Recipe
@@ -29,7 +29,7 @@ from .show.viewer import write_viewer
 
 __all__ = [
     "LEVELS",
-    "SHARES",
+    "OVERVIEWS",
     "Averages",
     "Change",
     "DerivedMap",

@@ -16,7 +16,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.mapping import (
-    SHARES,
+    OVERVIEWS,
     Recipe,
     about,
     mean_levels,
@@ -201,23 +201,32 @@ class ShownMap:
             self._ready(name),
         )  # fmt: skip
 
-    def _ready(self, name: str) -> Ready | None:
-        """The map's own overview of a layer of shares, if it has one."""
-        if SHARES not in self.group:
-            return None
-        array: Any = self.group[SHARES]
-        if name not in array.attrs["layers"]:
-            return None
-        first, end = array.attrs["layers"][name]
-        flat = self.data[name].ndim == 2
-        down, across = array.chunks[-2:]
+    def _ready(self, name: str) -> tuple[Ready, ...]:
+        """The map's own overviews of a layer of shares, finest first."""
+        flat, found = self.data[name].ndim == 2, []
+        for member in OVERVIEWS:
+            if member not in self.group:
+                continue
+            array: Any = self.group[member]
+            place = array.attrs["layers"].get(name)
+            if place is not None:
+                layers = place[0] if flat else slice(*place)
+                read = partial(self._cells, member, layers)
+                found.append(Ready(array.attrs["step"], read))
+        return tuple(found)
 
-        def cells(row: int, column: int) -> NDArray[Any]:
-            ys = slice(row * down, (row + 1) * down)
-            xs = slice(column * across, (column + 1) * across)
-            return np.asarray(array[first if flat else slice(first, end), ys, xs])
+    def _cells(self, member: str, layers: int | slice, row: int, column: int) -> NDArray[Any]:
+        """Some layers of a chunk of an overview; all are read together and kept."""
 
-        return Ready(array.attrs["step"], cells)
+        def read() -> NDArray[Any]:
+            array: Any = self.group[member]
+            down, across = array.chunks[-2:]
+            y, x = row * down, column * across
+            return np.asarray(array[:, y : y + down, x : x + across])
+
+        found = self.held.get((self.url, member, row, column), read)
+        assert found is not None
+        return found[layers].copy()
 
     def _chunk(self, name: str, row: int, column: int) -> NDArray[Any]:
         def read() -> NDArray[Any]:

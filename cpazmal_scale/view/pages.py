@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.web import Page
 
-MEMORY = 512 << 20
+MEMORY = 256 << 20
 """Bytes of decoded chunks that are kept for the tiles and series of a page."""
 
 

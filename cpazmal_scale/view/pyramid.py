@@ -34,8 +34,8 @@ class Pyramid:
     `shape` has rows and columns, `chunk` the edge of a chunk; `read(row, column)` gives the values
     (…, h, w) of a chunk, cut at the lower and right edge of the grid, none where it holds nothing;
     `reduce(values, step)` makes cells (…, ⌈h/step⌉, ⌈w/step⌉) of pixels, `again(cells, step)` makes
-    coarser ones of cells. `blank` (…) is the value of a cell without data; `ready` spares
-    reading the chunks for cells of its step and coarser ones.
+    coarser ones of cells. `blank` (…) is the value of a cell without data; `ready`, finest first,
+    spares reading the chunks for cells of its steps and coarser ones.
     """
 
     name: Hashable
@@ -47,13 +47,13 @@ class Pyramid:
     blank: NDArray[Any]
     held: Held
     pool: Executor
-    ready: Ready | None = None
+    ready: tuple[Ready, ...] = ()
 
     @property
     def base(self) -> int:
-        """The coarsest cells that are made of pixels; a chunk has a whole number of them."""
-        if self.ready is not None:
-            return self.ready.step
+        """The coarsest cells that are made chunk by chunk; a chunk has a whole number of them."""
+        if self.ready:
+            return self.ready[-1].step
         return min(self.chunk & -self.chunk, _COARSEST)
 
     def tile(self, level: int, row: int, column: int) -> NDArray[Any]:
@@ -100,8 +100,10 @@ class Pyramid:
 
     def _reduced(self, step: int, row: int, column: int) -> NDArray[Any] | None:
         def make() -> NDArray[Any] | None:
-            if self.ready is not None and step == self.ready.step:
-                return self.ready.cells(row, column)
+            for ready in reversed(self.ready):
+                if ready.step <= step:
+                    cells = ready.cells(row, column)
+                    return cells if ready.step == step else self.again(cells, step // ready.step)
             values = self.read(row, column)
             return None if values is None else self.reduce(values, step)
 

@@ -1,6 +1,7 @@
-"""The shares of a map in cells of 16 pixels, beside its chunks: all of it is seen without them.
+"""The shares of a map in cells of 4 and 16 pixels, beside its chunks: it is seen without them.
 
-The group `overview` of a map holds `shares` (layer, y, x) uint8: means in 0 … 250, 255 no data.
+The group `overview` of a map holds `fine` and `shares` (layer, y, x) uint8: means in 0 … 250, 255
+no data.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 LEVELS = 250
 """Whole numbers that stand for shares from 0 to 1; 255 is no data."""
 GROUP = "overview"
-SHARES = f"{GROUP}/shares"
-_STEP, _LEAST = 16, 4
-"""Pixels along a side of a cell, and the fewest that are worth a layer of their own."""
+OVERVIEWS = (f"{GROUP}/fine", f"{GROUP}/shares")
+"""Members of a map that hold means of its shares, finest first; a map may lack some."""
+_FINE, _COARSE = 4, 16
+"""Pixels along a side of a cell; fewer are not worth a layer of their own."""
 
 
 def mean_shares(stored: NDArray[Any], step: int) -> NDArray[np.uint8]:
@@ -43,15 +45,18 @@ def write(group: zarr.Group, block: Block, products: Mapping[str, NDArray[Any]])
     """Write the cells of a block of whole chunks, if the map has an overview."""
     if GROUP not in group:
         return
-    array: Any = group[SHARES]
-    step, parts = array.attrs["step"], array.attrs["layers"]
-    ys, xs = (slice(a // step, -(-b // step)) for a, b in (block[:2], block[2:4]))
-    cells = np.full((array.shape[0], ys.stop - ys.start, xs.stop - xs.start), NO_DATA, np.uint8)
-    for name, (first, end) in parts.items():
-        if name in products:
-            made = mean_shares(products[name], step)
-            cells[first:end] = made.reshape(-1, *made.shape[-2:])
-    array[:, ys, xs] = cells
+    for member in OVERVIEWS:
+        if member not in group:
+            continue
+        array: Any = group[member]
+        step, parts = array.attrs["step"], array.attrs["layers"]
+        ys, xs = (slice(a // step, -(-b // step)) for a, b in (block[:2], block[2:4]))
+        cells = np.full((array.shape[0], ys.stop - ys.start, xs.stop - xs.start), NO_DATA, np.uint8)
+        for name, (first, end) in parts.items():
+            if name in products:
+                made = mean_shares(products[name], step)
+                cells[first:end] = made.reshape(-1, *made.shape[-2:])
+        array[:, ys, xs] = cells
 
 
 def template(data: xr.Dataset) -> xr.Dataset | None:
@@ -65,21 +70,29 @@ def template(data: xr.Dataset) -> xr.Dataset | None:
         return None
     first = data[next(iter(layers))]
     shape, chunks = first.shape[-2:], first.encoding["chunks"][-2:]
-    step = math.gcd(_STEP, *(edge for edge, n in zip(chunks, shape, strict=True) if edge < n))
-    if step < _LEAST:
-        return None
-    whole, parts = ([-(-n // step) for n in one] for one in (shape, chunks))
-    variable = xr.Variable(
-        ("layer", "y", "x"),
-        da.full((count, *whole), NO_DATA, dtype=np.uint8, chunks=-1),
-        {"long_name": "mean shares, 250 for 1", "step": step, "layers": layers},
-        {
-            "chunks": (count, *parts),
-            "compressors": (ZstdCodec(level=1, checksum=True),),
-            "fill_value": NO_DATA,
-        },
-    )
-    return xr.Dataset({"shares": variable})
+    variables = {}
+    for name, step in _steps(shape, chunks).items():
+        whole, parts = ([-(-n // step) for n in one] for one in (shape, chunks))
+        variables[name] = xr.Variable(
+            ("layer", f"y_{step}", f"x_{step}"),
+            da.full((count, *whole), NO_DATA, dtype=np.uint8, chunks=-1),
+            {"long_name": "mean shares, 250 for 1", "step": step, "layers": layers},
+            {
+                "chunks": (count, *parts),
+                "compressors": (ZstdCodec(level=1, checksum=True),),
+                "fill_value": NO_DATA,
+            },
+        )
+    return xr.Dataset(variables) if variables else None
+
+
+def _steps(shape: tuple[int, ...], chunks: tuple[int, ...]) -> dict[str, int]:
+    """Pixels along a side of the cells by member, of which chunks have a whole number."""
+    cut = [edge for edge, n in zip(chunks, shape, strict=True) if edge < n]
+    coarsest = math.gcd(_COARSE, *cut)
+    if coarsest <= _FINE:
+        return {"shares": coarsest} if coarsest == _FINE else {}
+    return {"fine": _FINE, "shares": coarsest}
 
 
 def _layers(data: xr.Dataset) -> tuple[dict[str, list[int]], int]:
