@@ -16,12 +16,37 @@ _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _CHAIN = re.compile(r"(?:[a-z][a-z0-9+.-]*::)+[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _NAMED_USERS = frozenset({"abfs", "abfss", "adl", "wasb", "wasbs", "sftp", "ssh", "ftp", "hdfs"})
 """Schemes whose addresses hold a name before the `@` that is no secret."""
-_SECRET_QUERY = re.compile(
-    r"[?&;#](?:x-(?:amz|goog|oss|cos|ms)-[\w-]*|awsaccesskeyid|googleaccessid|\w*signature|sig|"
-    r"(?:\w*[_-])?(?:token|api[_-]?key|key|password|passwd|pwd|passphrase|secret|credentials?|auth|"
-    r"authorization|bearer|jwt|hmac|hdnea|hdnts)|\w*session(?:_?id)?)=",
+_OPENS = re.compile(
+    r"[a-z][a-z0-9+.-]*://+|\b(?:https?|ftps?|sftp|ssh|s3[an]?|gc?s|az|abfss?|adl|wasbs?|hdfs|oss|"
+    r"davs?|smb|git|tcp|tls|wss?):(?:[/\\]+|(?=[^/\\@\s]+:[^@\s]+@))|"
+    r"(?<!\S)//(?=[^/\s:@]+:[^@\s]+@)|(?<!\S)/vsi\w+|"
+    r"(?<!\S)(?=[^/\\\s:@]+:[^/\\\s@]+@(?:[\w-]+\.[\w.-]*\w|[\w-]+:\d))",
     re.IGNORECASE,
 )
+"""Where the part of an address begins that may hold a user: people forget slashes and schemes."""
+_PAIR = re.compile(r"(?<=[?&;#])([^\s=?&;#/]+)=([^\s&;#]+)")
+_ASSIGNED = re.compile(r"(?:^|(?<=[\s,;\"']))([A-Z]\w*)=[\"']?([^\s;,\"'$/~.`][^\s;,]*)")
+"""A variable of a shell or a part of a connection string with a value that is no path."""
+_SECRET_NAME = re.compile(
+    r"pass(?:w|ph|code|key)|pwd|secret|token|credential|signature|^x_(?:amz|goog|oss|cos|ms)_|"
+    r"(?:^|_)(?:(?:user|db)?pass|p(?:ass)?wd?|keys?|key_?id|sig|hmac|creds?|o?auth|authorization|"
+    r"bearer|jwt|hdnea|hdnts)(?:_?\d+)?(?:_|$)|(?:api|access|account|auth|client|private|"
+    r"session|shared|storage|master)_?key|session_?id|google_?access_?id"
+)
+"""What names of secrets hold, in small letters with `_` between their parts."""
+_FLIGHT = re.compile(r"a|d|(?:asc|des|dsc)\w*|\d+", re.IGNORECASE)
+"""What `pass` may say of an orbit."""
+_TOKEN = re.compile(
+    r"\b(?:gh[opsur]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{24,}|"
+    r"xox[abprs]-[\w-]{16,}|ey[\w-]{10,}\.ey[\w-]{10,}\.[\w-]*|bearer\s+[\w.~+/=-]{16,})",
+    re.IGNORECASE,
+)
+"""Tokens that are known by how they begin."""
+_HEADER = re.compile(
+    r"\b(?:authorization|x-api-key|x-auth-token|private-token)[\"']?\s*[:=]\s*[\"']?([^\"'…]+)",
+    re.IGNORECASE,
+)
+"""Headers of requests that hold a secret."""
 _PORT = re.compile(r"[1-9]\d{0,4}")
 _SERVED = frozenset(
     {"http", "https", "tcp", "tls", "ws", "wss", "sftp", "ssh", "ftp", "ftps", "hdfs"}
@@ -76,30 +101,57 @@ def absolute(url: str) -> str:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether an address holds a user with password, a token, or a signed query."""
-    return any(_secret_spans(text)) or bool(_SECRET_QUERY.search(unquote(_query(text))))
+    """Whether a text holds credentials: a user with password, a token, a signed query, a header."""
+    return any(any(_secrets(form)) for form in (text, *_decoded(text)))
 
 
 def without_secrets(text: str) -> str:
-    """The text with the secrets of the addresses in it left out."""
-    for start, end in reversed(list(_secret_spans(text))):
+    """The text with the credentials in it left out."""
+    for start, end in sorted(_secrets(text), reverse=True):
         text = f"{text[:start]}…{text[end:]}"
-    found = _SECRET_QUERY.search(unquote(_query(text)))
-    return text if found is None else f"{text[: len(text) - len(_query(text))]}?…"
+    return text if not holds_secret(text) else f"{text[: _opening(text)]}…"
 
 
-def _query(text: str) -> str:
-    """The part of a remote address that may be a signed query; empty where there is none."""
-    started = _REMOTE.search(text)
-    if started is None:
-        return ""
-    sign = re.search(r"[?#;]", text[started.end() :])
-    return "" if sign is None else text[started.end() + sign.start() :]
+def _decoded(text: str) -> Iterator[str]:
+    """What a text with `%3A` and the like means."""
+    for _ in range(2):
+        before, text = text, unquote(text)
+        if text != before and _OPENS.search(text):
+            yield text
 
 
-def _secret_spans(text: str) -> Iterator[tuple[int, int]]:
+def _opening(text: str) -> int:
+    """Where the first address in a text begins; 0: nowhere."""
+    found = _OPENS.search(text)
+    return found.end() if found else 0
+
+
+def _secrets(text: str) -> Iterator[tuple[int, int]]:
+    """Where credentials stand; no two overlap."""
+    last = 0
+    found = [*_users(text), *(one.span() for one in _TOKEN.finditer(text))]
+    found += [one.span(1) for one in _HEADER.finditer(text)]
+    if _OPENS.search(text):
+        pairs = (one for one in _PAIR.finditer(text, _opening(text)) if _is_secret(*one.groups()))
+        found += [one.span(2) for one in pairs]
+    found += [one.span(2) for one in _ASSIGNED.finditer(text) if _is_secret(*one.groups())]
+    for start, end in sorted(found):
+        if end > last:
+            yield max(start, last), end
+            last = end
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Whether a name and value of a query are those of a secret."""
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|\W+", "_", name).lower()
+    if parts == "pass" and _FLIGHT.fullmatch(value):
+        return False
+    return bool(value != "…" and _SECRET_NAME.search(parts))
+
+
+def _users(text: str) -> Iterator[tuple[int, int]]:
     """Where credentials stand before an `@`, a password with slashes and blanks included."""
-    for started in _REMOTE.finditer(text):
+    for started in _OPENS.finditer(text):
         rest = text[started.end() :]
         host = re.sub(r"^\[[^\]]*\]", "host", re.split(r"[/?#]", rest, maxsplit=1)[0])
         user, colon, port = host.partition(":")
@@ -107,8 +159,9 @@ def _secret_spans(text: str) -> Iterator[tuple[int, int]]:
         if at >= 0:  # a user may be a mail address: the last one before the host counts
             at += 1 + re.split(r"[/?#\s]", rest[at + 1 :], maxsplit=1)[0].rfind("@")
         named = "@" in host and "://" not in rest[:at]
-        scheme = started.group()[:-3].lower()
-        served = scheme in _SERVED and _PORT.fullmatch(port) and _HOST.fullmatch(user)
+        scheme = started.group().partition(":")[0].lower()
+        machine = user.rpartition("@")[2] if scheme in _NAMED_USERS else user
+        served = scheme in _SERVED and _PORT.fullmatch(port) and _HOST.fullmatch(machine)
         open_password = bool(colon) and not served and at >= 0
         if open_password or (named and (":" in user or scheme not in _NAMED_USERS)):
             yield started.end(), started.end() + at

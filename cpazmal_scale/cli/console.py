@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 
 from cyclopts import CycloptsError, Group, Parameter, Token, UnusedCliTokensError
 
-from cpazmal_scale.addresses import address
+from cpazmal_scale.addresses import address, without_secrets
 from cpazmal_scale.cli.answers import ANSWER, say
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.written import plain_words
@@ -124,7 +124,7 @@ def show_card(title: str, rows: list[tuple[str, str]]) -> None:
 
 def complain(text: str) -> None:
     """Print one sentence to standard error."""
-    sys.stderr.write(f"cpazmal: {text}\n")
+    sys.stderr.write(f"cpazmal: {without_secrets(text)}\n")
 
 
 def first_sentence(error: CycloptsError) -> str:
@@ -146,4 +146,4 @@ class Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one note to standard error, above the progress bar."""
-        sys.stderr.write(f"{record.getMessage()}\n")
+        sys.stderr.write(f"{without_secrets(record.getMessage())}\n")

@@ -89,7 +89,8 @@ def inspect(
         say("", scenes=[facts.scene(one) for one in found], pictures=drawn)
     else:
         said = [facts.scene(one) for one in found]
-        say("\n".join(map(str, found)), scenes=said, pictures=[])
+        lines = [line for one in found for line in (str(one), *(f"  {w}" for w in one.warnings))]
+        say("\n".join(lines), scenes=said, pictures=[])
 
 
 def _show_cards(found: list[Scene], pictures: str) -> list[str]:

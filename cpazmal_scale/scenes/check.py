@@ -11,6 +11,7 @@ import numpy as np
 
 from cpazmal_scale.errors import SceneImplausible
 from cpazmal_scale.scenes.formats.geotiff import check_blocks, coding, read_bands, read_valid
+from cpazmal_scale.scenes.repeated import Repeated
 from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.values import (
     DECIBELS,
@@ -56,12 +57,15 @@ LOWEST_NOISE = -0.05
 
 @dataclass(frozen=True)
 class BandSummary:
-    """What one polarisation of a file holds: share of valid pixels, median raw value and in dB."""
+    """What one polarisation of a file holds: share of valid pixels, median raw value and in dB, and
+    what people should know of it; empty: nothing.
+    """
 
     polarisation: str
     valid: float
     median: float
     level: float
+    warning: str = ""
 
 
 def check_file(raster: Any, file: SceneFile) -> tuple[BandSummary, ...]:
@@ -177,6 +181,7 @@ class _Tally:
         self.name, self.coding, self.scale = name, coding, scale
         self.pixels = self.valid = self.zero_rows = self.beyond = self.negative = self.full = 0
         self.extremes = (_Extreme(-1), _Extreme(1))
+        self.repeated = Repeated()
         self.samples: list[NDArray[Any]] = []
 
     @np.errstate(invalid="ignore", over="ignore")  # damaged files hold signalling NaN
@@ -200,6 +205,8 @@ class _Tally:
                     self.negative += int(below.sum())
                 good &= ~is_implausible(values, self.scale)
             self.valid += int(good.sum())
+            if self.name in POLARISATIONS:
+                self.repeated.add(numbers, good)
             if numbers.dtype.kind in "iu":
                 self.full += int((numbers[good] == np.iinfo(numbers.dtype).max).sum())
             values = values[good]
@@ -263,7 +270,21 @@ class _Tally:
         for extreme in self.extremes:
             _check_fill(self.name, extreme, self.valid, file)
         level = median if self.scale == "dB" else 10 * math.log10(median)
-        return BandSummary(self.name, self.valid / self.pixels, median, level)
+        share = self.valid / self.pixels
+        return BandSummary(self.name, share, median, level, self._warning(file))
+
+    def _warning(self, file: SceneFile) -> str:
+        """Words about one value that covers a connected part of the band."""
+        found = self.repeated.most()
+        if found is None:
+            return ""
+        value = float(self.coding.values(np.array(found[0])))
+        unit = " dB" if file.scale == "dB" else ""
+        return (
+            f"{found[1]} connected pixels of {self.name} ({found[1] / self.pixels:.1%}) are "
+            f"exactly {value:g}{unit}, and count as backscatter: if it is a fill value, declare it "
+            "(gdal_edit.py -a_nodata, or `nodata` in a sidecar)"
+        )
 
     def check_angles(self, file: SceneFile) -> None:
         """The band may hold incidence angles.

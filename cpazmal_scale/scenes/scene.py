@@ -26,7 +26,7 @@ class SceneFile:
     of `BANDS`. `scale` is `linear` power or `dB`; `mask_codes` is `snap` (1 layover, 2 shadow) or
     `isce3` (1 shadow, 2 layover); `driver` is GDAL's; `nodata` a no-data value instead of the
     raster's own; `radiometry` the coefficient; `levels` the median decibels of polarisations whose
-    values were looked at.
+    values were looked at, `warnings` what people should know of them.
     """
 
     url: str
@@ -41,6 +41,7 @@ class SceneFile:
     product: Product | None = None
     radiometry: str = "gamma0_T"
     levels: tuple[tuple[str, float], ...] = field(default=(), compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def polarisations(self) -> tuple[str, ...]:
@@ -79,6 +80,13 @@ class Scene:
     def source_sha256(self) -> str:
         """The sha256 of all files, sorted and joined by `+`."""
         return "+".join(sorted({file.sha256 for file in self.files}))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people should know before they use it."""
+        found = [f"{self.id}: {text}" for file in self.files for text in file.warnings]
+        products = [file.product for file in self.files if file.product is not None]
+        return (*found, *(text for product in products for text in product.warnings))
 
     def __str__(self) -> str:
         angle = "?" if math.isnan(self.incidence_angle) else f"{self.incidence_angle:.1f}°"

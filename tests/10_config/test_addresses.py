@@ -40,7 +40,36 @@ SECRETS = [
     "https://host/x?jwt=5d1c",
     "https://host/x;jsessionid=5d1c",
     "https://host/x?hdnea=st=1~hmac=5d1c",
+    "https://host/x?pass=5d1c",
+    "https://host/x?orbit=12&pass=ASC&pwd=5d1c",
+    "https://host/x?userPass=5d1c",
+    "https://host/x?db_password1=5d1c",
+    "https://host/x?X-Api-Key=5d1c",
+    "https://host/x?a[token]=5d1c",
+    "https://host/x?sas_token=sv%3D1%26sig%3D5d1c",
+    "https://host/x?a=1%2526sig=5d1c",
+    "https://host/p?url=https%3A%2F%2Fu%3Apw%40host",
+    "https://host/x#access_token=5d1c",
+    "https:/host/x?sig=5d1c",
+    "https:/u:pw@host/x",
+    "https:\\\\u:pw@host/x",
+    "https:u:pw@host/x",
+    "//u:pw@host/x",
+    "u:pw@host.example/x",
+    "me:pw@minio:9000",
+    "https://:pw@host/x",
+    "postgresql://u:pw@h/db",
+    "/vsicurl/https://u:pw@h/x",
+    "/vsicurl?header.Authorization=5d1c&url=https://h/x",
+    f"ghp_{20 * 'TOKEN'}@github.com/a/b",
+    f"ssh://github_pat_{20 * 'TOKEN'}@github.com/a/b",
+    f"https://x-access-token:ghp_{20 * 'TOKEN'}@github.com/a",
+    "{'headers': {'Authorization': 'Bearer 5d1c'}}",
+    "Authorization: Basic 5d1c5d1c",
+    "X-Auth-Token: 5d1c",
+    "AccountName=x;AccountKey=5d1c;EndpointSuffix=core",
 ]
+PROLOGUES = ["export AWS_SECRET_ACCESS_KEY=5d1c", "PGPASSWORD='5d1c' x", "x ALL,S3_TOKEN=5d1c"]
 PLAIN = [
     "build/run",
     "/data/a@b:c/x",
@@ -54,6 +83,18 @@ PLAIN = [
     "http://10.0.0.1:80/a@b/c@d",
     "http://minio:9000/a/b",
     "https://host/x?version=3&monkey=1&pass=ASC&author=me",
+    "https://host/x?design=1&passenger=2&keyword=3&signal=4&pass=descending",
+    "sftp://me@host:22/x",
+    "ssh://git@github.com/a/b",
+    "git@github.com:a/b.git",
+    "s3://b/token/pass=2/key=1",
+    "/data/key=1/pass=2/x;token=a",
+    "a:b@c",
+    "C:/a:b@c",
+    "file:///data/a:b@c/x",
+    "basic authors of token rings",
+    "export AWS_SHARED_CREDENTIALS_FILE=/home/x/.aws/credentials",
+    "export TOKEN=$(cat token.txt)",
     "user:pw",
     "tls://10.0.0.1:8786",
 ]
@@ -72,10 +113,18 @@ def test_secrets_are_refused_wherever_an_address_is_set_and_not_repeated(text: s
     ):
         with pytest.raises(ConfigError, match="leave it out") as caught:
             RunConfig.parse(values)
-        assert not any(part in str(caught.value) for part in ("TOKEN", "pw", "wJalr", "5d1c"))
-    shown = str(StoreMissing("nothing", where=text))
+        said = str(caught.value)
+        assert not any(part in said for part in ("TOKEN", ":pw", "wJalr", "5d1c"))
+    shown = f"{StoreMissing('nothing', where=text)} {ConfigError(f'what is {text}?')}"
     hidden = ("TOKEN", "K7MD", "pass word", "p?w", "12345", ":key", ":pw", "5d1c", "Signature=b")
     assert not any(part in shown for part in hidden), shown
+
+
+@pytest.mark.parametrize("line", PROLOGUES)
+def test_jobs_get_no_secret_from_a_setting(line: str) -> None:
+    with pytest.raises(ConfigError, match="leave it out"):
+        RunConfig.parse({"cluster": {"slurm": {"prologue": ["module load x", line]}}})
+    assert "5d1c" not in str(ConfigError(line))
 
 
 @pytest.mark.parametrize("text", PLAIN)

@@ -353,6 +353,33 @@ def test_fill_values_that_look_like_power_are_refused(tmp_path, fill: float, sca
         find(tmp_path, scale=scale)
 
 
+@pytest.mark.parametrize(
+    ("fill", "scale"), [(-30.0, "dB"), (1.0, "dB"), (1.0, "linear"), (0.2, "linear")]
+)
+@pytest.mark.parametrize("where", ["border", "corner", "hole"])
+def test_a_value_of_a_whole_region_is_told(tmp_path, fill: float, scale: str, where: str) -> None:
+    """It may be backscatter; a value that single pixels share, or clipped noise, is no region."""
+    values = speckle(SHAPE)
+    if scale == "dB":
+        values = 10 * np.log10(values)
+    np.clip(values, np.quantile(values, 0.04), None, out=values)
+    part = {
+        "border": np.s_[:, :2],
+        "corner": np.s_[:9, :9],
+        "hole": np.s_[30:45, 20:50],
+    }[where]
+    plain = scene(tmp_path / "a", [values, np.zeros_like(values)])
+    values[part] = fill
+    filled = scene(tmp_path / "b", [values, np.zeros_like(values)])
+    for path, count in ((plain, 0), (filled, values[part].size)):
+        found = find(path.parent, scale=scale)
+        said = f": {count} connected pixels of HH" if count else ""
+        assert len(found.warnings) == bool(count)
+        assert all(f"{said} " in one and f" {fill:g}" in one for one in found.warnings), (
+            found.warnings
+        )
+
+
 def test_no_data_is_compared_as_it_is_stored(tmp_path) -> None:
     """A half float cannot hold the declared −9999; GDAL stores another number."""
     values = (10 * np.log10(speckle(SHAPE))).astype("f4")

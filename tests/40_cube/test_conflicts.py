@@ -56,6 +56,51 @@ def test_a_first_batch_of_two_views_writes_nothing(tmp_path, second: str, match:
     assert not (tmp_path / "ws").exists()
 
 
+ODD = {
+    "direction": "flight direction is ASC",
+    "angle": "incidence angle is 44.6",
+    "side": "look side is left",
+    "coefficient": "values are sigma0",
+    "pixels": r"shifted by [+-]0\.40 columns",
+    "system": "CRS is EPSG:32631",
+    "place": "lies far from the other scenes",
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("at", [0, 2])
+def test_the_one_that_differs_from_most_is_refused(tmp_path, kind: str, at: int) -> None:
+    folder, said = tmp_path / "s", []
+    for number, start in enumerate(STARTS):
+        odd = number == at
+        words = {"direction": "ASC"} if odd and kind == "direction" else {}
+        words |= {"angle": 44.6} if odd and kind == "angle" else {}
+        side = "L" if odd and kind == "side" else "R"
+        said.append(f"{row(start, polarisations='HH', **words)},{side}")
+        placed = {
+            "pixels": {"shift": 0.4},
+            "system": {"crs": "EPSG:32631"},
+            "place": {"at": (9_000, 9_000)},
+        }
+        options = placed.get(kind, {}) if odd else {}
+        tail = "_Sigma0_HH" if odd and kind == "coefficient" else ""
+        scene(folder, start, number, tail=tail, **options)
+    table = write_table(folder, said)
+    table.write_text(table.read_text().replace("polarisations", "polarisations,look_side", 1))
+    config = run_config(folder, tmp_path / "ws")
+    plan = ingest(config, dry_run=True)
+    (refused,) = plan.refused
+    assert re.search(ODD[kind], str(refused))
+    assert product(STARTS[at]) in str(refused.where)
+    assert [one.start for one in plan.cubes[0].scenes] == sorted(
+        one.start for one in plan.cubes[0].scenes
+    )
+    assert plan.cubes[0].dates == len(STARTS) - 1
+    with pytest.raises(type(refused), match=ODD[kind]):
+        ingest(config)
+    assert not (tmp_path / "ws").exists()
+
+
 def test_a_first_batch_of_two_coefficients_writes_nothing(tmp_path) -> None:
     folder = tmp_path / "s"
     for at, name in enumerate(("Gamma0_HH", "Sigma0_HH")):

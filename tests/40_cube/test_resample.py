@@ -281,8 +281,11 @@ def test_a_date_that_lies_off_is_told_and_refused_if_asked(tmp_path, shared_data
     config = sentinel1(tmp_path / "s", tmp_path / "ws", max_shift=0.4)
     with pytest.raises(
         GridMismatch, match=r"it lies \+[01]\.\d\d columns and .* beside the others"
-    ):
+    ) as refused:
         ingest_scenes(config)
+    assert path.name.split("_")[4][:15] in str(refused.value.where)
+    (said,) = ingest_scenes(config, dry_run=True).refused
+    assert str(said) == str(refused.value)
     assert not (tmp_path / "ws").exists()
     path.unlink()
     assert ingest_scenes(config).cubes[0].dates == 4

@@ -13,13 +13,14 @@ from cpazmal_scale.config import Ingest, RunConfig
 from cpazmal_scale.cube.format import placement as grids
 from cpazmal_scale.cube.format.record import Record, read_record
 from cpazmal_scale.cube.write.admission import View, admit
-from cpazmal_scale.cube.write.align import Alignment, align
+from cpazmal_scale.cube.write.align import DATES, Alignment, align
 from cpazmal_scale.cube.write.append import Outcome, append, is_published, publish
 from cpazmal_scale.cube.write.chunks import Opener
 from cpazmal_scale.cube.write.lease import Lease, hold
 from cpazmal_scale.cube.write.order import require_order
 from cpazmal_scale.cube.write.report import Action, CubeReport, IngestReport, SceneReport
 from cpazmal_scale.cube.write.shifts import measure_shifts
+from cpazmal_scale.cube.write.usual import usual_lattice, usual_view
 from cpazmal_scale.errors import CpazmalError, GridMismatch
 from cpazmal_scale.execute import SerialExecutor, open_executor
 from cpazmal_scale.progress import Progress
@@ -162,14 +163,14 @@ def plan_cube(
         GridMismatch: the scenes do not share the cube's pixel lattice, or miss it.
     """
     rules = config.ingest
-    onto = record.grid if record else scenes[0].geobox
+    onto = record.grid if record else usual_lattice(scenes)
     scenes = [placed_on(scene, onto) for scene in scenes]
-    grid = record.grid if record else _new_grid(rules, scenes, refused)
+    grid, scenes = (record.grid, scenes) if record else _new_grid(rules, scenes, refused)
     folder = ground_url(config.workspace, beam)
     scenes = [with_ground(scene, folder, grid) for scene in scenes]
     new: list[Scene] = []
     reports: list[SceneReport] = []
-    view = View.of_cube(record) if record else View.of_scene(scenes[0])
+    view = View.of_cube(record) if record else View.of_scene(usual_view(scenes))
     for scene in scenes:
         try:
             view.check(scene)
@@ -187,7 +188,7 @@ def plan_cube(
     new, reports = _placed(rules, grid, record, new, reports, lie, refused)
     # What holds for a scene holds for the others of its beam.
     notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
-    notes += [text for s in new for one in s.files if one.product for text in one.product.warnings]
+    notes += [text for scene in new for text in scene.warnings]
     url = cube_url(config.workspace, beam)
     return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))
 
@@ -239,27 +240,35 @@ def _placed(
     words = {report.id: report.resampling for report in reports}
     sure = {name: one for name, one in lie.items() if one.is_sure}
     bound = rules.max_shift
-    looked_at = [
-        scene for scene in new if (bound is not None or words[scene.id]) and scene.id not in sure
-    ]
-    shifts = measure_shifts(looked_at, new, grid, record) if looked_at else {}
+    known = {name: (one.length, one.place) for name, one in sure.items() if not one.moved}
+    while True:
+        looked_at = [
+            one for one in new if (bound is not None or words[one.id]) and one.id not in sure
+        ]
+        shifts = measure_shifts(looked_at, new, grid, record) if looked_at else {}
+        lies = known | {name: (one.length, str(one)) for name, one in shifts.items() if one}
+        far = [one.id for one in new if bound is not None and lies.get(one.id, (0.0,))[0] > bound]
+        if not far:
+            break
+        # The mean of the others holds what lies off: the farthest goes, and the rest is seen anew.
+        if len(new) - 1 + (record.length if record else 0) >= DATES:
+            far = [max(far, key=lambda name: lies[name])]
+        for name in far:
+            _refuse(_lies_off(name, lies[name][1], bound), refused)
+        new = [scene for scene in new if scene.id not in far]
+        reports = [report for report in reports if report.id not in far]
     reports = [
         replace(one, shift=_told(shifts[one.id])) if one.id in shifts else one for one in reports
     ]
-    lengths = {name: (one.length, str(one)) for name, one in shifts.items() if one is not None}
-    lengths |= {name: (one.length, one.place) for name, one in sure.items() if not one.moved}
-    far = [name for name in words if bound is not None and lengths.get(name, (0.0,))[0] > bound]
-    for name in far:
-        _refuse(
-            GridMismatch(
-                f"it lies {lengths[name][1]} beside the others, more than {bound:g} pixels",
-                where=name,
-                remedy="geocode it again, leave it out, or raise ingest.max_shift",
-            ),
-            refused,
-        )
-    new = [scene for scene in new if scene.id not in far]
-    return new, [report for report in reports if report.id not in far]
+    return new, reports
+
+
+def _lies_off(name: str, place: str, bound: float | None) -> GridMismatch:
+    return GridMismatch(
+        f"it lies {place} beside the others, more than {bound:g} pixels",
+        where=name,
+        remedy="geocode it again, leave it out, or raise ingest.max_shift",
+    )
 
 
 def _refuse(error: CpazmalError, refused: Refused | None) -> None:
@@ -273,14 +282,26 @@ def _told(shift: Shift | None) -> str:
     return "its place among the others cannot be measured" if shift is None else f"lies {shift} off"
 
 
-def _new_grid(rules: Ingest, scenes: list[Scene], refused: Refused | None) -> GeoBox:
-    """The grid of a new cube; where refusals are collected, the first scene's if they disagree."""
-    try:
-        return grids.union(scenes, preset=rules.grid, resample=bool(rules.resample))
-    except GridMismatch:
-        if refused is None:
-            raise
-        return scenes[0].geobox
+def _new_grid(
+    rules: Ingest, scenes: list[Scene], refused: Refused | None
+) -> tuple[GeoBox, list[Scene]]:
+    """The grid of a new cube, and the scenes that it covers: all, or those that are not refused.
+
+    Unless they may be resampled, the scenes share the pixels that most of them have.
+    """
+    left = scenes
+    if not rules.resample:
+        usual = usual_lattice(scenes)
+        left = sorted(scenes, key=lambda one: one.geobox is not usual)
+    while True:
+        try:
+            grid = grids.union(left, preset=rules.grid, resample=bool(rules.resample))
+            return grid, [scene for scene in scenes if scene in left]
+        except GridMismatch as error:
+            _refuse(error, refused)
+            left = [scene for scene in left if scene.id != error.where]
+            if not left:
+                return scenes[0].geobox, scenes
 
 
 def _look(

@@ -52,8 +52,12 @@ class Rasters:
                 nodata=found.nodata,
             )
             if check and not (known and sha256.result() in known):
-                levels = tuple((one.polarisation, one.level) for one in check_file(raster, file))
-                file = replace(file, levels=levels)
+                seen = check_file(raster, file)
+                file = replace(
+                    file,
+                    levels=tuple((one.polarisation, one.level) for one in seen),
+                    warnings=tuple(one.warning for one in seen if one.warning),
+                )
             return replace(file, sha256=sha256.result())
 
     def open(self, file: SceneFile) -> contextlib.AbstractContextManager[FileReader]:

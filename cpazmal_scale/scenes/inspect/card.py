@@ -58,7 +58,7 @@ def scene_card(scene: Scene, seen: Overview) -> Rows:
     rows += _values(scene, seen)
     rows.append(("sha256", scene.source_sha256))
     notes = {file.product.note for file in scene.files if file.product} - {""}
-    return rows + [("note", note) for note in sorted(notes)]
+    return rows + [("note", note) for note in (*sorted(notes), *scene.warnings)]
 
 
 def _period(scene: Scene) -> str:
