@@ -108,6 +108,8 @@ def main() -> None:
     notes = logging.getLogger("cpazmal_scale")
     notes.setLevel(logging.INFO)
     notes.addHandler(Notes())
+    # Zarr asks for many objects at once: the first that fails is the error, the others are no news.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     output, _ = steady()
     ANSWER.begin(as_json="--json" in sys.argv)
     try:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import StoreDamaged
+from cpazmal_scale.storage import seal
 from cpazmal_scale.terrain.ground import Ground
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 FINISHED, STRIPS = "finished.json", "strips"
 """Names of the mark that all is there, and of the folder of strips."""
+REMEDY = "remove its folder and run again"
 RARE = "missed", "doubted"
 """Marks of a strip's cells that are stored where there are any."""
 
@@ -33,10 +33,11 @@ def tile_url(url: str, tile: tuple[int, int]) -> str:
 
 
 def write(url: str, **arrays: NDArray[Any]) -> None:
-    """Store arrays as one file."""
+    """Store arrays as one file, with its digest."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    storage.write_bytes(url, buffer.getvalue())
+    data = buffer.getvalue()
+    storage.write_bytes(url, seal.with_trailer(data, len(data)))
 
 
 @lru_cache(maxsize=16)
@@ -45,14 +46,12 @@ def read(url: str) -> dict[str, NDArray[Any]]:
 
     Raises:
         StoreMissing: it is not there.
-        StoreDamaged: it was altered: every array has a checksum.
+        StoreDamaged: it was altered.
     """
-    try:
-        with np.load(io.BytesIO(storage.read_bytes(url)), allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (ValueError, EOFError, zipfile.BadZipFile):
-        raise StoreDamaged(
-            "what a beam sees of its ground was altered",
-            where=url,
-            remedy="remove its folder and run again",
-        ) from None
+    data = storage.read_bytes(url)
+    seal.check_trailer(data, url, REMEDY)
+    with (
+        seal.parsing("what a beam sees of its ground was altered", url, REMEDY),
+        np.load(io.BytesIO(data), allow_pickle=False) as stored,
+    ):
+        return {name: stored[name] for name in stored.files}

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.terrain.files import FINISHED, STRIPS, read, tile_url
+from cpazmal_scale.storage import seal
+from cpazmal_scale.terrain.files import FINISHED, REMEDY, STRIPS, read, tile_url
 from cpazmal_scale.terrain.gathering import run_tile
 from cpazmal_scale.terrain.ground import TILE, Ground
 from cpazmal_scale.terrain.nodes import Lattice
@@ -93,7 +94,7 @@ def compute(ground: Ground, executor: Executor, progress: Progress | None = None
             if progress is not None:
                 progress(count, total)
     unknown, beyond = (sum(one) for one in zip(*found, strict=True))
-    storage.write_json(done, {"unknown": unknown, "beyond": beyond})
+    seal.write_document(done, {"unknown": unknown, "beyond": beyond})
     storage.remove(storage.join(ground.url, STRIPS), recursive=True)
 
 
@@ -103,9 +104,12 @@ def lacking(url: str) -> tuple[int, int]:
 
     Raises:
         StoreMissing: they are not finished.
+        StoreDamaged: the mark that they are was altered.
     """
-    told = storage.read_json(storage.join(url, FINISHED))
-    return int(told["unknown"]), int(told["beyond"])
+    where = storage.join(url, FINISHED)
+    told = seal.read_document(where, REMEDY)
+    with seal.parsing("not the mark of a finished ground", where, REMEDY):
+        return int(told["unknown"]), int(told["beyond"])
 
 
 def is_finished(url: str) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from support.small_products import ID, TSX1, amplitudes, cut_product, settings
 
 from cpazmal_scale.cube import append, cube_url, ingest_scenes, open_cube
-from cpazmal_scale.errors import SceneUnknown
+from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes import SceneReader, discover, placed_on
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
@@ -32,10 +32,22 @@ def made(shared: Path, folder: Path, edit: Edit | None = None) -> Path:
     return cut_product(shared, folder, amplitudes(SHAPE), edit=edit)
 
 
-@pytest.mark.parametrize("flag", ["NOTCALIBRATED", "RELCALIBRATED", "UNDEFINED"])
+def test_a_product_that_does_not_say_that_it_is_calibrated(tmp_path, shared_data) -> None:
+    made(shared_data, tmp_path, lambda text: re.sub(r"<(radiometricCor.*?)>.*</\1>", "", text))
+    with pytest.raises(SceneUnreadable, match="radiometricCorrection is missing"):
+        discover(settings(tmp_path).ingest)
+
+
+def test_a_flight_direction_that_the_orbit_contradicts(tmp_path, shared_data) -> None:
+    made(shared_data, tmp_path, lambda text: text.replace(">DESCENDING<", ">ASCENDING<"))
+    with pytest.raises(SceneUnreadable, match="its orbit is DSC, its annotation says ASC"):
+        discover(settings(tmp_path).ingest)
+
+
+@pytest.mark.parametrize("flag", ["NOTCALIBRATED", "RELCALIBRATED", "UNDEFINED", ""])
 def test_only_what_is_flagged_calibrated_is_calibrated(tmp_path, shared_data, flag: str) -> None:
     made(shared_data, tmp_path, lambda text: text.replace(">CALIBRATED<", f">{flag}<"))
-    with pytest.raises(SceneUnknown, match=f"it is flagged {flag}"):
+    with pytest.raises(SceneUnknown, match=f"it is flagged {flag or 'with nothing'}"):
         discover(settings(tmp_path).ingest)
 
 
@@ -58,13 +70,17 @@ def test_the_second_of_a_pair_is_refused(tmp_path, shared_data) -> None:
         discover(settings(tmp_path).ingest)
 
 
-def test_the_disclaimer_and_old_processing_are_told(tmp_path, shared_data) -> None:
+@pytest.mark.parametrize(
+    "name", ["SUPPORT/{}.txt", "support/{}.TXT", "{}.pdf"], ids=["usual", "small", "beside"]
+)
+def test_the_disclaimer_and_old_processing_are_told(tmp_path, shared_data, name: str) -> None:
     def old(text: str) -> str:
         return re.sub(r"<generationTime>[^<]*<", "<generationTime>2007-12-20T10:00:00Z<", text)
 
     folder = made(shared_data, tmp_path / "s", old)
-    (folder / "SUPPORT").mkdir()
-    (folder / "SUPPORT" / "GEOLOCATION_AND_TIMING_PROBLEM.txt").write_text("see README")
+    path = folder / name.format("GEOLOCATION_AND_TIMING_PROBLEM")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("see README")
     config = settings(tmp_path / "s").with_values({"workspace": str(tmp_path / "ws")})
     told = str(ingest_scenes(config, dry_run=True))
     assert "GEOLOCATION_AND_TIMING_PROBLEM.txt: its place may be off" in told

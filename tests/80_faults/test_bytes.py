@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -46,6 +48,7 @@ CLASSES = (
     "samples",
     "card",
     "shared arrays",
+    "ground",
     "catalog records",
     "catalog index",
 )
@@ -113,6 +116,26 @@ def test_objects_that_are_lost_added_or_swapped_are_errors(
         own.read()
     sums.write_bytes(text)
     assert own.read() == right
+
+
+def test_several_damaged_objects_are_one_sentence(stored: dict[str, Stored]) -> None:
+    """All are asked for at once: what the others say is no news for people."""
+    documents = [path for path in stored["model"].files if path.name == "zarr.json"]
+    kept = {path: path.read_bytes() for path in documents if path.parent.name != "sums"}
+    kept = {path: data for path, data in kept.items() if path.parent.suffix != ".zarr"}
+    home = next(iter(kept)).parents[2].parent
+    for path in kept:
+        path.write_bytes(b"{}")
+    words = ["catalog", "open", "model_DSC37", "--workspace", str(home)]
+    script = "from cpazmal_scale.cli import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", script, *words], capture_output=True, text=True, check=False
+    )
+    for path, data in kept.items():
+        path.write_bytes(data)
+    assert len(kept) > 3
+    assert ran.returncode == StoreDamaged.exit_code
+    assert len(ran.stderr.splitlines()) == 1, ran.stderr
 
 
 def test_what_was_written_without_checksums_opens(

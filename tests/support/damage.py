@@ -19,6 +19,8 @@ from cpazmal_scale.mapping import map_cube, open_map, open_source
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.samples import BY_DATE, read_index, write_index
 from cpazmal_scale.storage import seal
+from cpazmal_scale.terrain import files
+from cpazmal_scale.terrain.layers import lacking
 from support.small_campaign import make_cube, make_model, workspace
 
 ALL = os.environ.get("CPAZMAL_FAULTS") == "all"
@@ -88,6 +90,7 @@ def small_workspace(folder: Path) -> tuple[RunConfig, list[Stored]]:
     card_url = f"{home}/models/{'a' * 16}.json"
     seal.write_document(card_url, {"id": "a" * 16, "features": {"HH.k1": {"mean": 0.5}}})
     shared_url = storage.write_arrays(f"{home}/shared", {"values": np.arange(9.0)})
+    ground_url = _ground(f"{home}/terrain/DSC37")
     facts = {"id": "c" * 16, "beam": "DSC37", "start": "2020-01-08", "end": "2020-04-30"}
     kinds = {"model": model_url, "map": made.url, "samples": samples_url}
     for kind, url in kinds.items():
@@ -109,6 +112,7 @@ def small_workspace(folder: Path) -> tuple[RunConfig, list[Stored]]:
         Stored("samples", (Path(samples_url),), lambda: _table(samples_url)),
         Stored("card", (Path(card_url),), lambda: str(seal.read_document(card_url))),
         Stored("shared arrays", (Path(shared_url),), lambda: _arrays(shared_url)),
+        Stored("ground", below(ground_url), lambda: _seen(ground_url)),
         Stored("catalog records", below(f"{home}/catalog.d"), lambda: str(catalog.search(home))),
         Stored(
             "catalog index",
@@ -129,6 +133,20 @@ def _unfinished(config: RunConfig, model_url: str, cube_url: str) -> str:
     for block in plan.blocks:
         classify_block(block, cube_url=cube_url, model_url=model_url, map_url=plan.url)
     return plan.url
+
+
+def _ground(url: str) -> str:
+    """A tile of what a beam sees of its ground, and the mark that it is whole."""
+    heights = np.random.default_rng(5).random((8, 9), np.float32)
+    files.write(files.tile_url(url, (0, 0)), elevation=heights, first=np.zeros(2, np.int64))
+    seal.write_document(storage.join(url, files.FINISHED), {"unknown": 3, "beyond": 4})
+    return url
+
+
+def _seen(url: str) -> object:
+    files.read.cache_clear()
+    tile = files.read(files.tile_url(url, (0, 0)))
+    return lacking(url), {name: values.tolist() for name, values in tile.items()}
 
 
 def _records(url: str) -> object:

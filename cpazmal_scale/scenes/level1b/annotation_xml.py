@@ -80,7 +80,7 @@ def parse_annotation(root: Node) -> Annotation:
         layers=_layers(root),
         ground_range=_ground_range(projected) if projected else None,
         first_row=_first_row(projected) if projected else None,
-        radiometric_correction=kind.text("radiometricCorrection", "CALIBRATED").upper(),
+        radiometric_correction=kind.text("radiometricCorrection").upper(),
     )
 
 

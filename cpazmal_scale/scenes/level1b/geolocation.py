@@ -59,8 +59,8 @@ class Geolocation:
         """Fit the orbit and compare it with the grid; `beyond` are delays that it does not have.
 
         Raises:
-            SceneUnreadable: the orbit does not cover the scene, has a gap or contradicts the grid
-                or the annotated side; or neither heights nor delays are annotated.
+            SceneUnreadable: the orbit does not cover the scene, has a gap or contradicts the grid,
+                the annotated side or flight direction; or neither heights nor delays are annotated.
         """
         from scipy.interpolate import RegularGridInterpolator
 
@@ -138,6 +138,11 @@ class Geolocation:
         grid = self.grid
         sides = self.orbit.side(grid.lon, grid.lat, grid.t)
         annotated = _SIDES[self.annotation.look_side]
+        flies = "ASC" if self.orbit.velocity(self.first)[2] > 0 else "DSC"
+        if flies != self.annotation.orbit_direction:
+            raise self._unreadable(
+                f"its orbit is {flies}, its annotation says {self.annotation.orbit_direction}"
+            )
         if not (sides == annotated).all():
             raise self._unreadable("its geolocation grid lies on the other side of its orbit")
         return annotated

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -27,7 +27,7 @@ METHOD = "terrain-1"
 NEAR_HEIGHT = 200.0
 """Metres between the height a scene is geocoded at and its mean that go without a note."""
 GEOREF = "ANNOTATION/GEOREF.xml"
-DISCLAIMER = "GEOLOCATION_AND_TIMING_PROBLEM.txt"
+DISCLAIMER = "GEOLOCATION_AND_TIMING_PROBLEM"
 """Put into `SUPPORT/` by the provider where on-board time was not synchronised."""
 RESCALED = datetime(2008, 1, 7, tzinfo=UTC)
 """From here on the calibration constant is that of the format's description."""
@@ -66,7 +66,7 @@ class Product:
         found = []
         if self.misplaced:
             found.append(
-                f"{self.id} comes with {DISCLAIMER}: its place may be off, check it (max_shift)"
+                f"{self.id} comes with {DISCLAIMER}.txt: its place may be off, check it (max_shift)"
             )
         if not self.delay_told:
             found.append(
@@ -160,11 +160,20 @@ def find_products(
         folder, _, name = url.rpartition("/")
         if _MAIN.fullmatch(name):
             told = parse_annotation(xml.read(url))
-            misplaced = f"{folder}/SUPPORT/{DISCLAIMER}" in urls
+            misplaced = _is_disclaimed(urls, folder)
             found.append(Product(folder, name, told, settings, grid, *ground(), misplaced))
         elif archive.is_archive(url):
             found += _in_archive(url, settings, grid, ground)
     return found
+
+
+def _is_disclaimed(names: Iterable[str], folder: str) -> bool:
+    """Whether the provider's disclaimer lies in a product's folder, however it is spelt."""
+    inside = "" if folder in ("", ".") else f"{folder}/"
+    return any(
+        one.startswith(inside) and one.rpartition("/")[2].upper().startswith(DISCLAIMER)
+        for one in names
+    )
 
 
 def _ground(terrain: config.Terrain) -> Callable[[], tuple[Dem | None, str]]:
@@ -193,8 +202,7 @@ def _in_archive(
                 data = archive.read_member(container, name, xml.MAX_BYTES)
                 node = xml.parse(data, where=archive.where(container, name))
                 told = parse_annotation(node)
-                beside = str(PurePosixPath(name).parent / "SUPPORT" / DISCLAIMER)
-                misplaced = beside in container.sizes
+                misplaced = _is_disclaimed(container.sizes, str(PurePosixPath(name).parent))
                 found.append(Product(url, name, told, settings, grid, *ground(), misplaced))
     return found
 

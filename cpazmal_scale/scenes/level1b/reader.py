@@ -251,7 +251,8 @@ def _refuse(product: Product) -> None:
         problem = f"the bursts of complex ScanSAR are not geocoded (mode {annotation.mode})"
         remedy = "order the detected product (MGD or EEC)"
     elif annotation.radiometric_correction != "CALIBRATED":
-        problem = f"it is flagged {annotation.radiometric_correction}: its constant does not hold"
+        flag = annotation.radiometric_correction or "with nothing"
+        problem = f"it is flagged {flag}: its constant does not hold"
     elif SECOND_OF_A_PAIR in product.id:
         problem = "it is the second image of a TanDEM-X pair, resampled onto the first"
         remedy = "keep the first (BTX1)"

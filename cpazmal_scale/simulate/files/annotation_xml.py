@@ -105,6 +105,7 @@ def _product_info(info: Element, told: Annotation) -> None:
         ("productVariantInfo/productVariant", told.variant),
         ("productVariantInfo/projection", told.projection),
         ("productVariantInfo/resolutionVariant", told.resolution_variant),
+        ("productVariantInfo/radiometricCorrection", told.radiometric_correction),
         ("imageDataInfo/imageDataType", raster.data_type),
         ("imageDataInfo/imageDataFormat", raster.data_format),
         ("imageDataInfo/imageDataDepth", raster.depth),
