@@ -1,13 +1,13 @@
-"""What the mapped default is worth beside every compared method, on real labelled series.
+"""What the mapped default is worth beside every compared method, on labelled series.
 
-    python -m benchmarks.accuracy [--write] [site points UCR names]
+    python -m benchmarks.accuracy [--write] [points parcels campaigns UCR, or single sets]
 
-Sets: 397 points with a year of Sentinel-1 (groups: cells of 1°), parcels of two Sentinel-1 sites,
-and sets of the UCR archive with their own training and test sides. The default is `best`: on the
-points and parcels its nested figure, whose choice sees no tested polygon; on the UCR sets the
-choice is made on the training side. It holds if it is not below the best of all methods by more
-than half the width of that one's 95 % interval. Probabilities hold if their calibration error is
-below 0.05, or if they are withheld.
+Sets: windows of three simulated campaigns (groups: polygons), 397 points with a year of Sentinel-1
+(groups: cells of 1°), parcels of two Sentinel-1 sites, and sets of the UCR archive with their own
+training and test sides. The default is `best`: its nested figure, whose choice sees no tested
+polygon; on the UCR sets the choice is made on the training side. It holds if it is not below the
+best of all methods by more than half the width of that one's 95 % interval. Probabilities hold if
+their calibration error is below 0.05, or if they are withheld.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import simulation
 from benchmarks.clock import Report
 from cpazmal_scale.assess import cross_validate
 from cpazmal_scale.assess.validate.choose import choose
@@ -43,6 +44,10 @@ SETTINGS = {
     "train": {"barycenters": "auto"},
     "assess": {"folds": 3, "repeats": 2},
 }
+
+
+CAMPAIGNS = (42, 43, 44)
+"""Seeds."""
 
 
 class Set(NamedTuple):
@@ -112,6 +117,14 @@ def parcels() -> Iterator[Set]:
             path.name.split("_")[3][-6:],
             Labelled(series, np.array(y)[some], np.array(groups)[some]),
         )
+
+
+def campaign(seed: int) -> Set:
+    """k1 and k2 of HH in 2020, 15 windows of each polygon of 1024 x 1024 simulated pixels."""
+    own = simulation.side(seed, 1024, simulation.OWN, each=15)
+    dates = own.days.astype("datetime64[s]")
+    series = WindowSeries(own.series.astype(np.float32), ("HH.k1", "HH.k2"), dates)
+    return Set(f"campaign {seed}", Labelled(series, own.labels, own.groups))
 
 
 def ucr(name: str) -> Set:
@@ -191,6 +204,9 @@ def main() -> None:
     for one in parcels():
         if not wanted or one.name in wanted or "parcels" in wanted:
             judge(report, one)
+    for seed in CAMPAIGNS:
+        if not wanted or str(seed) in wanted or "campaigns" in wanted:
+            judge(report, campaign(seed))
     for name in names:
         if not wanted or name in wanted or "UCR" in wanted:
             judge(report, ucr(name))

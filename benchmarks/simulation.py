@@ -42,8 +42,8 @@ class Side(NamedTuple):
     days: NDArray[np.datetime64]
 
 
-def side(seed: int, size: int, beam: str) -> Side:
-    """First two log-cumulants of windows of 7 x 7 amplitudes in HH in 2020, few per polygon."""
+def side(seed: int, size: int, beam: str, each: int = EACH) -> Side:
+    """First two log-cumulants of windows of 7 x 7 amplitudes in HH in 2020, `each` per polygon."""
     chips = SimulatedChips(seed, size, beam, among=(OWN, OTHER))
     rule = WindowRule(size=7, masked=("layover", "shadow"), max_masked=0.0, min_valid=1.0)
     found = temporal_stack(
@@ -51,7 +51,7 @@ def side(seed: int, size: int, beam: str) -> Side:
     )
     random = np.random.default_rng(seed)
     kept = np.concatenate(
-        [random.permutation(np.flatnonzero(found.groups == g))[:EACH] for g in set(found.groups)]
+        [random.permutation(np.flatnonzero(found.groups == g))[:each] for g in set(found.groups)]
     )
     kept = kept[np.isfinite(found.X[kept]).all(axis=(1, 2, 3, 4))]
     logs = np.log(np.maximum(found.X[kept, ..., 0].astype(np.float64), 1e-4))

@@ -254,22 +254,20 @@ def test_class_means_follow_the_measured_year(course, polarisation):
     own = course[(course["beam"] == "DSC37") & (course["pol"] == polarisation)]
     means = own.groupby(["cls", "month"])["db"].mean().unstack().loc[CLASSES].to_numpy()
     error = means - tables.monthly_backscatter(polarisation)
-    assert np.sqrt((error**2).mean()) < 0.8
+    assert np.sqrt((error**2).mean()) < 0.6
     assert np.abs(error.mean(axis=1)).max() < 0.6
 
 
 def test_dates_of_a_season_differ_as_measured(course):
-    """Within a quarter of the tables; the two quiet springs below one decibel are absolute."""
+    """Within a quarter of the tables, or a fifth of a decibel where dates hardly differ."""
     table = published("backscatter_class_season.csv")
     table = table[table["pol"] == "HH"].set_index(["cls", "season"])["std"].unstack()
     own = course[(course["beam"] == "DSC37") & (course["pol"] == "HH")]
     units = own.groupby(["seed", "cls", "unit", "season"])["db"].std()
     found = units.groupby(["cls", "season"]).median().unstack().loc[table.index, table.columns]
     apart = (found - table).abs()
-    near = (apart < 0.25 * table) | (apart < 0.35)
-    near.loc["ACC", ["MAM", "SON"]] = True
+    near = (apart < 0.25 * table) | (apart < 0.2)
     assert near.all(axis=None), found[~near].round(2)
-    assert found.loc["ACC", "MAM"] < 4.2
     assert found.loc["ICA", "JJA"] > 2.2
 
 
@@ -303,7 +301,7 @@ def test_afternoons_are_seen_by_the_ascending_beams(course):
             *sides, on="date", direction="nearest", tolerance=pandas.Timedelta(days=6)
         ).dropna()
         spreads.append((near["db_x"] - near["db_y"]).std())
-    assert 1.7 < np.median(spreads) < 3.2
+    assert 2 < np.median(spreads) < 3
 
 
 def test_weather_does_not_depend_on_what_is_asked():
@@ -330,7 +328,7 @@ def test_measured_tables_are_the_published_ones():
             assert ours.tolist() == [float(row[str(month)]) for month in range(1, 13)]
 
 
-def test_units_depart_by_about_two_decibels(plain_world):
+def test_units_depart_as_the_tables_say(plain_world):
     units, first = np.unique(plain_world.ground.unit, return_index=True)
     assert len(units) > 68
     for field, wide in (
@@ -378,11 +376,14 @@ def test_borders_are_mixed():
 
 def test_dates_have_their_own_patches_and_share_a_world(world):
     first, second = (imaging.mixtures(5, one, "HH") for one in passes("DSC37")[:2])
-    for name, width in (("moment", imaging.MOMENT_DB), ("rough", imaging.ROUGHNESS)):
+    for name, width in (
+        ("moment", 1),
+        ("weather", 1),
+        ("texture", 1),
+        ("rough", imaging.ROUGHNESS),
+    ):
         assert np.linalg.norm(first[name]) == pytest.approx(width, rel=1e-5)
         assert (first[name] != second[name]).all()
-    assert first["texture"][0] == second["texture"][0]
-    assert np.linalg.norm(first["texture"]) == pytest.approx(1, rel=1e-5)
     other = imaging.mixtures(5, passes("DSC37")[0], "HV")
     assert (other["texture"] != first["texture"]).any()
 

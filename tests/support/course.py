@@ -36,7 +36,10 @@ def _pass(
 ) -> pd.DataFrame:
     draws = np.random.default_rng(seed).standard_normal((5, len(NAMES), units))
     above = np.clip(2 * draws[0] + world.UNIT_METRES / 100 * draws[1], -6, 6)
+    stamp = int(one.start.timestamp())
+    warmth = np.random.default_rng([seed, stamp]).standard_normal(draws[0].shape)
     asked = seasons.UNITS * draws[2] + seasons.LAPSE * above
+    asked -= seasons.unit_weather(one.start)[:, None] * warmth
     day = seasons.day_of_year(one.start)
     when = (day - above * seasons.height_delay(day)).astype(int) % seasons.DAYS
     states = seasons.class_states(seed, one.start, one.beam, channel).astype(float)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cpazmal_scale.simulate.given import tables
 from cpazmal_scale.simulate.given.streams import generator
 from cpazmal_scale.simulate.given.tables import monthly_backscatter, orbit_offset, surfaces
-from cpazmal_scale.simulate.given.weather import lateness, thaw
+from cpazmal_scale.simulate.given.weather import OWN, YEAR_DAYS, lateness, thaw
 
 DAYS = 365
 
@@ -27,12 +27,12 @@ leaves ABL001 and ROC001 at the end of June, and comes back in November)."""
 SOFTNESS = 0.15
 """Width of the change from dry to wet, in units of the weather's standard deviation (guessed)."""
 
-PATCHES = 0.9
+PATCHES = 0.6
 """Spread of a polygon's pixels in what they ask of the thaw (guessed). Known: half-thawed polygons
 hold pixels of both states, k2 of ABL001 is 0.61 in April 2020 and 0.24 in January."""
 
-UNITS = 0.35
-"""Spread of units in what they ask of the thaw (guessed); 3 days in May."""
+UNITS = 0.2
+"""Spread of units in what they ask of the thaw (guessed); 2 days in May."""
 
 LAPSE = 0.1
 """More of the thaw that 100 m of height ask for, summer's refreezing aloft (guessed)."""
@@ -41,8 +41,11 @@ AFTERNOON = 1.4
 """Thaw of 17:30 over that of 05:44 UTC (guessed). Known: within three days, from March to May,
 ACC002 is 2.4 dB (sd 3.2) darker in ASC than in DSC, and ICA004 2.3 dB darker than in winter."""
 
-MOST_THAW = 3.0
-"""Season's thaw at most and, with a minus, at least, in months beyond the dry or wet state."""
+THAWS = -6.0, 2.5
+"""Season's thaw at least and at most, in months beyond the dry or the wet state."""
+
+ROUNDS = 8
+"""Rounds in which the middles of the months are moved until the tables' dates have their means."""
 
 
 def _daily(months: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -57,14 +60,41 @@ def _daily(months: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @cache
 def _threshold() -> NDArray[np.float64]:
-    """Season's thaw (8 classes, 12 months) that gives the measured means of HH, by bisection."""
+    """Season's thaw (8 classes, 12 months) that gives the measured means of HH.
+
+    Bisection for the level at the middle of each month, which is moved until the dates of the
+    tables have their means.
+    """
     dry, wet = _states("HH")
-    low, high = (np.full_like(dry, side * MOST_THAW) for side in (-1, 1))
-    for _ in range(30):
-        middle = (low + high) / 2
-        bright = _expected(middle, dry, wet) > monthly_backscatter("HH")
-        low, high = np.where(bright, middle, low), np.where(bright, high, middle)
+    level = wanted = monthly_backscatter("HH")
+    for _ in range(ROUNDS):
+        low, high = (np.full_like(dry, limit) for limit in THAWS)
+        for _ in range(20):
+            middle = (low + high) / 2
+            bright = _expected(middle, dry, wet, _weather()) > level
+            low, high = np.where(bright, middle, low), np.where(bright, high, middle)
+        level = level + 0.7 * (wanted - _of_dates(low, dry, wet))
     return low
+
+
+def _of_dates(
+    threshold: NDArray[np.float64], dry: NDArray[np.float64], wet: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean dB (8 classes, 12 months) on the dates of the tables, over early and late years."""
+    days = np.arange(DAYS)
+    level = _expected(*(_daily(one) for one in (threshold, dry, wet)), daily_weather())
+    late = YEAR_DAYS * np.linspace(-2, 2, 9)
+    weights = np.exp(-(np.linspace(-2, 2, 9) ** 2) / 2)
+    found = np.zeros((len(level), 12))
+    dates = [one.start for one in tables.calendar() if one.beam == "DSC37"]
+    for month in range(12):
+        own = np.array([day_of_year(when) for when in dates if when.month == month + 1])
+        places = own[:, None] - late
+        found[:, month] = [
+            np.average(np.interp(places, days, row, period=DAYS), axis=1, weights=weights).mean()
+            for row in level
+        ]
+    return found
 
 
 def _weather() -> NDArray[np.float64]:
@@ -92,19 +122,23 @@ def _states(polarisation: str) -> tuple[NDArray[np.float64], NDArray[np.float64]
 def _shift(polarisation: str) -> NDArray[np.float64]:
     """What the states' levels (8 classes, 12 months) lack of the measured means, dB."""
     dry, wet = _states(polarisation)
-    shift: NDArray[np.float64] = monthly_backscatter(polarisation) - _expected(
-        _threshold(), dry, wet
-    )
+    shift = np.zeros_like(dry)
+    for _ in range(ROUNDS):
+        found = _of_dates(_threshold(), dry + shift, wet + shift)
+        shift += 0.7 * (monthly_backscatter(polarisation) - found)
     return shift
 
 
 def _expected(
-    threshold: NDArray[np.float64], dry: NDArray[np.float64], wet: NDArray[np.float64]
+    threshold: NDArray[np.float64],
+    dry: NDArray[np.float64],
+    wet: NDArray[np.float64],
+    weather: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Mean dB over weather and units of the mean power over pixels, at the middle of each month."""
-    points, weights = np.polynomial.hermite_e.hermegauss(15)
+    """Mean dB over weather and units of the mean power over pixels; all (8 classes, times)."""
+    points, weights = np.polynomial.hermite_e.hermegauss(9)
     weights = weights / weights.sum()
-    outer = np.hypot(_weather(), np.hypot(UNITS, 3 * LAPSE))[..., None] * points
+    outer = np.hypot(weather, np.hypot(UNITS, 3 * LAPSE))[..., None] * points
     thaws = (threshold[..., None] + outer)[..., None] - PATCHES * points
     share = 1 / (1 + np.exp(-thaws / SOFTNESS))
     low, high = (10 ** (state / 10) for state in (wet, dry))
@@ -162,6 +196,16 @@ def scatter(seed: int, when: datetime, polarisation: str) -> NDArray[np.float64]
     return departure
 
 
+def _today(when: datetime) -> NDArray[np.float64]:
+    """Standard deviation (8 classes) of the weather's part of the thaw on a day."""
+    return daily_weather()[:, int(day_of_year(when)) % DAYS]
+
+
+def unit_weather(when: datetime) -> NDArray[np.float32]:
+    """Standard deviation (8 classes) of the weather's part of the thaw that units do not share."""
+    return (np.sqrt(OWN) * _today(when)).astype(np.float32)
+
+
 def class_states(seed: int, when: datetime, beam: str, polarisation: str) -> NDArray[np.float32]:
     """Thaw, dry and wet level of the classes as one pass sees them (3, 8, 365 effective days).
 
@@ -177,7 +221,7 @@ def class_states(seed: int, when: datetime, beam: str, polarisation: str) -> NDA
             for one in states
         ]
     )
-    warmth = daily_weather()[:, int(day_of_year(when)) % DAYS] * thaw(seed, when)
+    warmth = np.sqrt(1 - OWN) * _today(when) * thaw(seed, when)
     moved[0] += (warmth + AFTERNOON * tables.beams()[beam].afternoon)[:, None]
     offsets = orbit_offset(beam, polarisation)
     moved[1:] += offsets[:, :, None] + scatter(seed, when, polarisation)[:, None]

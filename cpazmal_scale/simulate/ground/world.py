@@ -24,15 +24,15 @@ BORDER_REACH = 2
 """Pixels from a border over which it is mixed with the class beyond (guessed: a resolution cell of
 6.6 m on pixels of 3 m, and the ±1 pixel of the resampling)."""
 
-INSIDE_METRES = 70.0
+INSIDE_METRES = 80.0
 """Width of what varies inside a unit (guessed)."""
 
-PATCH_METRES = 60.0
+PATCH_METRES = 45.0
 """Width of patches of melt inside a unit (guessed: gullies, crevasses, avalanche tracks)."""
 
-UNIT_METRES = 120.0
-"""Standard deviation of a unit's departure in timing, as height: 3 days in May (0 to 3 known of one
-pair of polygons)."""
+UNIT_METRES = 60.0
+"""Standard deviation of a unit's departure in timing, as height: 1.5 days in May (0 to 3 known of
+one pair of polygons)."""
 
 ASPECT_METRES, ASPECT_SLOPE = 250.0, 35.0
 """Height that a northern slope of so many degrees is worth: 6 days in May (guessed)."""
@@ -47,8 +47,8 @@ class World:
 
     `lasting` holds a place's departure in dB per polarisation, `seasonal` the cosine and sine parts
     of its yearly one, `above` its height over its class's mean with the aspect's and the unit's
-    worth (hundreds of metres), `asked` what it asks of the thaw. Units' parts fade into each other
-    across the borders of units.
+    worth (hundreds of metres), `asked` what it asks of the thaw. Each date mixes `patterns` and the
+    `units`' own ones by weights. Units' parts fade into each other across the borders of units.
     """
 
     grid: Grid
@@ -60,6 +60,7 @@ class World:
     above: NDArray[np.float32]
     asked: NDArray[np.float32]
     patterns: NDArray[np.float32]
+    units: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Block:
     lasting: dict[str, NDArray[np.float32]]
     seasonal: tuple[NDArray[np.float32], NDArray[np.float32]]
     patterns: NDArray[np.float32]
+    units: NDArray[np.float32]
     waves: NDArray[np.float32]
     masks: dict[str, NDArray[np.uint8]]
     slope_db: dict[str, NDArray[np.float32]]
@@ -106,7 +108,8 @@ def make_world(grid: Grid, seed: int, beams: tuple[str, ...]) -> World:
         own = draw(tables.UNIT_BEAM_DB, "beam", name)
         views[name] = viewing.View(seen.mask, seen.slope_db + own)
     wide = np.array([kind.inside_db for kind in tables.surfaces()], np.float32)
-    inside = wide[ground.surface] * _field(lattice, INSIDE_METRES, seed, "inside")
+    lasting = np.float32(np.sqrt(tables.LASTING)) * _field(lattice, INSIDE_METRES, seed, "inside")
+    inside = wide[ground.surface] * lasting
     rho = np.float32(tables.UNIT_CORRELATION)
     first, second = (draw(tables.UNIT_DB, "lasting", name) for name in ("HH", "HV"))
     mixed = rho * first + np.sqrt(1 - rho * rho) * second
@@ -128,6 +131,7 @@ def make_world(grid: Grid, seed: int, beams: tuple[str, ...]) -> World:
         above,
         asked.astype(np.float32),
         np.stack([_field(lattice, PATCH_METRES, seed, f"pattern {k}") for k in range(PATTERNS)]),
+        np.stack([draw(1.0, f"weather {k}") for k in range(PATTERNS)]),
     )
 
 
@@ -196,6 +200,7 @@ def ground_block(world: World, row: int, col: int, height: int, width: int) -> B
         lasting={name: values[nodes] for name, values in world.lasting.items()},
         seasonal=(world.seasonal[0][nodes], world.seasonal[1][nodes]),
         patterns=world.patterns[:, nodes[0], nodes[1]],
+        units=world.units[:, nodes[0], nodes[1]],
         waves=_texture(world.seed, row, col, height, width),
         masks={name: view.mask[nodes] for name, view in world.views.items()},
         slope_db={name: view.slope_db[nodes] for name, view in world.views.items()},

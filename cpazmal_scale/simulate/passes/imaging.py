@@ -18,21 +18,20 @@ LAYOVER_DB = 4.0
 NODATA = -999.0
 """The authors' value outside the swath, in every band."""
 
-TEXTURE_ORDER = 20.0
+TEXTURE_ORDER = 40.0
 """Order of the Gamma texture of single pixels. Known: k2 of ROC001 is 0.13 to 0.16, little over the
-speckle's; a Weibull law fits 94 % of windows. Fitted to the authors' protocol, as the next four."""
-
-STILL = 0.1
-"""Share of the texture's variance that all dates have in common: soft alignment of raw windows
-gains by averaging dates, which a still texture would not allow."""
+speckle's; a Weibull law fits 94 % of windows. Fitted to the authors' protocol, as `MOMENT_DB` and
+`ROUGHNESS`. No part of it stays from date to date: soft alignment of raw windows gains by averaging
+dates, which a lasting texture would not allow."""
 
 TEXTURE_SHARED = 0.5
-"""Share of the moving texture's variance that HH and HV have in common (guessed)."""
+"""Share of the texture's variance that HH and HV have in common (guessed)."""
 
-MOMENT_DB = 1.0
-"""Standard deviation in dB of patches of one date inside a polygon (drifts, moisture)."""
+MOMENT_DB = 1.4
+"""Standard deviation in dB of patches of one date inside a polygon (drifts, moisture), beside what
+`inside_db` does not keep."""
 
-ROUGHNESS = 1.2
+ROUGHNESS = 2.4
 """Standard deviation of the logarithm of the texture's variance over patches of one date: Weibull
 parameters of windows tell classes badly apart."""
 
@@ -74,15 +73,16 @@ def backscattered(
         + np.float32(np.cos(turn)) * block.seasonal[0]
         + np.float32(np.sin(turn)) * block.seasonal[1]
         + block.slope_db[beam.name]
-        + _mixed(mix["moment"], block.patterns)
+        + _moment_db()[block.surface] * _mixed(mix["moment"], block.patterns)
     )
+    own = seasons.unit_weather(acquisition.start)
     out = np.empty(block.shape, np.float32)
     backscatter(
         block.surface,
         block.beside,
         block.mixed,
         block.above,
-        block.asked,
+        block.asked - own[block.surface] * _mixed(mix["weather"], block.units),
         departure,
         _mixed(mix["texture"], block.waves),
         _mixed(mix["rough"], block.patterns),
@@ -98,26 +98,30 @@ def backscattered(
     return out
 
 
+def _moment_db() -> NDArray[np.float32]:
+    """Standard deviation (8 classes) of the patches of one date, dB."""
+    inside = np.array([kind.inside_db for kind in tables.surfaces()])
+    return np.hypot(MOMENT_DB, np.sqrt(1 - tables.LASTING) * inside).astype(np.float32)
+
+
 def mixtures(
     seed: int, acquisition: Acquisition, polarisation: str
 ) -> dict[str, NDArray[np.float32]]:
-    """Weights of a date: of the narrow fields in its texture, of the broad ones in its patches."""
+    """Weights of a date: of narrow fields in its texture, broad ones in patches, units' in thaw."""
     stamp = acquisition.start.isoformat()
 
-    def direction(purpose: str, count: int, share: float) -> NDArray[np.float64]:
+    def direction(purpose: str, count: int, share: float) -> NDArray[np.float32]:
         """A direction of length 1, of which HH and HV share some."""
         both = generator(seed, purpose, stamp).standard_normal(count)
         own = generator(seed, purpose, stamp, polarisation).standard_normal(count)
         mixed = np.sqrt(share) * both + np.sqrt(1 - share) * own
-        return np.asarray(mixed / np.linalg.norm(mixed))
+        return np.asarray(mixed / np.linalg.norm(mixed), np.float32)
 
-    moving = direction("texture", WAVES - 1, TEXTURE_SHARED)
     return {
-        "texture": np.concatenate([[np.sqrt(STILL)], np.sqrt(1 - STILL) * moving]).astype(
-            np.float32
-        ),
-        "moment": (MOMENT_DB * direction("moment", PATTERNS, 0.8)).astype(np.float32),
-        "rough": (ROUGHNESS * direction("rough", PATTERNS, 0.8)).astype(np.float32),
+        "texture": direction("texture", WAVES, TEXTURE_SHARED),
+        "moment": direction("moment", PATTERNS, 0.8),
+        "weather": direction("weather", PATTERNS, 1.0),
+        "rough": np.float32(ROUGHNESS) * direction("rough", PATTERNS, 0.8),
     }
 
 
