@@ -82,7 +82,7 @@ def _of_dates(
 ) -> NDArray[np.float64]:
     """Mean dB (8 classes, 12 months) on the dates of the tables, over early and late years."""
     days = np.arange(DAYS)
-    level = _expected(*(_daily(one) for one in (threshold, dry, wet)), daily_weather())
+    level = _expected(_daily(threshold), _daily(dry), _daily(wet), daily_weather())
     late = YEAR_DAYS * np.linspace(-2, 2, 9)
     weights = np.exp(-(np.linspace(-2, 2, 9) ** 2) / 2)
     found = np.zeros((len(level), 12))
@@ -203,7 +203,8 @@ def _today(when: datetime) -> NDArray[np.float64]:
 
 def unit_weather(when: datetime) -> NDArray[np.float32]:
     """Standard deviation (8 classes) of the weather's part of the thaw that units do not share."""
-    return (np.sqrt(OWN) * _today(when)).astype(np.float32)
+    own: NDArray[np.float32] = (np.sqrt(OWN) * _today(when)).astype(np.float32)
+    return own
 
 
 def class_states(seed: int, when: datetime, beam: str, polarisation: str) -> NDArray[np.float32]:

@@ -101,7 +101,10 @@ def backscattered(
 def _moment_db() -> NDArray[np.float32]:
     """Standard deviation (8 classes) of the patches of one date, dB."""
     inside = np.array([kind.inside_db for kind in tables.surfaces()])
-    return np.hypot(MOMENT_DB, np.sqrt(1 - tables.LASTING) * inside).astype(np.float32)
+    new: NDArray[np.float32] = np.hypot(MOMENT_DB, np.sqrt(1 - tables.LASTING) * inside).astype(
+        np.float32
+    )
+    return new
 
 
 def mixtures(
