@@ -1,0 +1,244 @@
+"""Lattices, blocks, areas and attributes of grids, against the ellipsoid, GDAL and arrays."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pyproj
+import pytest
+import rioxarray  # noqa: F401
+import xarray as xr
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from cpazmal_scale.errors import GridMismatch
+from cpazmal_scale.grid import cf
+from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.grid.blocks import Block, columns_of, cut
+from cpazmal_scale.grid.lattice import (
+    PRESETS,
+    TOLERANCE,
+    aligned,
+    bounds_in,
+    difference,
+    extent,
+    offset,
+    overlap,
+    snapped,
+    union,
+)
+
+UTM, WGS84 = "EPSG:32632", "EPSG:4326"
+GEOD = pyproj.Geod(ellps="WGS84")
+EARTH = 510_065_621_724_088
+"""Area of the WGS 84 ellipsoid in m²."""
+
+
+def grid(
+    left: float,
+    top: float,
+    shape: tuple[int, int] = (4, 6),
+    pixel: tuple[float, float] = (3, -3),
+    crs: str = UTM,
+) -> GeoBox:
+    return GeoBox(shape, Affine(pixel[0], 0, left, 0, pixel[1], top), crs)
+
+
+# Areas
+
+
+def test_all_pixels_of_the_earth_are_its_area() -> None:
+    whole = row_areas(grid(-180, 90, (360, 720), (0.5, -0.5), WGS84))
+    assert whole.shape == (360,)
+    assert whole.sum() * 720 == pytest.approx(EARTH, rel=1e-12)
+    np.testing.assert_allclose(whole, whole[::-1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("top", [78.0, 45.92, 0.1, -33.5])
+def test_a_geographic_pixel_has_the_area_of_its_polygon(top: float) -> None:
+    (found,) = row_areas(grid(7, top, (1, 1), (0.2, -0.2), WGS84))
+    along = np.linspace(7, 7.2, 2001)  # parallels are no geodesics: they are cut short
+    x = np.concatenate([along, along[::-1]])
+    y = np.repeat([top, top - 0.2], along.size)
+    area, _ = GEOD.polygon_area_perimeter(x, y)
+    assert found == pytest.approx(abs(area), rel=1e-9)
+
+
+def test_rows_from_south_to_north_have_the_same_areas() -> None:
+    down = row_areas(grid(7, 46, (5, 2), (0.1, -0.1), WGS84))
+    up = row_areas(grid(7, 45.5, (5, 2), (0.1, 0.1), WGS84))
+    np.testing.assert_allclose(up, down[::-1], rtol=1e-12)
+
+
+def test_feet_are_square_metres_too() -> None:
+    found = row_areas(grid(6_000_000, 2_000_000, (2, 2), (10, -20), "EPSG:2227"))
+    np.testing.assert_allclose(found, 200 * (1200 / 3937) ** 2, rtol=1e-12)
+
+
+# Size of a pixel and attributes
+
+
+@pytest.mark.parametrize(
+    ("latitude", "tall", "wide"),
+    [(0, 110_574, 111_320), (45, 111_132, 78_847), (60, 111_412, 55_800)],
+)
+def test_a_degree_is_as_long_as_in_the_tables(latitude: float, tall: float, wide: float) -> None:
+    """Lengths of a degree on WGS 84 around a latitude."""
+    pixel = grid(7, latitude + 5e-4, (1, 1), (1e-3, -1e-3), WGS84)
+    assert cf.metres(pixel) == pytest.approx((tall / 1e3, wide / 1e3), rel=2e-5)
+
+
+def test_a_projected_pixel_is_as_large_as_it_says() -> None:
+    assert cf.metres(grid(0, 0, pixel=(3, -4))) == (4.0, 3.0)
+    assert cf.metres(grid(0, 0, pixel=(10, -10), crs="EPSG:2227"))[0] == pytest.approx(3.048006)
+
+
+@pytest.mark.parametrize("crs", [UTM, WGS84, "EPSG:3031", "EPSG:2154"])
+def test_rioxarray_reads_the_grid_that_attributes_say(crs: str) -> None:
+    given = grid(340_001.1, 5_080_000.7, (3, 5), (2.69494585e-5, -1 / 3), crs)
+    data = xr.DataArray(np.zeros((3, 5)), dims=("y", "x"))
+    data = data.assign_coords(spatial_ref=xr.DataArray(0, attrs=cf.to_attributes(given)))
+    assert data.rio.transform() == given.transform
+    assert data.rio.crs.to_epsg() == int(crs[5:])
+
+
+def test_what_rioxarray_writes_is_read() -> None:
+    given = grid(340_001.1, 5_080_000.7, (3, 5))
+    data = xr.DataArray(np.zeros((3, 5)), dims=("y", "x")).rio.write_crs(given.crs.to_wkt())
+    data = data.rio.write_transform(given.transform)
+    read = cf.grid_of(data.to_dataset(name="HH"))
+    assert read == given
+
+
+def test_attributes_that_lack_the_transform_are_refused() -> None:
+    attributes = cf.to_attributes(grid(0, 0))
+    with pytest.raises(ValueError, match="5 numbers instead of six"):
+        cf.from_attributes({**attributes, "GeoTransform": "0 3 0 0 0"}, (2, 2))
+    with pytest.raises(KeyError):
+        cf.from_attributes({"crs_wkt": attributes["crs_wkt"]}, (2, 2))
+
+
+# Blocks
+
+
+@pytest.mark.parametrize(
+    ("shape", "height", "width"), [((7, 5), 3, None), ((8, 8), 4, 2), ((1, 9), 16, 4)]
+)
+def test_blocks_hold_every_pixel_once(shape: tuple[int, int], height: int, width: int) -> None:
+    seen = np.zeros(shape, int)
+    blocks = cut(shape, height, width)
+    for block in blocks:
+        seen[block.y0 : block.y1, block.x0 : block.x1] += 1
+    assert (seen == 1).all()
+    assert sum(block.pixels for block in blocks) == seen.size
+    assert len({block.name for block in blocks}) == len(blocks)
+
+
+def test_columns_are_blocks_below_each_other_without_a_gap() -> None:
+    blocks = cut((40, 30), 10)
+    missing = Block(10, 20, 10, 20)
+    columns = columns_of(reversed([one for one in blocks if one != missing]))
+    assert sorted(itertools.chain(*columns)) == sorted(set(blocks) - {missing})
+    assert [len(column) for column in columns] == [4, 1, 2, 4]
+    for column in columns:
+        for above, below in itertools.pairwise(column):
+            assert (above.y1, above.x0, above.x1) == (below.y0, below.x0, below.x1)
+
+
+# Lattices
+
+
+def test_a_snapped_grid_covers_its_bounds_with_less_than_a_pixel_to_spare() -> None:
+    for preset in PRESETS.values():
+        step = preset.pixel
+        bounds = (100.4 * step, 50.2 * step, 110.0 * step, 60.9 * step)
+        made = snapped(bounds, preset)
+        assert made.shape == (11, 10)
+        box = made.boundingbox
+        assert (box.left, box.top) == pytest.approx((100 * step, 61 * step))
+        assert (box.right, box.bottom) == pytest.approx((110 * step, 50 * step))
+
+
+def test_the_aligned_part_lies_on_the_lattice() -> None:
+    whole = grid(340_001, 5_080_002, (100, 100))
+    made = aligned((340_010, 5_079_900, 340_021, 5_079_921), whole)
+    assert difference(made, whole) is None
+    assert offset(made, whole, where="here") == (27, 3)
+    assert made.shape == (7, 4)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (grid(0, 0, crs="EPSG:32633"), "CRS is EPSG:32633, the grid's is EPSG:32632"),
+        (grid(0, 0, pixel=(3.1, -3)), "pixel is 3.1 x 3"),
+        (grid(1.5, 0), r"shifted by \+0.50 columns and [+-]0.00 rows"),
+        (grid(0, 0.6), r"shifted by [+-]0.00 columns and -0.20 rows"),
+    ],
+)
+def test_another_lattice_is_named(other: GeoBox, said: str) -> None:
+    with pytest.raises(GridMismatch, match=said):
+        offset(other, grid(0, 0), where="scene")
+
+
+def test_rounded_coordinates_are_the_same_lattice() -> None:
+    near = 0.9 * TOLERANCE * 3
+    assert difference(grid(30 + near, -60 - near), grid(0, 0)) is None
+    assert offset(grid(30 + near, -60 - near), grid(0, 0), where="scene") == (20, 10)
+    assert difference(grid(30 + 1.2 * TOLERANCE * 3, -60), grid(0, 0)) is not None
+
+
+def test_a_pixel_that_adds_up_to_another_size_is_another_lattice() -> None:
+    """A thousandth of a pixel is nothing alone and a pixel over a thousand."""
+    almost = grid(0, 0, (1000, 1000), (3.003, -3.003))
+    assert difference(grid(0, 0, (1, 1), (3.003, -3.003)), grid(0, 0)) is None
+    assert "pixel is 3.003" in str(difference(almost, grid(0, 0)))
+
+
+def test_the_union_covers_all_on_the_lattice_of_the_first() -> None:
+    parts = [("a", grid(0, 0)), ("b", grid(-9, 30, (2, 2))), ("c", grid(30, -30, (1, 3)))]
+    made = union(parts)
+    assert made.boundingbox.bbox == (-9, -33, 39, 30)
+    assert all(difference(part, made) is None for _, part in parts)
+    with pytest.raises(GridMismatch, match="shifted"):
+        union([*parts, ("d", grid(1, 0))])
+    wider = union([*parts, ("d", grid(37.5, 0))], resample=True)
+    assert wider.boundingbox.bbox == (-9, -33, 57, 30)
+
+
+def test_a_footprint_in_another_crs_lies_inside_its_extent() -> None:
+    scene = grid(7.0, 46.0, (20, 30), (1e-3, -1e-3), WGS84)
+    cube = grid(340_000, 5_100_000, (10, 10))
+    top, left, bottom, right = extent(scene, cube, where="scene")
+    x, y = scene.transform * tuple(np.meshgrid(np.arange(31.0), np.arange(21.0)))
+    to_map = pyproj.Transformer.from_crs(WGS84, UTM, always_xy=True)
+    columns, rows = ~cube.transform * tuple(map(np.asarray, to_map.transform(x, y)))
+    assert left <= columns.min() < left + 1
+    assert top <= rows.min() < top + 1
+    assert right - 1 < columns.max() <= right
+    assert bottom - 1 < rows.max() <= bottom
+
+
+def test_a_footprint_without_a_place_is_refused() -> None:
+    with pytest.raises(GridMismatch, match="no place in EPSG:32632"):
+        bounds_in(grid(7, 200, (2, 2), (1, -1), WGS84), UTM, where="scene")
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [*itertools.product((-5, -2, 0, 3, 9, 12), (-7, -3, 0, 4, 11))],
+)
+def test_an_overlap_is_where_both_hold_a_pixel(row: int, column: int) -> None:
+    rows, width, raster = (2, 9), 10, grid(0, 0, (4, 6))
+    numbers = np.arange(24).reshape(4, 6)
+    expected = np.full((7, width), -1)
+    for y, x in np.ndindex(4, 6):
+        if rows[0] <= row + y < rows[1] and 0 <= column + x < width:
+            expected[row + y - rows[0], column + x] = numbers[y, x]
+    found = np.full((7, width), -1)
+    place = overlap(row, column, raster, rows, width)
+    if place is not None:
+        found[place[2:]] = numbers[place[:2]]
+    np.testing.assert_array_equal(found, expected)
+    assert (place is None) == (expected == -1).all()
