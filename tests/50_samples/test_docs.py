@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.command import Ran, ended
 from support.small_run import settings, simulated
 
 from cpazmal_scale.stages.ingest import ingest
@@ -53,12 +52,8 @@ def test_every_block_runs_in_order(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert np.isfinite(found["values"]).any()
 
 
-def cpazmal(folder: Path, *words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    program = str(Path(sys.executable).with_name("cpazmal"))
-    place = ("--workspace", str(folder / "build" / "demo"))
-    ran = subprocess.run([program, *map(str, words), *place], capture_output=True, text=True)
-    assert ran.returncode == code, f"{ran.stdout}\n{ran.stderr}"
-    return ran
+def cpazmal(folder: Path, *words: object, code: int = 0) -> Ran:
+    return ended(*words, "--workspace", folder / "build" / "demo", code=code)
 
 
 def test_the_verb_answers_and_says_what_is_wrong(folder: Path) -> None:
@@ -67,16 +62,15 @@ def test_the_verb_answers_and_says_what_is_wrong(folder: Path) -> None:
         "AND incidence_angle < 40 AND date < '2020-02-01' GROUP BY ALL ORDER BY ALL"
     )
     answer = folder / "answer.csv"
-    printed = cpazmal(folder, "samples", "query", sql, "--output", answer).stdout
+    printed = cpazmal(folder, "samples", "query", sql, "--output", answer).out
     assert printed == ""
     lines = answer.read_text().splitlines()
     assert lines[0] == "class,date,n"
     assert {line.split(",")[0] for line in lines[1:]} == {"HAG", "ICA"}
     assert all("2020-01-" in line for line in lines[1:])
     unknown = cpazmal(folder, "samples", "query", "SELECT * FROM windows WHERE class = 'XXX'")
-    assert unknown.stdout == ""
-    assert "no row: there are" in unknown.stderr
-    assert "ABL, ACC, FOR, HAG, ICA, LAC, PLA, ROC" in unknown.stderr
+    assert unknown.out == ""
+    assert "no row: there are" in unknown.err
+    assert "ABL, ACC, FOR, HAG, ICA, LAC, PLA, ROC" in unknown.err
     wrong = cpazmal(folder, "samples", "query", "SELECT clas FROM windows", code=6)
-    assert '"clas" not found' in wrong.stderr
-    assert "Traceback" not in wrong.stderr
+    assert '"clas" not found' in wrong.err

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support import small_published as small
+from support.command import ended
 
 from cpazmal_scale import catalog
 from cpazmal_scale.config import RunConfig
@@ -358,36 +357,28 @@ def test_cubes_come_back_through_the_layout(campaign: RunConfig, tmp_path: Path)
     assert made.counts() == theirs.counts()
 
 
-def cpazmal(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    program = str(Path(sys.executable).with_name("cpazmal"))
-    line = [program, "dataset", *map(str, words)]
-    ran = subprocess.run(line, capture_output=True, text=True, timeout=280)
-    assert ran.returncode == code, f"{ran.stdout}\n{ran.stderr}"
-    return ran
-
-
 def test_show_and_import(file: Path, tmp_path: Path) -> None:
-    shown = cpazmal("show", file, "--pixels").stdout
+    shown = ended("dataset", "show", file, "--pixels").out
     assert "series: 20 (differs: expected 276)" in shown
     assert "ASC45 3 dates, ASC54 1 dates" in shown
     workspace = tmp_path / "w"
-    planned = cpazmal("import", file, "--workspace", workspace, "--dry-run").stdout
+    planned = ended("dataset", "import", file, "--workspace", workspace, "--dry-run").out
     assert "ASC54: 1 appended" in planned
     assert "nothing written; would write" in planned
     assert not workspace.exists()
-    brought = cpazmal("import", file, "--workspace", workspace).stdout
+    brought = ended("dataset", "import", file, "--workspace", workspace).out
     assert f"next: cpazmal run --config {workspace}/dataset/run.yaml" in brought
 
 
 def test_export(imported: RunConfig, tmp_path: Path) -> None:
     out = tmp_path / "out.hdf5"
     run = Path(imported.workspace) / "dataset" / "run.yaml"
-    assert "8 series" in cpazmal("export", out, "-c", run).stdout
-    assert "16 series" in cpazmal("export", out, "-c", run, "--every-beam").stdout
+    assert "8 series" in ended("dataset", "export", out, "-c", run).out
+    assert "16 series" in ended("dataset", "export", out, "-c", run, "--every-beam").out
 
 
 def test_what_is_no_dataset_is_refused_and_no_scene_either(file: Path, tmp_path: Path) -> None:
-    refused = cpazmal("show", __file__, code=6).stderr
+    refused = ended("dataset", "show", __file__, code=6).err
     assert refused.count("\n") == 1
     assert "not an HDF5 file that can be read" in refused
     with pytest.raises(SceneUnknown, match="bring it in with `cpazmal dataset import`"):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.command import ended
 from support.late_channels import channel, described
 from support.late_channels import config as channels
 from support.scenes_factory import STARTS, campaign, file_name, run_config, speckle, write_raster
@@ -195,20 +194,10 @@ def test_on_the_command_line(cube, tmp_path) -> None:
     settings.write_text(json.dumps(config.model_dump(mode="json", exclude_unset=True)))
     flip(Path(url, "HH", "c", "1", "0", "0"))
 
-    def cpazmal(*arguments: str) -> subprocess.CompletedProcess[str]:
-        call = "from cpazmal_scale.cli import main; main()"
-        return subprocess.run(
-            [sys.executable, "-c", call, *arguments, "--config", str(settings)],
-            capture_output=True,
-            text=True,
-        )
-
-    told = cpazmal("verify")
-    assert told.returncode == 5
-    assert "chunk 0,0 of HH of 2020-01-19 is altered" in told.stderr
-    mended = cpazmal("verify", "--repair")
-    assert mended.returncode == 0, mended.stderr
-    assert "restored from its source" in mended.stdout
+    told = ended("verify", "--config", settings, code=5)
+    assert "chunk 0,0 of HH of 2020-01-19 is altered" in told.err
+    mended = ended("verify", "--repair", "--config", settings)
+    assert "restored from its source" in mended.out
     assert content(url) == before
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import rasterio
+from support.command import ended
 from support.small_run import settings, simulated, written
 
 from cpazmal_scale.config import RunConfig
@@ -26,11 +27,8 @@ def cpazmal(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
 
 def complaint(*words: object, code: int) -> str:
     """The one sentence a refused command answers."""
-    ran = cpazmal(*words, code=code)
-    lines = [line for line in ran.stderr.splitlines() if line.startswith("cpazmal: ")]
-    assert len(lines) == 1, ran.stderr
-    assert "Traceback" not in ran.stderr
-    return lines[0]
+    (said,) = ended(*words, code=code).complaints
+    return said
 
 
 @pytest.fixture(scope="module")
@@ -79,32 +77,32 @@ def test_the_whole_main_job(run_yaml: Path, tmp_path: Path) -> None:
         text=True,
     )
     assert "'y': 256, 'x': 256" in opened.stdout, opened.stderr
-    again = cpazmal("run", "-c", config)
-    assert "0 appended" in again.stdout
-    assert "0 blocks computed" in again.stdout
-    assert "everything is intact" in cpazmal("verify", "-c", config).stdout
-    listed = cpazmal("catalog", "ls", "-c", config).stdout
+    again = ended("run", "-c", config)
+    assert "0 appended" in again.out
+    assert "0 blocks computed" in again.out
+    assert "everything is intact" in ended("verify", "-c", config).out
+    listed = ended("catalog", "ls", "-c", config).out
     assert {"cube_DSC37", "samples_DSC37", "model_DSC37", "map_DSC37"} <= set(listed.split())
-    cpazmal("refine", "-c", config, "--after.window", 15)
-    changed = cpazmal("change", "map_DSC37", "map_DSC37_refined", "-c", config).stdout
+    ended("refine", "-c", config, "--after.window", 15)
+    changed = ended("change", "map_DSC37", "map_DSC37_refined", "-c", config).out
     assert "from (row) to (column), km²" in changed
     outlines = ("--after.outlines", run_yaml.parent / "polygons.gpkg", "--after.zone", "group")
-    zones = cpazmal("zonal", "map_DSC37", "-c", config, *outlines).stdout.splitlines()
+    zones = ended("zonal", "map_DSC37", "-c", config, *outlines).out.splitlines()
     assert zones[0].startswith("zone,pixels,km2")
     assert len(zones) == 1 + 68
-    fused = cpazmal("fuse", "map_DSC37", "map_DSC37_refined", "-c", config).stdout
+    fused = ended("fuse", "map_DSC37", "map_DSC37_refined", "-c", config).out
     assert 'catalog["map_fused"]' in fused
-    maps = cpazmal("catalog", "ls", "-c", config, "--kind", "map", "--bbox", 6, 45, 8, 47).stdout
+    maps = ended("catalog", "ls", "-c", config, "--kind", "map", "--bbox", 6, 45, 8, 47).out
     assert [line.split()[1] for line in maps.splitlines()] == [
         *("map_DSC37", "map_DSC37_refined", "map_change", "map_fused")
     ]
     version = "map_DSC37@" + maps.splitlines()[0].split()[-1]
-    opened_map = cpazmal("catalog", "open", version, "-c", config).stdout
+    opened_map = ended("catalog", "open", version, "-c", config).out
     assert "<xarray.Dataset>" in opened_map
     assert all(Path(url).is_file() for url in opened_map.splitlines()[-3:])
-    counted = cpazmal(
+    counted = ended(
         "samples", "query", "SELECT class, count(*) AS n FROM samples GROUP BY 1", "-c", config
-    ).stdout
+    ).out
     assert {"ABL", "ACC", "HAG", "ICA"} <= set(counted.split())
 
 
@@ -113,11 +111,11 @@ def test_real_sentinel1_scenes_take_the_same_way(shared_data: Path, tmp_path: Pa
     common = ("-c", EXAMPLES / "sentinel1-rtc.yaml", "--workspace", tmp_path)
     common += ("--cluster.kind", "threads", "--assess.repeats", "1")
     common += ("--classify.method", "sum", "--assess.methods", "sum", "discriminant")
-    cpazmal("ingest", *common, "--ingest.scenes", shared_data / "s1-rtc")
+    ended("ingest", *common, "--ingest.scenes", shared_data / "s1-rtc")
     assert "set `beam` to one of T137" in complaint("samples", *common, code=2)
     common += ("--beam", "T137-292319-IW1")
     for verb in ("samples", "train", "map", "assess"):
-        cpazmal(verb, *common)
+        ended(verb, *common)
     with rasterio.open(tmp_path / "map.tif") as cog:
         assert cog.crs.to_epsg() == 32611
         classes = cog.read(1)
@@ -171,7 +169,7 @@ def test_bad_scenes_and_polygons_are_refused(run_yaml: Path, tmp_path: Path) -> 
     assert source.name in said
     assert not workspace.exists()
     (scenes / source.name).write_bytes(content)
-    cpazmal("ingest", "-c", tmp_path / "run.yaml")
+    ended("ingest", "-c", tmp_path / "run.yaml")
     polygons = ("--samples.polygons", tmp_path / "absent.gpkg")
     assert "absent.gpkg" in complaint("samples", "-c", tmp_path / "run.yaml", *polygons, code=5)
     classes = ("--samples.classes", "ABL", "--samples.classes", "XXX")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-import subprocess
-import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -17,20 +15,14 @@ import numpy as np
 import pytest
 import rasterio
 import yaml
+from support.command import ended as cpazmal
 
-CPAZMAL = str(Path(sys.executable).with_name("cpazmal"))
 YEAR = ("--start", "2020-01-01", "--end", "2020-12-31")
 WINTER = ("--start", "2020-11-01", "--end", "2021-02-28")
 CYCLES = timedelta(days=33 * 11)
 """Repeat cycles of about a year: passes come back three days earlier."""
 SOUTH = timedelta(days=33 * 11 * 2 + 17 * 11)
 """Two years and a half: January stands in July."""
-
-
-def cpazmal(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    ran = subprocess.run([CPAZMAL, *map(str, words)], capture_output=True, text=True, timeout=280)
-    assert ran.returncode == code, f"{ran.stdout}\n{ran.stderr}"
-    return ran
 
 
 def _stand_for(folder: Path, later: timedelta, until: str = "9999") -> None:
@@ -116,10 +108,9 @@ def test_a_southern_year_by_its_declared_start(run_yaml: Path, own: float) -> No
 
 def test_a_part_of_the_year_is_refused(run_yaml: Path, own: float) -> None:
     ran = cpazmal("map", "-c", run_yaml, "--start", "2020-11-25", "--end", "2021-03-05", code=7)
-    sentences = [line for line in ran.stderr.splitlines() if line.startswith("cpazmal: ")]
-    assert len(sentences) == 1
-    assert "training dates lie at a time of the year that the period does not cover" in sentences[0]
-    assert "train on these" in sentences[0]
+    (sentence,) = ran.complaints
+    assert "training dates lie at a time of the year that the period does not cover" in sentence
+    assert "train on these" in sentence
 
 
 def test_a_winter_across_new_year(run_yaml: Path, own: float) -> None:

@@ -52,3 +52,10 @@ def cpazmal(*words: object) -> Ran:
         except SystemExit as end:
             code = int(end.code or 0)
     return Ran(code, out.getvalue(), err.getvalue())
+
+
+def ended(*words: object, code: int = 0) -> Ran:
+    """Run `cpazmal` with these words; it ends with this exit code."""
+    ran = cpazmal(*words)
+    assert ran.code == code, f"{words}\n{ran.out}\n{ran.err}"
+    return ran
