@@ -39,14 +39,20 @@ def test_every_page_is_tried() -> None:
         assert lines <= MOST_LINES
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home folder of a user who tries one page after the other."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", LEAVES)
-def test_a_page_runs_as_it_stands(page: str, tmp_path: Path, request) -> None:
+def test_a_page_runs_as_it_stands(page: str, tmp_path: Path, home: Path, request) -> None:
     bin_folder = Path(sys.executable).parent
     env = {
         **{name: os.environ[name] for name in ("NUMBA_CACHE_DIR",) if name in os.environ},
         "PATH": f"{bin_folder}:/usr/bin:/bin",
-        "HOME": str(tmp_path),
+        "HOME": str(home),
         "PROJECT": str(ROOT),
         "MPLBACKEND": "agg",
     }
