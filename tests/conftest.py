@@ -7,9 +7,16 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from support.servers import DecidingS3Server, S3Server
 from support.small_products import amplitudes, cut_product
+
+# A loaded machine is no fault of an example.
+hypothesis.settings.register_profile(
+    "any-speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-speed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

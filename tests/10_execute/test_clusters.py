@@ -51,6 +51,7 @@ def test_a_dashboard_is_named(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_the_workers_follow_the_work() -> None:
     import dask
+    import distributed  # noqa: F401 - its settings must be there before one of them is changed
 
     cluster = Cluster(kind="local", minimum=1, maximum=2)
     eager = {"distributed.adaptive.target-duration": "500ms"}
@@ -59,8 +60,8 @@ def test_the_workers_follow_the_work() -> None:
         threads = executor._client.nthreads  # type: ignore[attr-defined]
         assert len(threads()) == 1
         slow = functools.partial(square, seconds=0.5)
-        seen = [len(threads()) for _ in executor.run(slow, range(20))]
-    assert max(seen) == 2
+        work = executor.run(slow, range(400))
+        assert any(len(threads()) == 2 for _ in work), "the work was done by one"
 
 
 def test_tls_with_files_and_nothing_without(tmp_path: Path) -> None:
@@ -214,7 +215,7 @@ echo $! > {tmp_path}/job.pid; echo "Submitted batch job $!"
     monkeypatch.setenv("PYTHONPATH", f"{tests.parent}{os.pathsep}{tests}")
     assert squares(SLURM)[4] == 16
     job = int((tmp_path / "job.pid").read_text())
-    until(lambda: not _alive(job), seconds=20)
+    until(lambda: not _alive(job))
 
 
 def _alive(group: int) -> list[int]:

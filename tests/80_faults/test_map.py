@@ -20,7 +20,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -113,10 +112,16 @@ def records(url: str) -> list[str]:
 
 
 KILLED = """
-import sys; sys.path.insert(0, {tests!r})
+import os, signal, sys; sys.path.insert(0, {tests!r})
 from support.small_campaign import workspace
 from cpazmal_scale.mapping import map_cube
-map_cube(workspace({folder!r}, classify={{"block": 32}}), {model!r}, {cube!r})
+calls = []
+def stop(*told):
+    calls.append(told)
+    if len(calls) > {enough}:  # the first call says that nothing is done
+        os.kill(os.getpid(), signal.SIGSTOP)
+config = workspace({folder!r}, classify={{"block": 32}})
+map_cube(config, {model!r}, {cube!r}, progress=stop)
 """
 
 
@@ -126,15 +131,19 @@ def test_killed_run_continues(data, undisturbed, tmp_path: Path) -> None:
     config = workspace(tmp_path, **BLOCKS)
     url = plan_map(config, *data).url
     code = KILLED.format(
-        tests=str(Path(__file__).parents[1]), folder=str(tmp_path), model=data[0], cube=data[1]
+        tests=str(Path(__file__).parents[1]),
+        folder=str(tmp_path),
+        model=data[0],
+        cube=data[1],
+        enough=enough,
     )
     process = subprocess.Popen([sys.executable, "-c", code])
-    while len(records(url)) < enough and process.poll() is None:
-        time.sleep(0.002)
+    _, state = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(state), "it ended before it stood still"
     process.kill()
     process.wait()
     left = len(records(url))
-    assert enough <= left < 12, "the process was to be killed in the middle"
+    assert left == enough
     with pytest.raises(StoreError, match="the map is not finished"):
         open_map(url)
     counting = Counting(SerialExecutor(), Counter())

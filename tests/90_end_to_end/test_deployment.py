@@ -244,7 +244,7 @@ def test_a_scene_that_lands_is_ingested_by_an_event(
         known = {r["id"] for r in _runs(site, deployment)}
         resource = ("--resource-id", "cpazmal.scenes.campaign")
         site.prefect.cli("event", "emit", "cpazmal.scene.landed", *resource)
-        until(lambda: {r["id"] for r in _runs(site, deployment)} - known, seconds=60)
+        until(lambda: {r["id"] for r in _runs(site, deployment)} - known)
         new = next(r["id"] for r in _runs(site, deployment) if r["id"] not in known)
         return site.ended(new)
 
@@ -292,7 +292,7 @@ def test_a_run_whose_machine_is_gone_is_marked_as_crashed(site: Site) -> None:
         text=True,
     )
     assert process.stdout is not None
-    until(lambda: "up" in process.stdout.readline(), seconds=90)
+    until(lambda: "up" in process.stdout.readline(), seconds=180)
     where = {"flows": {"name": {"any_": ["dies"]}}}
     run = site.prefect.ask("flow_runs/filter", **where)[0]["id"]
     time.sleep(2)

@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
+from support.command import ended
 from support.small_cluster import until
 from support.small_run import settings, simulated, written
 
@@ -57,11 +59,15 @@ def test_outputs_of_any_kind_do_not_stop_a_verb() -> None:
 
 def test_ctrl_c_of_a_terminal_ends_a_map_with_one_line(tmp_path: Path) -> None:
     config = written(
-        settings(simulated(tmp_path / "campaign"), str(tmp_path / "w"), cluster={"workers": 2}),
+        settings(
+            simulated(tmp_path / "campaign", end=date(2020, 4, 10)),
+            str(tmp_path / "w"),
+            cluster={"workers": 2},
+        ),
         tmp_path / "run.yaml",
     )
     for verb in ("ingest", "samples", "train"):
-        assert run(verb, "-c", config, "--cluster.kind", "threads").returncode == 0
+        ended(verb, "-c", config, "--cluster.kind", "threads")
     said = tmp_path / "said"
     words = ("map", "-c", str(config), "--cluster.kind", "local", "--classify.block", "64")
     with said.open("w") as stream:
@@ -70,7 +76,7 @@ def test_ctrl_c_of_a_terminal_ends_a_map_with_one_line(tmp_path: Path) -> None:
         )
     until(lambda: "dashboard" in said.read_text() or mapping.poll() is not None, seconds=200)
     os.killpg(mapping.pid, signal.SIGINT)
-    assert mapping.wait(60) == 130
+    assert mapping.wait(120) == 130
     text = said.read_text()
     assert "Traceback" not in text
     assert "KeyboardInterrupt" not in text

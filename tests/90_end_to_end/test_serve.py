@@ -174,7 +174,7 @@ def test_parameters_come_on_top_of_the_deployment_and_sigterm_ends_all(served: S
     os.kill(served.process.pid, signal.SIGTERM)
     assert served.process.wait(90) == 0
     assert served.output.read_text().endswith("stopped\n")
-    until(lambda: not any(one.is_running() for one in family), seconds=20)
+    until(lambda: not any(one.is_running() for one in family))
 
 
 def test_nothing_is_left_when_it_is_killed(served: Served, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_nothing_is_left_when_it_is_killed(served: Served, tmp_path: Path) -> No
     finally:
         process.kill()
         process.wait(30)
-    until(lambda: not any(map(alive, family)), seconds=60)
+    until(lambda: not any(map(alive, family)))
 
 
 def alive(process: psutil.Process) -> bool:
