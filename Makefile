@@ -8,12 +8,14 @@ JOBS ?= 3
 SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Rooms without servers, for `make fast` and `make lowest`.
 FAST ?= tests/10_house tests/10_config tests/10_storage tests/20_dtw tests/20_features \
-  tests/30_scenes tests/50_samples tests/60_assess tests/60_model
+  tests/30_grid tests/30_scenes tests/50_samples tests/60_assess tests/60_model
 KERNELS := tests/20_dtw
 
 # Quiet and offline: no telemetry, no colour bars in CI logs.
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# Tests start hundreds of processes; none of them compiles the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test fast coverage lowest lint types docs check hooks notebook benchmark lock clean
 
@@ -56,7 +58,9 @@ $(VENV)/installed-docs: $(VENV)/installed-test
 demo: $(VENV)/installed
 	$(BIN)/cpazmal demo $(DEMO)
 
-test: lint types docs check
+test:
+	@$(MAKE) --jobs=2 --output-sync lint types docs
+	@$(MAKE) check
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
