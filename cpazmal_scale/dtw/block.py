@@ -100,14 +100,14 @@ def _summed(
 ) -> NDArray[np.float32]:
     """`rule` is the least number of valid dates, and which ends are open."""
     if config.DISABLE_JIT:
-        _interpreted(series, references, limits, weights, rule, out[0])
+        interpreted(series, references, limits, weights, rule, out[0])
     else:
         cells = np.zeros((0, 0), np.float32) if weights is None else weights
         kernels.sweep_summed(series, references, limits, cells, *rule, out)
     return out
 
 
-def _interpreted(
+def interpreted(
     series: NDArray[np.float32],
     references: NDArray[np.float32],
     limits: NDArray[np.int32],

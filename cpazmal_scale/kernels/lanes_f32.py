@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _host() -> tuple[int, bool]:
+def host_lanes() -> tuple[int, bool]:
     """Lanes that fit the host's registers five times over, and whether it fuses multiply-add."""
     name = config.CPU_NAME or binding.get_host_cpu_name()
     known = config.CPU_FEATURES
@@ -36,7 +36,7 @@ def _host() -> tuple[int, bool]:
     return 16, fused
 
 
-LANES, FUSED = _host()
+LANES, FUSED = host_lanes()
 """Pixels computed at once on this machine, and whether it fuses multiply-add."""
 SOURCE = source("lanes_f32")
 """Names this file's content: kernels built on it must not be taken from an older cache."""
@@ -112,7 +112,8 @@ def _best(builder: Any, diagonal: Any, up: Any, left: Any, above: Any) -> Any:
     return _smaller_bits(builder, _smaller(builder, diagonal, up), left)
 
 
-def _cell(builder: Any, q: Any, s: Any, diagonal: Any, up: Any, left: Any, above: Any) -> Any:
+def build_cell(builder: Any, q: Any, s: Any, diagonal: Any, up: Any, left: Any, above: Any) -> Any:
+    """LLVM of one cell: min(diagonal, up, left) + (q - s)², or the diagonal where q is missing."""
     total = _add_square(builder, _best(builder, diagonal, up, left, above), q, s)
     if above.type != _FLOATS:
         return total
@@ -120,6 +121,7 @@ def _cell(builder: Any, q: Any, s: Any, diagonal: Any, up: Any, left: Any, above
 
 
 def _edge(builder: Any, q: Any, s: Any, diagonal: Any, left: Any, above: Any) -> Any:
+    """LLVM of one cell: min(diagonal, up, left) + (q - s)², or the diagonal where q is missing."""
     total = _add_square(builder, _smaller_bits(builder, diagonal, left), q, s)
     if above.type != _FLOATS:
         return total
@@ -127,6 +129,7 @@ def _edge(builder: Any, q: Any, s: Any, diagonal: Any, left: Any, above: Any) ->
 
 
 def _join(builder: Any, cost: Any, q: Any, diagonal: Any, up: Any, left: Any, above: Any) -> Any:
+    """LLVM of one cell: min(diagonal, up, left) + (q - s)², or the diagonal where q is missing."""
     total = builder.fadd(_best(builder, diagonal, up, left, above), cost)
     return builder.select(_is_nan(builder, q), diagonal, total)
 
@@ -143,7 +146,7 @@ def operation(code: Callable[..., Any], result: types.Type = _lanes) -> Any:
 
 # In these, `above` is the series one date earlier where missing dates are watched, else nothing:
 # NaN in `q` admits the diagonal only and costs nothing, NaN in `above` closes the way from there.
-cell = operation(_cell)  # min(diagonal, up, left) + (q - s)^2
+cell = operation(build_cell)  # min(diagonal, up, left) + (q - s)^2
 edge = operation(_edge)  # the same with nothing above
 join = operation(_join)  # the same with a cost computed before
 fill = operation(_splat)

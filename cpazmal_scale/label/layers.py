@@ -77,7 +77,7 @@ class Layers:
             return self._map().tile(layer, place, hidden=())
         if layer in self.cube.channels:
             return self.cube.tile(self.cube.channels.index(layer), self._date(date), place)
-        values = self._pyramid(layer, self._date(date)).tile(*place)
+        values = self.pyramid(layer, self._date(date)).tile(*place)
         low, high = self._stretch(layer)
         return picture(_levels(values, low, high), ramp_table("gray"))
 
@@ -98,7 +98,7 @@ class Layers:
     def coarse(self, variable: str) -> NDArray[np.float32]:
         """(⌈h / 8⌉, ⌈w / 8⌉) float32 means of a map's `entropy` or `distance`, NaN without data."""
         height, width = self.cube.shape
-        pyramid = self._pyramid(variable, 0)
+        pyramid = self.pyramid(variable, 0)
         return np.asarray(pyramid.cells(STEP, 0, 0, -(-height // STEP), -(-width // STEP)))
 
     def middle(self, layer: str) -> int:
@@ -118,7 +118,7 @@ class Layers:
             raise ConfigError(f"there is no date {date}", remedy="load the page again")
         return date
 
-    def _pyramid(self, layer: str, date: int) -> Pyramid:
+    def pyramid(self, layer: str, date: int) -> Pyramid:
         """A feature or a variable of the map in cells of any power of two."""
         name, chunk = (self.cube.url, layer, date), self.cube.reader.chunk
         read: Callable[[int, int], NDArray[Any] | None]
@@ -173,7 +173,7 @@ class Layers:
             if layer in self._limits:
                 return self._limits[layer]
         height, width = self.cube.shape
-        pyramid = self._pyramid(layer, self.middle(layer))
+        pyramid = self.pyramid(layer, self.middle(layer))
         y, x = (max(0, (n // STEP - EDGE) // 2) for n in (height, width))
         cells = pyramid.cells(
             STEP, y, x, min(EDGE, -(-height // STEP)), min(EDGE, -(-width // STEP))

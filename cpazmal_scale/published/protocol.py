@@ -145,13 +145,13 @@ def protocol(
     Raises:
         SampleError: fewer than two of the classes, or a class of one window or polygon.
     """
-    views, y, groups = _views(windows)
+    views, y, groups = views_of(windows)
     outcomes = []
     for done, run in enumerate(runs, 1):
         scores: list[float] = []
         macros: list[float] = []
         for seed in range(seeds):
-            train, test = _held_out(y, groups, run.split, np.random.default_rng(seed))
+            train, test = sides(y, groups, run.split, np.random.default_rng(seed))
             told = _told(views[run.view], y, train, test, run, threads)
             scores.append(f1(y[test], told, "weighted"))
             macros.append(f1(y[test], told, "macro"))
@@ -170,7 +170,7 @@ def f1(
     return float(f1_score(truth, told, average=average, zero_division=0.0))
 
 
-def _views(
+def views_of(
     windows: LabelledWindows,
 ) -> tuple[dict[View, NDArray[np.float64]], NDArray[np.intp], NDArray[np.intp]]:
     """Series (N, K, T) of each view, with class and group of every window."""
@@ -191,7 +191,7 @@ def _views(
     return views, windows.y[kept], windows.groups[kept]
 
 
-def _held_out(
+def sides(
     y: NDArray[np.intp], groups: NDArray[np.intp], split: Split, random: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows to train on and to test, class by class."""

@@ -87,9 +87,9 @@ def joined(config: RunConfig, own: Data, others: list[tuple[Site, Data]]) -> Dat
 
     series, windows = own
     season_start = config.dtw.season_start or NEW_YEAR
-    south = _southern(config)
+    south = is_southern(config)
     starts = [
-        season_start if _southern(site.config) == south else half_a_year_later(season_start)
+        season_start if is_southern(site.config) == south else half_a_year_later(season_start)
         for site, _ in others
     ]
     tables = [windows.assign(site="")]
@@ -126,7 +126,7 @@ def half_a_year_later(start: str) -> str:
     return f"{later:02d}-{min(day, monthrange(2021, later)[1]):02d}"
 
 
-def _southern(config: RunConfig) -> bool:
+def is_southern(config: RunConfig) -> bool:
     """Whether the middle of a run's cube lies south of the equator."""
     import pyproj
 

@@ -88,7 +88,7 @@ class ShownCube:
         Raises:
             CubeDamaged: a chunk is lost or altered.
         """
-        power = self._pyramid(channel, date).tile(*place)
+        power = self.pyramid(channel, date).tile(*place)
         return picture(in_decibels(power, self.limits(channel)), ramp_table("gray"))
 
     def limits(self, channel: int) -> tuple[float, float]:
@@ -173,7 +173,8 @@ class ShownCube:
             ]
         return power, mask
 
-    def _pyramid(self, channel: int, date: int) -> Pyramid:
+    def pyramid(self, channel: int, date: int) -> Pyramid:
+        """Mean power of a channel on a date in cells of any power of two; NaN: none valid."""
         blank = np.array(np.nan, np.float32)
         return Pyramid(
             self._key(channel, date), self.shape, self.reader.chunk,

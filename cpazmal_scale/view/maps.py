@@ -161,7 +161,7 @@ class ShownMap:
         if layer == "class" and self.cog is not None and level:
             cells = self.cog.cells(1 << level, row * EDGE, column * EDGE, EDGE, EDGE)
         else:
-            cells = self._pyramid(layer).tile(*place)
+            cells = self.pyramid(layer).tile(*place)
         if layer == "class":
             return picture(cells, class_table(self.colours, hidden))
         values = cells[index] if cells.ndim > 2 else cells
@@ -190,7 +190,8 @@ class ShownMap:
     def _edge(self, name: str) -> int:
         return int(max(self.data[name].encoding["chunks"][-2:]))
 
-    def _pyramid(self, name: str) -> Pyramid:
+    def pyramid(self, name: str) -> Pyramid:
+        """A variable of the map in cells of any power of two, as the page shows it."""
         count = partial(commonest, _values(self.recipe))
         reduce, again = (count, count) if name == "class" else (mean_shares, mean_levels)
         blank = np.full(self.data[name].shape[:-2], NO_DATA, np.uint8)

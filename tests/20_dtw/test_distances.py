@@ -26,8 +26,8 @@ from cpazmal_scale.dtw import (
     season_days,
     time_weights,
 )
-from cpazmal_scale.dtw.block import _interpreted
-from cpazmal_scale.kernels.lanes_f32 import LANES, _cell, _host
+from cpazmal_scale.dtw.block import interpreted
+from cpazmal_scale.kernels.lanes_f32 import LANES, build_cell, host_lanes
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -57,7 +57,7 @@ def test_block_equals_the_naive_twin(rows, columns, radius, missing, kind, seed)
     options = {"time_weights": weights, "min_dates": 2, "dependent": kind == "dependent"}
     found = block_distances(q, s, limits, **options)[0]
     plain = np.empty_like(found)
-    _interpreted(q, s, limits, weights, (2, 0), plain)
+    interpreted(q, s, limits, weights, (2, 0), plain)
     for r in range(2):
         expected = [naive(q[:, :, p], s[:, r], limits, weights, 2) for p in range(pixels)]
         np.testing.assert_allclose(found[r], expected, rtol=2e-6)
@@ -268,7 +268,7 @@ def cell_for(triple, cpu, features):
     builder = ir.IRBuilder(function.append_basic_block())
     *values, out = function.args
     values = [builder.load(place, align=4) for place in values]
-    builder.store(_cell(builder, *values, ir.Constant(ir.IntType(8), 0)), out, align=4)
+    builder.store(build_cell(builder, *values, ir.Constant(ir.IntType(8), 0)), out, align=4)
     builder.ret_void()
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
@@ -290,7 +290,7 @@ def cell_for(triple, cpu, features):
     ids=["NEON", "AVX2", "AVX-512"],
 )
 def test_a_cell_is_four_vector_operations(triple, cpu, features, wide, operations):
-    if not _host()[1]:
+    if not host_lanes()[1]:
         pytest.skip("this machine does not fuse multiply-add")
     register = {4: r"\.4s", 8: "%ymm", 16: "%zmm"}[wide]
     code = [line for line in cell_for(triple, cpu, features).splitlines() if line[:1] == "\t"]
@@ -313,7 +313,7 @@ def test_a_cell_is_four_vector_operations(triple, cpu, features, wide, operation
 def test_lanes_follow_the_host(monkeypatch, cpu, features, lanes, fused):
     monkeypatch.setattr(config, "CPU_NAME", cpu)
     monkeypatch.setattr(config, "CPU_FEATURES", features)
-    assert _host() == (lanes, fused)
+    assert host_lanes() == (lanes, fused)
 
 
 def test_runs_where_no_compiled_code_can_be_kept():

@@ -20,7 +20,7 @@ from cpazmal_scale.dtw import (
     match_dates,
     path,
 )
-from cpazmal_scale.dtw.block import _interpreted
+from cpazmal_scale.dtw.block import interpreted
 from cpazmal_scale.kernels.dtw_sweep import OPEN_BEGIN, OPEN_END
 from cpazmal_scale.model import methods
 
@@ -54,7 +54,7 @@ def test_every_kernel_equals_the_naive_twin(rows, columns, radius, missing, kind
     found = block_distances(q, s, limits, dependent=kind == "dependent", **options)[0]
     np.testing.assert_allclose(found, twin, rtol=2e-6, atol=2e-6)
     plain = np.empty_like(found)
-    _interpreted(q, s, limits, weights, (2, BITS[ends]), plain)
+    interpreted(q, s, limits, weights, (2, BITS[ends]), plain)
     np.testing.assert_allclose(plain, twin, rtol=2e-6, atol=2e-6)
     by_rows = distances(q.transpose(2, 0, 1), s.transpose(1, 0, 2), limits=limits, **options)
     np.testing.assert_allclose(by_rows.T, twin, rtol=2e-6, atol=2e-6)

@@ -389,7 +389,7 @@ def test_a_lease_that_the_store_did_not_take_back_does_not_lock_out_its_own_proc
 
 def _other_holder(url: str, number: int = 1, age: float = 0, **changes: object) -> str:
     """A ticket of another writer, last renewed so many seconds ago; its address."""
-    holder = json.loads(leases._document("0123")) | changes
+    holder = json.loads(leases.ticket_document("0123")) | changes
     where = f"{leases.folder(url)}/{number:08d}.0123.json"
     storage.write_bytes(where, json.dumps(holder).encode())
     os.utime(where, (time.time() - age,) * 2)

@@ -426,9 +426,9 @@ def test_orbits_differ_where_measured():
 def speckle(world, ground):
     def draw(acquisition, polarisation):
         beam = tables.beams()[acquisition.beam]
-        line, sample = imaging._speckle_axes(world, acquisition, beam)
-        top, lines = imaging._reach(line, ground)
-        left, samples = imaging._reach(sample, ground)
+        line, sample = imaging.speckle_axes(world, acquisition, beam)
+        top, lines = imaging.reach(line, ground)
+        left, samples = imaging.reach(sample, ground)
         re, im = imaging.speckle(5, acquisition, polarisation, top, left, lines, samples)
         out = np.empty(ground.shape, np.float32)
         ones = np.ones_like(out)

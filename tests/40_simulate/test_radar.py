@@ -128,10 +128,10 @@ class Told:
         root = ElementTree.parse(main).getroot()
         georef = ElementTree.parse(main.parent / "ANNOTATION" / "GEOREF.xml").getroot()
         self.number = lambda path: float(root.findtext(path))
-        self.start = self._time(root.findtext("productInfo/sceneInfo/start/timeUTC"))
+        self.start = self.time_of(root.findtext("productInfo/sceneInfo/start/timeUTC"))
         vectors = root.findall("platform/orbit/stateVec")
         times = [
-            (self._time(one.findtext("timeUTC")) - self.start).total_seconds() for one in vectors
+            (self.time_of(one.findtext("timeUTC")) - self.start).total_seconds() for one in vectors
         ]
         place, velocity = (
             [[float(one.findtext(f"{kind}{axis}")) for axis in "XYZ"] for one in vectors]
@@ -146,7 +146,7 @@ class Told:
         self.height = self.number("productInfo/sceneInfo/sceneAverageHeight")
 
     @staticmethod
-    def _time(text: str | None) -> datetime:
+    def time_of(text: str | None) -> datetime:
         return datetime.fromisoformat(str(text).rstrip("Z"))
 
     def times(self, lon: float, lat: float, height: float) -> tuple[float, float]:
@@ -417,7 +417,7 @@ def test_a_detected_product_shows_reflectors_by_its_polynomial(tmp_path: Path) -
     coefficients = [float(one.text) for one in polynomial.findall("coefficient")]
     reference = float(polynomial.findtext("referencePoint"))
     corners = {
-        told._time(one.findtext("azimuthTimeUTC")): int(one.findtext("refRow"))
+        told.time_of(one.findtext("azimuthTimeUTC")): int(one.findtext("refRow"))
         for one in root.findall("productInfo/sceneInfo/sceneCornerCoord")
     }
     (first, first_row), (last, last_row) = sorted(corners.items())

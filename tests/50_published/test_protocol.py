@@ -70,7 +70,7 @@ def test_held_out_sides_share_no_window_and_no_polygon() -> None:
     kept = np.flatnonzero(given.y != given.class_names.index("HAG"))
     for split in ("windows", "polygons"):
         random = np.random.default_rng(1)
-        train, test = protocol._held_out(given.y[kept], given.groups[kept], split, random)
+        train, test = protocol.sides(given.y[kept], given.groups[kept], split, random)
         assert not set(train) & set(test)
         if split == "windows":
             assert np.bincount(given.y[kept][train]).max() == protocol.TRAIN
@@ -78,7 +78,7 @@ def test_held_out_sides_share_no_window_and_no_polygon() -> None:
         else:
             assert not set(given.groups[kept][train]) & set(given.groups[kept][test])
             assert len(train) == 120
-    views, y, _ = protocol._views(given)
+    views, y, _ = protocol.views_of(given)
     assert set(y) == {0, 2}
     assert views["raw"].shape == (160, 144, 8)
 
@@ -86,7 +86,7 @@ def test_held_out_sides_share_no_window_and_no_polygon() -> None:
 def test_classes_stay_as_unequal_as_their_windows_where_polygons_are_held_out() -> None:
     y = np.repeat([0, 1], [3000, 300])
     groups = np.arange(3300) // 100
-    train, test = protocol._held_out(y, groups, "polygons", np.random.default_rng(0))
+    train, test = protocol.sides(y, groups, "polygons", np.random.default_rng(0))
     assert np.bincount(y[train]).tolist() == [709, 71]
     assert np.bincount(y[test]).tolist() == [1000, 100]
     assert not set(groups[train]) & set(groups[test])

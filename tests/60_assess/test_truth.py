@@ -173,14 +173,14 @@ def test_memory_holds_one_block(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> 
     from cpazmal_scale.assess.against import truth as module
 
     seen = []
-    honest = module._cross
+    honest = module.cross_table
 
     def watched(rows: Any, values: Any, shape: tuple[int, int]) -> Any:
         seen.append(values.shape)
         assert rows.shape == values.shape
         return honest(rows, values, shape)
 
-    monkeypatch.setattr(module, "_cross", watched)
+    monkeypatch.setattr(module, "cross_table", watched)
     compare_map(pair.map_url, pair.truth_url, block=4)
     assert len(seen) == 12
     assert max(height * width for height, width in seen) == 16

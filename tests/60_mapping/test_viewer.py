@@ -170,7 +170,7 @@ def test_page_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     classes = {"class": np.repeat(rng.integers(1, 5, (256, 32), np.uint8), 8, axis=1)}
     layers = {name: Layer(values, 2) for name, values in {**noise, **classes}.items()}
     monkeypatch.setattr(viewer, "_LAYER_BYTES", 150_000)
-    fitted = viewer._fitted(layers)
+    fitted = viewer.fitted_layers(layers)
     assert sum(len(layer.deflated) for layer in fitted.values()) <= 150_000
     assert fitted["class"].step == 2
     for name, layer in fitted.items():

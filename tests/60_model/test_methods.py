@@ -215,7 +215,7 @@ def test_minirocket_is_aeons() -> None:
 
     values, _ = complete()
     made = methods.make("minirocket", RunConfig(), DAYS).fit(*complete())
-    block = made._complete(np.ascontiguousarray(values.reshape(len(values), -1).T))
+    block = made.complete(np.ascontiguousarray(values.reshape(len(values), -1).T))
     series = np.ascontiguousarray(block.transpose(2, 0, 1))
     peer = convolution.MiniRocket(n_kernels=1008, random_state=1)
     expected = peer.fit_transform(series)

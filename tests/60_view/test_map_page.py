@@ -396,7 +396,7 @@ def test_the_radar_image_of_a_date(window) -> None:
 def test_an_accessibility_checker_finds_nothing_serious(window) -> None:
     window.run("view.show([25, 40])")
     window.wait("return !document.getElementById('series').hidden")
-    found = window._do(
+    found = window.call(
         "/execute/async",
         {
             "script": "const done = arguments[0]; axe.run().then((r) => done(r.violations.map("
@@ -410,7 +410,7 @@ def test_an_accessibility_checker_finds_nothing_serious(window) -> None:
 
 def wait_for_tiles(window: chromium.Browser) -> None:
     """Until the map has painted all that it asked for."""
-    window._do(
+    window.call(
         "/execute/async",
         {
             "script": "const done = arguments[0]; view.map.once('rendercomplete', () => done());"

@@ -98,7 +98,7 @@ def test_a_cell_of_power_is_the_mean_of_its_known_pixels(cube: ShownCube, level:
     power = backscatter()[0]
     for channel in range(2):
         for date in (0, NO_HV, 7):
-            cells = cube._pyramid(channel, date).tile(level, 0, 0)
+            cells = cube.pyramid(channel, date).tile(level, 0, 0)
             assert cells.shape == (EDGE, EDGE)
             seen = np.zeros(cells.shape, bool)
             for row, column, part in parts(power[channel, date], 1 << level):
@@ -114,9 +114,9 @@ def test_a_cell_of_power_is_the_mean_of_its_known_pixels(cube: ShownCube, level:
 def test_cells_of_a_map_are_commonest_classes_and_mean_shares(shown: ShownMap, level: int) -> None:
     stored, step = open_map(shown.url), 1 << level
     stored_step = {8: 4, 32: 16}.get(step, step)
-    classes = shown._pyramid("class").tile(level, 0, 0)
-    probability = shown._pyramid("probability").tile(level, 0, 0)
-    entropy = shown._pyramid("entropy").tile(level, 0, 0)
+    classes = shown.pyramid("class").tile(level, 0, 0)
+    probability = shown.pyramid("probability").tile(level, 0, 0)
+    entropy = shown.pyramid("entropy").tile(level, 0, 0)
     for row, column, part in parts(stored["class"].values, step):
         known = part[part != BLANK]
         if 2 * known.size < part.size:
@@ -136,7 +136,7 @@ def test_cells_of_a_map_are_commonest_classes_and_mean_shares(shown: ShownMap, l
                     far = abs(int(got) - np.nanmean(means) * LEVELS / 10_000)
                     assert far <= (0.501 if step == stored_step else 1.001)
     assert (classes[-(-SHAPE[0] // step) :] == BLANK).all()
-    assert {4, 254} <= set(np.unique(shown._pyramid("class").tile(0, 0, 0)))
+    assert {4, 254} <= set(np.unique(shown.pyramid("class").tile(0, 0, 0)))
 
 
 @pytest.mark.parametrize("chunk", [5, 24, 32, 96])

@@ -24,6 +24,7 @@ from support import browser as chromium
 from support.browser import ENTER, Browser
 from support.labelling import STANDARD, mapped_workspace, polygons_of, square, users_file
 from support.small_campaign import CLASSES, SHAPE, UTM
+from support.small_cluster import until as happens
 
 from cpazmal_scale import catalog, web
 from cpazmal_scale.assess import read_units, write_units
@@ -486,7 +487,7 @@ def test_a_checker_finds_nothing_serious(
 
     def check(state: str) -> None:
         window.run(checker)
-        found = window._do(
+        found = window.call(
             "/execute/async",
             {"script": "axe.run().then((all) => arguments[0](all.violations))", "args": []},
         )
@@ -570,12 +571,10 @@ def test_dates_and_what_lies_above(shown: Browser) -> None:
     first = shown.picture()
     click(shown, "before")
     until(shown, "document.getElementById('date').selectedIndex === cpazmal.desk.first - 1")
-    time.sleep(0.5)
-    assert (shown.picture() != first).any()
+    happens(lambda: (shown.picture() != first).any())
     shown.run(
         "const over = document.getElementById('over'); over.value = 'class';"
         "over.dispatchEvent(new Event('change'))"
     )
     shown.run("cpazmal.map.renderSync()")
-    time.sleep(0.5)
-    assert len(np.unique(shown.picture().reshape(-1, 3), axis=0)) > 300
+    happens(lambda: len(np.unique(shown.picture().reshape(-1, 3), axis=0)) > 300)

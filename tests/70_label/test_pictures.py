@@ -39,7 +39,7 @@ def test_features_are_those_of_the_map(desk: Desk, level: int) -> None:
     date, step = 5, 1 << level
     wanted = whole_series(desk.features)[:, date : date + 1]
     for place, name in enumerate(desk.layers.statistics):
-        found = desk.layers._pyramid(name, date).tile(level, 0, 0)
+        found = desk.layers.pyramid(name, date).tile(level, 0, 0)
         for y in range(0, -(-SHAPE[0] // step), 3):
             for x in range(0, -(-SHAPE[1] // step), 3):
                 cell = wanted[place, 0, y * step : (y + 1) * step, x * step : (x + 1) * step]
@@ -66,7 +66,7 @@ def test_the_map_in_its_colours(desk: Desk) -> None:
 def test_brighter_is_more(desk: Desk, layer: str) -> None:
     shown = picture(desk.layers.tile(layer, 2, (0, 0, 0)))[: SHAPE[0], : SHAPE[1]]
     power, _, _ = backscatter()
-    values = power[0, 2] if layer == "HH" else desk.layers._pyramid(layer, 2).tile(0, 0, 0)
+    values = power[0, 2] if layer == "HH" else desk.layers.pyramid(layer, 2).tile(0, 0, 0)
     values = values[: SHAPE[0], : SHAPE[1]]
     known = np.isfinite(values)
     assert (shown[..., 3][known] == 255).all()
@@ -177,7 +177,7 @@ def test_proposals_of_a_workspace(desk: Desk) -> None:
     """The places are where the map itself is least sure, or farthest from every class."""
     found = desk.proposed()
     for reason, name in (("uncertain", "entropy"), ("far", "distance")):
-        values = desk.layers._pyramid(name, 0).cells(1, 0, 0, *SHAPE)
+        values = desk.layers.pyramid(name, 0).cells(1, 0, 0, *SHAPE)
         assert found[reason]
         best = found[reason][0]
         here = values[

@@ -83,7 +83,7 @@ def test_the_season_of_the_other_hemisphere_begins_half_a_year_later(places, mon
     alike, table = training_data(both)
     there = (table["site"] != "").to_numpy()
     assert np.isfinite(alike.values[there, 0]).mean() > 0.7
-    monkeypatch.setattr(sites, "_southern", lambda one: one.workspace != config.workspace)
+    monkeypatch.setattr(sites, "is_southern", lambda one: one.workspace != config.workspace)
     turned, _ = training_data(both)
     # January to May there are July to November here, and this run has none of them.
     assert not np.isfinite(turned.values[there]).any()
@@ -92,10 +92,10 @@ def test_the_season_of_the_other_hemisphere_begins_half_a_year_later(places, mon
 
 def test_the_middle_of_a_cube_tells_its_hemisphere(places, monkeypatch) -> None:
     config, _ = places
-    assert not sites._southern(config)
+    assert not sites.is_southern(config)
     box = GeoBox((4, 4), Affine(3, 0, 500_000, 0, -3, 5_000_000), "EPSG:32719")  # the Andes
     monkeypatch.setattr("cpazmal_scale.grid.cf.grid_of", lambda _: box)
-    assert sites._southern(config)
+    assert sites.is_southern(config)
 
 
 @pytest.mark.parametrize(

@@ -61,16 +61,16 @@ def test_a_pixels_series_are_those_of_the_map(glacier_map, home: str) -> None:
     code = glacier_map.cpazmal.class_at(y, x)
     assert code in figure.get_suptitle()
     model = open_model(f"{home}/models/{glacier_map.attrs['model']}.zarr")
-    found = glacier_map.cpazmal._pixel(y, x, None)
     cube = open_cube(f"{home}/cubes/DSC37.zarr", start="2020-01-08")
     place_of = {"y": slice(97, 104), "x": slice(117, 124)}
     seen = (cube["mask"].isel(place_of) & model.features.excluded) == 0
     window = cube["HH"].isel(place_of).where(seen)
     mean = np.log(window.clip(min=model.features.floor)).mean(("y", "x")) / 2
-    np.testing.assert_allclose(found.values[0], mean.values[-found.values[0].size :], rtol=1e-4)
     lines = figure.axes[0].get_lines()
     assert len(lines) == len(model.classes) + 1
-    np.testing.assert_array_equal(lines[-1].get_ydata(), found.values[0])
+    drawn = np.asarray(lines[-1].get_ydata())
+    assert drawn.size > 5
+    np.testing.assert_allclose(drawn, mean.values[-drawn.size :], rtol=1e-4)
 
 
 def test_alignment_shows_a_pixel_and_a_class(glacier_map) -> None:

@@ -66,18 +66,18 @@ class Browser:
             with error:
                 raise RuntimeError(json.load(error)["value"]["message"]) from None
 
-    def _do(self, path: str, body: object = None) -> Any:
+    def call(self, path: str, body: object = None) -> Any:
         return self._send("POST", self._session + path, {} if body is None else body)
 
     def open(self, url: str) -> None:
-        self._do("/url", {"url": url})
+        self.call("/url", {"url": url})
 
     def run(self, script: str, *values: object) -> Any:
         """The value of a function body; `arguments` holds the values."""
-        return self._do("/execute/sync", {"script": script, "args": list(values)})
+        return self.call("/execute/sync", {"script": script, "args": list(values)})
 
     def wait(self, script: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self.run(script):
             assert time.monotonic() < deadline, f"never true: {script}"
             time.sleep(0.05)
@@ -85,15 +85,15 @@ class Browser:
     def settle(self) -> None:
         """Wait until the page has painted."""
         done = "requestAnimationFrame(() => requestAnimationFrame(() => arguments[0]()))"
-        self._do("/execute/async", {"script": done, "args": []})
+        self.call("/execute/async", {"script": done, "args": []})
 
     def emulate(self, command: str, **values: object) -> None:
         """A command of the DevTools protocol."""
-        self._do("/goog/cdp/execute", {"cmd": command, "params": values})
+        self.call("/goog/cdp/execute", {"cmd": command, "params": values})
 
     def mouse(self, *steps: dict[str, Any], kind: str = "mouse") -> None:
         source = {"type": "pointer", "id": kind, "parameters": {"pointerType": kind}}
-        self._do("/actions", {"actions": [{**source, "actions": list(steps)}]})
+        self.call("/actions", {"actions": [{**source, "actions": list(steps)}]})
         self.settle()
 
     def click(self, x: float, y: float, kind: str = "mouse") -> None:
@@ -104,12 +104,12 @@ class Browser:
 
     def wheel(self, x: float, y: float, amount: int) -> None:
         turn = {"type": "scroll", "x": round(x), "y": round(y), "deltaX": 0, "deltaY": amount}
-        self._do("/actions", {"actions": [{"type": "wheel", "id": "wheel", "actions": [turn]}]})
+        self.call("/actions", {"actions": [{"type": "wheel", "id": "wheel", "actions": [turn]}]})
         self.settle()
 
     def press(self, *keys: str) -> None:
         steps = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
-        self._do("/actions", {"actions": [{"type": "key", "id": "keys", "actions": steps}]})
+        self.call("/actions", {"actions": [{"type": "key", "id": "keys", "actions": steps}]})
         self.settle()
 
     def picture(self) -> np.ndarray:
@@ -120,7 +120,7 @@ class Browser:
         return (imread(io.BytesIO(png))[..., :3] * 255).round().astype(np.uint8)
 
     def log(self, kind: str) -> list[dict[str, Any]]:
-        return list(self._do("/se/log", {"type": kind}))
+        return list(self.call("/se/log", {"type": kind}))
 
     def requests(self) -> list[str]:
         """Addresses that were asked for, by the page or the browser for it, since last time."""
@@ -150,7 +150,7 @@ def browser(profile: Path, size: tuple[int, int] = (1360, 860), *flags: str) -> 
         ["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -165,4 +165,4 @@ def browser(profile: Path, size: tuple[int, int] = (1360, 860), *flags: str) -> 
             window.close()
     finally:
         driver.terminate()
-        driver.wait(10)
+        driver.wait(60)

@@ -71,17 +71,17 @@ def compare_map(
         for done, (row, col, height, width) in enumerate(windows, start=1):
             values = mapped.values[row : row + height, col : col + width].to_numpy()
             labels = truth(row, col, height, width)
-            every += _cross(row_of[labels], values, every.shape)
+            every += cross_table(row_of[labels], values, every.shape)
             used = trained.mask(row, col, height, width)
             if used is not None:
-                inside += _cross(np.where(used, row_of[labels], -1), values, every.shape)
+                inside += cross_table(np.where(used, row_of[labels], -1), values, every.shape)
             if progress is not None:
                 progress(done, len(windows))
     outside = None if polygons is None else every - inside
     return MapComparison(classes, tuple(rows[len(classes) :]), every, outside)
 
 
-def _cross(
+def cross_table(
     rows: NDArray[np.int64], values: NDArray[np.uint8], shape: tuple[int, int]
 ) -> NDArray[np.int64]:
     """Counts of `shape` of pixels by row (-1 left out) and map value."""

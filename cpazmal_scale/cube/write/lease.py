@@ -93,7 +93,7 @@ class Lease:
         if self._deadline - time.monotonic() > SECONDS * 2 / 3:
             return
         self.check()
-        storage.write_bytes(self._ticket.url, _document(self.token))
+        storage.write_bytes(self._ticket.url, ticket_document(self.token))
         self._deadline = time.monotonic() + SECONDS
 
     def check(self) -> None:
@@ -135,11 +135,11 @@ def _acquire(cube_url: str, token: str) -> Lease:
     where = folder(cube_url)
     expires = atomic.decides(cube_url)
     choosing = _Ticket(storage.join(where, f"choosing.{token}.json"), None, token)
-    storage.write_bytes(choosing.url, _document(token))
+    storage.write_bytes(choosing.url, ticket_document(token))
     try:
         number = 1 + max((one.number or 0 for one in _tickets(where)), default=0)
         mine = _Ticket(storage.join(where, f"{number:08d}.{token}.json"), number, token)
-        storage.write_bytes(mine.url, _document(token))
+        storage.write_bytes(mine.url, ticket_document(token))
     finally:
         with contextlib.suppress(StoreError):
             storage.remove(choosing.url)
@@ -185,7 +185,8 @@ def _tickets(where: str) -> list[_Ticket]:
     return [one for one in found if one is not None]
 
 
-def _document(token: str) -> bytes:
+def ticket_document(token: str) -> bytes:
+    """What a ticket says of its writer: its machine and process, as JSON."""
     return json.dumps(
         {
             "token": token,

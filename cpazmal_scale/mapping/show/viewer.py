@@ -93,7 +93,7 @@ def write_viewer(
     if not recipe.withheld:
         means = mean_layers(data, ("margin", "entropy", "probability"), classes.step)
     image, decibels = _image(mean.means(), classes.step)
-    layers = _fitted({"class": classes, "backscatter": image, **means})
+    layers = fitted_layers({"class": classes, "backscatter": image, **means})
     facts = {
         **about(data, recipe, model, small.square_metres),
         **times(recipe, model),
@@ -123,7 +123,7 @@ def _image(power: NDArray[np.float32], step: int) -> tuple[Layer, list[float]]:
     ]
 
 
-def _fitted(layers: dict[str, Layer]) -> dict[str, Layer]:
+def fitted_layers(layers: dict[str, Layer]) -> dict[str, Layer]:
     """The layers, the costliest of them coarser until all together are small enough."""
     with ThreadPoolExecutor(_DEFLATERS) as pool:
         sizes = pool.map(lambda layer: len(layer.deflated), layers.values())

@@ -76,7 +76,7 @@ class MiniRocket(FlatClassifier):
         """Learn from vectors `(N, K·T)`, NaN missing, class positions and group numbers."""
         _, mean = imputed(values)
         self.fill_ = mean.astype(np.float32)
-        block = self._complete(np.ascontiguousarray(values.T, np.float32))
+        block = self.complete(np.ascontiguousarray(values.T, np.float32))
         self._draw(block)
         shares = self.shares(block).T.astype(np.float64)
         scaled, self.middle_, scale = z_scores(shares)
@@ -88,7 +88,7 @@ class MiniRocket(FlatClassifier):
     def scores(self, block: NDArray[np.float32]) -> NDArray[np.float64]:
         """Regressed memberships `(C, P)` of raw vectors `(K·T, P)`."""
         found = np.empty((len(self.classes_), block.shape[1]))
-        shares = self.shares(self._complete(block))
+        shares = self.shares(self.complete(block))
         linear_scores(shares, self.middle_, self.weights_, self.intercepts_, found)
         return found
 
@@ -129,7 +129,7 @@ class MiniRocket(FlatClassifier):
         if not good:
             raise ValueError("the tables of convolutions are damaged, or of another shape")
 
-    def _complete(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+    def complete(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Raw vectors `(K·T, P)` as z-scores `(K, T, P)` without gaps, nine dates at least."""
         whole = np.where(np.isnan(block), self.fill_[:, None], block)
         shaped = whole.reshape(self.n_features_in_, self.dates_in_, -1)

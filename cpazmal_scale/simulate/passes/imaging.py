@@ -48,9 +48,9 @@ def image(
     beam = tables.beams()[acquisition.beam]
     power = backscattered(world, block, acquisition, polarisation)
     out = np.empty(block.shape, np.float32)
-    line, sample = _speckle_axes(world, acquisition, beam)
-    first_line, lines = _reach(line, block)
-    first_sample, samples = _reach(sample, block)
+    line, sample = speckle_axes(world, acquisition, beam)
+    first_line, lines = reach(line, block)
+    first_sample, samples = reach(sample, block)
     re, im = speckle(
         world.seed, acquisition, polarisation, first_line, first_sample, lines, samples
     )
@@ -136,7 +136,7 @@ def _mixed(weights: NDArray[np.float32], fields: NDArray[np.float32]) -> NDArray
     return mixed
 
 
-def _speckle_axes(
+def speckle_axes(
     world: World, acquisition: Acquisition, beam: Beam
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Line and sample of the slant-range image as (constant, per row, per column)."""
@@ -150,7 +150,7 @@ def _speckle_axes(
     return line, sample
 
 
-def _reach(axis: NDArray[np.float64], block: Block) -> tuple[int, int]:
+def reach(axis: NDArray[np.float64], block: Block) -> tuple[int, int]:
     """First index and count of the slant-range samples that a block needs along one axis."""
     rows = np.array([block.row, block.row + block.shape[0] - 1])
     cols = np.array([block.col, block.col + block.shape[1] - 1])
