@@ -192,7 +192,7 @@ def answered(name: str, window: Any, script: str) -> None:
         "if (cpazmal.now.revision !== before) done(performance.now() - start);"
         "else requestAnimationFrame(look); }; look(); })"
     )
-    took = window._do("/execute/async", {"script": "window.answer.then(arguments[0])", "args": []})
+    took = window.call("/execute/async", {"script": "window.answer.then(arguments[0])", "args": []})
     print(f"{name:<18} shown after {took:5.0f} ms")
 
 
