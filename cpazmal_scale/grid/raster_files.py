@@ -1,4 +1,4 @@
-"""Raster files opened by the driver their name promises, and nothing but the files beside them.
+"""Raster files opened by the driver of their name's ending; they read only files beside them.
 
 GDAL opens what lies beside a raster (`.msk`, `.ovr`) with whatever driver takes it, and some
 formats name other files. What is not plain is refused before GDAL sees it.

@@ -1,4 +1,4 @@
-"""Two classes' typical series, date by date and warped: where DTW sees what Euclid does not."""
+"""Typical series of two classes, aligned date by date and by DTW."""
 
 from __future__ import annotations
 

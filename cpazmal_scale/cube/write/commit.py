@@ -1,4 +1,4 @@
-"""A commit: staged beside the cube, decided by one object, then carried out by whoever comes.
+"""A commit: staged beside the cube, decided by one object, then completed by any later writer.
 
 1. The writer stages its objects in a folder of its own, where nobody else writes.
 2. It creates the manifest of the next commit, which the store grants to one writer only: the

@@ -1,4 +1,4 @@
-"""All that a run asks to be done to a map after it has classes, one step after the other."""
+"""The steps that a run applies to a classified map, in their order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As many windows of every class, evenly from its groups."""
+"""Balanced samples: equally many windows of every class, drawn evenly from its groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Polygons that lie upon each other: ground of two classes is of none."""
+"""Overlapping polygons: ground that two classes claim belongs to neither."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scene seen whole in few pixels: mean power, for cards and quick-looks."""
+"""A scene's mean power in few pixels, for cards and quick-looks."""
 
 from __future__ import annotations
 

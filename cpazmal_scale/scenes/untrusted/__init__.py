@@ -1,1 +1,1 @@
-"""All that parses hostile bytes."""
+"""The parsers of untrusted bytes."""

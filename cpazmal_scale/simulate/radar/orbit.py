@@ -1,4 +1,4 @@
-"""The satellite's way: quadrature of its motion around a flattened, turning earth."""
+"""The satellite's trajectory: its motion around a flattened, rotating earth, by quadrature."""
 
 from __future__ import annotations
 
