@@ -58,6 +58,7 @@ def room(path: Path) -> str:
     return "flows" if parts[0] == "flows" else parts[1]
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Absolute names of everything a module imports, at any depth."""
     found = set()
@@ -229,6 +230,12 @@ def test_no_module_does_work_when_imported() -> None:
     code += f"; import sys; print(*[m for m in '{heavy}'.split() if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+def test_one_decorator_keeps_compiled_code() -> None:
+    """A kernel that numba caches by itself cannot be imported where nothing can be written."""
+    found = [path for path in MODULES if re.search(r"\bcache\s*=\s*True", path.read_text())]
+    assert found == [PACKAGE / "kernels" / "compiled.py"]
 
 
 def test_the_tree_names_every_room() -> None:

@@ -250,10 +250,10 @@ def test_runs_where_no_compiled_code_can_be_kept() -> None:
         "from numba.core.caching import CacheImpl as c; c._locator_classes = [];"
         "import numpy as np; from cpazmal_scale.features.blocks import block_series;"
         "power = np.full((1, 1, 3, 3), 0.25, np.float32);"
-        "print(*block_series(power, window=3, statistics=('k1', 'mean')).ravel())"
+        "print(*block_series(power, window=3, statistics=('k1',)).ravel())"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert [float(word) for word in ran.stdout.split()] == pytest.approx([np.log(0.5), 0.5])
+    assert float(ran.stdout) == pytest.approx(np.log(0.5))
 
 
 def test_a_statistic_has_the_same_bits_whatever_the_others() -> None:
