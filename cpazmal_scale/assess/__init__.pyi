@@ -1,7 +1,7 @@
 """Predictions and reference to figures of merit, areas and a report."""
 
 from .against.comparison import MapComparison
-from .against.truth import compare_map
+from .against.truth import compare_map, require_reference
 from .areas.estimate import Z95, AreaEstimate, estimate_areas
 from .areas.sampling import FLOOR, allocate, draw_units, sample_size
 from .areas.units import count_units, label_units, place_units, read_units, write_units
@@ -41,6 +41,7 @@ __all__ = [
     "label_units",
     "place_units",
     "read_units",
+    "require_reference",
     "sample_size",
     "typical_pairs",
     "write_report",

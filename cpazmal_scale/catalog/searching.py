@@ -37,7 +37,7 @@ def entry(workspace: str, name: str) -> Entry:
         ConfigError: several versions begin so.
     """
     head, _, rest = name.partition("/")
-    if rest:
+    if head and rest:
         nested = entry(workspace, head)
         return _below(nested, entry(_folder(workspace, nested), rest))
     plain, _, identity = name.partition("@")

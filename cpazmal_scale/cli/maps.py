@@ -36,7 +36,7 @@ def export(
     """Write a map for other programs: GeoTIFF, picture and page, or its patches as polygons.
 
     Args:
-        name: of a map in the catalog; none: the latest.
+        name: of a map in the catalog, or its address; none: the latest.
         polygons: GeoPackage (.gpkg) or GeoParquet (.parquet) for the patches of equal class.
     """
     from cpazmal_scale.stages import classify as stage

@@ -97,10 +97,13 @@ def assess(
 
     Raises:
         StoreMissing: samples were not drawn.
+        StoreError: the reference is no raster of classes.
         SampleError: too few groups for the folds.
     """
-    from cpazmal_scale.assess import Report, write_report
+    from cpazmal_scale.assess import Report, require_reference, write_report
 
+    if config.assess.truth is not None:
+        require_reference(config.assess.truth)
     began = time.perf_counter()
     config, choice = _settled(config)
     series, windows = training_data(config, progress=reading)

@@ -93,17 +93,17 @@ def export_polygons(config: RunConfig, url: str, name: str | None = None) -> int
     Args:
         config: the run.
         url: file to write.
-        name: of a map in the catalog; none: the run's latest.
+        name: of a map in the catalog, or its address; none: the run's latest.
 
     Raises:
         ConfigError: the suffix is of neither format.
         StoreMissing: there is no such map.
     """
-    from cpazmal_scale import catalog
     from cpazmal_scale.mapping import to_polygons
+    from cpazmal_scale.stages.view import shown
 
-    entry = catalog.entry(config.workspace, name) if name else workspace.find(config, "map")
-    return to_polygons(workspace.url_of(config, entry), url)
+    (map_url,) = shown(config, *([name] if name else []))
+    return to_polygons(map_url, url)
 
 
 def _model_and_cube(config: RunConfig) -> tuple[str, str]:

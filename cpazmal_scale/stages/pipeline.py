@@ -61,11 +61,14 @@ def run(
 
     Raises:
         ConfigError: a step has another name.
+        StoreMissing, SampleError, StoreError: polygons or reference cannot be used.
         CpazmalError: the first error of a step; of `ingest`, also a scene that was refused.
     """
     made: dict[str, object] = {}
     seconds: Seconds = {}
-    for step in steps(config, only):
+    chosen = steps(config, only)
+    _require_inputs(config, {step.name for step in chosen})
+    for step in chosen:
         began = time.perf_counter()
         with (watch or _usual)(step) as progress:
             made[step.name] = step.work(config, seconds, *progress)
@@ -148,6 +151,23 @@ def _silent(step: Step) -> Iterator[tuple[Progress, ...]]:
 
 def _ignore(_done: int, _total: int) -> None:
     pass
+
+
+def _require_inputs(config: RunConfig, names: set[str]) -> None:
+    """Check the polygons and the reference that later steps read, before the first one begins.
+
+    Raises:
+        StoreMissing: one of them is not there.
+        SampleError, StoreError: one of them cannot be used.
+    """
+    from cpazmal_scale.assess import require_reference
+    from cpazmal_scale.samples import read_polygons
+
+    rules = config.samples
+    if "samples" in names and rules.polygons is not None:
+        read_polygons(rules.polygons, rules.classes)
+    if "assess" in names and config.assess.truth is not None:
+        require_reference(config.assess.truth)
 
 
 def _require_all(made: object) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import geopandas
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import shapely
@@ -97,6 +98,27 @@ def lonely(table: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
 
 def tiny(table: geopandas.GeoDataFrame) -> None:
     table["geometry"] = table.geometry.centroid.buffer(8)
+
+
+def turned(table: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    degrees = table.to_crs("EPSG:4326")
+    shapes = shapely.transform(degrees.geometry.to_numpy(), lambda at: at[:, ::-1])
+    return degrees.set_geometry(shapes, crs=degrees.crs)
+
+
+def twice(table: geopandas.GeoDataFrame) -> Any:
+    one = table[table["class"] == "ABL"].iloc[:1]
+    return pd.concat([table, one.assign(**{"class": "ROC", "group": "ROC999"})])
+
+
+def nowhere(place: Place) -> dict[str, Any]:
+    """A new workspace for the campaign's scenes."""
+    scenes = str(place.campaign / "scenes")
+    return {"workspace": str(place.folder / "new"), "ingest": {"scenes": scenes}}
+
+
+def first_scene(place: Place) -> Path:
+    return min((place.campaign / "scenes").rglob("*.tif"))
 
 
 def beside(table: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
@@ -420,6 +442,14 @@ MISTAKES: dict[str, tuple[Words, str]] = {
         lambda p: draw(p, moved),
         r"all polygons lie outside the cube; check the polygons' CRS",
     ),
+    "latitude for longitude": (
+        lambda p: draw(p, turned),
+        r"all polygons lie outside the cube; their coordinates look swapped",
+    ),
+    "one polygon in two classes": (
+        lambda p: draw(p, twice),
+        r"100% of polygon .*ABL\d+ lies in .*, of another class; cut one out",
+    ),
     "polygons beside the scenes": (
         lambda p: draw(p, beside),
         r"all polygons lie outside the cube; ",
@@ -475,6 +505,22 @@ MISTAKES: dict[str, tuple[Words, str]] = {
     "a raster instead of a map": (
         lambda p: ["view", p.campaign / "truth.tif", "-c", p.run],
         r"truth\.tif: not the address of a map, which ends in \.zarr; ",
+    ),
+    "a cube instead of a map": (
+        lambda p: ["view", p.run.parent / "run/cubes/DSC37.zarr", "-c", p.run],
+        r"DSC37\.zarr: a cube, no map; give a map",
+    ),
+    "a reference that is not there": (
+        lambda p: ["assess", "-c", p.yaml(assess={"truth": str(p.folder / "truth.tif")})],
+        r"truth\.tif: .*; ",
+    ),
+    "a run whose polygons are not there": (
+        lambda p: ["run", "-c", p.yaml(**nowhere(p), samples={"polygons": "no/such.gpkg"})],
+        r"no/such\.gpkg: .*; ",
+    ),
+    "a scene for a reference": (
+        lambda p: ["assess", "-c", p.yaml(assess={"truth": str(first_scene(p))})],
+        r"\.tif: not a reference: uint8 with a CRS and a tag `classes` is needed; ",
     ),
     "more memory than there is": (
         lambda p: ["map", "-c", p.run, "--cluster.memory-gib", "0.01"],

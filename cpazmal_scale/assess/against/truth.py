@@ -81,6 +81,17 @@ def compare_map(
     return MapComparison(classes, tuple(rows[len(classes) :]), every, outside)
 
 
+def require_reference(url: str) -> None:
+    """Check that a map can be compared with a raster, before work begins.
+
+    Raises:
+        StoreMissing: nothing is there.
+        StoreError: not a GeoTIFF of uint8 with a CRS and a tag `classes`.
+    """
+    with open_raster(url):
+        pass
+
+
 def cross_table(
     rows: NDArray[np.int64], values: NDArray[np.uint8], shape: tuple[int, int]
 ) -> NDArray[np.int64]:

@@ -77,6 +77,7 @@ def open_map(url: str, *, allow_incomplete: bool = False) -> xr.Dataset:
     root = read_root(url)
     if root is None:
         raise StoreMissing("no map here", where=url, remedy="run `cpazmal map`")
+    _require_map(root, url)
     if not is_complete(root) and not allow_incomplete:
         raise StoreError(
             "the map is not finished",
@@ -114,6 +115,17 @@ def read_root(url: str) -> dict[str, Any] | None:
         return dict(root)
 
 
+def _require_map(root: dict[str, Any], url: str) -> None:
+    """The root document of a cube is none of a map.
+
+    Raises:
+        StoreMissing: it is a cube's.
+    """
+    if "cpazmal_cube" in root["attributes"]:
+        remedy = "give a map: `cpazmal catalog ls` shows which there are"
+        raise StoreMissing("a cube, no map", where=url, remedy=remedy)
+
+
 def is_complete(root: dict[str, Any]) -> bool:
     """Whether a map is finished, by its root document."""
     return bool(root["attributes"]["complete"])
@@ -129,6 +141,7 @@ def read_recipe(url: str) -> Recipe:
     root = read_root(url)
     if root is None:
         raise StoreMissing("no map here", where=url, remedy="run `cpazmal map`")
+    _require_map(root, url)
     with seal.parsing("the recipe of the map is damaged", url, REMEDY):
         recipe = Recipe.model_validate_json(root["attributes"]["recipe"])
         np.array(recipe.dates, "datetime64[s]")

@@ -72,7 +72,9 @@ def window_index(
         raise SampleError(
             "all polygons lie outside the cube",
             where=where,
-            remedy="check the polygons' CRS, or ingest scenes that cover them",
+            remedy="their coordinates look swapped: save them with their axes in order"
+            if _turned(polygons, grid)
+            else "check the polygons' CRS, or ingest scenes that cover them",
         )
     require_groups(chosen, where=where, classes=classes)
     chosen = apart(chosen, grid, where)
@@ -103,6 +105,16 @@ def window_index(
     )
     drawn.attrs |= {key: polygons.attrs[key] for key in ("legend",) if key in polygons.attrs}
     return drawn
+
+
+def _turned(polygons: geopandas.GeoDataFrame, grid: PixelEdges) -> bool:
+    """Whether polygons would lie in the cube if their first coordinate were the second."""
+    import shapely
+
+    turned = polygons.set_geometry(
+        shapely.transform(polygons.geometry.to_numpy(), lambda at: at[:, ::-1]), crs=polygons.crs
+    )
+    return bool(turned.to_crs(grid.crs).intersects(grid.bounds).any())
 
 
 def require_window(cube: xr.Dataset, size: int) -> None:
