@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -232,6 +233,28 @@ def test_the_pieces_do_not_matter(scene: Geolocation, tmp_path: Path) -> None:
     part = layers(ground(scene, tmp_path / "crop", dem, crop))
     for name in LAYERS:
         assert whole[name][31:120, 40:149].tobytes() == part[name].tobytes(), name
+
+
+class Watched(SerialExecutor):
+    """Remembers the tasks of every step in their order."""
+
+    def __init__(self) -> None:
+        self.steps: list[list[Any]] = []
+
+    def run(self, function: Any, keys: Any, *more: Any, **options: Any) -> Any:
+        self.steps.append(list(keys))
+        return super().run(function, self.steps[-1], *more, **options)
+
+
+def test_long_strips_come_first(scene: Geolocation, tmp_path: Path) -> None:
+    grid, dem = box(150, 6.0), dem_of(tmp_path / "d.tif", mountain, step=10.0, edge=1600)
+    made, watched = ground(scene, tmp_path / "g", dem, grid, 64), Watched()
+    compute(made, watched)
+    strips, tiles = watched.steps
+    assert (sorted(strips), sorted(tiles)) == (list(made.strips), sorted(made.map_tiles))
+    sizes = [made.own(strip)[1] - made.own(strip)[0] for strip in strips]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < 64 == sizes[0]
 
 
 def test_workers_elsewhere_find_the_same_bytes(scene: Geolocation, tmp_path: Path) -> None:
