@@ -163,12 +163,22 @@ class Places:
 
 def _powers(first: Array, second: Array) -> Array:
     """Coefficients (nodes, nodes, 2, LEVELS) of polynomials in (h − MIDDLE)/HALF."""
-    pair = np.stack([first, second])
-    found = np.zeros((*pair.shape[2:], 2, LEVELS))
-    for power in range(LEVELS):
-        for level in range(LEVELS):
-            found[..., power] += _POWERS[power, level] * np.moveaxis(pair[:, level], 0, -1)
+    found = np.empty((*first.shape[1:], 2, LEVELS))
+    for number, values in enumerate((first, second)):
+        _combine(_POWERS, np.ascontiguousarray(values), found[:, :, number])
     return found
+
+
+@kept
+def _combine(powers: Array, values: Array, found: Array) -> None:
+    """Numbers (LEVELS, J, I) at all levels to coefficients (J, I, LEVELS)."""
+    for j in range(found.shape[0]):
+        for i in range(found.shape[1]):
+            for power in range(LEVELS):
+                total = 0.0
+                for level in range(LEVELS):
+                    total += powers[power, level] * values[level, j, i]
+                found[j, i, power] = total
 
 
 @inlined

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from cpazmal_scale.kernels.compiled import inlined, kept
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
@@ -78,23 +80,79 @@ def sample(image: Image, line: Array, column: Array, sampling: Sampling) -> NDAr
     Returns:
         Power (h, w) float32; NaN where no place of the pixel has a valid sample.
     """
-    shape = line.shape[0] // sampling.places, line.shape[1] // sampling.places
-    index = [
-        np.floor((np.where(np.isnan(place), -np.float64(looks), place) + 0.5) / looks).astype(
-            np.int64
-        )
-        for place, looks in zip((line, column), sampling.looks, strict=True)
-    ]
-    size = [-(-edge // looks) for edge, looks in zip(image.shape, sampling.looks, strict=True)]
-    inside = (index[0] >= 0) & (index[0] < size[0]) & (index[1] >= 0) & (index[1] < size[1])
-    if not inside.any():
-        return np.full(shape, np.nan, np.float32)
-    first = [int(one[inside].min()) for one in index]
-    last = [int(one[inside].max()) for one in index]
-    block = _looked(image, first, last, sampling.looks)
-    power = np.full(line.shape, np.nan, np.float32)
-    power[inside] = block[index[0][inside] - first[0], index[1][inside] - first[1]]
-    return cell_mean(power, (sampling.places, sampling.places))
+    places, looks = sampling.places, sampling.looks
+    found = np.full((line.shape[0] // places, line.shape[1] // places), np.nan, np.float32)
+    size = -(-image.shape[0] // looks[0]), -(-image.shape[1] // looks[1])
+    top, bottom, left, right = _bounds(line, column, looks, size)
+    if top > bottom:
+        return found
+    block = _looked(image, [top, left], [bottom, right], looks)
+    _means(block, (top, left), line, column, looks, places, found)
+    return found
+
+
+@inlined
+def _cell(place: float, looks: int) -> float:
+    """The look that a place along an axis lies in, before the first and beyond the last ones too;
+    NaN where the place is.
+    """
+    cell: float = np.floor((place + 0.5) / looks)
+    return cell
+
+
+@kept
+def _bounds(
+    line: Array, column: Array, looks: tuple[int, int], size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """First and last look along both axes that places (h, w) lie in, of so many; first > last:
+    none does.
+    """
+    top, bottom, left, right = size[0], -1, size[1], -1
+    for r in range(line.shape[0]):
+        for c in range(line.shape[1]):
+            down, along = _cell(line[r, c], looks[0]), _cell(column[r, c], looks[1])
+            if 0 <= down < size[0] and 0 <= along < size[1]:
+                k, m = int(down), int(along)
+                top, bottom = min(top, k), max(bottom, k)
+                left, right = min(left, m), max(right, m)
+    return top, bottom, left, right
+
+
+@kept
+def _means(
+    block: NDArray[np.float32],
+    first: tuple[int, int],
+    line: Array,
+    column: Array,
+    looks: tuple[int, int],
+    places: int,
+    found: NDArray[np.float32],
+) -> None:
+    """Means (h, w) of the valid looks at the places of every pixel; `found` keeps what it has
+    where there is none.
+
+    Args:
+        block: Looks of a part of an image, NaN where not valid.
+        first: Row and column of its first look among all.
+        line: (h·places, w·places) see `sample`.
+        column: Likewise.
+        looks: Samples of a look.
+        places: Of a pixel along each axis.
+        found: Gets the means.
+    """
+    for r in range(found.shape[0]):
+        for c in range(found.shape[1]):
+            total, count = 0.0, 0
+            for y in range(r * places, (r + 1) * places):
+                for x in range(c * places, (c + 1) * places):
+                    down = _cell(line[y, x], looks[0]) - first[0]
+                    along = _cell(column[y, x], looks[1]) - first[1]
+                    if 0 <= down < block.shape[0] and 0 <= along < block.shape[1]:
+                        power = block[int(down), int(along)]
+                        if not np.isnan(power):
+                            total, count = total + np.float64(power), count + 1
+            if count > 0:
+                found[r, c] = total / count
 
 
 def _looked(
