@@ -8,6 +8,7 @@ from .inspect.card import scene_card, scene_picture
 from .inspect.overview import overview
 from .level1b.ground import (
     before_ground,
+    check_ground,
     compute_ground,
     needs_ground,
     note_of_ground,
@@ -28,6 +29,7 @@ __all__ = [
     "SceneReader",
     "as_told",
     "before_ground",
+    "check_ground",
     "compute_ground",
     "discover",
     "find_candidates",

@@ -30,6 +30,10 @@ SUFFIXES = (".tif", ".tiff")
 _FEET = ("ft", "feet", "foot")
 _SAMPLES = 512
 """Pixels along a side of a tile from which the range of its heights is taken."""
+_STRIP = 2**22
+"""Pixels that are counted at once."""
+_BORDER = 65
+"""Points along a side of a map between which its border is straight."""
 _SHIFT = 0.01
 """Largest shift in pixels between tiles of one lattice."""
 
@@ -67,6 +71,7 @@ class Elevation:
         first = tiles[0]
         crs = CRS.from_wkt(first.raster.crs.to_wkt(version="WKT2_2019"))
         self.crs: CRS = vertical.horizontal(crs)
+        self._name: str = self.crs.to_wkt()
         self.datum = vertical.datum_of(crs, dem.vertical, where=first.url)
         self._to_map = first.raster.transform
 
@@ -110,7 +115,7 @@ class Elevation:
         origin = window[0].start, window[1].start
         found = np.empty(shape)
         values = self._read(*window)
-        resample.onto_pixels(values, origin, nodes, starts, CELL, fine, found)
+        resample.onto_pixels(values, origin, nodes, starts, fine, found)
         return found
 
     def at(self, lon: Array, lat: Array) -> Array:
@@ -148,13 +153,51 @@ class Elevation:
         low, high = heights.min() + np.nanmin(up), heights.max() + np.nanmax(up)
         return float(low), float(high)
 
+    def under(self, grid: GeoBox) -> Iterator[Array]:
+        """Heights (n) of the raster's own pixels whose centres lie under a grid, strip by strip.
+
+        They are above the raster's own surface; NaN where not known, or beyond the raster. Of a
+        grid that holds no centre all pixels are taken that it touches.
+
+        Raises:
+            DemError: a raster cannot be decoded.
+        """
+        from affine import Affine
+        from rasterio.features import geometry_mask
+
+        part = np.linspace(0.0, 1.0, _BORDER)
+        down = np.concatenate([0 * part, part, 1 + 0 * part, part[::-1]]) * grid.shape[0]
+        along = np.concatenate([part, 1 + 0 * part, part[::-1], 0 * part]) * grid.shape[1]
+        to_map = grid.transform
+        y, x = self._pixels(str(grid.crs), to_map.c + along * to_map.a, to_map.f + down * to_map.e)
+        if not np.isfinite([y, x]).all():
+            return
+        border = {"type": "Polygon", "coordinates": [list(zip(x, y, strict=True))]}
+        columns = slice(math.floor(x.min()), math.ceil(x.max()) + 1)
+        width, bottom = columns.stop - columns.start, math.ceil(y.max()) + 1
+        step, empty = max(1, _STRIP // width), True
+        for touched in (False, True):
+            for top in range(math.floor(y.min()), bottom, step):
+                rows = slice(top, min(bottom, top + step))
+                inside = geometry_mask(
+                    [border],
+                    (rows.stop - rows.start, width),
+                    Affine.translation(columns.start - 0.5, top - 0.5),
+                    all_touched=touched,
+                    invert=True,
+                )
+                if inside.any():
+                    empty = False
+                    yield self._read(rows, columns)[inside]
+            if not empty:
+                return
+
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north of all tiles in degrees."""
         from rasterio.warp import transform_bounds
 
         boxes = [
-            transform_bounds(self.crs.to_wkt(), "EPSG:4326", *tile.raster.bounds)
-            for tile in self._tiles
+            transform_bounds(self._name, "EPSG:4326", *tile.raster.bounds) for tile in self._tiles
         ]
         west, south = (min(box[side] for box in boxes) for side in (0, 1))
         east, north = (max(box[side] for box in boxes) for side in (2, 3))
@@ -162,7 +205,7 @@ class Elevation:
 
     def _pixels(self, crs: str, x: Array, y: Array) -> tuple[Array, Array]:
         """Rows and columns of points in the tiles' lattice; pixel centres are whole numbers."""
-        across, up = through(transformer(crs, self.crs.to_wkt()), x, y)
+        across, up = through(transformer(crs, self._name), x, y)
         to_map = self._to_map
         if self.crs.is_geographic:
             centre = to_map.c + to_map.a * self._tiles[0].raster.width / 2
@@ -173,7 +216,7 @@ class Elevation:
         """Points per map pixel and axis: as many as raster pixels fit into it."""
         first, (height, width) = self._to_map, self._tiles[0].raster.shape
         x, y = first.c + first.a * width / 2, first.f + first.e * height / 2
-        back = transformer(self.crs.to_wkt(), lattice.crs)
+        back = transformer(self._name, lattice.crs)
         here, there = through(back, np.array([x, x + first.a]), np.array([y, y + first.e]))
         ratio: float = min(
             abs(lattice.step[0] / (here[1] - here[0])), abs(lattice.step[1] / (there[1] - there[0]))

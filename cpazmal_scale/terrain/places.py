@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,8 @@ _SURE = 3 * 1.2533 * 1.4826
 """Standard errors, of a median by the median absolute deviation, that chance may explain."""
 LEAST = 0.5
 """Share of an area whose heights must be known."""
-_LOOKS = 24
-"""Points along a side of a grid at which it is seen whether heights are known."""
+_LOOKS = 9
+"""Points along a side of a grid from which its bounds in degrees are taken."""
 _FEET = 3.2808
 
 
@@ -121,25 +122,51 @@ def _remedy(elevation: Elevation, here: Array, own: Array, median: float) -> str
     return "give the elevation raster of this place, in metres"
 
 
+def meet(elevation: Elevation, grid: GeoBox) -> None:
+    """Look whether a raster lies where a grid is.
+
+    Raises:
+        DemError: it does not, naming both places.
+    """
+    raster, area = elevation.bounds(), _bounds(grid)
+    if not _meet(area, raster):
+        raise _short(elevation, area, 0.0)
+
+
+def share(elevation: Elevation, grid: GeoBox) -> float:
+    """Share of the raster's own pixels under a grid whose heights are known; all are looked at."""
+    known = total = 0
+    for heights in elevation.under(grid):
+        known, total = known + int(np.isfinite(heights).sum()), total + heights.size
+    return known / max(1, total)
+
+
 def covered(elevation: Elevation, grid: GeoBox) -> float:
-    """Share of a grid whose heights are known, by points on it.
+    """See `share`.
 
     Raises:
         DemError: it is less than half, naming both places.
     """
+    found = share(elevation, grid)
+    if found < LEAST:
+        raise _short(elevation, _bounds(grid), found)
+    return found
+
+
+def _bounds(grid: GeoBox) -> Bounds:
+    """West, south, east and north of a grid in degrees."""
     lattice, top, left = Lattice.of(grid)
-    rows, columns = ((np.arange(_LOOKS) + 0.5) / _LOOKS * edge for edge in grid.shape)
-    lon, lat = lattice.points(np.floor(rows) + top + 0.5, np.floor(columns) + left + 0.5)
-    share = float(np.isfinite(elevation.at(lon.ravel(), lat.ravel())).mean())
-    if share >= LEAST:
-        return share
-    area = float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
-    raster = elevation.bounds()
-    west, south, east, north = raster
+    rows, columns = (np.linspace(0, edge, _LOOKS) for edge in grid.shape)
+    lon, lat = lattice.points(rows + top, columns + left)
+    return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
+
+
+def _short(elevation: Elevation, area: Bounds, found: float) -> DemError:
+    west, south, east, north = raster = elevation.bounds()
     swapped = _meet(area, (south, west, north, east)) and not _meet(area, raster)
-    raise DemError(
-        f"it has heights for {share:.0%} of the area: it covers {_words(raster)}, the area is "
-        f"{_words(area)}",
+    return DemError(
+        f"it has heights for {math.floor(found * 1000) / 10:.1f}% of the area: it covers "
+        f"{_words(raster)}, the area is {_words(area)}",
         where=elevation.dem.url,
         remedy="its latitude and longitude look swapped: save it with its axes in order"
         if swapped

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.kernels.compiled import inlined, kept
+from cpazmal_scale.terrain.nodes import CELL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
     Whole = NDArray[np.int64]
+    Weights = tuple[float, float, float, float]
 
 _EXACT = 1e-6
 """Pixels from a pixel's centre within which its value is taken."""
@@ -60,38 +62,41 @@ def _beside_gaps(values: Array, r: int, c: int, v: float, u: float) -> float:
 
 
 @inlined
-def _weights(place: Array, first: int, whole: Whole, parts: Array) -> None:
-    """Of places (n) along an axis: the pixel before each, counted from `first`, and weights (5, n)
-    of the one before that, itself, and the two after; the last row is the place between.
-    """
-    for n in range(place.size):
-        # A raster on the map's own pixels is taken as it is.
-        before = np.floor(place[n] + _EXACT)
-        t = place[n] - before
-        t = t if t > _EXACT else 0.0
-        whole[n] = int(before) - first
-        parts[0, n] = 0.5 * t * (t * (2 - t) - 1)
-        parts[1, n] = 0.5 * (t * t * (3 * t - 5) + 2)
-        parts[2, n] = 0.5 * t * (t * (4 - 3 * t) + 1)
-        parts[3, n] = 0.5 * t * t * (t - 1)
-        parts[4, n] = t
+def _place(place: float) -> tuple[float, float]:
+    """The pixel before a place along an axis, and how far behind it the place is."""
+    # A raster on the map's own pixels is taken as it is.
+    before = np.floor(place + _EXACT)
+    behind = place - before
+    return before, behind if behind > _EXACT else 0.0
 
 
 @inlined
-def _surface(values: Array, rows: Whole, columns: Whole, v: Array, u: Array, found: Array) -> None:
-    """Heights (n) at places told by `_weights`; NaN where they are not known."""
-    for n in range(found.size):
-        j, i = rows[n], columns[n]
-        h, k, m = i - 1, i + 1, i + 2
-        p, q, s, t = v[0, n], v[1, n], v[2, n], v[3, n]
-        a = p * values[j - 1, h] + q * values[j, h] + s * values[j + 1, h] + t * values[j + 2, h]
-        b = p * values[j - 1, i] + q * values[j, i] + s * values[j + 1, i] + t * values[j + 2, i]
-        d = p * values[j - 1, k] + q * values[j, k] + s * values[j + 1, k] + t * values[j + 2, k]
-        e = p * values[j - 1, m] + q * values[j, m] + s * values[j + 1, m] + t * values[j + 2, m]
-        height = (u[0, n] * a + u[1, n] * b) + (u[2, n] * d + u[3, n] * e)
-        if np.isnan(height):
-            height = _beside_gaps(values, j, i, v[4, n], u[4, n])
-        found[n] = height
+def _weights(t: float) -> Weights:
+    """Of a place t behind a pixel: those of the pixel before, itself, and the two after."""
+    return (
+        0.5 * t * (t * (2 - t) - 1),
+        0.5 * (t * t * (3 * t - 5) + 2),
+        0.5 * t * (t * (4 - 3 * t) + 1),
+        0.5 * t * t * (t - 1),
+    )
+
+
+@inlined
+def _between(flat: Array, at: int, width: int, v: Weights, u: Weights) -> float:
+    """Sixteen values weighed by rows and by columns; `at` is the place of the first among all."""
+    # A number without a sign is not looked at for being negative.
+    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
+    j, down = np.uint64(at), np.uint64(width)
+    k = j + down
+    m = k + down
+    n = m + down
+    p, q, s, t = v
+    a = p * flat[j] + q * flat[k] + s * flat[m] + t * flat[n]
+    b = p * flat[j + one] + q * flat[k + one] + s * flat[m + one] + t * flat[n + one]
+    d = p * flat[j + two] + q * flat[k + two] + s * flat[m + two] + t * flat[n + two]
+    e = p * flat[j + three] + q * flat[k + three] + s * flat[m + three] + t * flat[n + three]
+    height: float = (u[0] * a + u[1] * b) + (u[2] * d + u[3] * e)
+    return height
 
 
 @kept
@@ -100,32 +105,80 @@ def at_points(values: Array, origin: tuple[int, int], y: Array, x: Array, found:
 
     `values` are a part of it with all pixels that heights depend on, `origin` the first of them.
     """
-    rows, columns = np.empty(y.size, np.int64), np.empty(y.size, np.int64)
-    v, u = np.empty((5, y.size)), np.empty((5, y.size))
-    _weights(y, origin[0], rows, v)
-    _weights(x, origin[1], columns, u)
-    _surface(values, rows, columns, v, u, found)
+    flat, width = values.reshape(-1), values.shape[1]
+    for n in range(found.size):
+        before, v = _place(y[n])
+        row = int(before) - origin[0]
+        before, u = _place(x[n])
+        column = int(before) - origin[1]
+        at = (row - 1) * width + column - 1
+        found[n] = _between(flat, at, width, _weights(v), _weights(u))
+        if np.isnan(found[n]):
+            found[n] = _beside_gaps(values, row, column, v, u)
 
 
 @inlined
-def _along(
-    nodes: Array, number: int, top: int, start: int, v: float, part: float, cell: int, found: Array
-) -> None:
-    """A number of the nodes, bilinear, at a place in every pixel of a row.
+def _along(nodes: Array, number: int, j: int, i: int, v: float) -> tuple[float, float]:
+    """A number of the nodes on the left edge of a node cell, and its change over a pixel."""
+    a = (1 - v) * nodes[j, i, number] + v * nodes[j + 1, i, number]
+    b = (1 - v) * nodes[j, i + 1, number] + v * nodes[j + 1, i + 1, number]
+    return a, (b - a) / CELL
 
-    `top` is the node row above, `v` how far below it in cells; `start` the first pixel's column,
-    counted from the first node; `part` the place in the pixel.
+
+@inlined
+def _surface(
+    values: Array,
+    flat: Array,
+    origin: tuple[int, int],
+    y: tuple[float, float],
+    x: tuple[float, float],
+    first: tuple[int, float],
+    place: Array,
+    parts: Array,
+    at: Whole,
+    found: Array,
+) -> None:
+    """Heights at a place in every pixel of a row of a node cell; NaN where they are not known.
+
+    All `CELL` are computed: loops of one length without strides are made of vectors.
+
+    Args:
+        values: See `onto_pixels`.
+        flat: The same, row by row.
+        origin: See `onto_pixels`.
+        y: Raster row on the left edge of the cell, and its change over a pixel.
+        x: Raster column, likewise.
+        first: Pixels from the cell's left edge to the first, and from its left edge to the place.
+        place: (2·CELL) room for places behind a pixel.
+        parts: (8·CELL) room for weights.
+        at: (CELL) room for places among all values.
+        found: (n) gets the heights of as many.
     """
-    c = 0
-    while c < found.size:
-        i = (start + c) // cell
-        a = (1 - v) * nodes[top, i, number] + v * nodes[top + 1, i, number]
-        b = (1 - v) * nodes[top, i + 1, number] + v * nodes[top + 1, i + 1, number]
-        first, stop = i * cell - start, min(found.size, (i + 1) * cell - start)
-        rise = (b - a) / cell
-        for n in range(c, stop):
-            found[n] = a + (n - first + part) * rise
-        c = stop
+    width = values.shape[1]
+    for n in range(CELL):
+        row, place[n] = _place(y[0] + (n + first[0] + first[1]) * y[1])
+        column, place[CELL + n] = _place(x[0] + (n + first[0] + first[1]) * x[1])
+        at[n] = (int(row) - origin[0] - 1) * width + (int(column) - origin[1] - 1)
+    for n in range(2 * CELL):
+        weights = _weights(place[n])
+        parts[n], parts[2 * CELL + n] = weights[0], weights[1]
+        parts[4 * CELL + n], parts[6 * CELL + n] = weights[2], weights[3]
+    unknown = False
+    for n in range(found.size):
+        v = parts[n], parts[2 * CELL + n], parts[4 * CELL + n], parts[6 * CELL + n]
+        u = (
+            parts[CELL + n],
+            parts[3 * CELL + n],
+            parts[5 * CELL + n],
+            parts[7 * CELL + n],
+        )
+        found[n] = _between(flat, at[n], width, v, u)
+        unknown = unknown or np.isnan(found[n])
+    if unknown:
+        for n in range(found.size):
+            if np.isnan(found[n]):
+                j, i = at[n] // width + 1, at[n] % width + 1
+                found[n] = _beside_gaps(values, j, i, place[n], place[CELL + n])
 
 
 @kept
@@ -134,7 +187,6 @@ def onto_pixels(
     origin: tuple[int, int],
     nodes: Array,
     starts: tuple[int, int],
-    cell: int,
     fine: int,
     found: Array,
 ) -> None:
@@ -143,40 +195,39 @@ def onto_pixels(
     Args:
         values: Part of the raster, NaN unknown, `REACH` pixels around what the nodes enclose.
         origin: Row and column of its first pixel.
-        nodes: (J, I, 3) raster row, raster column and metres to add, at every `cell`-th pixel edge
+        nodes: (J, I, 3) raster row, raster column and metres to add, at every `CELL`-th pixel edge
             of the map.
         starts: Row and column of the first pixel of the map.
-        cell: Pixels between nodes.
         fine: Points per pixel and axis that are averaged.
         found: (h, w) gets the heights, NaN where no point is known.
     """
-    height, width = found.shape
-    down, start = starts[0] % cell, starts[1] % cell
-    place, here, total, count = np.empty((4, width))
-    rows, columns = np.empty((2, width), np.int64)
-    y, x = np.empty((5, width)), np.empty((5, width))
-    for r in range(height):
-        j = (down + r) // cell
-        total[:] = count[:] = 0.0
-        for point in range(fine * fine):
-            v = (down + r - j * cell + (point // fine + 0.5) / fine) / cell
-            u = (point % fine + 0.5) / fine
-            _along(nodes, 0, j, start, v, u, cell, place)
-            _weights(place, origin[0], rows, y)
-            _along(nodes, 1, j, start, v, u, cell, place)
-            _weights(place, origin[1], columns, x)
-            _surface(values, rows, columns, y, x, here)
+    flat = values.reshape(-1)
+    place, parts, at = np.empty(2 * CELL), np.empty(8 * CELL), np.empty(CELL, np.int64)
+    here, total, count = np.empty(CELL), np.empty(CELL), np.empty(CELL)
+    down, start = starts[0] % CELL, starts[1] % CELL
+    for r in range(found.shape[0]):
+        j, below = (down + r) // CELL, (down + r) % CELL
+        c = 0
+        while c < found.shape[1]:
+            i, first = (start + c) // CELL, (start + c) % CELL
+            size = min(found.shape[1] - c, CELL - first)
+            total[:], count[:] = 0.0, 0.0
+            for point in range(fine * fine):
+                v, u = (below + (point // fine + 0.5) / fine) / CELL, (point % fine + 0.5) / fine
+                y, x = _along(nodes, 0, j, i, v), _along(nodes, 1, j, i, v)
+                _surface(values, flat, origin, y, x, (first, u), place, parts, at, here[:size])
+                if fine > 1:
+                    for n in range(CELL):
+                        known = here[n] == here[n]
+                        total[n] += here[n] if known else 0.0
+                        count[n] += 1.0 if known else 0.0
             if fine > 1:
-                for n in range(width):
-                    known = here[n] == here[n]
-                    total[n] += here[n] if known else 0.0
-                    count[n] += 1.0 if known else 0.0
-        if fine > 1:
-            for n in range(width):
-                here[n] = total[n] / count[n]
-        _along(nodes, 2, j, start, (down + r - j * cell + 0.5) / cell, 0.5, cell, place)
-        for n in range(width):
-            found[r, n] = here[n] + place[n]
+                for n in range(CELL):
+                    here[n] = total[n] / count[n]
+            a, rise = _along(nodes, 2, j, i, (below + 0.5) / CELL)
+            for n in range(size):
+                found[r, c + n] = here[n] + (a + (n + first + 0.5) * rise)
+            c += size
 
 
 @kept

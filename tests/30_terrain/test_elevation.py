@@ -5,10 +5,12 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyproj
 import pytest
+import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from support.ground import write_dem
 
 from cpazmal_scale.errors import DemError, DemMismatch, StoreMissing
 from cpazmal_scale.terrain.elevation import Dem, digest, open_dem
-from cpazmal_scale.terrain.places import compare, covered
+from cpazmal_scale.terrain.places import compare, covered, share
 
 LON, LAT = 6.86, 45.83
 
@@ -188,8 +190,6 @@ def _bare(path: Path) -> None:
 
 
 def _feet(path: Path) -> None:
-    import rasterio
-
     with rasterio.open(path, "r+") as file:
         file.units = ("foot",)
 
@@ -232,6 +232,88 @@ def test_bad_rasters_are_refused_in_a_sentence(dem: Path, case: str) -> None:
     with pytest.raises(DemError, match=said) as caught:
         used(Dem(str(dem), vertical), grid)
     assert "\n" not in str(caught.value)
+
+
+def _between_places() -> np.ndarray:
+    """All cells but the columns of 24 places in equal steps along the map."""
+    seen = ((np.arange(24) + 0.5) / 24 * 50).astype(int)
+    return np.isin(np.arange(50), seen) & np.ones((50, 1), bool)
+
+
+def _some(count: int) -> np.ndarray:
+    """So many cells of 50 x 50, here and there."""
+    known = np.zeros(2500, bool)
+    known[np.random.default_rng(count).permutation(2500)[:count]] = True
+    return known.reshape(50, 50)
+
+
+def _corner() -> np.ndarray:
+    known = np.zeros((50, 50), bool)
+    known[38:, 40:] = True
+    return known
+
+
+def write_holes(path: Path, known: np.ndarray, hole: str, step: float, **profile: Any) -> Path:
+    """A raster whose cells under the map are known here and not there."""
+    heights = np.full((54, 54), 2000.0)
+    heights[2:52, 2:52][~known] = {"NaN": np.nan, "mask": 2000.0}.get(hole, -9999.0)
+    nodata = {"nodata": -9999.0} if hole == "nodata value" else {}
+    left, top = profile.pop("at", (332_940.0, 5_078_060.0))
+    write_dem(path, heights, left, top, step, **{"crs": "EPSG:32632"} | profile | nodata)
+    if hole == "mask":
+        with rasterio.open(path, "r+") as file:
+            file.write_mask(np.pad(known, 2))
+    return path
+
+
+@pytest.mark.parametrize("hole", ["nodata value", "untagged", "NaN", "mask"])
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (_between_places(), "48.0%"),
+        (_some(1215), "48.6%"),
+        (_some(1249), "49.9%"),
+        (_some(1250), ""),
+        (_corner(), "4.8%"),
+        (_some(0), "0.0%"),
+    ],
+)
+def test_every_cell_under_the_map_counts(
+    tmp_path: Path, known: np.ndarray, said: str, hole: str
+) -> None:
+    path = write_holes(tmp_path / "d.tif", known, hole, 30.0)
+    with open_dem(Dem(str(path), "ellipsoid")) as elevation:
+        assert share(elevation, utm((500, 500))) == known.mean()
+        if said:
+            with pytest.raises(DemError, match=f"heights for {said} of the area"):
+                covered(elevation, utm((500, 500)))
+        else:
+            covered(elevation, utm((500, 500)))
+
+
+@pytest.mark.parametrize(("rows", "step"), [(24, 30.0), (25, 30.0), (240, 3.0), (499, 1.0)])
+def test_cells_beyond_the_raster_count(tmp_path: Path, rows: int, step: float) -> None:
+    width, beside = int(1500 / step), int(60 / step)
+    values = np.full((rows + beside, width + 2 * beside), 2000.0)
+    write_dem(tmp_path / "d.tif", values, 332_940.0, 5_078_060.0, step, crs="EPSG:32632")
+    with open_dem(Dem(str(tmp_path / "d.tif"), "ellipsoid")) as elevation:
+        assert share(elevation, utm((500, 500))) == rows / width
+    with open_dem(Dem(str(tmp_path / "d.tif"), "ellipsoid", sea=True)) as elevation:
+        assert share(elevation, utm((500, 500))) == 1
+
+
+def test_a_map_inside_a_cell_is_covered_by_it(tmp_path: Path, dem: Path) -> None:
+    write_dem(tmp_path / "d.tif", hills((3, 3)), LON - 0.5, LAT + 0.5, 0.4)
+    with open_dem(Dem(str(tmp_path / "d.tif"), "ellipsoid")) as elevation:
+        assert share(elevation, utm((20, 20))) == 1
+    # Pixels of 0.0003° lie oblique to the map: all others but every third row are unknown.
+    with open_dem(Dem(str(dem), "ellipsoid")) as elevation:
+        assert share(elevation, utm((500, 500))) == 1
+    values = hills((200, 200))
+    values[np.arange(200) % 3 > 0] = np.nan
+    write_dem(dem, values, LON - 0.03, LAT + 0.03, 0.0003)
+    with open_dem(Dem(str(dem), "ellipsoid")) as elevation:
+        assert share(elevation, utm((500, 500))) == pytest.approx(1 / 3, abs=0.01)
 
 
 def test_a_missing_raster_is_missing(tmp_path: Path) -> None:

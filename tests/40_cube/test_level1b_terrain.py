@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 from pyproj import Transformer
-from support.ground import dem_of_grid
+from support.ground import dem_of_grid, write_dem
 from support.small_products import ID, amplitudes, cut_product
 
 from cpazmal_scale.config import MASK_BITS, RunConfig
@@ -268,6 +268,35 @@ def test_nothing_is_written_on_a_bad_raster(
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
     assert any(said in str(one) for one in ingest_scenes(config, dry_run=True).refused)
+
+
+@pytest.mark.parametrize("hole", ["mask", "beyond the raster"])
+def test_nothing_is_written_where_heights_lack(
+    product: Path, dem: Path, tmp_path: Path, hole: str
+) -> None:
+    (scene,) = discover(settings(product.parent, dem).ingest)
+    west, south, east, north = scene.geobox.boundingbox
+    step, path = 9.0, tmp_path / "dem.tif"
+    y, x = np.mgrid[north + 500 : south - 500 : -step, west - 500 : east + 500 : step]
+    stop = x.shape[1] if hole == "mask" else x.shape[1] // 3
+    corner = x[0, 0] - step / 2, y[0, 0] + step / 2
+    heights = np.full((x.shape[0], stop), 1850.0)
+    write_dem(path, heights, *corner, step, crs=str(scene.geobox.crs))
+    if hole == "mask":
+        # Four columns of seven lack.
+        with rasterio.open(path, "r+") as file:
+            file.write_mask(np.broadcast_to(np.arange(stop) % 7 >= 4, heights.shape))
+    config = settings(product.parent, path, tmp_path / "run")
+    with pytest.raises(DemError, match=r"it has heights for \d+\.\d% of the area") as caught:
+        ingest_scenes(config)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+    if hole == "mask":
+        (scene,) = discover(config.ingest)
+        card = str(scene_card(scene, overview(scene)))
+        assert re.search(r"no height for 57\.\d% of the scene", card)
+        (said,) = ingest_scenes(config, dry_run=True).refused
+        assert str(said) == str(caught.value)
 
 
 def _without(georef: str, *names: str) -> str:

@@ -21,11 +21,12 @@ from cpazmal_scale.cube.write.order import require_order
 from cpazmal_scale.cube.write.report import Action, CubeReport, IngestReport, SceneReport
 from cpazmal_scale.cube.write.shifts import measure_shifts
 from cpazmal_scale.cube.write.usual import usual_lattice, usual_view
-from cpazmal_scale.errors import CpazmalError, GridMismatch
+from cpazmal_scale.errors import CpazmalError, DemError, GridMismatch
 from cpazmal_scale.execute import SerialExecutor, open_executor
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.scenes import (
     Scene,
+    check_ground,
     compute_ground,
     discover,
     find_candidates,
@@ -161,6 +162,7 @@ def plan_cube(
     Raises:
         SceneError: a scene changed, is of another geometry, or two are of one acquisition.
         GridMismatch: the scenes do not share the cube's pixel lattice, or miss it.
+        DemError: the elevation raster has heights for less than half of the cube.
     """
     rules = config.ingest
     onto = record.grid if record else usual_lattice(scenes)
@@ -186,6 +188,10 @@ def plan_cube(
     if rules.level1b.terrain.align:
         new, reports, lie = _aligned(grid, record, new, reports, refused)
     new, reports = _placed(rules, grid, record, new, reports, lie, refused)
+    try:
+        check_ground(new, grid)
+    except DemError as error:
+        _refuse(error, refused)
     # What holds for a scene holds for the others of its beam.
     notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
     notes += [text for scene in new for text in scene.warnings]

@@ -18,6 +18,7 @@ from cpazmal_scale.scenes.level1b.radiometry import noise_beta0
 from cpazmal_scale.scenes.level1b.reader import ProductReader, open_product
 from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.terrain.orbit import LIGHT
+from cpazmal_scale.terrain.places import share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -149,7 +150,9 @@ def _elevation(reader: ProductReader) -> Rows:
     if reader.elevation is None:
         return []
     difference = reader.difference or "not compared with the product's own heights: too few points"
-    return [("elevation", f"{reader.elevation.dem.url}; {difference}")]
+    known = share(reader.elevation, reader.geobox)
+    lacks = "" if known == 1 else f"; no height for {1 - known:.1%} of the scene"
+    return [("elevation", f"{reader.elevation.dem.url}; {difference}{lacks}")]
 
 
 def _noise(product: Product, reader: ProductReader) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from cpazmal_scale.scenes.level1b.product import METHOD, Product
 from cpazmal_scale.scenes.level1b.reader import open_product
 from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.terrain import layers
-from cpazmal_scale.terrain.elevation import Dem
+from cpazmal_scale.terrain.elevation import Dem, open_dem
 from cpazmal_scale.terrain.ground import plan_ground
+from cpazmal_scale.terrain.places import covered
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -52,6 +54,18 @@ def needs_ground(scene: Scene) -> Product | None:
         if product is not None and product.ground and not layers.is_finished(product.ground):
             return product
     return None
+
+
+def check_ground(scenes: Iterable[Scene], grid: GeoBox) -> None:
+    """Look whether heights are known under a cube, where its beam's ground is not computed yet.
+
+    Raises:
+        DemError: they are for less than half of it.
+    """
+    product = next(filter(None, map(needs_ground, scenes)), None)
+    if product is not None and product.dem is not None:
+        with open_dem(product.dem) as elevation:
+            covered(elevation, grid)
 
 
 def note_of_ground(scene: Scene, grid: GeoBox) -> str:

@@ -39,8 +39,8 @@ from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.untrusted import archive, xml
 from cpazmal_scale.terrain.elevation import Elevation, open_dem
 from cpazmal_scale.terrain.layers import read_layer
-from cpazmal_scale.terrain.nodes import NodeLattice
-from cpazmal_scale.terrain.places import Difference, compare, covered
+from cpazmal_scale.terrain.nodes import NodeLattice, Places
+from cpazmal_scale.terrain.places import Difference, compare, meet
 from cpazmal_scale.terrain.resample import inside_pixels
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ MOST_UNTOLD = 0.02
 """Share of the range without annotated noise up to which it is subtracted all the same."""
 TILE = 256
 """Edge in pixels of the tiles that are geocoded at once."""
+AROUND = 3
+"""Samples by which places may exceed those at the nodes around them."""
 PIXEL = 3.0
 """Metres of a pixel in UTM, where no grid is given."""
 BEYOND = 300.0
@@ -131,7 +133,7 @@ class ProductReader:
         """
         if self.elevation is not None:
             grid, heights = self.geolocation.grid, self.geolocation.heights
-            covered(self.elevation, self.geobox)
+            meet(self.elevation, self.geobox)
             self.difference = compare(self.elevation, grid.lon, grid.lat, heights)
 
     def read(self, rows: slice, columns: slice) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -153,6 +155,8 @@ class ProductReader:
         """Calibrate one tile in place."""
         fine, places = self.sampling.places, self.nodes.window(*place)
         posts = self._posts(place)
+        if not _may_meet(self.images[0], places, posts):
+            return
         heights = posts[1:-1, 1:-1]
         inside = heights
         if fine > 1:
@@ -227,13 +231,25 @@ def _tiles(rows: slice, columns: slice) -> Iterator[tuple[Window, Window]]:
             yield part, (down, along)
 
 
+def _may_meet(image: CosarImage | TiffImage, places: Places, posts: Array) -> bool:
+    """Whether ground between the lowest and the highest of some heights may lie in the image."""
+    if np.isnan(posts).all():
+        return False
+    ends = [places.level(float(height)) for height in (np.nanmin(posts), np.nanmax(posts))]
+    first = np.min(ends, axis=(0, 1, 2)) - AROUND
+    last = np.max(ends, axis=(0, 1, 2)) + AROUND
+    # Nodes that are not seen tell nothing.
+    return not ((last < 0) | (first > image.shape)).any()
+
+
 def _meets(image: CosarImage | TiffImage, line: Array, column: Array) -> bool:
     """Whether any position may lie in the image."""
     some = ~np.isnan(line)
     if not some.any():
         return False
     height, width = image.shape
-    line, column = line[some], column[some]
+    if not some.all():
+        line, column = line[some], column[some]
     return bool(
         line.max() > -1 and line.min() < height and column.max() > -1 and column.min() < width
     )
