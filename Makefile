@@ -58,7 +58,7 @@ $(VENV)/installed-docs: $(VENV)/installed-test
 demo: $(VENV)/installed
 	$(BIN)/cpazmal demo $(DEMO)
 
-test:
+test: $(VENV)/installed-docs  # nothing is installed while types are checked
 	@$(MAKE) --jobs=2 --output-sync lint types docs
 	@$(MAKE) check
 
