@@ -7,6 +7,7 @@ is: no `~`, `#`, `%`, `?`, `::`, `[`, `{` or `$` in a name has a meaning.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,8 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 """Headers of requests that hold a secret."""
+_LONGEST = 255
+"""Bytes of a name that file systems take."""
 _PORT = re.compile(r"[1-9]\d{0,4}")
 _SERVED = frozenset(
     {"http", "https", "tcp", "tls", "ws", "wss", "sftp", "ssh", "ftp", "ftps", "hdfs"}
@@ -60,12 +63,17 @@ def address(text: str) -> str:
     """The address a user means: `~` is the home folder; credentials are refused.
 
     Raises:
-        ValueError: there is no such home folder, or the address holds a secret; it is not repeated.
+        ValueError: there is no such home folder, no file can have this name, or the address holds a
+            secret; it is not repeated.
     """
     if holds_secret(text):
         raise ValueError(
             "an address holds a password, token or signature; leave it out and set the store's "
             "environment, such as AWS_ACCESS_KEY_ID"
+        )
+    if not is_remote(text) and not _is_name(text):
+        raise ValueError(
+            "no file has such a name: a part of more than 255 bytes, or a sign of none"
         )
     if not text.startswith("~"):
         return text
@@ -73,6 +81,15 @@ def address(text: str) -> str:
         return str(Path(text).expanduser())
     except RuntimeError:
         raise ValueError(f"there is no home folder {text.partition('/')[0]}; write ./~…") from None
+
+
+def _is_name(text: str) -> bool:
+    """Whether a path may be one of this machine's."""
+    try:
+        parts = os.fsencode(text).split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text and max(map(len, parts)) <= _LONGEST
 
 
 def is_remote(url: str) -> bool:

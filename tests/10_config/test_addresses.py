@@ -127,6 +127,13 @@ def test_jobs_get_no_secret_from_a_setting(line: str) -> None:
     assert "5d1c" not in str(ConfigError(line))
 
 
+@pytest.mark.parametrize("text", ["x/" + 256 * "a", 128 * "é", "a\0b", "\ud800"])
+def test_names_that_no_file_can_have_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="no file has such a name"):
+        RunConfig.parse({"ingest": {"scenes": text}})
+    assert address("\udce9" + 254 * "a")  # a name of bytes that are no text
+
+
 @pytest.mark.parametrize("text", PLAIN)
 def test_other_addresses_stay_as_they_are(text: str) -> None:
     assert address(text) == text
