@@ -5,8 +5,9 @@
 30 dates of HH and HV, 10 000 x 10 000 pixels unless told otherwise (about 20 GB of cube, removed at
 the end if no folder is given), on worker processes of a local Dask cluster. Prints times, speed,
 the workers' memory over time and what the map is worth, as Markdown; and for each number of
-workers a map from the disk, its files dropped from the page cache, and one from the page cache.
-Several edges tell whether time is linear in pixels.
+workers, which have as many cores, a map from the disk, its files dropped from the page cache, and
+one from the page cache. A worker reads ahead in a second thread: with a core to spare, one worker
+is more than one. Several edges tell whether time is linear in pixels.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 
 from benchmarks import cubes
 from benchmarks.cubes import drop_from_cache
+from benchmarks.mapping import on_cores
 from cpazmal_scale.config import MASK_BITS, NOT_VALID, RunConfig
 from cpazmal_scale.simulate.files import products
 from cpazmal_scale.simulate.given import tables
@@ -208,14 +210,15 @@ def mapped(config: RunConfig, workers: int, cube: str) -> MapResult:
 
 
 def print_maps(config: RunConfig, cube: str, edge: int, workers: list[int]) -> None:
-    """One line per number of workers and state of the page cache."""
+    """One line per number of workers, which have as many cores, and state of the page cache."""
     print("\n| Mpx | workers | files | s | px/s | px/s per core | waiting |")
     print("|---|---|---|---|---|---|---|")
     for number in workers:
         drop_from_cache(Path(cube))
         for files in ("cold", "warm"):
             began = time.perf_counter()
-            made = mapped(config, number, cube)
+            with on_cores(number):
+                made = mapped(config, number, cube)
             taken = time.perf_counter() - began
             cells = (
                 f"{edge**2 / 1e6:.1f}",

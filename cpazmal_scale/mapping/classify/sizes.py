@@ -14,8 +14,8 @@ from cpazmal_scale.mapping.classify.recipe import Recipe
 if TYPE_CHECKING:
     from cpazmal_scale.grid.extent import Extent
 
-TILE = (32, 512)
-"""Rows and columns computed together: their series stay in the last-level cache."""
+TILE = (32, 256)
+"""Rows and columns computed together: their series, and those of another worker, stay in L3."""
 BASE_MEMORY = 420 << 20
 """Resident size of a worker with all libraries loaded and kernels compiled."""
 _SHARE = 0.8
