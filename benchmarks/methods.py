@@ -6,6 +6,7 @@ libraries that grew the trees or fitted the weights.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.methods import METHODS
 from cpazmal_scale.features import block_series
+from cpazmal_scale.mapping.classify.sizes import TILE
 from cpazmal_scale.model import methods
 
 CLASSES, FEATURES, DATES, WINDOWS = 8, 9, 30, 2000
-PIXELS = 16384
+PIXELS = math.prod(TILE)
 DAYS = np.arange(DATES) * 11.0 + 7
 SLOW = {"neighbors", "euclid-neighbors"}
 
@@ -48,7 +50,7 @@ def timed(work: Callable[[], Any], repeats: int = 3) -> float:
 def features() -> float:
     """Nanoseconds per pixel that the features of as many dates take."""
     rng = np.random.default_rng(0)
-    power = rng.gamma(2, 0.05, (2, DATES, 134, 134)).astype(np.float32)
+    power = rng.gamma(2, 0.05, (2, DATES, TILE[0] + 6, TILE[1] + 6)).astype(np.float32)
     mask = np.zeros(power.shape[1:], np.uint8)
     settings = RunConfig().features
 
@@ -56,7 +58,7 @@ def features() -> float:
         block_series(power, mask, settings.excluded, window=7, **settings.kernel)
 
     work()
-    return 1e9 * timed(work) / 128**2
+    return 1e9 * timed(work, 9) / PIXELS
 
 
 def main() -> None:

@@ -158,6 +158,8 @@ smaller = operation(_smaller)
 root = operation(lambda builder, values: _call(builder, "sqrt", values))
 mark = operation(lambda builder, marks, q: builder.select(_is_nan(builder, q), q, marks))
 count_valid = operation(_count_valid)
+filled = operation(lambda builder, q, other: builder.select(_is_nan(builder, q), other, q))
+"""q, or other where q is NaN."""
 any_nan = operation(_any_nan, types.boolean)
 
 

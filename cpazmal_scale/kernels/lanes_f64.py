@@ -2,7 +2,8 @@
 
 A loop that LLVM vectorises by itself ends in a scalar tail and starts with overlap checks; with
 short rows these cost more than the sums. These lanes are plain IEEE operations, never contracted
-or reordered. Indices are not checked: arrays are padded to whole lanes.
+or reordered; `multiply_add` alone rounds once where the machine can. Indices are not checked:
+arrays are padded to whole lanes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
+
+from cpazmal_scale.kernels.lanes_f32 import FUSED
 
 LANES = 8
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
@@ -89,6 +92,18 @@ def _binary(operation: str) -> Callable[..., Any]:
     return typed
 
 
+def _multiply_add(_typing: Any, _a: Any, _b: Any, _c: Any) -> Any:
+    def code(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        a, b, c = arguments
+        if not FUSED:
+            return builder.fadd(builder.fmul(a, b), c)
+        kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+        name = f"llvm.fma.v{LANES}f64"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+    return lanes_type(*[lanes_type] * 3), code
+
+
 def _at_least(_typing: Any, _a: Any, _b: Any, _value: Any, _other: Any) -> Any:
     def code(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         a, b, value, other = arguments
@@ -116,6 +131,8 @@ store = intrinsic(_store)
 spread = intrinsic(_spread)
 """spread(value): the same value in every lane."""
 add, sub, mul, div = (intrinsic(_binary(name)) for name in ("fadd", "fsub", "fmul", "fdiv"))
+multiply_add = intrinsic(_multiply_add)
+"""multiply_add(a, b, c): a * b + c."""
 one_ahead, two_ahead, four_ahead, six_ahead = (intrinsic(_ahead(n)) for n in (1, 2, 4, 6))
 """one_ahead(here, next): the eight values that begin one lane later, of sixteen in a row."""
 at_least = intrinsic(_at_least)

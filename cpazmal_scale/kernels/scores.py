@@ -7,17 +7,20 @@ its own series only.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from cpazmal_scale.kernels.channels import copy
 from cpazmal_scale.kernels.compiled import inlined, kept, source
-from cpazmal_scale.kernels.lanes_f64 import LANES, add, at_least, load, mul, spread, store, sub
+from cpazmal_scale.kernels.lanes_f64 import LANES, load, multiply_add, spread, store
+from cpazmal_scale.kernels.tiles import CHUNK, gather
 
 NO_CLASS = 255
 """Index of a pixel without enough valid dates."""
-SOURCE = source("lanes_f64")
-_TOGETHER = 2 * LANES
-_TILES = 16
+SOURCE = source("channels", "lanes_f64", "lanes_f32", "tiles")
+_ROWS = 15
+_ONE, _TWO, _THREE = np.uint64(LANES), np.uint64(2 * LANES), np.uint64(3 * LANES)
 
 
 @kept
@@ -32,83 +35,99 @@ def linear_scores(
     """`out[c, p] = intercepts[c] + sum over d of weights[c, d] (block[d, p] - mean[d])`.
 
     A missing value counts as its mean. `block` (D, P) float32; `mean` (D), `weights` (C, D),
-    `intercepts` (C) and `out` (C, P) float64. Sums of four classes at a time stay in registers.
+    `intercepts` (C) and `out` (C, P) float64.
     """
     numbers, pixels = block.shape
-    classes = weights.shape[0]
-    whole = np.zeros((-(-classes // 4) * 4, numbers), np.float64)
-    whole[:classes] = weights
-    first = np.zeros(len(whole), np.float64)
-    first[:classes] = intercepts
-    tiles = np.zeros((_TILES, numbers * _TOGETHER), np.float64)
-    sums = np.empty(len(whole) * _TOGETHER, np.float64)
-    for start in range(0, pixels, _TILES * _TOGETHER):
-        many = min(_TILES * _TOGETHER, pixels - start)
-        _offsets(block, mean, start, many, tiles)
-        for tile in range(-(-many // _TOGETHER)):
-            at = start + tile * _TOGETHER
-            count = min(_TOGETHER, pixels - at)
-            for c in range(0, len(whole), 4):
-                _four_classes(tiles[tile], numbers, whole, first, c, sums)
-            for c in range(classes):
-                out[c, at : at + count] = sums[c * _TOGETHER : c * _TOGETHER + count]
+    instead, fours, first = mean.astype(np.float32), *_by_fours(mean, weights, intercepts)
+    rows, sums = np.zeros((_ROWS, CHUNK), np.float32), np.empty((len(first), CHUNK), np.float64)
+    values, factors, totals = rows.reshape(-1), fours.reshape(-1), sums.reshape(-1)
+    for start in range(0, pixels, CHUNK):
+        many = min(CHUNK, pixels - start)
+        for c in range(len(first)):
+            sums[c] = first[c]
+        for d in range(0, numbers, _ROWS):
+            count = min(_ROWS, numbers - d)
+            gather(block, d, count, start, many, instead, rows)
+            for p in range(0, many, 4 * LANES):
+                for c in range(0, len(first), 4):
+                    at = c * numbers + 4 * d
+                    _four_classes(values, p, count, factors, at, totals, c * CHUNK + p)
+        for c in range(len(out)):
+            copy(sums[c, :many], out[c, start:])
 
 
 @inlined
-def _offsets(block: np.ndarray, mean: np.ndarray, start: int, many: int, tiles: np.ndarray) -> None:
-    """Offsets of some pixels from the means, 0 where a value is missing, tile by tile.
-
-    Rows of numbers lie far apart: enough of each is read at once.
-    """
-    numbers, pixels = block.shape
-    whole, zero = many // _TOGETHER, spread(0.0)
-    flat = tiles.reshape(-1)
-    for d in range(numbers):
-        middle = spread(mean[d])
-        for tile in range(whole):
-            at, to = d * pixels + start + tile * _TOGETHER, (tile * numbers + d) * _TOGETHER
-            one, two = sub(load(block, at), middle), sub(load(block, at + LANES), middle)
-            store(flat, to, at_least(one, one, one, zero))
-            store(flat, to + LANES, at_least(two, two, two, zero))
-        for p in range(whole * _TOGETHER, many):
-            value = np.float64(block[d, start + p]) - mean[d]
-            at = (whole * numbers + d) * _TOGETHER + p - whole * _TOGETHER
-            flat[at] = value if value == value else 0.0
+def _by_fours(
+    mean: np.ndarray, weights: np.ndarray, intercepts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (C / 4, D, 4) and scores (C) of a series of zeros, C filled up with empty classes."""
+    classes, numbers = weights.shape
+    fours = -(-classes // 4)
+    rows, first = np.zeros((fours, numbers, 4), np.float64), np.zeros(fours * 4, np.float64)
+    for c in range(classes):
+        rows[c // 4, :, c % 4] = weights[c]
+        total = 0.0
+        for d in range(numbers):
+            total += weights[c, d] * mean[d]
+        first[c] = intercepts[c] - total
+    return rows, first
 
 
 @inlined
 def _four_classes(
-    tile: np.ndarray,
-    numbers: int,
-    weights: np.ndarray,
-    intercepts: np.ndarray,
-    c: int,
-    sums: np.ndarray,
+    rows: np.ndarray, p: int, count: int, weights: np.ndarray, w: int, sums: np.ndarray, at: int
 ) -> None:
-    """The scores of `_TOGETHER` pixels for four classes."""
-    a = d = spread(intercepts[c])
-    e = f = spread(intercepts[c + 1])
-    g = h = spread(intercepts[c + 2])
-    k = m = spread(intercepts[c + 3])
-    for n in range(numbers):
-        one, two = load(tile, n * _TOGETHER), load(tile, n * _TOGETHER + LANES)
-        weight = spread(weights[c, n])
-        a, d = add(a, mul(weight, one)), add(d, mul(weight, two))
-        weight = spread(weights[c + 1, n])
-        e, f = add(e, mul(weight, one)), add(f, mul(weight, two))
-        weight = spread(weights[c + 2, n])
-        g, h = add(g, mul(weight, one)), add(h, mul(weight, two))
-        weight = spread(weights[c + 3, n])
-        k, m = add(k, mul(weight, one)), add(m, mul(weight, two))
-    at = c * _TOGETHER
-    store(sums, at, a)
-    store(sums, at + LANES, d)
-    store(sums, at + 2 * LANES, e)
-    store(sums, at + 3 * LANES, f)
-    store(sums, at + 4 * LANES, g)
-    store(sums, at + 5 * LANES, h)
-    store(sums, at + 6 * LANES, k)
-    store(sums, at + 7 * LANES, m)
+    """Add some numbers of four vectors of pixels, from `p` on, to the scores of four classes.
+
+    Offsets are unsigned: whether one is negative would have to be looked for.
+    """
+    a, b, d, e = _load_four(sums, at)
+    f, g, h, k = _load_four(sums, at + CHUNK)
+    m, n, o, q = _load_four(sums, at + 2 * CHUNK)
+    r, s, t, u = _load_four(sums, at + 3 * CHUNK)
+    x, y = np.uint64(p), np.uint64(w)
+    for _ in range(count):
+        i, j, v, z = (
+            load(rows, x),
+            load(rows, x + _ONE),
+            load(rows, x + _TWO),
+            load(rows, x + _THREE),
+        )
+        a, b, d, e = _weighted(weights, y, i, j, v, z, a, b, d, e)
+        f, g, h, k = _weighted(weights, y + np.uint64(1), i, j, v, z, f, g, h, k)
+        m, n, o, q = _weighted(weights, y + np.uint64(2), i, j, v, z, m, n, o, q)
+        r, s, t, u = _weighted(weights, y + np.uint64(3), i, j, v, z, r, s, t, u)
+        x, y = x + np.uint64(CHUNK), y + np.uint64(4)
+    _store_four(sums, at, a, b, d, e)
+    _store_four(sums, at + CHUNK, f, g, h, k)
+    _store_four(sums, at + 2 * CHUNK, m, n, o, q)
+    _store_four(sums, at + 3 * CHUNK, r, s, t, u)
+
+
+@inlined
+def _weighted(
+    weights: np.ndarray, at: int, i: Any, j: Any, v: Any, z: Any, a: Any, b: Any, d: Any, e: Any
+) -> Any:
+    w = spread(weights[at])
+    return (
+        multiply_add(w, i, a), multiply_add(w, j, b), multiply_add(w, v, d), multiply_add(w, z, e)
+    )  # fmt: skip
+
+
+@inlined
+def _load_four(sums: np.ndarray, at: int) -> Any:
+    return (
+        load(sums, at), load(sums, at + LANES), load(sums, at + 2 * LANES),
+        load(sums, at + 3 * LANES),
+    )  # fmt: skip
+
+
+@inlined
+def _store_four(sums: np.ndarray, at: int, one: Any, two: Any, three: Any, four: Any) -> None:
+    store(sums, at, one)
+    store(sums, at + LANES, two)
+    store(sums, at + 2 * LANES, three)
+    store(sums, at + 3 * LANES, four)
 
 
 @kept
@@ -144,7 +163,7 @@ def decide_scores(
     per_log = 1.0 / math.log(max(classes, 2))
     chances = np.empty(classes, np.float64)
     for p in range(pixels):
-        best, total, finite = 0, 0.0, known[p]
+        best, total, weighted, finite = 0, 0.0, 0.0, known[p]
         for c in range(classes):
             if scores[c, p] > scores[best, p]:
                 best = c
@@ -154,13 +173,14 @@ def decide_scores(
             probability[:, p] = np.nan
             continue
         for c in range(classes):
-            chances[c] = math.exp(sharpness * (scores[c, p] - scores[best, p]))
+            behind = sharpness * (scores[c, p] - scores[best, p])
+            chances[c] = math.exp(behind)
             total += chances[c]
-        doubt, second = 0.0, 0.0
+            weighted += chances[c] * behind
+        doubt, second = math.log(total) - weighted / total, 0.0
         for c in range(classes):
             chance = chances[c] / total
             probability[c, p] = chance
-            doubt -= chance * math.log(chance) if chance > 0 else 0.0
             if c != best and chance > second:
                 second = chance
         index[p] = best

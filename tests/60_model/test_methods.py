@@ -159,6 +159,28 @@ def test_discriminant_is_scikit_learns() -> None:
     np.testing.assert_allclose(made.predict_proba(values), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("classes", "numbers"), [(1, 1), (3, 15), (8, 31), (9, 270)])
+def test_linear_scores_are_the_sum(classes: int, numbers: int) -> None:
+    """As numpy adds them up, at any place of any block, with gaps and infinite numbers."""
+    from cpazmal_scale.kernels.scores import linear_scores
+
+    rng = np.random.default_rng(classes)
+    block = rng.normal(-12, 1, (numbers, 300)).astype(np.float32)
+    block[rng.random(block.shape) < 0.1] = np.nan
+    block[0, 7] = np.inf
+    mean = rng.normal(-12, 1, numbers).astype(np.float32).astype(np.float64)
+    weights, intercepts = rng.normal(size=(classes, numbers)), rng.normal(size=classes)
+    offsets = np.where(np.isnan(block), 0.0, block - mean[:, None])
+    expected = intercepts[:, None] + weights @ offsets
+    whole = np.empty((classes, 300))
+    linear_scores(block, mean, weights, intercepts, whole)
+    np.testing.assert_allclose(whole, expected, rtol=1e-12, atol=1e-10)
+    for some in (slice(299, 300), slice(7, 40), slice(43, 300)):
+        part = np.empty((classes, some.stop - some.start))
+        linear_scores(np.ascontiguousarray(block[:, some]), mean, weights, intercepts, part)
+        np.testing.assert_array_equal(part, whole[:, some])
+
+
 def test_logistic_is_scikit_learns() -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
