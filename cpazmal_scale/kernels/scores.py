@@ -106,7 +106,7 @@ def _four_classes(
 
 @inlined
 def _weighted(
-    weights: np.ndarray, at: int, i: Any, j: Any, v: Any, z: Any, a: Any, b: Any, d: Any, e: Any
+    weights: np.ndarray, at: Any, i: Any, j: Any, v: Any, z: Any, a: Any, b: Any, d: Any, e: Any
 ) -> Any:
     w = spread(weights[at])
     return (
