@@ -14,7 +14,7 @@ import pytest
 from support.small_products import ID, TSX1, amplitudes, cut_product, settings
 
 from cpazmal_scale.cube import append, cube_url, ingest_scenes, open_cube
-from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
+from cpazmal_scale.errors import SceneImplausible, SceneUnknown, SceneUnreadable
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes import SceneReader, discover, placed_on
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
@@ -136,6 +136,23 @@ def test_noise_that_is_not_told_is_not_subtracted_as_zero(tmp_path, shared_data)
     with pytest.raises(SceneUnknown, match=r"noise is annotated for \d+% of the range only"):
         discover(settings(tmp_path).ingest)
     assert discover(settings(tmp_path, noise="keep").ingest)
+
+
+def test_noise_far_above_the_image_s_own_power_is_not_subtracted(tmp_path, shared_data) -> None:
+    """A mean of powers holds the noise; polynomials in other units, or a sign lost, do not fit."""
+
+    def loud(text: str) -> str:
+        def times(match: re.Match[str]) -> str:
+            return re.sub(
+                r"(<coefficient[^>]*>)([^<]+)", lambda c: f"{c[1]}{1000 * float(c[2])!r}", match[0]
+            )
+
+        return re.sub(r"<noiseEstimate>.*?</noiseEstimate>", times, text, flags=re.S)
+
+    made(shared_data, tmp_path, loud)
+    with pytest.raises(SceneImplausible, match=r"mean β0 is -\d.*but the noise in it is annotated"):
+        discover(settings(tmp_path).ingest, check=True)
+    assert discover(settings(tmp_path, noise="keep").ingest, check=True)
 
 
 def test_a_scene_across_the_date_line(shared_data: Path) -> None:

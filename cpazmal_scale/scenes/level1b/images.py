@@ -24,6 +24,8 @@ ZERO_ROWS = 16
 """Lines of exact zeros from which an image counts as zero-filled."""
 HIGHEST_MEAN = 1000.0
 """Mean β0 (+30 dB) above which the calibration factor cannot be right."""
+LEAST_OF_NOISE = 0.5
+"""Share of the annotated noise below which a mean β0, which holds the noise, cannot be right."""
 
 
 class CosarImage:
@@ -146,12 +148,18 @@ def _contradiction(found: str, annotated: str, where: str) -> SceneUnreadable:
     )
 
 
-def check_image(image: CosarImage | TiffImage, cal_factor: float) -> float:
-    """Decode the whole image and look at it; the share of valid pixels.
+def check_image(image: CosarImage | TiffImage, cal_factor: float, noise: float = 0.0) -> None:
+    """Decode the whole image and look at it.
+
+    Args:
+        image: to look at.
+        cal_factor: of |DN|² to β0.
+        noise: mean β0 that is to be subtracted; 0: nothing is.
 
     Raises:
         SceneUnreadable: a part cannot be decoded.
-        SceneImplausible: nothing is valid, lines were never written, or β0 is implausibly large.
+        SceneImplausible: nothing is valid, lines were never written, β0 is implausibly large, or
+            far below the noise in it.
     """
     height, width = image.shape
     valid, zero_rows, total = 0, 0, 0.0
@@ -163,15 +171,19 @@ def check_image(image: CosarImage | TiffImage, cal_factor: float) -> float:
         valid += int(good.sum())
         total += float(np.nansum(power, dtype=np.float64))
         zero_rows += int((good.any(axis=1) & (np.nan_to_num(power).max(axis=1) == 0)).sum())
-    problem = None
+    mean = cal_factor * total / max(valid, 1)
+    problem, remedy = None, "copy the product again from its source"
     if valid == 0:
         problem = "no pixel is valid"
     elif zero_rows >= ZERO_ROWS:
         problem = f"{zero_rows} lines are zero: part of the file was never written"
-    elif not 0 < cal_factor * total / valid < HIGHEST_MEAN:
-        problem = f"its mean β0 is {cal_factor * total / valid:.3g}"
-    if problem is not None:
-        raise SceneImplausible(
-            problem, where=image.where, remedy="copy the product again from its source"
+    elif not 0 < mean < HIGHEST_MEAN:
+        problem = f"its mean β0 is {mean:.3g}"
+    elif mean < LEAST_OF_NOISE * noise:
+        problem = (
+            f"its mean β0 is {10 * np.log10(mean):.1f} dB, but the noise in it is annotated as "
+            f"{10 * np.log10(noise):.1f} dB: it was subtracted already, or is not so high"
         )
-    return valid / (height * width)
+        remedy = "set ingest.level1b.noise: keep, for all dates of the beam"
+    if problem is not None:
+        raise SceneImplausible(problem, where=image.where, remedy=remedy)

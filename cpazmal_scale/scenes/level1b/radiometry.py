@@ -64,6 +64,14 @@ def noise_beta0(
     return layer.cal_factor * total
 
 
+def mean_noise(layer: Layer, annotation: Annotation) -> float:
+    """Noise equivalent β0 on average over the image, linear power."""
+    duration = (annotation.stop - annotation.start).total_seconds()
+    t = np.linspace(0.0, duration, 21)[:, None]
+    tau = np.linspace(annotation.first_range_time, annotation.last_range_time, 101)
+    return float(noise_beta0(layer, annotation.start, t, tau).mean())
+
+
 def unannotated(layer: Layer, first: float, last: float) -> float:
     """Share of the range from `first` to `last` (two-way seconds) for which no noise is told."""
     tau = np.linspace(first, last, 201)

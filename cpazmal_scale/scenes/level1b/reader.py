@@ -31,6 +31,7 @@ from cpazmal_scale.scenes.level1b.placing import (
 from cpazmal_scale.scenes.level1b.product import GEOREF, Product, digest
 from cpazmal_scale.scenes.level1b.radiometry import (
     calibrate,
+    mean_noise,
     noise_beta0,
     subtracts_noise,
     unannotated,
@@ -322,18 +323,17 @@ def place_on(product: Product, grid: GeoBox) -> GeoBox:
         return lattice.aligned(reader.bounds(str(grid.crs)), grid)
 
 
-def check_product(reader: ProductReader) -> tuple[float, ...]:
-    """Decode all images whole and look at their values; the share of valid pixels of each.
+def check_product(reader: ProductReader) -> None:
+    """Decode all images whole and look at their values.
 
     Raises:
         SceneUnreadable: a part cannot be decoded.
-        SceneImplausible: zeros, nothing valid, or an implausible calibration.
+        SceneImplausible: zeros, nothing valid, an implausible calibration, or noise far above it.
     """
-    layers = reader.product.annotation.layers
-    return tuple(
-        check_image(image, layer.cal_factor)
-        for layer, image in zip(layers, reader.images, strict=True)
-    )
+    annotation = reader.product.annotation
+    for layer, image in zip(annotation.layers, reader.images, strict=True):
+        noise = mean_noise(layer, annotation) if reader.subtract else 0.0
+        check_image(image, layer.cal_factor, noise)
 
 
 def describe_product(product: Product, *, check: bool) -> SceneFile:
