@@ -385,6 +385,18 @@ def test_verdict_says_who_wins_even_when_it_is_the_forest(found: CrossValidation
     level = verdict(settled(many, 0.7, 0.7), methods.SUM, methods.FOREST)
     assert "cannot be told apart" in level
     assert "Warping is not shown to matter" in level
+    assert "Of all methods" not in lost + won
+
+
+def test_verdict_names_the_best_of_all_methods(found: CrossValidation) -> None:
+    many = settled(on_more_polygons(found), 0.7, 0.9)
+    third = next(name for name in many.methods if name not in (methods.SUM, methods.FOREST))
+    counts = many.counts.copy()
+    counts[many.methods.index(third)] = 0
+    for g, c in zip(*np.nonzero(many.windows), strict=True):
+        counts[many.methods.index(third), g, c, c] = 1000
+    told = verdict(replace(many, counts=counts), methods.SUM, methods.FOREST)
+    assert f"Of all methods {third} has the largest, 1.000." in told
 
 
 def test_no_win_without_five_polygons_of_every_class(found: CrossValidation) -> None:

@@ -81,6 +81,10 @@ def verdict(own: CrossValidation, subject: str, baseline: str) -> str:
     sentences = [f"Guessing would give a macro-F1 near {chance:.2f}."]
     if subject != baseline and {subject, baseline} <= set(own.methods):
         sentences.insert(0, _compared(own, own.difference(subject, baseline)))
+        best = str(table["macro_f1_pooled"].idxmax())
+        if best not in (subject, baseline):
+            most = say.number(table["macro_f1_pooled"].max())
+            sentences.insert(1, f"Of all methods {best} has the largest, {most}.")
     twin = TWINS.get(subject, "")
     if {subject, twin} <= set(own.methods):
         warping = own.difference(subject, twin)
