@@ -18,7 +18,7 @@ from odc.geo.geobox import GeoBox
 from benchmarks import cubes
 from cpazmal_scale.cube import open_cube, require_record
 from cpazmal_scale.cube.read.checked import CheckedChunks
-from cpazmal_scale.mapping import legend_of, open_map, read_recipe, to_cog
+from cpazmal_scale.mapping import OVERVIEWS, legend_of, open_map, read_recipe, to_cog
 from cpazmal_scale.mapping.classify import pixels, store
 
 
@@ -68,12 +68,12 @@ def repeat_map(small: Path, cube: Path, large: Path, times: int) -> None:
         products, legend_of(data), open_cube(str(cube)), (height, width), chunk, attributes
     )
     store.write_metadata(empty, str(large))
-    for array in (*products, "overview/fine", "overview/shares"):
+    for array in (*products, *OVERVIEWS):
         deep = sorted((small / array / "c").glob("[0-9]*/[0-9]*/[0-9]*"))
         place = "c/0" if deep else "c"
         link(small / array / place, large / array / place, times)
     chunks: dict[str, int] = {}
-    for array in (*products, "overview/fine", "overview/shares"):
+    for array in (*products, *OVERVIEWS):
         for path in (large / array / "c").rglob("*"):
             if path.is_file():
                 chunks[str(path.relative_to(large))] = zlib.crc32(path.read_bytes())

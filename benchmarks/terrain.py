@@ -14,7 +14,6 @@ its map; 12000 makes more than 100 MiB.
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import tempfile
 import time
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.clock import CORES, machine, race
+from benchmarks.cubes import drop_from_cache
 from cpazmal_scale.config import Cluster, RunConfig
 from cpazmal_scale.cube import plan_ingest, prepare_ground
 from cpazmal_scale.execute import SerialExecutor, open_executor
@@ -310,7 +310,7 @@ def date(metres: float, folder: Path) -> None:
         took = {"plain": (np.inf, np.inf), "date": (np.inf, np.inf)}
         for _ in range(3):
             for name, call in (("plain", plain), ("date", on_the_map)):
-                _forget(cosar)
+                drop_from_cache(cosar.parent)
                 began = time.perf_counter(), time.process_time()
                 call()
                 wall, used = time.perf_counter() - began[0], time.process_time() - began[1]
@@ -322,13 +322,6 @@ def date(metres: float, folder: Path) -> None:
     for number, clock in enumerate(("wall", "processor")):
         plainly, mapped = took["plain"][number], took["date"][number]
         print(f"{clock}: read {plainly:.2f} s, date {mapped:.2f} s: {mapped / plainly - 1:+.0%}")
-
-
-def _forget(path: Path) -> None:
-    """Drop a file from the machine's cache: the next reader waits for the disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _peak(_: int) -> float:

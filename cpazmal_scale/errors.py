@@ -18,8 +18,8 @@ class CpazmalError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, *, where: object = None, remedy: str | None = None) -> None:
-        super().__init__(without_secrets(what))
         self.what = without_secrets(what)
+        super().__init__(self.what)
         self.where = None if where is None else without_secrets(str(where))
         self.remedy = remedy
 

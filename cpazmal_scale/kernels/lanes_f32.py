@@ -121,7 +121,7 @@ def build_cell(builder: Any, q: Any, s: Any, diagonal: Any, up: Any, left: Any, 
 
 
 def _edge(builder: Any, q: Any, s: Any, diagonal: Any, left: Any, above: Any) -> Any:
-    """LLVM of one cell: min(diagonal, up, left) + (q - s)², or the diagonal where q is missing."""
+    """LLVM of one cell with nothing above."""
     total = _add_square(builder, _smaller_bits(builder, diagonal, left), q, s)
     if above.type != _FLOATS:
         return total
@@ -129,7 +129,7 @@ def _edge(builder: Any, q: Any, s: Any, diagonal: Any, left: Any, above: Any) ->
 
 
 def _join(builder: Any, cost: Any, q: Any, diagonal: Any, up: Any, left: Any, above: Any) -> Any:
-    """LLVM of one cell: min(diagonal, up, left) + (q - s)², or the diagonal where q is missing."""
+    """LLVM of one cell whose cost was computed before."""
     total = builder.fadd(_best(builder, diagonal, up, left, above), cost)
     return builder.select(_is_nan(builder, q), diagonal, total)
 

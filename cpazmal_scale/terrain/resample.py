@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.kernels.compiled import inlined, kept
-from cpazmal_scale.terrain.nodes import CELL
+from cpazmal_scale.terrain.nodes import CELL, along
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,9 +120,8 @@ def at_points(values: Array, origin: tuple[int, int], y: Array, x: Array, found:
 @inlined
 def _along(nodes: Array, number: int, j: int, i: int, v: float) -> tuple[float, float]:
     """A number of the nodes on the left edge of a node cell, and its change over a pixel."""
-    a = (1 - v) * nodes[j, i, number] + v * nodes[j + 1, i, number]
-    b = (1 - v) * nodes[j, i + 1, number] + v * nodes[j + 1, i + 1, number]
-    return a, (b - a) / CELL
+    left, change = along(nodes, number, j, i, v)
+    return left, change / CELL
 
 
 @inlined
