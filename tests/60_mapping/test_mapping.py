@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from support import operations
 from support.fingerprint import fingerprint
 from support.small_campaign import (
     CLASSES,
@@ -293,7 +294,7 @@ def test_every_chunk_is_read_once_per_walk(
 
     config = workspace(tmp_path, classify={"block": edge})
     planned = plan_map(config, *data)
-    monkeypatch.setattr(storage, "read_bytes", counted)
+    operations.replace(monkeypatch, "read_bytes", counted)
     map_cube(config, *data)
     chunks = {url: n for url, n in asked.items() if "/HH/" in url or "/mask/" in url}
     columns = math.ceil(SHAPE[1] / planned.block[1])

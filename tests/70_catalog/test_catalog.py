@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from support import operations
 
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.errors import ConfigError, StoreError, StoreMissing
@@ -115,7 +116,7 @@ def test_an_index_never_keeps_an_older_record(
             catalog.publish(workspace, pending.pop())
         write(url, data)
 
-    monkeypatch.setattr(storage, "write_bytes", held_up)
+    operations.replace(monkeypatch, "write_bytes", held_up)
     url = catalog.publish(workspace, catalog.Entry("cube_a", "cube", "cubes/a.zarr"))
     text = storage.read_bytes(url).decode()
     assert "maps/b.zarr" in text
@@ -128,7 +129,7 @@ def test_a_record_that_vanishes_is_left_out(
 ) -> None:
     catalog.publish(workspace, *fill(workspace))
     listed = storage.list_names(f"{workspace}/catalog.d")
-    monkeypatch.setattr(storage, "list_names", lambda _: [*listed, "map_gone.json"])
+    operations.replace(monkeypatch, "list_names", lambda _: [*listed, "map_gone.json"])
     assert [e.name for e in catalog.entries(workspace)] == ["cube_a", "map_m", "samples_s"]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import operations
 from support.scenes_factory import STARTS, campaign, run_config, speckle, write_raster
 
 from cpazmal_scale import storage
@@ -25,7 +26,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import ingest_scenes
 from cpazmal_scale.errors import CpazmalError
-from cpazmal_scale.storage import atomic
+from cpazmal_scale.storage import atomic, files
 
 settings = json.loads(sys.argv[1])
 os.fsync = lambda _: None  # who is killed loses nothing that was written
@@ -47,7 +48,8 @@ def dying(operation):
     return count
 
 for name in ("write_bytes", "create_bytes", "remove"):
-    setattr(storage, name, dying(getattr(storage, name)))
+    for module in (storage, files):
+        setattr(module, name, dying(getattr(module, name)))
 atomic.place = dying(atomic.place)
 if settings.get("gate"):
     print("ready", flush=True)
@@ -317,7 +319,7 @@ def test_a_store_that_fails_on_the_way_leaves_nothing(
         write(url, data)
 
     with monkeypatch.context() as patched:
-        patched.setattr(storage, "write_bytes", full)
+        operations.replace(patched, "write_bytes", full)
         with pytest.raises(StoreError, match="the disk is full"):
             ingest_scenes(run_config(scenes, base))
     seen = open_cube(cube).sizes["time"]

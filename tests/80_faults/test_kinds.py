@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from support import operations
 from support.fingerprint import fingerprint
 from support.small_campaign import UTM, make_cube, workspace
 
@@ -183,7 +184,7 @@ def test_a_withdrawal_that_was_killed_is_finished_by_the_same_command(
 
     with monkeypatch.context() as patched:
         for name in ("remove", "write_bytes", "list_names"):
-            patched.setattr(storage, name, dying(getattr(storage, name)))
+            operations.replace(patched, name, dying(getattr(storage, name)))
         try:
             catalog.withdraw(home, "map_b")
         except KeyboardInterrupt:
