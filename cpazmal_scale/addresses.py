@@ -48,6 +48,21 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 """Headers of requests that hold a secret."""
+FORBIDDEN_TEXT = (
+    r"(?i:(?:[a-z0-9+.-]{2}://+|\bhttps?:[/\\]+)[^/?#@:\s\[\\]*:(?![0-9]{1,5}(?:[/?#]|$))[^@]*@"
+    r"|[a-z0-9]://(?!localhost:)[^/?#@:.\s\[]+:[0-9]+/[^@]*@"
+    r"|\b(?:https?|s3|gs|az)://[^/?#@:\s]+@"
+    r"|^[^/:@\s\\?#\[]+:[^/@\s\\?#\[\]]+@[\w-]+(?:\.[\w.-]*\w|:[0-9])"
+    r"|(?:[a-z0-9]://|\bhttps?:/).*[?&;#](?:[^\s=?&;#/]*(?:passw|passcode|pwd|secret|token|"
+    r"credential|signature|api-?key|access-?key|session_?id)[^\s=?&;#/]*|"
+    r"key|sig|auth|authorization|jwt|hdnea)=[^\s&;#…]"
+    r"|\bhttps?%3A%2F%2F[^%\s]*%3A[^%\s]*%40"
+    r"|\bgh[opsur]_\w{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{16,}"
+    r"|\b(?:authorization|x-api-key|x-auth-token)[\"']?\s*[:=]\s*[\"']?[^\"'…\s])"
+    r"|(?:^|[\s,;])(?:[A-Z]\w*)?(?:SECRET|TOKEN|PASSWORD|ACCESS_KEY|AccountKey)\w*="
+    r"[\"']?[^\s;,\"'$/~.`]"
+)
+"""What a JSON schema can say of secrets: less than `holds_secret`, and nothing besides."""
 _LONGEST = 255
 """Bytes of a name that file systems take."""
 _PORT = re.compile(r"[1-9]\d{0,4}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config import Name, RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import picture_of, progress, show_picture, show_product
 from flows.runtime import DEFAULT, deployed, named, stage
@@ -22,7 +22,7 @@ def compare_maps(config: RunConfig, earlier: str, later: str) -> tuple[str, dict
 
 
 @flow(name="change", flow_run_name=named, log_prints=True)
-def change(earlier: str, later: str, config: RunConfig = DEFAULT) -> dict[str, Any]:
+def change(earlier: Name, later: Name, config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Map what changed between two maps of the same classes, with its probability.
 
     Args:

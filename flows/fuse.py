@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
+from pydantic import Field
 
-from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config import Name, RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import picture_of, progress, show_picture, show_product
 from flows.runtime import DEFAULT, deployed, named, stage
@@ -22,7 +23,9 @@ def fuse_maps(config: RunConfig, names: list[str]) -> dict[str, Any]:
 
 
 @flow(name="fuse", flow_run_name=named, log_prints=True)
-def fuse(names: list[str], config: RunConfig = DEFAULT) -> dict[str, Any]:
+def fuse(
+    names: Annotated[list[Name], Field(min_length=2)], config: RunConfig = DEFAULT
+) -> dict[str, Any]:
     """Make one map of several, such as those of all beams.
 
     Args:

@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
 
+from cpazmal_scale.addresses import without_secrets
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import (
     BlocksFailed,
@@ -38,6 +39,19 @@ _Made = TypeVar("_Made")
 
 DEFAULT = RunConfig()
 """Parameters of a run that sets nothing."""
+
+
+class Masked(logging.Filter):
+    """Leaves secrets out of what Prefect says: it repeats parameters that are refused."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Take the secrets out of a record and let it pass."""
+        record.msg, record.args = without_secrets(record.getMessage()), ()
+        return True
+
+
+for _name in ("prefect.flows", "prefect.flow_runs", "prefect.engine", "prefect.tasks"):
+    logging.getLogger(_name).addFilter(Masked())
 
 
 def stage(
@@ -76,7 +90,7 @@ def named() -> str:
     with contextlib.suppress(CpazmalError, httpx.HTTPError):
         config = deployed(config)
     maps = given.get("names") or [given[k] for k in ("earlier", "later", "name") if k in given]
-    return run_name(str(flow_run.flow_name), config, maps)
+    return without_secrets(run_name(str(flow_run.flow_name), config, maps))
 
 
 def deployed(config: RunConfig) -> RunConfig:

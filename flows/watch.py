@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
+from pydantic import Field
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import ingest as stages
@@ -23,7 +24,7 @@ def look(config: RunConfig, settle_s: float) -> stages.Arrivals:
 
 @flow(name="watch", flow_run_name=named, log_prints=True)
 def watch(
-    config: RunConfig = DEFAULT, settle_s: float = 60.0, remap: bool = True
+    config: RunConfig = DEFAULT, settle_s: Annotated[float, Field(ge=0)] = 60.0, remap: bool = True
 ) -> dict[str, Any] | State[Any]:
     """Ingest scenes that no cube holds yet and map again; without such scenes nothing happens.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config import Name, RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import progress, show_table
 from flows.runtime import DEFAULT, deployed, named, stage
@@ -22,7 +22,7 @@ def count_zones(config: RunConfig, name: str) -> list[dict[str, Any]]:
 
 
 @flow(name="zonal", flow_run_name=named, log_prints=True)
-def zonal(name: str, config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
+def zonal(name: Name, config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
     """Areas by class and glacier, inside the polygons of `after.outlines`.
 
     Args:

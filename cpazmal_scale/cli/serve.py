@@ -7,6 +7,7 @@ server, and all processes end with it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -42,6 +43,7 @@ LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 DEFAULT = RunConfig()
 
 _START_SECONDS = 180
+_LAST_PORT = 65535
 
 
 def serve(
@@ -60,11 +62,14 @@ def serve(
         port: of the server and its UI.
         limit: runs at the same time.
     """
-    for one in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(one, signal.default_int_handler)
+    if limit < 1:
+        raise ConfigError(f"no run starts with {limit} at a time", where="--limit", remedy="use 1")
     try:
-        with alone(home, port), guard.guarded() as watch:
-            run(config, home, port, limit, watch)
+        with alone(home, port):
+            for one in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(one, signal.default_int_handler)
+            with guard.guarded() as watch:
+                run(config, home, port, limit, watch)
     except KeyboardInterrupt:
         say("stopped")
 
@@ -105,22 +110,34 @@ def alone(home: Path, port: int) -> Iterator[None]:
     """Hold a home for the time of the block, if nobody serves from it or on this port.
 
     Raises:
-        ConfigError: somebody does; nothing was touched.
+        ConfigError: somebody does, there is no such port, or the home cannot be written to;
+            nothing was touched.
     """
     import fcntl
 
+    if not 1 <= port <= _LAST_PORT:
+        raise ConfigError(f"there is no port {port}", where="--port", remedy="choose 1024 to 65535")
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             one.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
+        except OSError as error:
+            taken = "is in use" if error.errno == errno.EADDRINUSE else f"is refused ({error})"
             raise ConfigError(
-                f"port {port} is in use",
+                f"port {port} {taken}",
                 where="--port",
                 remedy="choose another one, or stop what listens there",
             ) from None
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "serve.lock").open("ab") as lock:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        held = (home / "serve.lock").open("ab")
+    except OSError as error:
+        raise ConfigError(
+            f"no folder that can be written to ({error.strerror})",
+            where=home,
+            remedy="choose another --home",
+        ) from None
+    with held as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -11,6 +11,11 @@ from cpazmal_scale.config.section import ODD, Address, Section, never_both
 from cpazmal_scale.config.table import Table
 from cpazmal_scale.vocabulary import MASK_BITS, Statistic
 
+_DAY_OF_EVERY_YEAR = (
+    r"^(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|"
+    r"02-(?:0[1-9]|1\d|2[0-8]))$"
+)
+
 
 class Flags(Section):
     """Largest share of a window's pixels that may carry a mask flag; none: any share."""
@@ -85,7 +90,9 @@ class Features(Section):
     """Edge of the square window in pixels, odd."""
     xpol: Literal["logratio", "fraction", "code", "talk", "none"] = "logratio"
     """Third channel made of the cross-polarised and co-polarised ones."""
-    statistics: tuple[Statistic, ...] = ("k1", "k2", "k3")
+    statistics: tuple[Statistic, ...] = Field(
+        ("k1", "k2", "k3"), min_length=1, json_schema_extra={"uniqueItems": True}
+    )
     """Statistics of every channel: log-cumulants k1 to k4; mean, std, cv (std / mean), skewness and
     kurtosis of the amplitude; entropy and histogram of its levels of 3 dB (16 series)."""
     unbiased: bool = False
@@ -136,7 +143,9 @@ class Dtw(Section):
     """Sakoe-Chiba band in days, from the dates of both series; none: `radius` is used."""
     radius: int | None = Field(None, ge=0)
     """Sakoe-Chiba band in samples, instead of `band_days`; 0 is the Euclidean distance."""
-    season_start: str | None = Field(None, pattern=r"^\d\d-\d\d$")
+    season_start: str | None = Field(
+        None, pattern=r"^\d\d-\d\d$", json_schema_extra={"pattern": _DAY_OF_EVERY_YEAR}
+    )
     """First day of the season, `MM-DD`, from which days are counted: series of two hemispheres are
     compared from the same time of their year (such as 10-01 and 04-01); none: the model's own,
     1 January when training."""

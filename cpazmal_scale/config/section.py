@@ -6,9 +6,17 @@ import os
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
 
-from cpazmal_scale.addresses import address, is_remote
+from cpazmal_scale.addresses import FORBIDDEN_TEXT, address, holds_secret, is_remote
 
 FOLDER = "folder"
 """Key of a validation's context: the folder that relative paths start from; none: here."""
@@ -28,6 +36,12 @@ def _placed_file(text: str, info: ValidationInfo) -> str:
     return _placed(text, info) if PurePosixPath(text).suffix else address(text)
 
 
+def _plain(text: str) -> str:
+    if holds_secret(text):
+        raise ValueError("a name holds a password, token or signature; leave it out")
+    return text
+
+
 Address = Annotated[str, AfterValidator(_placed)]
 """A path or URL as a user writes it; `~` is the home folder, and secrets are refused."""
 NameOrAddress = Annotated[str, AfterValidator(_placed_file)]
@@ -36,6 +50,15 @@ Elsewhere = Annotated[str, AfterValidator(address)]
 """A path or URL that is not of this machine's files."""
 
 
+_DAY = (
+    r"^[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-"
+    r"(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))$"
+)
+"""A day that some year has, in a JSON schema."""
+Name = Annotated[
+    str, AfterValidator(_plain), Field(json_schema_extra={"not": {"pattern": FORBIDDEN_TEXT}})
+]
+"""The name of something in the catalog."""
 ODD: dict[str, Any] = {"not": {"type": "integer", "multipleOf": 2}}
 """An odd number in a JSON schema, which is checked where a run is asked for."""
 
@@ -49,12 +72,40 @@ def never_both(one: str, condition: Any, other: str, type_: str) -> ConfigDict:
     return ConfigDict(json_schema_extra={"dependentSchemas": {other: {"anyOf": free}}})
 
 
+def _checked(schema: Any) -> None:
+    """Refuse plain secrets, and days that no year has, where a schema asks for text.
+
+    Prefect stores what it accepts, and does not look at formats.
+    """
+    for part in (schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(part, dict):
+            _checked(part)
+    for part in (*schema.get("anyOf", ()), *schema.get("prefixItems", ())):
+        _checked(part)
+    if schema.get("type") != "string" or "enum" in schema or "const" in schema:
+        return
+    if schema.get("format") == "date":
+        schema["pattern"] = _DAY
+    else:
+        schema["not"] = {"pattern": FORBIDDEN_TEXT}
+
+
 class Section(BaseModel):
     """A frozen part of the run's configuration; unknown keys are refused."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Its JSON schema, in which no text may be a plain secret and days are days."""
+        schema = handler(core_schema)
+        for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
+            _checked(field)
+        return schema
 
     @model_validator(mode="before")
     @classmethod

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from cpazmal_scale import storage
-from cpazmal_scale.addresses import address, holds_secret, is_remote, without_secrets
+from cpazmal_scale.addresses import (
+    FORBIDDEN_TEXT,
+    address,
+    holds_secret,
+    is_remote,
+    without_secrets,
+)
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, StoreMissing
 
@@ -118,6 +125,23 @@ def test_secrets_are_refused_wherever_an_address_is_set_and_not_repeated(text: s
     shown = f"{StoreMissing('nothing', where=text)} {ConfigError(f'what is {text}?')}"
     hidden = ("TOKEN", "K7MD", "pass word", "p?w", "12345", ":key", ":pw", "5d1c", "Signature=b")
     assert not any(part in shown for part in hidden), shown
+
+
+BEYOND_A_SCHEMA = {
+    "s3://AKIA.X:1/K7MD@bucket/scenes",
+    "https://host/x?a=1%26sig=5d1c",
+    "https://host/x?a=1%2526sig=5d1c",
+    "https://host/x?pass=5d1c",
+    "https://host/x?userPass=5d1c",
+    "https:u:pw@host/x",
+    "//u:pw@host/x",
+}
+
+
+def test_what_a_schema_forbids_are_secrets_and_nothing_besides() -> None:
+    forbidden = {text for text in SECRETS + PROLOGUES if re.search(FORBIDDEN_TEXT, text)}
+    assert forbidden == {*SECRETS, *PROLOGUES} - BEYOND_A_SCHEMA
+    assert not any(re.search(FORBIDDEN_TEXT, text) for text in PLAIN)
 
 
 @pytest.mark.parametrize("line", PROLOGUES)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -38,6 +40,54 @@ def test_every_deployment_leads_to_a_flow_with_a_form(deployment: dict[str, obje
     settings = flow.parameters.model_dump()["definitions"]["RunConfig"]["properties"]
     assert set(settings) == set(RunConfig.model_fields)
     assert all("description" in s or "$ref" in str(s) for s in settings.values())
+
+
+@pytest.mark.parametrize(
+    ("flow", "given"),
+    [
+        ("train", {"config": {"workspace": "s3://AKIAX:5d1c/x@bucket/run"}}),
+        ("watch", {"config": {"ingest": {"scenes": "https://host/x?X-Amz-Signature=5d1c"}}}),
+        ("train", {"config": {"samples": {"also": ["https://5d1c@host/a.zarr"]}}}),
+        ("train", {"config": {"legend": {"ABL": {"name": "Authorization: Basic 5d1c"}}}}),
+        ("train", {"config": {"cluster": {"slurm": {"prologue": ["export S3_TOKEN=5d1c"]}}}}),
+        ("fuse", {"names": ["s3://u:5d1c@bucket/m", "map_b"]}),
+        ("change", {"earlier": "https://host/x?sig=5d1c", "later": "map_b"}),
+        ("train", {"config": {"start": "20200108"}}),
+        ("train", {"config": {"dates": ["2020-02-30"]}}),
+        ("train", {"config": {"dtw": {"season_start": "02-29"}}}),
+        ("train", {"config": {"features": {"statistics": ["k1", "k1"]}}}),
+        ("fuse", {"names": ["map_a"]}),
+        ("watch", {"settle_s": -1}),
+    ],
+)
+def test_a_run_with_a_secret_or_nonsense_is_never_made(flow: str, given: dict[str, Any]) -> None:
+    """Prefect stores the parameters of every run that it makes; the schema decides before."""
+    from prefect.utilities.schema_tools.validation import validate
+
+    schema = getattr(import_module(f"flows.{flow}"), flow).parameters.model_dump()
+    usual = {"workspace": "s3://b/x", "start": "2020-02-29", "dtw": {"season_start": "10-01"}}
+    names = {"names": ["map_a", "map_b"], "earlier": "map_a", "later": "map_b", "config": usual}
+    plain = {name: value for name, value in names.items() if name in schema["properties"]}
+    assert not validate(plain, schema)
+    assert validate({**plain, **given}, schema)
+
+
+def test_what_is_refused_in_a_run_is_not_repeated_in_its_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from prefect.exceptions import ParameterTypeError
+
+    from flows.train import train
+
+    logger = logging.getLogger("prefect.flows")
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.raises(ParameterTypeError, match="leave it out"):
+            train.validate_parameters({"config": {"workspace": "https:u:5d1c@host/x"}})
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "config" in caplog.text
+    assert "5d1c" not in caplog.text
 
 
 def test_every_flow_is_deployed() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from support.command import ended
 from support.servers import free_port
 from support.small_cluster import until
 from support.small_run import settings, simulated
@@ -154,6 +155,26 @@ def test_a_second_one_on_this_port_or_home_touches_nothing(served: Served, home:
     after = served.ask("deployments/name/watch/default", key=served.key)
     assert after | {"last_polled": None} == before | {"last_polled": None}
     assert served.process.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--port", "0"), "there is no port 0"),
+        (("--port", "99999"), "there is no port 99999"),
+        (("--limit", "0"), "no run starts with 0 at a time"),
+        (("--home", "file"), "no folder that can be written to"),
+        (("--home", "/proc/x"), "no folder that can be written to"),
+    ],
+)
+def test_places_that_cannot_be_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    port = () if "--port" in words else ("--port", free_port())
+    (sentence,) = ended("serve", *port, *words, code=2).complaints
+    assert said in sentence
 
 
 def test_parameters_come_on_top_of_the_deployment_and_sigterm_ends_all(served: Served) -> None:
