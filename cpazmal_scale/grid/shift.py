@@ -19,6 +19,10 @@ _SMOOTH = 1.5
 """Standard deviation in pixels of the filter that takes out speckle."""
 _WIDE = 16.0
 """Standard deviation in pixels of what is too wide to place: seasons and slopes."""
+_AROUND = 3.0
+"""Standard deviation in pixels of the means that fill gaps."""
+_LEAST_WEIGHT = 1e-3
+"""Weight of known pixels from which a gap is filled to the full."""
 _FINE = 0.02
 """Step in pixels of the place of the peak."""
 CLEAR = 10.0
@@ -59,17 +63,33 @@ def measure_shift(
     both = np.isfinite(image) & np.isfinite(reference)
     if min(image.shape) < 32 or both.mean() < _LEAST:
         return None
-    window = np.outer(*(np.hanning(size) for size in image.shape)) * both
-    spectra = []
-    for one in (image, reference):
-        values = np.where(both, one, 0.0) - one[both].mean(dtype=np.float64)
-        spectra.append(np.fft.fft2(values * window))
+    window = np.outer(*(np.hanning(size) for size in image.shape))
     frequencies: list[NDArray[np.floating]] = [np.fft.fftfreq(size) for size in image.shape]
     squared = frequencies[0][:, None] ** 2 + frequencies[1] ** 2
+    spectra = [np.fft.fft2(_filled(one, both, squared) * window) for one in (image, reference)]
     cross = spectra[0] * np.conj(spectra[1])
-    cross *= np.exp(-4 * (np.pi * _SMOOTH) ** 2 * squared)
-    cross *= (1 - np.exp(-2 * (np.pi * _WIDE) ** 2 * squared)) ** 2
+    cross *= _gaussian(_SMOOTH, squared) ** 2
+    cross *= (1 - _gaussian(_WIDE, squared)) ** 2
     return _peak(cross, frequencies, clear)
+
+
+def _filled(
+    image: NDArray[np.float32], known: NDArray[np.bool_], squared: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The image less its mean, with means of what lies around in its gaps.
+
+    Gaps lie at the same pixels of both images: their borders would pull the shift to 0.
+    """
+    values = np.where(known, image - image[known].mean(dtype=np.float64), 0.0)
+    near = _gaussian(_AROUND, squared)
+    total, weight = (np.fft.ifft2(np.fft.fft2(one) * near).real for one in (values, known))
+    return np.where(known, values, total / np.maximum(weight, _LEAST_WEIGHT))
+
+
+def _gaussian(deviation: float, squared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spectrum of a Gaussian filter, by the squares of the frequencies."""
+    spectrum: NDArray[np.float64] = np.exp(-2 * (np.pi * deviation) ** 2 * squared)
+    return spectrum
 
 
 def _peak(
