@@ -15,7 +15,7 @@ from cpazmal_scale.execute.executors import (
     SerialExecutor,
     ThreadExecutor,
 )
-from cpazmal_scale.execute.sizes import GIB, SINGLE, block_memory, workers_of
+from cpazmal_scale.execute.sizes import ENVIRONMENT, GIB, block_memory, workers_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -93,7 +93,7 @@ def _local_cluster(cluster: Cluster) -> Iterator[Any]:
 
     loaded = dask.config.get("distributed.worker.preload", []) or []
     settings = {
-        "distributed.nanny.pre-spawn-environ": SINGLE,
+        "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
         "distributed.scheduler.allowed-failures": 1,
         "distributed.worker.preload": [*loaded, "cpazmal_scale.execute.quiet"],
     }

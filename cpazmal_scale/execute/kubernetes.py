@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.errors import ClusterError
-from cpazmal_scale.execute.sizes import GIB, SINGLE, block_memory, workers_of
+from cpazmal_scale.execute.sizes import ENVIRONMENT, GIB, block_memory, workers_of
 
 if TYPE_CHECKING:
     from cpazmal_scale.config.cluster import Cluster
@@ -63,7 +63,7 @@ def manifest(cluster: Cluster) -> dict[str, Any]:
         image=cluster.kubernetes.image,
         n_workers=workers_of(cluster) if cluster.maximum is None else cluster.minimum,
         worker_command=f"dask worker --nthreads {cluster.threads} --memory-limit {memory}",
-        env=SINGLE,
+        env=ENVIRONMENT,
     )
     worker = made["spec"]["worker"]["spec"]
     scheduler = made["spec"]["scheduler"]["spec"]

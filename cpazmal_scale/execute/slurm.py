@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.errors import ClusterError
-from cpazmal_scale.execute.sizes import GIB, SINGLE, block_memory
+from cpazmal_scale.execute.sizes import ENVIRONMENT, GIB, block_memory
 
 if TYPE_CHECKING:
     from cpazmal_scale.config.cluster import Cluster
@@ -58,7 +58,7 @@ def jobs(cluster: Cluster) -> Any:
         log_directory=slurm.logs,
         job_extra_directives=list(slurm.directives),
         job_script_prologue=[
-            *(f"export {name}={n}" for name, n in SINGLE.items()),
+            *(f"export {name}={n}" for name, n in ENVIRONMENT.items()),
             *slurm.prologue,
         ],
         scheduler_options={"dashboard_address": ":0"},

@@ -60,10 +60,17 @@ def sweep(
     for p in range(0, pixels, LANES):
         for k in range(features):
             gaps = _pack(series, k, p, tile) or rows < min_dates
+            known, lacking = True, gaps
             if gaps or ends:
                 scales_of(tile, rows, min_dates, scale)
+            if gaps and not ends:
+                known, gaps = _known(
+                    scale
+                )  # the plain recursion serves pixels without any date too
             for r in range(references.shape[1]):
-                if ends:
+                if not known:
+                    store(total, 0, fill(np.float32(np.nan)))
+                elif ends:
                     recursion(tile, line, references[k, r], limits, ends, True, total)
                     end_open(line, limits, ends, total)
                     scaled_root(total, scale)
@@ -72,7 +79,10 @@ def sweep(
                     scaled_root(total, scale)
                 else:
                     recursion(tile, line, references[k, r], limits, None, None, total)
-                    store(total, 0, root(load(total, 0)))
+                    if lacking:
+                        scaled_root(total, scale)
+                    else:
+                        store(total, 0, root(load(total, 0)))
                 _unpack(total, out, (k * references.shape[1] + r) * pixels, p, pixels)
 
 
@@ -274,6 +284,16 @@ def scales_of(tile: np.ndarray, rows: int, min_dates: int, scale: np.ndarray) ->
     for lane in range(LANES):
         valid = scale[lane]
         scale[lane] = np.float32(rows) / valid if valid >= enough else np.float32(np.nan)
+
+
+@inlined
+def _known(scale: np.ndarray) -> tuple[bool, bool]:
+    """Whether any pixel has enough dates, and whether one of these lacks some."""
+    known = gaps = False
+    for lane in range(LANES):
+        known |= scale[lane] >= np.float32(1)
+        gaps |= scale[lane] > np.float32(1)
+    return known, gaps
 
 
 @inlined

@@ -191,6 +191,7 @@ def test_the_slurm_job_says_what_was_configured(
         "#SBATCH -o slurm-logs/dask-worker-%J.out",
         "module load python/3.12",
         "export OMP_NUM_THREADS=1",
+        "export MALLOC_TRIM_THRESHOLD_=134217728",
     ):
         assert line in script.splitlines()
     assert "--nthreads 2" in script

@@ -112,6 +112,27 @@ def test_without_missing_dates_arow_is_plain_bit_for_bit():
     assert (watched[:, :, 1::2] != plain[:, :, 1::2]).any()
 
 
+@pytest.mark.parametrize("others", ["whole", "lost", "with gaps"])
+def test_pixels_without_enough_dates_leave_their_neighbours_as_they_are(others):
+    rng = np.random.default_rng(5)
+    alone, s = series(rng, 1, 12, 2 * LANES), series(rng, 1, 3, 12)
+    if others == "lost":
+        alone[:, 3:] = np.nan
+    if others == "with gaps":
+        alone[:, 3:7, ::5] = np.nan
+    limits = band_limits(12, 12, radius=2)
+    q = alone.copy()
+    q[0, :, 1::4], q[0, 2:, 2::4] = np.nan, np.nan
+    few = np.isfinite(q[0]).sum(axis=0) < 6
+    found = block_distances(q, s, limits, min_dates=6)
+    assert np.isnan(found[0, :, few]).all()
+    for p in np.flatnonzero(~few):
+        twin = [naive(q[:, :, p], s[:, r], limits, None, 6) for r in range(3)]
+        np.testing.assert_allclose(found[0, :, p], twin, rtol=2e-6)
+    kept = block_distances(alone, s, limits, min_dates=6)
+    assert found[:, :, ~few].tobytes() == kept[:, :, ~few].tobytes()
+
+
 def test_threads_and_order_do_not_matter():
     rng = np.random.default_rng(4)
     q, s = series(rng, 20_000, 6, missing=0.05), series(rng, 3, 6)
