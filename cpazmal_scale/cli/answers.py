@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date
 from pathlib import PurePath
@@ -134,10 +135,16 @@ class Answer:
     def __init__(self) -> None:
         self.as_json = self.told = False
         self.facts: dict[str, Any] = {}
+        self.flags: tuple[str, ...] = ()
 
-    def begin(self, *, as_json: bool) -> None:
-        """Forget what an earlier verb of this process found."""
+    def begin(self, *, as_json: bool, flags: Sequence[str] = ()) -> None:
+        """Forget what an earlier verb of this process found; `flags` are the settings it got."""
         self.as_json, self.told, self.facts = as_json, False, {}
+        self.flags = tuple(flags)
+
+    def next(self, verb: str, why: str) -> str:
+        """The line that names another verb with the settings of the running one, and its use."""
+        return f"next: {shlex.join(['cpazmal', verb, *self.flags])}  # {why}"
 
     def document(self, error: CpazmalError | None = None) -> str:
         """All facts, or the error, as JSON."""

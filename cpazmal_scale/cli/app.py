@@ -22,6 +22,7 @@ from cpazmal_scale.cli.console import (
     first_sentence,
 )
 from cpazmal_scale.cli.dataset import dataset_app
+from cpazmal_scale.cli.examples import show_examples
 from cpazmal_scale.cli.label import label
 from cpazmal_scale.cli.samples import samples_app
 from cpazmal_scale.cli.serve import serve
@@ -49,7 +50,11 @@ for _verb in (
     app.command(_verb)
 app.command(stages.map_, name="map")
 app.command(serve)
-app.command("cpazmal_scale.cli.completion:completion", name="completion")
+app.command(
+    "cpazmal_scale.cli.completion:completion",
+    name="completion",
+    help="Print a script that completes verbs, flags and values in a shell.",
+)
 app.command(label)
 for _verbs in (catalog_app, dataset_app, samples_app, maps.areas_app):
     app.command(_verbs)
@@ -72,7 +77,8 @@ def launch(
     """
     from cpazmal_scale.grid.projections import check_projections
 
-    ANSWER.begin(as_json=json)
+    given = () if config is None else ("--config", str(config))
+    ANSWER.begin(as_json=json, flags=(*given, *(one for one in tokens[1:] if one != "--dry-run")))
     command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     check_projections()
     _check_threads()
@@ -140,3 +146,6 @@ def _refuse(error: CpazmalError) -> None:
 def config_(*, config: Config = DEFAULT) -> None:
     """Print every setting with its meaning: a run configuration to start from."""
     say(config.commented_yaml(), settings=config.model_dump(mode="json"))
+
+
+show_examples(app)

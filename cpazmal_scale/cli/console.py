@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from cyclopts import CycloptsError, Group, Parameter, Token, UnusedCliTokensError
+from cyclopts import (
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    Token,
+    UnusedCliTokensError,
+)
 
 from cpazmal_scale.addresses import address, without_secrets
 from cpazmal_scale.cli.answers import ANSWER, say
@@ -131,14 +138,29 @@ def first_sentence(error: CycloptsError) -> str:
     """What pydantic or cyclopts found wrong with a flag, in one sentence."""
     if isinstance(error, UnusedCliTokensError):
         verb = " ".join(("cpazmal", *(error.command_chain or ())))
-        words = ", ".join(error.unused_tokens or ())
-        return f"{verb} takes no further argument {words!r}: {verb} --help lists what it takes"
+        words = error.unused_tokens or ()
+        flag = _meant(error.command_chain or (), words[0]) if len(words) == 1 else None
+        remedy = f"{verb} --help lists what it takes" if flag is None else f"write {flag} before it"
+        return f"{verb} takes no further argument {', '.join(words)!r}: {remedy}"
+    if isinstance(error, MissingArgumentError):
+        verb = " ".join(("cpazmal", *(error.command_chain or ())))
+        name = next(iter(error.argument.names if error.argument else ()), "another argument")
+        return f"{verb} needs {name}: {verb} --help says what it is"
     cause = error.__cause__
     if cause is not None and hasattr(cause, "errors"):
         first = cause.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]).replace("_", "-")
         return f"--{where}: {plain_words(first)}"
     return str(error).strip().splitlines()[-1].strip()
+
+
+def _meant(verb: Sequence[str], word: str) -> str | None:
+    """The flag that a word without one probably belongs to."""
+    if word.endswith((".yaml", ".yml")):
+        return "--config"
+    if not Path(word).is_dir():
+        return None
+    return "--ingest.scenes" if verb[:1] == ("ingest",) else "--workspace"
 
 
 class Notes(logging.Handler):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
-from cpazmal_scale.cli.answers import say
+from cpazmal_scale.cli.answers import ANSWER, say
 from cpazmal_scale.cli.console import COMMAND, PLACE_OF_COMMAND, Config, Place, Switch, say_where
 from cpazmal_scale.config import RunConfig
 
@@ -44,4 +45,6 @@ def label(
     if left:
         say(f"{left} changes are not in {url} yet; the next `cpazmal label` shows them again")
     elif points is None and url != config.samples.polygons:
-        say(f"use them: --samples.polygons {url}")
+        given = ANSWER.flags[:2] if ANSWER.flags[:1] == ("--config",) else ()
+        words = (*(given or ("--workspace", config.workspace)), "--samples.polygons", url)
+        say(f"next: cpazmal samples {shlex.join(words)}  # windows inside them")

@@ -37,18 +37,24 @@ def ingest(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     Args:
         dry_run: only say what would be written.
     """
-    if not dry_run:
+    if dry_run:
+        _try_ingest(config, "ingest")
+    else:
         follow(config, "ingest")
-        return
+
+
+def _try_ingest(config: RunConfig, verb: str) -> None:
+    """Say what an ingest would write, and the verb that does it."""
     from cpazmal_scale.stages import ingest as stage
 
     with bar("look at the scenes") as progress:
         report = stage.ingest(config, dry_run=True, progress=progress)
     _say_ingested(report)
+    say(ANSWER.next(verb, "do it"))
 
 
 def train(*, config: Config = DEFAULT) -> None:
-    """Learn DTW barycenters from the samples."""
+    """Learn the classes from the samples, by the method that tells them apart best."""
     follow(config, "train")
 
 
@@ -84,7 +90,7 @@ def map_(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
 
 
 def assess(*, config: Config = DEFAULT) -> None:
-    """Cross-validate by groups, beside a random forest, and compare the map with a reference."""
+    """Compare methods on whole polygons, and the map with a reference; write the report."""
     follow(config, "assess")
 
 
@@ -92,12 +98,13 @@ def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     """Do the whole main job: scenes to cube, samples, model, map, assessment and report.
 
     Args:
-        dry_run: only say what would be ingested.
+        dry_run: only say what would be ingested, and which polygons and reference are used.
     """
-    from cpazmal_scale.stages import workspace
+    from cpazmal_scale.stages import pipeline, workspace
 
     if dry_run:
-        ingest(config=config, dry_run=True)
+        say("\n".join(pipeline.require_inputs(config)))
+        _try_ingest(config, "run")
         _as_steps("ingest", open=None)
         return
     follow(config)
@@ -142,8 +149,17 @@ def follow(config: RunConfig, *names: str, whole: bool = False) -> None:
         _TOLD[step.name](config, made)
         if whole or not names:
             _as_steps(step.name)
+        else:
+            say("\n".join(ANSWER.next(*use) for use in _after(step.name, config)))
 
     pipeline.run(config, only=names or None, watch=lambda step: bars(*step.bars), tell=tell)
+
+
+def _after(step: str, config: RunConfig) -> tuple[tuple[str, str], ...]:
+    """Verbs that a user may want after a step, and what for."""
+    if step == "ingest" and config.samples.polygons is None:
+        return _UNLABELLED
+    return _NEXT.get(step, ())
 
 
 def _as_steps(name: str, **beside: object) -> None:
@@ -175,6 +191,16 @@ def _say_ingested(report: IngestReport) -> None:
         sys.exit(report.refused[0].exit_code)
 
 
+_NEXT = {
+    "ingest": (("samples", "windows inside the polygons"),),
+    "samples": (("train", "learn the classes"),),
+    "train": (("map", "classify every pixel"),),
+    "map": (("view", "look at it"), ("assess", "how good is it?")),
+}
+_UNLABELLED = (
+    ("label", "draw polygons"),
+    ("samples", "without polygons: groups of pixels with similar series become the classes"),
+)
 _TOLD: dict[str, Callable[[RunConfig, Any], None]] = {
     "ingest": lambda _, report: _say_ingested(report),
     "samples": _say_entry,

@@ -81,6 +81,17 @@ class Layers:
         low, high = self._stretch(layer)
         return picture(_levels(values, low, high), ramp_table("gray"))
 
+    def limits(self, layer: str) -> tuple[float, float]:
+        """Values of black and white of a channel (dB) or a feature, the same on all dates.
+
+        Raises:
+            ConfigError: there is no such channel or feature.
+            CubeDamaged: a chunk is lost or altered.
+        """
+        if layer in self.cube.channels:
+            return self.cube.limits(self.cube.channels.index(layer))
+        return self._stretch(layer)
+
     def chip(self, channel: str, date: int, row: int, column: int) -> bytes:
         """A PNG of the pixels around one, north up.
 

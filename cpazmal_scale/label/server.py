@@ -36,6 +36,7 @@ def page(desk: Desk) -> Page:
         Route("/state", questions.state),
         Route("/proposals", questions.proposals),
         Route("/tile/{layer}/{date:int}/{level:int}/{row:int}/{column:int}", questions.tile),
+        Route("/limits/{layer}", questions.limits),
         Route("/chip/{layer}/{date:int}/{row:int}/{column:int}", questions.chip),
     ]
     told: dict[str, Callable[[Any], Any]] = {
@@ -193,6 +194,10 @@ class Questions:
         place = at["level"], at["row"], at["column"]
         data = self._desk.layers.tile(at["layer"], at["date"], place)
         return Response(data, media_type="image/png", headers=_KEPT)
+
+    def limits(self, request: Request) -> Response:
+        """Values of black and white of a channel or feature."""
+        return answer(self._desk.layers.limits(request.path_params["layer"]))
 
     def chip(self, request: Request) -> Response:
         """A picture of the surroundings of a pixel."""

@@ -227,3 +227,9 @@ def _require_scenes(config: RunConfig) -> None:
         raise ConfigError(
             "no scenes to ingest", where="ingest.scenes", remedy="give a folder or bucket"
         )
+    if storage.absolute(config.ingest.scenes) == storage.absolute(config.workspace):
+        raise ConfigError(
+            "the workspace is the folder of the scenes",
+            where=f"workspace={config.workspace}",
+            remedy="give it a folder of its own, where cubes, maps and reports will be",
+        )

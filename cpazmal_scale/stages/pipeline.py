@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ def run(
     made: dict[str, object] = {}
     seconds: Seconds = {}
     chosen = steps(config, only)
-    _require_inputs(config, {step.name for step in chosen})
+    require_inputs(config, {step.name for step in chosen})
     for step in chosen:
         began = time.perf_counter()
         with (watch or _usual)(step) as progress:
@@ -153,8 +153,15 @@ def _ignore(_done: int, _total: int) -> None:
     pass
 
 
-def _require_inputs(config: RunConfig, names: set[str]) -> None:
-    """Check the polygons and the reference that later steps read, before the first one begins.
+def require_inputs(config: RunConfig, names: Collection[str] = ("samples", "assess")) -> list[str]:
+    """Check the polygons and the reference that steps read, before the first one begins.
+
+    Args:
+        config: the run.
+        names: of the steps.
+
+    Returns:
+        What is there, a line each.
 
     Raises:
         StoreMissing: one of them is not there.
@@ -162,12 +169,21 @@ def _require_inputs(config: RunConfig, names: set[str]) -> None:
     """
     from cpazmal_scale.assess import require_reference
     from cpazmal_scale.samples import read_polygons
+    from cpazmal_scale.stages.samples import without_names
 
-    rules = config.samples
+    rules, found = config.samples, []
     if "samples" in names and rules.polygons is not None:
-        read_polygons(rules.polygons, rules.classes)
+        table = read_polygons(rules.polygons, rules.classes)
+        counts = table["class"].value_counts(sort=False)
+        held = ", ".join(f"{code} {count}" for code, count in counts.items())
+        found.append(f"polygons: groups by class: {held} ({rules.polygons})")
+        named = {**table.attrs.get("legend", {}), **config.legend}
+        unnamed = without_names(counts.index, named)
+        found += [] if unnamed is None else [f"  {unnamed}"]
     if "assess" in names and config.assess.truth is not None:
         require_reference(config.assess.truth)
+        found.append(f"reference: {config.assess.truth}")
+    return found
 
 
 def _require_all(made: object) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.catalog import Entry
+from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.execute import Execution
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
@@ -54,6 +55,7 @@ def change(
     """What changed between two maps of the catalog, with its probability.
 
     Raises:
+        ConfigError: they are one map.
         StoreMissing: the catalog has no map of such a name.
         GridMismatch: they have different grids.
         ModelMismatch: they have different classes.
@@ -61,6 +63,12 @@ def change(
     from cpazmal_scale.mapping import compare_maps
 
     first, second = _urls(config, (earlier, later))
+    if first == second:
+        raise ConfigError(
+            "a change needs two different maps",
+            where=earlier,
+            remedy="name maps of two periods; `cpazmal catalog ls --versions` lists them",
+        )
     found = compare_maps(config, first, second, Execution(progress=progress))
     return found, _publish(config, "change", found.map)
 

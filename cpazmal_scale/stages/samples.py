@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.catalog import Entry
     from cpazmal_scale.samples import WindowSeries
+
+_LOG = logging.getLogger(__name__)
 
 
 def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entry:
@@ -33,6 +37,10 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
         return _import_table(config)
 
     windows, state = _windows(config, progress)
+    named = {**windows.attrs.get("legend", {}), **config.legend}
+    unnamed = without_names(windows["class"].unique(), named)
+    if unnamed is not None:
+        _LOG.warning(unnamed)
     plain = windows.drop(columns=list(BY_DATE))
     content = hashlib.sha256(plain.to_csv(index=False).encode()).hexdigest()
     name = identity("samples", content, state)
@@ -48,6 +56,17 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
     if "stability" in windows.attrs:
         facts["stability"] = round(windows.attrs["stability"], 3)
     return workspace.publish(config, "samples", name, path, facts)
+
+
+def without_names(codes: Iterable[str], legend: Mapping[str, Any]) -> str | None:
+    """A note on classes that are numbers and have no name in a legend, if there are any."""
+    bare = sorted((code for code in codes if code.isdecimal() and code not in legend), key=int)
+    if not bare:
+        return None
+    return (
+        f"classes {', '.join(bare)} are numbers: name them in a column `name` or in `legend`, and "
+        "maps and reports say what they are"
+    )
 
 
 def _import_table(config: RunConfig) -> Entry:

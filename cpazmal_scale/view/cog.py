@@ -77,9 +77,13 @@ class Cog:
         return (self.shape[0], y, height), (self.shape[1], x, width)
 
     def _read(self, step: int, y: int, x: int, rows: int, columns: int) -> NDArray[Any]:
+        """Cells of an overview; GDAL's COG driver leaves out the last one if it is not whole."""
         import rasterio.windows
 
         level = step.bit_length() - 2
-        window = rasterio.windows.Window(x, y, columns, rows)
         with self._lock, open_plain(self.path, "GTiff", overview_level=level) as raster:
-            return np.asarray(raster.read(1, window=window))
+            y, x = min(y, raster.height - 1), min(x, raster.width - 1)
+            held = min(rows, raster.height - y), min(columns, raster.width - x)
+            window = rasterio.windows.Window(x, y, held[1], held[0])
+            cells = np.asarray(raster.read(1, window=window))
+        return np.pad(cells, ((0, rows - held[0]), (0, columns - held[1])), mode="edge")

@@ -15,6 +15,7 @@ import cpazmal_scale
 from cpazmal_scale.cli import app as command_line
 from cpazmal_scale.cli.answers import KEYS
 from cpazmal_scale.cli.completion import parsed_once
+from cpazmal_scale.cli.examples import EXAMPLES
 from cpazmal_scale.config import RunConfig
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ def commands() -> str:
         text = command_line.generate_docs(usage_name="cpazmal", heading_level=1)
     text = text[text.index("\n## cpazmal ") :]
     text = re.sub(r"\*\*Run configuration\*\*:\n\n(?:[*] .*\n(?: .*\n)*)+", _SETTINGS, text)
-    text = re.sub(
-        r"\*\*Parameters\*\*:\n\n[*] `--config, -c PATH`.*\n[*] `--debug`.*\n\n", "", text
-    )
+    text = re.sub(_SHARED, "", text).replace("**Parameters**:\n\n\n", "")
+    for verb, words in EXAMPLES.items():
+        usage = re.compile(rf"## cpazmal {verb}\n\n```console\n.*\n")
+        text = usage.sub(lambda found, line=f"{verb} {words}": f"{found[0]}cpazmal {line}\n", text)
     return text.replace(" *[default: False]*", "").replace("-README", "")
 
 
@@ -50,6 +52,7 @@ def answers() -> str:
     return "\n".join(["| verb | key | holds |\n|---|---|---|", *rows])
 
 
+_SHARED = r"[*] `--config, -c PATH`.*\n[*] `--debug`.*\n[*] `--json`.*\n"
 _SETTINGS = "All [settings](configuration.md) are flags too, such as `--dtw.band-days 33`.\n"
 
 

@@ -150,8 +150,20 @@ def test_a_floor_that_swallows_a_channel_is_said() -> None:
     text = markdown("Map", blocks(Report("Map", told)))
     assert "VV 0.4 %, VH 30.1 %" in text
     assert "**The floor swallows a part of VH**" in text
-    told = dataclasses.replace(FACTS, floored={"VV": 0.004, "VH": 0.049})
-    assert "swallows" not in markdown("Map", blocks(Report("Map", told)))
+    text = markdown("Map", blocks(Report("Map", dataclasses.replace(told, floored={"VV": 0.049}))))
+    assert "swallows" not in text
+    assert "dark ground" not in text
+
+
+def test_dark_ground_under_the_floor_is_a_fact_and_no_warning() -> None:
+    told = dataclasses.replace(FACTS, floored={"HH": 0.051, "HV": 0.149}, floor_db=-31.0)
+    text = markdown("Map", blocks(Report("Map", told)))
+    (line,) = (line for line in text.splitlines() if "dark ground" in line)
+    assert "In HH and HV they are" in line
+    assert "−31 dB" in line
+    assert "−21 dB" in line
+    assert "swallows" not in text
+    assert not line.startswith(">")
 
 
 @pytest.fixture(scope="module")

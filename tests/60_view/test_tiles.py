@@ -214,6 +214,41 @@ def tiff(path: Path, values: np.ndarray, name: str) -> str:
     return str(path)
 
 
+def test_overviews_of_a_cloud_optimized_geotiff_reach_the_last_pixel(tmp_path: Path) -> None:
+    """GDAL's COG driver halves an odd side downwards: 1035 rows, then 517, 258 cells."""
+    import rasterio
+
+    rng = np.random.default_rng(6)
+    values = np.kron(rng.integers(1, 5, (15, 11)), np.ones((69, 123), int)).astype(np.uint8)
+    height, width = values.shape
+    transform = rasterio.Affine(3, 0, 5e5, 0, -3, 5e6)
+    url = tmp_path / "map.tif"
+    profile = {"driver": "COG", "dtype": "uint8", "count": 1, "nodata": BLANK, "blocksize": 128}
+    profile |= {"height": height, "width": width, "transform": transform, "crs": "EPSG:32632"}
+    with rasterio.open(url, "w", overview_resampling="mode", **profile) as file:
+        file.write(values, 1)
+        file.update_tags(id="one")
+    with rasterio.open(url, overview_level=1) as file:
+        assert file.shape == (height // 4, width // 4)
+    cog = Cog.of(str(url), "one", values.shape, [1, 2, 3, 4])
+    assert cog is not None
+    for step in (2, 4, 8, 16):
+        rows, columns = -(-height // step), -(-width // step)
+        for y in range(0, rows, EDGE):
+            for x in range(0, columns, EDGE):
+                found = cog.cells(step, y, x, EDGE, EDGE)[: rows - y, : columns - x]
+                middle = np.ix_(
+                    *(
+                        np.minimum(step * (at + np.arange(n)) + step // 2, side - 1)
+                        for at, n, side in zip((y, x), found.shape, values.shape, strict=True)
+                    )
+                )
+                assert (found == values[middle]).mean() > 0.85
+                assert found[-1, -1] == values[middle][-1, -1]
+    last = cog.cells(2, height // 2, width // 2, 1, 1)
+    assert last.tolist() == [[values[-1, -1]]]
+
+
 def test_coarse_classes_come_from_the_overviews_of_the_geotiff(tmp_path: Path) -> None:
     import rasterio
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import yaml
 
 import cpazmal_scale
 from cpazmal_scale.cli import app
+from cpazmal_scale.cli.answers import KEYS
+from cpazmal_scale.cli.examples import EXAMPLES
 from cpazmal_scale.config import RunConfig
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +85,19 @@ def test_every_command_is_in_the_reference(reference) -> None:  # type: ignore[n
             assert f"## cpazmal {verb}\n" in text
     assert "## cpazmal catalog ls\n" in text
     assert "--dtw.radius" not in text
+    assert "`--debug`" not in text
+
+
+def test_every_verb_has_an_example_that_is_understood(reference) -> None:  # type: ignore[no-untyped-def]
+    assert set(EXAMPLES) == set(KEYS)
+    text = reference.commands()
+    for verb, words in EXAMPLES.items():
+        assert f"\ncpazmal {verb} {words}\n```" in text
+        given = shlex.split(words.split(" > ")[0].removeprefix("> run.yaml"))
+        tokens = [one for one in given if one not in ("--config", "run.yaml")]
+        command, _, unused = app.parse_args([*verb.split(), *tokens], exit_on_error=False)
+        assert command.__name__.strip("_").split("_")[-1] == verb.split()[-1]
+        assert not unused
 
 
 def test_every_room_is_in_the_reference(reference) -> None:  # type: ignore[no-untyped-def]

@@ -113,6 +113,9 @@ def test_questions_and_answers(client: Client, desk: Desk) -> None:
     status, found = client.ask("proposals")
     assert status == 200
     assert found["uncertain"]
+    black, white = client.ask("limits/HH")[1]
+    assert -40 < black < white < 20
+    assert client.ask("limits/HV.k1")[1][0] < client.ask("limits/HV.k1")[1][1]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +141,8 @@ def test_questions_and_answers(client: Client, desk: Desk) -> None:
         ("tile/VV/0/0/0/0", None),
         ("tile/HH/99/0/0/0", None),
         ("chip/class/0/1/1", None),
+        ("limits/VV", None),
+        ("limits/class", None),
         ("undo", {}),
     ],
 )
@@ -393,7 +398,7 @@ def test_edits_outlast_the_browser_and_the_server(
     process, url = start()
     try:
         show(window, url)
-        assert "1 changes of an earlier time" in said(window)
+        assert "1 change of an earlier time" in said(window)
         click(window, "save")
         until(window, "document.getElementById('save').textContent === 'Saved'")
         window.open("about:blank")

@@ -296,6 +296,37 @@ MISTAKES: dict[str, tuple[Words, str]] = {
         lambda p: ["train", "-c", p.yaml(features={"window": "seven"})],
         r"features\.window: .*integer.*; `cpazmal config`",
     ),
+    "settings without their flag": (
+        lambda p: ["run", p.run],
+        r"takes no further argument '.*run\.yaml': write --config before it",
+    ),
+    "scenes without their flag": (
+        lambda p: ["ingest", p.campaign],
+        r"takes no further argument '.*campaign': write --ingest\.scenes before it",
+    ),
+    "a flag's number out of range": (
+        lambda p: ["train", "-c", p.run, "--dtw.band-days", "-3"],
+        r"--dtw\.band-days: .*greater than or equal to 0",
+    ),
+    "a name left out": (
+        lambda p: ["catalog", "show", "-c", p.run],
+        r"cpazmal catalog show needs NAME: cpazmal catalog show --help says",
+    ),
+    "the scenes' folder for the workspace": (
+        lambda p: ["ingest", "-c", p.run, "--workspace", p.campaign / "scenes"],
+        r"the workspace is the folder of the scenes; give it a folder of its own",
+    ),
+    "a change from a map to itself": (
+        lambda p: ["change", "map_DSC37", "map_DSC37", "-c", p.run],
+        r"map_DSC37: a change needs two different maps; name maps of two periods",
+    ),
+    "a raster for a network": (
+        lambda p: [
+            *("train", "-c", p.run, "--classify.method", "onnx"),
+            *("--classify.network", p.campaign / "truth.tif"),
+        ],
+        r"truth\.tif: no ONNX network: .*; export",
+    ),
     "even window": (
         lambda p: ["train", "-c", p.run, "--features.window", "8"],
         r"features.*window.*odd",
@@ -561,6 +592,23 @@ def test_few_dates_of_a_channel_are_a_warning(place: Place) -> None:
     assert told.code == 0
     assert re.search(r"few dates in this period: \d+ of \d+ of HH, \d+ of \d+ of HV", told.err)
     assert "few dates" not in cpazmal("train", "-c", place.run, "--few-dates", 2).err
+
+
+def test_classes_that_are_numbers_are_named(place: Place) -> None:
+    """A column of decimals gives whole numbers, and a note until they have names."""
+
+    def numbered(table: geopandas.GeoDataFrame) -> None:
+        table["class"] = table["class"].astype("category").cat.codes + 1.0
+
+    path = str(place.polygons(numbered))
+    told = cpazmal("run", "--dry-run", "-c", place.yaml(samples={"polygons": path}))
+    assert told.code == 0, told.err
+    assert re.search(r"groups by class: 1 \d+, 2 \d+", told.out)
+    assert "classes 1, 2, 3, " in told.out
+    assert "are numbers: name them" in told.out
+    legend = {str(n): {"name": f"kind {n}"} for n in range(1, 10)}
+    told = cpazmal("run", "--dry-run", "-c", place.yaml(samples={"polygons": path}, legend=legend))
+    assert "are numbers" not in told.out
 
 
 def test_a_file_of_two_layers_is_a_warning(place: Place) -> None:

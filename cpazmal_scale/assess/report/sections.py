@@ -18,8 +18,15 @@ _SIMULATED = (
     "The scenes are **simulated**: the figures below say how the method does on this simulation, "
     "not on real glaciers."
 )
-_SWALLOWED = 0.05
-"""Share of pixels below the floor from which a channel's features are said to be the floor's."""
+_NAMED, _SWALLOWED = 0.05, 0.25
+"""Shares of pixels below the floor: from the first the report says what they are, from the second
+it warns. Speckle alone brings 25 % of single looks there where the mean is 5 dB above the floor."""
+_UNDER = (
+    "Pixels under {} dB count as {} dB before the logarithm. In {} they are dark ground, such as "
+    "calm water and wet snow, in which speckle and subtracted noise go down to zero: such a window "
+    "says that it is dark, and little more. Where the sensor's noise floor lies lower than {} dB, "
+    "a lower `features.floor_db` (10 dB under it) tells more of dark ground."
+)
 _FLOORED = (
     "**The floor swallows a part of {}**: pixels below it count as the floor, whatever they are. "
     "Lower `features.floor_db` to 10 dB under the sensor's noise floor, or leave the channel out."
@@ -51,9 +58,13 @@ def campaign(facts: Campaign) -> list[Block]:
         lines.append((f"Windows' pixels under {say.number(facts.floor_db, 0)} dB", shares))
     table = Table(("", ""), [(f"**{name}**", value) for name, value in lines], text_columns=2)
     told: list[Block] = [table, Text(_SIMULATED)] if facts.simulated else [table]
-    swallowed = [name for name, share in facts.floored.items() if share >= _SWALLOWED]
+    named = [name for name, share in facts.floored.items() if share >= _NAMED]
+    swallowed = [name for name in named if facts.floored[name] >= _SWALLOWED]
     if swallowed:
         told.append(Text(_FLOORED.format(", ".join(swallowed)), quoted=True))
+    elif named:
+        floor, noise = (say.number(level, 0) for level in (facts.floor_db, facts.floor_db + 10))
+        told.append(Text(_UNDER.format(floor, floor, " and ".join(named), noise)))
     return told
 
 

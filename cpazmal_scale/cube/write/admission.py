@@ -17,6 +17,11 @@ from cpazmal_scale.vocabulary import ordered
 ANGLE_TOLERANCE = 3.0
 """Largest difference in degrees between centre incidence angles of one beam: strips of one orbit
 differ by more."""
+_STACK_ONE_VIEW = "stack only scenes of one viewing geometry; give it another beam name"
+_PROCESS_ALIKE = (
+    "ingest it with the settings that the cube was made with (`ingest.level1b`, its elevation "
+    "raster, `ingest.naming`), or give it another beam name"
+)
 
 
 @dataclass(frozen=True)
@@ -128,13 +133,12 @@ class View:
                 processing.
             SceneConflict: another sensor took a date of these at the same time.
         """
-        problem = self._difference(scene)
+        problem = self._other_view(scene)
         if problem is not None:
-            raise BeamMismatch(
-                problem,
-                where=scene.id,
-                remedy="stack only scenes of one viewing geometry; give it another beam name",
-            )
+            raise BeamMismatch(problem, where=scene.id, remedy=_STACK_ONE_VIEW)
+        problem = self._other_values(scene)
+        if problem is not None:
+            raise BeamMismatch(problem, where=scene.id, remedy=_PROCESS_ALIKE)
         for sensor, start in self.times:
             if sensor != scene.sensor and abs(start - scene.start) <= SAME_ACQUISITION:
                 raise SceneConflict(
@@ -144,8 +148,8 @@ class View:
                     remedy="keep the scene of the sensor that transmitted (BTX1 in its name)",
                 )
 
-    def _difference(self, scene: Scene) -> str | None:
-        """What of a scene is not as here, in words."""
+    def _other_view(self, scene: Scene) -> str | None:
+        """What of a scene's geometry is not as here, in words."""
         mean = sum(self.angles) / len(self.angles) if self.angles else math.nan
         sides = {"R": "right", "L": "left"}
         pairs = (
@@ -161,6 +165,10 @@ class View:
                 )
         if abs(scene.incidence_angle - mean) > ANGLE_TOLERANCE:
             return f"its incidence angle is {scene.incidence_angle:.1f}°, the cube's {mean:.1f}°"
+        return None
+
+    def _other_values(self, scene: Scene) -> str | None:
+        """What its values are and those here are not, in words."""
         if scene.radiometry != self.radiometry:
             return f"its values are {scene.radiometry}, the cube's {self.radiometry}"
         if scene.processing != self.processing:

@@ -105,7 +105,7 @@ def ingest_scenes(
 
     def looked(done: int, total: int) -> None:
         if progress is not None:
-            progress(done, 2 * total)
+            progress(done, total if dry_run else 2 * total)
 
     refused: list[CpazmalError] = []
     plans = plan_ingest(config, refused=refused.append if dry_run else None, progress=looked)
@@ -116,6 +116,8 @@ def ingest_scenes(
             prepare_ground(config, plan)
             fill_cube(plan, config.ingest, progress, written, 2 * scenes)
             written += len(plan.new)
+        if progress is not None and scenes:
+            progress(2 * scenes, 2 * scenes)
     reports = tuple(plan.report for plan in plans)
     return IngestReport(reports, time.monotonic() - begun, dry_run, tuple(refused))
 

@@ -111,6 +111,17 @@ class IngestReport:
         amount = f"{self.bytes / 2**20:.0f} MiB of pixels"
         if not self.dry_run:
             return "\n".join([*lines, f"{amount} in {self.seconds:.1f} s"])
-        lines += [f"refused: {reason}" for reason in self.refused]
+        lines += [f"refused: {reason}" for reason in _together(self.refused)]
         would = "would write nothing" if self.refused else f"would write {amount}"
         return "\n".join([*lines, f"nothing written; {would}"])
+
+
+def _together(refused: tuple[CpazmalError, ...]) -> list[str]:
+    """A sentence for each reason, with the first scene that it concerns and how many others."""
+    alike: dict[tuple[str, str | None], list[CpazmalError]] = {}
+    for one in refused:
+        alike.setdefault((one.what, one.remedy), []).append(one)
+    return [
+        f"{first}{f' (so are {len(others)} others)' if others else ''}"
+        for first, *others in alike.values()
+    ]

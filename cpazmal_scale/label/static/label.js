@@ -1,6 +1,6 @@
 /* Labels: polygons over the scenes, and the points of an area estimate one by one. */
 import { Map as OlMap, ScaleLine, Zoom, interactions } from "./lib/openlayers.js";
-import { $, Ground, ask, make, say } from "./lib/page.js";
+import { $, Ground, ask, make, say, sayWhileLoading } from "./lib/page.js";
 import { chart } from "./chart.js";
 import { Polygons, TOOLS } from "./polygons.js";
 import { Units } from "./units.js";
@@ -19,6 +19,7 @@ const map = new OlMap({
   interactions: interactions({ doubleClickZoom: false }), keyboardEventTarget: $("map"),
 });
 map.getView().fit(ground.extent);
+sayWhileLoading(map, "reading the picture …");
 const colour = (code) => now.classes.find((one) => one.code === code)?.colour ?? "#ffffff";
 const polygons = new Polygons(map, { edit, chosen, colour, step: [wide, tall] });
 const units = desk.units ? new Units({ desk, polygons, map, edit, showSeries, classes: () => now.classes }) : null;
@@ -67,8 +68,9 @@ async function load() {
   polygons.load(state.polygons);
   stand(state);
   if (units) units.load();
-  if (state.unsaved && !load.before) say(`${state.unsaved} changes of an earlier time are here and not in the file yet`);
+  if (state.unsaved && !load.before) say(`${state.unsaved} change${state.unsaved === 1 ? "" : "s"} of an earlier time: not in the file until Save`);
   else if (state.unseen && !load.before) say(`${state.unseen} rows of the file are no ${desk.units ? "points" : "polygons"} and stay as they are`);
+  else if (!state.polygons.length && !desk.units && !load.before) say("write a class in the field Class, press Draw, and click the corners");
   load.before = true;
   if (state.changed && state.unsaved) conflict();
   else if (state.changed) { await ask("take", {}); await load(); say("the file was changed elsewhere and is loaded again"); }
@@ -194,7 +196,10 @@ const look = (extent) => map.getView().fit(extent, { padding: [70, 70, 70, 70], 
 for (const [title, layers] of [["Backscatter", desk.polarisations], ["Features", desk.features]]) {
   $("layer").append(make("optgroup", { label: title }, ...layers.map((one) => make("option", { value: one }, one))));
 }
-$("date").append(...desk.dates.map((one, at) => make("option", { value: at }, `${one.time.slice(0, 10)}  ${one.sent.join(" ")}`)));
+$("date").append(...desk.dates.map((one, at) => {
+  const lacks = desk.polarisations.filter((name) => !one.sent.includes(name));
+  return make("option", { value: at }, `${one.time.slice(0, 10)}${lacks.length ? `, no ${lacks.join(" ")}` : ""}`);
+}));
 for (const [layer, title] of Object.entries(desk.map)) {
   if (!$("over").length) $("over").append(make("option", { value: "" }, "nothing"));
   $("over").append(make("option", { value: layer }, title));
@@ -211,8 +216,20 @@ function date(at) {
 $("date").addEventListener("change", () => date(Number($("date").value)));
 $("before").addEventListener("click", () => date(now.date - 1));
 $("after").addEventListener("click", () => date(now.date + 1));
-$("layer").addEventListener("change", () => { now.layer = $("layer").value; base.getSource().refresh(); });
-$("over").addEventListener("change", () => { over.setVisible($("over").value !== ""); over.getSource().refresh(); });
+$("layer").addEventListener("change", () => { now.layer = $("layer").value; base.getSource().refresh(); scale(); });
+$("over").addEventListener("change", () => {
+  over.setVisible($("over").value !== "");
+  $("opacity").hidden = $("over").value === "";
+  over.getSource().refresh();
+});
+/** Show which values are black and white. */
+async function scale() {
+  const layer = now.layer, unit = desk.polarisations.includes(layer) ? " dB" : "";
+  const ends = await ask(`limits/${encodeURIComponent(layer)}`).catch(() => null);
+  if (layer !== now.layer) return;
+  $("scale").hidden = !ends;
+  if (ends) for (const [at, id] of ["black", "white"].entries()) $(id).textContent = `${ends[at].toFixed(unit ? 1 : 2).replace("-", "−")}${unit}`;
+}
 $("opacity").addEventListener("input", () => over.setOpacity($("opacity").value / 100));
 
 /* Tools. */
@@ -347,5 +364,6 @@ if (desk.units) {
   $("unit").hidden = false;
 }
 date(now.date);
+scale();
 await load();
 document.documentElement.dataset.ready = "yes";

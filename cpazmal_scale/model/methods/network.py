@@ -164,7 +164,10 @@ def make(config: RunConfig, days: NDArray[np.float64] | None) -> Network:
         raise ConfigError(f"the network has more than {MOST_BYTES} bytes", where=url)
     made = Network.of_run(config, days)
     made.file = raw
-    _opened(raw)
+    try:
+        _opened(raw)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=url, remedy=error.remedy) from None
     return made
 
 

@@ -98,7 +98,7 @@ def _labelled(table: geopandas.GeoDataFrame, url: str) -> geopandas.GeoDataFrame
             raise SampleError(
                 f"a polygon has no {name}", where=url, remedy=f"fill the column `{name}`"
             )
-        table[name] = table[name].astype(str).str.strip()
+        table[name] = [_text(value) for value in table[name]]
     spelt: dict[str, str] = {}
     for code in sorted(set(table["class"])):
         other = spelt.setdefault(code.casefold(), code)
@@ -109,6 +109,11 @@ def _labelled(table: geopandas.GeoDataFrame, url: str) -> geopandas.GeoDataFrame
                 remedy="write the class in one way",
             )
     return table
+
+
+def _text(value: object) -> str:
+    """A label as text: whole numbers of a column of decimals are whole."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def _polygonal(shape: Any, where: str) -> Any:

@@ -1,6 +1,6 @@
 /* The page of a map of any size, or of two: layers as tiles, the series of the pixel that is asked for. */
 import { CircleStyle, Feature, Fill, Map, Point, ScaleLine, Stroke, Style, VectorLayer, VectorSource, Zoom, getRenderPixel, unByKey } from "./lib/openlayers.js";
-import { $, Ground, ask, make, say } from "./lib/page.js";
+import { $, Ground, ask, make, say, sayWhileLoading } from "./lib/page.js";
 import { chart, day } from "./lib/chart.js";
 
 const LAYERS = [
@@ -34,6 +34,7 @@ const map = new Map({
   target: "map", view: ground.view(), layers: [radar, ...layers, marked].filter(Boolean),
   controls: [new Zoom({ zoomInTipLabel: "Zoom in (+)", zoomOutTipLabel: "Zoom out (−)" }), new ScaleLine()],
 });
+sayWhileLoading(map, "reading the picture …");
 const whole = () => map.getView().fit(ground.extent, { padding: [20, 20, 20, 20] });
 
 function redraw() {
@@ -162,9 +163,10 @@ async function legend() {
     }));
     return;
   }
-  $("legend-title").textContent = state.layer === "probability" ? `Probability of ${longName(valued(facts)[state.which])}` : layer.name;
+  const titles = { probability: () => `Probability of ${longName(valued(facts)[state.which])}`, radar: () => `Backscatter of ${facts.channels[state.channel].name}` };
+  $("legend-title").textContent = titles[state.layer]?.() ?? layer.name;
   const ends = layer.ends ?? (await ask(`limits/${state.channel}`)).map((v) => `${v.toFixed(1).replace("-", "−")} dB`);
-  const note = layer.note ?? `${facts.channels[state.channel].name} backscatter of one date.`;
+  const note = layer.note ?? "One date; a shade means the same on all of them.";
   if (layer.id !== state.layer) return;
   body.replaceChildren(make("div", { class: `ramp ${layer.ramp}` }), make("div", { class: "ends" }, ...ends.map((end) => make("span", {}, end))), make("p", { class: "soft" }, note));
 }

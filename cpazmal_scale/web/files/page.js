@@ -27,6 +27,13 @@ export function say(text, wrong = false) {
   place.classList.toggle("wrong", wrong);
 }
 
+/** Say that a map waits for its tiles, if that takes long enough to wonder. */
+export function sayWhileLoading(map, text) {
+  let waiting;
+  map.on("loadstart", () => { clearTimeout(waiting); waiting = setTimeout(() => { if (!$("said").textContent) say(text); }, 400); });
+  map.on("loadend", () => { clearTimeout(waiting); if ($("said").textContent === text) say(""); });
+}
+
 /**
  * A raster as a map in metres from its upper left corner, x to the right and y up, in its own grid.
  *
@@ -60,7 +67,7 @@ export class Ground {
       projection: this.projection, tileGrid: this.grid, interpolate: false, transition: 0, wrapX: false,
       tileUrlFunction: ([z, x, y]) => address(this.levels - z, y, x),
     });
-    source.on("tileloaderror", ({ tile }) => ask(tile.getKey()).catch((error) => say(error.message, true)));
+    source.on("tileloaderror", ({ tile }) => ask(source.getTileUrlFunction()(tile.getTileCoord())).catch((error) => say(error.message, true)));
     return new TileLayer({ source, preload: 1, ...options });
   }
   /** Let a layer show other tiles; `key` names them. */
