@@ -12,7 +12,7 @@ from support.snap_factory import PIXEL, PRODUCT, write_dimap
 
 from cpazmal_scale import storage
 from cpazmal_scale.cube import ingest_scenes, open_cube
-from cpazmal_scale.errors import SceneError, SceneUnknown, SceneUnreadable
+from cpazmal_scale.errors import SceneError, SceneUnknown, SceneUnreadable, StoreError
 from cpazmal_scale.scenes import Scene, SceneReader, discover
 from cpazmal_scale.scenes.reading import read
 
@@ -134,7 +134,7 @@ def test_lost_and_cut_rasters_are_refused(tmp_path) -> None:
         with pytest.raises(SceneUnreadable):
             find(tmp_path)
     image.unlink()
-    with pytest.raises((SceneError, storage.StoreError)):
+    with pytest.raises((SceneError, StoreError)):
         find(tmp_path)
 
 

@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 from support.small_campaign import CLASSES, NO_HV, SHAPE, backscatter, workspace
 
-from cpazmal_scale import storage
-from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.mapping import LEVELS, map_cube, mean_levels, mean_shares, open_map
 from cpazmal_scale.palette import colours, rgb
 from cpazmal_scale.view import EDGE, Held, Pyramid, ShownCube, ShownMap
@@ -340,7 +339,7 @@ def test_tiles_do_not_depend_on_what_is_kept(data, finished: str) -> None:
 
 def test_a_map_with_chunks_beyond_all_measure_is_refused(finished: str, monkeypatch) -> None:
     monkeypatch.setattr("cpazmal_scale.view.maps._MOST_BYTES", 100)
-    with pytest.raises(storage.StoreError, match="a chunk of class has"):
+    with pytest.raises(StoreError, match="a chunk of class has"):
         ShownMap.open(finished, Held(1))
 
 
