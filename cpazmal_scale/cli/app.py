@@ -126,6 +126,11 @@ def main() -> None:
         _refuse(error)
     except CycloptsError as error:
         _refuse(ConfigError(first_sentence(error)))
+    except ValueError as error:  # Dask reads its files when it is imported
+        said = str(error).splitlines()[:1]
+        if "--debug" in sys.argv or not str(error).startswith("A dask config file"):
+            raise
+        _refuse(ConfigError(said[0].rstrip(":"), remedy="correct it, or unset DASK_CONFIG"))
     except KeyboardInterrupt:
         complain("stopped; run the same command again to continue")
         sys.exit(130)

@@ -97,7 +97,7 @@ class Features(Section):
     kurtosis of the amplitude; entropy and histogram of its levels of 3 dB (16 series)."""
     unbiased: bool = False
     """Use unbiased k-statistics instead of the authors' biased cumulants."""
-    floor_db: float = -31.0
+    floor_db: float = Field(-31.0, ge=-80, le=0)
     """Backscatter below this is set to it before the logarithm: 10 dB under the noise floor."""
     min_valid: float = Field(0.60, gt=0, le=1)
     """Smallest share of valid pixels in a window; fewer give NaN."""

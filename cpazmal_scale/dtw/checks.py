@@ -17,7 +17,7 @@ def whole(name: str, value: Any, least: int) -> int:
         ValueError: not whole, or below `least`.
     """
     try:
-        number = operator.index(value)
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         is_whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
         number = int(value) if is_whole else least - 1

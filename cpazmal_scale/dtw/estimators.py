@@ -82,12 +82,17 @@ class SeriesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         try:
             with np.load(Path(path), allow_pickle=False) as held:
                 arrays = {name: held[name] for name in held.files}
-        except (EOFError, zipfile.BadZipFile, zlib.error, TypeError, AttributeError) as error:
+        except (EOFError, zipfile.BadZipFile, zlib.error, *_NOT_OURS) as error:
             raise ValueError(f"{path} is not a saved {cls.__name__}") from error
         kind = str(arrays.pop("kind", "something else"))
         if kind != cls.__name__:
             raise ValueError(f"{path} holds {kind}, not a {cls.__name__}")
         return cls.from_state(arrays, str(arrays.pop("settings")))
+
+
+_NOT_OURS = (ValueError, TypeError, AttributeError)
+"""What NumPy raises besides of a file that is no archive of arrays."""
+_NO_CLASS = "labels '', None and -1 stand for no class; give that class another one"
 
 
 def checked_groups(groups: ArrayLike, count: int) -> NDArray[np.intp]:
@@ -174,6 +179,11 @@ def checked_labels(y: ArrayLike, count: int) -> tuple[NDArray[Any], NDArray[np.i
             label that stands for no class.
     """
     labels = column_or_1d(unmasked("labels", y), warn=True)
+    texts = {isinstance(one, str) for one in labels.tolist() if one is not None}
+    if labels.dtype.kind not in "OUSbiuf" or len(texts) > 1:
+        raise ValueError("labels must be text, or whole numbers, all of one kind")
+    if labels.dtype.kind == "O" and None in labels.tolist():
+        raise ValueError(_NO_CLASS)
     check_classification_targets(labels)
     if len(labels) != count:
         raise ValueError(f"{count} series, {len(labels)} labels")
@@ -183,7 +193,7 @@ def checked_labels(y: ArrayLike, count: int) -> tuple[NDArray[Any], NDArray[np.i
     if len(classes) >= REJECTED:
         raise ValueError(f"at most {REJECTED - 1} classes can be told apart, not {len(classes)}")
     if set(classes.tolist()) & {"", None} or (classes.dtype.kind in "if" and -1 in classes):
-        raise ValueError("labels '', None and -1 stand for no class; give that class another one")
+        raise ValueError(_NO_CLASS)
     return classes, codes
 
 

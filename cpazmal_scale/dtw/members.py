@@ -59,7 +59,10 @@ class Members(NamedTuple):
         Raises:
             ValueError: no series with a valid date, infinite values, shapes that do not match.
         """
-        values = np.array(equal_lengths(series, "series"), np.float64)
+        given = equal_lengths(series, "series")
+        if given.dtype.kind not in "iuf":
+            raise ValueError(f"series must hold real numbers, not {given.dtype}")
+        values = np.array(given, np.float64)
         if values.ndim == 2:
             values = values[:, None]
         if values.ndim != 3 or 0 in values.shape or np.any(np.isinf(values)):

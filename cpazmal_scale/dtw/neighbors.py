@@ -114,6 +114,11 @@ class KNeighborsDTW(SeriesClassifier):
         known = np.asarray(~np.any(np.all(np.isnan(series), axis=2), axis=1))
         if not known.any():
             raise ValueError("no series has a valid date in every feature")
+        lost = np.setdiff1d(codes, codes[known])
+        if lost.size:
+            raise ValueError(
+                f"no series has a valid date in every feature of: {self.classes_[lost].tolist()}"
+            )
         self.series_, self.codes_ = scaling.apply(_interpolated(series[known])), codes[known]
         self._calibrate(None if groups is None else np.asarray(groups)[known])
         return self

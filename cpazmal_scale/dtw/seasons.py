@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -84,7 +85,8 @@ class Matched(NamedTuple):
 
 def is_dates(values: ArrayLike) -> bool:
     """Whether these are dates (datetime64, `datetime`, `date`, ISO text), not numbers of days."""
-    return bool(np.asarray(values).dtype.kind in "MOU")
+    array = np.asarray(values)
+    return array.dtype.kind in "MU" or (array.dtype.kind == "O" and not _are_numbers(array))
 
 
 def as_dates(values: ArrayLike) -> NDArray[np.datetime64]:
@@ -94,10 +96,10 @@ def as_dates(values: ArrayLike) -> NDArray[np.datetime64]:
         ValueError: something else, or not a time.
     """
     array = np.asarray(unmasked("dates", values))
-    if array.dtype.kind == "O":
-        plain = [_without_zone(value) for value in array.ravel()]
-        array = np.array(plain, dtype="datetime64[s]").reshape(array.shape)
     try:
+        if array.dtype.kind in "OU":
+            plain = [_without_zone(value) for value in array.ravel()]
+            array = np.array(plain, dtype="datetime64[s]").reshape(array.shape)
         stamps = array.astype("datetime64[s]")
     except ValueError:
         raise ValueError("dates must be datetime64, datetime, date or ISO text") from None
@@ -145,12 +147,17 @@ def stored_days(days: ArrayLike) -> NDArray[Any]:
 
 
 def plain_days(days: ArrayLike) -> NDArray[np.float64]:
-    """Numbers of days as float64.
+    """Numbers of days, or timedelta64, as float64 days.
 
     Raises:
-        ValueError: numbers that cannot be days, such as 20200108.
+        ValueError: no numbers, or numbers that cannot be days, such as 20200108.
     """
-    numbers = np.asarray(unmasked("days", days), dtype=np.float64)
+    array = np.asarray(unmasked("days", days))
+    if array.dtype.kind == "m":
+        array = array / _DAY
+    if array.dtype.kind not in "iuf" and not (array.dtype.kind == "O" and _are_numbers(array)):
+        raise ValueError(f"days must be numbers of days or dates, not {array.dtype}")
+    numbers = array.astype(np.float64)
     if numbers.size and np.nanmax(np.abs(numbers)) > _LARGEST_DAY:
         raise ValueError(
             "days must be numbers of days or dates (datetime64, ISO text), not numbers like "
@@ -341,7 +348,15 @@ def _days_between(year: int, later: Any, start: str) -> NDArray[np.float64]:
     return np.asarray(np.asarray(days)[np.searchsorted(years, later)], np.float64)
 
 
+def _are_numbers(array: NDArray[Any]) -> bool:
+    """Whether all objects of an array are numbers."""
+    return all(isinstance(one, Real) and not isinstance(one, bool) for one in array.ravel())
+
+
 def _without_zone(value: Any) -> Any:
+    """A date as NumPy takes it: text is read as ISO 8601 has it, in which 20200108 is a day."""
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}(-\d\d)?|NaT|", value):
+        value = datetime.fromisoformat(value)
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).replace(tzinfo=None)
     return value

@@ -25,6 +25,7 @@ _COEFFICIENTS: dict[str, Kind] = {
     **dict.fromkeys(("σ0", "σ", "s0"), "sigma0"),
     **dict.fromkeys(("γ0", "γ", "g0"), "gamma0"),
 }
+_NO_UNITS = frozenset({"1", "unitless", "dimensionless", "none", "na", "n", "a", "intensity"})
 _DECIBELS = frozenset({"db", "decibel", "decibels"})
 _LINEAR = frozenset({"linear", "lin"})
 _INTENSITY = frozenset({"intensity", "intensities"})
@@ -34,6 +35,9 @@ re im complex slc coherence coh std stdev sd stddev deviation variance var cv en
 homogeneity energy dissimilarity correlation asm max min median count ratio difference texture
 mean average avg log log10 ln neper noise nesz angle incidence lia degrees deg radians radian rad
 elevation height dem dsm slope aspect simulated simulatedimage simulation projected
+ifg interferogram interferometric pha phs unwrapped unw wrapped displacement disp los velocity
+percentile sum span anomaly zscore trend index rvi rfdi dprvi dop weight weights flag flags counts
+snr classes labels
 """
 _PLAIN_WORDS = """
 0 t e nought naught zero backscatter backscattering coefficient power rtc nrb grd terrain flattened
@@ -92,6 +96,14 @@ def read_name(text: str) -> Said:
         kind=_kind(words),
         scale="dB" if decibels else ("linear" if linear else None),
         unknown=tuple(unknown) if len(channels) < 2 else tuple(words),
+    )
+
+
+def is_unit(text: str) -> bool:
+    """Whether a unit may be that of backscatter; an empty one may."""
+    said = read_name(text)
+    return not text.strip() or (
+        any(map(str.isalnum, text)) and not set(said.unknown) - _NO_UNITS and "%" not in text
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import SceneError, SceneUnknown
-from cpazmal_scale.scenes.band_names import Kind, Said, read_name
+from cpazmal_scale.scenes.band_names import Kind, Said, is_unit, read_name
 from cpazmal_scale.scenes.format import Candidate
 from cpazmal_scale.vocabulary import BANDS, POLARISATIONS
 
@@ -189,6 +189,9 @@ def _check_band(
     elif band == said.layer == "mask" and said.unknown:
         problem = f"{name} is another mask than that of layover and shadow"
         remedy = "call it `skip`, and make no data of what it hides"
+    elif band in POLARISATIONS and not is_unit(raster.units[at] or ""):
+        problem = f"{name} has the unit `{raster.units[at][:30]}`, which is none of backscatter"
+        remedy = "correct it (GDAL's SetUnitType) to dB or none, or give calibrated power"
     elif band in POLARISATIONS and said.kind == "other":
         problem = f"{name} is no backscatter coefficient by its name or unit"
         remedy = "give calibrated power (beta0, sigma0 or gamma0), or correct the name"

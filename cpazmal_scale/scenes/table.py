@@ -54,7 +54,7 @@ def read_table(url: str) -> list[Row]:
     text = _decoded(small_file(url, MAX_TABLE_BYTES))
     first = text.lstrip().partition("\n")[0]
     between = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=between, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=between, skipinitialspace=True)
     try:
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
     except csv.Error as error:

@@ -19,6 +19,8 @@ from cpazmal_scale.dtw import (
     distance,
     distances,
     path,
+    season_days,
+    time_weights,
 )
 
 RNG = np.random.default_rng(3)
@@ -204,8 +206,43 @@ X24, Y24, G24 = labelled()
             "every series needs a group",
         ),
         (lambda: NearestBarycenter().fit(X24, Y24, G24[1:]), "24 series, 23 groups"),
+        (lambda: NearestBarycenter().fit(X24, np.array(["a", 1] * 12, object)), "all of one kind"),
+        (lambda: KNeighborsDTW().fit(X24, np.repeat(DAYS[:2], 12)), "all of one kind"),
+        (lambda: KNeighborsDTW(n_neighbors=True).fit(X24, Y24), "n_neighbors must be a whole"),
+        (lambda: barycenter(X24[:, 0] + 0j), "series must hold real numbers"),
+        (
+            lambda: KNeighborsDTW().fit(np.where(Y24[:, None, None] == "a", np.nan, X24), Y24),
+            "of: ",
+        ),
+        (lambda: season_days(["20200231"]), "dates must be datetime64"),
+        (lambda: season_days(["1 May 2020"]), "dates must be datetime64"),
+        (lambda: time_weights(DAYS.astype(float) > 0, DAYS), "days must be numbers of days"),
+        (lambda: time_weights(np.arange(3) + 0j, DAYS), "days must be numbers of days"),
+        (lambda: NearestBarycenter.load(__file__), "is not a saved NearestBarycenter"),
     ],
 )
 def test_refusals_are_in_words(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        [f"{day:%Y%m%d}" for day in DAYS.tolist()],
+        [f"{day:%Y-%m-%d}T02:00:00+02:00" for day in DAYS.tolist()],
+        [f"{day:%Y-%m-%d}T00:00:00Z" for day in DAYS.tolist()],
+        np.array([f"{day:%Y%m%dT%H%M%S}" for day in DAYS.astype("datetime64[s]").tolist()]),
+    ],
+)
+def test_dates_as_text_are_those_that_it_says(written):
+    assert season_days(written).tolist() == season_days(DAYS).tolist()
+
+
+@pytest.mark.parametrize("unit", ["h", "s", "ns"])
+def test_spans_of_time_are_days_whatever_their_unit(unit):
+    spans = (DAYS - DAYS[0]).astype(f"timedelta64[{unit}]")
+    numbers = 11.0 * np.arange(30)
+    expected = time_weights(numbers, numbers)
+    for days in (spans, np.array(list(numbers), object)):
+        assert (time_weights(days, numbers) == expected).all()

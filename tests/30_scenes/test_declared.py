@@ -161,6 +161,9 @@ def test_complex_numbers_are_refused(tmp_path, dtype: str) -> None:
         (("10*log10(HH)",), {}, "no backscatter"),
         (("Gamma0_HH_mean",), {}, "no backscatter"),
         (("NESZ_HH",), {}, "no backscatter"),
+        (("HH interferogram",), {}, "no backscatter"),
+        (("HH_pha",), {}, "no backscatter"),
+        (("HH displacement",), {}, "no backscatter"),
         (("projectedLocalIncidenceAngle",), {}, "no backscatter"),
         (("Gamma0_HH_slv1_19Jan2020",), {}, "of another date than the scene, 08 Jan 2020"),
     ],
@@ -169,6 +172,22 @@ def test_names_that_contradict_are_refused(tmp_path, names, naming, match: str) 
     scene(tmp_path, [speckle(SHAPE)], say=described(*names))
     with pytest.raises(SceneError, match=match):
         find(tmp_path, **naming)
+
+
+@pytest.mark.parametrize(
+    ("unit", "taken"),
+    [
+        *((unit, False) for unit in ("m/s", "%", "dBm", "K", "mm", "kelvin")),
+        *((unit, True) for unit in ("", "1", "m2/m2", "m²/m²", "power", "linear", "unitless")),
+    ],
+)
+def test_units_that_backscatter_does_not_have(tmp_path, unit: str, taken: bool) -> None:
+    scene(tmp_path, [speckle(SHAPE)], say=lambda raster: setattr(raster, "units", (unit,)))
+    if taken:
+        assert find(tmp_path).files[0].scale == "linear"
+        return
+    with pytest.raises(SceneUnknown, match="which is none of backscatter"):
+        find(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["layover_shadow_mask", "layoverShadowMask", "mask", ""])
@@ -356,7 +375,7 @@ def test_fill_values_that_look_like_power_are_refused(tmp_path, fill: float, sca
 @pytest.mark.parametrize(
     ("fill", "scale"), [(-30.0, "dB"), (1.0, "dB"), (1.0, "linear"), (0.2, "linear")]
 )
-@pytest.mark.parametrize("where", ["border", "corner", "hole"])
+@pytest.mark.parametrize("where", ["border", "column", "row", "corner", "hole"])
 def test_a_value_of_a_whole_region_is_told(tmp_path, fill: float, scale: str, where: str) -> None:
     """It may be backscatter; a value that single pixels share, or clipped noise, is no region."""
     values = speckle(SHAPE)
@@ -365,6 +384,8 @@ def test_a_value_of_a_whole_region_is_told(tmp_path, fill: float, scale: str, wh
     np.clip(values, np.quantile(values, 0.04), None, out=values)
     part = {
         "border": np.s_[:, :2],
+        "column": np.s_[:, -1:],
+        "row": np.s_[:1],
         "corner": np.s_[:9, :9],
         "hole": np.s_[30:45, 20:50],
     }[where]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -291,6 +292,36 @@ def test_no_crs_is_refused(tmp_path) -> None:
         one_scene(tmp_path, good(), crs=None)
     with pytest.raises(SceneUnreadable, match="no coordinate reference system"):
         find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("crs", "place"),
+    [
+        ("EPSG:4978", (3, 339_000, 5_087_001)),  # geocentric
+        ("EPSG:4326", (3, 339_000, 5_087_001)),
+        ("EPSG:4326", (1e-4, 7, 95)),
+        ("EPSG:4326", (1e-4, 600, 45)),
+        ('LOCAL_CS["a wall",UNIT["metre",1]]', (3, 339_000, 5_087_001)),
+        ("EPSG:32632", (1e-12, 339_000, 5_087_001)),
+        ("EPSG:32632", (3, 1e12, 5_087_001)),
+        ("EPSG:2056", (3, float("nan"), 1_000_000)),
+    ],
+)
+def test_what_lies_nowhere_on_earth_is_refused(tmp_path, crs: str, place) -> None:
+    path = one_scene(tmp_path, good(), crs=crs)
+    pixel, left, top = place
+    with rasterio.open(path, "r+") as raster:
+        raster.transform = Affine(pixel, 0, left, 0, -pixel, top)
+    with pytest.raises(SceneUnreadable, match="no place on Earth"):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize(("crs", "left"), [("EPSG:4326", 359.99), ("EPSG:4979", 7.0)])
+def test_longitudes_of_both_counts_are_places(tmp_path, crs: str, left: float) -> None:
+    path = one_scene(tmp_path, good(), crs=crs)
+    with rasterio.open(path, "r+") as raster:
+        raster.transform = Affine(1e-4, 0, left, 0, -1e-4, 45)
+    assert find(tmp_path)[0].geobox.transform.c == left
 
 
 def test_other_formats_under_the_name_are_refused(tmp_path) -> None:

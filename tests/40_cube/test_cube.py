@@ -401,7 +401,10 @@ def _other_holder(url: str, number: int = 1, age: float = 0, **changes: object) 
     [
         (0, {"pid": 2**22 + 5, "process_started": 1.0}),
         (0, {"process_started": 1.0}),
+        (0, {"pid": -1}),
+        (0, {"pid": 2**70}),
         (301, {"host": "elsewhere"}),
+        (-3e8, {"host": "elsewhere"}),
         (301, {"host": "elsewhere", "expires": 1e12}),
         (301, {"host": "elsewhere", "expires": None, "pid": "?"}),
         (0, {"released": True, "host": "elsewhere"}),

@@ -178,6 +178,8 @@ def test_ground_range_images_that_contradict_themselves(shared_data: Path, tmp_p
         "row": lambda text: text.replace("<refRow>1<", "<refRow>9<"),
         "tell its rows": lambda text: re.sub(r"<ref(Row|Column)>[^<]+</ref\1>", "", text),
         "RAW geometry": lambda text: text.replace("ZERODOPPLER", "RAW"),
+        "columnSpacing is 0": lambda text: text.replace('"m">60.0<', '"m">0<'),
+        "not radar brightness": lambda text: text.replace("RADAR BRIGHTNESS", "SIGMA NOUGHT"),
     }
     for said, edit in edits.items():
         folder = tmp_path / said.split()[0]

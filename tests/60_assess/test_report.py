@@ -31,7 +31,7 @@ from cpazmal_scale.assess.report.latex import latex
 from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.report.page import page
 from cpazmal_scale.assess.report.pairs import Pair
-from cpazmal_scale.assess.report.parts import Table, Text
+from cpazmal_scale.assess.report.parts import Heading, Table, Text
 from cpazmal_scale.assess.report.report import blocks
 from cpazmal_scale.config import Dtw
 from cpazmal_scale.cube import open_cube
@@ -143,6 +143,13 @@ def test_latex_escapes_and_aligns() -> None:
 
 def test_numbers_that_round_to_nothing_have_no_sign() -> None:
     assert (number(-0.0002), number(-0.0006), number(float("nan"))) == ("0.000", "−0.001", "–")
+
+
+def test_names_are_no_markup_in_markdown() -> None:
+    name = "a|b\n<script>x</script>"
+    text = markdown("Map", [Heading(name), Text(name), Table(("class",), [(name,)])])
+    assert "<script" not in text
+    assert text.splitlines()[-1] == "| a/b &lt;script>x&lt;/script> |"
 
 
 def test_a_floor_that_swallows_a_channel_is_said() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.command import ended
+from support.scenes_factory import STARTS, campaign
 from support.small_cluster import until
 from support.small_run import settings, simulated, written
 
@@ -35,6 +36,16 @@ def test_a_variable_that_stops_the_work_is_named(name: str, value: str, tmp_path
     assert ran.stderr.startswith(f"cpazmal: {name}={value}: ")
     assert f"unset {name}" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_broken_file_of_dask_is_named(tmp_path: Path) -> None:
+    (tmp_path / "dask.yaml").write_text("distributed: [")
+    scenes = campaign(tmp_path / "scenes", starts=STARTS[:2])
+    words = ("ingest", "--workspace", tmp_path / "w", "--ingest.scenes", scenes)
+    ran = run(*words, env={"DASK_CONFIG": str(tmp_path / "dask.yaml")})
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1].startswith("cpazmal: A dask config file at")
+    assert "unset DASK_CONFIG" in ran.stderr
 
 
 def test_outputs_of_any_kind_do_not_stop_a_verb() -> None:

@@ -15,13 +15,13 @@ def markdown(title: str, blocks: Sequence[Block]) -> str:
 def _block(block: Block) -> str:
     match block:
         case Heading(text, level):
-            return f"{'#' * level} {text}"
+            return f"{'#' * level} {_plain(text)}"
         case Text(text, quoted):
-            return f"> {text}" if quoted else text
+            return f"> {_plain(text)}" if quoted else _plain(text)
         case Table():
             return _table(block)
         case Picture(path, caption):
-            return f"![{caption}]({path})"
+            return f"![{_plain(caption)}]({path})"
         case Code(text):
             return f"```python\n{text.strip()}\n```"
         case Files(paths):
@@ -33,4 +33,14 @@ def _table(table: Table) -> str:
     columns = range(len(table.header))
     rule = ["---" if place < table.text_columns else "---:" for place in columns]
     lines = [table.header, rule, *table.rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in lines)
+    return "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in lines)
+
+
+def _cell(text: str) -> str:
+    """Text that ends no cell and no row."""
+    return " ".join(_plain(text).replace("|", "/").split())
+
+
+def _plain(text: str) -> str:
+    """Text in which no tag of HTML begins."""
+    return text.replace("<", "&lt;")

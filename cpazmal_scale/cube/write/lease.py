@@ -211,7 +211,7 @@ def _is_over(ticket: _Ticket, holder: dict[str, Any], now: float, *, expires: bo
     if isinstance(said, (int, float)) and time.time() > said:
         return True
     try:
-        return now - storage.modified(ticket.url).timestamp() > SECONDS
+        return abs(now - storage.modified(ticket.url).timestamp()) > SECONDS
     except StoreMissing:
         return True
 
@@ -262,5 +262,5 @@ def _started(pid: int) -> float | None:
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):  # a number that no process has
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,16 +147,42 @@ def geobox_of(raster: Any, url: str) -> GeoBox:
         raise SceneUnreadable(
             "its grid is rotated or south-up", where=url, remedy="warp it north-up with gdalwarp"
         )
-    numbers = to_map.to_gdal()
-    if not all(abs(number) < _FARTHEST for number in numbers) or to_map.a <= 0:
-        raise SceneUnreadable(
-            f"its grid begins at {numbers[0]:g}, {numbers[3]:g} with pixels of {numbers[1]:g}, "
-            "which is no place",
-            where=url,
-            remedy="copy the file again from its source",
-        )
     straight = Affine(to_map.a, 0, to_map.c, 0, to_map.e, to_map.f)
+    if not _is_place(straight, raster.shape, raster.crs):
+        raise SceneUnreadable(
+            f"its grid begins at {to_map.c:g}, {to_map.f:g} with pixels of {to_map.a:g} in "
+            f"{_crs_name(raster.crs)[:60]}, which is no place on Earth",
+            where=url,
+            remedy="copy the file again from its source, or give it the right reference system",
+        )
     return GeoBox(raster.shape, straight, _crs_name(raster.crs))
+
+
+def _is_place(to_map: Any, shape: tuple[int, int], crs: Any) -> bool:
+    """Whether a grid lies on Earth, with pixels of a millimetre to 100 km.
+
+    Longitudes are counted from -180 or from 0 degrees, and may go on across the end.
+    """
+    from rasterio.errors import RasterioError
+    from rasterio.warp import transform_bounds
+
+    numbers = to_map.to_gdal()
+    if not all(abs(number) < _FARTHEST for number in numbers):
+        return False
+    if not (crs.is_geographic or crs.is_projected):
+        return False
+    least, most = (1e-8, 1.0) if crs.is_geographic else (1e-3, 1e5)
+    if not least <= min(to_map.a, -to_map.e) <= max(to_map.a, -to_map.e) <= most:
+        return False
+    left, top = to_map.c, to_map.f
+    right, bottom = left + shape[1] * to_map.a, top + shape[0] * to_map.e
+    if crs.is_geographic:
+        return bool(-181 < left < right < 541 and -91 < bottom < top < 91)
+    try:
+        found = transform_bounds(crs, "EPSG:4326", left, bottom, right, top)
+    except RasterioError:
+        return False
+    return all(map(math.isfinite, found))
 
 
 def _crs_name(crs: Any) -> str:

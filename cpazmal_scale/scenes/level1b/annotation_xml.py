@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Literal
 
@@ -140,14 +141,20 @@ def _side(taken: Node) -> Literal["R", "L"]:
 
 
 def _raster(info: Node) -> Raster:
-    image = info.one("imageRaster")
+    image, held = info.one("imageRaster"), info.text("pixelValueID", "")
+    if re.search("sigma|gamma", held, re.IGNORECASE):
+        raise SceneUnknown(
+            f"its pixels are {held[:40]}, not radar brightness: its constant gives no β0",
+            where=info.where,
+            remedy="order the product without that calibration",
+        )
     units = image.one("columnSpacing").attribute("units")
     return Raster(
         lines=image.integer("numberOfRows", least=1, most=MAX_EDGE),
         samples=image.integer("numberOfColumns", least=1, most=MAX_EDGE),
         # The format's rows are range lines: the spacing "of rows" is that along range.
-        line_spacing=image.number("columnSpacing"),
-        sample_spacing=image.number("rowSpacing"),
+        line_spacing=_spacing(image, "columnSpacing"),
+        sample_spacing=_spacing(image, "rowSpacing"),
         units="s" if units == "s" else "m",
         range_resolution=image.number("groundRangeResolution", 0.0),
         azimuth_resolution=image.number("azimuthResolution", 0.0),
@@ -157,6 +164,15 @@ def _raster(info: Node) -> Raster:
         data_format=info.text("imageDataFormat"),
         depth=info.integer("imageDataDepth"),
     )
+
+
+def _spacing(image: Node, name: str) -> float:
+    spacing = image.number(name)
+    if spacing <= 0:
+        raise SceneUnreadable(
+            f"{name} is {spacing:g}", where=image.where, remedy="copy the product again"
+        )
+    return spacing
 
 
 def _coordinate(node: Node) -> Coordinate:

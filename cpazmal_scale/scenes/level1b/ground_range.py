@@ -100,7 +100,7 @@ def _check(annotation: Annotation, geolocation: Geolocation, axes: Axes) -> None
             apart = float(place[0]) - (told - 1)
             if told > 0 and not _LOW <= apart <= _HIGH:
                 raise _unreadable(
-                    f"a corner's annotated {name} {told} is {abs(apart):.0f} pixels from its place",
+                    f"a corner's annotated {name} {told} is {abs(apart):.4g} pixels from its place",
                     geolocation,
                 )
 
