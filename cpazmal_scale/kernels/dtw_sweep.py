@@ -64,9 +64,8 @@ def sweep(
             if gaps or ends:
                 scales_of(tile, rows, min_dates, scale)
             if gaps and not ends:
-                known, gaps = _known(
-                    scale
-                )  # the plain recursion serves pixels without any date too
+                # The plain recursion serves pixels without any date too.
+                known, gaps = _known(scale)
             for r in range(references.shape[1]):
                 if not known:
                     store(total, 0, fill(np.float32(np.nan)))
