@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -90,6 +91,9 @@ def inspect(
     else:
         said = [facts.scene(one) for one in found]
         lines = [line for one in found for line in (str(one), *(f"  {w}" for w in one.warnings))]
+        beams = Counter(one.beam for one in found)
+        held = ", ".join(f"{beam} {count}" for beam, count in sorted(beams.items()))
+        lines.append(f"{len(found)} scenes can be used, by beam: {held}")
         say("\n".join(lines), scenes=said, pictures=[])
 
 

@@ -107,5 +107,7 @@ def test_many_scenes_get_a_line_each(tmp_path: Path) -> None:
     ground_campaign(tmp_path / "in")
     ran = inspect(str(tmp_path / "in"), folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    assert len(ran.stdout.splitlines()) == len(STARTS)
+    *lines, last = ran.stdout.splitlines()
+    assert len(lines) == len(STARTS)
+    assert last.startswith(f"{len(STARTS)} scenes can be used, by beam: ")
     assert not (tmp_path / "build").exists()

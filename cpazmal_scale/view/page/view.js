@@ -85,14 +85,23 @@ async function show(pixel, side = 0) {
     state.side = side;
     $("series").hidden = false;
     draw();
+    makeRoom(pixel);
     say("");
   } catch (error) {
     if (error.name !== "AbortError") say(error.message, true);
   } finally { clearTimeout(waiting); }
 }
+/** Where the series takes the lower part of the page, the map ends above it, the pixel in sight. */
+function makeRoom(pixel) {
+  const low = pixel && matchMedia("(max-width: 760px)").matches;
+  $("map").style.bottom = low ? `${$("series").offsetHeight}px` : "";
+  map.updateSize();
+  if (low) map.getView().setCenter(ground.centre(pixel));
+}
 function close() {
   asked?.abort();
   $("series").hidden = true;
+  makeRoom(null);
   state.pixel = state.found = null;
   mark.clear();
 }
@@ -166,7 +175,7 @@ async function legend() {
   const titles = { probability: () => `Probability of ${longName(valued(facts)[state.which])}`, radar: () => `Backscatter of ${facts.channels[state.channel].name}` };
   $("legend-title").textContent = titles[state.layer]?.() ?? layer.name;
   const ends = layer.ends ?? (await ask(`limits/${state.channel}`)).map((v) => `${v.toFixed(1).replace("-", "−")} dB`);
-  const note = layer.note ?? "One date; a shade means the same on all of them.";
+  const note = layer.note ?? "A shade means the same on all dates.";
   if (layer.id !== state.layer) return;
   body.replaceChildren(make("div", { class: `ramp ${layer.ramp}` }), make("div", { class: "ends" }, ...ends.map((end) => make("span", {}, end))), make("p", { class: "soft" }, note));
 }
