@@ -109,6 +109,10 @@ def _check_threads() -> None:
         raise ConfigError("no number of threads", where=f"{name}={told}", remedy=f"unset {name}")
 
 
+_OF_LIBRARIES = {"A dask config file": "DASK_CONFIG", "Key backend": "MPLBACKEND"}
+"""How errors begin that libraries raise of their variables when they are imported."""
+
+
 def main() -> None:
     """Entry point: errors end in one sentence and their exit code."""
     notes = logging.getLogger("cpazmal_scale")
@@ -126,11 +130,13 @@ def main() -> None:
         _refuse(error)
     except CycloptsError as error:
         _refuse(ConfigError(first_sentence(error)))
-    except ValueError as error:  # Dask reads its files when it is imported
+    except ValueError as error:
         said = str(error).splitlines()[:1]
-        if "--debug" in sys.argv or not str(error).startswith("A dask config file"):
+        names = [name for begins, name in _OF_LIBRARIES.items() if str(error).startswith(begins)]
+        if "--debug" in sys.argv or not names:
             raise
-        _refuse(ConfigError(said[0].rstrip(":"), remedy="correct it, or unset DASK_CONFIG"))
+        what = said[0].partition("; ")[0].rstrip(":")
+        _refuse(ConfigError(what, remedy=f"correct it, or unset {names[0]}"))
     except KeyboardInterrupt:
         complain("stopped; run the same command again to continue")
         sys.exit(130)

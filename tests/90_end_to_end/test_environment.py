@@ -38,14 +38,25 @@ def test_a_variable_that_stops_the_work_is_named(name: str, value: str, tmp_path
     assert len(ran.stderr.splitlines()) == 1
 
 
-def test_a_broken_file_of_dask_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DASK_CONFIG", "dask.yaml", "cpazmal: A dask config file at"),
+        ("MPLBACKEND", "nonsense", "cpazmal: Key backend: 'nonsense' is not a valid value"),
+    ],
+)
+def test_what_a_library_is_told_wrongly_is_named(
+    tmp_path: Path, name: str, value: str, said: str
+) -> None:
     (tmp_path / "dask.yaml").write_text("distributed: [")
-    scenes = campaign(tmp_path / "scenes", starts=STARTS[:2])
-    words = ("ingest", "--workspace", tmp_path / "w", "--ingest.scenes", scenes)
-    ran = run(*words, env={"DASK_CONFIG": str(tmp_path / "dask.yaml")})
-    assert ran.returncode == 2
-    assert ran.stderr.splitlines()[-1].startswith("cpazmal: A dask config file at")
-    assert "unset DASK_CONFIG" in ran.stderr
+    scenes = campaign(tmp_path / "scenes", starts=STARTS[:1])
+    words = ["ingest", "--workspace", "w", "--ingest.scenes", scenes]
+    if name == "MPLBACKEND":
+        words = ["inspect", next(scenes.rglob("*.tif"))]
+    ran = run(*words, env={name: value}, cwd=tmp_path)
+    assert ran.returncode == 2, ran.stderr
+    assert ran.stderr.splitlines()[-1].startswith(said)
+    assert f"unset {name}" in ran.stderr
 
 
 def test_outputs_of_any_kind_do_not_stop_a_verb() -> None:
