@@ -1,8 +1,6 @@
 """The compiled kernel: cumulants of every window of a block.
 
 Sums are float64: raw power sums in float32 would be off by more than the third cumulant itself.
-Numba's cache looks at this file only; the default of `source` puts the content of the others into
-the signature, so that a change there is noticed.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpazmal_scale.kernels.channels import copy, read_channels
-from cpazmal_scale.kernels.compiled import inlined, kept, source
+from cpazmal_scale.kernels.compiled import inlined, kept_with, source
 from cpazmal_scale.kernels.lanes_f64 import (
     LANES,
     at_least,
@@ -79,11 +77,10 @@ def _sums(
         )
 
 
-@kept
+@kept_with(SOURCE)
 def cumulants(
     power: Array, mask: Array, masked: bool, excluded: np.uint8, window: int, need: int,
     xpol: int, unbiased: bool, floor: np.float32, out: Array,
-    source: int = SOURCE,  # noqa: ARG001
 ) -> None:  # fmt: skip
     """Cumulants of every window of a block, column tile after column tile, row after row.
 

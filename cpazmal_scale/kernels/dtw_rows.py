@@ -1,13 +1,13 @@
 """The recursion on series given one per row, as people have them; packed and unpacked tile by tile.
 
-The signature carries the content of the files whose functions are compiled in, see `dtw_sweep`.
+Code is made again when the files change whose functions are compiled in.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from cpazmal_scale.kernels.compiled import inlined, kept, source
+from cpazmal_scale.kernels.compiled import inlined, kept_with, source
 from cpazmal_scale.kernels.dtw_sweep import (
     aligned,
     end_open,
@@ -22,7 +22,7 @@ _SOURCES = source("lanes_f32", "dtw_sweep")
 _TOGETHER = 64
 
 
-@kept
+@kept_with(_SOURCES)
 def sweep_rows(
     series: np.ndarray,
     references: np.ndarray,
@@ -31,7 +31,6 @@ def sweep_rows(
     min_dates: int,
     ends: int,
     out: np.ndarray,
-    source: int = _SOURCES,  # noqa: ARG001
 ) -> int:
     """Distances `(N, R)` of series `(N, K, T)` to references `(K, R, T')`, features dependent.
 

@@ -5,16 +5,14 @@ neighbours in registers: per cell one subtraction, two minima, one fused multipl
 and half a store. One of the minima is taken on the bits as integers, which orders non-negative
 floats alike and keeps other execution ports busy. Tails shorter than `LANES` are padded.
 
-Numba's cache looks at this file only; the default of `source` puts the content of `lanes_f32` into
-the signature, so that a change there is noticed. The inner functions are compiled into the sweeps
-and not cached.
+The inner functions are compiled into the sweeps and not cached.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from cpazmal_scale.kernels.compiled import inlined, kept
+from cpazmal_scale.kernels.compiled import inlined, kept_with
 from cpazmal_scale.kernels.lanes_f32 import (
     LANES,
     SOURCE,
@@ -41,7 +39,7 @@ OPEN_END = 2
 _ALIGNMENT = 16
 
 
-@kept
+@kept_with(SOURCE)
 def sweep(
     series: np.ndarray,
     references: np.ndarray,
@@ -49,7 +47,6 @@ def sweep(
     min_dates: int,
     ends: int,
     out: np.ndarray,
-    source: int = SOURCE,  # noqa: ARG001
 ) -> None:
     """Distances `(K, R, P)` of `(K, T, P)` pixels to `(K, R, T')` references, checked before."""
     features, rows, pixels = series.shape
@@ -85,7 +82,7 @@ def sweep(
                 _unpack(total, out, (k * references.shape[1] + r) * pixels, p, pixels)
 
 
-@kept
+@kept_with(SOURCE)
 def sweep_summed(
     series: np.ndarray,
     references: np.ndarray,
@@ -94,7 +91,6 @@ def sweep_summed(
     min_dates: int,
     ends: int,
     out: np.ndarray,
-    source: int = SOURCE,  # noqa: ARG001
 ) -> None:
     """Distances `(1, R, P)` with costs summed over features and `weights` `(T, T')` added.
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpazmal_scale.kernels.channels import FRACTION, LOGRATIO, both, copy, flags, read, third
-from cpazmal_scale.kernels.compiled import inlined, kept, source
+from cpazmal_scale.kernels.compiled import inlined, kept_with, source
 from cpazmal_scale.kernels.lanes_f64 import LANES
 from cpazmal_scale.kernels.window_sums import PITCH, TILE, find_slots, window_sums
 from cpazmal_scale.vocabulary import BINS
@@ -228,11 +228,11 @@ def _by_level(
             entropy[row, i] = value
 
 
-@kept
+@kept_with(SOURCE)
 def statistics(
     power: Array, mask: Array, masked: bool, excluded: np.uint8, window: int, need: int,
     xpol: int, fair: bool, floor: np.float32, codes: Array, low: Array, step: Array, logs: Array,
-    out: Array, source: int = SOURCE,  # noqa: ARG001
+    out: Array,
 ) -> None:  # fmt: skip
     """Statistics of every window of a block, date after date.
 

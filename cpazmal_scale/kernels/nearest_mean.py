@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cpazmal_scale.kernels.compiled import inlined, kept
+from cpazmal_scale.kernels.compiled import inlined, kept_with
 from cpazmal_scale.kernels.lanes_f32 import (
     LANES,
     SOURCE,
@@ -24,7 +24,7 @@ from cpazmal_scale.kernels.lanes_f32 import (
 )
 
 
-@kept
+@kept_with(SOURCE)
 def nearest_mean(
     block: np.ndarray,
     mean: np.ndarray,
@@ -34,7 +34,6 @@ def nearest_mean(
     min_dates: int,
     known: np.ndarray,
     out: np.ndarray,
-    source: int = SOURCE,  # noqa: ARG001
 ) -> None:
     """Least mean over features of scaled Euclidean distances `(P,)` of series `(K, T, P)`.
 

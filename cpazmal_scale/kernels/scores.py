@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cpazmal_scale.kernels.channels import copy
-from cpazmal_scale.kernels.compiled import inlined, kept, source
+from cpazmal_scale.kernels.compiled import inlined, kept, kept_with, source
 from cpazmal_scale.kernels.lanes_f64 import LANES, load, multiply_add, spread, store
 from cpazmal_scale.kernels.tiles import CHUNK, gather
 
@@ -23,14 +23,13 @@ _ROWS = 15
 _ONE, _TWO, _THREE = np.uint64(LANES), np.uint64(2 * LANES), np.uint64(3 * LANES)
 
 
-@kept
+@kept_with(SOURCE)
 def linear_scores(
     block: np.ndarray,
     mean: np.ndarray,
     weights: np.ndarray,
     intercepts: np.ndarray,
     out: np.ndarray,
-    source: int = SOURCE,  # noqa: ARG001
 ) -> None:
     """`out[c, p] = intercepts[c] + sum over d of weights[c, d] (block[d, p] - mean[d])`.
 

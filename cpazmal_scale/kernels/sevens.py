@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpazmal_scale.kernels.channels import copy, read_channels
-from cpazmal_scale.kernels.compiled import inlined, kept, source
+from cpazmal_scale.kernels.compiled import inlined, kept_with, source
 from cpazmal_scale.kernels.lanes_f64 import (
     LANES,
     add,
@@ -136,11 +136,10 @@ def _band(
                 copy(margin[k, row, : n - i], out[at + k * step + row * line + i :])
 
 
-@kept
+@kept_with(SOURCE)
 def sevens(
     power: Array, mask: Array, masked: bool, excluded: np.uint8, need: int, xpol: int,
     unbiased: bool, floor: np.float32, out: Array,
-    source: int = SOURCE,  # noqa: ARG001
 ) -> None:  # fmt: skip
     """Cumulants of every 7 × 7 window of a block, tile of columns by tile, band of rows by band.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cpazmal_scale.kernels.compiled import inlined, kept
+from cpazmal_scale.kernels.compiled import inlined, kept_with
 from cpazmal_scale.kernels.lanes_soft import (
     FAR,
     LANES,
@@ -28,7 +28,7 @@ from cpazmal_scale.kernels.lanes_soft import (
 )
 
 
-@kept
+@kept_with(SOURCE)
 def soft_rows(
     series: np.ndarray,
     references: np.ndarray,
@@ -36,7 +36,6 @@ def soft_rows(
     weibull: bool | None,
     hard: bool | None,
     out: np.ndarray,
-    source: int = SOURCE,  # noqa: ARG001
 ) -> None:
     """Sums `(N, R)` of the (soft) least path of series `(N, K, T)` to references `(R, K, T')`.
 
@@ -56,13 +55,12 @@ def soft_rows(
                 out[p + lane, r] = total[lane]
 
 
-@kept
+@kept_with(SOURCE)
 def soft_selves(
     series: np.ndarray,
     limits: np.ndarray,
     weibull: bool | None,
     out: np.ndarray,
-    source: int = SOURCE,  # noqa: ARG001
 ) -> None:
     """Soft sums `(N,)` of series `(N, K, T)` with themselves, arguments as for `soft_rows`."""
     number, features, rows = series.shape
@@ -76,7 +74,7 @@ def soft_selves(
             out[p + lane] = total[lane]
 
 
-@kept
+@kept_with(SOURCE)
 def soft_shares(
     series: np.ndarray,
     reference: np.ndarray,
@@ -84,7 +82,6 @@ def soft_shares(
     weibull: bool | None,
     out: np.ndarray,
     shares: np.ndarray,
-    source: int = SOURCE,  # noqa: ARG001
 ) -> None:
     """Soft sums `(N,)` to one reference `(K, T')`, and how much of each passes every cell.
 
