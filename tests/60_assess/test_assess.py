@@ -421,13 +421,14 @@ def on_more_polygons(own: CrossValidation) -> CrossValidation:
         windows=np.concatenate([own.windows, own.windows]),
         counts=np.concatenate([own.counts, own.counts], axis=1),
         tested=np.concatenate([own.tested, own.tested], axis=1),
+        reliability=np.concatenate([own.reliability, own.reliability], axis=1),
     )
 
 
 def test_report_says_whether_probabilities_fit(found: CrossValidation) -> None:
     def claiming(confidence: float, right: float) -> str:
         bins = np.zeros_like(found.reliability)
-        bins[:, 6] = 1000, 1000 * confidence, 1000 * right
+        bins[:, 0, 6] = 1000, 1000 * confidence, 1000 * right
         return believable(replace(found, reliability=bins), methods.SUM)
 
     assert "too cautious**: mean confidence 0.610, right 0.900" in claiming(0.61, 0.9)

@@ -32,6 +32,12 @@ def settings(*candidates: str) -> RunConfig:
     return RunConfig.parse({**parts, "train": {"barycenters": 1}})
 
 
+@pytest.fixture
+def divided_once(monkeypatch) -> None:
+    monkeypatch.setattr(module, "MOST_REPEATS", 1)
+
+
+@pytest.mark.usefixtures("divided_once")
 def test_what_sees_the_difference_wins_decidedly() -> None:
     made = choose(*campaign(0.3), settings("euclid-sum", "discriminant", "forest"))
     assert made.method == "forest"
@@ -45,6 +51,7 @@ def test_what_sees_the_difference_wins_decidedly() -> None:
     assert "decidedly better" in told
 
 
+@pytest.mark.usefixtures("divided_once")
 def test_ties_go_to_the_cheaper_and_are_called_so() -> None:
     series, labels, polygons = campaign(0.3)
     values = series.values + 3 * (labels == "ICA")[:, None, None]
@@ -71,6 +78,22 @@ def test_nested_predictions_are_of_polygons_that_neither_trained_nor_chose(monke
     tested = [every - inside for inside in inner]
     assert set.union(*tested) == every
     assert sum(map(len, tested)) == len(every)
+
+
+def test_few_windows_are_divided_often_and_the_nested_winner_tested_on_each_once(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(module, "_winner", lambda own: own.methods[0])
+    series, labels, polygons = campaign(1.5)
+    shifted = series.values + 0.8 * (labels == "ICA")[:, None, None]
+    own = (WindowSeries(shifted, series.names, series.dates), labels, polygons)
+    often = choose(*own, settings("discriminant", "euclid-sum"))
+    monkeypatch.setattr(module, "MOST_REPEATS", 1)
+    once = choose(*own, settings("discriminant", "euclid-sum"))
+    assert (often.folds, once.folds) == (15, 3)
+    assert often.nested_macro_f1 == once.nested_macro_f1 < 1.0
+    assert once.nested_macro_f1 == pytest.approx(once.macro_f1["discriminant"], abs=1e-6)
+    assert often.macro_f1 != once.macro_f1
 
 
 def test_two_polygons_per_class_allow_no_decision_and_no_nesting() -> None:

@@ -11,6 +11,7 @@ from cpazmal_scale.assess.validate.metrics import (
     SMALLEST,
     codes_of,
     confusion_counts,
+    debiased_calibration_error,
     expected_calibration_error,
     figures,
     reliability_counts,
@@ -149,3 +150,39 @@ def test_labels_outside_the_classes() -> None:
         figures(["ABL"], ["ABL"], [[1.0, 0.0]], CLASSES)
     with pytest.raises(ValueError, match="C, C \\+ 1"):
         scores(np.eye(3))
+
+
+def test_debiased_error_is_that_of_kumar_liang_and_ma_where_windows_are_independent() -> None:
+    rng = np.random.default_rng(3)
+    claimed = rng.choice([0.35, 0.62, 0.88], 300)
+    right = rng.random(300) < claimed - 0.1
+    own = [
+        reliability_counts(np.zeros(1, int), np.array([not r]), np.array([p]))
+        for p, r in zip(claimed, right, strict=True)
+    ]
+    square = 0.0
+    for p in np.unique(claimed):
+        hits = right[claimed == p]
+        y = hits.mean()
+        square += hits.size / 300 * ((p - y) ** 2 - y * (1 - y) / (hits.size - 1))
+    assert debiased_calibration_error(np.stack(own)) == pytest.approx(np.sqrt(square))
+    assert np.isnan(debiased_calibration_error(np.zeros((2, 10, 3))))
+
+
+def test_debiased_error_does_not_take_polygons_of_one_course_for_faults() -> None:
+    rng = np.random.default_rng(4)
+    found = []
+    for _ in range(60):
+        claimed = rng.uniform(0.3, 1.0, 40)
+        right = rng.random(40) < claimed
+        found.append(
+            np.stack(
+                [
+                    reliability_counts(np.zeros(20, int), np.full(20, int(not r)), np.full(20, p))
+                    for p, r in zip(claimed, right, strict=True)
+                ]
+            )
+        )
+    plain = [expected_calibration_error(one.sum(axis=0)) for one in found]
+    assert np.mean(plain) > 0.12
+    assert np.mean([debiased_calibration_error(one) == 0 for one in found]) > 0.4

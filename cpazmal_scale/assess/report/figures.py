@@ -183,7 +183,9 @@ def reliability_figure(validation: CrossValidation, methods: Sequence[str] | Non
     for place, name in enumerate(names):
         own = table[table["method"] == name]
         share = own["predictions"] / max(int(own["predictions"].sum()), 1)
-        error = expected_calibration_error(validation.reliability[validation.methods.index(name)])
+        error = expected_calibration_error(
+            validation.reliability[validation.methods.index(name)].sum(axis=0)
+        )
         drawn = own[share >= 0.005]
         colour = COLOURS[place % len(COLOURS)]
         label = f"{name}, ECE {error:.3f}"

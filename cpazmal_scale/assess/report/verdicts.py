@@ -135,7 +135,7 @@ def believable(own: CrossValidation, method: str) -> str:
     """Whether a method claims what it keeps, from its mean confidence and its share right."""
     if method not in own.methods:
         return ""
-    count, claimed, right = own.reliability[own.methods.index(method)].sum(axis=0)
+    count, claimed, right = own.reliability[own.methods.index(method)].sum(axis=(0, 1))
     if not count:
         return f"{method} gave no probabilities."
     if known_method(method).votes:
@@ -214,7 +214,10 @@ def _summary_table(own: CrossValidation) -> Table:
                 say.interval(row["macro_f1_low"], row["macro_f1_high"]),
                 say.spread(row["oa_mean"], row["oa_std"]),
                 *(say.number(row[f"{figure}_mean"]) for figure in _BESIDE),
-                say.number(row["ece_pooled"]) if _calibratable(own, str(name)) else say.NONE,
+                *(
+                    say.number(row[error]) if _calibratable(own, str(name)) else say.NONE
+                    for error in ("ece_pooled", "calibration_rms")
+                ),
                 say.seconds(row["seconds_fit"]),
                 say.seconds(row["seconds_predict"]),
             )
@@ -222,10 +225,11 @@ def _summary_table(own: CrossValidation) -> Table:
     header = (
         "method|macro-F1 over folds|of all folds|95 % interval|overall accuracy|weighted F1|kappa"
     )
-    header += "|AUC|log-loss|Brier|ECE|fit|predict"
+    header += "|AUC|log-loss|Brier|ECE|without chance|fit|predict"
     caption = (
         "Methods side by side: mean and standard deviation over folds, macro-F1 of all folds; no "
-        "ECE where probabilities cannot be calibrated, so that a map holds none."
+        "ECE where probabilities cannot be calibrated: a map holds none. Without chance: the root "
+        "mean squared calibration error less what so few windows show by chance."
     )
     return Table(header.split("|"), rows, name="accuracy", caption=caption)
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 TIE = 0.01
 """Macro-F1 below which two methods are level, if nothing decides between them."""
 FOLDS = 3
+TESTED_WINDOWS = 1500
+"""Predictions that a choice rests on: fewer windows are divided anew until there are as many."""
+MOST_REPEATS = 5
 NESTED_GROUPS = 4
 """Groups that each class needs for a choice within a fold: two to train on, and two to test on."""
 
@@ -81,7 +84,8 @@ def choose(
 ) -> Choice:
     """Compare `config.classify.candidates` on whole groups and take the best, ties to the cheapest.
 
-    Two methods are level if less than `TIE` is between them and nothing decides it.
+    Two methods are level if less than `TIE` is between them and nothing decides it. Few windows are
+    divided into folds up to `MOST_REPEATS` times, since one division of them decides by chance.
 
     Args:
         series: feature series of N windows.
@@ -95,37 +99,68 @@ def choose(
     Raises:
         SampleError: a class within one group.
     """
-    labels, polygons = np.asarray(y, str), np.asarray(groups, str)
-    fewest = min(len(set(polygons[labels == code])) for code in np.unique(labels))
-    folds = int(min(FOLDS, max(fewest, 2)))
+    every = Labelled(series, np.asarray(y, str), np.asarray(groups, str))
     how: dict[str, Any] = {
+        "methods": [method(setting).name for setting in config.classify.candidates],
         "workers": Workers(executor or SerialExecutor(), share),
         "calibrate": False,
     }
-    names = [method(setting).name for setting in config.classify.candidates]
-    once = _once(config, folds)
-    steps = 1 + folds * (fewest >= NESTED_GROUPS and len(names) > 1)
-    outer = cross_validate(Labelled(series, labels, polygons), once, methods=names, **how)
+    fewest = _fewest(every)
+    outer = cross_validate(every, _divided(config, every, FOLDS), **how)
+    once = outer.tested[: min(FOLDS, max(fewest, 2))]
+    steps = 1 + len(once) * (fewest >= NESTED_GROUPS and len(outer.methods) > 1)
     _tell(progress, 1, steps)
     winners: list[str] = []
     nested = np.zeros_like(outer.counts[0])
     if steps > 1:
-        for row in outer.tested:
-            inside = ~np.isin(polygons, np.asarray(outer.groups)[row])
-            inner = cross_validate(
-                Labelled(
-                    WindowSeries(series.values[inside], series.names, series.dates),
-                    labels[inside],
-                    polygons[inside],
-                ),
-                _once(config, 2),
-                methods=names,
-                **how,
-            )
+        for tested in once:
+            own = np.isin(every.groups, np.asarray(outer.groups)[tested])
+            inner = cross_validate(*_inside(config, every, ~own), **how)
             winners.append(_winner(inner))
-            nested[row] = outer.counts[outer.methods.index(winners[-1]), row]
+            _count(nested, outer, winners[-1], np.searchsorted(outer.groups, every.groups), own)
             _tell(progress, 1 + len(winners), steps)
     return _choice(outer, nested, winners)
+
+
+def _fewest(labelled: Labelled) -> int:
+    """Groups of the class that has fewest."""
+    labels, groups = np.asarray(labelled.y), np.asarray(labelled.groups)
+    return min(len(set(groups[labels == code])) for code in np.unique(labels))
+
+
+def _inside(
+    config: RunConfig, every: Labelled, inside: NDArray[np.bool_]
+) -> tuple[Labelled, RunConfig]:
+    """The windows of a training side, and how methods are compared on them."""
+    series = every.series
+    own = Labelled(
+        WindowSeries(series.values[inside], series.names, series.dates),
+        np.asarray(every.y)[inside],
+        np.asarray(every.groups)[inside],
+    )
+    return own, _divided(config, own, 2)
+
+
+def _divided(config: RunConfig, labelled: Labelled, folds: int) -> RunConfig:
+    """The run with folds of whole groups, `folds` or `FOLDS` where they are repeated."""
+    repeats = int(np.clip(TESTED_WINDOWS // len(labelled.series.values), 1, MOST_REPEATS))
+    most = FOLDS if repeats > 1 else folds
+    split = {"split": "stratified", "folds": min(most, max(_fewest(labelled), 2))}
+    return config.with_values({"assess": {**split, "repeats": repeats, "test_beam": None}})
+
+
+def _count(
+    nested: NDArray[np.int64],
+    outer: CrossValidation,
+    winner: str,
+    numbers: NDArray[np.intp],
+    tested: NDArray[np.bool_],
+) -> None:
+    """Add the winner's predictions `(N,)` of the first repeat's `tested` windows, by group."""
+    size = len(outer.classes)
+    said = outer.predicted[outer.methods.index(winner)]
+    columns = np.where(said[tested] >= 0, said[tested], size)
+    np.add.at(nested, (numbers[tested], outer.codes[tested], columns), 1)
 
 
 def _choice(outer: CrossValidation, nested: NDArray[np.int64], winners: list[str]) -> Choice:
@@ -168,11 +203,6 @@ def _winner(own: CrossValidation) -> str:
         or (found[best] - found[name] < TIE and not own.difference(best, name).decided)
     ]
     return min(level, key=lambda name: method(name).cost)
-
-
-def _once(config: RunConfig, folds: int) -> RunConfig:
-    split = {"split": "stratified", "folds": folds, "repeats": 1, "test_beam": None}
-    return config.with_values({"assess": split})
 
 
 def _tell(progress: Progress | None, done: int, steps: int) -> None:

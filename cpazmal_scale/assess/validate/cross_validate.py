@@ -69,7 +69,7 @@ class _Outcome:
     counts: NDArray[np.int64]
     """`(methods, groups, C, C + 1)`."""
     reliability: NDArray[np.float64]
-    """`(methods, bins, 3)`."""
+    """`(methods, groups, bins, 3)`."""
 
 
 def cross_validate(
@@ -198,7 +198,7 @@ def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
         test,
         np.empty((methods, test.size), np.int16),
         np.zeros((methods, own.size, size, size + 1), np.int64),
-        np.zeros((methods, BINS, 3)),
+        np.zeros((methods, own.size, BINS, 3)),
     )
     if not test.size:
         return outcome
@@ -217,9 +217,9 @@ def _fold(plan: _Plan, arrays: _Arrays, key: int) -> _Outcome:
         outcome.predicted[place] = answer.codes
         for group in np.unique(groups):
             some = groups == group
-            counts = confusion_counts(truth[some], answer.codes[some], size)
-            outcome.counts[place, group] = counts
-        outcome.reliability[place] = reliability_counts(truth, answer.codes, answer.confidence)
+            own_truth, said, sure = truth[some], answer.codes[some], answer.confidence[some]
+            outcome.counts[place, group] = confusion_counts(own_truth, said, size)
+            outcome.reliability[place, group] = reliability_counts(own_truth, said, sure)
         row = _figures(plan.classes, truth, answer, outcome.counts[place].sum(axis=0))
         where = {name: int(arrays[name][key]) for name in ("repeat", "fold")}
         outcome.rows.append(

@@ -133,6 +133,30 @@ def expected_calibration_error(reliability: NDArray[np.float64]) -> float:
     return float(np.abs(reliability[:, 1] - reliability[:, 2]).sum() / total) if total else np.nan
 
 
+def debiased_calibration_error(reliability: NDArray[np.float64]) -> float:
+    """Root mean squared gap over the bins, less what the chance of finite samples adds to it.
+
+    Squared gaps are too large by the variance of a bin's mean, which is estimated and subtracted
+    (Kumar, Liang and Ma 2019, "Verified uncertainty calibration"), here between groups, as
+    predictions of one group are not independent. Without chance, the expected calibration error
+    with the same bins is never larger.
+
+    Args:
+        reliability: `(G, 10, 3)`, `reliability_counts` of each group.
+
+    Returns:
+        0 where chance explains the gaps, NaN without predictions.
+    """
+    count, gap = reliability[..., 0], reliability[..., 1] - reliability[..., 2]
+    total, groups = count.sum(axis=0), (count > 0).sum(axis=0)
+    if not total.any():
+        return float("nan")
+    mean = gap.sum(axis=0) / np.maximum(total, 1)
+    spread = ((gap - count * mean) ** 2).sum(axis=0) * groups / np.maximum(groups - 1, 1)
+    squares = total * mean**2 - spread / np.maximum(total, 1)
+    return float(np.sqrt(max(squares.sum() / total.sum(), 0.0)))
+
+
 def probability_figures(
     truth: NDArray[np.integer], predicted: NDArray[np.integer], probability: NDArray[np.floating]
 ) -> dict[str, float]:

@@ -12,6 +12,7 @@ import numpy as np
 from cpazmal_scale.assess.validate.metrics import (
     BINS,
     Scores,
+    debiased_calibration_error,
     expected_calibration_error,
     scores,
 )
@@ -83,7 +84,7 @@ class CrossValidation:
     counts: NDArray[np.int64]
     """`(M, G, C, C + 1)` confusion by group; rows are the reference, the last column no class."""
     reliability: NDArray[np.float64]
-    """`(M, 10, 3)` sums per bin of confidence: predictions, confidence, right ones."""
+    """`(M, G, 10, 3)` sums by group and bin of confidence: predictions, confidence, right ones."""
     codes: NDArray[np.intp]
     """`(N,)` class positions of the windows."""
     predicted: NDArray[np.int16]
@@ -106,7 +107,8 @@ class CrossValidation:
         """One row per method: `{figure}_mean` and `_std` over folds (ddof 1); macro-F1, overall
         accuracy, weighted F1 and kappa of all folds' counts together (`_pooled`) with their 95 %
         intervals over polygons (`_low`, `_high`); the calibration error of all folds' predictions
-        together (`ece_pooled`: that of one fold is mostly chance); mean seconds per fold.
+        together (`ece_pooled`: that of one fold is mostly chance) and their root mean squared one
+        less what chance adds (`calibration_rms`); mean seconds per fold.
         """
         import pandas as pd
 
@@ -122,7 +124,8 @@ class CrossValidation:
                 row[f"{name}_mean"] = float(own[name].mean())
                 row[f"{name}_std"] = float(own[name].std())
             reliability = self.reliability[self._place(method)]
-            row["ece_pooled"] = expected_calibration_error(reliability)
+            row["ece_pooled"] = expected_calibration_error(reliability.sum(axis=0))
+            row["calibration_rms"] = debiased_calibration_error(reliability)
             for name in ("seconds_fit", "seconds_predict"):
                 row[name] = float(own[name].mean())
             rows[method] = row
@@ -243,7 +246,7 @@ class CrossValidation:
         edges = np.linspace(0, 1, BINS + 1)
         rows = []
         for place, method in enumerate(self.methods):
-            for b, (count, confidence, right) in enumerate(self.reliability[place]):
+            for b, (count, confidence, right) in enumerate(self.reliability[place].sum(axis=0)):
                 known = count > 0
                 rows.append(
                     {
