@@ -113,7 +113,7 @@ def assess(
     comparison = None if result is None else _compare(config, result)
     report = Report(
         title=_title(config),
-        campaign=_campaign(config, series),
+        campaign=_campaign(config, series, {} if result is None else result.floored),
         validation=validation,
         comparison=comparison,
         areas=None if result is None else result.areas,
@@ -270,7 +270,7 @@ def _title(config: RunConfig) -> str:
     return f"{what} {workspace.beam_of(config)}"
 
 
-def _campaign(config: RunConfig, series: WindowSeries) -> Campaign:
+def _campaign(config: RunConfig, series: WindowSeries, mapped: Mapping[str, float]) -> Campaign:
     from cpazmal_scale.assess import Campaign
 
     if workspace.has_table(config):
@@ -301,6 +301,7 @@ def _campaign(config: RunConfig, series: WindowSeries) -> Campaign:
         features=series.names,
         floor_db=config.features.floor_db,
         floored=series.floored,
+        mapped_floored=mapped,
         simulated=_is_simulated(config.assess.truth),
     )
 

@@ -173,6 +173,13 @@ def test_dark_ground_under_the_floor_is_a_fact_and_no_warning() -> None:
     assert not line.startswith(">")
 
 
+def test_the_mapped_area_is_held_to_the_floor_like_the_windows() -> None:
+    told = dataclasses.replace(FACTS, mapped_floored={"VV": 0.31, "VH": 0.01})
+    text = markdown("Map", blocks(Report("Map", told)))
+    assert "Map's pixels under −31 dB** | VV 31.0 %, VH 1.0 %" in text
+    assert "**The floor swallows a part of VV**" in text
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory, seen: Seen) -> Path:
     folder = tmp_path_factory.mktemp("report")

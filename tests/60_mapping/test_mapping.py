@@ -98,6 +98,7 @@ def test_same_bits_however_it_is_computed(case: str, data, finished, tmp_path: P
         cube = make_cube(f"{tmp_path}/cube.zarr", chunk=48)
     made = map_cube(workspace(tmp_path, **settings), model, cube)
     assert made.id == finished.id
+    assert made.floored == finished.floored
     if case == "chunks":
         xr.testing.assert_identical(open_map(made.url), open_map(finished.url))
     else:
@@ -124,6 +125,20 @@ def test_result_adds_up(finished) -> None:
     assert finished.areas.loc["HAG", "name"] == "hanging glacier"
     assert finished.peak_memory > 50 << 20
     assert finished.pixels_per_second_per_core > 0
+
+
+def test_the_share_below_the_floor_is_that_of_every_eighth_row_and_column(data, finished) -> None:
+    features, (power, mask, _) = open_model(data[0]).features, backscatter()
+    seen, flags = (np.asarray(a)[..., ::8, ::8].reshape(*a.shape[:-2], -1) for a in (power, mask))
+    for channel, values in zip(("HH", "HV"), seen, strict=True):
+        pairs = [
+            value < 10**-3.1
+            for value, flag in zip(values.flat, flags.flat, strict=True)
+            if np.isfinite(value) and not flag & features.excluded
+        ]
+        assert finished.floored[channel] == pytest.approx(np.mean(pairs), abs=1e-12)
+    assert 0 < finished.floored["HV"] < 0.05
+    assert f"HV {finished.floored['HV']:.1%}" in str(finished)
 
 
 def test_progress_counts_pixels(data, tmp_path: Path) -> None:

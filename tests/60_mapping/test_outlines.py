@@ -7,8 +7,9 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pytest
+import shapely
 from shapely.geometry import Point, box
-from support.small_campaign import UTM, workspace
+from support.small_campaign import UTM, backscatter, workspace
 
 from cpazmal_scale.errors import BlocksFailed, SampleError
 from cpazmal_scale.execute import Execution, SerialExecutor
@@ -40,6 +41,13 @@ def test_inside_it_is_the_whole_map_cut_out(
     for name in VARIABLES:
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
     assert 0 < made.pixels < 88 * 104 / 4
+    glacier = geopandas.read_file(glaciers).to_crs("EPSG:32632").union_all()
+    y, x = (8 * axis.ravel() for axis in np.indices((11, 13)))
+    inside = shapely.contains_xy(glacier, LEFT + 3 * x + 1.5, TOP - 3 * y - 1.5)
+    power, mask, _ = (np.asarray(values) for values in backscatter())
+    seen, used = power[1, :, y[inside], x[inside]], mask[:, y[inside], x[inside]].T & 3 == 0
+    below = (seen < 10**-3.1)[np.isfinite(seen) & used]
+    assert made.floored["HV"] == pytest.approx(below.mean(), abs=1e-12)
     for code in made.classes:
         assert made.pixels_by_class[code] == cut_out.pixels_by_class[code]
 

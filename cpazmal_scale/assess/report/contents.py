@@ -37,6 +37,8 @@ class Campaign:
     floor_db: float = -31.0
     floored: Mapping[str, float] = field(default_factory=dict)
     """Share of the labelled windows' pixels below the floor, by channel."""
+    mapped_floored: Mapping[str, float] = field(default_factory=dict)
+    """The same of the mapped area."""
 
 
 @dataclass(frozen=True)

@@ -53,15 +53,17 @@ def campaign(facts: Campaign) -> list[Block]:
         ("Features", ", ".join(facts.features)),
         ("Grid", f"{say.count(rows)} × {say.count(columns)} pixels of {facts.pixel}, {facts.crs}"),
     ]
-    if facts.floored:
-        shares = ", ".join(f"{name} {say.per_cent(share)}" for name, share in facts.floored.items())
-        lines.append((f"Windows' pixels under {say.number(facts.floor_db, 0)} dB", shares))
+    for whose, floored in (("Windows'", facts.floored), ("Map's", facts.mapped_floored)):
+        if floored:
+            shares = ", ".join(f"{name} {say.per_cent(share)}" for name, share in floored.items())
+            lines.append((f"{whose} pixels under {say.number(facts.floor_db, 0)} dB", shares))
     table = Table(("", ""), [(f"**{name}**", value) for name, value in lines], text_columns=2)
     told: list[Block] = [table, Text(_SIMULATED)] if facts.simulated else [table]
-    named = [name for name, share in facts.floored.items() if share >= _NAMED]
-    swallowed = [name for name in named if facts.floored[name] >= _SWALLOWED]
+    every = [*facts.floored.items(), *facts.mapped_floored.items()]
+    named = list(dict.fromkeys(name for name, share in every if share >= _NAMED))
+    swallowed = [name for name, share in every if share >= _SWALLOWED]
     if swallowed:
-        told.append(Text(_FLOORED.format(", ".join(swallowed)), quoted=True))
+        told.append(Text(_FLOORED.format(", ".join(dict.fromkeys(swallowed))), quoted=True))
     elif named:
         floor, noise = (say.number(level, 0) for level in (facts.floor_db, facts.floor_db + 10))
         told.append(Text(_UNDER.format(floor, floor, " and ".join(named), noise)))

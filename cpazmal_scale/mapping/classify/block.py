@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping.classify.recipe import Recipe
 
 
+EVERY = 8
+"""Of every so many rows and columns one is looked at to tell how much power is below the floor."""
+
+
 def classify_block(
     block: Block,
     *,
@@ -65,7 +69,9 @@ def classify_block(
         The block's record, plain JSON values: `block`, `pixels` and `square_metres` by class code
         (and `rejected`), `seconds` by stage (`read` in the
         background, `wait` for it), `sha256` of what was written, `objects` with
-        the CRC-32 of each chunk that was stored, `peak_memory` of the process in bytes.
+        the CRC-32 of each chunk that was stored, `peak_memory` of the process in bytes, `floored`
+        by channel: of the valid pixels of all dates that were looked at, how many are below the
+        floor, and how many they are.
 
     Raises:
         CubeDamaged: a chunk of the cube is lost or altered.
@@ -80,13 +86,14 @@ def classify_block(
     job = _open(*urls, _stamps(*urls))
     seconds: Seconds = defaultdict(float)
     seconds["open"] = time.perf_counter() - began
-    products = _compute(job, block, piece or job.reader.chunk, seconds)
+    sheet = _compute(job, block, piece or job.reader.chunk, seconds)
     writing = time.perf_counter()
-    sums = write_block(map_url, block, products)
+    sums = write_block(map_url, block, sheet.products)
     seconds["write"] = time.perf_counter() - writing
     seconds["all"] = time.perf_counter() - began
     digest = {
-        **digest_of(block, products, job.row_areas, job.recipe.classes),
+        **digest_of(block, sheet.products, job.row_areas, job.recipe.classes),
+        "floored": dict(zip(job.recipe.polarisations, sheet.floored.tolist(), strict=True)),
         "seconds": {stage: round(value, 6) for stage, value in seconds.items()},
         "objects": sums,
     }
@@ -133,17 +140,40 @@ class _Job:
 
 @dataclass(frozen=True, eq=False)
 class _Sheet:
-    """A block on its way: its products, and which pixels of it are wanted (none: all)."""
+    """A block on its way: its products, and which pixels of it are wanted (none: all).
+
+    `floored` (P, 2) counts pixels below the floor, and all that were looked at.
+    """
 
     block: Block
     products: Products
     inside: NDArray[np.bool_] | None
+    floored: NDArray[np.int64]
 
     @classmethod
     def blank(cls, job: _Job, block: Block) -> _Sheet:
         """Nothing yet."""
         products = blank_of(job.recipe, block.y1 - block.y0, block.x1 - block.x0)
-        return cls(block, products, None if job.extent is None else job.extent.inside(block))
+        inside = None if job.extent is None else job.extent.inside(block)
+        floored = np.zeros((len(job.recipe.polarisations), 2), np.int64)
+        return cls(block, products, inside, floored)
+
+    def look(self, job: _Job, window: Window, there: Block) -> None:
+        """Count the pixels of a window below the floor, every `EVERY`-th row and column of it."""
+        y, x = (start + -start % EVERY for start in (there.y0, there.x0))
+        v, u = y - window.y + job.halo, x - window.x + job.halo
+        here = (
+            ...,
+            slice(v, there.y1 - window.y + job.halo, EVERY),
+            slice(u, there.x1 - window.x + job.halo, EVERY),
+        )
+        settings, power = job.classifier.features, window.power[here]
+        used = np.isfinite(power) & (window.mask[here] & settings.excluded == 0)
+        if self.inside is not None:
+            rows = slice(y - self.block.y0, there.y1 - self.block.y0, EVERY)
+            used &= self.inside[rows, x - self.block.x0 : there.x1 - self.block.x0 : EVERY]
+        self.floored[:, 0] += (used & (power < settings.floor)).sum(axis=(1, 2, 3))
+        self.floored[:, 1] += used.sum(axis=(1, 2, 3))
 
 
 class _Left:
@@ -182,8 +212,8 @@ _left = _Left()
 os.register_at_fork(after_in_child=_left.forget)
 
 
-def _compute(job: _Job, block: Block, piece: int, seconds: Seconds) -> Products:
-    """The block's products; the block that follows is begun."""
+def _compute(job: _Job, block: Block, piece: int, seconds: Seconds) -> _Sheet:
+    """The block, done; the block that follows is begun."""
     found = _left.take(job, block)
     if found is None:
         columns, needed = (block.x0, block.x1), None if job.extent is None else job.needed
@@ -209,7 +239,7 @@ def _compute(job: _Job, block: Block, piece: int, seconds: Seconds) -> Products:
         _left.keep(job, walk, sheets[1])
     else:
         walk.close()
-    return sheets[0].products
+    return sheets[0]
 
 
 def _classify_window(job: _Job, window: Window, sheet: _Sheet, seconds: Seconds) -> None:
@@ -219,6 +249,8 @@ def _classify_window(job: _Job, window: Window, sheet: _Sheet, seconds: Seconds)
     height, width = window.mask.shape[1] - around, window.mask.shape[2] - around
     top, bottom = max(window.y, block.y0), min(window.y + height, block.y1)
     left, right = max(window.x, block.x0), min(window.x + width, block.x1)
+    if top < bottom and left < right:
+        sheet.look(job, window, Block(top, bottom, left, right))
     for y in range(top, bottom, TILE[0]):
         for x in range(left, right, TILE[1]):
             h, w = min(TILE[0], bottom - y), min(TILE[1], right - x)

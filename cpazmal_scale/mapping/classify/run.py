@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cpazmal_scale import __version__
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import BlocksFailed
@@ -53,6 +55,9 @@ class MapResult:
     peak_memory: int
     pixels_by_class: dict[str, int]
     square_metres: dict[str, float]
+    floored: dict[str, float]
+    """Share of the map's valid pixels and dates below the floor, by channel; empty if the map was
+    made before this was told."""
     pixels_per_second: float
     """Pixels of blocks per second of wall time: of this call or, if it had nothing to do, of the
     one that finished the map."""
@@ -82,6 +87,9 @@ class MapResult:
             f"{self.blocks_skipped} found, {self.pixels_per_second:,.0f} pixels per second, "
             f"{self.peak_memory / 2**20:.0f} MiB per worker"
         )
+        if self.floored:
+            told = ", ".join(f"{name} {share:.1%}" for name, share in self.floored.items())
+            rows.append(f"  below the floor: {told}")
         if self.excluded:
             rows.append(f"  {'excluded':<25}{self.excluded:>12,} pixels")
         return "\n".join([done, *rows])
@@ -255,8 +263,20 @@ def _result(made: MapPlan, summary: dict[str, Any], executed: int, began: float)
         peak_memory=max(int(b["peak_memory"]) for b in blocks),
         pixels_by_class={code: int(n) for code, n in pixels.items()},
         square_metres=areas,
+        floored=_floored(blocks),
         pixels_per_second=share * made.pixels / max(float(summary["seconds"]), 1e-9),
     )
+
+
+def _floored(blocks: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Share below the floor by channel, from the records of all blocks."""
+    if not all("floored" in block for block in blocks):
+        return {}
+    counts = {
+        name: np.sum([block["floored"][name] for block in blocks], axis=0)
+        for name in blocks[0]["floored"]
+    }
+    return {name: float(below / max(every, 1)) for name, (below, every) in counts.items()}
 
 
 _SUMMED = ("seconds", "pixels", "square_metres")
