@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +19,45 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("any-speed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--figures` prints what tests measured beside what they allow."""
+    parser.addoption("--figures", action="store_true", help="print measured figures at the end")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures of all tests, of those that failed too."""
+    if not terminalreporter.config.getoption("figures"):
+        return
+    terminalreporter.section("figures")
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            test = report.nodeid.rpartition("::")[2]
+            for name, figure in report.user_properties:
+                terminalreporter.write_line(f"{test}: {name} {figure}")
+
+
+@pytest.fixture
+def at_most(record_property: Callable[[str, object], None]) -> Callable[[str, float, float], None]:
+    """Asserts that a named figure is not above a bound, and keeps it for `--figures`."""
+
+    def check(name: str, figure: float, bound: float) -> None:
+        record_property(name, f"{figure:.3g} (at most {bound:g})")
+        assert figure <= bound, name
+
+    return check
+
+
+@pytest.fixture
+def at_least(record_property: Callable[[str, object], None]) -> Callable[[str, float, float], None]:
+    """Asserts that a named figure is not below a bound, and keeps it for `--figures`."""
+
+    def check(name: str, figure: float, bound: float) -> None:
+        record_property(name, f"{figure:.4g} (at least {bound:g})")
+        assert figure >= bound, name
+
+    return check
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -349,6 +349,8 @@ def _opened(url: str, stack: contextlib.ExitStack) -> Any:
         problem, remedy = "it has no CRS", "save it with its reference system"
     elif raster.transform.b or raster.transform.d:
         problem, remedy = "it is rotated", "warp it to a grid along its axes"
+    elif raster.transform.a <= 0 or raster.transform.e >= 0:
+        problem, remedy = "its first pixel is not its north-west corner", "warp it north up"
     elif any(word in (raster.units[0] or "").lower() for word in _FEET):
         problem, remedy = "its heights are in feet", "convert them to metres"
     if problem:

@@ -198,6 +198,14 @@ def _swapped(path: Path) -> None:
     write_dem(path, hills((200, 200)), LAT - 0.03, LON + 0.03, 0.0003)
 
 
+def _south_up(path: Path) -> None:
+    with rasterio.open(path, "r+") as file:
+        to_map = file.transform
+        south = to_map.f + to_map.e * file.height
+        file.write(file.read(1)[::-1], 1)
+        file.transform = Affine(to_map.a, 0, to_map.c, 0, -to_map.e, south)
+
+
 def _elsewhere(path: Path) -> None:
     write_dem(path, hills((200, 200)), LON + 3, LAT + 0.03, 0.0003)
 
@@ -220,6 +228,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str | None, str]] = {
     "no CRS": (_bare, "ellipsoid", "no CRS"),
     "feet": (_feet, "ellipsoid", "convert them to metres"),
     "swapped": (_swapped, "ellipsoid", "look swapped"),
+    "south up": (_south_up, "ellipsoid", "not its north-west corner; warp it north up"),
     "elsewhere": (_elsewhere, "ellipsoid", "0% of the area"),
 }
 

@@ -156,9 +156,12 @@ class ProductReader:
         """Calibrate one tile in place."""
         fine, places = self.sampling.places, self.nodes.window(*place)
         posts = self._posts(place)
+        heights = posts[1:-1, 1:-1]
+        # What is known of the ground is flagged beyond the image, too: it ends within tiles.
+        flags[np.isnan(heights)] |= MASK_BITS["no_dem"]
+        ratio = self._flattening(place, flags)
         if not _may_meet(self.images[0], places, posts):
             return
-        heights = posts[1:-1, 1:-1]
         inside = heights
         if fine > 1:
             inside = np.empty((heights.shape[0] * fine, heights.shape[1] * fine))
@@ -166,8 +169,6 @@ class ProductReader:
         line, column = places.image(inside, fine)
         if not _meets(self.images[0], line, column):
             return
-        flags[np.isnan(heights)] |= MASK_BITS["no_dem"]
-        ratio = self._flattening(place, flags)
         t, tau = places.times(heights)
         angle = places.incidence(heights)
         layers = self.product.annotation.layers
