@@ -267,7 +267,8 @@ def scene(edge: int, workers: int, folder: Path) -> None:
     dem, grid = write_ground(folder / "large.tif", edge, 600.0, coarse=10), grid_of(edge)
     made = planned(folder / "large", dem, edge)
     with open_executor(Cluster(workers=workers, memory_gib=1.5)) as executor:
-        compute(planned(folder / "small", dem, 64), executor)
+        # In short strips, so that every process has loaded what it needs.
+        compute(replace(planned(folder / "small", dem, 256), lines=16), executor)
         began = time.perf_counter()
         compute(made, executor)
         wall = time.perf_counter() - began

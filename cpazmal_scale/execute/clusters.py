@@ -95,6 +95,9 @@ def _local_cluster(cluster: Cluster) -> Iterator[Any]:
     settings = {
         "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
         "distributed.scheduler.allowed-failures": 1,
+        # Profiles that nobody reads and fast ticks take 4% of a core in every process.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "500ms",
         "distributed.worker.preload": [*loaded, "cpazmal_scale.execute.quiet"],
     }
     with (

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FARTHEST = 15.0
 """Metres between the medians of a raster and of a product's own heights that may be terrain."""
+UNLIKE = 0.6
+"""Of the spread of a product's own heights, from which a raster's differences are of other ground;
+both are median absolute deviations, and those below twice `FARTHEST` may be terrain."""
 FEWEST, MOST = 10, 400
 """Points that are needed to judge, and that are looked at."""
 _AROUND = (-200.0, -100.0, 0.0, 100.0, 200.0)
@@ -88,6 +91,14 @@ def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Diff
             "the product's own heights",
             where=elevation.dem.url,
             remedy=_remedy(elevation, here, own, median),
+        )
+    spread = float(np.median(np.abs(own - np.median(own))))
+    if found.deviation > max(2 * FARTHEST, UNLIKE * spread):
+        raise DemMismatch(
+            f"the elevation raster differs from the product's own heights by {found.deviation:.0f} "
+            f"m from point to point, where these differ by {spread:.0f} m",
+            where=elevation.dem.url,
+            remedy="give the raster of this place; its rows run southwards, its columns eastwards",
         )
     return found
 
@@ -175,7 +186,10 @@ def _short(elevation: Elevation, area: Bounds, found: float) -> DemError:
 
 
 def _meet(one: Bounds, other: Bounds) -> bool:
-    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
+    """Whether two areas meet; longitudes may count from -180 or from 0 degrees."""
+    turns = (-360.0, 0.0, 360.0)
+    beside = any(one[0] + turn <= other[2] and other[0] <= one[2] + turn for turn in turns)
+    return beside and one[1] <= other[3] and other[1] <= one[3]
 
 
 def _words(bounds: Bounds) -> str:

@@ -265,12 +265,12 @@ def inside_pixels(posts: Array, fine: int, found: Array) -> None:
         r = y // fine + 1
         down = r + 1 if v > 0 else r - 1
         v = abs(v)
-        for x in range(found.shape[1]):
-            u = (x % fine + 0.5) / fine - 0.5
-            c = x // fine + 1
-            side = c + 1 if u > 0 else c - 1
+        for point in range(fine):
+            u = (point + 0.5) / fine - 0.5
+            beside = 1 if u > 0 else -1
             u = abs(u)
-            near = posts[r, c] + u * (posts[r, side] - posts[r, c])
-            far = posts[down, c] + u * (posts[down, side] - posts[down, c])
-            height = near + v * (far - near)
-            found[y, x] = posts[r, c] if np.isnan(height) else height
+            for c in range(1, posts.shape[1] - 1):
+                near = posts[r, c] + u * (posts[r, c + beside] - posts[r, c])
+                far = posts[down, c] + u * (posts[down, c + beside] - posts[down, c])
+                height = near + v * (far - near)
+                found[y, (c - 1) * fine + point] = posts[r, c] if np.isnan(height) else height

@@ -20,7 +20,7 @@ from support.ground import write_dem
 
 from cpazmal_scale.errors import DemError, DemMismatch, StoreMissing
 from cpazmal_scale.terrain.elevation import Dem, digest, open_dem
-from cpazmal_scale.terrain.places import compare, covered, share
+from cpazmal_scale.terrain.places import compare, covered, meet, share
 
 LON, LAT = 6.86, 45.83
 
@@ -311,6 +311,16 @@ def test_cells_beyond_the_raster_count(tmp_path: Path, rows: int, step: float) -
         assert share(elevation, utm((500, 500))) == 1
 
 
+def test_longitudes_count_from_anywhere(tmp_path: Path) -> None:
+    """A raster from 366 to 367 °E is one of 6 to 7 °E."""
+    for west in (LON - 0.03, LON - 0.03 + 360):
+        path = write_dem(tmp_path / "d.tif", hills((200, 200)), west, LAT + 0.03, 0.0003)
+        with open_dem(Dem(str(path), "ellipsoid")) as elevation:
+            meet(elevation, utm((500, 500)))
+            assert covered(elevation, utm((500, 500))) == 1
+        assert at(Dem(str(path), "ellipsoid"), LON, LAT) > 1000
+
+
 def test_a_map_inside_a_cell_is_covered_by_it(tmp_path: Path, dem: Path) -> None:
     write_dem(tmp_path / "d.tif", hills((3, 3)), LON - 0.5, LAT + 0.5, 0.4)
     with open_dem(Dem(str(tmp_path / "d.tif"), "ellipsoid")) as elevation:
@@ -336,6 +346,8 @@ def test_a_missing_raster_is_missing(tmp_path: Path) -> None:
         (lambda h: h - 51.0, r"(49|5[0-3]) m below.*above a geoid"),
         (lambda h: h * 3.2808, "in feet"),
         (lambda h: h + 700.0, "of this place"),
+        (lambda h: h[::-1], "from point to point, where these differ by"),
+        (lambda h: h[:, ::-1], "its columns eastwards"),
     ],
 )
 def test_a_raster_is_judged_by_the_products_own_heights(

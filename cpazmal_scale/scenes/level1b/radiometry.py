@@ -23,6 +23,8 @@ Coefficient = Literal["beta0", "sigma0", "gamma0", "gamma0_T"]
 
 NOISE_LIMITED = 3.0
 """Pixels whose β0 is below this multiple of the noise are flagged."""
+OF_INCIDENCE = ("sigma0", "gamma0")
+"""Coefficients of the ellipsoid's incidence angle."""
 
 
 def subtracts_noise(annotation: Annotation, setting: Literal["auto", "subtract", "keep"]) -> bool:
@@ -82,7 +84,7 @@ def unannotated(layer: Layer, first: float, last: float) -> float:
 def calibrate(
     beta0: NDArray[np.floating],
     noise: NDArray[np.floating] | None,
-    incidence: NDArray[np.floating],
+    incidence: NDArray[np.floating] | None,
     coefficient: Coefficient,
     ratio: NDArray[np.floating] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -91,7 +93,7 @@ def calibrate(
     Args:
         beta0: ks·|DN|², linear power, NaN for no-data.
         noise: NEBN; none: it is not subtracted.
-        incidence: Incidence angle θ in degrees.
+        incidence: Incidence angle θ in degrees, for `OF_INCIDENCE`.
         coefficient: Which one.
         ratio: N, for `gamma0_T`; NaN where there is none.
 
@@ -102,11 +104,10 @@ def calibrate(
     limited = np.zeros(beta0.shape, bool)
     if noise is not None:
         limited = beta0 < NOISE_LIMITED * noise
-    angle = np.radians(incidence)
-    if coefficient == "sigma0":
-        power = power * np.sin(angle)
-    elif coefficient == "gamma0":
-        power = power * np.tan(angle)
+    if coefficient in OF_INCIDENCE:
+        assert incidence is not None
+        angle = np.radians(incidence)
+        power = power * (np.sin(angle) if coefficient == "sigma0" else np.tan(angle))
     elif coefficient == "gamma0_T":
         assert ratio is not None
         power = power / ratio

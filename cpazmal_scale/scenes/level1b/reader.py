@@ -30,6 +30,7 @@ from cpazmal_scale.scenes.level1b.placing import (
 )
 from cpazmal_scale.scenes.level1b.product import GEOREF, Product, digest
 from cpazmal_scale.scenes.level1b.radiometry import (
+    OF_INCIDENCE,
     calibrate,
     mean_noise,
     noise_beta0,
@@ -167,21 +168,14 @@ class ProductReader:
             inside = np.empty((heights.shape[0] * fine, heights.shape[1] * fine))
             inside_pixels(posts, fine, inside)
         line, column = places.image(inside, fine)
-        if not _meets(self.images[0], line, column):
-            return
-        t, tau = places.times(heights)
-        angle = places.incidence(heights)
+        radiometry, start = self.product.settings.radiometry, self.geolocation.grid.reference_time
+        angle = places.incidence(heights) if radiometry in OF_INCIDENCE else None
+        times = places.times(heights) if self.subtract else None
         layers = self.product.annotation.layers
         for channel, (layer, image) in enumerate(zip(layers, self.images, strict=True)):
             beta0 = layer.cal_factor * sample(image, line, column, self.sampling)
-            noise = noise_beta0(layer, self.geolocation.grid.reference_time, t, tau)
-            power[channel], limited = calibrate(
-                beta0,
-                noise if self.subtract else None,
-                angle,
-                self.product.settings.radiometry,
-                ratio,
-            )
+            noise = None if times is None else noise_beta0(layer, start, *times)
+            power[channel], limited = calibrate(beta0, noise, angle, radiometry, ratio)
             flags[limited] |= MASK_BITS["noise_limited"]
 
     def _flattening(self, place: Window, flags: NDArray[np.uint8]) -> Array | None:
@@ -242,19 +236,6 @@ def _may_meet(image: CosarImage | TiffImage, places: Places, posts: Array) -> bo
     last = np.max(ends, axis=(0, 1, 2)) + AROUND
     # Nodes that are not seen tell nothing.
     return not ((last < 0) | (first > image.shape)).any()
-
-
-def _meets(image: CosarImage | TiffImage, line: Array, column: Array) -> bool:
-    """Whether any position may lie in the image."""
-    some = ~np.isnan(line)
-    if not some.any():
-        return False
-    height, width = image.shape
-    if not some.all():
-        line, column = line[some], column[some]
-    return bool(
-        line.max() > -1 and line.min() < height and column.max() > -1 and column.min() < width
-    )
 
 
 def _refuse(product: Product) -> None:
