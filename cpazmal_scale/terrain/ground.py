@@ -54,7 +54,9 @@ class Ground:
 
     `url` is where strips and tiles are kept; `cells` are first and last line and sample that pixels
     of the map fall into; `tiles` the tiles of the map and its surroundings with the first and last
-    line of each, in their order; `heights` the range of heights; `lines` those of a strip.
+    line of each, in their order; `heights` the range of heights; `lines` those of a strip, as many
+    as one of the map's width may have, so that workers need the same memory for every map: results
+    do not depend on it.
     """
 
     url: str
@@ -97,7 +99,7 @@ def plan_ground(
     first: float,
     side: int,
     reference: float,
-    lines: int | None = None,
+    known: tuple[float, float] | None = None,
 ) -> Ground:
     """Find out which ground a map's pixels may share radar cells and lines of sight with.
 
@@ -109,15 +111,18 @@ def plan_ground(
         first: A time within the scene.
         side: +1 for a radar that looks right, −1 left.
         reference: A height of the area, metres.
-        lines: Of a strip; results do not depend on it. None: as many as a strip of the map's width
-            may have, so that workers need the same memory for every map.
+        known: Lowest and highest ground around the map by another source, metres: what lies beyond
+            the end of the raster may be as low or high.
     """
     speed = float(np.linalg.norm(orbit.velocity(first)))
     on_ground = speed * 6_371_000.0 / float(np.linalg.norm(orbit.position(first)))
     axes = AreaAxes(on_ground / ALONG, LIGHT / 2 / ACROSS)
     sight = OrbitSight(orbit, axes, first, side=side)
     with open_dem(dem) as elevation:
-        heights = _range(elevation, grid)
+        low, high = _range(elevation, grid)
+    if known is not None:
+        low, high = min(low, known[0]), max(high, known[1])
+    heights = low - _PEAKS, high + _PEAKS
     lattice, top, left = Lattice.of(grid)
     height, width = grid.shape
     inside = _seen(lattice, sight, (top, left, top + height, left + width), heights)
@@ -142,19 +147,23 @@ def plan_ground(
         tiles=_tiles(lattice, sight, window, heights, rect),
         heights=heights,
         turn=math.copysign(1.0, float(terms[0, 0, 2 * TURN])),
-        lines=lines or max(1, CELLS // (rect[3] - rect[2] + 1)),
+        lines=max(1, CELLS // (rect[3] - rect[2] + 1)),
     )
 
 
 def _range(elevation: Elevation, grid: GeoBox) -> tuple[float, float]:
-    """Lowest and highest ground in and around a map, peaks allowed for."""
-    around = math.ceil(_SURROUNDINGS / _pixel(grid))
+    """Lowest and highest ground in and around a map."""
+    return elevation.span(*around(grid))
+
+
+def around(grid: GeoBox) -> tuple[Array, Array]:
+    """Longitude and latitude (9, 9) of points over a map and what may matter to it."""
+    reach = math.ceil(_SURROUNDINGS / _pixel(grid))
     lattice, top, left = Lattice.of(grid)
     height, width = grid.shape
-    rows = np.linspace(top - around, top + height + around, 9, dtype=np.float64)
-    columns = np.linspace(left - around, left + width + around, 9, dtype=np.float64)
-    low, high = elevation.span(*lattice.points(rows, columns))
-    return low - _PEAKS, high + _PEAKS
+    rows = np.linspace(top - reach, top + height + reach, 9, dtype=np.float64)
+    columns = np.linspace(left - reach, left + width + reach, 9, dtype=np.float64)
+    return lattice.points(rows, columns)
 
 
 def _pixel(grid: GeoBox) -> float:

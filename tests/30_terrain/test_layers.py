@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,15 @@ def dem_of(path: Path, surface: Surface, *, step: float = 3.0, edge: float = 200
     return Dem(str(path), "ellipsoid")
 
 
-def ground(scene: Geolocation, url: Path, dem: Dem, grid: GeoBox, lines: int = 512) -> Ground:
-    return plan_ground(
+def ground(
+    scene: Geolocation,
+    url: Path,
+    dem: Dem,
+    grid: GeoBox,
+    lines: int = 512,
+    known: tuple[float, float] | None = None,
+) -> Ground:
+    made = plan_ground(
         str(url),
         dem,
         grid,
@@ -65,8 +73,9 @@ def ground(scene: Geolocation, url: Path, dem: Dem, grid: GeoBox, lines: int = 5
         first=scene.first,
         side=scene.side,
         reference=1850.0,
-        lines=lines,
+        known=known,
     )
+    return replace(made, lines=lines)
 
 
 def layers(made: Ground, grid: GeoBox | None = None) -> dict[str, np.ndarray]:
@@ -392,6 +401,30 @@ def test_a_cliff_beyond_the_raster_may_be_anywhere(scene: Geolocation, tmp_path:
     assert flagged[changed].all()
     assert counts == {2000: (0, 0), 240: (0, flagged.sum()), 800: (0, 0)}
     assert all(whole[name].tobytes() == found[800][name].tobytes() for name in LAYERS)
+
+
+def test_a_summit_beyond_the_raster_is_known_by_another_source(
+    scene: Geolocation, tmp_path: Path
+) -> None:
+    """Walls of 600 m that the raster does not reach, where the product's own heights tell them."""
+
+    def walls(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return 1850.0 + 600.0 * ((np.abs(x) > 500) & (np.abs(x) < 650)) + 0 * y
+
+    grid = box(120)
+    found = {}
+    for name, edge, known in (
+        ("whole", 2000, None),
+        ("cut", 480, None),
+        ("told", 480, (1850.0, 2450.0)),
+    ):
+        dem = dem_of(tmp_path / "d.tif", walls, edge=edge)
+        found[name] = layers(ground(scene, tmp_path / name, dem, grid, known=known))
+    whole, cut, told = (found[name]["terrain_mask"] for name in ("whole", "cut", "told"))
+    changed = (whole ^ cut) & 3 != 0
+    assert changed.sum() > 1000
+    assert not (cut[changed] & 4).all()
+    assert (told[changed] & 4).all()
 
 
 def test_nothing_is_infinite_on_a_wall(scene: Geolocation, tmp_path: Path) -> None:

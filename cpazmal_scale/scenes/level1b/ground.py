@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cpazmal_scale import storage
 from cpazmal_scale.config import identity
 from cpazmal_scale.scenes.level1b.product import METHOD, Product
@@ -13,7 +15,7 @@ from cpazmal_scale.scenes.level1b.reader import open_product
 from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.terrain import layers
 from cpazmal_scale.terrain.elevation import Dem, open_dem
-from cpazmal_scale.terrain.ground import plan_ground
+from cpazmal_scale.terrain.ground import around, plan_ground
 from cpazmal_scale.terrain.places import covered
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.execute import Executor
     from cpazmal_scale.progress import Progress
+    from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 
 
 def with_ground(scene: Scene, folder: str, grid: GeoBox) -> Scene:
@@ -119,5 +122,16 @@ def compute_ground(
         first=geolocation.first,
         side=geolocation.side,
         reference=geolocation.mean_height,
+        known=_known(geolocation, grid),
     )
     layers.compute(made, executor, progress)
+
+
+def _known(geolocation: Geolocation, grid: GeoBox) -> tuple[float, float] | None:
+    """Lowest and highest of a product's own heights on and around a map; None where it has none."""
+    lon, lat = around(grid)
+    own = geolocation.grid
+    near = np.abs((own.lon - lon.mean() + 180) % 360 - 180) <= np.ptp(lon) / 2
+    near &= np.abs(own.lat - lat.mean()) <= np.ptp(lat) / 2
+    heights = geolocation.heights[near]
+    return (float(heights.min()), float(heights.max())) if heights.size else None
