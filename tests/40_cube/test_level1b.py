@@ -53,6 +53,13 @@ def test_a_product_is_described_by_its_annotation(product: Path) -> None:
     assert pickle.loads(pickle.dumps(scene)) == scene  # as tasks of a flow get it
 
 
+def test_a_zone_of_another_part_of_the_earth_is_refused(product: Path) -> None:
+    """Arizona in the zone of the Alps: a projection answers, with pixels of another size."""
+    rules = settings(product.parent).ingest.model_copy(update={"grid": "utm32n-3m"})
+    with pytest.raises(SceneUnknown, match=r"118° of longitude beside the area of the grid's EPSG"):
+        discover(rules)
+
+
 def test_the_example_of_the_docs_is_a_configuration() -> None:
     path = Path(__file__).parents[2] / "docs" / "examples" / "level1b.yaml"
     assert RunConfig.load(path).ingest.level1b.height == 2400

@@ -141,3 +141,14 @@ def ground_spacing(annotation: Annotation) -> tuple[float, float]:
     slant = annotation.slant_range_spacing or raster.sample_spacing * 149_896_229.0
     azimuth = annotation.azimuth_spacing or raster.azimuth_resolution
     return azimuth, slant / math.sin(math.radians(annotation.centre.incidence_angle))
+
+
+def outside(lon: float, crs: str) -> float:
+    """Degrees of longitude by which a place lies beyond the area that a CRS is made for."""
+    from pyproj import CRS
+
+    area = CRS(crs).area_of_use
+    if area is None:
+        return 0.0
+    width = (area.east - area.west) % 360 or 360.0
+    return max(0.0, abs((lon - area.west - width / 2 + 180) % 360 - 180) - width / 2)

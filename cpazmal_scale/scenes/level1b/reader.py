@@ -25,6 +25,7 @@ from cpazmal_scale.scenes.level1b.placing import (
     footprint,
     ground_spacing,
     map_sight,
+    outside,
     radar_sight,
     utm,
 )
@@ -64,6 +65,8 @@ AROUND = 3
 """Samples by which places may exceed those at the nodes around them."""
 PIXEL = 3.0
 """Metres of a pixel in UTM, where no grid is given."""
+BESIDE = 6.0
+"""Degrees of longitude by which a scene may lie beside a CRS's own area: a UTM zone."""
 BEYOND = 300.0
 """Metres by which heights may exceed those of a product's coarse geolocation grid."""
 
@@ -120,7 +123,18 @@ class ProductReader:
         return lattice.snapped(self.bounds(preset.crs), preset)
 
     def bounds(self, crs: str) -> tuple[float, float, float, float]:
-        """Left, bottom, right and top of an image in radar geometry, in a CRS."""
+        """Left, bottom, right and top of an image in radar geometry, in a CRS.
+
+        Raises:
+            SceneUnknown: the CRS is one of another part of the earth.
+        """
+        beyond = outside(self.product.annotation.centre.lon, crs)
+        if beyond > BESIDE:
+            raise SceneUnknown(
+                f"it lies {beyond:.0f}° of longitude beside the area of the grid's {crs}",
+                where=self.product.where,
+                remedy="leave ingest.grid empty for the scene's own UTM zone",
+            )
         heights = self.geolocation.heights
         between: tuple[float, ...] = (self.product.settings.height,)
         if self.elevation is not None:
