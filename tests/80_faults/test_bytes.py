@@ -157,6 +157,21 @@ def test_what_was_written_without_checksums_opens(
             assert found.id == open_model(str(folder)).id
 
 
+def test_chunks_that_no_memory_holds_are_refused(stored: dict[str, Stored], tmp_path: Path) -> None:
+    """In a map without checksums nothing else says that its document was altered."""
+    folder = next(one.parent for one in stored["map"].files if one.parent.name.endswith(".zarr"))
+    old = shutil.copytree(folder, tmp_path / "map.zarr")
+    shutil.rmtree(old / "sums")
+    root = json.loads((old / "zarr.json").read_text())
+    del root["attributes"]["checksums"]
+    for edge in (2**63, 2**30):
+        grid = root["consolidated_metadata"]["metadata"]["class"]["chunk_grid"]
+        grid["configuration"]["chunk_shape"][1] = edge
+        (old / "zarr.json").write_text(json.dumps(root))
+        with pytest.raises(StoreDamaged, match=r"map\.zarr: the map is damaged"):
+            open_map(str(old))
+
+
 def test_parquet_with_a_digest_opens_everywhere(stored: dict[str, Stored]) -> None:
     path = stored["samples"].files[0]
     assert len(pd.read_parquet(path)) == 40

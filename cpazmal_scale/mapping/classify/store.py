@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping.classify.plan import MapPlan
 
 REMEDY = "remove it and map again"
+_MOST_CELLS = 2**28
+"""Values of a chunk; 512 × 512 pixels of 254 classes are a quarter."""
 
 _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "class": {"long_name": "class of the surface"},
@@ -90,6 +93,9 @@ def open_map(url: str, *, allow_incomplete: bool = False) -> xr.Dataset:
             store, chunks={}, consolidated=True, decode_coords="all", mask_and_scale=False
         )
         read_recipe(url)
+        for name, values in found.variables.items():
+            if math.prod(values.encoding.get("chunks") or ()) > _MOST_CELLS:
+                raise ValueError(f"{name} has chunks that no memory holds")
         missing = {"class", "y", "x", "spatial_ref"} - set(found.variables)
         if missing:
             raise KeyError(min(missing))
