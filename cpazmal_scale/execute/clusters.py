@@ -92,6 +92,8 @@ def _local_cluster(cluster: Cluster) -> Iterator[Any]:
     from distributed.security import Security
 
     loaded = dask.config.get("distributed.worker.preload", []) or []
+    if isinstance(loaded, str):
+        loaded = [loaded]
     settings = {
         "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
         "distributed.scheduler.allowed-failures": 1,

@@ -16,6 +16,19 @@ from support.small_cluster import until
 from support.small_run import settings, simulated, written
 
 CPAZMAL = str(Path(sys.executable).with_name("cpazmal"))
+HELD = """
+import time
+from cpazmal_scale.mapping.classify import block
+
+classify = block.classify_block
+
+def classify_block(*given, **named):
+    time.sleep(10)
+    return classify(*given, **named)
+
+block.classify_block = classify_block
+"""
+"""Preloaded by Dask's workers: a map cannot end before it is interrupted."""
 
 
 def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -90,11 +103,16 @@ def test_ctrl_c_of_a_terminal_ends_a_map_with_one_line(tmp_path: Path) -> None:
     )
     for verb in ("ingest", "samples", "train"):
         ended(verb, "-c", config, "--cluster.kind", "threads")
-    said = tmp_path / "said"
+    said, held = tmp_path / "said", tmp_path / "held.py"
+    held.write_text(HELD)
     words = ("map", "-c", str(config), "--cluster.kind", "local", "--classify.block", "64")
     with said.open("w") as stream:
         mapping = subprocess.Popen(
-            [CPAZMAL, *words], stdout=stream, stderr=stream, start_new_session=True
+            [CPAZMAL, *words],
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+            env={**os.environ, "DASK_DISTRIBUTED__WORKER__PRELOAD": str(held)},
         )
     until(lambda: "dashboard" in said.read_text() or mapping.poll() is not None, seconds=200)
     os.killpg(mapping.pid, signal.SIGINT)

@@ -38,7 +38,7 @@ def _table(table: Table) -> str:
 
 def _cell(text: str) -> str:
     """Text that ends no cell and no row."""
-    return " ".join(_plain(text).replace("|", "/").split())
+    return " ".join(_plain(text).replace("|", "/").splitlines())
 
 
 def _plain(text: str) -> str:

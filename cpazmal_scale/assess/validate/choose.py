@@ -35,7 +35,7 @@ TIE = 0.01
 FOLDS = 3
 TESTED_WINDOWS = 1500
 """Predictions that a choice rests on: fewer windows are divided anew until there are as many."""
-MOST_REPEATS = 5
+MOST_REPEATS = 3
 NESTED_GROUPS = 4
 """Groups that each class needs for a choice within a fold: two to train on, and two to test on."""
 
@@ -106,8 +106,10 @@ def choose(
         "calibrate": False,
     }
     fewest = _fewest(every)
-    outer = cross_validate(every, _divided(config, every, FOLDS), **how)
-    once = outer.tested[: min(FOLDS, max(fewest, 2))]
+    folds = min(FOLDS, max(fewest, 2))
+    repeats = int(np.clip(TESTED_WINDOWS // len(every.groups), 1, MOST_REPEATS))
+    outer = cross_validate(every, _divided(config, folds, repeats), **how)
+    once = outer.tested[:folds]
     steps = 1 + len(once) * (fewest >= NESTED_GROUPS and len(outer.methods) > 1)
     _tell(progress, 1, steps)
     winners: list[str] = []
@@ -115,7 +117,7 @@ def choose(
     if steps > 1:
         for tested in once:
             own = np.isin(every.groups, np.asarray(outer.groups)[tested])
-            inner = cross_validate(*_inside(config, every, ~own), **how)
+            inner = cross_validate(_inside(every, ~own), _divided(config, 2, 1), **how)
             winners.append(_winner(inner))
             _count(nested, outer, winners[-1], np.searchsorted(outer.groups, every.groups), own)
             _tell(progress, 1 + len(winners), steps)
@@ -128,25 +130,20 @@ def _fewest(labelled: Labelled) -> int:
     return min(len(set(groups[labels == code])) for code in np.unique(labels))
 
 
-def _inside(
-    config: RunConfig, every: Labelled, inside: NDArray[np.bool_]
-) -> tuple[Labelled, RunConfig]:
-    """The windows of a training side, and how methods are compared on them."""
+def _inside(every: Labelled, inside: NDArray[np.bool_]) -> Labelled:
+    """The windows of a training side."""
     series = every.series
-    own = Labelled(
+    return Labelled(
         WindowSeries(series.values[inside], series.names, series.dates),
         np.asarray(every.y)[inside],
         np.asarray(every.groups)[inside],
     )
-    return own, _divided(config, own, 2)
 
 
-def _divided(config: RunConfig, labelled: Labelled, folds: int) -> RunConfig:
-    """The run with folds of whole groups, `folds` or `FOLDS` where they are repeated."""
-    repeats = int(np.clip(TESTED_WINDOWS // len(labelled.series.values), 1, MOST_REPEATS))
-    most = FOLDS if repeats > 1 else folds
-    split = {"split": "stratified", "folds": min(most, max(_fewest(labelled), 2))}
-    return config.with_values({"assess": {**split, "repeats": repeats, "test_beam": None}})
+def _divided(config: RunConfig, folds: int, repeats: int) -> RunConfig:
+    """The run with folds of whole groups."""
+    split = {"split": "stratified", "folds": folds, "repeats": repeats, "test_beam": None}
+    return config.with_values({"assess": split})
 
 
 def _count(
