@@ -107,7 +107,7 @@ def choose(
     }
     fewest = _fewest(every)
     folds = min(FOLDS, max(fewest, 2))
-    repeats = int(np.clip(TESTED_WINDOWS // len(every.groups), 1, MOST_REPEATS))
+    repeats = int(np.clip(TESTED_WINDOWS // len(series.values), 1, MOST_REPEATS))
     outer = cross_validate(every, _divided(config, folds, repeats), **how)
     once = outer.tested[:folds]
     steps = 1 + len(once) * (fewest >= NESTED_GROUPS and len(outer.methods) > 1)
