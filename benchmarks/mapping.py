@@ -81,7 +81,7 @@ def write_model(url: str) -> None:
 
 
 def measure(edge: int, cluster: dict[str, object], folder: str | None = None) -> MapResult:
-    """Write a scene and map it; `serial` after a short run that compiles and loads everything."""
+    """Write a scene and map it; `serial` after a small one that compiles and loads everything."""
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.mapping import map_cube
 
@@ -97,8 +97,9 @@ def measure(edge: int, cluster: dict[str, object], folder: str | None = None) ->
             }
         )
         if cluster["kind"] == "serial":
-            warm = RunConfig.parse({**config.model_dump(), "end": "2020-06-01"})
-            map_cube(warm, f"{root}/model.zarr", f"{root}/cube.zarr")
+            write_cube(f"{root}/small.zarr", CHUNK)
+            small = config.with_values({"workspace": str(root / "small")})
+            map_cube(small, f"{root}/model.zarr", f"{root}/small.zarr")
         return map_cube(config, f"{root}/model.zarr", f"{root}/cube.zarr")
     finally:
         shutil.rmtree(root)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -391,3 +393,12 @@ def test_colours_do_not_depend_on_the_other_classes() -> None:
     assert colours(("ICA", "X"))["ICA"] == colours(CLASSES)["ICA"]
     clusters = colours([f"C{i}" for i in range(1, 9)])
     assert len(set(clusters.values())) == 8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems tell it otherwise")
+def test_a_worker_s_memory_is_its_own() -> None:
+    """Linux begins a process's largest size with that of the one which started it."""
+    large = np.ones(600 * 2**17)
+    code = "from cpazmal_scale.mapping.classify.block import peak_memory; print(peak_memory())"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 2**25 < int(told.stdout) < large.nbytes

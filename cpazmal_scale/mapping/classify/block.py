@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import resource
 import sys
 import threading
@@ -11,6 +13,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping.classify.recipe import Recipe
 
 
+_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 EVERY = 8
 """Of every so many rows and columns one is looked at to tell how much power is below the floor."""
 
@@ -341,5 +345,10 @@ def _sha256(products: Products) -> str:
 
 def peak_memory() -> int:
     """Largest resident size of this process so far, in bytes."""
+    with contextlib.suppress(OSError):
+        told = _PEAK.search(Path("/proc/self/status").read_text())
+        if told is not None:
+            return int(told[1]) * 1024
+    # Where /proc is not there; Linux would tell the size of the process that started this one, too.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
