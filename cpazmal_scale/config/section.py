@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from cpazmal_scale.addresses import FORBIDDEN_TEXT, address, holds_secret, is_remote
+from cpazmal_scale.addresses import address, forbidden_text, holds_secret, is_remote
 
 FOLDER = "folder"
 """Key of a validation's context: the folder that relative paths start from; none: here."""
@@ -56,7 +56,7 @@ _DAY = (
 )
 """A day that some year has, in a JSON schema."""
 Name = Annotated[
-    str, AfterValidator(_plain), Field(json_schema_extra={"not": {"pattern": FORBIDDEN_TEXT}})
+    str, AfterValidator(_plain), Field(json_schema_extra={"not": {"pattern": forbidden_text()}})
 ]
 """The name of something in the catalog."""
 ODD: dict[str, Any] = {"not": {"type": "integer", "multipleOf": 2}}
@@ -87,7 +87,7 @@ def _checked(schema: Any) -> None:
     if schema.get("format") == "date":
         schema["pattern"] = _DAY
     else:
-        schema["not"] = {"pattern": FORBIDDEN_TEXT}
+        schema["not"] = {"pattern": forbidden_text()}
 
 
 class Section(BaseModel):
