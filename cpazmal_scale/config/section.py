@@ -42,6 +42,10 @@ def _plain(text: str) -> str:
     return text
 
 
+def _without_secrets(schema: dict[str, Any]) -> None:
+    schema["not"] = {"pattern": forbidden_text()}
+
+
 Address = Annotated[str, AfterValidator(_placed)]
 """A path or URL as a user writes it; `~` is the home folder, and secrets are refused."""
 NameOrAddress = Annotated[str, AfterValidator(_placed_file)]
@@ -55,9 +59,7 @@ _DAY = (
     r"(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))$"
 )
 """A day that some year has, in a JSON schema."""
-Name = Annotated[
-    str, AfterValidator(_plain), Field(json_schema_extra={"not": {"pattern": forbidden_text()}})
-]
+Name = Annotated[str, AfterValidator(_plain), Field(json_schema_extra=_without_secrets)]
 """The name of something in the catalog."""
 ODD: dict[str, Any] = {"not": {"type": "integer", "multipleOf": 2}}
 """An odd number in a JSON schema, which is checked where a run is asked for."""
@@ -87,7 +89,7 @@ def _checked(schema: Any) -> None:
     if schema.get("format") == "date":
         schema["pattern"] = _DAY
     else:
-        schema["not"] = {"pattern": forbidden_text()}
+        _without_secrets(schema)
 
 
 class Section(BaseModel):
