@@ -10,7 +10,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    Field,
     GetJsonSchemaHandler,
     ValidationInfo,
     model_validator,
@@ -59,7 +58,20 @@ _DAY = (
     r"(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))$"
 )
 """A day that some year has, in a JSON schema."""
-Name = Annotated[str, AfterValidator(_plain), Field(json_schema_extra=_without_secrets)]
+
+
+class _Forbidden:
+    """Adds to a text's schema that it holds no plain secret."""
+
+    def __get_pydantic_json_schema__(
+        self, core: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        schema = handler(core)
+        _without_secrets(schema)
+        return schema
+
+
+Name = Annotated[str, AfterValidator(_plain), _Forbidden()]
 """The name of something in the catalog."""
 ODD: dict[str, Any] = {"not": {"type": "integer", "multipleOf": 2}}
 """An odd number in a JSON schema, which is checked where a run is asked for."""
