@@ -10,7 +10,6 @@ of 1e8 pixels.
 from __future__ import annotations
 
 import argparse
-import resource
 import shutil
 import tempfile
 import time
@@ -23,6 +22,7 @@ from affine import Affine
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import ingest_scenes
+from cpazmal_scale.mapping.classify.block import peak_memory
 
 NAME = "PAZ1_SAR__SSC______SM_D_SRA_20200108T054412_20200108T054419"
 
@@ -97,7 +97,7 @@ def main() -> None:
         config = {"workspace": url, "ingest": {"scenes": str(folder), "naming": naming}}
         ingest_scenes(RunConfig.parse(config), dry_run=True)  # imports are not part of the measure
         report = ingest_scenes(RunConfig.parse(config))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        peak = peak_memory() / 2**30
         print(
             f"{size:.0f} MB ({options.compress}): copy {size / copy:.0f} MB/s, "
             f"ingest {size / report.seconds:.0f} MB/s, ratio {copy / report.seconds:.2f}, "

@@ -8,7 +8,6 @@ event took until the next frame was painted; edits are timed until their answer 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from cpazmal_scale import web
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.label import page
+from cpazmal_scale.mapping.classify.block import peak_memory
 from cpazmal_scale.stages import label as stage
 from cpazmal_scale.stages import workspace
 
@@ -124,7 +124,7 @@ def main() -> None:
             window.wait("return document.querySelectorAll('#proposals button').length > 3")
             print(f"proposals in {time.perf_counter() - began:.2f} s")
             window.open("about:blank")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_memory() / 2**30
     print(f"peak memory of the server {peak:.2f} GiB")
 
 

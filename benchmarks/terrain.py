@@ -14,7 +14,6 @@ its map; 12000 makes more than 100 MiB.
 from __future__ import annotations
 
 import argparse
-import resource
 import tempfile
 import time
 from dataclasses import replace
@@ -28,6 +27,7 @@ from benchmarks.cubes import drop_from_cache
 from cpazmal_scale.config import Cluster, RunConfig
 from cpazmal_scale.cube import plan_ingest, prepare_ground
 from cpazmal_scale.execute import SerialExecutor, open_executor
+from cpazmal_scale.mapping.classify.block import peak_memory
 from cpazmal_scale.scenes.level1b.reader import open_product
 from cpazmal_scale.simulate.radar.cases import CASES, simulate_case
 from cpazmal_scale.terrain.area import accumulate, cells_of
@@ -327,7 +327,7 @@ def date(metres: float, folder: Path) -> None:
 
 def _peak(_: int) -> float:
     """MiB this process has held at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return peak_memory() / 2**20
 
 
 def main() -> None:

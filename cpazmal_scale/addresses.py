@@ -48,7 +48,7 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 """Headers of requests that hold a secret."""
-_FORBIDDEN = (
+FORBIDDEN_TEXT = (
     r"(?i:(?:[a-z0-9+.-]{2}://+|\bhttps?:[/\\]+)[^/?#@:\s\[\\]*:(?![0-9]{1,5}(?:[/?#]|$))[^@]*@"
     r"|[a-z0-9]://(?!localhost:)[^/?#@:.\s\[]+:[0-9]+/[^@]*@"
     r"|\b(?:https?|s3|gs|az)://[^/?#@:\s]+@"
@@ -62,6 +62,7 @@ _FORBIDDEN = (
     r"|(?:^|[\s,;])(?:[A-Z]\w*)?(?:SECRET|TOKEN|PASSWORD|ACCESS_KEY|AccountKey)\w*="
     r"[\"']?[^\s;,\"'$/~.`]"
 )
+"""What a JSON schema can say of secrets: less than `holds_secret`, and nothing besides."""
 _LONGEST = 255
 """Bytes of a name that file systems take."""
 _PORT = re.compile(r"[1-9]\d{0,4}")
@@ -129,11 +130,6 @@ def join(url: str, *parts: str) -> str:
 def absolute(url: str) -> str:
     """The address with a local path made absolute, so that it means the same to every process."""
     return url if is_remote(url) else str(local_path(url).absolute())
-
-
-def forbidden_text() -> str:
-    """What a JSON schema can say of secrets: less than `holds_secret`, and nothing besides."""
-    return _FORBIDDEN
 
 
 def holds_secret(text: str) -> bool:

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import Field
 
-from cpazmal_scale.config import RunConfig
-from cpazmal_scale.config.section import Name
+from cpazmal_scale.config import Name, RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import picture_of, progress, show_picture, show_product
 from flows.runtime import DEFAULT, deployed, named, stage

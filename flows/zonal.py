@@ -6,8 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from cpazmal_scale.config import RunConfig
-from cpazmal_scale.config.section import Name
+from cpazmal_scale.config import Name, RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import progress, show_table
 from flows.runtime import DEFAULT, deployed, named, stage

@@ -142,9 +142,10 @@ class Answer:
         self.as_json, self.told, self.facts = as_json, False, {}
         self.flags = tuple(flags)
 
-    def next(self, verb: str, why: str) -> str:
-        """The line that names another verb with the settings of the running one, and its use."""
-        return f"next: {shlex.join(['cpazmal', verb, *self.flags])}  # {why}"
+    def next(self, verb: str, why: str, flags: Sequence[str] | None = None) -> str:
+        """The line that names another verb and its use; none: with the running one's settings."""
+        words = ["cpazmal", verb, *(self.flags if flags is None else flags)]
+        return f"next: {shlex.join(words)}  # {why}"
 
     def document(self, error: CpazmalError | None = None) -> str:
         """All facts, or the error, as JSON."""

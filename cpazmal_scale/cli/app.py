@@ -131,12 +131,12 @@ def main() -> None:
     except CycloptsError as error:
         _refuse(ConfigError(first_sentence(error)))
     except ValueError as error:
-        said = str(error).splitlines()[:1]
-        names = [name for begins, name in _OF_LIBRARIES.items() if str(error).startswith(begins)]
-        if "--debug" in sys.argv or not names:
+        said = str(error)
+        name = next((own for begins, own in _OF_LIBRARIES.items() if said.startswith(begins)), None)
+        if name is None or "--debug" in sys.argv:
             raise
-        what = said[0].partition("; ")[0].rstrip(":")
-        _refuse(ConfigError(what, remedy=f"correct it, or unset {names[0]}"))
+        what = said.splitlines()[0].partition("; ")[0].rstrip(":")
+        _refuse(ConfigError(what, remedy=f"correct it, or unset {name}"))
     except KeyboardInterrupt:
         complain("stopped; run the same command again to continue")
         sys.exit(130)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated
 
 from cpazmal_scale.cli.answers import ANSWER, say
@@ -46,5 +45,5 @@ def label(
         say(f"{left} changes are not in {url} yet; the next `cpazmal label` shows them again")
     elif points is None and url != config.samples.polygons:
         given = ANSWER.flags[:2] if ANSWER.flags[:1] == ("--config",) else ()
-        words = (*(given or ("--workspace", config.workspace)), "--samples.polygons", url)
-        say(f"next: cpazmal samples {shlex.join(words)}  # windows inside them")
+        flags = (*(given or ("--workspace", config.workspace)), "--samples.polygons", url)
+        say(ANSWER.next("samples", "windows inside them", flags))

@@ -9,7 +9,7 @@ from cpazmal_scale.config.legend import ClassStyle
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.run import RunConfig, identity
 from cpazmal_scale.config.scenes import Ingest, Level1b, Naming, Terrain
-from cpazmal_scale.config.section import Section
+from cpazmal_scale.config.section import Name, Section
 from cpazmal_scale.config.table import Table
 from cpazmal_scale.vocabulary import CLASS_NAMES, GLACIER_CLASSES, MASK_BITS, NOT_VALID, Statistic
 
@@ -29,6 +29,7 @@ __all__ = [
     "Ingest",
     "Kubernetes",
     "Level1b",
+    "Name",
     "Naming",
     "RunConfig",
     "Samples",

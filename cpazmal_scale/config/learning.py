@@ -7,14 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cpazmal_scale.config.section import ODD, Address, Section, never_both
+from cpazmal_scale.config.section import DAY_OF_EVERY_YEAR, ODD, Address, Section, never_both
 from cpazmal_scale.config.table import Table
 from cpazmal_scale.vocabulary import MASK_BITS, Statistic
-
-_DAY_OF_EVERY_YEAR = (
-    r"^(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|"
-    r"02-(?:0[1-9]|1\d|2[0-8]))$"
-)
 
 
 class Flags(Section):
@@ -144,7 +139,7 @@ class Dtw(Section):
     radius: int | None = Field(None, ge=0)
     """Sakoe-Chiba band in samples, instead of `band_days`; 0 is the Euclidean distance."""
     season_start: str | None = Field(
-        None, pattern=r"^\d\d-\d\d$", json_schema_extra={"pattern": _DAY_OF_EVERY_YEAR}
+        None, pattern=r"^\d\d-\d\d$", json_schema_extra={"pattern": DAY_OF_EVERY_YEAR}
     )
     """First day of the season, `MM-DD`, from which days are counted: series of two hemispheres are
     compared from the same time of their year (such as 10-01 and 04-01); none: the model's own,

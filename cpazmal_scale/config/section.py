@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from cpazmal_scale.addresses import address, forbidden_text, holds_secret, is_remote
+from cpazmal_scale.addresses import FORBIDDEN_TEXT, address, holds_secret, is_remote
 
 FOLDER = "folder"
 """Key of a validation's context: the folder that relative paths start from; none: here."""
@@ -41,10 +41,6 @@ def _plain(text: str) -> str:
     return text
 
 
-def _without_secrets(schema: dict[str, Any]) -> None:
-    schema["not"] = {"pattern": forbidden_text()}
-
-
 Address = Annotated[str, AfterValidator(_placed)]
 """A path or URL as a user writes it; `~` is the home folder, and secrets are refused."""
 NameOrAddress = Annotated[str, AfterValidator(_placed_file)]
@@ -53,11 +49,13 @@ Elsewhere = Annotated[str, AfterValidator(address)]
 """A path or URL that is not of this machine's files."""
 
 
-_DAY = (
-    r"^[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-"
-    r"(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))$"
+_LONG_MONTHS = (
+    r"(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
 )
+_DAY = rf"^[0-9]{{4}}-(?:{_LONG_MONTHS}|02-(?:0[1-9]|[12][0-9]))$"
 """A day that some year has, in a JSON schema."""
+DAY_OF_EVERY_YEAR = rf"^(?:{_LONG_MONTHS}|02-(?:0[1-9]|1[0-9]|2[0-8]))$"
+"""Month and day that every year has, in a JSON schema."""
 
 
 class _Forbidden:
@@ -67,7 +65,7 @@ class _Forbidden:
         self, core: Any, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         schema = handler(core)
-        _without_secrets(schema)
+        _checked(schema)
         return schema
 
 
@@ -101,7 +99,7 @@ def _checked(schema: Any) -> None:
     if schema.get("format") == "date":
         schema["pattern"] = _DAY
     else:
-        _without_secrets(schema)
+        schema["not"] = {"pattern": FORBIDDEN_TEXT}
 
 
 class Section(BaseModel):

@@ -177,8 +177,7 @@ def require_inputs(config: RunConfig, names: Collection[str] = ("samples", "asse
         counts = table["class"].value_counts(sort=False)
         held = ", ".join(f"{code} {count}" for code, count in counts.items())
         found.append(f"polygons: groups by class: {held} ({rules.polygons})")
-        named = {**table.attrs.get("legend", {}), **config.legend}
-        unnamed = without_names(counts.index, named)
+        unnamed = without_names(table, config)
         found += [] if unnamed is None else [f"  {unnamed}"]
     if "assess" in names and config.assess.truth is not None:
         require_reference(config.assess.truth)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
@@ -37,8 +36,7 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
         return _import_table(config)
 
     windows, state = _windows(config, progress)
-    named = {**windows.attrs.get("legend", {}), **config.legend}
-    unnamed = without_names(windows["class"].unique(), named)
+    unnamed = without_names(windows, config)
     if unnamed is not None:
         _LOG.warning(unnamed)
     plain = windows.drop(columns=list(BY_DATE))
@@ -58,9 +56,11 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
     return workspace.publish(config, "samples", name, path, facts)
 
 
-def without_names(codes: Iterable[str], legend: Mapping[str, Any]) -> str | None:
-    """A note on classes that are numbers and have no name in a legend, if there are any."""
-    bare = sorted((code for code in codes if code.isdecimal() and code not in legend), key=int)
+def without_names(table: pd.DataFrame, config: RunConfig) -> str | None:
+    """A note on classes of polygons or windows that are numbers without a name; none: all have."""
+    named = {**table.attrs.get("legend", {}), **config.legend}
+    codes = table["class"].unique()
+    bare = sorted((code for code in codes if code.isdecimal() and code not in named), key=int)
     if not bare:
         return None
     return (

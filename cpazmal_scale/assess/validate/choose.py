@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.assess.validate.cross_validate import Labelled, cross_validate
-from cpazmal_scale.assess.validate.metrics import scores
+from cpazmal_scale.assess.validate.metrics import confusion_counts, scores
 from cpazmal_scale.assess.validate.validation import resampled_macro_f1
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.execute import SerialExecutor
@@ -99,65 +99,44 @@ def choose(
     Raises:
         SampleError: a class within one group.
     """
-    every = Labelled(series, np.asarray(y, str), np.asarray(groups, str))
+    labels, polygons = np.asarray(y, str), np.asarray(groups, str)
+    fewest = min(len(set(polygons[labels == code])) for code in np.unique(labels))
+    folds = min(FOLDS, max(fewest, 2))
+    repeats = int(np.clip(TESTED_WINDOWS // len(labels), 1, MOST_REPEATS))
     how: dict[str, Any] = {
         "methods": [method(setting).name for setting in config.classify.candidates],
         "workers": Workers(executor or SerialExecutor(), share),
         "calibrate": False,
     }
-    fewest = _fewest(every)
-    folds = min(FOLDS, max(fewest, 2))
-    repeats = int(np.clip(TESTED_WINDOWS // len(series.values), 1, MOST_REPEATS))
+    every = Labelled(series, labels, polygons)
     outer = cross_validate(every, _divided(config, folds, repeats), **how)
-    once = outer.tested[:folds]
-    steps = 1 + len(once) * (fewest >= NESTED_GROUPS and len(outer.methods) > 1)
+    steps = 1 + folds * (fewest >= NESTED_GROUPS and len(outer.methods) > 1)
     _tell(progress, 1, steps)
     winners: list[str] = []
     nested = np.zeros_like(outer.counts[0])
-    if steps > 1:
-        for tested in once:
-            own = np.isin(every.groups, np.asarray(outer.groups)[tested])
-            inner = cross_validate(_inside(every, ~own), _divided(config, 2, 1), **how)
-            winners.append(_winner(inner))
-            _count(nested, outer, winners[-1], np.searchsorted(outer.groups, every.groups), own)
-            _tell(progress, 1 + len(winners), steps)
+    for row in outer.tested[: steps - 1]:
+        inside = ~np.isin(polygons, np.asarray(outer.groups)[row])
+        inner = cross_validate(_part(every, inside), _divided(config, 2, 1), **how)
+        winners.append(_winner(inner))
+        said = outer.predicted[outer.methods.index(winners[-1])]
+        for group in np.flatnonzero(row):
+            own = polygons == outer.groups[group]
+            nested[group] = confusion_counts(outer.codes[own], said[own], len(outer.classes))
+        _tell(progress, 1 + len(winners), steps)
     return _choice(outer, nested, winners)
 
 
-def _fewest(labelled: Labelled) -> int:
-    """Groups of the class that has fewest."""
-    labels, groups = np.asarray(labelled.y), np.asarray(labelled.groups)
-    return min(len(set(groups[labels == code])) for code in np.unique(labels))
-
-
-def _inside(every: Labelled, inside: NDArray[np.bool_]) -> Labelled:
-    """The windows of a training side."""
+def _part(every: Labelled, inside: NDArray[np.bool_]) -> Labelled:
+    """Some of the windows."""
     series = every.series
-    return Labelled(
-        WindowSeries(series.values[inside], series.names, series.dates),
-        np.asarray(every.y)[inside],
-        np.asarray(every.groups)[inside],
-    )
+    values = WindowSeries(series.values[inside], series.names, series.dates)
+    return Labelled(values, np.asarray(every.y)[inside], np.asarray(every.groups)[inside])
 
 
 def _divided(config: RunConfig, folds: int, repeats: int) -> RunConfig:
     """The run with folds of whole groups."""
     split = {"split": "stratified", "folds": folds, "repeats": repeats, "test_beam": None}
     return config.with_values({"assess": split})
-
-
-def _count(
-    nested: NDArray[np.int64],
-    outer: CrossValidation,
-    winner: str,
-    numbers: NDArray[np.intp],
-    tested: NDArray[np.bool_],
-) -> None:
-    """Add the winner's predictions `(N,)` of the first repeat's `tested` windows, by group."""
-    size = len(outer.classes)
-    said = outer.predicted[outer.methods.index(winner)]
-    columns = np.where(said[tested] >= 0, said[tested], size)
-    np.add.at(nested, (numbers[tested], outer.codes[tested], columns), 1)
 
 
 def _choice(outer: CrossValidation, nested: NDArray[np.int64], winners: list[str]) -> Choice:
