@@ -8,16 +8,16 @@ import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError, StoreMissing
-from cpazmal_scale.grid.raster_files import check_beside
 from cpazmal_scale.terrain import resample, vertical
-from cpazmal_scale.terrain.coordinates import through, transformer
+from cpazmal_scale.terrain.coordinates import continuous, through, transformer
 from cpazmal_scale.terrain.nodes import CELL, Lattice, cells
+from cpazmal_scale.terrain.tiles import Tile, on_tiles, open_tiles, parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,15 +27,14 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 SUFFIXES = (".tif", ".tiff")
-_FEET = ("ft", "feet", "foot")
 _SAMPLES = 512
 """Pixels along a side of a tile from which the range of its heights is taken."""
+_RADIUS = 6_378_137.0
+"""Semi-major axis of WGS84 and GRS80 in metres."""
 _STRIP = 2**22
 """Pixels that are counted at once."""
 _BORDER = 65
 """Points along a side of a map between which its border is straight."""
-_SHIFT = 0.01
-"""Largest shift in pixels between tiles of one lattice."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +50,10 @@ class Dem:
     sea: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class _Tile:
-    """An open raster and where its first pixel lies in the lattice of all tiles."""
-
-    raster: Any
-    url: str
-    row: int
-    column: int
-
-
 class Elevation:
     """An open source of heights."""
 
-    def __init__(self, dem: Dem, tiles: list[_Tile]) -> None:
+    def __init__(self, dem: Dem, tiles: list[Tile]) -> None:
         from pyproj import CRS
 
         self.dem, self._tiles = dem, tiles
@@ -73,6 +62,7 @@ class Elevation:
         self.crs: CRS = vertical.horizontal(crs)
         self._name: str = self.crs.to_wkt()
         self.datum = vertical.datum_of(crs, dem.vertical, where=first.url)
+        _require_place(self.crs, first.url)
         self._to_map = first.raster.transform
 
     def heights(self, grid: GeoBox, rows: slice, columns: slice) -> Array:
@@ -134,19 +124,20 @@ class Elevation:
         found[known] += self.datum.above_ellipsoid(lon[known], lat[known])
         return found
 
+    def covers(self, lon: Array, lat: Array) -> NDArray[np.bool_]:
+        """Whether points in degrees, of any shape, lie on a pixel of a tile, known or not."""
+        return on_tiles(self._tiles, *self._pixels("EPSG:4326", lon, lat))
+
     def span(self, lon: Array, lat: Array) -> tuple[float, float]:
         """Lowest and highest height between points, of some pixels of the tiles; 0, 0: of none."""
         y, x = self._pixels("EPSG:4326", lon, lat)
         rows, columns = _around(y), _around(x)
         up = self.datum.above_ellipsoid(lon, lat)
         known = [np.zeros(1)] if self.dem.sea else []
-        for tile in self._tiles:
-            here = _overlap(tile, rows, columns)
-            if here is not None:
-                shape = [min(edge.stop - edge.start, _SAMPLES) for edge in here]
-                values = np.full(shape, np.nan)
-                _values(tile, *here, values, sea=self.dem.sea)
-                known.append(values[np.isfinite(values)])
+        for part in parts(self._tiles, rows, columns):
+            values = np.full([min(edge, _SAMPLES) for edge in part.shape], np.nan)
+            part.heights(values, sea=self.dem.sea)
+            known.append(values[np.isfinite(values)])
         heights = np.concatenate(known) if known else np.zeros(0)
         if heights.size == 0:
             return 0.0, 0.0
@@ -193,12 +184,19 @@ class Elevation:
                 return
 
     def bounds(self) -> tuple[float, float, float, float]:
-        """West, south, east, north of all tiles in degrees."""
+        """West, south, east, north of all tiles in degrees; west is less than east."""
         from rasterio.warp import transform_bounds
 
-        boxes = [
-            transform_bounds(self._name, "EPSG:4326", *tile.raster.bounds) for tile in self._tiles
-        ]
+        boxes: list[tuple[float, float, float, float]] = []
+        for tile in self._tiles:
+            west, south, east, north = transform_bounds(
+                self._name, "EPSG:4326", *tile.raster.bounds
+            )
+            # A box across the date line ends before it begins.
+            ends = np.array([west, east + 360.0 * (east < west)])
+            middle = boxes[0][0] if boxes else float(ends[0])
+            west, east = ends + 360.0 * np.round((middle - ends[0]) / 360.0)
+            boxes.append((float(west), south, float(east), north))
         west, south = (min(box[side] for box in boxes) for side in (0, 1))
         east, north = (max(box[side] for box in boxes) for side in (2, 3))
         return west, south, east, north
@@ -208,8 +206,9 @@ class Elevation:
         across, up = through(transformer(crs, self._name), x, y)
         to_map = self._to_map
         if self.crs.is_geographic:
-            centre = to_map.c + to_map.a * self._tiles[0].raster.width / 2
-            across = across - 360 * np.round((across - centre) / 360)
+            ends = [(one.column, one.column + one.raster.width) for one in self._tiles]
+            centre = (min(one[0] for one in ends) + max(one[1] for one in ends)) / 2
+            across = continuous(across, to_map.c + to_map.a * centre)
         return (up - to_map.f) / to_map.e - 0.5, (across - to_map.c) / to_map.a - 0.5
 
     def _fine(self, lattice: Lattice) -> int:
@@ -227,17 +226,9 @@ class Elevation:
         """Raw heights of a window of the tiles' lattice, NaN unknown, 0 at sea."""
         shape = rows.stop - rows.start, columns.stop - columns.start
         found = np.full(shape, np.nan)
-        for tile in self._tiles:
-            here = _overlap(tile, rows, columns)
-            if here is None:
-                continue
-            down, along = (
-                slice(edge.start + first - window.start, edge.stop + first - window.start)
-                for edge, first, window in zip(
-                    here, (tile.row, tile.column), (rows, columns), strict=True
-                )
-            )
-            _values(tile, *here, found[down, along], sea=self.dem.sea)
+        for part in parts(self._tiles, rows, columns):
+            (top, left), (height, width) = part.place, part.shape
+            part.heights(found[top : top + height, left : left + width], sea=self.dem.sea)
         if self.dem.sea:
             found[np.isnan(found)] = 0.0
         return found
@@ -251,35 +242,26 @@ def _around(place: Array) -> slice:
     )
 
 
-def _overlap(tile: _Tile, rows: slice, columns: slice) -> tuple[slice, slice] | None:
-    """The part of a tile that meets a window of the tiles' lattice."""
-    height, width = tile.raster.shape
-    down = slice(max(0, rows.start - tile.row), min(height, rows.stop - tile.row))
-    along = slice(max(0, columns.start - tile.column), min(width, columns.stop - tile.column))
-    return None if down.start >= down.stop or along.start >= along.stop else (down, along)
+def _require_place(crs: CRS, where: object) -> None:
+    """Refuse a CRS that PROJ places by taking one ellipsoid for another.
 
+    Raises:
+        DemError: its datum is unknown, and its ellipsoid is not that of WGS84 to the millimetre.
+    """
+    from pyproj import Transformer
+    from pyproj.exceptions import ProjError
 
-def _values(tile: _Tile, rows: slice, columns: slice, found: Array, *, sea: bool) -> None:
-    """Heights of a part of a tile, as many as `found` has room for, where that is NaN."""
-    from rasterio.enums import MaskFlags
-    from rasterio.errors import RasterioError
-    from rasterio.windows import Window
-
-    raster, window = (
-        tile.raster,
-        Window.from_slices((rows.start, rows.stop), (columns.start, columns.stop)),
-    )
-    # A mask beside the values is read only where there is one.
-    plain = {MaskFlags.all_valid, MaskFlags.nodata} >= set(raster.mask_flag_enums[0])
     try:
-        raw = raster.read(1, window=window, masked=not plain, out_shape=found.shape)
-    except RasterioError as error:
-        raise _unreadable(str(error).splitlines()[0], tile.url) from None
-    if not plain:
-        raw = raw.astype(np.float64).filled(np.nan)
-    missing = math.nan if raster.nodata is None else float(raster.nodata)
-    scale = float(raster.scales[0]), float(raster.offsets[0])
-    resample.known_heights(raw, missing, scale, sea, found)
+        Transformer.from_crs(crs, "EPSG:4326", always_xy=True, allow_ballpark=False)
+    except ProjError:
+        body = crs.ellipsoid
+        if body is None or abs(body.semi_major_metre - _RADIUS) > 1:
+            raise DemError(
+                f"its reference system does not say how {body.name if body else 'its ellipsoid'} "
+                "lies to WGS84",
+                where=where,
+                remedy="give it a reference system with a datum, such as by an EPSG code",
+            ) from None
 
 
 @contextlib.contextmanager
@@ -287,17 +269,13 @@ def open_dem(dem: Dem) -> Iterator[Elevation]:
     """Heights, opened for reading.
 
     Raises:
-        DemError: no elevation raster, tiles of several lattices, no CRS, or heights above an
-            unknown surface or in feet.
+        DemError: no elevation raster, tiles of several lattices, no CRS or one of unknown place,
+            pixels wider than `tiles.COARSEST`, or heights above an unknown surface or not in
+            metres.
         StoreMissing: nothing is there.
     """
     with contextlib.ExitStack() as stack:
-        tiles: list[_Tile] = []
-        for url in files(dem.url):
-            raster = stack.enter_context(_opened(url, stack))
-            row, column = _place(raster, tiles[0].raster, url) if tiles else (0, 0)
-            tiles.append(_Tile(raster, url, row, column))
-        yield Elevation(dem, tiles)
+        yield Elevation(dem, open_tiles(files(dem.url), stack))
 
 
 def files(url: str) -> list[str]:
@@ -330,51 +308,3 @@ def _sha256(url: str, modified: str) -> str:  # noqa: ARG001 - a changed file is
         while piece := stream.read(2**20):
             whole.update(piece)
     return whole.hexdigest()
-
-
-def _opened(url: str, stack: contextlib.ExitStack) -> Any:
-    import rasterio
-    from rasterio.errors import RasterioError
-
-    path = stack.enter_context(storage.open_local(url))
-    try:
-        check_beside(path)
-        raster = rasterio.open(path, driver="GTiff")
-    except (RasterioError, ValueError) as error:
-        raise _unreadable(str(error).splitlines()[0], url) from None
-    problem = remedy = ""
-    if raster.count != 1 or raster.dtypes[0].startswith("complex"):
-        problem, remedy = f"it has {raster.count} x {raster.dtypes[0]}", "give one band of heights"
-    elif raster.crs is None:
-        problem, remedy = "it has no CRS", "save it with its reference system"
-    elif raster.transform.b or raster.transform.d:
-        problem, remedy = "it is rotated", "warp it to a grid along its axes"
-    elif raster.transform.a <= 0 or raster.transform.e >= 0:
-        problem, remedy = "its first pixel is not its north-west corner", "warp it north up"
-    elif any(word in (raster.units[0] or "").lower() for word in _FEET):
-        problem, remedy = "its heights are in feet", "convert them to metres"
-    if problem:
-        raster.close()
-        raise DemError(problem, where=url, remedy=remedy)
-    return raster
-
-
-def _place(raster: Any, first: Any, url: str) -> tuple[int, int]:
-    """Row and column of a tile in the lattice of the first."""
-    mine, theirs = raster.transform, first.transform
-    row, column = (mine.f - theirs.f) / theirs.e, (mine.c - theirs.c) / theirs.a
-    far = max(abs(mine.a / theirs.a - 1) * raster.width, abs(mine.e / theirs.e - 1) * raster.height)
-    shift = max(abs(row - round(row)), abs(column - round(column)), far)
-    if raster.crs != first.crs or shift > _SHIFT:
-        raise DemError(
-            "it does not share the pixels of the first tile",
-            where=url,
-            remedy="warp the tiles into one raster",
-        )
-    return round(row), round(column)
-
-
-def _unreadable(reason: str, url: str) -> DemError:
-    return DemError(
-        f"not a readable GeoTIFF ({reason})", where=url, remedy="copy it again from its source"
-    )

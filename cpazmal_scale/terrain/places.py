@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.errors import DemError, DemMismatch
+from cpazmal_scale.terrain.coordinates import continuous
+from cpazmal_scale.terrain.marks import Extremes
 from cpazmal_scale.terrain.nodes import Lattice
 
 if TYPE_CHECKING:
@@ -74,7 +76,10 @@ def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Diff
     Raises:
         DemMismatch: the two are of different surfaces.
     """
-    points = [one.ravel() for one in (lon, lat, height)]
+    inside = elevation.covers(lon, lat)
+    points = [one[inside] for one in (lon, lat, height)]
+    if points[0].size < FEWEST:
+        return None
     some = np.unique(np.linspace(0, points[0].size - 1, MOST).astype(np.int64))
     east, north, own = (one[some] for one in points)
     here = _around(elevation, east, north)
@@ -146,22 +151,53 @@ def meet(elevation: Elevation, grid: GeoBox) -> None:
 
 def share(elevation: Elevation, grid: GeoBox) -> float:
     """Share of the raster's own pixels under a grid whose heights are known; all are looked at."""
+    return _under(elevation, grid)[0]
+
+
+def _under(elevation: Elevation, grid: GeoBox) -> tuple[float, Extremes]:
+    """Share of known heights under a grid, and their ends."""
     known = total = 0
+    ends = Extremes()
     for heights in elevation.under(grid):
         known, total = known + int(np.isfinite(heights).sum()), total + heights.size
-    return known / max(1, total)
+        ends.add(heights)
+    return known / max(1, total), ends
 
 
-def covered(elevation: Elevation, grid: GeoBox) -> float:
+def covered(elevation: Elevation, grid: GeoBox, ground: tuple[float, float] | None = None) -> float:
     """See `share`.
 
+    Args:
+        elevation: The open raster.
+        grid: A map.
+        ground: Lowest and highest ground there by another source, metres above the ellipsoid.
+
     Raises:
-        DemError: it is less than half, naming both places.
+        DemError: it is less than half, naming both places; or heights that return stand apart from
+            all others and from that ground, so that they mark missing ones.
     """
-    found = share(elevation, grid)
+    found, ends = _under(elevation, grid)
     if found < LEAST:
         raise _short(elevation, _bounds(grid), found)
+    if ground is not None:
+        up = _undulation(elevation, grid)
+        mark = ends.mark((ground[0] - up, ground[1] - up))
+        if mark is not None:
+            raise DemError(
+                str(mark),
+                where=elevation.dem.url,
+                remedy="declare them, such as with `gdal_edit.py -a_nodata`",
+            )
     return found
+
+
+def _undulation(elevation: Elevation, grid: GeoBox) -> float:
+    """Metres from the ellipsoid to what heights are above, at a grid's middle."""
+    lattice, top, left = Lattice.of(grid)
+    lon, lat = lattice.points(
+        np.array([top + grid.shape[0] / 2]), np.array([left + grid.shape[1] / 2])
+    )
+    return float(np.nan_to_num(elevation.datum.above_ellipsoid(lon, lat))[0, 0])
 
 
 def _bounds(grid: GeoBox) -> Bounds:
@@ -169,6 +205,7 @@ def _bounds(grid: GeoBox) -> Bounds:
     lattice, top, left = Lattice.of(grid)
     rows, columns = (np.linspace(0, edge, _LOOKS) for edge in grid.shape)
     lon, lat = lattice.points(rows + top, columns + left)
+    lon = continuous(lon)
     return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
 
 

@@ -124,6 +124,8 @@ def _vertical_crs(code: int, text: str) -> CRS:
 
 def _require_metres(crs: CRS, where: object) -> None:
     unit = crs.axis_info[-1]
+    if unit.direction == "down":
+        raise DemError(f"its {crs.name} counts downwards", where=where, remedy="give heights")
     if unit.unit_conversion_factor != 1.0:
         raise DemError(
             f"its heights are in {unit.unit_name}", where=where, remedy="convert them to metres"

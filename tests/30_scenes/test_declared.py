@@ -375,7 +375,9 @@ def test_fill_values_that_look_like_power_are_refused(tmp_path, fill: float, sca
 @pytest.mark.parametrize(
     ("fill", "scale"), [(-30.0, "dB"), (1.0, "dB"), (1.0, "linear"), (0.2, "linear")]
 )
-@pytest.mark.parametrize("where", ["border", "column", "row", "corner", "hole"])
+@pytest.mark.parametrize(
+    "where", ["border", "column", "row", "corner", "hole", "steep", "flat", "other way"]
+)
 def test_a_value_of_a_whole_region_is_told(tmp_path, fill: float, scale: str, where: str) -> None:
     """It may be backscatter; a value that single pixels share, or clipped noise, is no region."""
     values = speckle(SHAPE)
@@ -388,6 +390,9 @@ def test_a_value_of_a_whole_region_is_told(tmp_path, fill: float, scale: str, wh
         "row": np.s_[:1],
         "corner": np.s_[:9, :9],
         "hole": np.s_[30:45, 20:50],
+        "steep": (np.arange(SHAPE[0]), np.arange(SHAPE[0]) // 5 + 7),
+        "flat": (np.arange(SHAPE[1]) // 7 + 3, np.arange(SHAPE[1])),
+        "other way": (np.arange(SHAPE[0]), SHAPE[1] - 1 - np.arange(SHAPE[0]) // 3),
     }[where]
     plain = scene(tmp_path / "a", [values, np.zeros_like(values)])
     values[part] = fill

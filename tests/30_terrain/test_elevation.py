@@ -123,6 +123,77 @@ def test_east_is_east_of_the_antimeridian(tmp_path: Path) -> None:
     assert at(dem, -179.995, 9.99) == at(dem, 180.005, 9.99) > 1000
 
 
+def waves(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    return 1500 + 900 * np.sin(np.radians(lon) * 40) * np.cos(np.radians(lat) * 30)
+
+
+SEAMS = {
+    "two tiles": ("EPSG:32660", 180.0, 0.0005, [(179.9, 200), (-180.0, 200)]),
+    "two tiles, second first": ("EPSG:32601", 180.0, 0.0005, [(-180.0, 200), (179.9, 200)]),
+    "one beyond 180": ("EPSG:32660", 180.0, 0.0005, [(179.9, 400)]),
+    "one below -180": ("EPSG:32601", 180.0, 0.0005, [(-180.1, 400)]),
+    "around the earth": ("EPSG:32660", 180.0, 0.0025, [(-180.0, 144_000)]),
+    "from 0 to 360": ("EPSG:32631", 0.0, 0.0005, [(0.0, 200), (359.9, 200)]),
+}
+
+
+@pytest.mark.parametrize("case", SEAMS)
+def test_a_map_across_the_seam_of_longitudes(tmp_path: Path, case: str) -> None:
+    """The heights of a function that goes around the earth, whatever piece they come in."""
+    crs, seam, step, tiles = SEAMS[case]
+    north = 65.04
+    for number, (west, width) in enumerate(tiles):
+        lon = west + (np.arange(width) + 0.5) * step
+        lat = north - (np.arange(round(0.08 / step)) + 0.5) * step
+        values = waves(*np.meshgrid(lon, lat))
+        write_dem(tmp_path / f"{number}.tif", values, west, north, step)
+    x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(seam, 65.0)
+    grid = GeoBox((200, 400), Affine(3, 0, x - 600, 0, -3, y + 300), crs)
+    with open_dem(Dem(str(tmp_path), "ellipsoid")) as elevation:
+        meet(elevation, grid)
+        assert covered(elevation, grid) == 1
+        found = elevation.heights(grid, slice(0, 200), slice(0, 400))
+        assert elevation.covers(np.array([seam - 0.01, seam + 0.01]), np.full(2, 65.0)).all()
+    down, along = np.mgrid[:200, :400] + 0.5
+    there = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    right = waves(*there.transform(x - 600 + 3 * along, y + 300 - 3 * down))
+    np.testing.assert_allclose(found, right, atol=0.01)
+
+
+def test_a_mark_is_what_the_raster_can_hold_of_it(tmp_path: Path) -> None:
+    """-99.9 is no float32: the raster holds its neighbour."""
+    values = hills((200, 200))
+    values[100:, :] = np.float32(-99.9)
+    path = write_dem(tmp_path / "d.tif", values, LON - 0.03, LAT + 0.03, 0.0003, nodata=-99.9)
+    assert np.isnan(at(Dem(str(path), "ellipsoid"), LON, LAT - 0.01))
+
+
+@pytest.mark.parametrize("mark", [-500.0, 9000.0, 0.25, -99.0])
+@pytest.mark.parametrize("datum", ["ellipsoid", "geoid"])
+def test_marks_that_nobody_declared_are_no_heights(
+    shared_data: Path, tmp_path: Path, mark: float, datum: str
+) -> None:
+    values = hills((200, 200))
+    values[98:102, 98:101] = mark
+    path = write_dem(tmp_path / "d.tif", values, LON - 0.03, LAT + 0.03, 0.0003)
+    geoid = str(shared_data / "terrain" / "egm96" / "egm96_15.gtx")
+    x, y = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32632", always_xy=True).transform(
+        LON, LAT
+    )
+    grid = GeoBox((300, 300), Affine(3, 0, x - 450, 0, -3, y + 450), "EPSG:32632")
+    lift = 51.5 if datum == "geoid" else 0.0
+    known = float(hills((200, 200)).min()) + lift, float(hills((200, 200)).max()) + lift
+    with open_dem(Dem(str(path), geoid if lift else "ellipsoid")) as elevation:
+        with pytest.raises(DemError, match=f"12 of its pixels are exactly {mark:g} m, .*-a_nodata"):
+            covered(elevation, grid, known)
+        # What another source knows of is ground: a lake between cliffs, a plateau.
+        covered(elevation, grid, (min(known[0], mark + lift), max(known[1], mark + lift)))
+    values[98:102, 98:101] = hills((200, 200))[98:102, 98:101]
+    write_dem(path, values, LON - 0.03, LAT + 0.03, 0.0003)
+    with open_dem(Dem(str(path), geoid if lift else "ellipsoid")) as elevation:
+        covered(elevation, grid, known)
+
+
 @pytest.mark.parametrize("missing", [-32768, 3.4e38, np.nan, -9999, 0])
 @pytest.mark.parametrize("told", [True, False])
 def test_missing_heights_are_no_heights(tmp_path: Path, missing: float, told: bool) -> None:
@@ -189,9 +260,34 @@ def _bare(path: Path) -> None:
     write_dem(path, hills((50, 50)), LON, LAT, 0.001, crs=None)
 
 
-def _feet(path: Path) -> None:
+def _unit(name: str) -> Callable[[Path], None]:
+    def spoil(path: Path) -> None:
+        with rasterio.open(path, "r+") as file:
+            file.units = (name,)
+
+    return spoil
+
+
+def _coarse(path: Path) -> None:
+    write_dem(path, hills((1, 1)), LON - 2.5, LAT + 2.5, 5.0)
+
+
+def _thirty_seconds(path: Path) -> None:
+    write_dem(path, hills((20, 20)), LON - 0.1, LAT + 0.1, 1 / 120)
+
+
+def _in(crs: str) -> Callable[[Path], None]:
+    def spoil(path: Path) -> None:
+        x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(LON, LAT)
+        write_dem(path, hills((200, 200)), x - 3000, y + 3000, 30.0, crs=crs)
+
+    return spoil
+
+
+def _leaning(path: Path) -> None:
     with rasterio.open(path, "r+") as file:
-        file.units = ("foot",)
+        to_map = file.transform
+        file.transform = Affine(to_map.a, 1e-4 * to_map.a, to_map.c, 0, to_map.e, to_map.f)
 
 
 def _swapped(path: Path) -> None:
@@ -226,11 +322,57 @@ BAD: dict[str, tuple[Callable[[Path], None], str | None, str]] = {
     "no such geoid": (_kept, "geoid.xyz", "no geoid raster"),
     "cut short": (_cut, "ellipsoid", "copy it again"),
     "no CRS": (_bare, "ellipsoid", "no CRS"),
-    "feet": (_feet, "ellipsoid", "convert them to metres"),
+    "feet": (_unit("foot"), "ellipsoid", "in foot; convert them to metres"),
+    "survey feet": (_unit("US survey foot"), "ellipsoid", "convert them to metres"),
+    "centimetres": (_unit("cm"), "ellipsoid", "in cm; convert them to metres"),
+    "fathoms": (_unit("fathom"), "ellipsoid", "convert them to metres"),
+    "depths": (_kept, "EPSG:5715", "MSL depth counts downwards"),
+    "five degrees": (_coarse, "ellipsoid", "its pixels are 556600 m wide"),
+    "30 seconds": (_thirty_seconds, "ellipsoid", "pixels are 928 m wide.*of 350 m or finer"),
+    "a sphere": (_in("+proj=laea +lat_0=45 +lon_0=7 +R=6371000"), "ellipsoid", "lies to WGS84"),
+    "Clarke 1866": (_in("+proj=utm +zone=32 +ellps=clrk66"), "ellipsoid", "Clarke 1866 lies to"),
+    "leaning": (_leaning, "ellipsoid", "rotated"),
     "swapped": (_swapped, "ellipsoid", "look swapped"),
     "south up": (_south_up, "ellipsoid", "not its north-west corner; warp it north up"),
     "elsewhere": (_elsewhere, "ellipsoid", "0% of the area"),
 }
+
+
+def test_a_lean_of_nothing_is_none(dem: Path) -> None:
+    before = at(Dem(str(dem), "ellipsoid"), LON, LAT)
+    with rasterio.open(dem, "r+") as file:
+        to_map = file.transform
+        file.transform = Affine(to_map.a, 1e-16, to_map.c, -1e-16, to_map.e, to_map.f)
+    assert at(Dem(str(dem), "ellipsoid"), LON, LAT) == pytest.approx(before, abs=1e-6)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3035", "EPSG:2056", "EPSG:2154", "EPSG:32633", "EPSG:3857"])
+@pytest.mark.parametrize("area", ["Area", "Point"])
+def test_heights_are_the_same_in_every_reference_system(
+    tmp_path: Path, crs: str, area: str
+) -> None:
+    """Centres of pixels have the heights of a function, however a file words its corner."""
+    there = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    x, y = (round(one) for one in there.transform(LON, LAT))
+    down, along = np.mgrid[:200, :200] * 20.0 + 10
+    lon, lat = there.transform(x - 2000 + along, y + 2000 - down, direction="INVERSE")
+    path = write_dem(tmp_path / "d.tif", waves(lon, lat), x - 2000, y + 2000, 20.0, crs=crs)
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(AREA_OR_POINT=area)
+    some = LON + np.linspace(-0.01, 0.01, 7), LAT + np.linspace(-0.01, 0.01, 7)
+    with open_dem(Dem(str(path), "ellipsoid")) as elevation:
+        np.testing.assert_allclose(elevation.at(*some), waves(*some), atol=0.005)
+
+
+def test_scale_and_offset_are_applied(tmp_path: Path) -> None:
+    values = hills((200, 200))
+    whole = np.rint((values + 1000) / 0.1)
+    path = write_dem(tmp_path / "d.tif", whole, LON - 0.03, LAT + 0.03, 0.0003, dtype="uint16")
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = (0.1,), (-1000.0,)
+    plain = write_dem(tmp_path / "p.tif", values, LON - 0.03, LAT + 0.03, 0.0003)
+    one, other = (at(Dem(str(one), "ellipsoid"), LON, LAT) for one in (path, plain))
+    assert one == pytest.approx(other, abs=0.1)
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -322,7 +464,8 @@ def test_longitudes_count_from_anywhere(tmp_path: Path) -> None:
 
 
 def test_a_map_inside_a_cell_is_covered_by_it(tmp_path: Path, dem: Path) -> None:
-    write_dem(tmp_path / "d.tif", hills((3, 3)), LON - 0.5, LAT + 0.5, 0.4)
+    corner = 333_030.0 - 1.5 * 300, 5_077_970.0 + 1.5 * 300
+    write_dem(tmp_path / "d.tif", hills((3, 3)), *corner, 300.0, crs="EPSG:32632")
     with open_dem(Dem(str(tmp_path / "d.tif"), "ellipsoid")) as elevation:
         assert share(elevation, utm((20, 20))) == 1
     # Pixels of 0.0003° lie oblique to the map: all others but every third row are unknown.
@@ -333,6 +476,19 @@ def test_a_map_inside_a_cell_is_covered_by_it(tmp_path: Path, dem: Path) -> None
     write_dem(dem, values, LON - 0.03, LAT + 0.03, 0.0003)
     with open_dem(Dem(str(dem), "ellipsoid")) as elevation:
         assert share(elevation, utm((500, 500))) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_a_small_raster_in_a_large_scene_is_judged_too(tmp_path: Path) -> None:
+    """The product's points are 400 m apart over 50 km; a raster of 4 km holds 100 of them."""
+    lon, lat = np.meshgrid(LON + np.linspace(-0.3, 0.3, 121), LAT + np.linspace(-0.2, 0.2, 121))
+    values = hills((200, 200))
+    path = write_dem(tmp_path / "d.tif", values, LON - 0.03, LAT + 0.03, 0.0003)
+    own = np.full(lon.shape, float(values.mean()) + 45.0)
+    with (
+        open_dem(Dem(str(path), "ellipsoid")) as elevation,
+        pytest.raises(DemMismatch, match="above a geoid"),
+    ):
+        compare(elevation, lon, lat, own)
 
 
 def test_a_missing_raster_is_missing(tmp_path: Path) -> None:

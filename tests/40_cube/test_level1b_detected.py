@@ -17,15 +17,17 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.errors import NotGeoreferencedWarning
-from support.small_products import TSX1, ground_axes, ground_product
+from support.small_products import TSX1, GroundAxes, ground_axes, ground_product
 
 from cpazmal_scale.config import MASK_BITS, Ingest, RunConfig
 from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
 from cpazmal_scale.errors import GridMismatch, SceneImplausible, SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes import Scene, SceneReader, discover
-from cpazmal_scale.scenes.level1b.annotation import Variant
+from cpazmal_scale.scenes.level1b.annotation import Annotation, Variant
+from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.scenes.level1b.georef import parse_georef
+from cpazmal_scale.scenes.level1b.ground_range import detected_axes
 from cpazmal_scale.scenes.level1b.product import find_products
 from cpazmal_scale.scenes.level1b.radiometry import noise_beta0
 from cpazmal_scale.scenes.level1b.reader import open_product
@@ -77,6 +79,7 @@ def written(
         told,
         id=name,
         variant=variant,
+        projection="MAP",
         raster=raster,
         layers=(layer,),
         processing=replace(told.processing, flags=flags),
@@ -151,6 +154,72 @@ def test_ground_range_images_are_placed_by_their_polynomial(
     assert abs(far - math.hypot(*bright)) < 6
 
 
+def polynomial(axes: GroundAxes, order: int, reference: float, low: float, high: float) -> str:
+    """Ground range between two range times as an element of the schema."""
+    tau = np.linspace(low, high, 400)
+    ground = np.polynomial.polynomial.polyval(tau - axes.reference, axes.coefficients)
+    fitted = np.polynomial.Polynomial.fit(tau, ground, order)
+    (first, last), terms = fitted.domain, np.polynomial.polynomial
+    line = [(2 * reference - first - last) / (last - first), 2 / (last - first)]
+    powers = np.zeros(1)
+    for one in fitted.coef[::-1]:
+        powers = terms.polyadd(terms.polymul(powers, line), [one])
+    told = "".join(
+        f'<coefficient exponent="{power}">{value!r}</coefficient>'
+        for power, value in enumerate(powers.tolist())
+    )
+    return (
+        "<slantToGroundRangeProjection>"
+        f"<validityRangeMin>{low!r}</validityRangeMin><validityRangeMax>{high!r}</validityRangeMax>"
+        f"<referencePoint>{reference!r}</referencePoint>"
+        f"<polynomialDegree>{order}</polynomialDegree>{told}</slantToGroundRangeProjection>"
+    )
+
+
+WAYS = ("far from 0", "beside the scene", "falling", "in two parts", "longer than the scene")
+
+
+def reworded(axes: GroundAxes, order: int, way: str) -> str:
+    """The same ground range, told in another way."""
+    near, far = axes.ranges
+    middle, quarter = (near + far) / 2, near + (far - near) / 4
+    if way == "in two parts":
+        parts = (middle, far), (near, middle)
+        return "".join(polynomial(axes, order, middle, *ends) for ends in parts)
+    if way == "longer than the scene":
+        return polynomial(axes, order, quarter, near - 2e-5, far + 2e-5)
+    reference = {"far from 0": 0.0, "beside the scene": far + 1e-4}.get(way, middle)
+    told = polynomial(axes, order, reference, near, far)
+    if way == "falling":
+        return re.sub(r'(exponent="\d">)(-?)', lambda m: m[1] + ("" if m[2] else "-"), told)
+    return told
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_any_polynomial_of_the_same_ground_range_gives_the_same_columns(
+    shared_data: Path, tmp_path: Path, way: str
+) -> None:
+    axes = ground_axes(shared_data, SHAPE)
+    tau = np.linspace(*axes.ranges, 50)
+    right = np.array([axes.column(one) for one in tau])
+    for order, most in ((2, 0.02), (3, 1e-4), (4, 1e-4), (5, 1e-4)):
+
+        def edit(text: str, order: int = order) -> str:
+            told = reworded(axes, order, way)
+            return re.sub(r"<slantToGround.*</slantToGround[^>]*>", told, text, flags=re.S)
+
+        folder = ground_product(shared_data, tmp_path / str(order), np.ones(SHAPE), edit=edit)
+        told, geolocation = geolocated(folder)
+        _, column = detected_axes(told, geolocation)(np.zeros(50), tau)
+        np.testing.assert_allclose(column, right, atol=most)
+
+
+def geolocated(folder: Path) -> tuple[Annotation, Geolocation]:
+    told = parse_annotation(xml.read(str(folder / f"{folder.name}.xml")))
+    grid = parse_georef(xml.read(str(folder / "ANNOTATION" / "GEOREF.xml")))
+    return told, Geolocation(told, grid, where="")
+
+
 def test_a_ground_range_image_says_how_it_is_made(shared_data: Path, tmp_path: Path) -> None:
     values = np.full(SHAPE, 100)
     ground_product(shared_data, tmp_path / "raw", values)
@@ -166,11 +235,49 @@ def test_a_ground_range_image_says_how_it_is_made(shared_data: Path, tmp_path: P
         assert f"noise {said}" in only(tmp_path / flag).processing
 
 
+def _from_mapping_grid(text: str) -> str:
+    """Without numbers of corners; the mapping grid tells the first row and column."""
+    start = (
+        "<mappingGridInfo><gridReferenceTime><tReferenceTimeUTC>2008-03-10T13:32:28.9Z"
+        "</tReferenceTimeUTC><tauReferenceTime>4.2272e-03</tauReferenceTime><refRow>1</refRow>"
+        "<refCol>1</refCol></gridReferenceTime></mappingGridInfo></projectedImageInfo>"
+    )
+    bare = re.sub(r"<ref(Row|Column)>[^<]+</ref\1>", "", text)
+    return bare.replace("</projectedImageInfo>", start)
+
+
+def test_the_mapping_grid_tells_rows_and_columns(shared_data: Path, tmp_path: Path) -> None:
+    axes = ground_axes(shared_data, SHAPE)
+    t, tau = np.array([0.3, 4.0]), np.array([axes.ranges[0], np.mean(axes.ranges)])
+    for far in (False, True):
+        edit = _from_mapping_grid
+        if far:
+
+            def edit(text: str) -> str:
+                return _from_mapping_grid(text).replace("4.2272e-03", "4.3666e-03")
+
+        folder = ground_product(shared_data, tmp_path / str(far), np.ones(SHAPE), edit=edit)
+        told, geolocation = geolocated(folder)
+        since = (told.start - geolocation.grid.reference_time).total_seconds()
+        line, sample = detected_axes(told, geolocation)(t + since, tau)
+        right = [axes.column(one) for one in tau]
+        if far:
+            right = [SHAPE[1] - 1 - one for one in right]
+        np.testing.assert_allclose(sample, right, atol=1e-3)
+        np.testing.assert_allclose(line, [axes.line(one) for one in t], atol=0.01)
+
+
 def test_ground_range_images_that_contradict_themselves(shared_data: Path, tmp_path: Path) -> None:
     values = np.full(SHAPE, 100)
     edits = {
         "polynomial": lambda text: re.sub(
             r"<projectedImageInfo>.*?</projectedImageInfo>", "", text
+        ),
+        "turns back": lambda text: re.sub(
+            r'(<slantToGround.*?exponent="1">)[^<]+', r"\g<1>0.0", text, flags=re.S
+        ),
+        "times span": lambda text: _from_mapping_grid(text).replace(
+            '<rowSpacing units="m">', '<rowSpacing units="m">2'
         ),
         "column": lambda text: text.replace(
             f"<refColumn>{SHAPE[1]}<", f"<refColumn>{SHAPE[1] - 9}<"
@@ -221,6 +328,21 @@ def test_map_images_keep_their_pixels(seen: Look, tmp_path: Path, variant: Varia
     by_hand = (CAL_FACTOR * 30**2 - noise) * np.tan(theta)
     assert power[0, 55, 75] == pytest.approx(float(by_hand[0]), rel=1e-5)
     assert flags[55, 75] == MASK_BITS["noise_limited"]
+
+
+def test_map_images_lie_where_their_grid_does(seen: Look, tmp_path: Path) -> None:
+    product = map_image(seen, tmp_path)
+    (image,) = (product / "IMAGEDATA").iterdir()
+    for change in ({"crs": "EPSG:32633"}, {"crs": "EPSG:32732"}, {"east": 5_000.0}):
+        with rasterio.open(image, "r+") as file:
+            before = file.crs, file.transform
+            file.crs = change.get("crs", file.crs)
+            file.transform = Affine.translation(change.get("east", 0.0), 0) * file.transform
+        with pytest.raises(SceneUnreadable, match="share 0% of their area"):
+            only(tmp_path)
+        with rasterio.open(image, "r+") as file:
+            file.crs, file.transform = before
+    assert only(tmp_path).geobox.shape == (200, 180)
 
 
 def test_map_images_of_another_grid_need_resampling(seen: Look, tmp_path: Path) -> None:

@@ -280,7 +280,7 @@ def test_nothing_is_written_where_heights_lack(
     y, x = np.mgrid[north + 500 : south - 500 : -step, west - 500 : east + 500 : step]
     stop = x.shape[1] if hole == "mask" else x.shape[1] // 3
     corner = x[0, 0] - step / 2, y[0, 0] + step / 2
-    heights = np.full((x.shape[0], stop), 1850.0)
+    heights = np.full((x.shape[0], stop), 1750.0)
     write_dem(path, heights, *corner, step, crs=str(scene.geobox.crs))
     if hole == "mask":
         # Four columns of seven lack.

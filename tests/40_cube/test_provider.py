@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from cpazmal_scale.errors import SceneImplausible, SceneUnknown, SceneUnreadable
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes import SceneReader, discover, placed_on
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
+from cpazmal_scale.scenes.level1b.cosar import write_burst
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.scenes.level1b.georef import parse_georef
 from cpazmal_scale.scenes.level1b.placing import utm
@@ -62,11 +65,131 @@ def test_complex_bursts_of_any_mode_are_refused(tmp_path, shared_data, mode: str
         discover(settings(tmp_path).ingest)
 
 
-def test_the_second_of_a_pair_is_refused(tmp_path, shared_data) -> None:
-    folder = made(shared_data, tmp_path)
-    second = ID.replace("_SSC______", "_SSC_BRX2_")
-    (folder / f"{ID}.xml").rename(folder / f"{second}.xml")
+@pytest.mark.parametrize("part", ["BRX2", "MTX2", "ATX2", "BRX1"])
+@pytest.mark.parametrize("where", ["file", "header"])
+def test_what_has_no_geometry_of_its_own_in_a_pair_is_refused(
+    tmp_path, shared_data, part: str, where: str
+) -> None:
+    second = ID.replace("_SSC______", f"_SSC_{part}_")
+    inside = where == "header"
+    folder = made(shared_data, tmp_path, lambda text: text.replace(ID, second) if inside else text)
+    if not inside:
+        (folder / f"{ID}.xml").rename(folder / f"{second}.xml")
     with pytest.raises(SceneUnknown, match="second image of a TanDEM-X pair"):
+        discover(settings(tmp_path).ingest)
+
+
+def test_the_first_of_a_pair_is_read(tmp_path, shared_data) -> None:
+    first = ID.replace("_SSC______", "_SSC_BTX1_")
+    folder = made(shared_data, tmp_path, lambda text: text.replace(ID, first))
+    (folder / f"{ID}.xml").rename(folder / f"{first}.xml")
+    assert [one.id for one in discover(settings(tmp_path).ingest)] == [first]
+
+
+def beams(text: str) -> str:
+    """Complex ScanSAR: one image of every beam."""
+    image = re.search(r"<imageData .*?</imageData>", text, re.S)[0]
+    return text.replace(image, image * 4).replace("<imagingMode>SM<", "<imagingMode>SC<")
+
+
+def dual(text: str) -> str:
+    """Two receive antennas: two images of one polarisation."""
+    image = re.search(r"<imageData .*?</imageData>", text, re.S)[0]
+    return text.replace(image, image * 2).replace("<numberOfLayers>1<", "<numberOfLayers>2<")
+
+
+QUAD = ("HH", "HV", "VH", "VV")
+OF_A_LAYER = {
+    "productComponents": "imageData",
+    "calibration": "calibrationConstant",
+    ".": "noise",
+    "processing/doppler": "dopplerCentroid",
+    "instrument": "settings",
+}
+
+
+def quad(text: str) -> str:
+    """All four polarisations, each with a calibration factor and an image of its own."""
+    root = ElementTree.fromstring(text)
+    for parent, name in OF_A_LAYER.items():
+        above = root.find(parent)
+        one = above.find(name)
+        place = list(above).index(one)
+        above.remove(one)
+        for number, channel in reversed(list(enumerate(QUAD))):
+            part = copy.deepcopy(one)
+            part.set("layerIndex", str(number + 1))
+            for found in part.iter():
+                told = (found.text or "").strip()
+                if told == "HH":
+                    found.text = channel
+                elif told.startswith("IMAGE_HH"):
+                    found.text = told.replace("HH", channel)
+                elif found.tag == "calFactor":
+                    found.text = str(float(told) + number * 1e-5)
+            above.insert(place, part)
+    listed = root.find("productInfo/acquisitionInfo/polarisationList")
+    listed[:] = [copy.deepcopy(listed[0]) for _ in QUAD]
+    for one, channel in zip(listed, QUAD, strict=True):
+        one.text = channel
+    root.find("productInfo/imageDataInfo/numberOfLayers").text = "4"
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def test_each_of_four_polarisations_has_its_own_image_and_factor(tmp_path, shared_data) -> None:
+    folder = made(shared_data, tmp_path, quad)
+    image = folder / "IMAGEDATA" / "IMAGE_HH_SRA_strip_011.cos"
+    for number, name in enumerate(QUAD):
+        with (image.parent / image.name.replace("HH", name)).open("wb") as file:
+            write_burst(file, [amplitudes(SHAPE, seed=number)], SHAPE)
+    config = settings(tmp_path, radiometry="beta0", noise="keep").ingest
+    (scene,) = discover(config)
+    with SceneReader(scene, scene.geobox) as reader:
+        power, _ = reader.read(0, scene.geobox.shape[0])
+    level = {
+        name: float(np.nanmean(power[number])) for number, name in enumerate(scene.polarisations)
+    }
+    assert set(level) == set(QUAD)
+    # Factors are annotated as 1.043…e-05, 2.043…e-05 and so on.
+    for number, name in enumerate(QUAD):
+        assert level[name] == pytest.approx(0.1 * (number + 1.0434) / 1.0434, rel=0.05)
+    (image.parent / image.name.replace("HH", "VH")).write_bytes(image.read_bytes())
+    with pytest.raises(SceneUnreadable, match=r"IMAGE_VH.* is IMAGEDATA/IMAGE_HH"):
+        discover(config)
+    (image.parent / image.name.replace("HH", "VH")).unlink()
+    with pytest.raises(SceneUnreadable, match="lacks this file"):
+        discover(config)
+
+
+CONTRADICTIONS: dict[str, Edit] = {
+    "imageDataType COMPLEX, it says DETECTED": lambda text: text.replace(">COMPLEX<", ">DETECTED<"),
+    "imageDataFormat COSAR, it says GEOTIFF": lambda text: text.replace(">COSAR<", ">GEOTIFF<"),
+    "projection SLANTRANGE, it says MAP": lambda text: text.replace(">SLANTRANGE<", ">MAP<"),
+    "32 bits per pixel, it says 16": lambda text: text.replace(
+        "<imageDataDepth>32<", "<imageDataDepth>16<"
+    ),
+    "image files of HH, it says 1 layers of HH/HV": lambda text: text.replace(
+        "</polarisationList>", "<polLayer>HV</polLayer></polarisationList>", 1
+    ),
+    "image files of HH, it says 2 layers": lambda text: text.replace(
+        "<numberOfLayers>1<", "<numberOfLayers>2<"
+    ),
+    "MGD products have the imageDataType DETECTED": lambda text: text.replace(
+        "<productVariant>SSC<", "<productVariant>MGD<"
+    ),
+    "times span 23295 lines, its image has 300": lambda text: re.sub(
+        r"(<stop>\s*<timeUTC>2008-03-10T13:32:2)\d", r"\g<1>6", text, count=1
+    ),
+    "bursts of complex ScanSAR": beams,
+    "2 images of 1 polarisations": dual,
+    "one for two polarisations": lambda text: quad(text).replace("IMAGE_VV", "IMAGE_HV"),
+}
+
+
+@pytest.mark.parametrize("said", CONTRADICTIONS)
+def test_an_annotation_that_says_two_things_is_refused(tmp_path, shared_data, said: str) -> None:
+    made(shared_data, tmp_path, CONTRADICTIONS[said])
+    with pytest.raises((SceneUnreadable, SceneUnknown), match=said):
         discover(settings(tmp_path).ingest)
 
 

@@ -162,7 +162,8 @@ class Annotation:
     """All of a product's annotation that reading, calibrating and geocoding need.
 
     Of detected products in radar geometry (MGD), `ground_range` gives metres on the ground of
-    two-way range times, and `first_row` a row, counted from 1, with its azimuth time.
+    two-way range times, one polynomial beside the other, and `first_row` a row with its azimuth
+    time and a column with its two-way range time, both counted from 1.
     """
 
     id: str
@@ -199,8 +200,8 @@ class Annotation:
     centre_frequency: float
     processing: Processing
     layers: tuple[Layer, ...]
-    ground_range: Polynomial | None = None
-    first_row: tuple[int, datetime] | None = None
+    ground_range: tuple[Polynomial, ...] = ()
+    first_row: tuple[int, datetime, int, float] | None = None
     radiometric_correction: str = "CALIBRATED"
 
     @property

@@ -9,7 +9,6 @@ from typing import Literal
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import (
     MAX_EDGE,
-    VARIANTS,
     Annotation,
     Coordinate,
     Layer,
@@ -19,13 +18,14 @@ from cpazmal_scale.scenes.level1b.annotation import (
     Segment,
     StateVector,
     Timed,
-    Variant,
 )
+from cpazmal_scale.scenes.level1b.kinds import require_kind, variant_of
 from cpazmal_scale.scenes.spellings import X_BAND_SENSORS, parse_direction
 from cpazmal_scale.scenes.untrusted.xml import Node
 from cpazmal_scale.vocabulary import POLARISATIONS
 
 _MAX_DEGREE = 20
+_GROUND_RANGE = "productSpecific/projectedImageInfo/slantToGroundRangeProjection"
 _SIDES: dict[str, Literal["R", "L"]] = {"RIGHT": "R", "LEFT": "L"}
 
 
@@ -33,11 +33,14 @@ def parse_annotation(root: Node) -> Annotation:
     """The annotation in the root element of a product's main XML file.
 
     Raises:
-        SceneUnreadable: no Level-1b annotation, or an element is missing or malformed.
-        SceneUnknown: of another sensor or product variant.
+        SceneUnreadable: no Level-1b annotation, or an element is missing, malformed or contradicts
+            another.
+        SceneUnknown: of another sensor or product variant, or complex bursts.
     """
     _require_product(root)
     header, info = root.one("generalHeader"), root.one("productInfo")
+    images = root.all("productComponents/imageData")
+    require_kind(info, tuple(image.text("polLayer") for image in images))
     mission, taken = info.one("missionInfo"), info.one("acquisitionInfo")
     kind, scene = info.one("productVariantInfo"), info.one("sceneInfo")
     specific = root.maybe("productSpecific/complexImageInfo")
@@ -48,7 +51,7 @@ def parse_annotation(root: Node) -> Annotation:
         generation_time=header.time("generationTime"),
         generator=header.text("generationSystem", ""),
         item_name=header.text("itemName"),
-        variant=_variant(kind),
+        variant=variant_of(kind),
         projection=kind.text("projection"),
         map_projection=kind.text("mapProjection", "") or None,
         resolution_variant=kind.text("resolutionVariant", "UNDEFINED"),
@@ -79,7 +82,7 @@ def parse_annotation(root: Node) -> Annotation:
         centre_frequency=root.number("instrument/radarParameters/centerFrequency"),
         processing=_processing(root.one("processing")),
         layers=_layers(root),
-        ground_range=_ground_range(projected) if projected else None,
+        ground_range=tuple(_polynomial(one) for one in root.all(_GROUND_RANGE)),
         first_row=_first_row(projected) if projected else None,
         radiometric_correction=kind.text("radiometricCorrection").upper(),
     )
@@ -94,17 +97,13 @@ def _require_product(root: Node) -> None:
         )
 
 
-def _ground_range(projected: Node) -> Polynomial | None:
-    found = projected.maybe("slantToGroundRangeProjection")
-    return None if found is None else _polynomial(found)
-
-
-def _first_row(projected: Node) -> tuple[int, datetime] | None:
-    """The row and azimuth time from which the mapping grid counts."""
+def _first_row(projected: Node) -> tuple[int, datetime, int, float] | None:
+    """The row and azimuth time, column and range time from which the mapping grid counts."""
     start = projected.maybe("mappingGridInfo/gridReferenceTime")
     if start is None:
         return None
-    return start.integer("refRow"), start.time("tReferenceTimeUTC")
+    time = start.time("tReferenceTimeUTC")
+    return start.integer("refRow"), time, start.integer("refCol"), start.number("tauReferenceTime")
 
 
 def _sensor(header: Node) -> str:
@@ -117,18 +116,6 @@ def _sensor(header: Node) -> str:
             remedy=f"known: {', '.join(X_BAND_SENSORS)}",
         )
     return mission
-
-
-def _variant(kind: Node) -> Variant:
-    text = kind.text("productVariant").upper()
-    for known in VARIANTS:
-        if text == known:
-            return known
-    raise SceneUnknown(
-        f"unknown product variant `{text[:20]}`",
-        where=kind.where,
-        remedy=f"known: {', '.join(VARIANTS)}",
-    )
 
 
 def _side(taken: Node) -> Literal["R", "L"]:
@@ -243,9 +230,9 @@ def _layers(root: Node) -> tuple[Layer, ...]:
                 ),
             )
         )
-    if not layers or len({layer.polarisation for layer in layers}) != len(layers):
+    if not layers or len({layer.path for layer in layers}) != len(layers):
         raise SceneUnreadable(
-            "it names no image, or two of one polarisation",
+            "it names no image file, or one for two polarisations",
             where=root.where,
             remedy="copy the product again from its source",
         )

@@ -18,6 +18,7 @@ import numpy as np
 from cpazmal_scale.errors import SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import Annotation, StateVector
 from cpazmal_scale.scenes.level1b.georef import GeoGrid
+from cpazmal_scale.terrain.coordinates import continuous
 from cpazmal_scale.terrain.orbit import LIGHT, Orbit
 from cpazmal_scale.terrain.sight import Axes, OrbitSight
 
@@ -32,12 +33,6 @@ _GAP = 30.0
 """Longest time in seconds between state vectors: interpolation is then 2 cm off."""
 _HEIGHTS = -1000.0, 10_000.0
 _SIDES = {"R": 1, "L": -1}
-
-
-def _continuous(lon: Array) -> Array:
-    """Longitudes without the jump of the date line, to interpolate between."""
-    middle = float(lon.flat[lon.size // 2])
-    return lon - 360 * np.round((lon - middle) / 360)
 
 
 class Geolocation:
@@ -64,7 +59,7 @@ class Geolocation:
         """
         from scipy.interpolate import RegularGridInterpolator
 
-        grid = replace(grid, lon=_continuous(grid.lon))
+        grid = replace(grid, lon=continuous(grid.lon))
         self.annotation, self.grid, self.where = annotation, grid, where
         self.orbit = self._orbit()
         self.first = float(grid.lines.mean())

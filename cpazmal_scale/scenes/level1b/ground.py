@@ -14,6 +14,7 @@ from cpazmal_scale.scenes.level1b.product import METHOD, Product
 from cpazmal_scale.scenes.level1b.reader import open_product
 from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.terrain import layers
+from cpazmal_scale.terrain.coordinates import continuous
 from cpazmal_scale.terrain.elevation import Dem, open_dem
 from cpazmal_scale.terrain.ground import around, plan_ground
 from cpazmal_scale.terrain.places import covered
@@ -63,12 +64,14 @@ def check_ground(scenes: Iterable[Scene], grid: GeoBox) -> None:
     """Look whether heights are known under a cube, where its beam's ground is not computed yet.
 
     Raises:
-        DemError: they are for less than half of it.
+        DemError: they are for less than half of it, or some mark missing heights untold.
     """
     product = next(filter(None, map(needs_ground, scenes)), None)
     if product is not None and product.dem is not None:
+        with open_product(product, grid) as reader:
+            known = _known(reader.geolocation, grid)
         with open_dem(product.dem) as elevation:
-            covered(elevation, grid)
+            covered(elevation, grid, known)
 
 
 def note_of_ground(scene: Scene, grid: GeoBox) -> str:
@@ -130,6 +133,7 @@ def compute_ground(
 def _known(geolocation: Geolocation, grid: GeoBox) -> tuple[float, float] | None:
     """Lowest and highest of a product's own heights on and around a map; None where it has none."""
     lon, lat = around(grid)
+    lon = continuous(lon)
     own = geolocation.grid
     near = np.abs((own.lon - lon.mean() + 180) % 360 - 180) <= np.ptp(lon) / 2
     near &= np.abs(own.lat - lat.mean()) <= np.ptp(lat) / 2

@@ -103,14 +103,14 @@ def open_image(
             _check_shape(image, annotation)
             yield image
             return
-        with _opened(extent, where) as raster:
+        with _opened(extent, where, annotation.raster.depth) as raster:
             image = TiffImage(raster, where)
             _check_shape(image, annotation)
             yield image
 
 
 @contextlib.contextmanager
-def _opened(extent: Extent, where: str) -> Iterator[Any]:
+def _opened(extent: Extent, where: str, depth: int) -> Iterator[Any]:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
@@ -129,6 +129,9 @@ def _opened(extent: Extent, where: str) -> Iterator[Any]:
     with raster:
         if raster.count != 1 or not np.issubdtype(raster.dtypes[0], np.integer):
             raise _contradiction(f"{raster.count} x {raster.dtypes[0]}", "one integer band", where)
+        bits = 8 * np.dtype(raster.dtypes[0]).itemsize
+        if bits != depth:
+            raise _contradiction(f"{bits} bits per pixel", f"{depth}", where)
         yield raster
 
 

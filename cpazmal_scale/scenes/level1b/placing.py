@@ -10,6 +10,7 @@ import numpy as np
 
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import Annotation
+from cpazmal_scale.scenes.level1b.corners import check_corners
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.scenes.level1b.ground_range import detected_axes
 from cpazmal_scale.terrain.sight import Axes, Seen, Sight
@@ -24,6 +25,8 @@ BORDER_POINTS = 65
 """Points per side of the image whose places bound its footprint."""
 _MISFIT = 2.0
 """Largest distance in pixels between the grid's image positions and the annotated axes."""
+_SHARED = 0.5
+"""Of the smaller area, which a map image and its grid have in common."""
 ZERO_DOPPLER = "ZERODOPPLER"
 
 
@@ -43,6 +46,7 @@ def radar_sight(annotation: Annotation, geolocation: Geolocation, *, by_height: 
     if annotation.is_complex:
         axes = _slant(annotation, geolocation)
         _check(axes, geolocation)
+        check_corners(annotation, geolocation, axes)
     else:
         axes = detected_axes(annotation, geolocation)
     return geolocation.sight(axes, by_height=by_height)
@@ -105,6 +109,31 @@ class MapSight:
 def map_sight(geobox: GeoBox, geolocation: Geolocation) -> Sight:
     """How a map image, whose lines and samples are rows and columns, sees the ground."""
     return MapSight(geobox, geolocation.sight(lambda t, tau: (t, tau), by_height=False))
+
+
+def require_place(geobox: GeoBox, geolocation: Geolocation) -> None:
+    """Compare where a map image lies with the product's geolocation grid.
+
+    Raises:
+        SceneUnreadable: less than half of it, or of the grid, lies where the other does.
+    """
+    from pyproj import Transformer
+
+    to_map = Transformer.from_crs("EPSG:4326", str(geobox.crs), always_xy=True)
+    grid, box = geolocation.grid, geobox.boundingbox
+    x, y = to_map.transform(grid.lon, grid.lat)
+    sides = ((box.left, box.right, x), (box.bottom, box.top, y))
+    shared = 1.0
+    for low, high, places in sides:
+        first, last = float(np.min(places)), float(np.max(places))
+        both = min(high, last) - max(low, first)
+        shared *= max(0.0, both) / min(high - low, last - first)
+    if not shared >= _SHARED:
+        raise SceneUnreadable(
+            f"its image and its geolocation grid share {shared:.0%} of their area",
+            where=geolocation.where,
+            remedy="copy the product again from its source",
+        )
 
 
 def footprint(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from cpazmal_scale import config, storage
+from cpazmal_scale.errors import SceneUnreadable
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.level1b.annotation import Annotation
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
@@ -232,11 +233,20 @@ def digest(product: Product) -> str:
     """The sha256 of the product's files and their names: the same for a folder and its archive.
 
     Raises:
-        SceneUnreadable: a file is missing or damaged.
+        SceneUnreadable: a file is missing, damaged, or there twice.
     """
     whole = hashlib.sha256()
+    seen: dict[str, str] = {}
     with archive.open_container(product.url) as container:
         for name in members(product):
-            own = name.removeprefix(product.main.rpartition("/")[0])
-            whole.update(f"{archive.sha256(container, name)}  {own.lstrip('/')}\n".encode())
+            own = name.removeprefix(product.main.rpartition("/")[0]).lstrip("/")
+            one = archive.sha256(container, name)
+            if one in seen:
+                raise SceneUnreadable(
+                    f"{own} is {seen[one]} under another name",
+                    where=product.where,
+                    remedy="copy the product again from its source",
+                )
+            seen[one] = own
+            whole.update(f"{one}  {own}\n".encode())
     return whole.hexdigest()

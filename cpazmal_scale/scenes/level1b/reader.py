@@ -21,12 +21,14 @@ from cpazmal_scale.scenes.level1b.geocode import Sampling, sample
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.scenes.level1b.georef import parse_georef
 from cpazmal_scale.scenes.level1b.images import CosarImage, TiffImage, check_image, open_image
+from cpazmal_scale.scenes.level1b.kinds import later_of_a_pair
 from cpazmal_scale.scenes.level1b.placing import (
     footprint,
     ground_spacing,
     map_sight,
     outside,
     radar_sight,
+    require_place,
     utm,
 )
 from cpazmal_scale.scenes.level1b.product import GEOREF, Product, digest
@@ -54,9 +56,6 @@ if TYPE_CHECKING:
 
 Window = tuple[slice, slice]
 """Rows and columns."""
-WITHOUT_BURSTS = ("SM", "SL", "HS", "ST")
-"""Imaging modes whose complex image is one piece."""
-SECOND_OF_A_PAIR = "_BRX2_"
 MOST_UNTOLD = 0.02
 """Share of the range without annotated noise up to which it is subtracted all the same."""
 TILE = 256
@@ -111,6 +110,7 @@ class ProductReader:
             raster = images[0]
             assert isinstance(raster, TiffImage)
             self.geobox = geobox_of(raster.raster, raster.where)
+            require_place(self.geobox, geolocation)
             sight = map_sight(self.geobox, geolocation)
             self.sampling = Sampling((1, 1), 1)
         self.nodes = NodeLattice(self.geobox, sight)
@@ -256,19 +256,16 @@ def _refuse(product: Product) -> None:
     """What the annotation says cannot be used.
 
     Raises:
-        SceneUnknown: complex bursts, no calibration, the second image of a TanDEM-X pair, or noise
+        SceneUnknown: no calibration, the second image of a TanDEM-X pair, or noise
             that is to be subtracted and is not told.
     """
     annotation, problem, remedy = product.annotation, None, "order the product again"
-    if annotation.is_complex and annotation.mode[:2] not in WITHOUT_BURSTS:
-        problem = f"the bursts of complex ScanSAR are not geocoded (mode {annotation.mode})"
-        remedy = "order the detected product (MGD or EEC)"
-    elif annotation.radiometric_correction != "CALIBRATED":
+    if annotation.radiometric_correction != "CALIBRATED":
         flag = annotation.radiometric_correction or "with nothing"
         problem = f"it is flagged {flag}: its constant does not hold"
-    elif SECOND_OF_A_PAIR in product.id:
+    elif later_of_a_pair(annotation, product.id):
         problem = "it is the second image of a TanDEM-X pair, resampled onto the first"
-        remedy = "keep the first (BTX1)"
+        remedy = "keep the first, which transmits (BTX1)"
     elif subtracts_noise(annotation, product.settings.noise):
         ends = annotation.first_range_time, annotation.last_range_time
         missing = max(unannotated(layer, *ends) for layer in annotation.layers)

@@ -1,0 +1,221 @@
+"""The rasters of an elevation model as one lattice of pixels, which goes around the earth."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale import storage
+from cpazmal_scale.errors import DemError
+from cpazmal_scale.grid.raster_files import check_beside
+from cpazmal_scale.terrain import resample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+COARSEST = 350.0
+"""Metres of the longer edge of a pixel. The provider's own heights come from a model of ten seconds
+of arc (309 m): a raster that is coarser tells less of the ground than the product itself.
+"""
+_OTHER_UNITS = re.compile("ft|feet|foot|cm|centi|dm|deci|mm|milli|km|kilo|inch|yard|yd|fathom")
+_SHIFT = 0.01
+"""Largest shift in pixels between tiles of one lattice, and largest lean over a raster."""
+_METRES_PER_DEGREE = 111_320.0
+_TURNS = (0, -1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """An open raster and where its first pixel lies in the lattice of all tiles."""
+
+    raster: Any
+    url: str
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The rows and columns of a tile that meet a window, and its first place in the window."""
+
+    tile: Tile
+    rows: slice
+    columns: slice
+    place: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    def heights(self, found: Array, *, sea: bool) -> None:
+        """Heights, as many as `found` (h, w) has room for, where that is NaN.
+
+        Raises:
+            DemError: a block cannot be decoded.
+        """
+        from rasterio.enums import MaskFlags
+        from rasterio.errors import RasterioError
+        from rasterio.windows import Window
+
+        raster = self.tile.raster
+        window = Window.from_slices(
+            (self.rows.start, self.rows.stop), (self.columns.start, self.columns.stop)
+        )
+        # A mask beside the values is read only where there is one.
+        plain = {MaskFlags.all_valid, MaskFlags.nodata} >= set(raster.mask_flag_enums[0])
+        try:
+            raw = raster.read(1, window=window, masked=not plain, out_shape=found.shape)
+        except RasterioError as error:
+            raise unreadable(str(error).splitlines()[0], self.tile.url) from None
+        if not plain:
+            raw = raw.astype(np.float64).filled(np.nan)
+        scale = float(raster.scales[0]), float(raster.offsets[0])
+        resample.known_heights(raw, _missing(raster.nodata, raw.dtype), scale, sea, found)
+
+
+def _missing(nodata: float | None, stored: np.dtype[Any]) -> float:
+    """A raster's mark for missing values as its own type holds it; NaN: none."""
+    if nodata is None:
+        return math.nan
+    # A float32 raster holds the float32 next to -99.9.
+    return float(stored.type(nodata)) if stored.kind == "f" else float(nodata)
+
+
+def _around_earth(raster: Any) -> int | None:
+    """Columns once around the earth; none: the raster is not in degrees, or it is no whole number.
+
+    Longitudes count from anywhere.
+    """
+    if not raster.crs.is_geographic:
+        return None
+    columns = 360.0 / raster.transform.a
+    return round(columns) if abs(columns - round(columns)) < _SHIFT else None
+
+
+def _places(tiles: list[Tile]) -> Iterator[tuple[Tile, int]]:
+    """Tiles and the columns at which they begin, once for every turn around the earth."""
+    around = _around_earth(tiles[0].raster)
+    for tile in tiles:
+        for turn in _TURNS if around else _TURNS[:1]:
+            yield tile, tile.column + turn * (around or 0)
+
+
+def on_tiles(tiles: list[Tile], y: Array, x: Array) -> NDArray[np.bool_]:
+    """Whether rows and columns, of any shape, lie on a pixel of a tile, known or not."""
+    row, column = np.floor(y + 0.5), np.floor(x + 0.5)
+    found = np.zeros(y.shape, bool)
+    for tile, first in _places(tiles):
+        height, width = tile.raster.shape
+        inside = (row >= tile.row) & (row < tile.row + height)
+        found |= inside & (column >= first) & (column < first + width)
+    return found
+
+
+def parts(tiles: list[Tile], rows: slice, columns: slice) -> Iterator[Part]:
+    """What tiles have of a window of their lattice."""
+    for tile, first in _places(tiles):
+        height, width = tile.raster.shape
+        down = slice(max(0, rows.start - tile.row), min(height, rows.stop - tile.row))
+        along = slice(max(0, columns.start - first), min(width, columns.stop - first))
+        if down.start < down.stop and along.start < along.stop:
+            place = down.start + tile.row - rows.start, along.start + first - columns.start
+            yield Part(tile, down, along, place)
+
+
+def open_tiles(urls: list[str], stack: contextlib.ExitStack) -> list[Tile]:
+    """Rasters, open as long as the stack is.
+
+    Raises:
+        DemError: see `elevation.open_dem`.
+    """
+    tiles: list[Tile] = []
+    for url in urls:
+        raster = stack.enter_context(_opened(url, stack))
+        row, column = _place(raster, tiles[0].raster, url) if tiles else (0, 0)
+        tiles.append(Tile(raster, url, row, column))
+    return tiles
+
+
+def _opened(url: str, stack: contextlib.ExitStack) -> Any:
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    path = stack.enter_context(storage.open_local(url))
+    try:
+        check_beside(path)
+        raster = rasterio.open(path, driver="GTiff")
+    except (RasterioError, ValueError) as error:
+        raise unreadable(str(error).splitlines()[0], url) from None
+    problem = _problem(raster)
+    if problem is not None:
+        raster.close()
+        raise DemError(problem[0], where=url, remedy=problem[1])
+    return raster
+
+
+def _problem(raster: Any) -> tuple[str, str] | None:
+    """Why a raster is no elevation model that can be used, and what to do."""
+    to_map, (height, width) = raster.transform, raster.shape
+    if raster.count != 1 or raster.dtypes[0].startswith("complex"):
+        return f"it has {raster.count} x {raster.dtypes[0]}", "give one band of heights"
+    if raster.crs is None:
+        return "it has no CRS", "save it with its reference system"
+    lean = max(abs(to_map.b) * height / abs(to_map.a), abs(to_map.d) * width / abs(to_map.e))
+    if lean > _SHIFT:
+        return "it is rotated", "warp it to a grid along its axes"
+    if to_map.a <= 0 or to_map.e >= 0:
+        return "its first pixel is not its north-west corner", "warp it north up"
+    unit = (raster.units[0] or "").lower()
+    if _OTHER_UNITS.search(unit):
+        return f"its heights are in {unit[:30]}", "convert them to metres"
+    edge = _edge(raster)
+    if edge > COARSEST:
+        return (
+            f"its pixels are {edge:.0f} m wide: slopes and summits are not in it",
+            f"give a raster of {COARSEST:.0f} m or finer, such as Copernicus GLO-30",
+        )
+    return None
+
+
+def _edge(raster: Any) -> float:
+    """Metres of the longer edge of a pixel at a raster's middle."""
+    across, down = float(raster.transform.a), -float(raster.transform.e)
+    if not raster.crs.is_geographic:
+        return max(across, down) * float(raster.crs.linear_units_factor[1])
+    north = float(raster.transform.f) - down * raster.height / 2
+    middle = math.radians(min(90.0, abs(north)))
+    return max(across * math.cos(middle), down) * _METRES_PER_DEGREE
+
+
+def _place(raster: Any, first: Any, url: str) -> tuple[int, int]:
+    """Row and column of a tile in the lattice of the first, on the shorter way around the earth."""
+    mine, theirs = raster.transform, first.transform
+    row, east = (mine.f - theirs.f) / theirs.e, mine.c - theirs.c
+    if first.crs.is_geographic:
+        east -= 360.0 * round(east / 360.0)
+    column = east / theirs.a
+    far = max(abs(mine.a / theirs.a - 1) * raster.width, abs(mine.e / theirs.e - 1) * raster.height)
+    shift = max(abs(row - round(row)), abs(column - round(column)), far)
+    if raster.crs != first.crs or shift > _SHIFT:
+        raise DemError(
+            "it does not share the pixels of the first tile",
+            where=url,
+            remedy="warp the tiles into one raster",
+        )
+    return round(row), round(column)
+
+
+def unreadable(reason: str, url: str) -> DemError:
+    """What is no raster."""
+    return DemError(
+        f"not a readable GeoTIFF ({reason})", where=url, remedy="copy it again from its source"
+    )
