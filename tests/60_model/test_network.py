@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ConfigError, ModelMismatch
+from cpazmal_scale.errors import ConfigError, CpazmalError, ModelMismatch
 from cpazmal_scale.model import methods, open_model, save_model, train
 from cpazmal_scale.samples import WindowSeries
 
@@ -140,3 +140,115 @@ def test_a_network_made_by_torch(tmp_path) -> None:
     model = trained(saved(tmp_path, example().with_torch(values, labels)))
     assert (model.classifier.predict(values) == labels).mean() > 0.9
     assert "torch" in sys.modules
+
+
+def linear(nodes=(), result="scores", batch="N", **numbers):
+    """A network `(N, 3, 12)` → `(N, 3)` that ends in further nodes after its `scores`."""
+    weights = np.random.default_rng(0).normal(size=(36, 3)).astype("f4")
+    make, tensor = onnx.helper, onnx.numpy_helper.from_array
+    first = [
+        make.make_node("Flatten", ["x"], ["flat"]),
+        make.make_node("MatMul", ["flat", "weights"], ["scores"]),
+        make.make_node("Shape", ["x"], ["shape"]),
+    ]
+    graph = make.make_graph(
+        [*first, *(make.make_node(*node, **options) for node, options in nodes)],
+        "linear",
+        [make.make_tensor_value_info("x", onnx.TensorProto.FLOAT, (batch, 3, 12))],
+        [make.make_tensor_value_info(result, onnx.TensorProto.FLOAT, None)],
+        [tensor(weights, "weights"), *(tensor(np.asarray(v), k) for k, v in numbers.items())],
+    )
+    network = make.make_model(graph, opset_imports=[make.make_opsetid("", 17)])
+    network.ir_version = 9
+    return network
+
+
+def elsewhere():
+    tensor = onnx.TensorProto(name="t", data_type=onnx.TensorProto.FLOAT, dims=(4,))
+    tensor.external_data.add(key="location", value="secret.bin")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    return tensor
+
+
+def hidden_places():
+    """Networks that name another file where no walk along the graph's own tensors comes by."""
+    sparse = onnx.SparseTensorProto(values=elsewhere(), dims=(36, 3))
+    held = linear()
+    held.graph.sparse_initializer.append(sparse)
+    yield held
+    constant = linear()
+    attribute = constant.graph.node[0].attribute.add(name="sparse_value")
+    attribute.type = onnx.AttributeProto.SPARSE_TENSOR
+    attribute.sparse_tensor.CopyFrom(sparse)
+    yield constant
+    called = linear()
+    inner = called.functions.add(name="F", domain="own").node.add(op_type="If").attribute.add()
+    inner.name, inner.type = "then_branch", onnx.AttributeProto.GRAPH
+    inner.g.initializer.append(elsewhere())
+    yield called
+    learning = linear()
+    learning.training_info.add().algorithm.initializer.append(elsewhere())
+    yield learning
+
+
+@pytest.mark.parametrize(
+    "network", [*hidden_places()], ids=["sparse", "constant", "function", "info"]
+)
+def test_no_tensor_anywhere_refers_to_another_file(tmp_path, network) -> None:
+    with pytest.raises(ConfigError, match="data in other files"):
+        trained(saved(tmp_path, network))
+
+
+def test_a_plain_network_is_taken(tmp_path) -> None:
+    assert trained(saved(tmp_path, linear())).classifier.logits_
+
+
+BY_CHANCE = [(("RandomNormalLike", ["scores"], ["y"]), {})]
+BY_NUMBER = [
+    (("Cast", ["shape"], ["real"]), {"to": 1}),
+    (("ReduceMax", ["real"], ["largest"]), {"keepdims": 0}),
+    (("Mul", ["scores", "largest"], ["y"]), {}),
+]
+TOO_LARGE = [
+    (("Expand", ["nothing", "sizes"], ["much"]), {}),
+    (("ReduceSum", ["much"], ["none"]), {"keepdims": 0}),
+    (("Add", ["scores", "none"], ["y"]), {}),
+]
+NOTHING, SIZES = np.zeros(1, "f4"), np.array([400_000, 400_000])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "numbers", "batch", "said"),
+    [
+        (BY_CHANCE, {}, "N", "answers otherwise"),
+        (BY_NUMBER, {}, "N", "answers otherwise"),
+        (TOO_LARGE, {"nothing": NOTHING, "sizes": SIZES}, "N", "cannot be run"),
+        ([(("Identity", ["scores"], ["y"]), {})], {}, 60, "cannot be run"),
+        ([(("Div", ["scores", "zero"], ["y"]), {})], {"zero": NOTHING}, "N", "some not finite"),
+    ],
+    ids=["by chance", "by number", "too large", "one number of series", "not finite"],
+)
+def test_networks_whose_maps_would_be_none_are_one_sentence(
+    tmp_path, capfd, nodes, numbers, batch, said: str
+) -> None:
+    with pytest.raises(CpazmalError, match=said) as refusal:
+        trained(saved(tmp_path, linear(nodes, "y", batch, **numbers)))
+    assert len(str(refusal.value).splitlines()) == 1
+    assert capfd.readouterr().err == ""
+
+
+def test_fewer_answers_than_series_are_refused_in_a_map(tmp_path) -> None:
+    """It answers the first 60 series of any number, as many as the training has."""
+    nodes = [(("Slice", ["scores", "first", "last"], ["y"]), {})]
+    network = linear(nodes, "y", first=np.array([0]), last=np.array([60]))
+    model = trained(saved(tmp_path, network))
+    with pytest.raises(ModelMismatch, match="60 × 3 for 90 series"):
+        model.classifier.classify_block(np.ascontiguousarray(windows(1, 90)[0].transpose(1, 2, 0)))
+
+
+def test_facts_that_are_nested_without_end_are_refused(tmp_path) -> None:
+    network = linear()
+    onnx.helper.set_model_props(network, {"classes": "[" * 5000})
+    onnx.save_model(network, tmp_path / "n.onnx")
+    with pytest.raises(CpazmalError, match="the network names"):
+        trained(tmp_path / "n.onnx")

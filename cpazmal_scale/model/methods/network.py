@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError
-from onnx.external_data_helper import _get_all_tensors, uses_external_data
+from google.protobuf.message import DecodeError, Message
 
 from cpazmal_scale.errors import ConfigError, ModelMismatch
 from cpazmal_scale.model.methods.flat import NEAREST_DAYS, FlatClassifier, imputed
@@ -104,14 +103,30 @@ class Network(FlatClassifier):
         if sorted(names) != [str(label) for label in self.classes_]:
             labels = ", ".join(map(str, self.classes_))
             raise ValueError(f"the network names {', '.join(sorted(names))}, the samples {labels}")
-        if answers.shape != (len(values), len(names)) or not np.isfinite(answers).all():
-            raise ValueError(f"the network gives {answers.shape} for {len(values)} series")
+        _require_answers(answers, len(values), len(names))
+        self._require_each_alone(session, values, answers)
         chances = (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3)
         self.names_, self.logits_ = np.array(names, str), np.array(not chances, np.uint8)
+
+    def _require_each_alone(
+        self, session: Any, values: NDArray[np.float64], answers: NDArray[np.floating]
+    ) -> None:
+        """Refuse a network whose answer to a series is by chance, or hangs on the series beside it.
+
+        A map of it would depend on how it is cut into blocks.
+        """
+        some = np.ascontiguousarray(values[: (len(values) + 1) // 2].T, np.float32)
+        again, _ = _run(session, self._input(some))
+        largest = max(1.0, float(np.abs(answers).max()))
+        if again.shape != answers[: some.shape[1]].shape or not np.allclose(
+            again, answers[: some.shape[1]], rtol=0, atol=1e-3 * largest
+        ):
+            raise ValueError("the network answers otherwise when the same series are asked again")
 
     def scores(self, block: NDArray[np.float32]) -> NDArray[np.float64]:
         """Logits, or logarithms of probabilities, `(C, P)` of raw vectors `(K·T, P)`."""
         answers, _ = _run(_opened(self.network_.tobytes())[0], self._input(block))
+        _require_answers(answers, block.shape[1], len(self.names_))
         order = np.argsort(self.names_)
         found = np.ascontiguousarray(answers[:, order].T, np.float64)
         return found if self.logits_ else np.log(np.maximum(found, _LEAST))
@@ -194,23 +209,66 @@ def _session(raw: bytes) -> Any:
     try:
         graph = onnx.load_model_from_string(raw)
     except (ValueError, DecodeError) as error:
-        raise ConfigError(f"no ONNX network: {error}", remedy="export the model again") from None
-    if any(uses_external_data(tensor) for tensor in _get_all_tensors(graph)):
+        raise ConfigError(
+            f"no ONNX network: {_first_line(error)}", remedy="export the model again"
+        ) from None
+    if _refers_outside(graph):
         raise ConfigError(
             "the network refers to data in other files", remedy="save all tensors in one file"
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it says is raised as well
     try:
         return onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001  the runtime's errors have no base of their own
-        raise ConfigError(f"the network cannot be run: {error}", remedy="export it again") from None
+        raise _not_run(error) from None
+
+
+def _refers_outside(message: Message) -> bool:
+    """Whether any tensor, wherever it stands in a network, names data elsewhere."""
+    if isinstance(message, onnx.TensorProto) and (
+        message.external_data or message.data_location == onnx.TensorProto.EXTERNAL
+    ):
+        return True
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            inner = [value] if isinstance(value, Message) else value
+            if any(map(_refers_outside, inner)):
+                return True
+    return False
+
+
+def _not_run(error: Exception) -> ConfigError:
+    return ConfigError(f"the network cannot be run: {_first_line(error)}", remedy="export it again")
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _require_answers(answers: NDArray[np.floating], series: int, classes: int) -> None:
+    """Refuse answers that are none.
+
+    Raises:
+        ModelMismatch: another number of them, or no finite numbers.
+    """
+    if answers.shape != (series, classes) or not np.isfinite(answers).all():
+        what = "of shape " + " × ".join(map(str, answers.shape))
+        what += "" if np.isfinite(answers).all() else ", some not finite"
+        raise ModelMismatch(
+            f"the network gives numbers {what} for {series} series and {classes} classes",
+            remedy="export it with any number of series as input, and one number for each class",
+        )
 
 
 def _run(session: Any, series: NDArray[np.float32]) -> tuple[NDArray[np.floating], Any]:
     """Numbers `(N, C)` per class, and the classes where the output is a map of them."""
-    for value in reversed(session.run(None, {session.get_inputs()[0].name: series})):
+    try:
+        made = session.run(None, {session.get_inputs()[0].name: series})
+    except Exception as error:  # noqa: BLE001  the runtime's errors have no base of their own
+        raise _not_run(error) from None
+    for value in reversed(made):
         if isinstance(value, list) and value and isinstance(value[0], dict):
             names = list(value[0])
             return np.array([[row[name] for name in names] for row in value]), [*map(str, names)]
@@ -225,7 +283,7 @@ def _listed(text: str | None) -> list[str] | None:
         return None
     try:
         found = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         found = text.split(",")
     return [str(one).strip() for one in (found if isinstance(found, list) else [found])]
 
