@@ -46,6 +46,10 @@ normalization pol polarisation polarization polarised polarized band channel lay
 the for sar x c with unit units float32 float64 float paz paz1 tsx tsx1 tdx tdx1 ellipsoid m2 m
 value values band1 band2 band3 b1 b2 b3
 """
+_OF_UNITS = frozenset({*_NO_UNITS, *_DECIBELS, *_LINEAR, *_INTENSITY, *_COEFFICIENTS}) | {
+    *("power", "backscatter", "backscattering", "coefficient"),
+}
+_AREA_PER_AREA = ["m2", "m2"]
 _OF_MASKS = frozenset({"mask", "layover", "shadow", "layovershadow", "and", "codes", "band"})
 _OTHER, _PLAIN = frozenset(_OTHER_WORDS.split()), frozenset(_PLAIN_WORDS.split())
 _SWATH = re.compile(r"iw\d?|ew\d?|s[1-6]|sm|strip|stripfar|stripnear")
@@ -78,10 +82,7 @@ def snap_band(name: str) -> Said | None:
 
 def read_name(text: str) -> Said:
     """What the description or unit of a band says, word by word."""
-    # `layoverShadowMask` is three words, `dB` is one, and `σ⁰` is σ0.
-    text = unicodedata.normalize("NFKC", text)
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text.replace("dB", "db")).lower()
-    words = [word for word in re.split(r"[^\w]+|_", text) if word]
+    words = _words(text)
     joined = "".join(words)
     if joined in ANGLES:
         return Said("incidence")
@@ -100,11 +101,23 @@ def read_name(text: str) -> Said:
 
 
 def is_unit(text: str) -> bool:
-    """Whether a unit may be that of backscatter; an empty one may."""
-    said = read_name(text)
+    """Whether a unit may be that of backscatter; an empty one may.
+
+    Words that names of bands are full of, such as `m` and `in`, are units of other things.
+    """
+    said, words = read_name(text), _words(text)
     return not text.strip() or (
-        any(map(str.isalnum, text)) and not set(said.unknown) - _NO_UNITS and "%" not in text
+        not set(said.unknown) - _NO_UNITS
+        and "%" not in text
+        and (_has(words, _OF_UNITS) or words == _AREA_PER_AREA)
     )
+
+
+def _words(text: str) -> list[str]:
+    """Of a name or unit: `layoverShadowMask` has three, `dB` is one, and `σ⁰` is σ0."""
+    text = unicodedata.normalize("NFKC", text)
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text.replace("dB", "db")).lower()
+    return [word for word in re.split(r"[^\w]+|_", text) if word]
 
 
 def _parts(word: str) -> list[str]:

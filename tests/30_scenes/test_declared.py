@@ -177,7 +177,7 @@ def test_names_that_contradict_are_refused(tmp_path, names, naming, match: str) 
 @pytest.mark.parametrize(
     ("unit", "taken"),
     [
-        *((unit, False) for unit in ("m/s", "%", "dBm", "K", "mm", "kelvin")),
+        *((unit, False) for unit in ("m/s", "%", "dBm", "K", "mm", "kelvin", "m", "in", "°C")),
         *((unit, True) for unit in ("", "1", "m2/m2", "m²/m²", "power", "linear", "unitless")),
     ],
 )

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import socket
+import struct
 import tarfile
 import threading
 import tracemalloc
@@ -285,6 +286,24 @@ def test_the_directory_of_a_zip_cannot_fill_memory(tmp_path, zip64: bool) -> Non
             packed.filelist = packed.filelist * 200  # more than 65 535 members
             for info in packed.filelist:
                 info.comment = b"c" * 300
+    tracemalloc.start()
+    with (
+        pytest.raises(SceneUnreadable, match="its directory has"),
+        archive.open_container(str(path)),
+    ):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_a_zip_with_two_ends_cannot_fill_memory(tmp_path) -> None:
+    """What marks the end stands in the end itself, too: the size that counts is the reader's."""
+    path, size = tmp_path / "x.zip", 200 * 2**20
+    mark = b"PK\5\6"
+    with path.open("wb") as file:
+        file.seek(size)
+        file.write(struct.pack("<4sHHHHL4sH", mark, 0, 0, 1, 1, size - 1, mark, 0))
     tracemalloc.start()
     with (
         pytest.raises(SceneUnreadable, match="its directory has"),

@@ -10,6 +10,8 @@ import contextlib
 import errno
 import gzip
 import hashlib
+import io
+import os
 import re
 import tarfile
 import tempfile
@@ -29,8 +31,6 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 MAX_MEMBERS = 20_000
 MAX_DIRECTORY = 16 * 2**20
 """Bytes that a zip's directory of so many members stays below."""
-_LONGEST_END = 2**16 + 22 + 20
-"""Bytes at a zip's end that tell where its directory is: a comment may follow."""
 MAX_RATIO = 200
 """Largest ratio of unpacked to packed size; radar images reach about three."""
 FREE_BYTES = 64 * 2**20
@@ -81,33 +81,36 @@ def open_container(url: str) -> Iterator[Container]:
         container: Container
         with _one_sentence(url):
             if url.lower().endswith(".zip"):
-                _check_directory(path)
-                container = _Zip(url, path, stack.enter_context(zipfile.ZipFile(path)))
+                container = _Zip(url, path, stack.enter_context(_open_zip(path)))
             else:
                 container = _Tar(url, path, stack.enter_context(open_stream(path)))
         yield container
 
 
-def _check_directory(path: Path) -> None:
-    """The directory of a zip is no larger than that of any product: it is read whole.
+class _Directory(io.BufferedReader):
+    """A zip's bytes, of which its reader takes the directory whole: no more than any product's."""
 
-    Raises:
-        BadZipFile: it says that it is.
-    """
-    with path.open("rb") as file:
-        start = max(0, path.stat().st_size - _LONGEST_END)
-        file.seek(start)
-        tail = file.read()
-        end = tail.rfind(b"PK\5\6")
-        size = int.from_bytes(tail[end + 12 : end + 16], "little") if end >= 0 else 0
-        locator = tail[max(0, end - 20) : max(0, end)]
-        if locator[:4] == b"PK\6\7":
-            file.seek(min(start + end, int.from_bytes(locator[8:16], "little")))
-            size = max(
-                size if size < 2**32 - 1 else 0, int.from_bytes(file.read(48)[40:], "little")
-            )
-    if size > MAX_DIRECTORY:
-        raise zipfile.BadZipFile(f"its directory has {size} bytes")
+    listed = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As of a file.
+
+        Raises:
+            BadZipFile: more is asked for at once before the members are known.
+        """
+        if not self.listed:
+            whole = size is None or size < 0
+            asked = os.fstat(self.fileno()).st_size - self.tell() if whole else size
+            if asked is not None and asked > MAX_DIRECTORY:
+                raise zipfile.BadZipFile(f"its directory has {asked} bytes")
+        return super().read(size)
+
+
+@contextlib.contextmanager
+def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    with _Directory(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
+        file.listed = True
+        yield archive
 
 
 def is_archive(url: str) -> bool:
