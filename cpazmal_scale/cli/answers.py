@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import PurePath
 from typing import Any
 
+from cpazmal_scale.cli.obeyed import kept
 from cpazmal_scale.errors import CpazmalError
 
 _PRODUCT = "`name`, `kind`, `id`, `path`, `url`, `metadata` of what is in the catalog now"
@@ -143,8 +144,10 @@ class Answer:
         self.flags = tuple(flags)
 
     def next(self, verb: str, why: str, flags: Sequence[str] | None = None) -> str:
-        """The line that names another verb and its use; none: with the running one's settings."""
-        words = ["cpazmal", verb, *(self.flags if flags is None else flags)]
+        """The line that names another verb and its use; none: with those of the running one's
+        settings that it takes too.
+        """
+        words = ["cpazmal", verb, *(kept(verb, self.flags) if flags is None else flags)]
         return f"next: {shlex.join(words)}  # {why}"
 
     def document(self, error: CpazmalError | None = None) -> str:

@@ -24,10 +24,12 @@ from cpazmal_scale.cli.console import (
 from cpazmal_scale.cli.dataset import dataset_app
 from cpazmal_scale.cli.examples import show_examples
 from cpazmal_scale.cli.label import label
+from cpazmal_scale.cli.obeyed import require_effect
 from cpazmal_scale.cli.samples import samples_app
 from cpazmal_scale.cli.serve import serve
-from cpazmal_scale.cli.streams import steady
+from cpazmal_scale.cli.streams import ignore_callbacks, steady
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config.section import apart
 from cpazmal_scale.errors import ConfigError, CpazmalError, StoreError
 
 DEFAULT = RunConfig()
@@ -79,16 +81,17 @@ def launch(
 
     given = () if config is None else ("--config", str(config))
     ANSWER.begin(as_json=json, flags=(*given, *(one for one in tokens[1:] if one != "--dry-run")))
-    command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    with apart():
+        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     check_projections()
     _check_threads()
-    if config is not None:
-        values = RunConfig.load(config)
-        flags = bound.arguments.get("config", DEFAULT).model_dump(exclude_unset=True)
-        if "config" in bound.signature.parameters:
-            bound.arguments["config"] = values.with_values(flags)
-        elif "workspace" in bound.signature.parameters:
-            bound.arguments.setdefault("workspace", values.workspace)
+    values = DEFAULT if config is None else RunConfig.load(config)
+    if "config" in bound.signature.parameters:
+        given = bound.arguments.get("config", DEFAULT).model_dump(exclude_unset=True)
+        whole = bound.arguments["config"] = values.with_values(given)
+        require_effect(" ".join(app.parse_commands(tokens)[0]), given, whole)
+    elif config is not None and "workspace" in bound.signature.parameters:
+        bound.arguments.setdefault("workspace", values.workspace)
     try:
         return command(*bound.args, **bound.kwargs)
     finally:
@@ -121,6 +124,8 @@ def main() -> None:
     # Zarr asks for many objects at once: the first that fails is the error, the others are no news.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     output, _ = steady()
+    if "--debug" not in sys.argv:
+        ignore_callbacks()
     ANSWER.begin(as_json="--json" in sys.argv)
     try:
         app.meta(exit_on_error=False, print_error=False, result_action="return_value")

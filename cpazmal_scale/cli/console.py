@@ -150,7 +150,7 @@ def first_sentence(error: CycloptsError) -> str:
     if cause is not None and hasattr(cause, "errors"):
         first = cause.errors()[0]
         where = ".".join(str(part) for part in first["loc"]).replace("_", "-")
-        return f"--{where}: {plain_words(first)}"
+        return f"--{where}: {plain_words(first)}" if where else plain_words(first)
     return str(error).strip().splitlines()[-1].strip()
 
 

@@ -57,3 +57,14 @@ def steady() -> tuple[Steady, Steady]:
         made.append(stream if isinstance(stream, Steady) else Steady(stream))
         setattr(sys, name, made[-1])
     return made[0], made[1]
+
+
+def ignore_callbacks() -> None:
+    """Show nothing of errors that a library's callbacks end in, and which it ignores itself.
+
+    Such as rasterio's, which cannot decode GDAL's words where they hold a damaged file's bytes.
+    These errors have no traceback when they come to `sys.excepthook`.
+    """
+    shown = sys.excepthook
+    sys.unraisablehook = lambda _: None
+    sys.excepthook = lambda kind, error, place: place and shown(kind, error, place)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from cpazmal_scale.config.section import Address, Elsewhere, Section, never_both
+from cpazmal_scale.config.section import Address, Elsewhere, Section, never_both, together
 
 
 class Kubernetes(Section):
@@ -84,7 +84,7 @@ class Cluster(Section):
             return self.tls_ca, self.tls_cert, self.tls_key
         return None
 
-    @model_validator(mode="after")
+    @together
     def _address(self) -> Self:
         if (self.kind == "address") != (self.address is not None):
             raise ValueError("cluster.address goes with cluster.kind: address, and only with it")
@@ -97,7 +97,7 @@ class Cluster(Section):
             raise ValueError("cluster.tls_* are paths of files, not their contents")
         return self
 
-    @model_validator(mode="after")
+    @together
     def _adaptive(self) -> Self:
         if (self.minimum is None) != (self.maximum is None):
             raise ValueError("cluster.minimum and cluster.maximum go together")

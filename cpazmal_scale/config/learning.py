@@ -7,7 +7,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cpazmal_scale.config.section import DAY_OF_EVERY_YEAR, ODD, Address, Section, never_both
+from cpazmal_scale.config.section import (
+    DAY_OF_EVERY_YEAR,
+    ODD,
+    Address,
+    Section,
+    never_both,
+    together,
+)
 from cpazmal_scale.config.table import Table
 from cpazmal_scale.vocabulary import MASK_BITS, Statistic
 
@@ -69,7 +76,7 @@ class Samples(Section):
     hemisphere."""
     table: Table = Table()
 
-    @model_validator(mode="after")
+    @together
     def _one_source(self) -> Self:
         if self.table.url is not None and self.polygons is not None:
             raise ValueError("give samples.polygons or samples.table.url, not both")

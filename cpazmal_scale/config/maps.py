@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from cpazmal_scale.config.methods import BEST, CANDIDATES, COMPARED, MethodChoice, MethodName
-from cpazmal_scale.config.section import ODD, Address, Section, never_both
+from cpazmal_scale.config.section import ODD, Address, Section, never_both, together
 
 
 class Classify(Section):
@@ -107,7 +107,7 @@ class Assess(Section):
     truth: Address | None = None
     """Reference raster (uint8 from 1, in the order of its `classes` tag) to compare the map to."""
 
-    @model_validator(mode="after")
+    @together
     def _geometry(self) -> Self:
         if (self.split == "geometry") != (self.test_beam is not None):
             raise ValueError("assess.test_beam goes with assess.split: geometry, and only with it")

@@ -18,7 +18,7 @@ from cpazmal_scale.config.learning import Dtw, Features, Samples, Train
 from cpazmal_scale.config.legend import ClassStyle, shared_colour
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.scenes import Ingest
-from cpazmal_scale.config.section import FOLDER, Address, Section
+from cpazmal_scale.config.section import FOLDER, Address, Section, together
 from cpazmal_scale.config.written import plain_words, read_yaml
 from cpazmal_scale.errors import ConfigError
 
@@ -57,7 +57,7 @@ class RunConfig(Section):
     assess: Assess = Assess()
     cluster: Cluster = Cluster()
 
-    @model_validator(mode="after")
+    @together
     def _period(self) -> Self:
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"start {self.start} is after end {self.end}")
@@ -162,10 +162,11 @@ class RunConfig(Section):
 def _refused(found: Any, where: str) -> ConfigError:
     """What pydantic found wrong with a setting, as this program's error."""
     loc: tuple[int | str, ...] = found["loc"]
-    setting = ".".join(str(part) for part in loc) or "settings"
+    setting = ".".join(str(part) for part in loc)
     remedy = "`cpazmal config` prints every setting with its meaning and default"
     if found["type"] != "extra_forbidden":
-        return ConfigError(f"{setting}: {plain_words(found)}", where=where, remedy=remedy)
+        what = ": ".join(part for part in (setting, plain_words(found)) if part)
+        return ConfigError(what, where=where, remedy=remedy)
     above = ".".join(map(str, loc[:-1]))
     near = difflib.get_close_matches(str(loc[-1]), sorted(_names(RunConfig, loc[:-1])), n=1)
     meant = [f"{above}.{name}" if above else name for name in near]

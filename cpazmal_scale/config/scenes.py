@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from cpazmal_scale.config.section import Address, NameOrAddress, Section
+from cpazmal_scale.config.section import Address, NameOrAddress, Section, together
 
 
 class Naming(Section):
@@ -66,7 +66,7 @@ class Level1b(Section):
     """Image samples of a pixel: the mean of their power, or the one at its centre, which keeps
     single-look statistics."""
 
-    @model_validator(mode="after")
+    @together
     def _ground_to_flatten_by(self) -> Self:
         if self.radiometry == "gamma0_T" and self.terrain.dem is None:
             raise ValueError("radiometry gamma0_T needs an elevation raster: set terrain.dem")

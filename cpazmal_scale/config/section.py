@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
@@ -82,6 +85,27 @@ def never_both(one: str, condition: Any, other: str, type_: str) -> ConfigDict:
         {"properties": {other: {"not": {"type": type_}}}},
     ]
     return ConfigDict(json_schema_extra={"dependentSchemas": {other: {"anyOf": free}}})
+
+
+_APART: ContextVar[bool] = ContextVar("apart", default=False)
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Settings that are made in this block are a part of a configuration, such as flags.
+
+    Rules across settings wait until they stand with those of the file.
+    """
+    token = _APART.set(True)
+    try:
+        yield
+    finally:
+        _APART.reset(token)
+
+
+def together(rule: Callable[[Any], Any]) -> Any:
+    """A rule across settings, which waits while they are `apart`."""
+    return model_validator(mode="after")(lambda self: self if _APART.get() else rule(self))
 
 
 def _checked(schema: Any) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from cpazmal_scale.config.section import Address, Section
+from cpazmal_scale.config.section import Address, Section, together
 
 
 class Table(Section):
@@ -60,7 +60,7 @@ class Table(Section):
             raise ValueError("is a month, or days above 0")
         return value
 
-    @model_validator(mode="after")
+    @together
     def _columns(self) -> Self:
         if self.values is None:
             return self

@@ -35,6 +35,7 @@ FLOORS = (
     "catalog label",
     "stages",
     "cli",
+    "__main__",
     "flows",
 )
 """Rooms in the order the data travel; a module imports rooms of lower floors, and its own."""

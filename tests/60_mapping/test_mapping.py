@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -215,6 +216,29 @@ def test_period_and_decision_are_part_of_the_identity(data, tmp_path: Path) -> N
         plan_map(workspace(tmp_path, classify={"decision": "vote"}), *data)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"features": {"window": 5}}, "features.window 7, the run asks for 5"),
+        ({"features": {"floor_db": -30}}, "features.floor_db -31.0, the run asks for -30.0"),
+        ({"features": {"masked": []}}, "features.masked layover, shadow"),
+        ({"dtw": {"min_dates": 8}}, "dtw.min_dates 6, the run asks for 8"),
+        ({"dtw": {"radius": 1}}, "dtw.radius None, the run asks for 1"),
+        ({"dtw": {"open_ends": "both"}}, "dtw.open_ends None, the run asks for both"),
+        ({"polarisations": ["HH"]}, "polarisations HH, HV, the run asks for HH"),
+    ],
+)
+def test_what_the_model_was_not_trained_with_is_refused(data, tmp_path, changes, said: str) -> None:
+    """It would change nothing of the map; what is as in training may be said."""
+    with pytest.raises(ModelMismatch, match=re.escape(f"the model was trained with {said}")):
+        plan_map(workspace(tmp_path, **changes), *data)
+    every = RunConfig().model_dump(include={"features", "dtw"})
+    del every["dtw"]["radius"]
+    assert (
+        plan_map(workspace(tmp_path, **every), *data).id == plan_map(workspace(tmp_path), *data).id
+    )
+
+
 def test_shorter_period_is_mapped(data, tmp_path: Path) -> None:
     made = map_cube(workspace(tmp_path, end="2020-03-31"), *data)
     assert open_map(made.url).n_valid_dates.max() == 8
@@ -238,7 +262,7 @@ def test_blocks_tile_the_grid(shape: tuple[int, int], edge: int) -> None:
 
 
 def test_plan_counts_what_it_says(data, tmp_path: Path) -> None:
-    made = plan_map(workspace(tmp_path, dtw={"radius": 1}, classify={"block": 40}), *data)
+    made = plan_map(workspace(tmp_path, classify={"block": 40}), *data)
     model = open_model(data[0])
     limits = model.on_dates(model.dates).limits
     cells = sum(int(last - first) for first, last in limits)

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from support.command import ended
-from support.scenes_factory import STARTS, campaign
+from support.scenes_factory import STARTS, campaign, speckle, write_raster
 from support.small_cluster import until
 from support.small_run import settings, simulated, written
+
+from cpazmal_scale.__main__ import main as start
 
 CPAZMAL = str(Path(sys.executable).with_name("cpazmal"))
 HELD = """
@@ -70,6 +73,37 @@ def test_what_a_library_is_told_wrongly_is_named(
     assert ran.returncode == 2, ran.stderr
     assert ran.stderr.splitlines()[-1].startswith(said)
     assert f"unset {name}" in ran.stderr
+
+
+def test_ctrl_c_while_the_program_loads_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Loading(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "cpazmal_scale.cli", Loading("cli"))
+    with pytest.raises(SystemExit) as end:
+        start()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "cpazmal: stopped; nothing was done\n"
+
+
+def test_what_gdal_says_of_a_damaged_header_is_no_traceback(tmp_path: Path) -> None:
+    """Words of GDAL that hold bytes of the file, which are no UTF-8, are not for people."""
+    plain = dict.fromkeys(("tiled", "compress", "blockxsize", "blockysize"))
+    write_raster(tmp_path / "x.img", [speckle((40, 50))], driver="ENVI", nodata=None, **plain)
+    (tmp_path / "x.img.yaml").write_text(
+        "{sensor: TSX1, start: 2011-05-05T17:25:01, beam: ASC45, bands: [HH], radiometry: sigma0, "
+        "scale: linear, incidence_angle: 44.5, driver: ENVI}"
+    )
+    header = tmp_path / "x.hdr"
+    data = header.read_bytes()
+    assert b'"False_Easting",5' in data
+    header.write_bytes(data.replace(b'"False_Easting",5', b'"False_Easting",\xae'))
+    ran = run("inspect", tmp_path / "x.img", cwd=tmp_path)
+    assert "rasterio" not in ran.stderr
+    assert len(ran.stderr.splitlines()) <= 1, ran.stderr
 
 
 def test_outputs_of_any_kind_do_not_stop_a_verb() -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 from support.command import cpazmal
+from support.settings_read import names, noted
 
 from cpazmal_scale.cli import app
 from cpazmal_scale.cli.answers import KEYS
+from cpazmal_scale.cli.obeyed import OBEYED, obeys
 
 SLOW = {"demo", "talk", "dataset protocol", "serve"}
 """Verbs that are `run` on a campaign of their own, need a larger area than this one, or a server
@@ -27,6 +29,15 @@ def verbs(group: App, above: str = "") -> Iterator[str]:
         if group[name].default_command is not None:
             yield verb
         yield from verbs(group[name], f"{verb} ")
+
+
+ASIDE = {
+    "ingest": {"samples.polygons"},  # for the verb that it names as the next
+    "classify": {"polarisations"},  # compared with those of the model
+    "map": {"polarisations"},
+    "samples import": {"samples.polygons"},  # which a table does not go with
+}
+"""Settings that a verb reads and that change nothing of what it makes."""
 
 
 def test_every_verb_of_the_parser_is_documented() -> None:
@@ -57,9 +68,14 @@ def series_table(folder: Path) -> Path:
 
 
 def answer(verb: str, *words: object) -> dict[str, object]:
-    """The document of a verb that succeeds; its keys are those that are documented."""
-    ran = cpazmal(*verb.split(), *words, "--json")
+    """The document of a verb that succeeds; its keys are those that are documented.
+
+    The verb reads no setting whose flag it refuses.
+    """
+    with noted() as read:
+        ran = cpazmal(*verb.split(), *words, "--json")
     assert ran.code == 0, ran.err
+    assert {name for name in read if not obeys(verb, name)} <= ASIDE.get(verb, set()), verb
     found = ran.document
     assert set(found) == set(KEYS[verb]), verb
     return found
@@ -141,6 +157,94 @@ def test_every_verb_answers_in_json(run: Path, tmp_path: Path, monkeypatch) -> N
     page = ask("label", *at)
     assert (page["port"], Path(str(page["file"])).suffix) == (7, ".gpkg")
     assert asked == set(KEYS) - SLOW
+
+
+def test_the_table_of_flags_speaks_of_settings_and_verbs_that_there_are() -> None:
+    known = set(names())
+    for verb, own in OBEYED.items():
+        assert verb in KEYS
+        for one in own:
+            assert any(name == one or name.startswith(f"{one}.") for name in known), (verb, one)
+
+
+@pytest.mark.parametrize(
+    ("words", "users"),
+    [
+        (("run", "--after.window", 5), "refine"),
+        (("map", "--after.modal", 5), "refine"),
+        (("verify", "--months", 7), "map"),
+        (("view", "--features.window", 5), "train"),
+        (("refine", "--polarisations", "HH"), "train"),
+        (("areas", "design", "map_DSC37", "u.gpkg", "--after.zone", "name"), "zonal"),
+        (("samples", "import", "s.csv", "--samples.where", "elevation > 2"), "samples, talk"),
+    ],
+)
+def test_a_flag_that_changes_nothing_is_refused(
+    run: Path, words: tuple[object, ...], users: str
+) -> None:
+    ran = cpazmal(*words, "-c", run)
+    assert ran.code == 2
+    (said,) = ran.complaints
+    flag = next(str(word) for word in words if str(word).startswith("--"))
+    assert f"cpazmal: {flag} changes nothing" in said
+    assert users in said.partition("belongs to ")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "users"),
+    [
+        (("ingest", "--start", "2020-02-01", "--dry-run"), "map"),
+        (("ingest", "--beam", "DSC37", "--dry-run"), "map"),
+        (("map", "--train.restarts", 5, "--dry-run"), "assess, run, talk, train"),
+        (("map", "--samples.max-masked", 0.2, "--dry-run"), "samples"),
+    ],
+)
+def test_a_flag_of_another_step_is_told(run: Path, words: tuple[object, ...], users: str) -> None:
+    """The same flags may go with every step of the main job."""
+    ran = cpazmal(*words, "-c", run)
+    assert ran.code == 0
+    (told,) = (line for line in ran.err.splitlines() if "changes nothing" in line)
+    assert told.startswith(f"{words[1]} changes nothing of `cpazmal {words[0]}`; it belongs to ")
+    assert users in told
+
+
+def test_a_map_refuses_flags_that_its_model_was_not_trained_with(run: Path) -> None:
+    for flag, value in (("--dtw.min-dates", 8), ("--features.window", 5)):
+        ran = cpazmal("map", flag, value, "-c", run)
+        assert ran.code == 7
+        assert "the model was trained with" in ran.complaints[0]
+    assert cpazmal("map", "--dtw.min-dates", 6, "--dry-run", "-c", run).code == 0
+
+
+def test_a_flag_that_waits_for_another_setting_is_refused_and_a_line_of_the_file_is_told(
+    run: Path,
+) -> None:
+    for verb, flag, value, other in (
+        ("refine", "after.strength", 3, "after.window"),
+        ("train", "classify.candidates", "sum", "classify.method: best"),
+        ("assess", "assess.train-until", "2020-02-01", "assess.split: temporal"),
+        ("samples", "samples.clusters", 7, "samples.polygons: null"),
+    ):
+        ran = cpazmal(verb, "-c", run, f"--{flag}", value)
+        said = f"cpazmal: --{flag} changes nothing without {other}; leave it out, or set that"
+        assert (ran.code, ran.complaints) == (2, [said])
+    run.write_text(f"{run.read_text()}after: {{strength: 3.0}}\n")
+    ran = cpazmal("refine", "-c", run)
+    assert "after.strength changes nothing without after.window" in ran.err
+    assert "changes nothing" not in cpazmal("samples", "query", "SELECT 1", "-c", run).err
+
+
+def test_rules_across_settings_meet_flags_and_file_together(tmp_path: Path) -> None:
+    """One half of a rule may stand in the file, the other half on the command line."""
+    run = tmp_path / "run.yaml"
+    run.write_text("ingest: {level1b: {terrain: {dem: d.tif}}}\nstart: 2020-06-01\n")
+    flag = ("--ingest.level1b.radiometry", "gamma0_T")
+    assert cpazmal("config", "-c", run, *flag).code == 0
+    alone = cpazmal("config", *flag)
+    assert (alone.code, len(alone.complaints)) == (2, 1)
+    assert "radiometry gamma0_T needs an elevation raster" in alone.err
+    ran = cpazmal("config", "-c", run, "--end", "2020-05-01")
+    assert ran.complaints[0].startswith("cpazmal: configuration: start 2020-06-01 is after end")
 
 
 def test_an_error_is_a_document_too(tmp_path: Path) -> None:

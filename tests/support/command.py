@@ -41,6 +41,8 @@ def cpazmal(*words: object) -> Ran:
         mock.patch.object(sys, "argv", ["cpazmal", *map(str, words)]),
         mock.patch.object(sys, "stdout", out),
         mock.patch.object(sys, "stderr", err),
+        mock.patch.object(sys, "unraisablehook", sys.unraisablehook),
+        mock.patch.object(sys, "excepthook", sys.excepthook),
         contextlib.ExitStack() as stack,
     ):
         # Cyclopts warns of a call without arguments in a test.

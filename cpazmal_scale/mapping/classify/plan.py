@@ -166,6 +166,7 @@ def _recipe(
             where=model.id,
             remedy="train again, or set classify.method to that of the model",
         )
+    _require_as_trained(config, model)
     missing = [name for name in model.polarisations if name not in cube.data_vars]
     if missing:
         raise ModelMismatch(
@@ -196,6 +197,38 @@ def _recipe(
         exclude=extent.excluded.digest if extent and extent.excluded else None,
         features=model.features,
     )
+
+
+def _require_as_trained(config: RunConfig, model: Model) -> None:
+    """Refuse settings other than those of the training: a map has the model's, whatever they say.
+
+    Only settings that were given count; the band only where the method has one.
+    """
+    own: dict[str, tuple[object, object]] = {
+        f"features.{name}": (getattr(model.features, name), getattr(config.features, name))
+        for name in config.features.model_fields_set
+    }
+    if config.polarisations is not None:
+        own["polarisations"] = model.polarisations, config.polarisations
+    names = {"min_dates"}
+    if method(model.method).options.get("warps"):
+        names |= {"radius", "band_days", "open_ends"}
+    own |= {
+        f"dtw.{name}": (getattr(model.classifier, name), getattr(config.dtw, name))
+        for name in names & config.dtw.model_fields_set
+    }
+    for name, (trained, asked) in own.items():
+        if trained != asked:
+            raise ModelMismatch(
+                f"the model was trained with {name} {_said(trained)}, the run asks for "
+                f"{_said(asked)}",
+                where=model.id,
+                remedy=f"train again, or set {name} to that of the model",
+            )
+
+
+def _said(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _check_memory(made: MapPlan) -> None:

@@ -1,0 +1,19 @@
+"""Where `cpazmal` begins."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C while it is still loading ends it as it does later."""
+    try:
+        from cpazmal_scale.cli import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("cpazmal: stopped; nothing was done\n")
+        sys.exit(130)
+    run()
+
+
+if __name__ == "__main__":
+    main()
