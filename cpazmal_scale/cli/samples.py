@@ -9,7 +9,7 @@ from cyclopts import App
 
 from cpazmal_scale import storage
 from cpazmal_scale.cli import facts
-from cpazmal_scale.cli.answers import say
+from cpazmal_scale.cli.answers import ANSWER, say
 from cpazmal_scale.cli.console import PLACE_OF_COMMAND, Config, complain
 from cpazmal_scale.cli.stages import follow
 from cpazmal_scale.config import RunConfig
@@ -39,6 +39,7 @@ def import_(
     """
     if table is not None:
         config = config.with_values({"samples": {"table": {"url": table}}})
+        ANSWER.flags += ("--samples.table.url", table)
     if config.samples.table.url is None:
         raise ConfigError(
             "no table is given", where="samples.table.url", remedy="name a CSV or Parquet file"

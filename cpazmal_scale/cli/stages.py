@@ -159,6 +159,8 @@ def _after(step: str, config: RunConfig) -> tuple[tuple[str, str], ...]:
     """Verbs that a user may want after a step, and what for."""
     if step == "ingest" and config.samples.polygons is None:
         return _UNLABELLED
+    if step == "train" and config.samples.table.url is not None:
+        return (_HOW_GOOD,)  # a table has no pixels to classify
     return _NEXT.get(step, ())
 
 
@@ -191,11 +193,12 @@ def _say_ingested(report: IngestReport) -> None:
         sys.exit(report.refused[0].exit_code)
 
 
+_HOW_GOOD = ("assess", "how good is it?")
 _NEXT = {
     "ingest": (("samples", "windows inside the polygons"),),
     "samples": (("train", "learn the classes"),),
     "train": (("map", "classify every pixel"),),
-    "map": (("view", "look at it"), ("assess", "how good is it?")),
+    "map": (("view", "look at it"), _HOW_GOOD),
 }
 _UNLABELLED = (
     ("label", "draw polygons"),

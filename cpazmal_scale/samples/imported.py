@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from cpazmal_scale.errors import SampleError
 from cpazmal_scale.samples.draw.polygons import require_groups
 from cpazmal_scale.samples.meeting import gap_of, on_calendar, season_calendar
 from cpazmal_scale.samples.series import WindowSeries
+from cpazmal_scale.samples.table_file import as_text, numbers_of, read_table_file, times_of
 from cpazmal_scale.storage import seal
 from cpazmal_scale.vocabulary import POLARISATIONS
 
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.config import Dtw, Features, Samples, Table
 
-MOST_BYTES = 2 * 2**30
-MOST_CELLS = 2**28
 _KM_PER_DEGREE = 111.2
-_DATE = r"(?:19|20)\d\d(?:-\d\d-\d\d|\d{4})(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?"
 _REMEDY = "correct samples.table, or the file"
 _LN_AMPLITUDE = np.log(10) / 20
 """Of a decibel."""
@@ -46,12 +43,12 @@ def import_table(samples: Samples) -> pd.DataFrame:
         SampleError: it is no table, lacks a column, or its values are not what is said.
     """
     table = samples.table
-    frame = _read(str(table.url))
+    frame = read_table_file(str(table.url))
     with seal.parsing("its columns cannot be used", table.url, _REMEDY, SampleError):
         _require(frame, [table.label], table)
         made = _wide(frame, table) if table.values else _long(frame, table)
         made = made[made["class"].notna() & made["group"].notna()]
-        made = made.assign(**{name: made[name].map(_text) for name in ("class", "group")})
+        made = made.assign(**{name: made[name].map(as_text) for name in ("class", "group")})
     channels = channels_of(made)
     known = [any(np.isfinite(row[name]).any() for name in channels) for _, row in made.iterrows()]
     made = made[np.array(known, bool)].reset_index(drop=True)
@@ -59,7 +56,10 @@ def import_table(samples: Samples) -> pd.DataFrame:
         made = made[made["class"].isin(samples.classes)].reset_index(drop=True)
     if not len(made):
         raise SampleError("no series is left", where=table.url, remedy=_REMEDY)
-    require_groups(made, where=table.url, classes=samples.classes)
+    remedy = "set samples.table.group, or a smaller samples.table.cell_km"
+    if table.group is not None:
+        remedy = f"label series of it in another `{table.group}`"
+    require_groups(made, where=table.url, classes=samples.classes, remedy=remedy)
     _check_values(made, channels, table)
     return made
 
@@ -140,32 +140,6 @@ def imported_series(
     return WindowSeries(values, labels, calendar)
 
 
-def _read(url: str) -> pd.DataFrame:
-    import pandas as pd
-    from pyarrow.parquet import ParquetFile
-
-    suffix = PurePosixPath(url.lower()).suffix
-    if suffix not in (".csv", ".parquet", ".pq"):
-        raise SampleError(
-            "neither CSV nor Parquet by its name", where=url, remedy="give a .csv or .parquet file"
-        )
-    with (
-        storage.open_local(url) as path,
-        seal.parsing("not a table that can be read", url, "save it again", SampleError),
-    ):
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"larger than {MOST_BYTES / 2**30:.0f} GiB")
-        if suffix == ".csv":
-            frame = pd.read_csv(path)
-        else:
-            # A few bytes of Parquet may stand for any number of equal values.
-            told = ParquetFile(path).metadata
-            if told.num_rows * told.num_columns > MOST_CELLS:
-                raise ValueError(f"{told.num_rows} rows of {told.num_columns} columns")
-            frame = pd.read_parquet(path)
-    return pd.DataFrame(frame)
-
-
 def _require(frame: pd.DataFrame, names: list[str], table: Table) -> None:
     absent = [name for name in names if name not in frame]
     if absent:
@@ -188,16 +162,14 @@ def _wide(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     key = (lambda hit: int(hit["step"])) if by_step else (lambda hit: hit["date"])
     steps = sorted({key(hit) for _, hit in found})
     if not by_step:
-        times = dict(zip(steps, _times(pd.Series(steps)), strict=True))
+        times = dict(zip(steps, times_of(pd.Series(steps)), strict=True))
         steps.sort(key=times.__getitem__)
     numbers = {name: np.full((len(frame), len(steps)), np.nan) for name in channels}
     for name, hit in found:
-        numbers[hit["channel"].upper()][:, steps.index(key(hit))] = pd.to_numeric(
-            frame[name], errors="coerce"
-        )
+        numbers[hit["channel"].upper()][:, steps.index(key(hit))] = numbers_of(frame[name])
     if by_step:
         _require(frame, [str(table.start)], table)
-        begun = _times(frame[str(table.start)])
+        begun = times_of(frame[str(table.start)])
         dates = [_stepped(one, steps, table.every) for one in begun]
     else:
         dates = [np.array([times[one] for one in steps], "datetime64[s]")] * len(frame)
@@ -221,18 +193,19 @@ def _long(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
         channels = sorted(set(upper))
         columns = {name: frame[table.value].where(upper == name) for name in channels}
     else:
+        frame = frame.rename(columns=lambda name: _as_channel(str(name)))
         channels = [name for name in POLARISATIONS if name in frame]
         columns = {name: frame[name] for name in channels}
     _known_channels(channels, table)
-    dates = _times(frame[table.date])
-    numbers = {name: pd.to_numeric(one, errors="coerce") for name, one in columns.items()}
+    dates = times_of(frame[table.date])
+    numbers = {name: numbers_of(one) for name, one in columns.items()}
     plain = pd.DataFrame(
         {
             "class": frame[table.label],
             "group": _groups(frame, table),
             "series": frame[table.series],
             "date": dates,
-            **{name: _logarithms(one.to_numpy(np.float64), table) for name, one in numbers.items()},
+            **{name: _logarithms(one, table) for name, one in numbers.items()},
         }
     )
     rows: list[dict[str, Any]] = []
@@ -260,26 +233,8 @@ def _long(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["class", "group", "dates", *channels])
 
 
-def _times(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Times in UTC, to the second, of what a file holds: dates, ISO text, or numbers YYYYMMDD.
-
-    Raises:
-        ValueError: something else, such as seconds since 1970.
-    """
-    import pandas as pd
-
-    if column.dtype.kind != "M":
-        texts = column.map(_text)
-        strange = texts[~texts.str.fullmatch(_DATE)]
-        if len(strange):
-            raise ValueError(f"`{strange.iloc[0][:40]}` is no date such as 2020-01-08 or 20200108")
-        column = pd.to_datetime(texts, utc=True, format="ISO8601")
-    elif column.dt.tz is None:
-        column = column.dt.tz_localize("UTC")
-    plain: pd.Series[Any] = column.dt.tz_convert("UTC").dt.tz_localize(None).dt.floor("s")
-    if plain.isna().any():
-        raise ValueError("a date is missing")
-    return plain
+def _as_channel(name: str) -> str:
+    return name.upper() if name.upper() in POLARISATIONS else name
 
 
 def _known_channels(channels: list[str], table: Table) -> None:
@@ -351,10 +306,3 @@ def _check_values(made: pd.DataFrame, channels: tuple[str, ...], table: Table) -
                 where=table.url,
                 remedy="check samples.table.scale, offset and nodata",
             )
-
-
-def _text(value: object) -> str:
-    """A label as text; whole numbers without a point, whatever the file made of them."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        value = int(value)
-    return str(value).strip()

@@ -108,6 +108,37 @@ def test_wide_and_long_tables_are_the_same_series(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("mark", "decimal", "start"),
+    [(",", ".", ""), (";", ",", ""), (";", ".", "\ufeff"), ("\t", ".", "")],
+)
+def test_a_csv_as_spreadsheets_write_it(tmp_path, mark: str, decimal: str, start: str) -> None:
+    path = long(tmp_path / "x.csv", decibels(), channel=False)
+    _, expected = series(run(path))
+    frame = pd.read_csv(path).rename(columns={"HH": "hh", "HV": "Hv"})
+    frame.to_csv(path, index=False, sep=mark, decimal=decimal)
+    path.write_text(start + path.read_text())
+    _, found = series(run(path))
+    np.testing.assert_array_equal(found.values, expected.values)
+
+
+@pytest.mark.parametrize("text", ["<-30", "-12,3", "noise"])
+def test_a_value_that_is_no_number_is_not_left_out(tmp_path: Path, text: str) -> None:
+    path = long(tmp_path / "x.csv", decibels(), channel=False)
+    frame = pd.read_csv(path).astype({"HH": object})
+    frame.loc[7, "HH"] = text
+    frame.to_csv(path, index=False)
+    with pytest.raises(SampleError, match=f"`{text}` of column HH is no number"):
+        import_table(run(path).samples)
+
+
+def test_points_of_one_square_ask_for_groups_of_a_table(tmp_path: Path) -> None:
+    path = long(tmp_path / "x.csv", decibels(), channel=False)
+    pd.read_csv(path).assign(lat=45.8, lon=6.9).to_csv(path, index=False)
+    with pytest.raises(SampleError, match=r"set samples.table.group, or a smaller .*cell_km"):
+        import_table(run(path, group=None).samples)
+
+
+@pytest.mark.parametrize(
     ("scale", "offset", "to_stored"),
     [
         ("dB", 0.0, lambda db: db),

@@ -60,7 +60,13 @@ def read_polygons(url: str, classes: Sequence[str] | None = None) -> geopandas.G
     return table
 
 
-def require_groups(table: Any, *, where: object, classes: Sequence[str] | None = None) -> None:
+def require_groups(
+    table: Any,
+    *,
+    where: object,
+    classes: Sequence[str] | None = None,
+    remedy: str = "draw polygons of it in at least two groups that the cube covers",
+) -> None:
     """Check that each class has two groups, the least that can be trained on and tested on.
 
     Raises:
@@ -73,8 +79,7 @@ def require_groups(table: Any, *, where: object, classes: Sequence[str] | None =
             raise SampleError(
                 f"class {name} has {groups} usable group{'' if groups == 1 else 's'}, not two",
                 where=where,
-                remedy=f"draw polygons of {name} in at least two groups that the cube covers, or "
-                "leave it out of samples.classes",
+                remedy=f"{remedy}, or leave it out of samples.classes",
             )
 
 
