@@ -1,17 +1,23 @@
 """How far an image lies from another one of the same ground, measured from their brightness.
 
 Speckle differs from date to date, so that only what both share pulls the correlation: relief,
-borders, texture.
+borders, texture. A peak is found in a fixed band of frequencies. Where asked for, the images moved
+by it tell how much of each frequency they share, and each counts as maximum likelihood has it
+(Knapp and Carter 1976, IEEE Trans. ASSP 24: the estimator of Hannan and Thomson): all frequencies
+of points, low ones of slopes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Array = NDArray[np.floating[Any]]
+    Spectrum = NDArray[np.complex128]
 
 MOST = 4.0
 """Largest shift in pixels that is looked for."""
@@ -24,7 +30,13 @@ _AROUND = 3.0
 _LEAST_WEIGHT = 1e-3
 """Weight of known pixels from which a gap is filled to the full."""
 _FINE = 0.02
-"""Step in pixels of the place of the peak."""
+"""Step in pixels of the place of the first peak."""
+_RINGS = 64
+"""Rings of frequencies, to 1 per pixel, over which what images share is averaged."""
+_ALIKE = 0.98
+"""Coherence that counts as no more."""
+_REFINED, _FINEST = 0.6, 0.01
+"""Pixels around the first peak in which the likeliest place is looked for, and its step."""
 CLEAR = 10.0
 """Height of the peak, in spreads of the correlation elsewhere, from which it is one."""
 _LEAST = 0.5
@@ -47,7 +59,11 @@ class Shift(NamedTuple):
 
 
 def measure_shift(
-    image: NDArray[np.float32], reference: NDArray[np.float32], *, clear: float = CLEAR
+    image: NDArray[np.float32],
+    reference: NDArray[np.float32],
+    *,
+    clear: float = CLEAR,
+    likeliest: bool = False,
 ) -> Shift | None:
     """Place of the peak of the correlation of two images of logarithms.
 
@@ -55,6 +71,8 @@ def measure_shift(
         image: (h, w) logarithms of power, NaN for no data.
         reference: the same ground on the same pixels, best the mean of several dates.
         clear: see `CLEAR`.
+        likeliest: place the peak by maximum likelihood, nearer where points are. Gaps that both
+            have pull it towards none: it is for images that are read again at the place.
 
     Returns:
         None where the images share too few pixels or no structure, or lie further apart than
@@ -63,18 +81,30 @@ def measure_shift(
     both = np.isfinite(image) & np.isfinite(reference)
     if min(image.shape) < 32 or both.mean() < _LEAST:
         return None
-    window = np.outer(*(np.hanning(size) for size in image.shape))
-    frequencies: list[NDArray[np.floating]] = [np.fft.fftfreq(size) for size in image.shape]
+    frequencies: list[Array] = [np.fft.fftfreq(size) for size in image.shape]
     squared = frequencies[0][:, None] ** 2 + frequencies[1] ** 2
-    spectra = [np.fft.fft2(_filled(one, both, squared) * window) for one in (image, reference)]
-    cross = spectra[0] * np.conj(spectra[1])
-    cross *= _gaussian(_SMOOTH, squared) ** 2
-    cross *= (1 - _gaussian(_WIDE, squared)) ** 2
-    return _peak(cross, frequencies, clear)
+    cross, _ = _crossed((image, reference), both, squared)
+    found = _peak(cross * _gaussian(_SMOOTH, squared) ** 2, frequencies, clear)
+    if found is None or not likeliest:
+        return found
+    return _likeliest(found, image, reference, frequencies)
+
+
+def _crossed(
+    images: tuple[NDArray[np.floating], NDArray[np.floating]],
+    known: NDArray[np.bool_],
+    squared: Array,
+) -> tuple[Spectrum, Array]:
+    """Spectrum of the correlation of two images without what is wide, and the product of their own
+    amplitudes.
+    """
+    window = np.outer(*(np.hanning(size) for size in known.shape))
+    one, other = (np.fft.fft2(_filled(image, known, squared) * window) for image in images)
+    return one * np.conj(other) * (1 - _gaussian(_WIDE, squared)) ** 2, np.abs(one) * np.abs(other)
 
 
 def _filled(
-    image: NDArray[np.float32], known: NDArray[np.bool_], squared: NDArray[np.float64]
+    image: NDArray[np.float32], known: NDArray[np.bool_], squared: Array
 ) -> NDArray[np.float64]:
     """The image less its mean, with means of what lies around in its gaps.
 
@@ -86,32 +116,75 @@ def _filled(
     return np.where(known, values, total / np.maximum(weight, _LEAST_WEIGHT))
 
 
-def _gaussian(deviation: float, squared: NDArray[np.float64]) -> NDArray[np.float64]:
+def _gaussian(deviation: float, squared: Array) -> NDArray[np.float64]:
     """Spectrum of a Gaussian filter, by the squares of the frequencies."""
     spectrum: NDArray[np.float64] = np.exp(-2 * (np.pi * deviation) ** 2 * squared)
     return spectrum
 
 
-def _peak(
-    cross: NDArray[np.complex128], frequencies: list[NDArray[np.floating]], clear: float
-) -> Shift | None:
+def _peak(cross: Spectrum, frequencies: list[Array], clear: float) -> Shift | None:
     """The highest place of a correlation given by its spectrum, if it stands out."""
     surface = np.fft.ifft2(cross).real
     spread = 1.4826 * float(np.median(np.abs(surface - np.median(surface))))
-    low = high = (-MOST, MOST)
-    peak, place = -np.inf, (0.0, 0.0)
-    for step in (0.25, _FINE):
-        axes = [np.arange(start, stop + step / 2, step) for start, stop in (low, high)]
-        waves = [
-            np.exp(2j * np.pi * np.outer(axis, f))
-            for axis, f in zip(axes, frequencies, strict=True)
-        ]
-        # Small products, for which the threads of a linear algebra library are in each other's way.
-        half = np.einsum("ar,rc->ac", waves[0], cross)
-        fine = np.einsum("ac,bc->ab", half, waves[1]).real / cross.size
-        row, column = np.unravel_index(int(fine.argmax()), fine.shape)
-        peak, place = float(fine[row, column]), (float(axes[0][row]), float(axes[1][column]))
-        low, high = ((at - 0.3, at + 0.3) for at in place)
+    place, peak = Shift(0.0, 0.0), 0.0
+    for step, far in ((0.25, MOST), (_FINE, 0.3)):
+        place, peak = _highest(cross, frequencies, place, far, step)
     if spread == 0 or peak < clear * spread or max(map(abs, place)) >= MOST - 0.25:
         return None
-    return Shift(*place)
+    return place
+
+
+def _highest(
+    cross: Spectrum, frequencies: list[Array], around: Shift, far: float, step: float
+) -> tuple[Shift, float]:
+    """The highest place of a correlation at most so far from another place, and its height."""
+    axes = [np.arange(at - far, at + far + step / 2, step) for at in around]
+    waves = [
+        np.exp(2j * np.pi * np.outer(axis, f)) for axis, f in zip(axes, frequencies, strict=True)
+    ]
+    # Small products, for which the threads of a linear algebra library are in each other's way.
+    half = np.einsum("ar,rc->ac", waves[0], cross)
+    fine = np.einsum("ac,bc->ab", half, waves[1]).real / cross.size
+    row, column = np.unravel_index(int(fine.argmax()), fine.shape)
+    return Shift(float(axes[0][row]), float(axes[1][column])), float(fine[row, column])
+
+
+def _likeliest(
+    first: Shift,
+    image: NDArray[np.float32],
+    reference: NDArray[np.float32],
+    frequencies: list[Array],
+) -> Shift:
+    """The place of maximum likelihood near a first one, which stays where nothing is shared.
+
+    The image is moved by the first place: gaps that both have would pull what is left to 0.
+    """
+    down, along = frequencies[0][:, None], frequencies[1]
+    squared = down**2 + along**2
+    known = np.isfinite(image)
+    spectrum = np.fft.fft2(_filled(image, known, squared))
+    turned = spectrum * np.exp(2j * np.pi * (down * first.rows + along * first.columns))
+    there = np.roll(known, (-round(first.rows), -round(first.columns)), (0, 1))
+    both = there & np.isfinite(reference)
+    if both.mean() < _LEAST / 2:
+        return first
+    cross, amplitudes = _crossed((np.fft.ifft2(turned).real, reference), both, squared)
+    weighted = cross * _weights(cross, amplitudes, np.sqrt(squared))
+    if not weighted.any():
+        return first
+    coarse, _ = _highest(weighted, frequencies, Shift(0.0, 0.0), _REFINED, 10 * _FINEST)
+    left, _ = _highest(weighted, frequencies, coarse, 12 * _FINEST, _FINEST)
+    return Shift(first.rows + left.rows, first.columns + left.columns)
+
+
+def _weights(cross: Spectrum, amplitudes: Array, frequency: Array) -> Array:
+    """γ/(1 − γ²) over the amplitudes, with γ the coherence of rings of frequencies."""
+    ring = (frequency * _RINGS).astype(np.int64)
+    count = np.maximum(np.bincount(ring.ravel()), 1)
+    power = np.bincount(ring.ravel(), amplitudes.ravel())
+    power = np.maximum(power, np.finfo(float).tiny)
+    # What as many frequencies share by chance is nothing.
+    shared = np.bincount(ring.ravel(), cross.real.ravel()) / power - np.sqrt(2 / count)
+    coherence = np.clip(shared, 0, _ALIKE)
+    weights: Array = (coherence / (1 - coherence**2) * count / power)[ring]
+    return weights

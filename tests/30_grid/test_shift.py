@@ -33,6 +33,30 @@ def test_a_known_shift_is_found(rows: float, columns: float) -> None:
     assert found.length == pytest.approx(np.hypot(rows, columns), abs=0.09)
 
 
+def points(rows: float, columns: float, seed: int) -> NDArray[np.float32]:
+    """Logarithms of power of points, as wide as a radar's resolution, above speckle."""
+    y, x = np.mgrid[:EDGE, :EDGE].astype(float)
+    power = np.random.default_rng(seed).gamma(2, 1 / 2, y.shape)
+    for row, column in np.random.default_rng(1).uniform(8, EDGE - 8, (150, 2)):
+        power += 300 * np.exp(-((y - rows - row) ** 2) - (x - columns - column) ** 2)
+    return np.log(power).astype(np.float32)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0, 0), (0.37, -0.61), (-2.4, 1.15)])
+def test_points_are_placed_by_all_their_frequencies(rows: float, columns: float) -> None:
+    """They are sharp where slopes are not."""
+    apart = []
+    for seed in (10, 20, 30):
+        images = points(rows, columns, seed), points(0, 0, seed + 1)
+        for likeliest in (False, True):
+            found = measure_shift(*images, likeliest=likeliest)
+            assert found is not None
+            apart.append(np.hypot(found.rows - rows, found.columns - columns))
+    band, likely = (np.sqrt(np.mean(np.square(apart[number::2]))) for number in (0, 1))
+    assert max(apart[1::2]) < 0.035
+    assert likely < 0.8 * band
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(0.8, -0.6), (-1.5, 0.3), (0.5, -0.5)])
 def test_gaps_do_not_pull(rows: float, columns: float) -> None:
     """A fifth of the pixels is missing in patches, the same of both images, as layover is."""

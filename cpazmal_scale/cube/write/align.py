@@ -214,7 +214,7 @@ def _windows(
     for row in range(0, image.shape[0] - edge[0] + 1, max(1, step[0])):
         for column in range(0, image.shape[1] - edge[1] + 1, max(1, step[1])):
             part = slice(row, row + edge[0]), slice(column, column + edge[1])
-            shift = measure_shift(image[part], reference[part], clear=CLEAR)
+            shift = measure_shift(image[part], reference[part], clear=CLEAR, likeliest=True)
             if shift is None:
                 continue
             gradient = np.array([_gradient(one[part]) for one in times])
