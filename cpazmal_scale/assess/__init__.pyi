@@ -11,7 +11,8 @@ from .report.pairs import typical_pairs
 from .report.parts import Picture
 from .report.report import write_report
 from .validate.choose import Choice, choose
-from .validate.cross_validate import Labelled, cross_validate
+from .validate.cross_validate import Labelled, cross_validate, require_comparable
+from .validate.folds import require_folds
 from .validate.holdout import by_date
 from .validate.validation import CrossValidation
 
@@ -41,6 +42,8 @@ __all__ = [
     "label_units",
     "place_units",
     "read_units",
+    "require_comparable",
+    "require_folds",
     "require_reference",
     "sample_size",
     "typical_pairs",

@@ -60,8 +60,9 @@ class Accessor:
         """
         from matplotlib.figure import Figure
 
-        is_map = "class_name" in self._data.coords
-        if not is_map and "mask" not in self._data:
+        is_map = "class" in self._data and "class_name" in self._data.coords
+        name = None if is_map else self._channel()
+        if {"y", "x"} - set(self._data.dims) or not (is_map or name):
             raise ConfigError(
                 "neither a map nor a cube", remedy="open map_… or cube_… of the catalog"
             )
@@ -77,8 +78,7 @@ class Accessor:
             axis.set_title(str(self._data.attrs.get("title", "")))
             figure.legend(handles=self._handles(), loc="outside right upper", frameon=False)
         else:
-            name = next(iter(self._data.attrs["polarisations"]))
-            power = small[name].mean("time").values
+            power = small[name].mean([d for d in small[name].dims if d == "time"]).values
             with np.errstate(divide="ignore", invalid="ignore"):
                 decibels = 10 * np.log10(power)
             known = decibels[np.isfinite(decibels)]
@@ -87,6 +87,11 @@ class Accessor:
             figure.colorbar(shown, ax=axis, label=f"mean {name} (dB)")
         axis.set(xlabel=f"east ({unit})", ylabel=f"north ({unit})", aspect="equal")
         return literal(figure)
+
+    def _channel(self) -> str | None:
+        """The first channel of a cube that is there; none if there is none."""
+        names = self._data.attrs.get("polarisations", ())
+        return next((name for name in names if name in self._data), None)
 
     def series(self, y: float, x: float, workspace: str | None = None) -> Figure:
         """The feature series of a map's pixel beside the typical series of every class.
@@ -191,6 +196,7 @@ class Accessor:
         return Recipe.model_validate(json.loads(self._data.attrs["recipe"]))
 
     def _workspace(self, workspace: str | None) -> str:
+        _ = self._recipe
         source = str(self._data.encoding.get("source", ""))
         if workspace is None and "/maps/" not in source:
             raise ConfigError(
@@ -222,8 +228,8 @@ class Accessor:
         }
         if any(not 0 <= corner[f"{a}0"][0] <= cube.sizes[a] - size for a in ("y", "x")):
             raise ConfigError(
-                f"no window of {size} x {size} pixels around y {y:g}, x {x:g}",
-                remedy="choose a pixel inside the map",
+                f"no window of {size} x {size} pixels around y {y:.9g}, x {x:.9g}",
+                remedy="choose a pixel inside the map, y (north) first",
             )
         index = pd.DataFrame({**corner, "size": [size]})
         found = window_series(cube, index, model.features, model.polarisations)

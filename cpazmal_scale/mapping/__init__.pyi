@@ -2,7 +2,7 @@
 
 from .classify.acquired import acquired, acquired_by, used
 from .classify.card import plan_card
-from .classify.coarse import LEVELS, OVERVIEWS, mean_levels, mean_shares
+from .classify.coarse import LEVELS, OVERVIEWS, mean_levels, mean_shares, most_frequent
 from .classify.pixels import PixelClassifier
 from .classify.plan import MapPlan, plan_map
 from .classify.recipe import Recipe
@@ -24,7 +24,6 @@ from .show.facts import about, place, times
 from .show.figures import quicklook
 from .show.overview import Averages
 from .show.polygons import to_polygons
-from .show.thumbnail import most_frequent
 from .show.viewer import write_viewer
 
 __all__ = [

@@ -6,7 +6,7 @@ from .methods import PixelModel
 from .season import OnDates, in_order, on_dates
 from .stored import as_dataset, open_model, save_model
 from .trained import Model
-from .training import train
+from .training import require_method, train
 
 __all__ = [
     "Model",
@@ -19,6 +19,7 @@ __all__ = [
     "model_card",
     "on_dates",
     "open_model",
+    "require_method",
     "save_model",
     "train",
 ]

@@ -10,12 +10,23 @@ import numpy as np
 from cpazmal_scale import __version__
 from cpazmal_scale.config import RunConfig, identity
 from cpazmal_scale.config.methods import BEST
-from cpazmal_scale.errors import ConfigError, SampleError
+from cpazmal_scale.errors import ConfigError, ModelMismatch, SampleError
 from cpazmal_scale.model import learning, methods
 from cpazmal_scale.model.trained import Model
 
 if TYPE_CHECKING:
     from cpazmal_scale.samples import WindowSeries
+
+
+def require_method(config: RunConfig) -> None:
+    """Check that the classifier of a run can be made, before its series are read.
+
+    Raises:
+        ConfigError: the package it needs is not installed, or a network is none or is not named.
+        StoreMissing, StoreError: a network cannot be read.
+    """
+    if config.classify.method != BEST:
+        methods.make(config.classify.method, config, None)
 
 
 def train(
@@ -67,6 +78,9 @@ def train(
     try:
         methods.expect(classifier, series)
         learning.fit(classifier, series.values, np.asarray(labels), np.asarray(groups), workers)
+    except ModelMismatch as error:
+        where = error.where or config.classify.network
+        raise ModelMismatch(error.what, where=where, remedy=error.remedy) from None
     except ValueError as error:
         raise SampleError(str(error), remedy="check the polygons and the period") from None
     facts = {

@@ -106,6 +106,7 @@ def assess(
         require_reference(config.assess.truth)
     began = time.perf_counter()
     config, choice = _settled(config)
+    _require_folds(config)
     series, windows = training_data(config, progress=reading)
     validation = _validate(config, _labelled(series, windows), progress)
     stages = {**(seconds or {}), "cross-validation": time.perf_counter() - began}
@@ -195,6 +196,22 @@ def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
     seal.write_document(url, card)
 
 
+def _require_folds(config: RunConfig) -> None:
+    """Check the folds by the table of windows, whose series take long to read.
+
+    Raises:
+        StoreMissing: samples were not drawn.
+        SampleError: too few groups for the folds.
+    """
+    from cpazmal_scale.assess import require_folds
+    from cpazmal_scale.samples import read_index
+
+    if workspace.has_table(config) or config.samples.also or config.assess.split == "geometry":
+        return
+    windows = read_index(workspace.url_of(config, workspace.find(config, "samples")))
+    require_folds(windows["class"].to_numpy(), windows["group"].to_numpy(), config)
+
+
 def _labelled(series: WindowSeries, windows: pd.DataFrame) -> Labelled:
     from cpazmal_scale.assess import Labelled
 
@@ -203,11 +220,12 @@ def _labelled(series: WindowSeries, windows: pd.DataFrame) -> Labelled:
 
 def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> CrossValidation:
     """Every method on the folds, the series shared through the workspace with other processes."""
-    from cpazmal_scale.assess import cross_validate
+    from cpazmal_scale.assess import cross_validate, require_comparable
     from cpazmal_scale.execute import open_executor
     from cpazmal_scale.model import Workers
 
     trained, tested = _sides(config, known)
+    require_comparable(trained, config, tested=tested)
     with open_executor(config.cluster) as executor, workspace.shared(config) as share:
         workers = Workers(executor, share, progress)
         return cross_validate(trained, config, tested=tested, workers=workers)

@@ -165,9 +165,10 @@ def require_inputs(config: RunConfig, names: Collection[str] = ("samples", "asse
 
     Raises:
         StoreMissing: one of them is not there.
-        SampleError, StoreError: one of them cannot be used.
+        SampleError, StoreError, ConfigError: one of them cannot be used.
     """
-    from cpazmal_scale.assess import require_reference
+    from cpazmal_scale.assess import require_folds, require_reference
+    from cpazmal_scale.model import require_method
     from cpazmal_scale.samples import read_polygons
     from cpazmal_scale.stages.samples import without_names
 
@@ -179,6 +180,10 @@ def require_inputs(config: RunConfig, names: Collection[str] = ("samples", "asse
         found.append(f"polygons: groups by class: {held} ({rules.polygons})")
         unnamed = without_names(table, config)
         found += [] if unnamed is None else [f"  {unnamed}"]
+        if "assess" in names and not rules.also:
+            require_folds(table["class"].to_numpy(), table["group"].to_numpy(), config)
+    if "train" in names:
+        require_method(config)
     if "assess" in names and config.assess.truth is not None:
         require_reference(config.assess.truth)
         found.append(f"reference: {config.assess.truth}")

@@ -48,6 +48,7 @@ def train(
     from cpazmal_scale.legend import legend, plain
     from cpazmal_scale.model import Workers, barycenters_figure, model_card
 
+    models.require_method(config)
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
     config = workspace.with_legend(config, labels)

@@ -203,7 +203,7 @@ class ShownMap:
         )  # fmt: skip
 
     def _ready(self, name: str) -> tuple[Ready, ...]:
-        """The map's own overviews of a layer of shares, finest first."""
+        """The map's own overviews of a layer, finest first."""
         flat, found = self.data[name].ndim == 2, []
         for member in OVERVIEWS:
             if member not in self.group:
@@ -217,17 +217,19 @@ class ShownMap:
         return tuple(found)
 
     def _cells(self, member: str, layers: int | slice, row: int, column: int) -> NDArray[Any]:
-        """Some layers of a chunk of an overview; all are read together and kept."""
+        """Some layers of the cells of a chunk of the map; chunks of an overview are kept whole."""
+        array: Any = self.group[member]
+        side = -(-self._edge("class") // array.attrs["step"])
+        (down, across), (y, x) = array.chunks[-2:], (row * side, column * side)
+        top, left = y - y % down, x - x % across
 
         def read() -> NDArray[Any]:
-            array: Any = self.group[member]
-            down, across = array.chunks[-2:]
-            y, x = row * down, column * across
-            return np.asarray(array[:, y : y + down, x : x + across])
+            return np.asarray(array[:, top : top + down, left : left + across])
 
-        found = self.held.get((self.url, member, row, column), read)
+        found = self.held.get((self.url, member, top, left), read)
         assert found is not None
-        return found[layers].copy()
+        y, x = y - top, x - left
+        return found[layers, y : y + side, x : x + side].copy()
 
     def _chunk(self, name: str, row: int, column: int) -> NDArray[Any]:
         def read() -> NDArray[Any]:

@@ -46,6 +46,19 @@ def saved(folder, network, **told):
     return path
 
 
+def changed(network, *, reshape=None, outputs=None, first=None):
+    """A copy that reshapes its input otherwise, has fewer outputs or one number of series."""
+    made = onnx.ModelProto.FromString(network.SerializeToString())
+    if reshape is not None:
+        (shape,) = (one for one in made.graph.initializer if one.name == "flat_shape")
+        shape.CopyFrom(onnx.helper.make_tensor("flat_shape", onnx.TensorProto.INT64, [2], reshape))
+    if outputs is not None:
+        del made.graph.output[outputs:]
+    if first is not None:
+        made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = first
+    return made
+
+
 def trained(path, names=NAMES, classes=slice(None)):
     values, labels, groups = windows()
     config = RunConfig.parse({"classify": {"method": "onnx", "network": str(path)}})
@@ -95,6 +108,14 @@ def test_what_does_not_fit_is_refused(tmp_path, forest) -> None:
     path = saved(tmp_path, forest, classes=["ABL", "FOR", "ROC"])
     with pytest.raises(Exception, match="the network names ABL, FOR, ROC"):
         trained(path)
+    with pytest.raises(ConfigError, match="the network cannot be run"):
+        trained(saved(tmp_path, changed(forest, reshape=[-1, 7])))
+    with pytest.raises(ModelMismatch, match="no output"):
+        trained(saved(tmp_path, changed(forest, outputs=1)))
+    with pytest.raises(ModelMismatch, match="names no classes"):
+        trained(saved(tmp_path, forest, classes=[]))
+    with pytest.raises(ConfigError, match="takes 1 series at a time"):
+        trained(saved(tmp_path, changed(forest, first=1)))
     flat = onnx.ModelProto.FromString(forest.SerializeToString())
     flat.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 13
     with pytest.raises((ModelMismatch, ConfigError)):
@@ -223,7 +244,7 @@ NOTHING, SIZES = np.zeros(1, "f4"), np.array([400_000, 400_000])
         (BY_CHANCE, {}, "N", "answers otherwise"),
         (BY_NUMBER, {}, "N", "answers otherwise"),
         (TOO_LARGE, {"nothing": NOTHING, "sizes": SIZES}, "N", "cannot be run"),
-        ([(("Identity", ["scores"], ["y"]), {})], {}, 60, "cannot be run"),
+        ([(("Identity", ["scores"], ["y"]), {})], {}, 60, "takes 60 series at a time"),
         ([(("Div", ["scores", "zero"], ["y"]), {})], {"zero": NOTHING}, "N", "some not finite"),
     ],
     ids=["by chance", "by number", "too large", "one number of series", "not finite"],

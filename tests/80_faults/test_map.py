@@ -208,7 +208,7 @@ def fail_late(function: Any, block: Block) -> Any:
 
 def test_failed_blocks_are_named_and_nothing_is_published(data, tmp_path: Path) -> None:
     sabotaged = Sabotaged(SerialExecutor(), fail_late)
-    with pytest.raises(BlocksFailed, match=r"4 of 12 blocks failed: y64-x0.*the disk is full"):
+    with pytest.raises(BlocksFailed, match=r"4 of 12 blocks failed \(y64-x0.*the disk is full"):
         map_cube(workspace(tmp_path, **BLOCKS), *data, executor=sabotaged)
     url = plan_map(workspace(tmp_path), *data).url
     assert len(records(url)) == 8
@@ -253,7 +253,7 @@ def test_killed_workers_and_a_deadly_block(data, undisturbed, tmp_path: Path) ->
     sabotage = functools.partial(deadly, folder=str(tmp_path))
     with (
         open_executor(cluster) as executor,
-        pytest.raises(BlocksFailed, match=r"1 of 12 .*y32-x64: it kills its worker, alone too"),
+        pytest.raises(BlocksFailed, match=r"1 of 12 .*: y32-x64 kills its worker, alone too"),
     ):
         map_cube(config, *data, executor=Sabotaged(executor, sabotage))
     calls = Counter((tmp_path / "calls").read_text().split())
@@ -291,7 +291,7 @@ def test_damaged_chunk_fails_its_blocks_only(damage: str, data, tmp_path: Path) 
         chunk.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
     config = workspace(tmp_path, **BLOCKS)
     reason = {"lost": "is lost", "flipped": "is altered"}[damage]
-    with pytest.raises(BlocksFailed, match=rf"4 of 12 blocks failed.*HV/c/5/0/0: .*{reason}"):
+    with pytest.raises(BlocksFailed, match=rf"4 of 12 blocks failed.*{reason}.*HV/c/5/0/0"):
         map_cube(config, data[0], cube)
     chunk.write_bytes(whole)
     made = map_cube(config, data[0], cube)

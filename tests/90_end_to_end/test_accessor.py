@@ -50,7 +50,14 @@ def test_a_map_is_drawn_with_its_legend(glacier_map, home: str) -> None:
 
 
 def test_a_cube_is_drawn(home: str) -> None:
-    assert catalog.read(home, "cube_DSC37").cpazmal.plot().axes[0].get_images()
+    cube = catalog.read(home, "cube_DSC37")
+    for some in (cube, cube.isel(time=0), cube.mean("time", keep_attrs=True), cube.drop_vars("HH")):
+        assert some.cpazmal.plot().axes[0].get_images()
+    for other in (cube.drop_vars(["HH", "HV"]), cube.rename(x="lon", y="lat")):
+        with pytest.raises(ConfigError, match="neither a map nor a cube"):
+            other.cpazmal.plot()
+    with pytest.raises(ConfigError, match="no map of classes"):
+        cube.cpazmal.series(0, 0)
     with pytest.raises(ConfigError, match="neither a map nor a cube"):
         catalog.read(home, "model_DSC37").cpazmal.plot()
 

@@ -327,6 +327,14 @@ MISTAKES: dict[str, tuple[Words, str]] = {
         ],
         r"truth\.tif: no ONNX network: .*; export",
     ),
+    "a network that nobody named": (
+        lambda p: ["run", "-c", p.run, "--classify.method", "onnx"],
+        r"no network is named; set classify\.network",
+    ),
+    "more folds than groups": (
+        lambda p: ["run", "-c", p.run, "--assess.folds", "400"],
+        r"\d+ groups cannot make 400 folds; lower assess\.folds",
+    ),
     "even window": (
         lambda p: ["train", "-c", p.run, "--features.window", "8"],
         r"features.*window.*odd",

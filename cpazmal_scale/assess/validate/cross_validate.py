@@ -123,6 +123,18 @@ def cross_validate(
     return _collected(plan, arrays, names, [found[key] for key in keys])
 
 
+def require_comparable(
+    trained: Labelled, config: RunConfig, *, tested: Labelled | None = None
+) -> None:
+    """Check what `cross_validate` would refuse, before workers are started for it.
+
+    Raises:
+        SampleError: too few groups, or a class within one group.
+        ConfigError: unknown method.
+    """
+    _prepared(trained, tested or trained, config, None, None, True)
+
+
 def _prepared(
     trained: Labelled,
     tested: Labelled,

@@ -68,6 +68,16 @@ class Folds(NamedTuple):
         return found
 
 
+def require_folds(y: NDArray[Any], groups: NDArray[Any], config: RunConfig) -> None:
+    """Check that windows of classes `y` `(N,)` and `groups` `(N,)` make the folds of a run.
+
+    Raises:
+        SampleError: fewer groups than folds, or a class within one group.
+    """
+    _, numbers = np.unique(np.asarray(groups, str), return_inverse=True)
+    Folds.of(np.asarray(y, str), numbers.astype(np.intp), config, None)
+
+
 def _split(config: RunConfig) -> Split:
     if config.assess.split == "cyclic":
         return partial(_cyclic, config.assess.groups_per_class)

@@ -19,7 +19,9 @@ const map = new OlMap({
   interactions: interactions({ doubleClickZoom: false }), keyboardEventTarget: $("map"),
 });
 map.getView().fit(ground.extent);
-sayWhileLoading(map, "reading the picture …");
+sayWhileLoading(map, () => desk.features.includes(now.layer)
+  ? "computing the features; the first time on a machine their program is compiled, which takes up to a minute …"
+  : "reading the picture …");
 const colour = (code) => now.classes.find((one) => one.code === code)?.colour ?? "#ffffff";
 const polygons = new Polygons(map, { edit, chosen, colour, step: [wide, tall] });
 const units = desk.units ? new Units({ desk, polygons, map, edit, showSeries, classes: () => now.classes }) : null;

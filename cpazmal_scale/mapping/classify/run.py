@@ -14,7 +14,7 @@ import numpy as np
 
 from cpazmal_scale import __version__
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import BlocksFailed
+from cpazmal_scale.errors import BlocksFailed, CpazmalError
 from cpazmal_scale.execute import Executor, open_executor
 from cpazmal_scale.execute.lanes import Lanes, divided
 from cpazmal_scale.grid.areas import class_areas, group_areas
@@ -214,15 +214,18 @@ def run_blocks(
 def _failure(blocks: int, failed: dict[Block, Exception], where: str) -> BlocksFailed:
     names = ", ".join(block.name for block in sorted(failed)[:5])
     more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
-    block = min(failed)
-    error = failed[block]
+    error = failed[min(failed)]
     reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+    remedy = "remove the cause and run the same map again: finished blocks stay"
+    if isinstance(error, CpazmalError):
+        reason = f"{error.what} ({error.where})" if error.where else error.what
+        remedy = error.remedy or remedy
     if type(error).__name__ == "KilledWorker":
-        reason = "it kills its worker, alone too"
+        reason = f"{min(failed).name} kills its worker, alone too"
     return BlocksFailed(
-        f"{len(failed)} of {blocks} blocks failed: {names}{more}; {block.name}: {reason}",
+        f"{len(failed)} of {blocks} blocks failed ({names}{more}): {reason}",
         where=where,
-        remedy="the others are finished; once the cause is removed, run the same map again",
+        remedy=remedy,
     )
 
 

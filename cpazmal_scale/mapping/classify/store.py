@@ -227,9 +227,13 @@ def publish(url: str, chunks: Mapping[str, int]) -> None:
         chunks: checksums of all chunks of its products.
     """
     storage.sweep(url)
+    sums = {
+        **chunks,
+        **coarse.gather(url, {**groups.read_sums(url, REMEDY).documents, **chunks}, REMEDY),
+    }
     root = storage.read_json(storage.join(url, groups.ROOT), REMEDY)
     root["attributes"]["complete"] = True
-    groups.finish_group(url, json.dumps(root, indent=2).encode(), chunks, REMEDY)
+    groups.finish_group(url, json.dumps(root, indent=2).encode(), sums, REMEDY)
 
 
 def write_template(plan: MapPlan) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 
 from cpazmal_scale.grid.areas import row_areas
 from cpazmal_scale.grid.cf import grid_of, metres
+from cpazmal_scale.mapping.classify.coarse import most_frequent
 from cpazmal_scale.mapping.show.export import rows_of
 from cpazmal_scale.mapping.show.overview import Averages
-from cpazmal_scale.vocabulary import NO_DATA, REJECTED
+from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -69,27 +70,3 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
     tall, wide = metres(grid)
     margin = margins.means() * np.float32(1e-4)
     return Thumbnail(np.concatenate(classes), margin, (tall * step, wide * step), areas)
-
-
-def most_frequent(
-    block: NDArray[np.uint8], step: int, values: list[int]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The commonest of `values` in cells of step × step pixels; 255 where most is none of them.
-
-    Cells at the lower and right edge may be smaller; ties go to the first value. The second array
-    (h, V) counts the pixels of each of the values in every row.
-    """
-    from cpazmal_scale.kernels.cells import count_values
-
-    height, width = block.shape
-    others = len(values)
-    slots = np.full(256, others, np.int64)
-    slots[values] = range(others)
-    counts = np.zeros((-(-height // step), -(-width // step), others + 1), np.int32)
-    by_row = np.zeros((height, others + 1), np.int64)
-    count_values(block, slots, step, counts, by_row)
-    chosen = counts[..., :others]
-    best = np.array(values, np.uint8)[chosen.argmax(axis=2)]
-    most = 2 * chosen.sum(axis=2) >= counts.sum(axis=2)
-    reduced = block if step == 1 else np.where(most, best, np.uint8(NO_DATA))
-    return reduced, by_row[:, :others]

@@ -99,10 +99,16 @@ class Network(FlatClassifier):
         answers, mapped = _run(session, self._input(np.ascontiguousarray(values.T, np.float32)))
         names = _listed(told.get("classes")) or mapped
         if names is None:
-            raise ValueError("the network names no classes: metadata_props `classes`, a JSON list")
+            raise ModelMismatch(
+                "the network names no classes",
+                remedy="write them to `classes` in metadata_props, a JSON list in its order",
+            )
         if sorted(names) != [str(label) for label in self.classes_]:
             labels = ", ".join(map(str, self.classes_))
-            raise ValueError(f"the network names {', '.join(sorted(names))}, the samples {labels}")
+            raise ModelMismatch(
+                f"the network names {', '.join(sorted(names))}, the samples {labels}",
+                remedy="train it on these samples, or set samples.classes to its classes",
+            )
         _require_answers(answers, len(values), len(names))
         self._require_each_alone(session, values, answers)
         chances = (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3)
@@ -202,6 +208,11 @@ def _opened(raw: bytes) -> tuple[Any, dict[str, str], list[Any]]:
             f"the network's input is {one.type} {one.shape}{' and others' if more else ''}",
             remedy="give it one float input (N, K, T): series, features, dates",
         )
+    if isinstance(one.shape[0], int):
+        raise ConfigError(
+            f"the network takes {one.shape[0]} series at a time",
+            remedy="export it with a free first dimension (dynamic_shapes, dynamic_axes)",
+        )
     return session, session.get_modelmeta().custom_metadata_map, one.shape
 
 
@@ -274,7 +285,10 @@ def _run(session: Any, series: NDArray[np.float32]) -> tuple[NDArray[np.floating
             return np.array([[row[name] for name in names] for row in value]), [*map(str, names)]
         if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind == "f":
             return value, None
-    raise ValueError("the network has no output (N, C) of numbers, nor a map of classes")
+    raise ModelMismatch(
+        "the network has no output (N, C) of numbers, nor a map of classes",
+        remedy="let it give probabilities or logits, not the class alone",
+    )
 
 
 def _listed(text: str | None) -> list[str] | None:

@@ -34,7 +34,7 @@ const map = new Map({
   target: "map", view: ground.view(), layers: [radar, ...layers, marked].filter(Boolean),
   controls: [new Zoom({ zoomInTipLabel: "Zoom in (+)", zoomOutTipLabel: "Zoom out (−)" }), new ScaleLine()],
 });
-sayWhileLoading(map, "reading the picture …");
+sayWhileLoading(map, () => "reading the picture …");
 const whole = () => map.getView().fit(ground.extent, { padding: [20, 20, 20, 20] });
 
 function redraw() {
@@ -120,7 +120,7 @@ function draw() {
   $("pixel-class").textContent = chosen ? longName(chosen) : "no data";
   const [row, column] = state.pixel, [x, y] = ground.outside(ground.centre(state.pixel));
   const digits = facts.place.geographic ? 5 : 0;
-  const valid = found.valid === undefined ? "" : `, ${found.valid} of ${told.dates.length} dates valid`;
+  const valid = found.valid === undefined ? "" : `, features on ${found.valid} of ${told.dates.length} dates`;
   $("pixel-where").textContent = `row ${row}, column ${column}; ${x.toFixed(digits)}, ${y.toFixed(digits)} (${facts.place.crs})${valid}`;
   const axis = { days: told.days ?? told.dates.map((_, n) => n), dates: told.dates, year: told.year ?? 2000 };
   const channels = (found.channels ?? []).map((one, n) => ({ name: one.name, values: one.mean, colour: INKS[n % INKS.length], dots: true }));

@@ -27,11 +27,11 @@ export function say(text, wrong = false) {
   place.classList.toggle("wrong", wrong);
 }
 
-/** Say that a map waits for its tiles, if that takes long enough to wonder. */
+/** Say what a map waits for, if its tiles take long enough to wonder; `text()` says it. */
 export function sayWhileLoading(map, text) {
-  let waiting;
-  map.on("loadstart", () => { clearTimeout(waiting); waiting = setTimeout(() => { if (!$("said").textContent) say(text); }, 400); });
-  map.on("loadend", () => { clearTimeout(waiting); if ($("said").textContent === text) say(""); });
+  let waiting, said;
+  map.on("loadstart", () => { clearTimeout(waiting); waiting = setTimeout(() => { if (!$("said").textContent) say((said = text())); }, 400); });
+  map.on("loadend", () => { clearTimeout(waiting); if ($("said").textContent === said) say(""); });
 }
 
 /**
