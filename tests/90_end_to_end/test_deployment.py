@@ -73,7 +73,7 @@ class Site:
     def ended(self, run: str) -> dict[str, Any]:
         """The final state of a run."""
         final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-        until(lambda: self.state(run)["type"] in final, seconds=400)
+        until(lambda: self.state(run)["type"] in final, seconds=400, every=1)
         return self.state(run)
 
     def outage(self, kill: Callable[[], None], start: Callable[[], None]) -> None:
@@ -209,7 +209,7 @@ def _period(config: RunConfig) -> str:
 def test_triggered_by_the_api_it_survives_a_server_that_goes_away(site: Site) -> None:
     before = opened_elsewhere(site)["id"]
     run = site.trigger("full-area-map/default", classify={"method": "vote"})
-    until(lambda: site.state(run)["type"] == "RUNNING")
+    until(lambda: site.state(run)["type"] == "RUNNING", every=0.5)
     site.outage(lambda: site.prefect.kill("server"), site.prefect.start)
     site.prefect.wait()
     assert site.ended(run)["type"] == "COMPLETED", site.state(run)
@@ -244,7 +244,7 @@ def test_a_scene_that_lands_is_ingested_by_an_event(
         known = {r["id"] for r in _runs(site, deployment)}
         resource = ("--resource-id", "cpazmal.scenes.campaign")
         site.prefect.cli("event", "emit", "cpazmal.scene.landed", *resource)
-        until(lambda: {r["id"] for r in _runs(site, deployment)} - known)
+        until(lambda: {r["id"] for r in _runs(site, deployment)} - known, every=1)
         new = next(r["id"] for r in _runs(site, deployment) if r["id"] not in known)
         return site.ended(new)
 

@@ -190,7 +190,7 @@ def test_parameters_come_on_top_of_the_deployment_and_sigterm_ends_all(served: S
     def workers() -> list[psutil.Process]:
         return [p for p in serving.children(recursive=True) if "spawn" in " ".join(p.cmdline())]
 
-    until(lambda: bool(workers()), seconds=300)
+    until(lambda: bool(workers()), seconds=300, every=0.3)
     family = serving.children(recursive=True)
     os.kill(served.process.pid, signal.SIGTERM)
     assert served.process.wait(90) == 0
