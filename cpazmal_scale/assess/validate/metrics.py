@@ -92,21 +92,35 @@ def scores(confusion: ArrayLike) -> Scores:
     right = np.diagonal(counts[..., :size], axis1=-2, axis2=-1)
     support, predicted = counts.sum(axis=-1), counts[..., :size].sum(axis=-2)
     total = support.sum(axis=-1)
+    f1, macro_f1 = f1_scores(right, support, predicted)
     with np.errstate(invalid="ignore", divide="ignore"):
-        f1 = np.where(support > 0, 2 * right / (support + predicted), np.nan)
         accuracy = right.sum(axis=-1) / total
         chance = (support * predicted).sum(axis=-1) / total**2
-        present = (support > 0).sum(axis=-1)
         return Scores(
             accuracy,
             (accuracy - chance) / (1 - chance),
-            np.nansum(f1, axis=-1) / present,
+            macro_f1,
             np.nansum(f1 * support, axis=-1) / total,
             right / support,
             right / predicted,
             f1,
             support,
         )
+
+
+def f1_scores(
+    right: NDArray[np.float64], support: NDArray[np.float64], predicted: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """F1 `(…, C)` of each class, NaN without reference, and macro-F1 `(…)`, their mean.
+
+    Args:
+        right: predictions of each class that are right `(…, C)`.
+        support: references of the class.
+        predicted: predictions of the class, right or not.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        f1 = np.where(support > 0, 2 * right / (support + predicted), np.nan)
+        return f1, np.nansum(f1, axis=-1) / (support > 0).sum(axis=-1)
 
 
 def reliability_counts(
@@ -161,7 +175,8 @@ def probability_figures(
     truth: NDArray[np.integer], predicted: NDArray[np.integer], probability: NDArray[np.floating]
 ) -> dict[str, float]:
     """`auc, log_loss, brier, ece` of probabilities `(N, C)`; a row of NaN counts as uniform."""
-    from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+    from scipy.stats import rankdata
+    from sklearn.metrics import brier_score_loss, log_loss
 
     size = probability.shape[1]
     chances = np.where(np.isnan(probability), 1 / size, np.asarray(probability, np.float64))
@@ -169,7 +184,11 @@ def probability_figures(
     raised /= raised.sum(axis=1, keepdims=True)
     names = list(range(size))
     present = [c for c in names if 0 < np.sum(truth == c) < truth.size]
-    areas = [roc_auc_score(truth == c, chances[:, c]) for c in present]
+    ranks, counts = rankdata(chances, axis=0), np.bincount(truth, minlength=size)
+    areas = [
+        (ranks[truth == c, c].mean() - (counts[c] + 1) / 2) / (truth.size - counts[c])
+        for c in present
+    ]
     sure = np.where(predicted >= 0, chances[np.arange(truth.size), predicted], np.nan)
     return {
         "auc": float(np.mean(areas)) if areas else np.nan,
