@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+METRES_PER_DEGREE = 111_320.0
+"""Along a meridian, roughly."""
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +48,16 @@ def row_areas(grid: GeoBox) -> NDArray[np.float64]:
     curved = np.arctanh(e * sine) / e if e > 0 else sine
     zone = b * b / 2 * (sine / (1 - (e * sine) ** 2) + curved)
     return np.asarray(np.abs(np.diff(zone)) * abs(width) * unit)
+
+
+def pixel_edge(grid: GeoBox) -> float:
+    """The shorter edge of a pixel in metres, whatever the unit of its CRS; in degrees roughly."""
+    step = abs(float(grid.transform.a))
+    if grid.crs is None:
+        return step
+    if grid.crs.geographic:
+        return step * METRES_PER_DEGREE * math.cos(math.radians(grid.boundingbox.bottom))
+    return step * float(grid.crs.proj.axis_info[0].unit_conversion_factor)
 
 
 def group_areas(areas: pd.DataFrame) -> pd.DataFrame:

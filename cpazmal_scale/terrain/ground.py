@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpazmal_scale.grid.areas import pixel_edge
 from cpazmal_scale.terrain.elevation import Dem, Elevation, open_dem
 from cpazmal_scale.terrain.facets import COSINE, TURN, facet_terms
 from cpazmal_scale.terrain.nodes import Lattice
@@ -135,7 +136,7 @@ def plan_ground(
     terms = facet_terms(lattice, sight, slice(top, top + 1), slice(left, left + 1))
     angle = math.acos(min(1.0, float(terms[0, 0, 2 * COSINE])))
     reach = (heights[1] - heights[0]) * max(math.tan(angle), 1 / math.tan(angle))
-    margin = math.ceil(reach / _pixel(grid)) + 1
+    margin = math.ceil(reach / pixel_edge(grid)) + 1
     window = top - margin, left - margin, top + height + margin, left + width + margin
     return Ground(
         url=url,
@@ -158,20 +159,12 @@ def _range(elevation: Elevation, grid: GeoBox) -> tuple[float, float]:
 
 def around(grid: GeoBox) -> tuple[Array, Array]:
     """Longitude and latitude (9, 9) of points over a map and what may matter to it."""
-    reach = math.ceil(_SURROUNDINGS / _pixel(grid))
+    reach = math.ceil(_SURROUNDINGS / pixel_edge(grid))
     lattice, top, left = Lattice.of(grid)
     height, width = grid.shape
     rows = np.linspace(top - reach, top + height + reach, 9, dtype=np.float64)
     columns = np.linspace(left - reach, left + width + reach, 9, dtype=np.float64)
     return lattice.points(rows, columns)
-
-
-def _pixel(grid: GeoBox) -> float:
-    """The shorter edge of a pixel in metres, roughly."""
-    step = abs(float(grid.transform.a))
-    if grid.crs is not None and grid.crs.geographic:
-        return step * 111_320.0 * math.cos(math.radians(grid.boundingbox.bottom))
-    return step
 
 
 def _seen(

@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from cpazmal_scale.errors import GridMismatch
 from cpazmal_scale.grid import cf
-from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.grid.areas import pixel_edge, row_areas
 from cpazmal_scale.grid.blocks import Block, columns_of, cut
 from cpazmal_scale.grid.lattice import (
     PRESETS,
@@ -242,3 +242,18 @@ def test_an_overlap_is_where_both_hold_a_pixel(row: int, column: int) -> None:
         found[place[2:]] = numbers[place[:2]]
     np.testing.assert_array_equal(found, expected)
     assert (place is None) == (expected == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("crs", "step", "metres"),
+    [
+        ("EPSG:32632", 3.0, 3.0),
+        ("EPSG:2056", 2.0, 2.0),
+        ("EPSG:2225", 10.0, 10 * 1200 / 3937),  # US survey feet
+        ("EPSG:2277", 10.0, 10 * 1200 / 3937),
+    ],
+)
+def test_the_edge_of_a_pixel_is_in_metres(crs: str, step: float, metres: float) -> None:
+    grid = GeoBox((10, 10), Affine(step, 0, 600_000.0, 0, -step, 200_000.0), crs)
+    assert pixel_edge(grid) == pytest.approx(metres, rel=1e-9)
+    assert pixel_edge(grid) ** 2 == pytest.approx(row_areas(grid)[0], rel=1e-9)

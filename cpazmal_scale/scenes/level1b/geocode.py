@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from cpazmal_scale.grid.areas import pixel_edge
 from cpazmal_scale.kernels.compiled import inlined, kept
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 SUBPIXELS = 2
 """Places per pixel and axis whose power is averaged."""
-METRES_PER_DEGREE = 111_320.0
 
 Resampling = Literal["average", "nearest"]
 
@@ -54,17 +54,9 @@ class Sampling:
         """What fits an image of given ground spacing (azimuth, range) in metres to a grid."""
         if resampling == "nearest":
             return cls((1, 1), 1)
-        pixel = ground_pixel(geobox)
+        pixel = pixel_edge(geobox)
         looks = [max(1, math.floor(pixel / step)) for step in spacing]
         return cls((looks[0], looks[1]), SUBPIXELS)
-
-
-def ground_pixel(geobox: GeoBox) -> float:
-    """The shorter edge of a pixel in metres."""
-    step = abs(geobox.transform.a)
-    if geobox.crs is not None and geobox.crs.geographic:
-        return step * METRES_PER_DEGREE * math.cos(math.radians(geobox.boundingbox.bottom))
-    return step
 
 
 def sample(image: Image, line: Array, column: Array, sampling: Sampling) -> NDArray[np.float32]:
