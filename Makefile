@@ -17,10 +17,11 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # Tests start hundreds of processes; none of them compiles the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test fast coverage lowest lint types docs check hooks notebook benchmark lock clean
+.PHONY: help install demo test fast coverage lowest lint types docs check hooks notebook benchmark lock clean
 
 help:
 	@echo 'make demo       simulate products and a DEM, map them, leave everything in $(DEMO)'
+	@echo 'make install    what the other targets need, in $(VENV)'
 	@echo 'make test       lint, types, documentation, tests'
 	@echo 'make fast       lint, types and the tests that need no server and little time'
 	@echo 'make coverage   branch coverage, which must not fall; the kernels once without JIT'
@@ -39,26 +40,31 @@ $(BIN)/python:
 	  { echo 'this Python cannot make environments: install python3-venv'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# Pip itself compiles on one core.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests/' $(VENV)/lib >/dev/null || true
+
 $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dashboard,flows]'
+	$(INSTALL) -e '.[dashboard,flows]'
+	@$(COMPILE)
 	@touch $@
 
-$(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[test]'
-	@touch $@
+$(VENV)/installed-test: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -q -e '.[test,docs]'
+	@$(COMPILE)
+	@touch $(VENV)/installed $@
 
 $(VENV)/installed-bench: $(VENV)/installed-test
-	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[bench]'
+	$(INSTALL) -q -e '.[bench]'
+	@$(COMPILE)
 	@touch $@
 
-$(VENV)/installed-docs: $(VENV)/installed-test
-	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[docs]'
-	@touch $@
+install: $(VENV)/installed-test
 
 demo: $(VENV)/installed
 	$(BIN)/cpazmal demo $(DEMO)
 
-test: $(VENV)/installed-docs  # nothing is installed while types are checked
+test: $(VENV)/installed-test  # nothing is installed while types are checked
 	@$(MAKE) --jobs=2 --output-sync lint types docs
 	@$(MAKE) check
 
@@ -91,7 +97,7 @@ lowest:
 hooks: $(VENV)/installed-test
 	$(BIN)/pre-commit install
 
-docs: $(VENV)/installed-docs
+docs: $(VENV)/installed-test
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs -d build/doctrees . build/site
 	@echo 'documentation: build/site/index.html'
 
