@@ -22,7 +22,7 @@ from cpazmal_scale.cli.console import (
     first_sentence,
 )
 from cpazmal_scale.cli.dataset import dataset_app
-from cpazmal_scale.cli.examples import show_examples
+from cpazmal_scale.cli.help_text import complete_help
 from cpazmal_scale.cli.label import label
 from cpazmal_scale.cli.obeyed import require_effect
 from cpazmal_scale.cli.samples import samples_app
@@ -164,4 +164,4 @@ def config_(*, config: Config = DEFAULT) -> None:
     say(config.commented_yaml(), settings=config.model_dump(mode="json"))
 
 
-show_examples(app)
+complete_help(app)

@@ -27,8 +27,10 @@ from cpazmal_scale.errors import ConfigError
 
 COMMAND = Parameter(group=Group("Command", sort_key=1))
 """Flags of one verb, shown before those of the run configuration."""
-Config = Annotated[RunConfig, Parameter(name="*", group=Group("Run configuration", sort_key=2))]
-"""A verb's run configuration: every setting is a flag."""
+CONFIGURATION = Group("Run configuration", sort_key=2)
+"""Flags of the run configuration."""
+Config = Annotated[RunConfig, Parameter(name="*", group=CONFIGURATION)]
+"""A verb's run configuration: every setting is a flag, and its help shows those that count."""
 Switch = Annotated[bool, COMMAND]
 
 

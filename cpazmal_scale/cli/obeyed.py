@@ -13,53 +13,57 @@ from cpazmal_scale.errors import ConfigError
 _LOG = logging.getLogger(__name__)
 
 _EVERYWHERE = ("workspace", "cluster")
-"""Where a run is, and where it is computed: that is for every verb, and changes no result."""
-_PRODUCT = ("beam", "samples.table")
+"""Where a run is, and where it is computed: every verb takes these, and they change no result."""
+_PRODUCT = ("beam", "samples.table.url", "samples.table.name")
 _PERIOD = ("start", "end", "months", "dates")
 _SERIES = (*_PRODUCT, *_PERIOD, "polarisations", "features", "samples", "legend", "seed")
 _LEARNT = (*_SERIES, "dtw", "train", "few_dates")
 _CHOSEN = ("classify.method", "classify.candidates", "classify.network", "classify.reject")
 _MAPPED = tuple(f"classify.{name}" for name in ("method", "reject", "outlines", "exclude", "block"))
 _PLACES = ("after.outlines", "after.zone")
-_WHOLE = (*_LEARNT, "ingest", "classify", "assess")
+_WHOLE = (*_LEARNT, "ingest", "classify", "assess", "cluster")
 
 OBEYED: dict[str, tuple[str, ...]] = {
     "areas design": ("seed",),
     "areas estimate": (*_PLACES, "seed"),
-    "assess": (*_LEARNT, *_MAPPED, "assess"),
-    "change": ("legend",),
-    "classify": (*_PRODUCT, *_PERIOD, *_MAPPED, "dtw.season_start", "legend"),
+    "assess": (*_LEARNT, *_MAPPED, "assess", "cluster"),
+    "change": ("legend", "cluster"),
+    "classify": (*_PRODUCT, *_PERIOD, *_MAPPED, "dtw.season_start", "legend", "cluster"),
     "dataset export": (*_PRODUCT, *_PERIOD, "samples.polygons", "samples.classes"),
     "export": _PRODUCT,
-    "fuse": ("legend",),
-    "ingest": ("ingest",),
+    "fuse": ("legend", "cluster"),
+    "ingest": ("ingest", "cluster"),
     "inspect": ("ingest",),
     "label": (*_SERIES, "classify.method", "assess.split", "assess.report"),
     "map": (
         *(*_PRODUCT, *_PERIOD, *_MAPPED),
-        *("dtw.season_start", "legend", "few_dates"),
+        *("dtw.season_start", "legend", "few_dates", "cluster"),
     ),
-    "refine": (*_PRODUCT, "after", "legend"),
+    "refine": (*_PRODUCT, "after", "legend", "cluster"),
     "run": _WHOLE,
     "samples": _SERIES,
-    "samples import": (*_PRODUCT, "samples.classes", "legend"),
+    "samples import": ("beam", "samples.table", "samples.classes", "legend"),
     "samples query": _PRODUCT,
     "talk": _WHOLE,
-    "train": (*_LEARNT, *_CHOSEN),
+    "train": (*_LEARNT, *_CHOSEN, "cluster"),
     "verify": ("ingest",),
     "view": _PRODUCT,
-    "zonal": _PLACES,
+    "zonal": (*_PLACES, "cluster"),
 }
 """Settings, or whole sections, by verb; the verbs that are not here keep or show all."""
 
-STEPS = ("ingest", "samples", "train", "classify", "map", "assess")
+STEPS = ("ingest", "samples", "samples import", "train", "classify", "map", "assess")
 """Steps of the main job, which people give the same flags one after the other."""
 
 
 def obeys(verb: str, name: str) -> bool:
     """Whether a setting, such as `dtw.radius`, may change what a verb does."""
-    own = (*_EVERYWHERE, *OBEYED.get(verb, ()))
-    return verb not in OBEYED or any(name == one or name.startswith(f"{one}.") for one in own)
+    return verb not in OBEYED or _within(name, (*_EVERYWHERE, *OBEYED[verb]))
+
+
+def shows(verb: str, name: str) -> bool:
+    """Whether the help of a verb shows a setting: if it may change what the verb does, or where."""
+    return verb not in OBEYED or _within(name, ("workspace", *OBEYED[verb]))
 
 
 def require_effect(verb: str, given: Mapping[str, Any], config: RunConfig) -> None:
@@ -94,6 +98,15 @@ def require_effect(verb: str, given: Mapping[str, Any], config: RunConfig) -> No
             _LOG.warning("%s changes nothing without %s", name, other)
 
 
+def setting_of(flag: str) -> str:
+    """The setting that a flag such as `--dtw.band-days` or `--dtw.band-days=22` gives."""
+    return flag.removeprefix("--").partition("=")[0].replace("-", "_")
+
+
+def _within(name: str, places: Sequence[str]) -> bool:
+    return any(name == one or name.startswith(f"{one}.") for one in places)
+
+
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
@@ -103,7 +116,7 @@ def kept(verb: str, flags: Sequence[str]) -> list[str]:
     words, wanted = [], True
     for word in flags:
         if word.startswith("--"):
-            name = word.removeprefix("--").partition("=")[0].replace("-", "_")
+            name = setting_of(word)
             wanted = name == "config" or obeys(verb, name)
         words += [word] if wanted else []
     return words

@@ -15,7 +15,8 @@ import cpazmal_scale
 from cpazmal_scale.cli import app as command_line
 from cpazmal_scale.cli.answers import KEYS
 from cpazmal_scale.cli.completion import parsed_once
-from cpazmal_scale.cli.examples import EXAMPLES
+from cpazmal_scale.cli.help_text import EXAMPLES
+from cpazmal_scale.cli.obeyed import OBEYED
 from cpazmal_scale.config import RunConfig
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ def commands() -> str:
     for verb, words in EXAMPLES.items():
         usage = re.compile(rf"## cpazmal {verb}\n\n```console\n.*\n")
         text = usage.sub(lambda found, line=f"{verb} {words}": f"{found[0]}cpazmal {line}\n", text)
+    for verb, names in OBEYED.items():
+        names = sorted(("workspace", *names), key=lambda name: _ORDER.index(name.split(".")[0]))
+        read = ", ".join(f"`{name}`" for name in names)
+        section = re.compile(rf"(?s)(## cpazmal {verb}\n.*?){re.escape(_SETTINGS)}")
+        text = section.sub(
+            lambda found, read=read: f"{found[1]}Reads {read}; {_FLAGS}", text, count=1
+        )
     return text.replace(" *[default: False]*", "").replace("-README", "")
 
 
@@ -53,6 +61,8 @@ def answers() -> str:
 
 
 _SHARED = r"[*] `--config, -c PATH`.*\n[*] `--debug`.*\n[*] `--json`.*\n"
+_ORDER = list(RunConfig.model_fields)
+_FLAGS = "these [settings](configuration.md) are flags too, such as `--workspace run`.\n"
 _SETTINGS = "All [settings](configuration.md) are flags too, such as `--dtw.band-days 33`.\n"
 
 

@@ -14,7 +14,7 @@ import yaml
 import cpazmal_scale
 from cpazmal_scale.cli import app
 from cpazmal_scale.cli.answers import KEYS
-from cpazmal_scale.cli.examples import EXAMPLES
+from cpazmal_scale.cli.help_text import EXAMPLES
 from cpazmal_scale.config import RunConfig
 
 ROOT = Path(__file__).parents[2]

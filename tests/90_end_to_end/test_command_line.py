@@ -47,6 +47,14 @@ def test_help_is_quick_and_complete() -> None:
                 assert f"--{section}{name.replace('_', '-')}" in help_of_run
 
 
+def test_help_shows_the_settings_that_count() -> None:
+    text = cpazmal("map", "--help").stdout
+    shown = [flag in text for flag in ("--classify.block", "--samples.classes", "--dtw.min-dates")]
+    assert shown == [True, False, False]
+    assert "Usage: cpazmal map" in text
+    assert "Example: cpazmal map" in text
+
+
 def test_the_whole_main_job(run_yaml: Path, tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
     config = written(settings(run_yaml, str(workspace)), tmp_path / "run.yaml")

@@ -176,7 +176,7 @@ def test_the_table_of_flags_speaks_of_settings_and_verbs_that_there_are() -> Non
         (("view", "--features.window", 5), "train"),
         (("refine", "--polarisations", "HH"), "train"),
         (("areas", "design", "map_DSC37", "u.gpkg", "--after.zone", "name"), "zonal"),
-        (("samples", "import", "s.csv", "--samples.where", "elevation > 2"), "samples, talk"),
+        (("samples", "import", "s.csv", "--after.strength", 2), "refine"),
     ],
 )
 def test_a_flag_that_changes_nothing_is_refused(

@@ -1,8 +1,18 @@
-"""A command line of every verb, as its help shows it."""
+"""The help of every verb: an example, and the settings that the verb reads."""
 
 from __future__ import annotations
 
-from cyclopts import App
+from typing import TYPE_CHECKING
+
+from cyclopts.help import DefaultFormatter
+
+from cpazmal_scale.cli.console import CONFIGURATION
+from cpazmal_scale.cli.obeyed import OBEYED, setting_of, shows
+
+if TYPE_CHECKING:
+    from cyclopts import App
+    from cyclopts.help import HelpPanel
+    from rich.console import Console, ConsoleOptions
 
 EXAMPLES: dict[str, str] = {
     "areas design": "map_DSC37 units.gpkg --config run.yaml",
@@ -45,10 +55,36 @@ EXAMPLES: dict[str, str] = {
 """What follows the verb, by its name."""
 
 
-def show_examples(app: App) -> None:
-    """Put the example of every verb below its help."""
+def complete_help(app: App) -> None:
+    """Show in the help of every verb its example, and of the settings those that it reads."""
     for verb, words in EXAMPLES.items():
-        place = app
-        for name in verb.split():
-            place = place[name]
+        place = _place(app, verb)
         place.help_epilogue = f"Example: cpazmal {verb} {words}"
+        if verb in OBEYED:
+            place.help_formatter = _Read(verb)
+
+
+class _Read(DefaultFormatter):
+    """Renders the help of a verb, with the settings that it reads."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__()
+        self.verb = verb
+
+    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
+        """Print a panel."""
+        if str(panel.title) == CONFIGURATION.name:
+            shown = [
+                entry
+                for entry in panel.entries
+                if shows(self.verb, setting_of(entry.positive_names[0]))
+            ]
+            about = "What this verb reads; `cpazmal config` prints every setting."
+            panel = panel.copy(entries=shown, description=about)
+        super().__call__(console, options, panel)
+
+
+def _place(app: App, verb: str) -> App:
+    for name in verb.split():
+        app = app[name]
+    return app
