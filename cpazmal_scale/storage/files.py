@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from cpazmal_scale.addresses import is_remote, local_path
 from cpazmal_scale.storage import disk
-from cpazmal_scale.storage.reach import filesystem_of, one_sentence
+from cpazmal_scale.storage.reach import filesystem_of, one_sentence, regular
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")
@@ -29,7 +29,7 @@ def read_bytes(url: str) -> bytes:
     """
     with one_sentence(url, "read"):
         if not is_remote(url):
-            return local_path(url).read_bytes()
+            return regular(url).read_bytes()
         filesystem, path = filesystem_of(url)
         # Asked for a file at once, s3fs asks for its size first: two requests instead of one.
         at_once = {"max_concurrency": 1} if url.startswith("s3://") else {}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from cpazmal_scale.addresses import is_chain, is_remote, local_path
-from cpazmal_scale.errors import StoreError, StoreMissing
+from cpazmal_scale.errors import StoreMissing
 from cpazmal_scale.storage.look import exists
-from cpazmal_scale.storage.reach import filesystem_of, one_sentence
+from cpazmal_scale.storage.reach import filesystem_of, one_sentence, regular
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -27,7 +27,7 @@ def open_binary(url: str) -> Iterator[BinaryIO]:
     """
     with one_sentence(url, "read"):
         if not is_remote(url):
-            with _regular(url).open("rb") as file:
+            with regular(url).open("rb") as file:
                 yield file
             return
         filesystem, path = filesystem_of(url)
@@ -48,7 +48,7 @@ def open_seekable(url: str) -> Iterator[BinaryIO]:
                 filesystem, path = filesystem_of(url)
                 opened = filesystem.open(path, "rb", cache_type="blockcache")
             else:
-                opened = _regular(url).open("rb")
+                opened = regular(url).open("rb")
             stream = stack.enter_context(opened)
         yield stream
 
@@ -64,7 +64,7 @@ def open_local(url: str, *beside: str) -> Iterator[Path]:
     """
     if not is_remote(url):
         with one_sentence(url, "look"):
-            path = _regular(url)
+            path = regular(url)
         if not exists(url):
             raise StoreMissing("no such file", where=url, remedy="check the path")
         yield path
@@ -87,17 +87,3 @@ def zarr_store(url: str, *, read_only: bool = False) -> Store:
     if is_remote(url):
         return FsspecStore.from_url(url, read_only=read_only)
     return LocalStore(local_path(url), read_only=read_only)
-
-
-def _regular(url: str) -> Path:
-    """The path of a local file that ends: no pipe and no device.
-
-    Raises:
-        StoreError: it is one.
-    """
-    path = local_path(url)
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise StoreError(
-            "a pipe or device, not a file", where=url, remedy="put the file itself there"
-        )
-    return path

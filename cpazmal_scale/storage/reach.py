@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from cpazmal_scale.addresses import is_chain, is_remote, local_path
@@ -35,6 +36,20 @@ def filesystem_of(url: str) -> tuple[Any, str]:
             where=url,
             remedy="use a path, s3://, or install what the message names",
         ) from None
+
+
+def regular(url: str) -> Path:
+    """The path of a local file that ends: no pipe and no device.
+
+    Raises:
+        StoreError: it is one.
+    """
+    path = local_path(url)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise StoreError(
+            "a pipe or device, not a file", where=url, remedy="put the file itself there"
+        )
+    return path
 
 
 @contextlib.contextmanager

@@ -57,6 +57,16 @@ def test_missing_is_one_sentence(url: str) -> None:
     assert "absent" in str(caught.value)
 
 
+def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(StoreError, match="pipe or device"):
+            storage.read_bytes(str(tmp_path / name))
+        with pytest.raises(StoreError, match="pipe or device"):
+            storage.read_json(str(tmp_path / name))
+
+
 def test_an_object_costs_one_request(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every byte between client and server is seen: one GET, and nothing asked before it."""
     import s3fs
