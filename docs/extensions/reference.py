@@ -70,7 +70,7 @@ def library() -> list[tuple[str, str]]:
     """Name and Markdown of a page for every room of the library."""
     rooms = pkgutil.iter_modules(cpazmal_scale.__path__, "cpazmal_scale.")
     named = [(room.name.split(".")[1], room) for room in rooms]
-    return [(name, _room(room)) for name, room in named if name != "cli"]
+    return [(name, _room(room)) for name, room in named if name != "cli" and name[0] != "_"]
 
 
 def complete(app: Sphinx, page: str, content: list[str]) -> None:
