@@ -65,8 +65,8 @@ demo: $(VENV)/installed
 	$(BIN)/cpazmal demo $(DEMO)
 
 test: $(VENV)/installed-test  # nothing is installed while types are checked
-	@$(MAKE) --jobs=2 --output-sync lint types docs
-	@$(MAKE) check
+	@$(MAKE) lint
+	@$(MAKE) --jobs=3 types docs check
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
