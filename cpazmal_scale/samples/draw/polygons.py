@@ -65,9 +65,15 @@ def require_groups(
     *,
     where: object,
     classes: Sequence[str] | None = None,
-    remedy: str = "draw polygons of it in at least two groups that the cube covers",
+    remedy: str | None = None,
 ) -> None:
     """Check that each class has two groups, the least that can be trained on and tested on.
+
+    Args:
+        table: columns `class` and `group`.
+        where: what an error names.
+        classes: that are wanted; none: those that are there.
+        remedy: of too few groups; none: to draw polygons.
 
     Raises:
         SampleError: naming the first class with fewer.
@@ -76,10 +82,11 @@ def require_groups(
     for name in found.index if classes is None else classes:
         groups = int(found.get(name, 0))
         if groups < 2:
+            polygons = f"draw polygons of {name} in at least two groups that the cube covers"
             raise SampleError(
                 f"class {name} has {groups} usable group{'' if groups == 1 else 's'}, not two",
                 where=where,
-                remedy=f"{remedy}, or leave it out of samples.classes",
+                remedy=f"{remedy or polygons}, or leave it out of samples.classes",
             )
 
 
