@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -127,6 +129,8 @@ def main() -> None:
     if "--debug" not in sys.argv:
         ignore_callbacks()
     ANSWER.begin(as_json="--json" in sys.argv)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)
     try:
         app.meta(exit_on_error=False, print_error=False, result_action="return_value")
     except CpazmalError as error:
@@ -142,13 +146,18 @@ def main() -> None:
             raise
         what = said.splitlines()[0].partition("; ")[0].rstrip(":")
         _refuse(ConfigError(what, remedy=f"correct it, or unset {name}"))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         complain("stopped; run the same command again to continue")
-        sys.exit(130)
+        sys.exit(128 + (end.args[0] if end.args else signal.SIGINT))
     output.flush()
     if output.failure is not None and not isinstance(output.failure, BrokenPipeError):
         complain(f"standard output cannot be written ({output.failure.strerror}); all else is done")
         sys.exit(StoreError.exit_code)
+
+
+def _stop(number: int, _frame: object) -> None:
+    """End as Ctrl-C does: workers are stopped, and what they shared is removed."""
+    raise KeyboardInterrupt(number)
 
 
 def _refuse(error: CpazmalError) -> None:

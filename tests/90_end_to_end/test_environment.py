@@ -126,7 +126,7 @@ def test_outputs_of_any_kind_do_not_stop_a_verb() -> None:
     assert "standard output cannot be written" in ran.stderr
 
 
-def test_ctrl_c_of_a_terminal_ends_a_map_with_one_line(tmp_path: Path) -> None:
+def test_ctrl_c_and_sigterm_end_a_map_with_one_line(tmp_path: Path) -> None:
     config = written(
         settings(
             simulated(tmp_path / "campaign", end=date(2020, 4, 10)),
@@ -137,25 +137,30 @@ def test_ctrl_c_of_a_terminal_ends_a_map_with_one_line(tmp_path: Path) -> None:
     )
     for verb in ("ingest", "samples", "train"):
         ended(verb, "-c", config, "--cluster.kind", "threads")
-    said, held = tmp_path / "said", tmp_path / "held.py"
+    held = tmp_path / "held.py"
     held.write_text(HELD)
     words = ("map", "-c", str(config), "--cluster.kind", "local", "--classify.block", "64")
-    with said.open("w") as stream:
-        mapping = subprocess.Popen(
-            [CPAZMAL, *words],
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,
-            env={**os.environ, "DASK_DISTRIBUTED__WORKER__PRELOAD": str(held)},
+    for stop, number in ((os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)):
+        said = tmp_path / number.name
+        with said.open("w") as stream:
+            mapping = subprocess.Popen(
+                [CPAZMAL, *words],
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                env={**os.environ, "DASK_DISTRIBUTED__WORKER__PRELOAD": str(held)},
+            )
+        until(
+            lambda: "dashboard" in said.read_text() or mapping.poll() is not None,  # noqa: B023
+            seconds=200,
         )
-    until(lambda: "dashboard" in said.read_text() or mapping.poll() is not None, seconds=200)
-    os.killpg(mapping.pid, signal.SIGINT)
-    assert mapping.wait(120) == 130
-    text = said.read_text()
-    assert "Traceback" not in text
-    assert "KeyboardInterrupt" not in text
-    assert text.count("cpazmal: ") == 1
-    assert "run the same command again to continue" in text
+        stop(mapping.pid, number)
+        assert mapping.wait(120) == 128 + number
+        text = said.read_text()
+        assert "Traceback" not in text
+        assert "KeyboardInterrupt" not in text
+        assert text.count("cpazmal: ") == 1
+        assert "run the same command again to continue" in text
     again = run(*words)
     assert again.returncode == 0, again.stderr
     assert "blocks computed" in again.stdout
