@@ -196,7 +196,6 @@ class Accessor:
         return Recipe.model_validate(json.loads(self._data.attrs["recipe"]))
 
     def _workspace(self, workspace: str | None) -> str:
-        _ = self._recipe
         source = str(self._data.encoding.get("source", ""))
         if workspace is None and "/maps/" not in source:
             raise ConfigError(
@@ -207,8 +206,8 @@ class Accessor:
     def _model(self, workspace: str | None) -> Model:
         from cpazmal_scale.model import open_model
 
-        home = self._workspace(workspace)
-        return open_model(storage.join(home, "models", f"{self._recipe.model}.zarr"))
+        name = f"{self._recipe.model}.zarr"
+        return open_model(storage.join(self._workspace(workspace), "models", name))
 
     def _pixel(self, y: float, x: float, workspace: str | None) -> Pixel:
         """Series of a pixel on the map's dates, out of its window in the cube."""

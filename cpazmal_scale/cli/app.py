@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from itertools import dropwhile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,8 +82,9 @@ def launch(
     """
     from cpazmal_scale.grid.projections import check_projections
 
-    given = () if config is None else ("--config", str(config))
-    ANSWER.begin(as_json=json, flags=(*given, *(one for one in tokens[1:] if one != "--dry-run")))
+    file = () if config is None else ("--config", str(config))
+    flags = dropwhile(lambda word: not word.startswith("-"), tokens)
+    ANSWER.begin(as_json=json, flags=(*file, *(word for word in flags if word != "--dry-run")))
     with apart():
         command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     check_projections()

@@ -20,6 +20,7 @@ _SERIES = (*_PRODUCT, *_PERIOD, "polarisations", "features", "samples", "legend"
 _LEARNT = (*_SERIES, "dtw", "train", "few_dates")
 _CHOSEN = ("classify.method", "classify.candidates", "classify.network", "classify.reject")
 _MAPPED = tuple(f"classify.{name}" for name in ("method", "reject", "outlines", "exclude", "block"))
+_CLASSIFIED = (*_PRODUCT, *_PERIOD, *_MAPPED, "dtw.season_start", "legend", "cluster")
 _PLACES = ("after.outlines", "after.zone")
 _WHOLE = (*_LEARNT, "ingest", "classify", "assess", "cluster")
 
@@ -28,17 +29,14 @@ OBEYED: dict[str, tuple[str, ...]] = {
     "areas estimate": (*_PLACES, "seed"),
     "assess": (*_LEARNT, *_MAPPED, "assess", "cluster"),
     "change": ("legend", "cluster"),
-    "classify": (*_PRODUCT, *_PERIOD, *_MAPPED, "dtw.season_start", "legend", "cluster"),
+    "classify": _CLASSIFIED,
     "dataset export": (*_PRODUCT, *_PERIOD, "samples.polygons", "samples.classes"),
     "export": _PRODUCT,
     "fuse": ("legend", "cluster"),
     "ingest": ("ingest", "cluster"),
     "inspect": ("ingest",),
     "label": (*_SERIES, "classify.method", "assess.split", "assess.report"),
-    "map": (
-        *(*_PRODUCT, *_PERIOD, *_MAPPED),
-        *("dtw.season_start", "legend", "few_dates", "cluster"),
-    ),
+    "map": (*_CLASSIFIED, "few_dates"),
     "refine": (*_PRODUCT, "after", "legend", "cluster"),
     "run": _WHOLE,
     "samples": _SERIES,

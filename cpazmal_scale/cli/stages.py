@@ -157,9 +157,11 @@ def follow(config: RunConfig, *names: str, whole: bool = False) -> None:
 
 def _after(step: str, config: RunConfig) -> tuple[tuple[str, str], ...]:
     """Verbs that a user may want after a step, and what for."""
+    from cpazmal_scale.stages import workspace
+
     if step == "ingest" and config.samples.polygons is None:
         return _UNLABELLED
-    if step == "train" and config.samples.table.url is not None:
+    if step == "train" and workspace.has_table(config):
         return (_HOW_GOOD,)  # a table has no pixels to classify
     return _NEXT.get(step, ())
 

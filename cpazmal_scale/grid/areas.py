@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-METRES_PER_DEGREE = 111_320.0
-"""Along a meridian, roughly."""
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,6 +15,9 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
     from cpazmal_scale.legend import Legend
+
+METRES_PER_DEGREE = 111_320.0
+"""Along a meridian, roughly."""
 
 
 def row_areas(grid: GeoBox) -> NDArray[np.float64]:

@@ -23,6 +23,14 @@ SLANTED = 0.5
 COARSE = 0.2
 """Share of pixels with a neighbour of the same value from which numbers are too coarse to tell."""
 
+_NEIGHBOURS: tuple[tuple[tuple[slice, slice], tuple[slice, slice]], ...] = (
+    (np.s_[:, 1:], np.s_[:, :-1]),
+    (np.s_[1:, :], np.s_[:-1, :]),
+    (np.s_[1:, 1:], np.s_[:-1, :-1]),
+    (np.s_[1:, :-1], np.s_[:-1, 1:]),
+)
+"""Pixels and their neighbours: left, above, and the two at the corners above."""
+
 
 class Repeated:
     """Values that valid pixels share with their neighbours, counted strip by strip."""
@@ -40,17 +48,21 @@ class Repeated:
         """Count a strip (h, w) of stored numbers, where they are valid."""
         self.pixels += numbers.size
         self.shape = self.shape[0] + numbers.shape[0], numbers.shape[1]
-        alike = good[:, 1:] & good[:, :-1] & (numbers[:, 1:] == numbers[:, :-1])
-        self._lines(numbers, alike)
-        below = good[1:] & good[:-1] & (numbers[1:] == numbers[:-1])
-        self._lines(numbers.T, below.T)
-        self._chains(numbers, good, alike, below)
-        if np.count_nonzero(alike) < LEAST * numbers.size:
-            return
-        values, counts = np.unique(numbers[:, 1:][alike], return_counts=True)
-        best = counts.argmax()
-        self.joined[float(values[best])] += int(counts[best])
-        self.all[float(values[best])] += int(np.count_nonzero(good & (numbers == values[best])))
+        alike = [
+            good[here] & good[there] & (numbers[here] == numbers[there])
+            for here, there in _NEIGHBOURS
+        ]
+        left, above, *_ = alike
+        self._lines(numbers, left)
+        self._lines(numbers.T, above.T)
+        linked = np.zeros(numbers.shape, bool)
+        for pairs, (here, there) in zip(alike, _NEIGHBOURS, strict=True):
+            linked[here] |= pairs
+            linked[there] |= pairs
+        if 0 < np.count_nonzero(linked) < COARSE * numbers.size:
+            _count(numbers[linked], numbers, good, self.chained, self.of_chains)
+        if np.count_nonzero(left) >= LEAST * numbers.size:
+            _count(numbers[:, 1:][left], numbers, good, self.joined, self.all)
 
     def most(self) -> tuple[float, int] | None:
         """The stored number of the largest connected part, and how many pixels have it."""
@@ -71,33 +83,6 @@ class Repeated:
                 return number, self.of_chains[number]
         return None
 
-    def _chains(
-        self,
-        numbers: NDArray[Any],
-        good: NDArray[np.bool_],
-        alike: NDArray[np.bool_],
-        below: NDArray[np.bool_],
-    ) -> None:
-        """Count the pixels of one value with a neighbour on any side, corners included."""
-        linked = np.zeros(numbers.shape, bool)
-        linked[:, 1:] |= alike
-        linked[:, :-1] |= alike
-        linked[1:] |= below
-        linked[:-1] |= below
-        falling = good[1:, 1:] & good[:-1, :-1] & (numbers[1:, 1:] == numbers[:-1, :-1])
-        linked[1:, 1:] |= falling
-        linked[:-1, :-1] |= falling
-        rising = good[1:, :-1] & good[:-1, 1:] & (numbers[1:, :-1] == numbers[:-1, 1:])
-        linked[1:, :-1] |= rising
-        linked[:-1, 1:] |= rising
-        if not 0 < np.count_nonzero(linked) < COARSE * numbers.size:
-            return
-        values, counts = np.unique(numbers[linked], return_counts=True)
-        best = counts.argmax()
-        self.chained[float(values[best])] += int(counts[best])
-        of_all = np.count_nonzero(good & (numbers == values[best]))
-        self.of_chains[float(values[best])] += int(of_all)
-
     def _lines(self, numbers: NDArray[Any], alike: NDArray[np.bool_]) -> None:
         """Count the pixels of lines that mostly are one value; `alike` (h, w - 1) to the right."""
         long = np.count_nonzero(alike, axis=1)
@@ -105,3 +90,17 @@ class Repeated:
             values, counts = np.unique(numbers[at, 1:][alike[at]], return_counts=True)
             if (most := counts.max()) >= STRAIGHT:
                 self.straight[float(values[counts.argmax()])] += int(most) + 1
+
+
+def _count(
+    some: NDArray[Any],
+    numbers: NDArray[Any],
+    good: NDArray[np.bool_],
+    own: Counter[float],
+    every: Counter[float],
+) -> None:
+    """Count the commonest of some numbers: there, and among all valid ones."""
+    values, counts = np.unique(some, return_counts=True)
+    best = counts.argmax()
+    own[float(values[best])] += int(counts[best])
+    every[float(values[best])] += int(np.count_nonzero(good & (numbers == values[best])))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.errors import DemError, DemMismatch
+from cpazmal_scale.grid.areas import METRES_PER_DEGREE
 from cpazmal_scale.terrain.coordinates import continuous
 from cpazmal_scale.terrain.marks import Extremes
 from cpazmal_scale.terrain.nodes import Lattice
@@ -31,7 +32,6 @@ FEWEST, MOST = 10, 400
 """Points that are needed to judge, and that are looked at."""
 _AROUND = (-200.0, -100.0, 0.0, 100.0, 200.0)
 """Metres north and east around a point over which its own height is taken to be a mean."""
-_METRES_PER_DEGREE = 111_320.0
 _SURE = 3 * 1.2533 * 1.4826
 """Standard errors, of a median by the median absolute deviation, that chance may explain."""
 LEAST = 0.5
@@ -110,8 +110,8 @@ def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Diff
 
 def _around(elevation: Elevation, lon: Array, lat: Array) -> Array:
     """Mean heights around points; NaN where all of them are unknown."""
-    north = np.repeat(_AROUND, len(_AROUND)) / _METRES_PER_DEGREE
-    east = np.tile(_AROUND, len(_AROUND)) / _METRES_PER_DEGREE
+    north = np.repeat(_AROUND, len(_AROUND)) / METRES_PER_DEGREE
+    east = np.tile(_AROUND, len(_AROUND)) / METRES_PER_DEGREE
     wide = east / np.cos(np.radians(lat))[:, None]
     heights = elevation.at((lon[:, None] + wide).ravel(), (lat[:, None] + north).ravel())
     heights = heights.reshape(lon.size, -1)

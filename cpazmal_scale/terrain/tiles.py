@@ -13,6 +13,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError
+from cpazmal_scale.grid.areas import METRES_PER_DEGREE
 from cpazmal_scale.grid.raster_files import check_beside
 from cpazmal_scale.terrain import resample
 
@@ -28,7 +29,6 @@ of arc (309 m): a raster that is coarser tells less of the ground than the produ
 _OTHER_UNITS = re.compile("ft|feet|foot|cm|centi|dm|deci|mm|milli|km|kilo|inch|yard|yd|fathom")
 _SHIFT = 0.01
 """Largest shift in pixels between tiles of one lattice, and largest lean over a raster."""
-_METRES_PER_DEGREE = 111_320.0
 _TURNS = (0, -1, 1)
 
 
@@ -193,7 +193,7 @@ def _edge(raster: Any) -> float:
         return max(across, down) * float(raster.crs.linear_units_factor[1])
     north = float(raster.transform.f) - down * raster.height / 2
     middle = math.radians(min(90.0, abs(north)))
-    return max(across * math.cos(middle), down) * _METRES_PER_DEGREE
+    return max(across * math.cos(middle), down) * METRES_PER_DEGREE
 
 
 def _place(raster: Any, first: Any, url: str) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.command import ended
 
 from cpazmal_scale import catalog
 from cpazmal_scale.config import RunConfig
@@ -327,6 +329,19 @@ def test_the_verbs_train_and_assess_on_a_table(tmp_path: Path) -> None:
     windows_only = config.with_values({"features": {"statistics": ["k1", "k2"]}})
     with pytest.raises(SampleError, match="one value per date"):
         training_data(windows_only)
+
+
+def test_what_follows_an_import_is_named_and_works(tmp_path: Path) -> None:
+    path = long(tmp_path / "x.csv", decibels(count=16), channel=False)
+    table = ("--samples.table.group", "plot", "--workspace", tmp_path / "ws")
+    series = ("--features.statistics", "k1", "--classify.method", "sum", "--cluster.kind", "serial")
+    said = ended("samples", "import", path, *table, *series).out
+    for verb in ("train", "assess"):
+        (line,) = (line for line in said.splitlines() if line.startswith("next: "))
+        program, *words = shlex.split(line.removeprefix("next: "), comments=True)
+        assert (program, words[0]) == ("cpazmal", verb)
+        extra = ("--assess.repeats", 1, "--assess.folds", 2, "--assess.methods", "sum")
+        said = ended(*words, *(extra if verb == "assess" else ())).out
 
 
 def test_points_of_the_world_as_they_come(shared_data: Path, tmp_path: Path) -> None:

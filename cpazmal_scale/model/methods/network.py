@@ -221,7 +221,7 @@ def _session(raw: bytes) -> Any:
         graph = onnx.load_model_from_string(raw)
     except (ValueError, DecodeError) as error:
         raise ConfigError(
-            f"no ONNX network: {_first_line(error)}", remedy="export the model again"
+            f"no ONNX network: {_in_one_line(error)}", remedy="export the model again"
         ) from None
     if _refers_outside(graph):
         raise ConfigError(
@@ -251,10 +251,12 @@ def _refers_outside(message: Message) -> bool:
 
 
 def _not_run(error: Exception) -> ConfigError:
-    return ConfigError(f"the network cannot be run: {_first_line(error)}", remedy="export it again")
+    return ConfigError(
+        f"the network cannot be run: {_in_one_line(error)}", remedy="export it again"
+    )
 
 
-def _first_line(error: Exception) -> str:
+def _in_one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
