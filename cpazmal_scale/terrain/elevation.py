@@ -15,9 +15,9 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError, StoreMissing
 from cpazmal_scale.terrain import resample, vertical
-from cpazmal_scale.terrain.coordinates import continuous, through, transformer
+from cpazmal_scale.terrain.bands import Band, open_bands
+from cpazmal_scale.terrain.coordinates import DEGREES, continuous, through, transformer
 from cpazmal_scale.terrain.nodes import CELL, Lattice, cells
-from cpazmal_scale.terrain.tiles import Tile, on_tiles, open_tiles, parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyproj import CRS
 
     Array = NDArray[np.float64]
+    Whole = NDArray[np.int64]
 
 SUFFIXES = (".tif", ".tiff")
 _SAMPLES = 512
@@ -53,17 +54,18 @@ class Dem:
 class Elevation:
     """An open source of heights."""
 
-    def __init__(self, dem: Dem, tiles: list[Tile]) -> None:
+    def __init__(self, dem: Dem, bands: tuple[Band, ...]) -> None:
         from pyproj import CRS
 
-        self.dem, self._tiles = dem, tiles
-        first = tiles[0]
+        self.dem, self._bands = dem, bands
+        # Rows count from the first of that tile whose row is 0.
+        first = next(tile for band in bands for tile in band.tiles if tile.row == 0)
         crs = CRS.from_wkt(first.raster.crs.to_wkt(version="WKT2_2019"))
         self.crs: CRS = vertical.horizontal(crs)
         self._name: str = self.crs.to_wkt()
         self.datum = vertical.datum_of(crs, dem.vertical, where=first.url)
         _require_place(self.crs, first.url)
-        self._to_map = first.raster.transform
+        self._top, self._down = float(first.raster.transform.f), float(first.raster.transform.e)
 
     def heights(self, grid: GeoBox, rows: slice, columns: slice) -> Array:
         """Metres (h, w) above the ellipsoid, means over the pixels of a window of a grid.
@@ -80,9 +82,9 @@ class Elevation:
             cells(slice(start, start + size)) for start, size in zip(starts, shape, strict=True)
         ]
         lon, lat = lattice.points(numbers[0] * CELL, numbers[1] * CELL)
-        y, x = self._pixels(lattice.crs, *lattice.projected(numbers[0] * CELL, numbers[1] * CELL))
-        nodes = np.stack([y, x, self.datum.above_ellipsoid(lon, lat)], axis=-1)
-        return self._between(nodes, starts, shape, self._fine(lattice))
+        places = self._places(lattice.crs, *lattice.projected(numbers[0] * CELL, numbers[1] * CELL))
+        up = self.datum.above_ellipsoid(lon, lat)
+        return self._between(*places, up, starts, shape, self._fine(lattice))
 
     def between(
         self, lon: Array, lat: Array, starts: tuple[int, int], shape: tuple[int, int]
@@ -95,100 +97,121 @@ class Elevation:
             starts: Row and column of the first cell in that lattice.
             shape: Rows and columns.
         """
-        nodes = [*self._pixels("EPSG:4326", lon, lat), self.datum.above_ellipsoid(lon, lat)]
-        return self._between(np.stack(nodes, axis=-1), starts, shape, 1)
+        up = self.datum.above_ellipsoid(lon, lat)
+        return self._between(*self._places(DEGREES, lon, lat), up, starts, shape, 1)
 
     def _between(
-        self, nodes: Array, starts: tuple[int, int], shape: tuple[int, int], fine: int
+        self,
+        y: Array,
+        across: Array,
+        up: Array,
+        starts: tuple[int, int],
+        shape: tuple[int, int],
+        fine: int,
     ) -> Array:
-        window = _around(nodes[..., 0]), _around(nodes[..., 1])
-        origin = window[0].start, window[1].start
-        found = np.empty(shape)
-        values = self._read(*window)
-        resample.onto_pixels(values, origin, nodes, starts, fine, found)
+        rows, found = _around(y), np.empty(shape)
+        flat, lines, columns = self._read(rows, across)
+        nodes = np.stack([up, y, *columns], axis=-1)
+        resample.onto_pixels(flat, lines, rows.start, nodes, starts, fine, found)
         return found
 
     def at(self, lon: Array, lat: Array) -> Array:
         """Metres above the ellipsoid at points (n) in degrees, NaN where not known."""
-        y, x = self._pixels("EPSG:4326", lon, lat)
+        y, across = self._places(DEGREES, lon, lat)
         found = np.full(lon.shape, np.nan)
         for n in range(lon.size):
-            if not (math.isfinite(x[n]) and math.isfinite(y[n])):
+            if not (math.isfinite(across[n]) and math.isfinite(y[n])):
                 continue
-            rows, columns = _around(y[n : n + 1]), _around(x[n : n + 1])
-            values = self._read(rows, columns)
-            part = found[n : n + 1]
-            origin = rows.start, columns.start
-            resample.at_points(values, origin, y[n : n + 1], x[n : n + 1], part)
+            one = slice(n, n + 1)
+            rows = _around(y[one])
+            flat, lines, columns = self._read(rows, across[one])
+            x = np.stack(columns, axis=-1)
+            resample.at_points(flat, lines, rows.start, y[one], x, found[one])
         known = np.isfinite(found)
         found[known] += self.datum.above_ellipsoid(lon[known], lat[known])
         return found
 
     def covers(self, lon: Array, lat: Array) -> NDArray[np.bool_]:
         """Whether points in degrees, of any shape, lie on a pixel of a tile, known or not."""
-        return on_tiles(self._tiles, *self._pixels("EPSG:4326", lon, lat))
+        y, across = self._places(DEGREES, lon, lat)
+        found = np.zeros(y.shape, bool)
+        for band in self._bands:
+            found |= band.covers(y, across)
+        return found
 
     def span(self, lon: Array, lat: Array) -> tuple[float, float]:
         """Lowest and highest height between points, of some pixels of the tiles; 0, 0: of none."""
-        y, x = self._pixels("EPSG:4326", lon, lat)
-        rows, columns = _around(y), _around(x)
+        y, across = self._places(DEGREES, lon, lat)
+        rows = _around(y)
         up = self.datum.above_ellipsoid(lon, lat)
         known = [np.zeros(1)] if self.dem.sea else []
-        for part in parts(self._tiles, rows, columns):
-            values = np.full([min(edge, _SAMPLES) for edge in part.shape], np.nan)
-            part.heights(values, sea=self.dem.sea)
-            known.append(values[np.isfinite(values)])
+        for band in self._bands:
+            for part in band.parts(rows, _around(band.columns(across))):
+                values = np.full([min(edge, _SAMPLES) for edge in part.shape], np.nan)
+                part.heights(values, sea=self.dem.sea)
+                known.append(values[np.isfinite(values)])
         heights = np.concatenate(known) if known else np.zeros(0)
         if heights.size == 0:
             return 0.0, 0.0
         low, high = heights.min() + np.nanmin(up), heights.max() + np.nanmax(up)
         return float(low), float(high)
 
-    def under(self, grid: GeoBox) -> Iterator[Array]:
+    def under(self, grid: GeoBox) -> Iterator[tuple[Array, float]]:
         """Heights (n) of the raster's own pixels whose centres lie under a grid, strip by strip.
 
         They are above the raster's own surface; NaN where not known, or beyond the raster. Of a
-        grid that holds no centre all pixels are taken that it touches.
+        grid that holds no centre all pixels are taken that it touches. With them comes their width
+        in units of the CRS.
 
         Raises:
             DemError: a raster cannot be decoded.
         """
-        from affine import Affine
-        from rasterio.features import geometry_mask
-
         part = np.linspace(0.0, 1.0, _BORDER)
         down = np.concatenate([0 * part, part, 1 + 0 * part, part[::-1]]) * grid.shape[0]
         along = np.concatenate([part, 1 + 0 * part, part[::-1], 0 * part]) * grid.shape[1]
         to_map = grid.transform
-        y, x = self._pixels(str(grid.crs), to_map.c + along * to_map.a, to_map.f + down * to_map.e)
-        if not np.isfinite([y, x]).all():
+        y, across = self._places(
+            str(grid.crs), to_map.c + along * to_map.a, to_map.f + down * to_map.e
+        )
+        if not np.isfinite([y, across]).all():
             return
-        border = {"type": "Polygon", "coordinates": [list(zip(x, y, strict=True))]}
-        columns = slice(math.floor(x.min()), math.ceil(x.max()) + 1)
-        width, bottom = columns.stop - columns.start, math.ceil(y.max()) + 1
-        step, empty = max(1, _STRIP // width), True
+        empty = True
         for touched in (False, True):
-            for top in range(math.floor(y.min()), bottom, step):
-                rows = slice(top, min(bottom, top + step))
-                inside = geometry_mask(
-                    [border],
-                    (rows.stop - rows.start, width),
-                    Affine.translation(columns.start - 0.5, top - 0.5),
-                    all_touched=touched,
-                    invert=True,
-                )
-                if inside.any():
+            for band in self._bands:
+                for heights in self._inside(band, y, band.columns(across), touched):
                     empty = False
-                    yield self._read(rows, columns)[inside]
+                    yield heights, band.step
             if not empty:
                 return
+
+    def _inside(self, band: Band, y: Array, x: Array, touched: bool) -> Iterator[Array]:
+        """Heights of a band's pixels inside a border, or those that it touches, too."""
+        from affine import Affine
+        from rasterio.features import geometry_mask
+
+        border = {"type": "Polygon", "coordinates": [list(zip(x, y, strict=True))]}
+        whole = band.own(slice(math.floor(y.min()), math.ceil(y.max()) + 1))
+        columns = slice(math.floor(x.min()), math.ceil(x.max()) + 1)
+        width = columns.stop - columns.start
+        step = max(1, _STRIP // width)
+        for top in range(whole.start, whole.stop, step):
+            rows = slice(top, min(whole.stop, top + step))
+            inside = geometry_mask(
+                [border],
+                (rows.stop - rows.start, width),
+                Affine.translation(columns.start - 0.5, top - 0.5),
+                all_touched=touched,
+                invert=True,
+            )
+            if inside.any():
+                yield band.heights(rows, columns, sea=self.dem.sea)[inside]
 
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north of all tiles in degrees; west is less than east."""
         from rasterio.warp import transform_bounds
 
         boxes: list[tuple[float, float, float, float]] = []
-        for tile in self._tiles:
+        for tile in (tile for band in self._bands for tile in band.tiles):
             west, south, east, north = transform_bounds(
                 self._name, "EPSG:4326", *tile.raster.bounds
             )
@@ -201,37 +224,53 @@ class Elevation:
         east, north = (max(box[side] for box in boxes) for side in (2, 3))
         return west, south, east, north
 
-    def _pixels(self, crs: str, x: Array, y: Array) -> tuple[Array, Array]:
-        """Rows and columns of points in the tiles' lattice; pixel centres are whole numbers."""
+    def _places(self, crs: str, x: Array, y: Array) -> tuple[Array, Array]:
+        """Rows of points, whose pixel centres are whole numbers, and x or longitude in the CRS."""
         across, up = through(transformer(crs, self._name), x, y)
-        to_map = self._to_map
         if self.crs.is_geographic:
-            ends = [(one.column, one.column + one.raster.width) for one in self._tiles]
-            centre = (min(one[0] for one in ends) + max(one[1] for one in ends)) / 2
-            across = continuous(across, to_map.c + to_map.a * centre)
-        return (up - to_map.f) / to_map.e - 0.5, (across - to_map.c) / to_map.a - 0.5
+            ends = [end for band in self._bands for end in band.ends()]
+            across = continuous(across, (min(ends) + max(ends)) / 2)
+        return (up - self._top) / self._down - 0.5, across
 
     def _fine(self, lattice: Lattice) -> int:
         """Points per map pixel and axis: as many as raster pixels fit into it."""
-        first, (height, width) = self._to_map, self._tiles[0].raster.shape
-        x, y = first.c + first.a * width / 2, first.f + first.e * height / 2
-        back = transformer(self._name, lattice.crs)
-        here, there = through(back, np.array([x, x + first.a]), np.array([y, y + first.e]))
-        ratio: float = min(
-            abs(lattice.step[0] / (here[1] - here[0])), abs(lattice.step[1] / (there[1] - there[0]))
-        )
-        return max(1, math.ceil(ratio - 0.1))
-
-    def _read(self, rows: slice, columns: slice) -> Array:
-        """Raw heights of a window of the tiles' lattice, NaN unknown, 0 at sea."""
-        shape = rows.stop - rows.start, columns.stop - columns.start
-        found = np.full(shape, np.nan)
-        for part in parts(self._tiles, rows, columns):
-            (top, left), (height, width) = part.place, part.shape
-            part.heights(found[top : top + height, left : left + width], sea=self.dem.sea)
-        if self.dem.sea:
-            found[np.isnan(found)] = 0.0
+        found = 1
+        for band in self._bands:
+            tile = band.tiles[0]
+            height, width = tile.raster.shape
+            x = band.left + (tile.column + width / 2) * band.step
+            y = self._top + (tile.row + height / 2) * self._down
+            back = transformer(self._name, lattice.crs)
+            here, there = through(back, np.array([x, x + band.step]), np.array([y, y + self._down]))
+            ratio: float = min(
+                abs(lattice.step[0] / (here[1] - here[0])),
+                abs(lattice.step[1] / (there[1] - there[0])),
+            )
+            found = max(found, math.ceil(ratio - 0.1))
         return found
+
+    def _read(self, rows: slice, across: Array) -> tuple[Array, Whole, list[Array]]:
+        """Raw heights around places, row by row, NaN unknown, 0 at sea; the table of their rows,
+        see `resample.at_points`; and the columns of the places in those of every band.
+        """
+        pieces: list[Array] = []
+        columns: list[Array] = []
+        size = 0
+        lines = np.empty((rows.stop - rows.start, 2), np.int64)
+        for band in self._bands:
+            own = band.own(rows)
+            if own.start == own.stop:
+                continue
+            x = band.columns(across)
+            window = _around(x)
+            width = window.stop - window.start
+            here = np.arange(own.stop - own.start)
+            lines[here + own.start - rows.start, 0] = size - window.start + here * width
+            lines[here + own.start - rows.start, 1] = len(columns)
+            pieces.append(band.heights(own, window, sea=self.dem.sea).reshape(-1))
+            columns.append(x)
+            size += pieces[-1].size
+        return (pieces[0] if len(pieces) == 1 else np.concatenate(pieces)), lines, columns
 
 
 def _around(place: Array) -> slice:
@@ -269,13 +308,13 @@ def open_dem(dem: Dem) -> Iterator[Elevation]:
     """Heights, opened for reading.
 
     Raises:
-        DemError: no elevation raster, tiles of several lattices, no CRS or one of unknown place,
-            pixels wider than `tiles.COARSEST`, or heights above an unknown surface or not in
-            metres.
+        DemError: no elevation raster, tiles that do not share rows or, beside each other, columns,
+            no CRS or one of unknown place, pixels wider than `tiles.COARSEST`, or heights above an
+            unknown surface or not in metres.
         StoreMissing: nothing is there.
     """
     with contextlib.ExitStack() as stack:
-        yield Elevation(dem, open_tiles(files(dem.url), stack))
+        yield Elevation(dem, open_bands(files(dem.url), stack))
 
 
 def files(url: str) -> list[str]:

@@ -156,12 +156,12 @@ def share(elevation: Elevation, grid: GeoBox) -> float:
 
 def _under(elevation: Elevation, grid: GeoBox) -> tuple[float, Extremes]:
     """Share of known heights under a grid, and their ends."""
-    known = total = 0
+    known = total = 0.0
     ends = Extremes()
-    for heights in elevation.under(grid):
-        known, total = known + int(np.isfinite(heights).sum()), total + heights.size
+    for heights, width in elevation.under(grid):
+        known, total = known + width * np.isfinite(heights).sum(), total + width * heights.size
         ends.add(heights)
-    return known / max(1, total), ends
+    return float(known / total) if total else 0.0, ends
 
 
 def covered(elevation: Elevation, grid: GeoBox, ground: tuple[float, float] | None = None) -> float:

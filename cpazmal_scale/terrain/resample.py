@@ -39,35 +39,45 @@ def _cubic(a: float, b: float, c: float, d: float, u: float) -> float:
 
 
 @inlined
-def _row(values: Array, r: int, c: int, u: float) -> float:
-    """A row of pixels at a place between columns c and c + 1, NaN where one of these is unknown."""
-    b, d = values[r, c], values[r, c + 1]
-    if u == 0:
-        return float(b)
-    if np.isnan(b + d):
-        return np.nan
-    return _cubic(values[r, c - 1], b, d, values[r, c + 2], u)
-
-
-@kept
-def _beside_gaps(values: Array, r: int, c: int, v: float, u: float) -> float:
-    """The surface where some pixels are unknown; NaN where one of those it lies between is."""
-    near = _row(values, r, c, u)
-    if v == 0:
-        return near
-    far = _row(values, r + 1, c, u)
-    if np.isnan(near + far):
-        return np.nan
-    return _cubic(_row(values, r - 1, c, u), near, far, _row(values, r + 2, c, u), v)
-
-
-@inlined
 def _place(place: float) -> tuple[float, float]:
     """The pixel before a place along an axis, and how far behind it the place is."""
     # A raster on the map's own pixels is taken as it is.
     before = np.floor(place + _EXACT)
     behind = place - before
     return before, behind if behind > _EXACT else 0.0
+
+
+@inlined
+def _row(flat: Array, lines: Whole, r: int, x: Array) -> float:
+    """A row of pixels at a place, NaN where one of the two that it lies between is unknown."""
+    before, u = _place(x[lines[r, 1]])
+    at = lines[r, 0] + int(before)
+    b, c = flat[at], flat[at + 1]
+    if u == 0:
+        return float(b)
+    if np.isnan(b + c):
+        return np.nan
+    return _cubic(flat[at - 1], b, c, flat[at + 2], u)
+
+
+@kept
+def _row_by_row(flat: Array, lines: Whole, r: int, v: float, x: Array) -> float:
+    """The surface where pixels are unknown or rows differ; NaN where a pixel beside it is unknown.
+
+    Args:
+        flat: See `at_points`.
+        lines: Likewise.
+        r: The row before the place.
+        v: How far behind it the place is.
+        x: (bands) the column in those of every band.
+    """
+    near = _row(flat, lines, r, x)
+    if v == 0:
+        return near
+    far = _row(flat, lines, r + 1, x)
+    if np.isnan(near + far):
+        return np.nan
+    return _cubic(_row(flat, lines, r - 1, x), near, far, _row(flat, lines, r + 2, x), v)
 
 
 @inlined
@@ -99,22 +109,36 @@ def _between(flat: Array, at: int, width: int, v: Weights, u: Weights) -> float:
     return height
 
 
+@inlined
+def _point(flat: Array, lines: Whole, top: int, y: float, x: Array) -> float:
+    """The surface at a row and a column, which is told in those of every band."""
+    before, v = _place(y)
+    r = int(before) - top
+    band = lines[r - 1, 1]
+    if band == lines[r + 2, 1]:
+        before, u = _place(x[band])
+        at, width = lines[r - 1, 0] + int(before) - 1, lines[r, 0] - lines[r - 1, 0]
+        height = _between(flat, at, width, _weights(v), _weights(u))
+        if height == height:
+            return height
+    return _row_by_row(flat, lines, r, v, x)
+
+
 @kept
-def at_points(values: Array, origin: tuple[int, int], y: Array, x: Array, found: Array) -> None:
+def at_points(flat: Array, lines: Whole, top: int, y: Array, x: Array, found: Array) -> None:
     """Heights (n) at rows and columns of a raster, whose pixel centres are whole numbers.
 
-    `values` are a part of it with all pixels that heights depend on, `origin` the first of them.
+    Args:
+        flat: Heights, row by row, of all pixels that heights depend on; NaN unknown.
+        lines: (rows, 2) where a row's column 0 is or would be in `flat`, and the number of the band
+            that the row belongs to; see `bands`.
+        top: The first of these rows.
+        y: (n) rows.
+        x: (n, bands) columns, in those of every band.
+        found: Gets the heights, NaN where not known.
     """
-    flat, width = values.reshape(-1), values.shape[1]
     for n in range(found.size):
-        before, v = _place(y[n])
-        row = int(before) - origin[0]
-        before, u = _place(x[n])
-        column = int(before) - origin[1]
-        at = (row - 1) * width + column - 1
-        found[n] = _between(flat, at, width, _weights(v), _weights(u))
-        if np.isnan(found[n]):
-            found[n] = _beside_gaps(values, row, column, v, u)
+        found[n] = _point(flat, lines, top, y[n], x[n])
 
 
 @inlined
@@ -126,11 +150,10 @@ def _along(nodes: Array, number: int, j: int, i: int, v: float) -> tuple[float, 
 
 @inlined
 def _surface(
-    values: Array,
     flat: Array,
-    origin: tuple[int, int],
-    y: tuple[float, float],
-    x: tuple[float, float],
+    lines: Whole,
+    top: int,
+    edge: Array,
     first: tuple[int, float],
     place: Array,
     parts: Array,
@@ -142,22 +165,24 @@ def _surface(
     All `CELL` are computed: loops of one length without strides are made of vectors.
 
     Args:
-        values: See `onto_pixels`.
-        flat: The same, row by row.
-        origin: See `onto_pixels`.
-        y: Raster row on the left edge of the cell, and its change over a pixel.
-        x: Raster column, likewise.
+        flat: See `at_points`, of one band.
+        lines: Likewise.
+        top: Likewise.
+        edge: (2, 2) raster row and column on the left edge of the cell, and their changes over a
+            pixel.
         first: Pixels from the cell's left edge to the first, and from its left edge to the place.
         place: (2·CELL) room for places behind a pixel.
         parts: (8·CELL) room for weights.
         at: (CELL) room for places among all values.
         found: (n) gets the heights of as many.
     """
-    width = values.shape[1]
+    start, width = lines[0, 0], lines[1, 0] - lines[0, 0]
+    y, down = edge[0]
+    x, along = edge[1]
     for n in range(CELL):
-        row, place[n] = _place(y[0] + (n + first[0] + first[1]) * y[1])
-        column, place[CELL + n] = _place(x[0] + (n + first[0] + first[1]) * x[1])
-        at[n] = (int(row) - origin[0] - 1) * width + (int(column) - origin[1] - 1)
+        row, place[n] = _place(y + (n + first[0] + first[1]) * down)
+        column, place[CELL + n] = _place(x + (n + first[0] + first[1]) * along)
+        at[n] = start + (int(row) - top - 1) * width + (int(column) - 1)
     for n in range(2 * CELL):
         weights = _weights(place[n])
         parts[n], parts[2 * CELL + n] = weights[0], weights[1]
@@ -174,16 +199,27 @@ def _surface(
         found[n] = _between(flat, at[n], width, v, u)
         unknown = unknown or np.isnan(found[n])
     if unknown:
-        for n in range(found.size):
-            if np.isnan(found[n]):
-                j, i = at[n] // width + 1, at[n] % width + 1
-                found[n] = _beside_gaps(values, j, i, place[n], place[CELL + n])
+        _surface_of_bands(flat, lines, top, edge, first, found)
+
+
+@kept
+def _surface_of_bands(
+    flat: Array, lines: Whole, top: int, edge: Array, first: tuple[int, float], found: Array
+) -> None:
+    """As `_surface`, point by point, over rows of any bands: `edge` (1 + bands, 2)."""
+    x = np.empty(edge.shape[0] - 1)
+    for n in range(found.size):
+        along = n + first[0] + first[1]
+        for band in range(x.size):
+            x[band] = edge[1 + band, 0] + along * edge[1 + band, 1]
+        found[n] = _point(flat, lines, top, edge[0, 0] + along * edge[0, 1], x)
 
 
 @kept
 def onto_pixels(
-    values: Array,
-    origin: tuple[int, int],
+    flat: Array,
+    lines: Whole,
+    top: int,
     nodes: Array,
     starts: tuple[int, int],
     fine: int,
@@ -192,17 +228,18 @@ def onto_pixels(
     """Mean heights over the pixels of a map.
 
     Args:
-        values: Part of the raster, NaN unknown, `REACH` pixels around what the nodes enclose.
-        origin: Row and column of its first pixel.
-        nodes: (J, I, 3) raster row, raster column and metres to add, at every `CELL`-th pixel edge
-            of the map.
+        flat: See `at_points`; `REACH` pixels around what the nodes enclose are in it.
+        lines: Likewise.
+        top: Likewise.
+        nodes: (J, I, 2 + bands) metres to add, raster row, and raster column in those of every
+            band, at every `CELL`-th pixel edge of the map.
         starts: Row and column of the first pixel of the map.
         fine: Points per pixel and axis that are averaged.
         found: (h, w) gets the heights, NaN where no point is known.
     """
-    flat = values.reshape(-1)
     place, parts, at = np.empty(2 * CELL), np.empty(8 * CELL), np.empty(CELL, np.int64)
     here, total, count = np.empty(CELL), np.empty(CELL), np.empty(CELL)
+    edge = np.empty((nodes.shape[2] - 1, 2))
     down, start = starts[0] % CELL, starts[1] % CELL
     for r in range(found.shape[0]):
         j, below = (down + r) // CELL, (down + r) % CELL
@@ -213,8 +250,12 @@ def onto_pixels(
             total[:], count[:] = 0.0, 0.0
             for point in range(fine * fine):
                 v, u = (below + (point // fine + 0.5) / fine) / CELL, (point % fine + 0.5) / fine
-                y, x = _along(nodes, 0, j, i, v), _along(nodes, 1, j, i, v)
-                _surface(values, flat, origin, y, x, (first, u), place, parts, at, here[:size])
+                for number in range(edge.shape[0]):
+                    edge[number] = _along(nodes, 1 + number, j, i, v)
+                if edge.shape[0] == 2:
+                    _surface(flat, lines, top, edge, (first, u), place, parts, at, here[:size])
+                else:
+                    _surface_of_bands(flat, lines, top, edge, (first, u), here[:size])
                 if fine > 1:
                     for n in range(CELL):
                         known = here[n] == here[n]
@@ -223,7 +264,7 @@ def onto_pixels(
             if fine > 1:
                 for n in range(CELL):
                     here[n] = total[n] / count[n]
-            a, rise = _along(nodes, 2, j, i, (below + 0.5) / CELL)
+            a, rise = _along(nodes, 0, j, i, (below + 0.5) / CELL)
             for n in range(size):
                 found[r, c + n] = here[n] + (a + (n + first + 0.5) * rise)
             c += size

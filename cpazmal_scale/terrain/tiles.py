@@ -1,11 +1,10 @@
-"""The rasters of an elevation model as one lattice of pixels, which goes around the earth."""
+"""The rasters of an elevation model: opened, judged, and read."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +26,13 @@ COARSEST = 350.0
 of arc (309 m): a raster that is coarser tells less of the ground than the product itself.
 """
 _OTHER_UNITS = re.compile("ft|feet|foot|cm|centi|dm|deci|mm|milli|km|kilo|inch|yard|yd|fathom")
-_SHIFT = 0.01
-"""Largest shift in pixels between tiles of one lattice, and largest lean over a raster."""
-_TURNS = (0, -1, 1)
+_LEAN = 0.01
+"""Pixels by which a raster may lean from end to end."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """An open raster and where its first pixel lies in the lattice of all tiles."""
+    """An open raster, and the row and column of its first pixel among those of all tiles."""
 
     raster: Any
     url: str
@@ -90,59 +88,13 @@ def _missing(nodata: float | None, stored: np.dtype[Any]) -> float:
     return float(stored.type(nodata)) if stored.kind == "f" else float(nodata)
 
 
-def _around_earth(raster: Any) -> int | None:
-    """Columns once around the earth; none: the raster is not in degrees, or it is no whole number.
-
-    Longitudes count from anywhere.
-    """
-    if not raster.crs.is_geographic:
-        return None
-    columns = 360.0 / raster.transform.a
-    return round(columns) if abs(columns - round(columns)) < _SHIFT else None
-
-
-def _places(tiles: list[Tile]) -> Iterator[tuple[Tile, int]]:
-    """Tiles and the columns at which they begin, once for every turn around the earth."""
-    around = _around_earth(tiles[0].raster)
-    for tile in tiles:
-        for turn in _TURNS if around else _TURNS[:1]:
-            yield tile, tile.column + turn * (around or 0)
-
-
-def on_tiles(tiles: list[Tile], y: Array, x: Array) -> NDArray[np.bool_]:
-    """Whether rows and columns, of any shape, lie on a pixel of a tile, known or not."""
-    row, column = np.floor(y + 0.5), np.floor(x + 0.5)
-    found = np.zeros(y.shape, bool)
-    for tile, first in _places(tiles):
-        height, width = tile.raster.shape
-        inside = (row >= tile.row) & (row < tile.row + height)
-        found |= inside & (column >= first) & (column < first + width)
-    return found
-
-
-def parts(tiles: list[Tile], rows: slice, columns: slice) -> Iterator[Part]:
-    """What tiles have of a window of their lattice."""
-    for tile, first in _places(tiles):
-        height, width = tile.raster.shape
-        down = slice(max(0, rows.start - tile.row), min(height, rows.stop - tile.row))
-        along = slice(max(0, columns.start - first), min(width, columns.stop - first))
-        if down.start < down.stop and along.start < along.stop:
-            place = down.start + tile.row - rows.start, along.start + first - columns.start
-            yield Part(tile, down, along, place)
-
-
-def open_tiles(urls: list[str], stack: contextlib.ExitStack) -> list[Tile]:
-    """Rasters, open as long as the stack is.
+def open_rasters(urls: list[str], stack: contextlib.ExitStack) -> list[tuple[Any, str]]:
+    """Rasters and their addresses, open as long as the stack is.
 
     Raises:
         DemError: see `elevation.open_dem`.
     """
-    tiles: list[Tile] = []
-    for url in urls:
-        raster = stack.enter_context(_opened(url, stack))
-        row, column = _place(raster, tiles[0].raster, url) if tiles else (0, 0)
-        tiles.append(Tile(raster, url, row, column))
-    return tiles
+    return [(stack.enter_context(_opened(url, stack)), url) for url in urls]
 
 
 def _opened(url: str, stack: contextlib.ExitStack) -> Any:
@@ -170,7 +122,7 @@ def _problem(raster: Any) -> tuple[str, str] | None:
     if raster.crs is None:
         return "it has no CRS", "save it with its reference system"
     lean = max(abs(to_map.b) * height / abs(to_map.a), abs(to_map.d) * width / abs(to_map.e))
-    if lean > _SHIFT:
+    if lean > _LEAN:
         return "it is rotated", "warp it to a grid along its axes"
     if to_map.a <= 0 or to_map.e >= 0:
         return "its first pixel is not its north-west corner", "warp it north up"
@@ -194,24 +146,6 @@ def _edge(raster: Any) -> float:
     north = float(raster.transform.f) - down * raster.height / 2
     middle = math.radians(min(90.0, abs(north)))
     return max(across * math.cos(middle), down) * METRES_PER_DEGREE
-
-
-def _place(raster: Any, first: Any, url: str) -> tuple[int, int]:
-    """Row and column of a tile in the lattice of the first, on the shorter way around the earth."""
-    mine, theirs = raster.transform, first.transform
-    row, east = (mine.f - theirs.f) / theirs.e, mine.c - theirs.c
-    if first.crs.is_geographic:
-        east -= 360.0 * round(east / 360.0)
-    column = east / theirs.a
-    far = max(abs(mine.a / theirs.a - 1) * raster.width, abs(mine.e / theirs.e - 1) * raster.height)
-    shift = max(abs(row - round(row)), abs(column - round(column)), far)
-    if raster.crs != first.crs or shift > _SHIFT:
-        raise DemError(
-            "it does not share the pixels of the first tile",
-            where=url,
-            remedy="warp the tiles into one raster",
-        )
-    return round(row), round(column)
 
 
 def unreadable(reason: str, url: str) -> DemError:

@@ -16,8 +16,12 @@ from cpazmal_scale.scenes.level1b.georef import GeoGrid
 def write_dem(
     path: Path, heights: np.ndarray, west: float, north: float, step: float, **profile: Any
 ) -> Path:
-    """A GeoTIFF of heights (rows, columns), by default float32 in degrees of WGS84."""
+    """A GeoTIFF of heights (rows, columns), by default float32 in degrees of WGS84.
+
+    Pixels are `wide` times (1) as wide as high.
+    """
     used = {"crs": "EPSG:4326", "dtype": "float32", **profile}
+    wide = used.pop("wide", 1.0)
     path.parent.mkdir(parents=True, exist_ok=True)
     with rasterio.open(
         path,
@@ -26,7 +30,7 @@ def write_dem(
         count=1,
         height=heights.shape[0],
         width=heights.shape[1],
-        transform=Affine(step, 0, west, 0, -step, north),
+        transform=Affine(wide * step, 0, west, 0, -step, north),
         **used,
     ) as file:
         file.write(heights.astype(used["dtype"]), 1)
