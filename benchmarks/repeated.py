@@ -57,7 +57,7 @@ def repeat_map(small: Path, cube: Path, large: Path, times: int) -> None:
     """All chunks of a map, and everything that makes them a finished one."""
     data, recipe = open_map(str(small)), read_recipe(str(small))
     height, width = (int(data.sizes[axis]) * times for axis in "yx")
-    attributes = {**data.attrs, "complete": False}
+    attributes = {**data.attrs, "complete": 0}
     products = {
         name: values
         for name, values in pixels.blank_of(recipe, 1, 1).items()

@@ -61,6 +61,7 @@ class Accessor:
         from matplotlib.figure import Figure
 
         is_map = "class" in self._data and "class_name" in self._data.coords
+        is_map = is_map and self._data["class"].ndim == 2
         name = None if is_map else self._channel()
         if {"y", "x"} - set(self._data.dims) or not (is_map or name):
             raise ConfigError(

@@ -53,7 +53,7 @@ def random_products(seed: int, shape: tuple[int, int] = SHAPE, classes: int = 4)
     share = rng.dirichlet(np.full(classes, 0.5), shape).transpose(2, 0, 1)
     out["probability"] = np.rint(share * 10000).astype(np.uint16)
     out["class"][:] = 1
-    out["distance"] = rng.random(shape).astype(np.float16)
+    out["distance"] = rng.random(shape).astype(np.float32)
     out["n_valid_dates"] = rng.integers(6, 200, shape).astype(np.uint8)
     lost = rng.random(shape) < 0.2
     for name, blank in empty_products(classes, 1, 1).items():

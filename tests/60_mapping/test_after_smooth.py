@@ -262,7 +262,7 @@ def test_derived_maps_are_maps(finished, tmp_path) -> None:
     source = open_map(finished)
     assert data.attrs["derived"] == "smoothed"
     assert data.attrs["derived_from"] == [source.attrs["id"]]
-    assert data.attrs["settings"] == {"window": 5, "strength": 20.0}
+    assert json.loads(data.attrs["settings"]) == {"window": 5, "strength": 20.0}
     assert data.rio.crs.to_epsg() == 32632
     np.testing.assert_array_equal(data.x, source.x)
     assert {n: v.dtype for n, v in data.items()} == {n: v.dtype for n, v in source.items()}

@@ -65,8 +65,8 @@ def test_the_map_says_why_and_is_smaller(made) -> None:
     assert "probabilities" not in with_them.attrs
     plans = [plan_map(one.config, one.model, made.cube) for one in (made.vote, made.sum)]
     sizes = [plan.bytes_written / plan.pixels for plan in plans]
-    # uint8 class and dates, float16 distance; beside uint16 of four classes, entropy and margin
-    assert sizes == [4, 17]
+    # uint8 class and dates, float32 distance; beside uint16 of four classes, entropy and margin
+    assert sizes == [6, 19]
 
 
 def test_files_pages_and_items_go_without(made, tmp_path: Path) -> None:

@@ -354,6 +354,18 @@ def test_a_click_shows_the_series_of_the_pixel(window, finished: str) -> None:
     assert window.run("return document.getElementById('series').hidden")
 
 
+def test_the_series_never_lies_over_its_pixel(window, finished: str) -> None:
+    seen = "return document.elementFromPoint(...arguments[0]).closest('#map') !== null"
+    for row, column in ((3, 3), (SHAPE[0] - 3, SHAPE[1] - 3), (SHAPE[0] // 2, SHAPE[1] - 3)):
+        window.press("0")
+        window.settle()
+        window.click(*at(window, row, column))
+        window.wait(f"return String(view.state.found && view.state.pixel) === '{row},{column}'")
+        assert window.run(seen, at(window, row, column)), "the pixel is in sight"
+        window.press(ESCAPE)
+    window.press("0")
+
+
 def test_the_keyboard_is_enough(window) -> None:
     window.run("document.getElementById('map').focus()")
     window.press("0", ENTER)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import intake
 import nbformat
 import numpy as np
 import pytest
+import rasterio
+import xarray as xr
 from nbclient import NotebookClient
 
+import cpazmal_scale.catalog.accessor  # noqa: F401  # `.cpazmal` on what intake opens
 from cpazmal_scale import catalog
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import open_cube
@@ -94,6 +98,39 @@ def test_what_intake_opens_has_it_too(home: str) -> None:
     y, x = place(opened)
     assert opened.cpazmal.series(y, x, home).axes
     assert opened.cpazmal.plot().axes
+
+
+def test_all_that_is_opened_is_written_as_netcdf(home: str, tmp_path: Path) -> None:
+    index = intake.open_catalog(f"{home}/catalog.yaml")
+    names = ("cube_DSC37", "map_DSC37", "model_DSC37")
+    opened = [index[name].read() for name in names]
+    opened += [catalog.read(home, name) for name in names]
+    url = opened[4].encoding["source"]
+    opened += [open_map(url), xr.open_zarr(url, decode_coords="all")]
+    opened += [open_cube(f"{home}/cubes/DSC37.zarr")]
+    for whole in opened:
+        part = {name: slice(100, 120) for name in ("y", "x") if name in whole.dims}
+        written = whole.isel(part)
+        written.to_netcdf(f"{tmp_path}/a.nc")
+        with xr.open_dataset(f"{tmp_path}/a.nc", decode_coords="all") as found:
+            assert found.rio.crs == written.rio.crs
+            for name, values in written.data_vars.items():
+                expected = xr.conventions.decode_cf_variable(name, values.variable).values
+                np.testing.assert_array_equal(found[name].values, expected, err_msg=name)
+        with h5py.File(f"{tmp_path}/a.nc") as file:  # NetCDF has no numbers of two bytes
+            assert not [name for name, held in file.items() if held.dtype == np.float16]
+
+
+def test_a_map_s_variables_are_rasters_and_tables(glacier_map, tmp_path: Path) -> None:
+    part = glacier_map.isel(y=slice(100, 120), x=slice(100, 130))
+    for name, values in part.data_vars.items():
+        values.rio.to_raster(f"{tmp_path}/{name}.tif")
+        with rasterio.open(f"{tmp_path}/{name}.tif") as file:
+            assert file.crs.to_epsg() == part.rio.crs.to_epsg()
+            assert file.transform == part.rio.transform()
+    assert len(part["distance"].to_dataframe()) == 600
+    with pytest.raises(ConfigError, match="neither a map nor a cube"):
+        xr.concat([part, part], "year").cpazmal.plot()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

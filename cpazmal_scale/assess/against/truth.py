@@ -158,7 +158,7 @@ def _open_map(url: str) -> Iterator[tuple[_Mapped, tuple[str, ...]]]:
             where=url,
             remedy="give the Zarr group that `cpazmal map` wrote",
         ) from None
-    if found.attrs.get("complete") is False:
+    if not found.attrs.get("complete", True):
         raise StoreError(
             "the map is not finished", where=url, remedy="run the same map again: it continues"
         )

@@ -46,7 +46,7 @@ def empty_products(
     return {
         "class": np.full(flat, NO_DATA, np.uint8),
         **(chances if probabilities else {}),
-        "distance": np.full(flat, np.nan, np.float16),
+        "distance": np.full(flat, np.nan, np.float32),
         "n_valid_dates": np.zeros(flat, np.uint8),
     }
 
@@ -115,7 +115,8 @@ class PixelClassifier:
             out["probability"][...] = _fixed(decided.probability).reshape(-1, height, width)
             out["entropy"][...] = _fixed(decided.entropy).reshape(height, width)
             out["margin"][...] = _fixed(decided.margin).reshape(height, width)
-        out["distance"][...] = np.minimum(decided.distance, 65504).reshape(height, width)
+        short = np.minimum(decided.distance, 65504).astype(np.float16)  # zeros at the end pack well
+        out["distance"][...] = short.reshape(height, width)
         out["n_valid_dates"][...] = np.minimum(valid, MOST_DATES)
         clock.lap("classes")
 

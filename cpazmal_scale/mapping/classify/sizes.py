@@ -47,7 +47,7 @@ class Sizes(NamedTuple):
     @property
     def bytes_out(self) -> int:
         """Per pixel of the map."""
-        flat = 4  # class, distance, valid dates
+        flat = 6  # class, distance, valid dates
         return flat if self.recipe.withheld else flat + 2 * len(self.recipe.classes) + 5
 
     def read(self, run: Sequence[Block], extent: Extent | None = None) -> int:

@@ -62,7 +62,7 @@ def open_map(url: str, *, allow_incomplete: bool = False) -> xr.Dataset:
     """A map, lazily, as it is stored: integers, with CRS.
 
     `class` (y, x) uint8: 1…C, 254 rejected, 255 no data; `probability` (class_name, y, x),
-    `entropy` and `margin` uint16 in units of 1e-4, 65535 no data; `distance` float16, NaN no data;
+    `entropy` and `margin` uint16 in units of 1e-4, 65535 no data; `distance` float32, NaN no data;
     `n_valid_dates` uint8. Where probabilities cannot be calibrated there are no `probability`,
     `entropy` and `margin`, and the attribute `probabilities` says why. `xr.open_zarr(url)` opens
     the same decoded to floating-point numbers.
@@ -116,8 +116,8 @@ def read_root(url: str) -> dict[str, Any] | None:
     with seal.parsing("not the root document of a map", url, REMEDY):
         attributes = root["attributes"]
         # Without a recipe it is the root of a cube, which is complete after each commit.
-        if "recipe" in attributes and not isinstance(attributes["complete"], bool):
-            raise TypeError("`complete` is not true or false")
+        if "recipe" in attributes and attributes["complete"] not in (0, 1):
+            raise TypeError("`complete` is neither 0 nor 1")
         return dict(root)
 
 
@@ -232,7 +232,7 @@ def publish(url: str, chunks: Mapping[str, int]) -> None:
         **coarse.gather(url, {**groups.read_sums(url, REMEDY).documents, **chunks}, REMEDY),
     }
     root = storage.read_json(storage.join(url, groups.ROOT), REMEDY)
-    root["attributes"]["complete"] = True
+    root["attributes"]["complete"] = 1  # NetCDF has no true
     groups.finish_group(url, json.dumps(root, indent=2).encode(), sums, REMEDY)
 
 
@@ -351,5 +351,5 @@ def _attributes(plan: MapPlan) -> dict[str, Any]:
         CHANNELS: json.dumps(plan.acquired),
         **withheld(recipe),
         "recipe": recipe.model_dump_json(),
-        "complete": False,
+        "complete": 0,
     }

@@ -221,8 +221,8 @@ def _template(derivation: Derivation, name: str, source: Source, named: Legend) 
         "recipe": recipe.model_dump_json(),
         "derived": derivation.kind,
         "derived_from": ids,
-        "settings": dict(derivation.settings),
-        "complete": False,
+        "settings": json.dumps(dict(derivation.settings)),
+        "complete": 0,
     }
     grid = store.open_map(source.url)[["y", "x", "spatial_ref"]].load()
     return store.template(derivation.blank, named, grid, source.shape, source.chunk, attributes)

@@ -12,6 +12,7 @@ const LAYERS = [
   { id: "radar", name: "radar image", ramp: "grey" },
 ];
 const INKS = ["var(--ink)", "#b5305f", "#0f6cb4", "#7f9c86"];
+const BESIDE = 20; // pixels of the screen that stay free around a pixel, beside its series
 
 const maps = await ask("facts").catch((error) => { $("title").textContent = error.message; throw error; });
 const facts = maps[0], ground = new Ground(facts.place, facts.edge);
@@ -91,12 +92,20 @@ async function show(pixel, side = 0) {
     if (error.name !== "AbortError") say(error.message, true);
   } finally { clearTimeout(waiting); }
 }
-/** Where the series takes the lower part of the page, the map ends above it, the pixel in sight. */
+/** Where the series would lie over its pixel, the map ends above it or, where that leaves more of it, left of it. */
 function makeRoom(pixel) {
-  const low = pixel && matchMedia("(max-width: 760px)").matches;
-  $("map").style.bottom = low ? `${$("series").offsetHeight}px` : "";
+  const { style } = $("map"), { clientWidth: wide, clientHeight: high } = $("map").parentElement, { offsetLeft: left, offsetTop: top } = $("series");
+  const low = matchMedia("(max-width: 760px)").matches, above = low || maps.length > 1 || wide * top > left * high;
+  if (pixel && !low && !covered(pixel, left, top)) return;
+  style.bottom = pixel && above ? `${high - top}px` : "";
+  style.right = pixel && !above ? `${wide - left}px` : "";
   map.updateSize();
-  if (low) map.getView().setCenter(ground.centre(pixel));
+  if (pixel) map.getView().setCenter(ground.centre(pixel));
+}
+function covered(pixel, left, top) {
+  map.renderSync();
+  const [x, y] = map.getPixelFromCoordinate(ground.centre(pixel));
+  return x > left - BESIDE && y > top - BESIDE;
 }
 function close() {
   asked?.abort();
