@@ -5,9 +5,10 @@
 
 Sets: windows of three simulated campaigns (groups: polygons), 397 points with a year of Sentinel-1
 (groups: cells of 1°), parcels of two Sentinel-1 sites, and sets of the UCR archive with their own
-training and test sides. The default is `best`: its nested figure, whose choice sees no tested
-polygon; on the UCR sets the choice is made on the training side. It holds if it is not below the
-best of all methods by more than half the width of that one's 95 % interval. Probabilities hold if
+training and test sides, all of the one trained on and all of the other tested. The default is
+`best`: its nested figure, whose choice sees no tested polygon; on the UCR sets the choice is made
+on the training side. It holds if it is not below the best of all methods by more than half the
+width of that one's 95 % interval. Probabilities hold if
 their calibration error is below 0.05, or if they are withheld; beside it stands the root mean
 squared error less what chance adds. `together` compares the methods of all features together, which
 are compared only where they are named, with the sum of distances on the same folds of real sets;
@@ -28,6 +29,7 @@ from benchmarks.clock import Report
 from cpazmal_scale.assess import cross_validate
 from cpazmal_scale.assess.validate.choose import choose
 from cpazmal_scale.assess.validate.cross_validate import Labelled
+from cpazmal_scale.assess.validate.validation import CrossValidation
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.methods import COMPARED, method
 from cpazmal_scale.samples import WindowSeries
@@ -164,11 +166,31 @@ def _ucr_side(folder: Path, name: str, side: str) -> tuple[np.ndarray, np.ndarra
     return table[:, 1:], table[:, 0].astype(int).astype(str)
 
 
+def compared(
+    one: Set, config: RunConfig, names: list[str], *, calibrate: bool = True
+) -> CrossValidation:
+    """The methods on folds of the configuration, or on the sides that a set has."""
+    if one.tested is None:
+        return cross_validate(one.labelled, config, methods=names, calibrate=calibrate)
+    trained = np.arange(len(np.asarray(one.labelled.y)))
+    tested = trained.size + np.arange(len(np.asarray(one.tested.y)))
+    # each group has to be tested in some fold; the second has no tested windows and trains nothing
+    sides = ((trained, tested), (tested, trained))
+    return cross_validate(
+        one.labelled,
+        config.with_values({"assess": {"repeats": 1}}),
+        methods=names,
+        tested=one.tested,
+        split=lambda *_: sides,
+        calibrate=calibrate,
+    )
+
+
 def judge(report: Report, one: Set) -> None:
     """One row of the table."""
     config = RunConfig.parse(SETTINGS)
     names = [method(setting).name for setting in COMPARED]
-    every = cross_validate(one.labelled, config, methods=names, tested=one.tested)
+    every = compared(one, config, names)
     table = every.summary()
     chosen = choose(one.labelled.series, one.labelled.y, one.labelled.groups, config)
     best = str(table["macro_f1_pooled"].idxmax())
@@ -208,10 +230,7 @@ def together() -> Report:
     for one in (points(), *parcels(), *(ucr(name) for name in ARCHIVE)):
         spread = any(name.endswith(".k2") for name in one.labelled.series.names)
         names = [method(setting).name for setting in (settings if spread else settings[:3])]
-        made = cross_validate(
-            one.labelled, config, methods=names, tested=one.tested, calibrate=False
-        )
-        table = made.summary()
+        table = compared(one, config, names, calibrate=False).summary()
         report.row(
             one.name,
             *("{:.3f} ({:.3f}–{:.3f})".format(*table.loc[name, _FIGURES]) for name in names),

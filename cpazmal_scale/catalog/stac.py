@@ -131,7 +131,8 @@ def _map_item(
     named = ", ".join(legend.name(code) for code in legend.order)
     polarisations = [name for name, dates in acquired_by(data, recipe).items() if dates]
     chances = "" if recipe.withheld else " with probabilities"
-    without = f" Probabilities are withheld: {recipe.withheld}." if recipe.withheld else ""
+    known = f" Probabilities were {said}." if (said := data.attrs.get("calibration")) else ""
+    without = f" Probabilities are withheld: {recipe.withheld}." if recipe.withheld else known
     told = {"sar:polarizations": polarisations}
     if cube is not None:
         told = radar(cube, polarisations)

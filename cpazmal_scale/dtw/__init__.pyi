@@ -4,7 +4,7 @@ from .averaging import Barycenter, Barycenters, barycenter, barycenters
 from .band import Band, band_limits, time_weights
 from .block import block_distances
 from .calibration import fitted_temperature
-from .confidence import as_they_are, borne_out, calibrated, can_calibrate
+from .confidence import Calibration, as_they_are, borne_out, calibrated, can_calibrate, known_within
 from .decision import NO_CLASS, Decision, decide
 from .estimators import Scaling, SeriesClassifier, checked_labels, checked_series
 from .laws import wasserstein_series, weibull_parameters
@@ -34,6 +34,7 @@ __all__ = [
     "Band",
     "Barycenter",
     "Barycenters",
+    "Calibration",
     "Decision",
     "HeldOut",
     "KNeighborsDTW",
@@ -69,6 +70,7 @@ __all__ = [
     "fitted_temperature",
     "group_folds",
     "is_dates",
+    "known_within",
     "match_dates",
     "match_season",
     "path",

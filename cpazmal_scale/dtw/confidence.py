@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 _RIDGE = 1.0
 _STEEPEST = 10.0
 _LEAST = 1e-6
+_QUANTILE = 1.96
+
+
+class Calibration(NamedTuple):
+    """How sure a classifier may be, fitted on held-out groups."""
+
+    temperature: float
+    confidence: NDArray[np.float64]
+    """`(C + 1,)`, see `fitted_confidence`."""
+    known_within: float
+    """Half width of the 95 % interval of the share of right decisions, see `known_within`."""
 
 
 def can_calibrate(codes: NDArray[np.intp], groups: NDArray[np.intp]) -> bool:
@@ -75,14 +86,37 @@ def fitted_confidence(
     return np.concatenate([made[:1], made[2:] + made[1]])
 
 
+def known_within(right: NDArray[Any], count: NDArray[Any]) -> float:
+    """Half width of the 95 % interval of the share of right decisions on held-out groups.
+
+    A group is one observation, whatever the number of its series. Two groups of mean size are
+    added, one all right and one all wrong (Agresti and Coull 1998), so that few groups without an
+    error are not certain.
+
+    Args:
+        right: `(G,)` right decisions on each group's series.
+        count: `(G,)` its series; groups without any are left out.
+    """
+    some = count > 0
+    if not some.any():
+        return 1.0
+    more = count[some].mean()
+    kept, of = np.append(right[some], [more, 0.0]), np.append(count[some], [more, more])
+    away = kept - of * kept.sum() / of.sum()
+    return float(min(_QUANTILE * np.sqrt((away**2).sum()) / of.sum(), 1.0))
+
+
 def calibrated(
-    scores: NDArray[np.float64], codes: NDArray[np.intp]
-) -> tuple[float, NDArray[np.float64]]:
-    """Temperature and confidence for scores `(C, N)` of held-out series of class `codes` `(N,)`."""
+    scores: NDArray[np.float64], codes: NDArray[np.intp], groups: NDArray[np.intp]
+) -> Calibration:
+    """What scores `(C, N)` of held-out series of class `codes` `(N,)` and `groups` bear out."""
     from scipy.special import softmax
 
     temperature = fitted_temperature(scores, codes)
-    return temperature, fitted_confidence(softmax(scores / temperature, axis=0), codes)
+    confidence = fitted_confidence(softmax(scores / temperature, axis=0), codes)
+    right = scores.argmax(axis=0) == codes
+    known = known_within(np.bincount(groups, right), np.bincount(groups))
+    return Calibration(temperature, confidence, known)
 
 
 def borne_out(made: Decision, confidence: NDArray[np.float64]) -> Decision:

@@ -19,6 +19,7 @@ from cpazmal_scale.dtw.confidence import (
     borne_out,
     can_calibrate,
     fitted_confidence,
+    known_within,
 )
 from cpazmal_scale.dtw.counts import chosen_count
 from cpazmal_scale.dtw.decision import Decision, decide
@@ -75,6 +76,7 @@ class NearestBarycenter(SeriesClassifier):
         confidence_: float64 `(C + 1,)` how sure the largest probability may be.
         calibrated_: whether it was fitted on held-out groups, of which every class has enough;
             never of `vote`, which gives shares.
+        known_within_: how well these know the share of right decisions; none: not calibrated.
         count_: barycenters per class and feature.
         held_out_: what the temperature was fitted on; none where nothing was held out.
     """
@@ -137,7 +139,8 @@ class NearestBarycenter(SeriesClassifier):
         if not _usable(self.barycenters_).any():
             poor = self.classes_[np.isnan(self.barycenters_).all(axis=(1, 2, 3))]
             raise ValueError(f"no feature has valid dates in every class; none at all in: {poor}")
-        self._enough_groups = self._can_calibrate(lesson.codes, groups)
+        numbers = lesson.groups if self.temperature is None else None
+        self._enough_groups = numbers is not None and can_calibrate(lesson.codes, numbers)
         self.held_out_ = self._held_out(lesson, centroids)
         self._calibrate()
         return self
@@ -283,7 +286,7 @@ class NearestBarycenter(SeriesClassifier):
         settings = self.get_params(deep=False)
         if settings["days"] is not None:
             arrays["days"] = stored_days(settings.pop("days"))
-        names = ("temperature_", "calibrated_", "n_features_in_")
+        names = ("temperature_", "calibrated_", "known_within_", "n_features_in_")
         fitted = {name: getattr(self, name) for name in names}
         return arrays, as_json({"settings": settings, "fitted": fitted})
 
@@ -297,6 +300,7 @@ class NearestBarycenter(SeriesClassifier):
         model.held_out_, model.count_ = None, model.barycenters_.shape[1]
         model.temperature_ = float(parts["fitted"]["temperature_"])
         model.calibrated_ = bool(parts["fitted"].get("calibrated_", False))
+        model.known_within_ = parts["fitted"].get("known_within_")
         model.confidence_ = arrays.get("confidence_", as_they_are(len(model.classes_)))
         model._enough_groups = model.calibrated_
         model.n_features_in_ = int(parts["fitted"]["n_features_in_"])
@@ -334,14 +338,17 @@ class NearestBarycenter(SeriesClassifier):
 
     def _held_out(self, lesson: Lesson, centroids: NDArray[np.float32]) -> HeldOut | None:
         """Held-out series against the barycenters of their fold; none if nothing was held out."""
-        parts, truths = [], []
+        parts, rows = [], []
         for (train, held), own in zip(lesson.parts[1:], centroids[1:], strict=True):
             tau = self._tau(lesson.values[train], lesson.codes[train], own)
             block = np.ascontiguousarray(lesson.values[held].transpose(1, 2, 0))
             near = self._nearest(block, own, self.limits())
             parts.append(near / tau[:, None, None].astype(np.float32))
-            truths.append(lesson.codes[held])
-        return HeldOut(np.concatenate(parts, axis=2), np.concatenate(truths)) if parts else None
+            rows.append(held)
+        if not parts or lesson.groups is None:
+            return None
+        every = np.concatenate(rows)
+        return HeldOut(np.concatenate(parts, axis=2), lesson.codes[every], lesson.groups[every])
 
     def _nearest(
         self,
@@ -367,24 +374,21 @@ class NearestBarycenter(SeriesClassifier):
             return every
         return np.asarray(every.reshape(features, classes, count, -1).min(axis=2))
 
-    def _can_calibrate(self, codes: NDArray[np.intp], groups: ArrayLike | None) -> bool:
-        """Whether probabilities can be fitted on held-out groups, if they are to be."""
-        if groups is None or self.temperature is not None:
-            return False
-        return can_calibrate(codes, np.unique(np.asarray(groups), return_inverse=True)[1])
-
     def _calibrate(self) -> None:
         """Fit temperature and confidence on the series that were held out."""
         self.temperature_ = 1.0 if self.temperature is None else float(self.temperature)
         self.confidence_ = as_they_are(len(self.classes_))
         self.calibrated_ = self._enough_groups and self.decision != "vote"
+        self.known_within_: float | None = None
         if self.temperature is not None or self.held_out_ is None:
             return
-        away, codes = self.held_out_
+        away, codes, groups = self.held_out_
         self.temperature_ = fit_temperature(away, codes, self.decision)
         if self.calibrated_:
             made = decide(away, np.ones(len(away)), self.temperature_, decision=self.decision)
             self.confidence_ = fitted_confidence(made.probability, codes)
+            right = np.bincount(groups, made.index == codes)
+            self.known_within_ = known_within(right, np.bincount(groups))
 
 
 def _usable(centroids: NDArray[np.float32]) -> NDArray[np.bool_]:

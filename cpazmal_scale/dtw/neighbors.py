@@ -67,6 +67,7 @@ class KNeighborsDTW(SeriesClassifier):
         confidence_: float64 `(C + 1,)` how sure the largest probability may be.
         held_out_: whether groups were held out to fit the temperature.
         calibrated_: whether every class has enough of them to call the result calibrated.
+        known_within_: how well they know the share of right decisions; none: not calibrated.
     """
 
     def __init__(
@@ -266,6 +267,7 @@ class KNeighborsDTW(SeriesClassifier):
         self.temperature_, self.tau_ = float(self.temperature or 1.0), 1.0
         self.confidence_ = as_they_are(len(self.classes_))
         self.held_out_ = self.calibrated_ = False
+        self.known_within_ = None
         if groups is None or self.temperature is not None:
             return
         numbers = np.unique(groups, return_inverse=True)[1]
@@ -276,11 +278,12 @@ class KNeighborsDTW(SeriesClassifier):
         if not folds:
             return
         scores = [self._scores(order) for _, order in found]
-        truths = np.concatenate([self.codes_[held] for _, held in folds])
-        self.temperature_, confidence = calibrated(np.concatenate(scores, axis=1), truths)
+        rows = np.concatenate([held for _, held in folds])
+        made = calibrated(np.concatenate(scores, axis=1), self.codes_[rows], numbers[rows])
+        self.temperature_ = made.temperature
         self.calibrated_ = can_calibrate(self.codes_, numbers)
         if self.calibrated_:
-            self.confidence_ = confidence
+            self.confidence_, self.known_within_ = made.confidence, made.known_within
         nearest = np.concatenate([away[:, 0] for away, _ in found])
         middle = float(np.median(nearest[np.isfinite(nearest)])) if nearest.size else 0.0
         self.tau_ = middle if middle > 0 else 1.0
@@ -293,7 +296,7 @@ class KNeighborsDTW(SeriesClassifier):
         settings = self.get_params(deep=False)
         if settings["days"] is not None:
             arrays["days"] = stored_days(settings.pop("days"))
-        names = ("temperature_", "tau_", "held_out_", "calibrated_")
+        names = ("temperature_", "tau_", "held_out_", "calibrated_", "known_within_")
         fitted = {name: getattr(self, name) for name in names}
         return arrays, as_json(
             {"settings": settings, "features": self.n_features_in_, "fitted": fitted}
@@ -311,6 +314,7 @@ class KNeighborsDTW(SeriesClassifier):
         model.temperature_ = float(fitted.get("temperature_", 1.0))
         model.tau_ = float(fitted.get("tau_", 1.0))
         model.calibrated_ = bool(fitted.get("calibrated_", False))
+        model.known_within_ = fitted.get("known_within_")
         model.held_out_ = bool(fitted.get("held_out_", model.calibrated_))
         model.confidence_ = arrays.get("confidence_", as_they_are(len(model.classes_)))
         return model

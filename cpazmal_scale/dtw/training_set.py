@@ -31,6 +31,8 @@ class Lesson(NamedTuple):
     """`(N,)` class positions."""
     parts: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...]
     """Positions learnt from and held out: first all and none, then folds of groups."""
+    groups: NDArray[np.intp] | None = None
+    """`(N,)` group numbers; none: nothing is held out."""
 
     @classmethod
     def of(
@@ -46,11 +48,11 @@ class Lesson(NamedTuple):
             ValueError: another number of groups than of series.
         """
         every = np.arange(codes.size)
-        parts = [(every, every[:0])]
+        parts, numbers = [(every, every[:0])], None
         if groups is not None:
             numbers = checked_groups(groups, codes.size)
             parts += group_folds(codes, numbers, seed)
-        return cls(values, codes, tuple(parts))
+        return cls(values, codes, tuple(parts), numbers)
 
     def keys(self) -> list[Key]:
         """Every average to find."""
@@ -72,3 +74,5 @@ class HeldOut(NamedTuple):
     """`(K, C, n)` in units of tau."""
     codes: NDArray[np.intp]
     """`(n,)` true class positions."""
+    groups: NDArray[np.intp]
+    """`(n,)` group numbers."""

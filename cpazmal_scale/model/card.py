@@ -32,9 +32,7 @@ LIMITS = (
     "Every pixel gets one of these classes, whatever it is, unless it is rejected.",
     "Accuracy holds for polygons like the trained ones, seen by this beam.",
 )
-CALIBRATED = (
-    "Probabilities were calibrated on polygons held out of training, not on the area mapped."
-)
+CALIBRATED = "calibrated on polygons held out of the training"
 
 
 def model_card(
@@ -84,6 +82,7 @@ def model_card(
             "temperature": float(own.temperature_),
             "calibrated": own.calibrated_,
             "withheld": model.withheld,
+            "known_within": own.known_within_,
             "reject": own.reject,
         },
         "held_out": _held_out(model),
@@ -99,7 +98,9 @@ def _missing(own: Any) -> str:
 
 def _probabilities(model: Model) -> str:
     """What to believe of the probabilities of its maps."""
-    return f"Maps hold no probabilities: {model.withheld}." if model.withheld else CALIBRATED
+    if model.withheld:
+        return f"Maps hold no probabilities: {model.withheld}."
+    return f"Probabilities were {model.calibration or CALIBRATED}, not on the area mapped."
 
 
 def _settings(model: Model) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def _held_out(model: Model) -> dict[str, Any] | None:
     own: Any = model.classifier
     if getattr(own, "held_out_", None) is None:
         return None
-    distances, codes = own.held_out_
+    distances, codes, _ = own.held_out_
     figures: dict[str, Any] = {"windows": int(codes.size)}
     for name, temperature in (("uncalibrated", 1.0), ("calibrated", own.temperature_)):
         made = decide(distances, np.ones(len(distances)), temperature, decision=own.decision)

@@ -58,6 +58,17 @@ class Model:
         return f"a class has fewer than {CALIBRATED_GROUPS} polygons to calibrate them on"
 
     @property
+    def calibration(self) -> str | None:
+        """How well the probabilities of its maps are known; none: withheld, or not said."""
+        known = self.classifier.known_within_
+        if self.withheld or known is None:
+            return None
+        return (
+            "calibrated on polygons held out of the training, which know the share of right "
+            f"decisions to ± {known:.2f}"
+        )
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the K feature series."""
         from cpazmal_scale import features

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from cpazmal_scale.dtw import Decision, NearestBarycenter, as_they_are, borne_out, can_calibrate
+from cpazmal_scale.dtw import (
+    Decision,
+    NearestBarycenter,
+    as_they_are,
+    borne_out,
+    can_calibrate,
+    known_within,
+)
 from cpazmal_scale.dtw.confidence import fitted_confidence
 
 
@@ -85,3 +92,26 @@ def test_four_groups_of_every_class_make_a_calibration(groups, enough) -> None:
     made = NearestBarycenter(decision="sum", radius=2).fit(series, codes, groups=numbers)
     assert made.calibrated_ == enough
     assert np.array_equal(made.confidence_, as_they_are(2)) != enough
+    assert (made.known_within_ is not None) == enough
+
+
+@pytest.mark.parametrize(("groups", "alike"), [(8, 3.0), (12, 30.0), (40, 3.0)])
+def test_the_share_of_right_decisions_is_inside_its_interval(groups, alike) -> None:
+    """Groups of 1 to 20 series whose own shares scatter about 0.8."""
+    rng = np.random.default_rng(4)
+    away, width = np.empty((2, 1000))
+    for draw in range(1000):
+        count = rng.integers(1, 21, groups).astype(float)
+        right = rng.binomial(count.astype(int), rng.beta(0.8 * alike, 0.2 * alike, groups))
+        away[draw] = right.sum() / count.sum() - 0.8
+        width[draw] = known_within(right, count)
+    assert (abs(away) <= width).mean() >= 0.93
+    assert width.mean() < 2 * 1.96 * away.std()
+
+
+def test_more_series_of_a_group_and_no_error_make_nothing_certain() -> None:
+    count, right = np.array([4.0, 6.0, 5.0, 0.0]), np.array([3.0, 6.0, 1.0, 0.0])
+    assert known_within(20 * right, 20 * count) == pytest.approx(known_within(right, count))
+    assert known_within(count, count) > 0.3  # three groups without an error
+    assert known_within(np.ones(300), np.ones(300)) < 0.02
+    assert known_within(np.zeros(2), np.zeros(2)) == 1.0

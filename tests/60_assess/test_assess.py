@@ -432,6 +432,7 @@ def test_report_says_whether_probabilities_fit(found: CrossValidation) -> None:
         return believable(replace(found, reliability=bins), methods.SUM)
 
     assert "too cautious**: mean confidence 0.610, right 0.900" in claiming(0.61, 0.9)
+    assert "right 0.900, which the polygons know to ± 0." in claiming(0.61, 0.9)
     assert "too sure of itself**" in claiming(0.65, 0.4)
     assert "claims what it keeps" in claiming(0.65, 0.66)
     assert "no probabilities" in believable(

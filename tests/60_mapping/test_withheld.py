@@ -28,7 +28,7 @@ from cpazmal_scale.mapping import (
     to_cog,
     write_viewer,
 )
-from cpazmal_scale.model import Model, model_card, train
+from cpazmal_scale.model import Model, model_card, open_model, train
 from cpazmal_scale.view import Held, ShownMap
 
 CHANCES = {"probability", "entropy", "margin"}
@@ -63,6 +63,8 @@ def test_the_map_says_why_and_is_smaller(made) -> None:
     with_them = open_map(made.sum.url)
     assert set(with_them.data_vars) >= CHANCES
     assert "probabilities" not in with_them.attrs
+    assert with_them.attrs["calibration"] == open_model(made.sum.model).calibration
+    assert "calibration" not in data.attrs
     plans = [plan_map(one.config, one.model, made.cube) for one in (made.vote, made.sum)]
     sizes = [plan.bytes_written / plan.pixels for plan in plans]
     # uint8 class and dates, float32 distance; beside uint16 of four classes, entropy and margin
@@ -89,6 +91,22 @@ def test_files_pages_and_items_go_without(made, tmp_path: Path) -> None:
     told = json.loads(Path(item).read_text())
     assert f"Probabilities are withheld: {WHY}." in told["properties"]["description"]
     assert told["assets"]["zarr"]["title"] == "Class, distance, valid dates"
+
+
+def test_what_has_them_says_how_well_they_are_known(made, tmp_path: Path) -> None:
+    said = open_model(made.sum.model).calibration
+    assert said is not None
+    assert float(said.rpartition("± ")[2]) > 0
+    with rasterio.open(to_cog(made.sum.url, f"{tmp_path}/map.tif")) as file:
+        assert file.tags()["calibration"] == said
+    page, item = f"{tmp_path}/map.html", f"{tmp_path}/map.stac.json"
+    write_viewer(made.sum.url, page, cube_url=made.cube, model_url=made.sum.model)
+    assert said in Path(page).read_text()
+    write_stac(made.sum.url, item, cube_url=made.cube)
+    assert (
+        f"Probabilities were {said}."
+        in json.loads(Path(item).read_text())["properties"]["description"]
+    )
 
 
 def test_the_served_page_has_no_such_layers(made) -> None:
@@ -160,4 +178,8 @@ def test_a_model_says_why(groups: int, method: str, provenance: dict, why: str |
     assert own.withheld == why
     told = model_card(own, labels.tolist(), polygons.tolist(), "one.png")
     assert told["decision"]["withheld"] == why
+    assert (own.calibration is None) == (why is not None)
+    assert any(f"{own.calibration}, not on the area mapped" in one for one in told["limits"]) == (
+        why is None
+    )
     assert (f"Maps hold no probabilities: {why}." in told["limits"]) == (why is not None)

@@ -9,6 +9,7 @@ from cpazmal_scale.assess.report.parts import Block, Heading, Picture, Table, Te
 from cpazmal_scale.assess.validate.methods import TWINS
 from cpazmal_scale.assess.validate.validation import MIN_GROUPS
 from cpazmal_scale.config.methods import method as known_method
+from cpazmal_scale.dtw import known_within
 from cpazmal_scale.vocabulary import CALIBRATED_GROUPS
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ def believable(own: CrossValidation, method: str) -> str:
     """Whether a method claims what it keeps, from its mean confidence and its share right."""
     if method not in own.methods:
         return ""
-    count, claimed, right = own.reliability[own.methods.index(method)].sum(axis=(0, 1))
+    by_group = own.reliability[own.methods.index(method)].sum(axis=1)
+    count, claimed, right = by_group.sum(axis=0)
     if not count:
         return f"{method} gave no probabilities."
     if known_method(method).votes:
@@ -147,7 +149,9 @@ def believable(own: CrossValidation, method: str) -> str:
             "of the training and of the calibration. A map holds none."
         )
     gap = float((claimed - right) / count)
+    known = say.number(known_within(by_group[:, 2], by_group[:, 0]))
     figures = f"mean confidence {say.number(claimed / count)}, right {say.number(right / count)}"
+    figures += f", which the polygons know to ± {known}"
     if abs(gap) < _FITTING:
         return f"On the whole {method} claims what it keeps: {figures}."
     if gap > 0:

@@ -34,10 +34,10 @@ class MapPlan:
 
     `chunk` is the edge of the map's chunks, `block` the rows and columns of the blocks,
     `cube_chunk` the edge of the cube's chunks, `piece` that of the pieces of it that are read, all
-    in pixels; sizes are bytes, `memory` and `memory_limit` those of one worker;
-    `seconds_per_pixel` is what the classifier takes of one core. With outlines or an exclusion
-    mask, `blocks` are those that hold some of what is wanted, column by column as they are
-    computed; `excluded` pixels are left out by the mask.
+    in pixels; sizes are bytes, `memory` and `memory_limit` those of one worker; `calibration` says
+    how well probabilities are known; `seconds_per_pixel` is what the classifier takes of one core.
+    With outlines or an exclusion mask, `blocks` are those that hold some of what is wanted, column
+    by column as they are computed; `excluded` pixels are left out by the mask.
     """
 
     id: str
@@ -48,6 +48,7 @@ class MapPlan:
     exclude_url: str | None
     excluded: int
     recipe: Recipe
+    calibration: str | None
     legend: Legend
     acquired: dict[str, int]
     shape: tuple[int, int]
@@ -102,8 +103,7 @@ def plan_map(
     from cpazmal_scale.grid.outlines import MapGrid
     from cpazmal_scale.model import open_model
 
-    model = open_model(model_url)
-    cube = open_cube(cube_url, **config.period)
+    model, cube = open_model(model_url), open_cube(cube_url, **config.period)
     shape = (int(cube.sizes["y"]), int(cube.sizes["x"]))
     cube_chunk = int(cube.attrs["chunk"])
     chunk = min(cube_chunk, LARGEST_MAP_CHUNK)
@@ -129,6 +129,7 @@ def plan_map(
         exclude_url=paths[1] and storage.absolute(paths[1]),
         excluded=0 if extent is None else extent.excluded_pixels,
         recipe=recipe,
+        calibration=model.calibration,
         legend=legend(recipe.classes, merged(model.legend, config.legend)),
         acquired=acquired(cube, recipe.polarisations),
         shape=shape,

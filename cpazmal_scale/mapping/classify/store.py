@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping.classify.plan import MapPlan
 
 REMEDY = "remove it and map again"
+CALIBRATION = "calibration"
+"""Attribute of a map that says how well its probabilities are known."""
 _MOST_CELLS = 2**28
 """Values of a chunk; 512 × 512 pixels of 254 classes are a quarter."""
 
@@ -350,6 +352,7 @@ def _attributes(plan: MapPlan) -> dict[str, Any]:
         "time_coverage_end": recipe.dates[-1] + "Z",
         CHANNELS: json.dumps(plan.acquired),
         **withheld(recipe),
+        **({CALIBRATION: plan.calibration} if plan.calibration else {}),
         "recipe": recipe.model_dump_json(),
         "complete": 0,
     }

@@ -16,7 +16,7 @@ from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.legend import Legend
 from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.store import legend_of, open_map, withheld
+from cpazmal_scale.mapping.classify.store import CALIBRATION, legend_of, open_map, withheld
 from cpazmal_scale.mapping.show.styles import category_names, qgis_classes, qgis_percent
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
@@ -100,6 +100,7 @@ def _write_plain(data: xr.Dataset, path: Path, recipe: Recipe, named: Legend, la
             dates=f"{recipe.dates[0][:10]}/{recipe.dates[-1][:10]}",
             classes=json.dumps(dict(enumerate(recipe.classes, 1))),
             **withheld(recipe),
+            **({CALIBRATION: text} if (text := data.attrs.get(CALIBRATION)) else {}),
         )
         file.set_band_description(1, layer)
         if layer == "class":

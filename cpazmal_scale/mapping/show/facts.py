@@ -12,7 +12,7 @@ from cpazmal_scale.config.methods import method
 from cpazmal_scale.features import in_words, meaning
 from cpazmal_scale.grid.cf import grid_of, metres
 from cpazmal_scale.mapping.classify.acquired import used
-from cpazmal_scale.mapping.classify.store import legend_of
+from cpazmal_scale.mapping.classify.store import CALIBRATION, legend_of
 from cpazmal_scale.mapping.show.figures import left_out, pixel_size, subject
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.vocabulary import REJECTED
@@ -62,6 +62,7 @@ def about(
         "software": data.attrs["software"],
         "method": method(recipe.method).name,
         "withheld": recipe.withheld,
+        "calibration": data.attrs.get(CALIBRATION),
         "classes": classes,
         "features": [
             {"name": name, "label": in_words(name), "meaning": meaning(name)}

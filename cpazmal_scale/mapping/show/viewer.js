@@ -483,7 +483,8 @@ function describe() {
   const beam = facts.beam ? `Beam ${facts.beam} · ` : "";
   $("title").textContent = facts.title;
   $("subtitle").textContent = `${beam}${day(facts.dates[0])} – ${day(facts.dates.at(-1))} · ${facts.dates.length} dates · ${facts.used} · ${facts.pixel}`;
-  const without = facts.withheld ? ` No probabilities: ${facts.withheld}.` : "";
+  const known = facts.calibration ? ` Probabilities: ${facts.calibration}.` : "";
+  const without = facts.withheld ? ` No probabilities: ${facts.withheld}.` : known;
   $("origin").textContent = `Map ${facts.map}, model ${facts.model}, ${facts.software}.${without}`;
   const step = rasters.class.step;
   canvas.setAttribute("aria-label", `${facts.title}, ${ROWS} × ${COLUMNS} pixels${step > 1 ? `, shown in cells of ${step} × ${step}` : ""}`);

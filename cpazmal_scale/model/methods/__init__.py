@@ -41,6 +41,8 @@ class PixelModel(Protocol):
     """Of the probabilities, fitted on held-out groups; 1 where nothing could be held out."""
     calibrated_: bool
     """Whether the probabilities were fitted on held-out groups."""
+    known_within_: float | None
+    """How well these know the share of right decisions: half width of its 95 % interval."""
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Any:
         """Learn from series `(N, K, T)`, NaN missing, their labels and groups (polygons)."""

@@ -68,6 +68,8 @@ class FlatClassifier(SeriesClassifier):
         temperature_: float.
         confidence_: float64 `(C + 1,)` how sure the largest probability may be.
         calibrated_: whether temperature and confidence were fitted on held-out groups.
+        known_within_: how well these know the share of right decisions, see `known_within`; none:
+            not calibrated.
     """
 
     fitted: ClassVar[tuple[str, ...]] = ()
@@ -242,6 +244,7 @@ class FlatClassifier(SeriesClassifier):
         fitted = {
             "temperature_": self.temperature_,
             "calibrated_": self.calibrated_,
+            "known_within_": self.known_within_,
             "n_features_in_": self.n_features_in_,
         }
         return arrays, json.dumps({"settings": settings, "fitted": fitted})
@@ -260,6 +263,7 @@ class FlatClassifier(SeriesClassifier):
         model.confidence_ = arrays.get("confidence_", as_they_are(len(model.classes_)))
         model.temperature_ = float(parts["fitted"]["temperature_"])
         model.calibrated_ = bool(parts["fitted"]["calibrated_"])
+        model.known_within_ = parts["fitted"].get("known_within_")
         model.n_features_in_ = int(parts["fitted"]["n_features_in_"])
         model.dates_in_ = model.centres_.shape[2]
         model.check()
@@ -309,22 +313,23 @@ class FlatClassifier(SeriesClassifier):
         """Fit temperature and confidence on the scores of held-out groups."""
         self.temperature_ = 1.0 if self.temperature is None else float(self.temperature)
         self.confidence_ = as_they_are(len(self.classes_))
-        self.calibrated_ = False
+        self.calibrated_, self.known_within_ = False, None
         if groups is None or self.temperature is not None:
             return
-        found, truths = [], []
+        found, rows = [], []
         for train, held in group_folds(codes, groups, self.seed, self.held_out_folds):
             other = clone(self).set_params(temperature=1.0, days=None, **self.chosen())
             other.fit(series[train], codes[train], groups=groups[train])
             block = np.ascontiguousarray(series[held].transpose(1, 2, 0), np.float32)
             found.append(other.scores(block.reshape(-1, len(held))))
-            truths.append(codes[held])
+            rows.append(held)
         if found:
-            scores, known = np.concatenate(found, axis=1), np.concatenate(truths)
-            self.temperature_, confidence = calibrated(scores, known)
+            every = np.concatenate(rows)
+            made = calibrated(np.concatenate(found, axis=1), codes[every], groups[every])
+            self.temperature_ = made.temperature
             self.calibrated_ = can_calibrate(codes, groups)
             if self.calibrated_:
-                self.confidence_ = confidence
+                self.confidence_, self.known_within_ = made.confidence, made.known_within
 
 
 def imputed(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -8,6 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cpazmal_scale.dtw import (
+    Calibration,
     Decision,
     NearestBarycenter,
     as_they_are,
@@ -174,9 +175,10 @@ class LearnedBarycenter(NearestBarycenter):
     def _calibrate(self) -> None:
         super()._calibrate()
         if self.temperature is None:
-            self.temperature_, confidence = self._fitted
+            self.temperature_ = self._fitted.temperature
             if self.calibrated_:
-                self.confidence_ = confidence
+                self.confidence_ = self._fitted.confidence
+                self.known_within_ = self._fitted.known_within
 
 
 def _calibration(
@@ -186,16 +188,17 @@ def _calibration(
     groups: NDArray[np.intp],
     strength: float,
     seed: int,
-) -> tuple[float, NDArray[np.float64]]:
+) -> Calibration:
     """Temperature and confidence of the regression on groups that it was not fitted on."""
-    scores, truths = [], []
+    scores, rows = [], []
     for train, held in group_folds(codes, groups, seed + 1):
         made = shrunk(values[train], given[train], codes[train], strength)
         scores.append(made.scores(values[held], given[held]).T)
-        truths.append(codes[held])
+        rows.append(held)
     if not scores:
-        return 1.0, as_they_are(int(codes.max()) + 1)
-    return calibrated(np.concatenate(scores, axis=1), np.concatenate(truths))
+        return Calibration(1.0, as_they_are(int(codes.max()) + 1), 1.0)
+    every = np.concatenate(rows)
+    return calibrated(np.concatenate(scores, axis=1), codes[every], groups[every])
 
 
 def opened(arrays: dict[str, NDArray[Any]], text: str) -> LearnedBarycenter:
