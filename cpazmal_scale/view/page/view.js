@@ -204,7 +204,7 @@ function describe() {
   const beam = facts.beam ? `Beam ${facts.beam} · ` : "";
   document.title = $("title").textContent = maps.length > 1 ? `${facts.title}: two maps` : facts.title;
   $("subtitle").textContent = `${beam}${day(facts.dates[0])} – ${day(facts.dates.at(-1))} · ${facts.dates.length} dates · ${facts.used} · ${facts.pixel}`;
-  $("origin").textContent = maps.map((one, n) => `${maps.length > 1 ? ["left: ", "right: "][n] : ""}map ${one.map}, model ${one.model}, ${one.software}${one.withheld ? `; no probabilities: ${one.withheld}` : ""}`).join("; ");
+  $("origin").textContent = maps.map((one, n) => `${maps.length > 1 ? ["left: ", "right: "][n] : ""}map ${one.map}, model ${one.model}, ${one.software}${one.withheld ? `; no probabilities: ${one.withheld}` : one.calibration ? `; probabilities: ${one.calibration}` : ""}`).join("; ");
   $("map").setAttribute("aria-label", `${facts.title}, ${facts.place.shape.join(" × ")} pixels`);
   const offered = LAYERS.filter((one) => (one.id === "radar" ? radar : facts.layers.includes(one.id)));
   $("choices").append(...offered.map(({ id, name }) => {
