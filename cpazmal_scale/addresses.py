@@ -18,20 +18,24 @@ _CHAIN = re.compile(r"(?:[a-z][a-z0-9+.-]*::)+[a-z][a-z0-9+.-]*://", re.IGNORECA
 _NAMED_USERS = frozenset({"abfs", "abfss", "adl", "wasb", "wasbs", "sftp", "ssh", "ftp", "hdfs"})
 """Schemes whose addresses hold a name before the `@` that is no secret."""
 _OPENS = re.compile(
-    r"[a-z][a-z0-9+.-]*://+|\b(?:https?|ftps?|sftp|ssh|s3[an]?|gc?s|az|abfss?|adl|wasbs?|hdfs|oss|"
+    r"[a-z][a-z0-9+.-]{0,40}://+|\b(?:https?|ftps?|sftp|ssh|s3[an]?|gc?s|az|abfss?|adl|wasbs?|hdfs|oss|"
     r"davs?|smb|git|tcp|tls|wss?):(?:[/\\]+|(?=[^/\\@\s]+:[^@\s]+@))|"
-    r"(?<!\S)//(?=[^/\s:@]+:[^@\s]+@)|(?<!\S)/vsi\w+|"
+    r"(?<!\S)//(?=[^/\s:@]+:[^@\s]+@)|(?<!\S)/vsi(?:s3|gs|az|adls|oss|swift)(?:_streaming)?/+|"
+    r"(?<!\S)/vsi\w+|"
     r"(?<!\S)(?=[^/\\\s:@]+:[^/\\\s@]+@(?:[\w-]+\.[\w.-]*\w|[\w-]+:\d))",
     re.IGNORECASE,
 )
 """Where the part of an address begins that may hold a user: people forget slashes and schemes."""
 _PAIR = re.compile(r"(?<=[?&;#])([^\s=?&;#/]+)=([^\s&;#]+)")
-_ASSIGNED = re.compile(r"(?:^|(?<=[\s,;\"']))([A-Z]\w*)=[\"']?([^\s;,\"'$/~.`][^\s;,]*)")
+_ASSIGNED = re.compile(
+    r"(?:^|(?<=[\s,;\"']))([A-Z]\w*|(?<![;])(?i:\w*(?:passw|secret|token)\w*))="
+    r"[\"']?([^\s;,\"'$/~.`][^\s;,]*)"
+)
 """A variable of a shell or a part of a connection string with a value that is no path."""
 _SECRET_NAME = re.compile(
     r"pass(?:w|ph|code|key)|pwd|secret|token|credential|signature|^x_(?:amz|goog|oss|cos|ms)_|"
-    r"(?:^|_)(?:(?:user|db)?pass|p(?:ass)?wd?|keys?|key_?id|sig|hmac|creds?|o?auth|authorization|"
-    r"bearer|jwt|hdnea|hdnts)(?:_?\d+)?(?:_|$)|(?:api|access|account|auth|client|private|"
+    r"(?:^|_)(?:(?:user|db)?pass|p(?:ass)?wd?|keys?|key_?id|sig|h?mac|creds?|o?auth|authorization|"
+    r"bearer|jwt|hdnea|hdnts|pat|sid|(?:php|j)?sess(?:ion)?_?id|ticket)(?:_?\d+)?(?:_|$)|(?:api|access|account|auth|client|private|"
     r"session|shared|storage|master)_?key|session_?id|google_?access_?id"
 )
 """What names of secrets hold, in small letters with `_` between their parts."""
@@ -39,7 +43,7 @@ _FLIGHT = re.compile(r"a|d|(?:asc|des|dsc)\w*|\d+", re.IGNORECASE)
 """What `pass` may say of an orbit."""
 _TOKEN = re.compile(
     r"\b(?:gh[opsur]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{24,}|"
-    r"xox[abprs]-[\w-]{16,}|ey[\w-]{10,}\.ey[\w-]{10,}\.[\w-]*|bearer\s+[\w.~+/=-]{16,})",
+    r"xox[abprs]-[\w-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}:[^\s@]+|ey[\w-]{10,}\.ey[\w-]{10,}\.[\w-]*|bearer\s+[\w.~+/=-]{16,})",
     re.IGNORECASE,
 )
 """Tokens that are known by how they begin."""
@@ -55,8 +59,10 @@ FORBIDDEN_TEXT = (
     r"|^[^/:@\s\\?#\[]+:[^/@\s\\?#\[\]]+@[\w-]+(?:\.[\w.-]*\w|:[0-9])"
     r"|(?:[a-z0-9]://|\bhttps?:/).*[?&;#](?:[^\s=?&;#/]*(?:passw|passcode|pwd|secret|token|"
     r"credential|signature|api-?key|access-?key|session_?id)[^\s=?&;#/]*|"
-    r"key|sig|auth|authorization|jwt|hdnea)=[^\s&;#…]"
+    r"key|sig|auth|authorization|jwt|hdnea|pat|sid|(?:php|j)?sess_?id|ticket)=[^\s&;#…]"
     r"|\bhttps?%3A%2F%2F[^%\s]*%3A[^%\s]*%40"
+    r"|\b(?:akia|asia)[a-z0-9]{16}:[^\s@]"
+    r"|(?:^|[\s,])\w*(?:passw|secret|token)\w*=[\"']?[^\s;,\"'$/~.`]"
     r"|\bgh[opsur]_\w{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{16,}"
     r"|\b(?:authorization|x-api-key|x-auth-token)[\"']?\s*[:=]\s*[\"']?[^\"'…\s])"
     r"|(?:^|[\s,;])(?:[A-Z]\w*)?(?:SECRET|TOKEN|PASSWORD|ACCESS_KEY|AccountKey)\w*="

@@ -21,6 +21,7 @@ from cpazmal_scale.config.scenes import Ingest
 from cpazmal_scale.config.section import FOLDER, Address, Section, together
 from cpazmal_scale.config.written import plain_words, read_yaml
 from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.vocabulary import CO_POLARISED
 
 
 class RunConfig(Section):
@@ -42,7 +43,7 @@ class RunConfig(Section):
     """Co-polarised, then cross-polarised channel, such as HH, HV; none: those of the cube."""
     few_dates: int = Field(10, ge=0)
     """Channels with fewer dates than this in the period are named in a warning."""
-    seed: int = 42
+    seed: int = Field(42, ge=0, lt=2**32)
     """Seed of every random choice."""
     legend: dict[str, ClassStyle] = Field({})
     """Name, colour, order and glacier by class code, such as `{ROC: {name: rock, colour: grey}}`;
@@ -62,6 +63,15 @@ class RunConfig(Section):
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"start {self.start} is after end {self.end}")
         return self
+
+    @field_validator("polarisations")
+    @classmethod
+    def _co_polarised_first(cls, channels: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if channels and len(set(channels)) < len(channels):
+            raise ValueError(f"{channels[0]} is there twice")
+        if channels and channels[0] not in CO_POLARISED and channels[-1] in CO_POLARISED:
+            raise ValueError("write the co-polarised channel first")
+        return channels
 
     @field_validator("legend")
     @classmethod
@@ -98,8 +108,13 @@ class RunConfig(Section):
         Raises:
             ConfigError: the file is missing, is not YAML, or a setting is unknown or invalid.
         """
+        file = Path(path)
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise ConfigError(
+                "a pipe or device, not a file", where=path, remedy="save the settings in a file"
+            )
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8")
         except OSError as error:
             raise ConfigError(
                 "the run configuration cannot be read",

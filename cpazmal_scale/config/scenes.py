@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator
 
 from cpazmal_scale.config.section import Address, NameOrAddress, Section, together
+from cpazmal_scale.vocabulary import INCIDENCE
 
 
 class Naming(Section):
@@ -21,7 +22,7 @@ class Naming(Section):
     """Viewing geometry when the pattern has no such group."""
     pass_direction: Literal["ASC", "DSC"] | None = None
     """Flight direction when the pattern has no such group."""
-    incidence_angle: float | None = Field(None, ge=0, lt=90)
+    incidence_angle: float | None = Field(None, gt=INCIDENCE[0], lt=INCIDENCE[1])
     """Incidence angle at scene centre in degrees where no acquisition table has it."""
     bands: tuple[str, ...] | None = None
     """What each raster band holds: a polarisation such as HH, `mask`, or `-` for the polarisation

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
@@ -15,11 +15,13 @@ from pydantic import (
     ConfigDict,
     GetJsonSchemaHandler,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from cpazmal_scale.addresses import FORBIDDEN_TEXT, address, holds_secret, is_remote
 
+_ENDLESS = 2**53
 FOLDER = "folder"
 """Key of a validation's context: the folder that relative paths start from; none: here."""
 
@@ -126,6 +128,11 @@ def _checked(schema: Any) -> None:
         schema["not"] = {"pattern": FORBIDDEN_TEXT}
 
 
+def _takes(annotation: Any) -> bool:
+    """Whether a setting may be true or false."""
+    return annotation is bool or any(map(_takes, get_args(annotation)))
+
+
 class Section(BaseModel):
     """A frozen part of the run's configuration; unknown keys are refused."""
 
@@ -142,6 +149,22 @@ class Section(BaseModel):
         for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
             _checked(field)
         return schema
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """`yes` and `true` are no numbers, though Python counts them as 1."""
+        name = str(info.field_name)
+        if isinstance(value, bool) and not _takes(cls.model_fields[name].annotation):
+            raise ValueError("true and false, yes and no have no meaning here: write a value")
+        return value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _no_endless_numbers(cls, value: Any) -> Any:
+        if isinstance(value, int) and abs(value) >= _ENDLESS:
+            raise ValueError("the number is too large")
+        return value
 
     @model_validator(mode="before")
     @classmethod

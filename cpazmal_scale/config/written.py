@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 _DAY = "write the day as 2020-01-31"
@@ -20,6 +21,12 @@ _WORDS = {
     "model_attributes_type": _SECTION,
 }
 """What pydantic finds, in words of this program."""
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)$|0x[0-9a-fA-F]+$")
+_FLOAT = re.compile(
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|[-+]?\.(?:inf|Inf|INF)$|"
+    r"\.(?:nan|NaN|NAN)$"
+)
+"""Numbers as YAML 1.2 has them."""
 _BUILDING = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
 """What PyYAML raises besides when a number, date or key is none."""
 
@@ -51,11 +58,19 @@ def read_yaml(text: str) -> Any:
 
 @functools.cache
 def _loader() -> Any:
-    """A safe loader to which a key that comes twice is an error: the last one would win."""
+    """A safe loader to which a key that comes twice is an error: the last one would win.
+
+    `1:20:30` and `017` are text to it, as in YAML 1.2, and not 4830 and 15.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):
         pass
+
+    Loader.yaml_implicit_resolvers = {
+        first: [one for one in rules if not one[0].endswith((":int", ":float"))]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
         seen = set()
@@ -69,5 +84,7 @@ def _loader() -> Any:
         loader.flatten_mapping(node)
         return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=True))
 
+    Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
     return Loader

@@ -79,11 +79,13 @@ def open_local(url: str, *beside: str) -> Iterator[Path]:
 
 def zarr_store(url: str, *, read_only: bool = False) -> Store:
     """A Zarr store at any URL; local chunk files are replaced atomically."""
-    from zarr.storage import FsspecStore, LocalStore
+    from zarr.storage import FsspecStore
+
+    from cpazmal_scale.storage.regular import RegularFiles
 
     if is_remote(url) and "::" in url and not is_chain(url):
         filesystem, path = filesystem_of(url)
         return FsspecStore.from_mapper(filesystem.get_mapper(path), read_only=read_only)
     if is_remote(url):
         return FsspecStore.from_url(url, read_only=read_only)
-    return LocalStore(local_path(url), read_only=read_only)
+    return RegularFiles(local_path(url), read_only=read_only)

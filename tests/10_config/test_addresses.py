@@ -75,6 +75,12 @@ SECRETS = [
     "Authorization: Basic 5d1c5d1c",
     "X-Auth-Token: 5d1c",
     "AccountName=x;AccountKey=5d1c;EndpointSuffix=core",
+    "PG:host=h user=u password=5d1c",
+    "MYSQL:db,user=u,password='5d1c',host=h",
+    "/vsis3/k:5d1c@bucket/x",
+    "AKIAIOSFODNN7EXAMPLE:5d1c/x@bucket/x",
+    "https://host/x?PHPSESSID=5d1c",
+    "https://host/x?pat=5d1c&api-version=7",
 ]
 PROLOGUES = ["export AWS_SECRET_ACCESS_KEY=5d1c", "PGPASSWORD='5d1c' x", "x ALL,S3_TOKEN=5d1c"]
 PLAIN = [
@@ -103,6 +109,8 @@ PLAIN = [
     "export AWS_SHARED_CREDENTIALS_FILE=/home/x/.aws/credentials",
     "export TOKEN=$(cat token.txt)",
     "user:pw",
+    "incidence_angle<40 AND key='x'",
+    "https://host/x?path=a&side=2&mackerel=3",
     "tls://10.0.0.1:8786",
 ]
 
@@ -135,6 +143,7 @@ BEYOND_A_SCHEMA = {
     "https://host/x?userPass=5d1c",
     "https:u:pw@host/x",
     "//u:pw@host/x",
+    "/vsis3/k:5d1c@bucket/x",
 }
 
 

@@ -289,6 +289,13 @@ def test_cells_of_tables_are_no_formulas() -> None:
         (b"a: " + b"[" * 3000, "not valid YAML"),
         (b"? [a]\n: b", "not valid YAML"),
         (b"&a [*a]", "not a mapping"),
+        (b"seed: true", "seed: true and false"),
+        (b"dtw: {radius: yes}", "dtw.radius: true and false"),
+        (b"seed: 1:20:30", "seed: Input should be a valid integer"),
+        (b"seed: -1", "seed: Input should be greater"),
+        (b"samples: {stride: 99999999999999999999}", "samples.stride: the number is too large"),
+        (b"polarisations: [HH, HH]", "HH is there twice"),
+        (b"polarisations: [HV, HH]", "co-polarised channel first"),
     ],
 )
 def test_settings_that_are_none_are_one_sentence(tmp_path: Path, text: bytes, why: str) -> None:
@@ -297,6 +304,19 @@ def test_settings_that_are_none_are_one_sentence(tmp_path: Path, text: bytes, wh
     with pytest.raises(ConfigError, match=why) as found:
         RunConfig.load(path)
     assert len(str(found.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "device"])
+def test_settings_that_never_end_are_one_sentence(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "run.yaml"
+    if kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(tmp_path / "pipe" if "link" in kind else path)
+    if "link" in kind:
+        path.symlink_to("pipe")
+    with pytest.raises(ConfigError, match="a pipe or device, not a file"):
+        RunConfig.load(path)
 
 
 def outlines(path: Path, columns: tuple[int, int]) -> None:
