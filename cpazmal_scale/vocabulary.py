@@ -69,6 +69,10 @@ POLARISATIONS = (*CO_POLARISED, "HV", "VH")
 """Linear polarisations, co-polarised ones first: the order of channels everywhere."""
 
 
+INCIDENCE = (2.0, 90.0)
+"""Degrees from the vertical between which the incidence angles of scenes lie."""
+
+
 BANDS = (*POLARISATIONS, "mask", "incidence", "skip")
 """What a raster band may hold; `incidence` is an angle in degrees, `skip` is of no interest."""
 

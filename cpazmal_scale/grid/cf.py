@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,10 @@ def to_attributes(grid: GeoBox) -> dict[str, Any]:
     import pyproj
 
     crs = pyproj.CRS.from_user_input(str(grid.crs))
-    attributes = {name: value for name, value in crs.to_cf().items() if value is not None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of what only the WKT can say
+        told = crs.to_cf()
+    attributes = {name: value for name, value in told.items() if value is not None}
     return {
         **attributes,
         "spatial_ref": attributes["crs_wkt"],

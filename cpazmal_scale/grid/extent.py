@@ -188,6 +188,9 @@ def _read_raster(url: str, driver: str, grid: MapGrid) -> RasterMask:
     ):
         if raster.crs is None or raster.count != 1:
             raise ValueError(f"{raster.count} bands, {raster.crs or 'no CRS'}")
+        wrong = raster_files.misplaced(raster)
+        if wrong:
+            raise ValueError(wrong)
         if raster.width * raster.height > _MOST_PIXELS:
             raise ValueError(f"{raster.width} x {raster.height} pixels are too many")
         bits = np.empty((raster.height, -(-raster.width // 8)), np.uint8)

@@ -88,6 +88,26 @@ def _never_ends(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
+def misplaced(raster: Any) -> str | None:
+    """What is wrong with the reference system of an open raster that has one, in one sentence.
+
+    What its text says of the projection's numbers is not what is known under its name, or an ENVI
+    header tells another zone.
+    """
+    from cpazmal_scale.grid import projections
+
+    crs = projections.horizontal(projections.of_raster(raster.crs))
+    off = projections.off_its_name(crs, *(raster.transform @ (raster.width / 2, raster.height / 2)))
+    if off:
+        return f"its reference system is called {crs.name[:60]}, and lies {off:.3g} m beside it"
+    told = [part.strip() for part in raster.tags(ns="ENVI").get("map_info", "").split(",")]
+    if told[0].strip("{ ").upper() == "UTM" and len(told) > 8:
+        zone = f"{told[7].removeprefix('0')}{told[8][:1].upper()}"
+        if crs.utm_zone != zone and f"zone {zone}" not in crs.name:
+            return f"its map info tells UTM zone {zone[:9]}, its reference system {crs.name[:60]}"
+    return None
+
+
 def linked_files(raster: Any) -> list[Path]:
     """The files whose bytes decide what an open raster holds, its own first.
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import SceneError, SceneUnknown
+from cpazmal_scale.grid import projections
 from cpazmal_scale.scenes.band_names import Kind, Said, is_unit, read_name
 from cpazmal_scale.scenes.format import Candidate
 from cpazmal_scale.vocabulary import BANDS, POLARISATIONS
@@ -93,9 +94,21 @@ def _refuse_whole_numbers(raster: Any, bands: tuple[str, ...], url: str) -> None
             )
 
 
+def _unit(raster: Any, at: int) -> str:
+    """The unit of a band.
+
+    GDAL gives a band without one the unit of the heights of its coordinate system: that is none.
+    """
+    unit: str = raster.units[at] or ""
+    if unit and raster.crs is not None:
+        heights = projections.unit_of_heights(projections.of_raster(raster.crs))
+        return "" if unit == heights else unit
+    return unit
+
+
 def _said(raster: Any, at: int) -> Said:
     """What description and unit of a band say together; the description goes before."""
-    name, unit = read_name(raster.descriptions[at] or ""), read_name(raster.units[at] or "")
+    name, unit = read_name(raster.descriptions[at] or ""), read_name(_unit(raster, at))
     kind: Kind | None = name.kind
     if kind is None or unit.kind == "other":
         kind = unit.kind if unit.kind != "intensity" else kind
@@ -189,7 +202,7 @@ def _check_band(
     elif band == said.layer == "mask" and said.unknown:
         problem = f"{name} is another mask than that of layover and shadow"
         remedy = "call it `skip`, and make no data of what it hides"
-    elif band in POLARISATIONS and not is_unit(raster.units[at] or ""):
+    elif band in POLARISATIONS and not is_unit(_unit(raster, at)):
         problem = f"{name} has the unit `{raster.units[at][:30]}`, which is none of backscatter"
         remedy = "correct it (GDAL's SetUnitType) to dB or none, or give calibrated power"
     elif band in POLARISATIONS and said.kind == "other":

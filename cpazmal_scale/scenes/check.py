@@ -21,7 +21,7 @@ from cpazmal_scale.scenes.values import (
     is_implausible,
     is_nodata,
 )
-from cpazmal_scale.vocabulary import POLARISATIONS
+from cpazmal_scale.vocabulary import INCIDENCE, POLARISATIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -294,9 +294,10 @@ class _Tally:
         """
         sample = np.concatenate(self.samples)
         median = float(np.median(sample)) if sample.size else float("nan")
-        if not 2 < median < 90:
+        if not INCIDENCE[0] < median < INCIDENCE[1]:
             raise SceneImplausible(
-                f"the median incidence angle is {median:.3g}, not between 2 and 90 degrees",
+                f"the median incidence angle is {median:.3g}, not between {INCIDENCE[0]:g} and "
+                f"{INCIDENCE[1]:g} degrees",
                 where=file.url,
                 remedy="give the angle from the vertical in degrees",
             )

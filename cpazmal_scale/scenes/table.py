@@ -19,6 +19,7 @@ from cpazmal_scale.scenes.spellings import (
     parse_side,
     parse_time,
 )
+from cpazmal_scale.vocabulary import INCIDENCE
 
 MAX_TABLE_BYTES = 16 * 2**20
 
@@ -112,9 +113,10 @@ def _row(cell: dict[str, str], where: str, *, comma: bool) -> Row:
             ) from None
 
     angle = number("incidence_angle")
-    if angle is not None and not 0 <= angle < 90:
+    if angle is not None and not INCIDENCE[0] < angle < INCIDENCE[1]:
         raise SceneUnknown(
-            f"incidence_angle {angle:g} is not between 0 and 90 degrees",
+            f"incidence_angle {angle:g} is not between {INCIDENCE[0]:g} and "
+            f"{INCIDENCE[1]:g} degrees",
             where=where,
             remedy="correct the table",
         )

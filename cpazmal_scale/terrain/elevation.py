@@ -14,6 +14,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError, StoreMissing
+from cpazmal_scale.grid.projections import horizontal, of_raster
 from cpazmal_scale.terrain import resample, vertical
 from cpazmal_scale.terrain.bands import Band, open_bands
 from cpazmal_scale.terrain.coordinates import DEGREES, continuous, through, transformer
@@ -55,13 +56,11 @@ class Elevation:
     """An open source of heights."""
 
     def __init__(self, dem: Dem, bands: tuple[Band, ...]) -> None:
-        from pyproj import CRS
-
         self.dem, self._bands = dem, bands
         # Rows count from the first of that tile whose row is 0.
         first = next(tile for band in bands for tile in band.tiles if tile.row == 0)
-        crs = CRS.from_wkt(first.raster.crs.to_wkt(version="WKT2_2019"))
-        self.crs: CRS = vertical.horizontal(crs)
+        crs = of_raster(first.raster.crs)
+        self.crs: CRS = horizontal(crs)
         self._name: str = self.crs.to_wkt()
         self.datum = vertical.datum_of(crs, dem.vertical, where=first.url)
         _require_place(self.crs, first.url)

@@ -86,11 +86,6 @@ def datum_of(crs: CRS, vertical: str | None, *, where: object) -> Datum:
     return _of_vertical(_vertical_crs(code, vertical), where)
 
 
-def horizontal(crs: CRS) -> CRS:
-    """The CRS without its heights."""
-    return crs.sub_crs_list[0] if crs.is_compound else crs.to_2d()
-
-
 def _code(text: str) -> int | None:
     digits = text.upper().removeprefix("EPSG:")
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 7 else None

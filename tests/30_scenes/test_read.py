@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 from affine import Affine
@@ -322,6 +324,34 @@ def test_longitudes_of_both_counts_are_places(tmp_path, crs: str, left: float) -
     with rasterio.open(path, "r+") as raster:
         raster.transform = Affine(1e-4, 0, left, 0, -1e-4, 45)
     assert find(tmp_path)[0].geobox.transform.c == left
+
+
+@pytest.mark.parametrize(
+    ("crs", "flat"),
+    [("EPSG:32632+5773", 32632), ("EPSG:32632+8228", 32632), ("EPSG:2056+5728", 2056)],
+)
+def test_heights_of_a_reference_system_are_no_unit_of_the_bands(
+    tmp_path, crs: str, flat: int
+) -> None:
+    left, top = (2_600_000, 1_090_000) if flat == 2056 else (339_000, 5_087_001)
+    path = one_scene(tmp_path, good(), crs=crs)
+    with rasterio.open(path, "r+") as raster:
+        raster.transform = Affine(3, 0, left, 0, -3, top)
+        assert raster.units[0] in ("metre", "foot")
+    (scene,) = find(tmp_path)
+    assert scene.geobox.crs.to_epsg() == flat
+    with rasterio.open(path, "r+") as raster:
+        raster.units = ["m"] * raster.count
+    with pytest.raises(SceneUnknown, match="unit `m`"):
+        find(tmp_path)
+
+
+def test_a_reference_system_beside_its_name_is_refused(tmp_path) -> None:
+    """A transverse Mercator called UTM zone 32, with a false easting of 50 km."""
+    text = pyproj.CRS("EPSG:32632").to_wkt("WKT1_GDAL").replace("500000", "50000")
+    one_scene(tmp_path, good(), crs=re.sub(r',AUTHORITY\["EPSG","\d+"\]', "", text))
+    with pytest.raises(SceneUnreadable, match=r"called WGS 84 / UTM zone 32N, and lies "):
+        find(tmp_path)
 
 
 def test_other_formats_under_the_name_are_refused(tmp_path) -> None:

@@ -77,6 +77,9 @@ def _fill(
     with _opened(path, dem) as source:
         if source.crs is None:
             raise SampleError("no CRS", where=dem, remedy="save it with its reference system")
+        wrong = raster_files.misplaced(source)
+        if wrong:
+            raise SampleError(wrong, where=dem, remedy="save it with the right reference system")
         # Pixels around the cube are part of the grid, so that windows at its rim have gradients.
         onto = {
             "crs": grid.crs,

@@ -19,6 +19,7 @@ from cpazmal_scale.scenes.formats.naming import Named, parse_name
 from cpazmal_scale.scenes.formats.rasters import Rasters
 from cpazmal_scale.scenes.spellings import parse_direction
 from cpazmal_scale.scenes.untrusted.xml import Node, read
+from cpazmal_scale.vocabulary import INCIDENCE
 
 SUFFIX = ".dim"
 DRIVER = "ENVI"
@@ -194,7 +195,7 @@ def _number(text: str | None) -> float | None:
         value = float(text or "nan")
     except ValueError:
         return None
-    return value if 0 < value < 90 else None
+    return value if INCIDENCE[0] < value < INCIDENCE[1] else None
 
 
 def _bands(root: Node, url: str) -> tuple[Band, ...]:

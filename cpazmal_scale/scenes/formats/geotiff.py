@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ from cpazmal_scale.scenes.values import Coding, to_bits, to_degrees, to_power
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from odc.geo.geobox import GeoBox
 
 READER_VERSION = "geotiff-1"
 CACHE_BYTES = 128 * 2**20
@@ -32,8 +30,6 @@ HEADERS: dict[str, tuple[str, ...]] = {
     "SAGA": (".sgrd", ".prj"),
 }
 """Drivers of plain uncompressed pixels, and the suffixes of the files that describe them."""
-TURNED = 0.01
-"""Pixels by which a rotation may move the corners of a raster: what rounding leaves."""
 _FRACTION_BITS = {"16": 10, "24": 16}
 DRIVERS = tuple(dict.fromkeys(raster_files.DRIVERS.values()))
 """GDAL drivers a scene may ask for: those whose files refer to no other file or address."""
@@ -114,85 +110,6 @@ def _one_sentence(url: str, what: str) -> Iterator[None]:
 
 
 _LONGEST_HEADER = 2**16
-_FARTHEST = 1e9
-"""Coordinates are smaller, in any unit of any CRS; NaN is not."""
-
-
-def geobox_of(raster: Any, url: str) -> GeoBox:
-    """The grid of an open raster.
-
-    Raises:
-        SceneUnreadable: it has no CRS, is rotated, or lies nowhere.
-    """
-    from affine import Affine
-    from odc.geo.geobox import GeoBox
-
-    to_map = raster.transform
-    if to_map.is_identity and raster.gcps[0]:
-        raise SceneUnreadable(
-            "it has ground control points and no grid: it is in radar geometry",
-            where=url,
-            remedy="correct its terrain first (SNAP's Range-Doppler Terrain Correction)",
-        )
-    if raster.crs is None or to_map.is_identity:
-        raise SceneUnreadable(
-            "it has no coordinate reference system",
-            where=url,
-            remedy="give it one with `gdal_edit.py -a_srs … -a_ullr …`",
-        )
-    height, width = raster.shape
-    lean = abs(to_map.b) * height > TURNED * abs(to_map.a)
-    lean |= abs(to_map.d) * width > TURNED * abs(to_map.e)
-    if lean or to_map.a <= 0 or to_map.e >= 0:
-        raise SceneUnreadable(
-            "its grid is rotated or south-up", where=url, remedy="warp it north-up with gdalwarp"
-        )
-    straight = Affine(to_map.a, 0, to_map.c, 0, to_map.e, to_map.f)
-    if not _is_place(straight, raster.shape, raster.crs):
-        raise SceneUnreadable(
-            f"its grid begins at {to_map.c:g}, {to_map.f:g} with pixels of {to_map.a:g} in "
-            f"{_crs_name(raster.crs)[:60]}, which is no place on Earth",
-            where=url,
-            remedy="copy the file again from its source, or give it the right reference system",
-        )
-    return GeoBox(raster.shape, straight, _crs_name(raster.crs))
-
-
-def _is_place(to_map: Any, shape: tuple[int, int], crs: Any) -> bool:
-    """Whether a grid lies on Earth, with pixels of a millimetre to 100 km.
-
-    Longitudes are counted from -180 or from 0 degrees, and may go on across the end.
-    """
-    from rasterio.errors import RasterioError
-    from rasterio.warp import transform_bounds
-
-    numbers = to_map.to_gdal()
-    if not all(abs(number) < _FARTHEST for number in numbers):
-        return False
-    if not (crs.is_geographic or crs.is_projected):
-        return False
-    least, most = (1e-8, 1.0) if crs.is_geographic else (1e-3, 1e5)
-    if not least <= min(to_map.a, -to_map.e) <= max(to_map.a, -to_map.e) <= most:
-        return False
-    left, top = to_map.c, to_map.f
-    right, bottom = left + shape[1] * to_map.a, top + shape[0] * to_map.e
-    if crs.is_geographic:
-        return bool(-181 < left < right < 541 and -91 < bottom < top < 91)
-    try:
-        found = transform_bounds(crs, "EPSG:4326", left, bottom, right, top)
-    except RasterioError:
-        return False
-    return all(map(math.isfinite, found))
-
-
-def _crs_name(crs: Any) -> str:
-    """The EPSG code where the CRS is one under another name, as in SNAP's headers; else its WKT.
-
-    Rasters are stored east first, in which CRS84 and EPSG:4326 are the same.
-    """
-    code = crs.to_epsg(confidence_threshold=90)
-    name = str(crs) if code is None else f"EPSG:{code}"
-    return "EPSG:4326" if name == "OGC:CRS84" else name
 
 
 def check_blocks(raster: Any, url: str) -> None:

@@ -12,6 +12,7 @@ from cpazmal_scale.scenes.bands import contents
 from cpazmal_scale.scenes.check import check_file
 from cpazmal_scale.scenes.format import Candidate, FileReader, Listing, Platform
 from cpazmal_scale.scenes.formats import geotiff, naming
+from cpazmal_scale.scenes.formats.georeference import geobox_of
 from cpazmal_scale.scenes.scene import SceneFile
 
 SUFFIXES = (".tif", ".tiff")
@@ -43,7 +44,7 @@ class Rasters:
                 url=found.url,
                 sha256="",
                 bands=holds.bands,
-                geobox=geotiff.geobox_of(raster, found.url),
+                geobox=geobox_of(raster, found.url),
                 format=self.name,
                 scale=holds.scale,
                 radiometry=holds.radiometry,

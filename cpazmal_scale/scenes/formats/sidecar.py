@@ -23,7 +23,7 @@ from cpazmal_scale.scenes.formats.naming import Named
 from cpazmal_scale.scenes.formats.rasters import Rasters
 from cpazmal_scale.scenes.spellings import parse_direction, parse_time
 from cpazmal_scale.scenes.table import Row
-from cpazmal_scale.vocabulary import BANDS
+from cpazmal_scale.vocabulary import BANDS, INCIDENCE
 
 SUFFIXES = (".yaml", ".yml")
 MAX_BYTES = 64 * 2**10
@@ -87,7 +87,7 @@ class Sidecar(Section):
     """Flight direction."""
     look_side: Literal["R", "L"] | None = None
     """Side the antenna looks to."""
-    incidence_angle: float | None = Field(None, ge=0, lt=90)
+    incidence_angle: float | None = Field(None, gt=INCIDENCE[0], lt=INCIDENCE[1])
     """At scene centre, degrees."""
     incidence: FileName | None = None
     """Raster in the same folder with the incidence angle of every pixel, degrees."""

@@ -16,7 +16,7 @@ import numpy as np
 from cpazmal_scale.config import MASK_BITS
 from cpazmal_scale.errors import DemError, SceneUnknown
 from cpazmal_scale.grid import lattice
-from cpazmal_scale.scenes.formats.geotiff import geobox_of
+from cpazmal_scale.scenes.formats.georeference import geobox_of
 from cpazmal_scale.scenes.level1b.geocode import Sampling, sample
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.scenes.level1b.georef import parse_georef
