@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,5 +22,7 @@ def literal(figure: Figure) -> Figure:
 def png(figure: Figure, dpi: int = 150) -> bytes:
     """A figure as PNG, its names as they are."""
     buffer = io.BytesIO()
-    literal(figure).savefig(buffer, format="png", dpi=dpi, facecolor="white")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "constrained_layout not applied")  # names too long for it
+        literal(figure).savefig(buffer, format="png", dpi=dpi, facecolor="white")
     return buffer.getvalue()

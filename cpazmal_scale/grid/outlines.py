@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +14,7 @@ import numpy as np
 
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.blocks import Block, cut
-from cpazmal_scale.grid.vectors import read_vectors
+from cpazmal_scale.grid.vectors import placed, read_vectors
 from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
+_log = logging.getLogger(__name__)
 NAME_COLUMNS = ("rgi_id", "rgiid", "glims_id", "name", "id", "group")
 """Columns that name a glacier, whatever their case, the best first."""
 
@@ -74,6 +77,7 @@ class Outlines:
     def _drawn(self, chunk: Block) -> Iterator[tuple[int, Block, NDArray[np.bool_]]]:
         import shapely
         from affine import Affine
+        from rasterio.errors import NotGeoreferencedWarning
         from rasterio.features import geometry_mask
 
         here = self.grid.geobox.transform * Affine.translation(chunk.x0, chunk.y0)
@@ -82,7 +86,9 @@ class Outlines:
         near = self.table.sindex.query(shapely.Polygon(corners), predicate="intersects")
         for row in sorted(near.tolist()):
             shape = self.table.geometry.iloc[row]
-            drawn = np.asarray(geometry_mask([shape], size, here, invert=True))
+            with warnings.catch_warnings():  # of GDAL's own canvas
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                drawn = np.asarray(geometry_mask([shape], size, here, invert=True))
             if drawn.any():
                 yield row, chunk, drawn
 
@@ -132,19 +138,22 @@ def _areas(table: geopandas.GeoDataFrame, crs: str) -> geopandas.GeoDataFrame:
     """Valid polygons by zone, in a CRS."""
     import shapely
 
-    table = table.to_crs(crs)
+    if not np.isfinite(table.bounds.to_numpy()).all():
+        raise ValueError("coordinates that are no numbers")
+    table = placed(table, crs).copy()
     table["geometry"] = shapely.make_valid(shapely.force_2d(table.geometry.to_numpy()))
     # GDAL burns the lines of a repaired polygon too; only its areas count.
     table = table.explode(index_parts=False)
     table = table[table.geometry.geom_type == "Polygon"]
-    if not np.isfinite(table.total_bounds).all():
-        raise ValueError("coordinates that are no numbers")
     return table.dissolve("zone", as_index=False, sort=False).reset_index(drop=True)
 
 
 def _read(url: str) -> geopandas.GeoDataFrame:
     table = read_vectors(url)
-    table = table[table.geometry.notna() & ~table.geometry.is_empty]
+    lacking = np.array([shape is None or shape.is_empty for shape in table.geometry], bool)
+    if lacking.any():
+        _log.warning("%s: rows without a shape are left out: %d", url, lacking.sum())
+    table = table[~lacking]
     if not table.geometry.geom_type.isin(["Polygon", "MultiPolygon"]).any():
         raise SampleError("holds no polygon", where=url, remedy="give outlines as polygons")
     return table

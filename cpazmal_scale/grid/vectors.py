@@ -5,7 +5,9 @@ from __future__ import annotations
 import glob
 import json
 import logging
+import math
 import re
+import warnings
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,8 @@ _log = logging.getLogger(__name__)
 FORMATS = (".gpkg", ".geojson", ".json", ".shp", ".zip", ".shz")
 MOST_BYTES = 512 * 2**20
 """Largest GeoJSON, and largest shapefile once unpacked."""
+_FARTHEST = 1e9
+"""Coordinates are smaller, in any unit of any projection."""
 _GEOJSON_TYPES = ("FeatureCollection", "Feature")
 _CRS_NAME = re.compile(
     r"urn:ogc:def:crs:\w+:[\w.]*:\w+|(?:EPSG|OGC):\w+|\d+|https?://www\.opengis\.net/def/crs/[\w./]+",
@@ -53,7 +57,9 @@ def read_vectors(url: str, *, shapes: bool = True) -> geopandas.GeoDataFrame:
     with (
         storage.open_local(url) as path,
         seal.parsing("not a vector file that can be read", url, _REMEDY, SampleError),
+        warnings.catch_warnings(),
     ):
+        warnings.simplefilter("ignore")  # what GDAL leaves out is missed where it is needed
         inside = _check_content(path)
         every = geopandas.list_layers(inside)
         layers = every["name"][every["geometry_type"].notna()].tolist()
@@ -73,7 +79,39 @@ def read_vectors(url: str, *, shapes: bool = True) -> geopandas.GeoDataFrame:
         raise SampleError("holds no shapes", where=url, remedy="draw shapes and save them")
     if table.crs is None:
         raise SampleError("no CRS", where=url, remedy="save the file with its reference system")
+    _check_places(table, url)
     return table
+
+
+def placed(table: geopandas.GeoDataFrame, crs: Any) -> geopandas.GeoDataFrame:
+    """Shapes in another CRS, without those that have no place there: they lie far from it."""
+    import numpy as np
+
+    moved = table.to_crs(crs)
+    return moved[np.isfinite(moved.bounds.to_numpy()).all(axis=1)]
+
+
+def _check_places(table: geopandas.GeoDataFrame, url: str) -> None:
+    """No coordinate is beyond what its reference system has on Earth; those that are no numbers
+    stay.
+
+    Raises:
+        SampleError: one is.
+    """
+    crs: Any = table.crs
+    farthest = (_FARTHEST, _FARTHEST)
+    if crs.is_geographic:
+        unit = math.degrees(crs.axis_info[0].unit_conversion_factor)
+        farthest = (541 / unit, 90.01 / unit)
+    left, bottom, right, top = map(float, table.total_bounds)
+    for least, most, far in ((left, right, farthest[0]), (bottom, top, farthest[1])):
+        wrong = most if most > far else least
+        if abs(wrong) > far and math.isfinite(wrong):
+            raise SampleError(
+                f"a shape has the coordinate {wrong:g}, which is no place on Earth",
+                where=url,
+                remedy="draw it again, or give the file the reference system it was drawn in",
+            )
 
 
 def _check_content(path: Path) -> str:

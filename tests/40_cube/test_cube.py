@@ -405,7 +405,7 @@ def _other_holder(url: str, number: int = 1, age: float = 0, **changes: object) 
         (0, {"pid": 2**70}),
         (301, {"host": "elsewhere"}),
         (-3e8, {"host": "elsewhere"}),
-        (301, {"host": "elsewhere", "expires": 1e12}),
+        (301, {"host": "elsewhere", "expires": time.time() + 3e8}),
         (301, {"host": "elsewhere", "expires": None, "pid": "?"}),
         (0, {"released": True, "host": "elsewhere"}),
     ],
@@ -431,11 +431,24 @@ def test_a_live_lease_of_another_machine_is_respected(
 def test_a_lease_does_not_depend_on_this_machines_clock(
     url: str, scenes: list[Scene], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _other_holder(url, host="elsewhere:1")
+    _other_holder(url, host="elsewhere:1", expires=time.time() + 300)
     ahead = time.time() + 3600
     monkeypatch.setattr(time, "time", lambda: ahead)
     with pytest.raises(WriterConflict, match="on elsewhere"):
         append(url, scenes[0])
+
+
+def test_a_clock_that_is_set_while_a_writer_lives(
+    url: str, scenes: list[Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux tells when processes started by a time of its start that moves with the clock."""
+    import psutil
+
+    with leases.hold(url):
+        told = psutil.Process.create_time
+        monkeypatch.setattr(psutil.Process, "create_time", lambda self: told(self) + 3600.0)
+        with pytest.raises(WriterConflict, match="another writer is at work"):
+            append(url, scenes[0])
 
 
 def test_where_nothing_is_decided_in_one_step_only_the_dead_lose_their_lease(

@@ -85,3 +85,23 @@ def test_other_outlines_are_another_map(data, glaciers: str, tmp_path: Path) -> 
     geopandas.GeoDataFrame(geometry=far, crs="EPSG:32632").to_file(path)
     with pytest.raises(SampleError, match="no outline covers a pixel"):
         plan_map(config, *data)
+
+
+def test_shapes_that_have_no_place_are_left_out_or_refused(
+    data, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Shapes of the other side of the Earth have no place in this zone; nothing lies at 95° N."""
+    path = tmp_path / "outlines.geojson"
+    here = geopandas.GeoSeries([box(LEFT, TOP - 60, LEFT + 60, TOP)], crs="EPSG:32632")
+    own = here.to_crs("EPSG:4326").iloc[0]
+    config = workspace(tmp_path, classify={"outlines": str(path), "block": 32})
+    geopandas.GeoDataFrame(geometry=[own], crs="EPSG:4326").to_file(path)
+    alone = plan_map(config, *data).pixels
+    shapes = [own, box(-171, 0, -170, 1), None]
+    geopandas.GeoDataFrame(geometry=shapes, crs="EPSG:4326").to_file(path)
+    assert plan_map(config, *data).pixels == alone
+    assert f"{path}: rows without a shape are left out: 1" in caplog.messages
+    for far in (box(6, 44, 7, 95), box(6, 44, 1e300, 45)):
+        geopandas.GeoDataFrame(geometry=[own, far], crs="EPSG:4326").to_file(path)
+        with pytest.raises(SampleError, match="no place on Earth"):
+            plan_map(config, *data)

@@ -28,7 +28,9 @@ def test_settings_are_those_of_the_talk() -> None:
     assert methods.chosen(own)[0] == method("vote").name
 
 
-def test_what_was_asked_for_is_kept_but_for_the_classes() -> None:
+def test_what_was_asked_for_is_kept_but_for_the_classes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     asked = {
         "workspace": "there",
         "beam": "DSC37",
@@ -40,6 +42,10 @@ def test_what_was_asked_for_is_kept_but_for_the_classes() -> None:
     assert (own.workspace, own.beam, own.samples.polygons) == ("there", "DSC37", "a.gpkg")
     assert own.samples.classes == GLACIER_CLASSES
     assert (own.features.xpol, own.assess.repeats, own.assess.folds) == ("code", 2, 3)
+    assert caplog.messages == ["the talk has its own samples.classes: what was given is not taken"]
+    caplog.clear()
+    settings(RunConfig.parse({"samples": {"classes": GLACIER_CLASSES}, "beam": "DSC37"}))
+    assert not caplog.messages
     every = RunConfig.parse(asked).model_dump(mode="json")
     assert settings(RunConfig.parse(every)) == own
 

@@ -13,6 +13,7 @@ from cpazmal_scale.assess.against.comparison import MapComparison
 from cpazmal_scale.errors import SampleError, StoreError, StoreMissing
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.grid.raster_files import open_plain
+from cpazmal_scale.grid.vectors import placed
 
 if TYPE_CHECKING:
     import geopandas
@@ -243,7 +244,7 @@ class _Trained:
             return
         self._transform = mapped.transform
         pixel = max(abs(self._transform.a), abs(self._transform.e))
-        own = polygons[polygons["class"].isin(list(classes))].to_crs(mapped.crs)
+        own = placed(polygons[polygons["class"].isin(list(classes))], mapped.crs)
         self._shapes = own.geometry.buffer(margin * pixel, join_style="mitre")
 
     def mask(self, row: int, col: int, height: int, width: int) -> NDArray[np.bool_] | None:

@@ -207,9 +207,6 @@ def _is_over(ticket: _Ticket, holder: dict[str, Any], now: float, *, expires: bo
         return True
     if not expires:
         return False
-    said = holder.get("expires")
-    if isinstance(said, (int, float)) and time.time() > said:
-        return True
     try:
         return abs(now - storage.modified(ticket.url).timestamp()) > SECONDS
     except StoreMissing:
@@ -256,11 +253,20 @@ def _host() -> str:
 
 
 def _started(pid: int) -> float | None:
-    """When a process started, seconds since 1970; None when there is none."""
+    """When a process started, counted from the start of the machine; None when there is none.
+
+    Seconds since 1970 would be others once the machine's clock is set.
+    """
     import psutil
 
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        try:
+            told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            return float(told[19])
+        except OSError:  # a system without /proc
+            return float(process.create_time())
     except (psutil.Error, ValueError, OverflowError):  # a number that no process has
         return None

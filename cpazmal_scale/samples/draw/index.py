@@ -11,6 +11,7 @@ import numpy as np
 from cpazmal_scale.cube import require_data, window_pixels
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.edges import PixelEdges
+from cpazmal_scale.grid.vectors import placed
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.samples.draw.overlap import apart
 from cpazmal_scale.samples.draw.polygons import require_groups
@@ -67,7 +68,7 @@ def window_index(
     where = cube.attrs.get("beam", "the cube")
     grid = PixelEdges(cube)
     classes = samples.classes or tuple(sorted(set(polygons["class"])))
-    chosen = polygons[polygons["class"].isin(list(classes))].to_crs(grid.crs)
+    chosen = placed(polygons[polygons["class"].isin(list(classes))], grid.crs)
     if not any(grid.bounds.intersects(shape) for shape in chosen.geometry):
         raise SampleError(
             "all polygons lie outside the cube",
@@ -114,7 +115,7 @@ def _turned(polygons: geopandas.GeoDataFrame, grid: PixelEdges) -> bool:
     turned = polygons.set_geometry(
         shapely.transform(polygons.geometry.to_numpy(), lambda at: at[:, ::-1]), crs=polygons.crs
     )
-    return bool(turned.to_crs(grid.crs).intersects(grid.bounds).any())
+    return bool(placed(turned, grid.crs).intersects(grid.bounds).any())
 
 
 def require_window(cube: xr.Dataset, size: int) -> None:
