@@ -13,7 +13,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError
 from cpazmal_scale.grid.areas import METRES_PER_DEGREE
-from cpazmal_scale.grid.raster_files import check_beside
+from cpazmal_scale.grid.raster_files import check_beside, misplaced
 from cpazmal_scale.terrain import resample
 
 if TYPE_CHECKING:
@@ -121,6 +121,9 @@ def _problem(raster: Any) -> tuple[str, str] | None:
         return f"it has {raster.count} x {raster.dtypes[0]}", "give one band of heights"
     if raster.crs is None:
         return "it has no CRS", "save it with its reference system"
+    wrong = misplaced(raster)
+    if wrong:
+        return wrong, "save it with the right reference system"
     lean = max(abs(to_map.b) * height / abs(to_map.a), abs(to_map.d) * width / abs(to_map.e))
     if lean > _LEAN:
         return "it is rotated", "warp it to a grid along its axes"
