@@ -9,7 +9,7 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import assess as stages
 from flows.artifacts import progress, show_table, show_text
-from flows.runtime import DEFAULT, deployed, named, stage
+from flows.runtime import DEFAULT, deployed, named, refused, stage
 from flows.wording import merit_in_words
 
 
@@ -23,7 +23,7 @@ def cross_validate(config: RunConfig) -> list[dict[str, Any]]:
     return found.rows()
 
 
-@flow(name="assess", flow_run_name=named, log_prints=True)
+@flow(name="assess", flow_run_name=named, log_prints=True, on_failure=[refused])
 def assess(config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
     """Cross-validate by groups, beside a random forest, and compare the map with a reference.
 

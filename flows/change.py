@@ -9,7 +9,7 @@ from prefect import flow
 from cpazmal_scale.config import Name, RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import picture_of, progress, show_picture, show_product
-from flows.runtime import DEFAULT, deployed, named, stage
+from flows.runtime import DEFAULT, deployed, named, refused, stage
 
 
 @stage("compare-maps")
@@ -21,7 +21,7 @@ def compare_maps(config: RunConfig, earlier: str, later: str) -> tuple[str, dict
     return str(found), entry.metadata
 
 
-@flow(name="change", flow_run_name=named, log_prints=True)
+@flow(name="change", flow_run_name=named, log_prints=True, on_failure=[refused])
 def change(earlier: Name, later: Name, config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Map what changed between two maps of the same classes, with its probability.
 

@@ -9,7 +9,7 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import classify as stages
 from flows.artifacts import progress, show_links, show_picture, show_product
-from flows.runtime import DEFAULT, deployed, named, stage
+from flows.runtime import DEFAULT, deployed, named, refused, stage
 
 
 @stage("map-blocks")
@@ -28,7 +28,7 @@ def export(config: RunConfig) -> list[str]:
     return files
 
 
-@flow(name="classify", flow_run_name=named, log_prints=True)
+@flow(name="classify", flow_run_name=named, log_prints=True, on_failure=[refused])
 def classify(config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Classify every pixel of a cube with its latest model and export the map.
 

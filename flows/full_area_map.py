@@ -13,7 +13,7 @@ from flows.artifacts import picture_of, show_picture, show_product
 from flows.assess import assess
 from flows.classify import classify
 from flows.ingest import ingest
-from flows.runtime import DEFAULT, deployed, named, stage, subflow
+from flows.runtime import DEFAULT, deployed, named, refused, stage, subflow
 from flows.train import train
 
 FLOWS: dict[str, Flow[..., Any]] = {
@@ -33,7 +33,7 @@ def opening_lines(config: RunConfig) -> str:
     return how_to_open(config.workspace, entry.name)
 
 
-@flow(name="full-area-map", flow_run_name=named, log_prints=True)
+@flow(name="full-area-map", flow_run_name=named, log_prints=True, on_failure=[refused])
 def full_area_map(config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Ingest new scenes, train, map the full area and assess it.
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from cpazmal_scale.config import Name, RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import picture_of, progress, show_picture, show_product
-from flows.runtime import DEFAULT, deployed, named, stage
+from flows.runtime import DEFAULT, deployed, named, refused, stage
 
 
 @stage("fuse-maps")
@@ -22,7 +22,7 @@ def fuse_maps(config: RunConfig, names: list[str]) -> dict[str, Any]:
     return entry.metadata
 
 
-@flow(name="fuse", flow_run_name=named, log_prints=True)
+@flow(name="fuse", flow_run_name=named, log_prints=True, on_failure=[refused])
 def fuse(
     names: Annotated[list[Name], Field(min_length=2)], config: RunConfig = DEFAULT
 ) -> dict[str, Any]:

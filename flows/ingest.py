@@ -12,7 +12,7 @@ from cpazmal_scale.cube import CubePlan
 from cpazmal_scale.scenes import Scene
 from cpazmal_scale.stages import ingest as stages
 from flows.artifacts import progress, show_table
-from flows.runtime import DEFAULT, deployed, named, stage
+from flows.runtime import DEFAULT, deployed, named, refused, stage
 from flows.wording import facts_in_words
 
 
@@ -35,7 +35,7 @@ def publish(config: RunConfig, plan: CubePlan) -> dict[str, Any]:
     return stages.publish_cube(config, plan.beam).metadata
 
 
-@flow(name="ingest", flow_run_name=named, log_prints=True)
+@flow(name="ingest", flow_run_name=named, log_prints=True, on_failure=[refused])
 def ingest(config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Check new scenes and append them to the cube of their beam.
 

@@ -9,7 +9,7 @@ from prefect import flow
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import picture_of, progress, show_picture, show_product
-from flows.runtime import DEFAULT, deployed, named, stage
+from flows.runtime import DEFAULT, deployed, named, refused, stage
 
 
 @stage("refine-map")
@@ -21,7 +21,7 @@ def refine_map(config: RunConfig) -> dict[str, Any]:
     return entry.metadata
 
 
-@flow(name="refine", flow_run_name=named, log_prints=True)
+@flow(name="refine", flow_run_name=named, log_prints=True, on_failure=[refused])
 def refine(config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Smooth, filter, sieve and restrict the latest map, as the section `after` says.
 

@@ -14,7 +14,7 @@ import httpx
 from prefect import Flow, Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
 
@@ -91,6 +91,21 @@ def named() -> str:
         config = deployed(config)
     maps = given.get("names") or [given[k] for k in ("earlier", "later", "name") if k in given]
     return without_secrets(run_name(str(flow_run.flow_name), config, maps))
+
+
+def refused(flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> None:
+    """Name a run whose settings contradict each other: Prefect names no run that it cannot read."""
+    given = dict(run.parameters or {}).get("config") or {}
+    with contextlib.suppress(httpx.HTTPError):
+        own = {} if run.deployment_id is None else _defaults(str(run.deployment_id))
+        given = {**own, **given}
+    told = {key: given[key] for key in ("beam", "start", "end") if isinstance(given.get(key), str)}
+    name = without_secrets(run_name(flow.name, RunConfig.model_construct(**told)))
+    try:
+        RunConfig.parse(given)
+    except CpazmalError:
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_name(run.id, name)
 
 
 def deployed(config: RunConfig) -> RunConfig:

@@ -10,7 +10,7 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages.samples import draw_samples as draw
 from cpazmal_scale.stages.train import train as learn_barycenters
 from flows.artifacts import progress, show_product
-from flows.runtime import DEFAULT, deployed, named, stage
+from flows.runtime import DEFAULT, deployed, named, refused, stage
 
 
 @stage("draw-samples")
@@ -27,7 +27,7 @@ def learn(config: RunConfig) -> dict[str, Any]:
         return learn_barycenters(config, progress=update).metadata
 
 
-@flow(name="train", flow_run_name=named, log_prints=True)
+@flow(name="train", flow_run_name=named, log_prints=True, on_failure=[refused])
 def train(config: RunConfig = DEFAULT) -> dict[str, Any]:
     """Draw labelled windows of a cube and learn DTW barycenters from them.
 

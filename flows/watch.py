@@ -13,7 +13,7 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import ingest as stages
 from flows.full_area_map import full_area_map
 from flows.ingest import ingest
-from flows.runtime import DEFAULT, deployed, named, stage, subflow
+from flows.runtime import DEFAULT, deployed, named, refused, stage, subflow
 
 
 @stage("look-for-scenes")
@@ -22,7 +22,7 @@ def look(config: RunConfig, settle_s: float) -> stages.Arrivals:
     return stages.arrivals(config, settle_s=settle_s)
 
 
-@flow(name="watch", flow_run_name=named, log_prints=True)
+@flow(name="watch", flow_run_name=named, log_prints=True, on_failure=[refused])
 def watch(
     config: RunConfig = DEFAULT, settle_s: Annotated[float, Field(ge=0)] = 60.0, remap: bool = True
 ) -> dict[str, Any] | State[Any]:

@@ -9,7 +9,7 @@ from prefect import flow
 from cpazmal_scale.config import Name, RunConfig
 from cpazmal_scale.stages import refine as stages
 from flows.artifacts import progress, show_table
-from flows.runtime import DEFAULT, deployed, named, stage
+from flows.runtime import DEFAULT, deployed, named, refused, stage
 from flows.wording import rows_in_words
 
 
@@ -21,7 +21,7 @@ def count_zones(config: RunConfig, name: str) -> list[dict[str, Any]]:
     return [{str(column): value for column, value in row.items()} for row in rows]
 
 
-@flow(name="zonal", flow_run_name=named, log_prints=True)
+@flow(name="zonal", flow_run_name=named, log_prints=True, on_failure=[refused])
 def zonal(name: Name, config: RunConfig = DEFAULT) -> list[dict[str, Any]]:
     """Areas by class and glacier, inside the polygons of `after.outlines`.
 

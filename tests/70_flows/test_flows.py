@@ -236,10 +236,12 @@ def test_names_of_products_are_no_markup() -> None:
 RUN = """
 import json, sys
 from flows.change import change
+from flows.train import train
 from flows.watch import watch
 config = json.loads(sys.argv[1])
 watch(config, return_state=True)
 change("map_a", "map_b", config, return_state=True)
+train({**config, "start": "2021-02-01"}, return_state=True)
 """
 
 
@@ -268,6 +270,7 @@ def test_a_real_server_shows_the_names(tmp_path: Path) -> None:
         assert {run["name"] for run in runs} == {
             "watch DSC37, 2020-01-08 to 2021-01-27",
             "change map_a and map_b",
+            "train DSC37, 2021-02-01 to 2021-01-27",
         }
     finally:
         server.stop()

@@ -126,7 +126,8 @@ def test_outputs_of_any_kind_do_not_stop_a_verb() -> None:
     assert "standard output cannot be written" in ran.stderr
 
 
-def test_ctrl_c_and_sigterm_end_a_map_with_one_line(tmp_path: Path) -> None:
+def test_ctrl_c_and_sigterm_end_a_verb_with_one_line(tmp_path: Path) -> None:
+    """The arrays that its workers share in the workspace are gone."""
     config = written(
         settings(
             simulated(tmp_path / "campaign", end=date(2020, 4, 10)),
@@ -139,28 +140,36 @@ def test_ctrl_c_and_sigterm_end_a_map_with_one_line(tmp_path: Path) -> None:
         ended(verb, "-c", config, "--cluster.kind", "threads")
     held = tmp_path / "held.py"
     held.write_text(HELD)
-    words = ("map", "-c", str(config), "--cluster.kind", "local", "--classify.block", "64")
-    for stop, number in ((os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)):
+    local = ("-c", str(config), "--cluster.kind", "local")
+    words = ("map", *local, "--classify.block", "64")
+    many = ("assess", *local, "--assess.methods", "sum", "--assess.repeats", "50")
+    shared = tmp_path / "w" / "shared"
+    for stop, number, verb in ((os.killpg, signal.SIGINT, words), (os.kill, signal.SIGTERM, many)):
         said = tmp_path / number.name
         with said.open("w") as stream:
-            mapping = subprocess.Popen(
-                [CPAZMAL, *words],
+            running = subprocess.Popen(
+                [CPAZMAL, *verb],
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
                 env={**os.environ, "DASK_DISTRIBUTED__WORKER__PRELOAD": str(held)},
             )
         until(
-            lambda: "dashboard" in said.read_text() or mapping.poll() is not None,  # noqa: B023
+            lambda: (
+                any(shared.glob("*/*"))
+                or ("dashboard" in said.read_text() and verb is words)  # noqa: B023
+                or running.poll() is not None  # noqa: B023
+            ),
             seconds=200,
         )
-        stop(mapping.pid, number)
-        assert mapping.wait(120) == 128 + number
+        stop(running.pid, number)
+        assert running.wait(120) == 128 + number
         text = said.read_text()
         assert "Traceback" not in text
         assert "KeyboardInterrupt" not in text
         assert text.count("cpazmal: ") == 1
         assert "run the same command again to continue" in text
+        assert not list(shared.glob("*"))
     again = run(*words)
     assert again.returncode == 0, again.stderr
     assert "blocks computed" in again.stdout
