@@ -100,7 +100,8 @@ def _probabilities(model: Model) -> str:
     """What to believe of the probabilities of its maps."""
     if model.withheld:
         return f"Maps hold no probabilities: {model.withheld}."
-    return f"Probabilities were {model.calibration or CALIBRATED}, not on the area mapped."
+    said = model.calibration or CALIBRATED
+    return f"Probabilities were {said}. The area mapped may differ from them."
 
 
 def _settings(model: Model) -> dict[str, Any]:

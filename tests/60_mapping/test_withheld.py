@@ -179,7 +179,7 @@ def test_a_model_says_why(groups: int, method: str, provenance: dict, why: str |
     told = model_card(own, labels.tolist(), polygons.tolist(), "one.png")
     assert told["decision"]["withheld"] == why
     assert (own.calibration is None) == (why is not None)
-    assert any(f"{own.calibration}, not on the area mapped" in one for one in told["limits"]) == (
+    assert any(f"were {own.calibration}. The area mapped" in one for one in told["limits"]) == (
         why is None
     )
     assert (f"Maps hold no probabilities: {why}." in told["limits"]) == (why is not None)

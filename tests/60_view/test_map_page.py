@@ -310,7 +310,9 @@ def colour(window: chromium.Browser, row: int, column: int) -> tuple[int, ...]:
 def test_names_are_text_and_nothing_comes_from_elsewhere(window) -> None:
     assert window.run("return window.hacked") is None
     assert HOSTILE in window.run("return document.getElementById('subtitle').textContent")
-    assert HOSTILE in window.run("return document.getElementById('origin').textContent")
+    origin = window.run("return document.getElementById('origin').textContent")
+    assert HOSTILE in origin
+    assert "share of right decisions to ± 0." in origin
     here = window.run("return location.host")
     asked = [url for url in window.requests() if not url.startswith(("data:", "chrome"))]
     assert {urlsplit(url).netloc for url in asked} == {here}
