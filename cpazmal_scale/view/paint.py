@@ -39,13 +39,15 @@ def ramp_table(ramp: Ramp) -> NDArray[np.uint8]:
 
 
 def in_decibels(power: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.uint8]:
-    """Power (h, w) as 0 … LEVELS between two limits in dB; 255 where there is none."""
+    """Power (h, w) as 0 … LEVELS between two limits in dB; 255 where there is none.
+
+    Power that is not positive, where noise was subtracted, is as dark as the lower limit.
+    """
     low, high = limits
     with np.errstate(divide="ignore", invalid="ignore"):
         share = (10 * np.log10(power) - low) / max(high - low, 1e-6)
-    known = np.isfinite(power) & (power > 0)
-    levels = np.rint(np.clip(np.where(known, share, 0), 0, 1) * LEVELS)
-    return np.where(known, levels, NO_DATA).astype(np.uint8)
+    levels = np.rint(np.clip(np.where(power > 0, share, 0), 0, 1) * LEVELS)
+    return np.where(np.isfinite(power), levels, NO_DATA).astype(np.uint8)
 
 
 def picture(values: NDArray[np.uint8], table: NDArray[np.uint8]) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from support import browser
 from support.series_campaign import CONFIG, FACTS, campaign
 from support.small_campaign import CLASSES, make_cube, truth
@@ -63,10 +64,11 @@ def test_levels_and_histograms_are_those_of_a_plain_loop(
             part = (slice(row.y0, row.y0 + SIZE), slice(row.x0, row.x0 + SIZE))
             own = np.where(mask[0][part] & 3 == 0, power[0, 0][part], np.nan)
             if np.isfinite(own).any():
-                levels.append(10 * np.log10(np.nanmean(own)))
+                levels.append(np.nanmean(own, dtype=np.float64))
             pixels.append(own[np.isfinite(own)])
-        assert found.mean[0, c, 0] == pytest.approx(np.mean(levels), abs=1e-4)
-        assert found.spread[0, c, 0] == pytest.approx(np.std(levels), abs=1e-4)
+        assert found.mean[0, c, 0] == pytest.approx(np.mean(levels), rel=1e-6)
+        ends = [np.quantile(levels, share) for share in (1 / 6, 5 / 6)]
+        assert found.span[:, 0, c, 0] == pytest.approx(ends, rel=1e-5)
     winter = found.dates.astype("datetime64[M]").astype(int) % 12 <= 1
     usable = (mask[winter] & 3 == 0) & np.isfinite(power[0, winter])
     expected = sum(
@@ -76,6 +78,37 @@ def test_levels_and_histograms_are_those_of_a_plain_loop(
     density = found.density()[0, :, 0]
     assert (density * 0.5).sum(axis=-1) == pytest.approx(1)
     assert np.isnan(found.mean[1, :, 3]).all()  # HV is missing on this date
+
+
+def _cube_of(power: np.ndarray) -> xr.Dataset:
+    """A cube of one channel (T, y, x) in one chunk, all pixels valid."""
+    days = np.datetime64("2020-07-02", "ns") + np.arange(len(power)) * np.timedelta64(11, "D")
+    mask = np.zeros(power.shape, np.uint8)
+    named = {"HV": power.astype(np.float32), "mask": mask}
+    cube = xr.Dataset({k: (("time", "y", "x"), v) for k, v in named.items()}, {"time": days})
+    return cube.chunk()
+
+
+def test_subtracted_noise_is_averaged_with_its_sign_and_told() -> None:
+    rng = np.random.default_rng(3)
+    power = rng.normal(10**-2.5, 0.02, (3, 14, 14))  # -25 dB in noise that was subtracted
+    power[2] -= power[2].mean() + 0.001
+    windows = pd.DataFrame({"class": ["ICA"] * 4, "y0": [0, 0, 7, 7], "x0": [0, 7, 0, 7]})
+    found = backscatter(_cube_of(power), windows.assign(size=7), ("ICA",), ("HV",), 3)
+    assert found.mean[0, 0] == pytest.approx(power.mean(axis=(1, 2)), rel=1e-4)
+    assert found.dark[0, 0].sum() == (power <= 0).sum()
+    shown = found.density()[0, 0, 2].sum() * 0.5
+    assert shown + found.left_out()[0, 0, 2] == pytest.approx(1)
+    axis = portraits.evolution_figure(found, COLOURS).axes[0]
+    drawn = next(line for line in axis.lines if line.get_marker() == "o").get_ydata()
+    assert drawn == pytest.approx(
+        [*(10 * np.log10(power[:2].mean(axis=(1, 2)))), np.nan], nan_ok=True
+    )
+    (mark,) = (line for line in axis.lines if line.get_marker() == "v" and line.get_xdata().size)
+    assert (mark.get_xdata() == found.dates[2:]).all()
+    assert mark.get_ydata() == [axis.get_ylim()[0]]
+    told = [text.get_text() for text in portraits.histogram_figure(found, COLOURS).axes[2].texts]
+    assert told == [f"power ≤ 0:\nICA {100 * (power <= 0).mean():.0f} %"]
 
 
 def test_typical_windows_stand_for_their_class() -> None:

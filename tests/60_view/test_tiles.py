@@ -210,9 +210,8 @@ def test_radar_tiles_are_grey_from_dark_to_bright(cube: ShownCube) -> None:
     grey = pixels[..., 0].astype(int)
     order = np.argsort(power[np.isfinite(power)])
     assert (np.diff(grey[np.isfinite(power)][order]) >= 0).all()
-    assert in_decibels(np.array([[0.0, np.nan, 1.0]], np.float32), (-10, 0)).tolist() == [
-        [BLANK, BLANK, LEVELS]
-    ]
+    power = np.array([[-0.001, 0.0, np.nan, 1.0]], np.float32)  # subtracted noise, no data, 0 dB
+    assert in_decibels(power, (-10, 0)).tolist() == [[0, 0, BLANK, LEVELS]]
 
 
 def tiff(path: Path, values: np.ndarray, name: str) -> str:

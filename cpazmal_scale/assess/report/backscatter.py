@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,20 +33,35 @@ class Backscatter:
     polarisations: tuple[str, ...]
     dates: NDArray[np.datetime64]
     mean: NDArray[np.float64]
-    """`(P, C, T)` mean over windows of their level in dB (10 log10 of the mean linear power of a
-    window's valid pixels); NaN without data."""
-    spread: NDArray[np.float64]
-    """`(P, C, T)` standard deviation over windows, dB."""
+    """`(P, C, T)` mean over windows of the mean linear power of their valid pixels, negative ones
+    (subtracted noise) included; NaN without data, not positive where the class is below noise."""
+    span: NDArray[np.float64]
+    """`(2, P, C, T)` the ends of the middle two thirds of the windows, linear power."""
     counts: NDArray[np.int64]
-    """`(P, C, 4, bins)` valid pixels by season and level."""
+    """`(P, C, 4, bins)` valid pixels of positive power by season and level."""
+    dark: NDArray[np.int64]
+    """`(P, C, 4)` valid pixels whose power is not positive, which have no level in dB."""
     edges: NDArray[np.float64]
     """`(bins + 1)` in dB; pixels beyond the ends are counted in the last bins."""
 
     def density(self) -> NDArray[np.float64]:
-        """`(P, C, 4, bins)` share of a season's pixels per dB; NaN where there are none."""
+        """`(P, C, 4, bins)` share of all of a season's pixels per dB; NaN where there are none."""
         with np.errstate(invalid="ignore"):
-            share = self.counts / self.counts.sum(axis=-1, keepdims=True)
+            share = self.counts / self._pixels()[..., None]
         return np.asarray(share / np.diff(self.edges))
+
+    def left_out(self) -> NDArray[np.float64]:
+        """`(P, C, 4)` share of a season's pixels that no bin shows; NaN where there are none."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.dark / self._pixels())
+
+    def _pixels(self) -> NDArray[np.int64]:
+        return np.asarray(self.counts.sum(axis=-1) + self.dark)
+
+
+def decibels(power: NDArray[np.floating]) -> NDArray[np.float64]:
+    """10 log10 of linear power; NaN where it is not positive."""
+    return np.asarray(10 * np.log10(np.where(power > 0, power, np.nan)), np.float64)
 
 
 def backscatter(
@@ -74,28 +90,33 @@ def backscatter(
     season = (dates.astype("datetime64[M]").astype(int) % 12 + 1) // 3 % 4
     levels = np.full((len(windows), len(polarisations), len(dates)), np.nan)
     shape = (len(polarisations), len(classes), len(SEASONS), len(_EDGES) - 1)
-    counts = np.zeros(shape, np.int64)
+    counts, dark = np.zeros(shape, np.int64), np.zeros(shape[:3], np.int64)
     y0, x0 = (windows[name].to_numpy(np.int64) for name in ("y0", "x0"))
     size = int(windows["size"].iloc[0])
     for pixels in window_pixels(cube, y0, x0, size, polarisations, progress):
         usable = (pixels.mask & excluded == 0)[:, None]
-        power = np.where(usable & (pixels.power > 0), pixels.power, np.nan)
+        power = np.where(usable, pixels.power, np.nan)
         levels[pixels.rows] = _level(power)
-        _count(power, codes[pixels.rows], season, counts)
+        _count(power, codes[pixels.rows], season, counts, dark)
     own = [levels[codes == c] for c in range(len(classes))]
     mean = np.stack([_over_windows(np.nanmean, one) for one in own], axis=1)
-    spread = np.stack([_over_windows(np.nanstd, one) for one in own], axis=1)
+    ends = [[_over_windows(_part(share), one) for one in own] for share in (1 / 6, 5 / 6)]
+    span = np.stack([np.stack(end, axis=1) for end in ends])
     return Backscatter(
-        tuple(classes), tuple(polarisations), dates, mean, spread, counts, _EDGES.copy()
+        tuple(classes), tuple(polarisations), dates, mean, span, counts, dark, _EDGES.copy()
     )
 
 
+def _part(share: float) -> Callable[..., NDArray[np.float64]]:
+    return functools.partial(np.nanquantile, q=share)
+
+
 def _level(power: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Decibels `(n, P, T)` of the mean of the valid pixels `(n, P, T, w, w)`."""
+    """Mean power `(n, P, T)` of the valid pixels `(n, P, T, w, w)`."""
     count = np.isfinite(power).sum(axis=(3, 4))
     total = np.nansum(power, axis=(3, 4), dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(10 * np.log10(total / count))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / count)
 
 
 def _count(
@@ -103,10 +124,10 @@ def _count(
     codes: NDArray[np.intp],
     season: NDArray[np.int64],
     counts: NDArray[np.int64],
+    dark: NDArray[np.int64],
 ) -> None:
-    """Add the valid pixels to their class, season and bin."""
-    with np.errstate(divide="ignore"):
-        place = np.floor((10 * np.log10(power) - _EDGES[0]) / (_EDGES[1] - _EDGES[0]))
+    """Add the valid pixels to their class and season, and to their bin or to the dark ones."""
+    place = np.floor((decibels(power) - _EDGES[0]) / (_EDGES[1] - _EDGES[0]))
     known = np.isfinite(place)
     bins = np.clip(np.where(known, place, 0), 0, counts.shape[3] - 1).astype(np.intp)
     where = np.broadcast_arrays(
@@ -116,6 +137,7 @@ def _count(
         bins,
     )
     np.add.at(counts, tuple(index[known] for index in where), 1)
+    np.add.at(dark, tuple(index[power <= 0] for index in where[:3]), 1)
 
 
 def _over_windows(

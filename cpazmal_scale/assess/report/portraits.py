@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.assess.report.backscatter import SEASONS
+from cpazmal_scale.assess.report.backscatter import SEASONS, decibels
 from cpazmal_scale.assess.report.style import GRID, INK, MUTED, canvas, legend_below, months, quiet
 from cpazmal_scale.features import in_words
 
@@ -19,9 +19,15 @@ if TYPE_CHECKING:
     from cpazmal_scale.assess.report.backscatter import Backscatter
     from cpazmal_scale.assess.report.pairs import Pair
 
+_TOLD = 0.005
+"""Share of pixels left out of a histogram from which the panel says so."""
+
 
 def histogram_figure(own: Backscatter, colours: Mapping[str, str]) -> Figure:
-    """Pixels' backscatter by polarisation (rows), season (columns) and class."""
+    """Pixels' backscatter by polarisation (rows), season (columns) and class.
+
+    Shares are of all pixels; the panel lists the share of those that have no level in dB.
+    """
     density, edges = own.density(), own.edges
     middle = (edges[:-1] + edges[1:]) / 2
     common = own.counts.sum(axis=(0, 1, 2)) > 1e-4 * own.counts.sum()
@@ -35,7 +41,8 @@ def histogram_figure(own: Backscatter, colours: Mapping[str, str]) -> Figure:
             levels, values, colour = middle[known], density[p, c, s][known], colours[name]
             axis.fill_between(levels, values, color=colour, alpha=0.15, linewidth=0)
             axis.plot(levels, values, color=colour, linewidth=1.6, label=name)
-        if not own.counts[p, :, s].any():
+        _left_out(axis, own, p, s)
+        if not (own.counts[p, :, s].any() or own.dark[p, :, s].any()):
             axis.text(0.5, 0.5, "no data", transform=axis.transAxes, ha="center", color=MUTED)
         axis.set_xlim(edges[seen[0]], edges[seen[-1] + 1])
         axis.set_ylim(0, 1.06 * np.nanmax(density[p]))
@@ -50,25 +57,53 @@ def histogram_figure(own: Backscatter, colours: Mapping[str, str]) -> Figure:
     return figure
 
 
+def _left_out(axis: Axes, own: Backscatter, p: int, s: int) -> None:
+    """The classes of which a panel leaves out pixels, and how many."""
+    shares = zip(own.classes, own.left_out()[p, :, s], strict=True)
+    told = [f"{name} {100 * share:.0f} %" for name, share in shares if share >= _TOLD]
+    if told:
+        axis.text(
+            *(0.03, 0.97, "\n".join(["power ≤ 0:", *told])),
+            transform=axis.transAxes,
+            va="top",
+            fontsize=7,
+            color=MUTED,
+        )
+
+
 def evolution_figure(own: Backscatter, colours: Mapping[str, str]) -> Figure:
-    """Mean level of a class's windows by date, with one standard deviation over windows."""
+    """Level of a class's mean power by date, with the middle two thirds of its windows.
+
+    Dates on which the mean is not positive are gaps, marked at the foot of the axis.
+    """
     rows = len(own.polarisations)
     figure, axes = canvas(rows, 1, (12, 2.9 * rows + 0.5), sharex=True)
     for p, axis in enumerate(axes[:, 0]):
+        foot = _foot(own, p)
         for c, name in enumerate(own.classes):
-            mean, spread = own.mean[p, c], own.spread[p, c]
-            known = np.isfinite(mean)
-            dates, mean, spread = own.dates[known], mean[known], spread[known]
-            colour = colours[name]
-            axis.fill_between(
-                dates, mean - spread, mean + spread, color=colour, alpha=0.16, linewidth=0
-            )
-            axis.plot(dates, mean, "o-", color=colour, linewidth=1.8, markersize=3, label=name)
+            known = np.isfinite(own.mean[p, c])
+            dates, mean, colour = own.dates[known], own.mean[p, c][known], colours[name]
+            level, spread = decibels(mean), decibels(own.span[:, p, c, known])
+            low, high = np.where(np.isfinite(spread), spread, foot)
+            axis.fill_between(dates, low, high, color=colour, alpha=0.16, linewidth=0)
+            axis.plot(dates, level, "o-", color=colour, linewidth=1.8, markersize=3, label=name)
+            below = dates[mean <= 0]
+            if len(below):
+                axis.plot(below, np.full(len(below), foot), "v", color=colour, clip_on=False)
+        axis.set_ylim(bottom=foot)
         axis.set_ylabel(f"{own.polarisations[p]}, dB")
         quiet(axis)
         months(axis)
+    if (own.mean <= 0).any():
+        axes[0, 0].plot([], [], "v", color=MUTED, label="below noise")
     legend_below(figure, axes[0, 0])
     return figure
+
+
+def _foot(own: Backscatter, p: int) -> float:
+    """Where the axis of a polarisation ends, dB: under all that has a level."""
+    every = decibels(np.concatenate([own.mean[p].ravel(), own.span[:, p].ravel()]))
+    return float(np.min(every, initial=0.0, where=np.isfinite(every))) - 1.0
 
 
 def alignment_figure(pairs: Sequence[Pair], colours: Mapping[str, str]) -> Figure:

@@ -36,6 +36,15 @@ _ALIGNED = (
     "distance is smallest. A shift in time that separates two classes is lost to DTW as far as the "
     "band reaches; one that does not, within a class, is forgiven."
 )
+_HISTOGRAMS = (
+    "Backscatter of the pixels by class and season: share of all valid pixels per dB. Where noise "
+    "was subtracted, pixels of power ≤ 0 have no level in dB; each panel lists their share"
+)
+_EVOLUTION = (
+    "Evolution in time: level of the mean power of a class's windows, negative pixels of "
+    "subtracted noise included, and the range of the middle two thirds of the windows. ▼: the mean "
+    "is below noise"
+)
 _REFERENCE = (
     "Pixels whose true class the map knows; where the map has no data they are left out of the "
     "accuracies, rejected ones are errors. The second row leaves out the training polygons "
@@ -157,11 +166,8 @@ def portraits(facts: Portraits, folder: str) -> list[Block]:
     parts: list[Block] = [Heading("The labelled windows")]
     if facts.backscatter is not None:
         parts += [
-            Picture(f"{folder}/histograms.png", "Backscatter of the pixels by class and season"),
-            Picture(
-                f"{folder}/evolution.png",
-                "Evolution in time: mean of a class's windows, ± one standard deviation",
-            ),
+            Picture(f"{folder}/histograms.png", _HISTOGRAMS),
+            Picture(f"{folder}/evolution.png", _EVOLUTION),
         ]
     if facts.barycenters is not None:
         parts.append(facts.barycenters)

@@ -116,6 +116,7 @@ def _image(power: NDArray[np.float32], step: int) -> tuple[Layer, list[float]]:
     decibel[~np.isfinite(decibel)] = np.nan
     known = decibel[~np.isnan(decibel)]
     low, high = np.percentile(known, (0.5, 99.5)).tolist() if known.size else (-30.0, 0.0)
+    decibel[power <= 0] = low
     return Layer(quantised(decibel, low, high, _GREYS), step), [
         round(low, 2),
         round(high, 2),
