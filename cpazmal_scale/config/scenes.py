@@ -54,9 +54,10 @@ class Terrain(Section):
 class Level1b(Section):
     """Level-1b products (SSC, MGD, GEC, EEC): how they are calibrated and geocoded."""
 
-    radiometry: Literal["beta0", "sigma0", "gamma0", "gamma0_T"] = "gamma0"
+    radiometry: Literal["beta0", "sigma0", "gamma0", "gamma0_T"] | None = None
     """Backscatter coefficient, with the ellipsoid's incidence angle; `gamma0_T` is flattened by the
-    ground's own area and needs `terrain.dem`."""
+    ground's own area and needs `terrain.dem`. None: `gamma0_T` for SSC and MGD where there is an
+    elevation raster, otherwise `gamma0`."""
     noise: Literal["auto", "subtract", "keep"] = "auto"
     """Whether the annotated noise power is subtracted; `auto`: unless the processor did."""
     height: float = Field(0.0, ge=-500, le=9000)

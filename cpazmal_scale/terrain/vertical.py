@@ -155,6 +155,7 @@ def _of_vertical(vertical: CRS, where: object) -> Datum:
 
 
 def _no_grid(vertical: CRS, source: CRS, ellipsoid: CRS) -> DemError:
+    from pyproj.datadir import get_user_data_dir  # type: ignore[attr-defined]
     from pyproj.transformer import TransformerGroup
 
     with warnings.catch_warnings():
@@ -162,10 +163,12 @@ def _no_grid(vertical: CRS, source: CRS, ellipsoid: CRS) -> DemError:
         ways = TransformerGroup(source, ellipsoid, always_xy=True, allow_ballpark=False)
     names = sorted({grid.short_name for way in ways.unavailable_operations for grid in way.grids})
     lacking = f"PROJ lacks the grid {' or '.join(names)}" if names else "PROJ knows no way"
+    delivered = next((name for name in names if name.endswith(".tif")), None)
+    fetched = f"fetch it with `python -m pyproj sync --file {delivered}`, " if delivered else ""
     return DemError(
         f"{lacking} from {vertical.name} to the ellipsoid here",
         where="ingest.level1b.terrain.vertical",
-        remedy="put the grid into PROJ's data folder, or give the address of a geoid raster",
+        remedy=f"{fetched}put it into {get_user_data_dir()}, or give a geoid raster",
     )
 
 

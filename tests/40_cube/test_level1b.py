@@ -62,7 +62,8 @@ def test_a_zone_of_another_part_of_the_earth_is_refused(product: Path) -> None:
 
 def test_the_example_of_the_docs_is_a_configuration() -> None:
     path = Path(__file__).parents[2] / "docs" / "examples" / "level1b.yaml"
-    assert RunConfig.load(path).ingest.level1b.height == 2400
+    level1b = RunConfig.load(path).ingest.level1b
+    assert (level1b.radiometry, level1b.terrain.vertical) == ("gamma0_T", "EGM2008")
 
 
 def test_it_lies_where_its_annotation_says(product: Path, shared_data: Path) -> None:

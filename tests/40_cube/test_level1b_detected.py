@@ -330,6 +330,34 @@ def test_map_images_keep_their_pixels(seen: Look, tmp_path: Path, variant: Varia
     assert flags[55, 75] == MASK_BITS["noise_limited"]
 
 
+@pytest.mark.parametrize("variant", ["GEC", "EEC"])
+def test_map_images_are_not_flattened(seen: Look, tmp_path: Path, variant: Variant) -> None:
+    map_image(seen, tmp_path / "in", variant)
+    dem, place = tmp_path / "dem.tif", Affine(0.01, 0, 6.5, 0, -0.01, 46.5)
+    with rasterio.open(
+        dem,
+        "w",
+        driver="GTiff",
+        width=99,
+        height=99,
+        count=1,
+        dtype="float32",
+        crs=4326,
+        transform=place,
+    ) as file:
+        file.write(np.full((1, 99, 99), HEIGHT, "f4"))
+    ground = {"terrain": {"dem": str(dem), "vertical": "ellipsoid"}}
+
+    def found(**level1b: Any) -> Scene:
+        rules = {"scenes": str(tmp_path / "in"), "level1b": {**ground, **level1b}}
+        (scene,) = discover(Ingest.model_validate(rules))
+        return scene
+
+    assert found().radiometry == "gamma0"
+    with pytest.raises(SceneUnknown, match=f"provider's .{variant}.*SSC or MGD"):
+        found(radiometry="gamma0_T")
+
+
 def test_map_images_lie_where_their_grid_does(seen: Look, tmp_path: Path) -> None:
     product = map_image(seen, tmp_path)
     (image,) = (product / "IMAGEDATA").iterdir()

@@ -58,7 +58,7 @@ def settings(
         "scenes": str(scenes),
         "chunk": 256,
         "precision": "full",
-        "level1b": {"terrain": terrain, **more},
+        "level1b": {"terrain": terrain, "radiometry": "gamma0", **more},
     }
     return RunConfig.parse({"workspace": str(workspace), "ingest": rules})
 
@@ -94,9 +94,10 @@ def test_points_of_any_height_lie_where_the_annotation_says(
 
 
 def test_a_cube_on_a_raster_says_how_it_was_made(product: Path, dem: Path, tmp_path: Path) -> None:
-    config = settings(product.parent, dem, tmp_path)
+    config = settings(product.parent, dem, tmp_path, radiometry=None)
     ingest_scenes(config)
     cube = open_cube(cube_url(str(tmp_path), BEAM))
+    assert cube.attrs["radiometry"] == "gamma0_T"
     said = cube.attrs["processing"]
     assert said.startswith("terrain-corrected by terrain-")
     assert "heights above ellipsoid" in said

@@ -69,7 +69,7 @@ def _of_product(scene: Scene, step: int) -> Overview:
     if not product.in_radar_geometry:
         return _of_rasters(scene, step)
     flattened = None
-    if product.settings.radiometry == "gamma0_T":
+    if product.radiometry == "gamma0_T":
         flattened = _flattened(product, geobox)
         settings = product.settings.model_copy(update={"radiometry": "gamma0"})
         product = replace(product, settings=settings)

@@ -47,7 +47,7 @@ class Level1bProducts:
             beam=safe_beam(beam, product.where),
             pass_direction=told.orbit_direction,
             rules=Naming(
-                radiometry=product.settings.radiometry, incidence_angle=told.centre.incidence_angle
+                radiometry=product.radiometry, incidence_angle=told.centre.incidence_angle
             ),
             format=self.name,
             look_side=told.look_side,

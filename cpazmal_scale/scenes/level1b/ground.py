@@ -99,7 +99,7 @@ def before_ground(scene: Scene) -> Scene:
         product = file.product
         if product is not None and product.ground and not layers.is_finished(product.ground):
             settings = product.settings
-            if settings.radiometry == "gamma0_T":
+            if product.radiometry == "gamma0_T":
                 settings = settings.model_copy(update={"radiometry": "gamma0"})
             file = replace(file, product=replace(product, ground="", settings=settings))
         files.append(file)

@@ -16,7 +16,7 @@ from cpazmal_scale.errors import SceneUnreadable
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.level1b.annotation import Annotation
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
-from cpazmal_scale.scenes.level1b.radiometry import subtracts_noise
+from cpazmal_scale.scenes.level1b.radiometry import Coefficient, subtracts_noise
 from cpazmal_scale.scenes.untrusted import archive, xml
 from cpazmal_scale.terrain import delay
 from cpazmal_scale.terrain.elevation import Dem
@@ -95,6 +95,12 @@ class Product:
     def in_radar_geometry(self) -> bool:
         """Whether it has to be geocoded."""
         return self.annotation.variant in ("SSC", "MGD")
+
+    @property
+    def radiometry(self) -> Coefficient:
+        """The coefficient of its values: flattened where nothing else is asked and it can be."""
+        on_ground = self.dem is not None and self.in_radar_geometry
+        return self.settings.radiometry or ("gamma0_T" if on_ground else "gamma0")
 
     @property
     def processing(self) -> str:

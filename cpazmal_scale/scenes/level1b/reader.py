@@ -182,7 +182,7 @@ class ProductReader:
             inside = np.empty((heights.shape[0] * fine, heights.shape[1] * fine))
             inside_pixels(posts, fine, inside)
         line, column = places.image(inside, fine)
-        radiometry, start = self.product.settings.radiometry, self.geolocation.grid.reference_time
+        radiometry, start = self.product.radiometry, self.geolocation.grid.reference_time
         angle = places.incidence(heights) if radiometry in OF_INCIDENCE else None
         times = places.times(heights) if self.subtract else None
         layers = self.product.annotation.layers
@@ -194,13 +194,13 @@ class ProductReader:
 
     def _flattening(self, place: Window, flags: NDArray[np.uint8]) -> Array | None:
         """Area ratios (h, w) of a window, whose layover and shadow are flagged in place."""
-        flattened = self.product.settings.radiometry == "gamma0_T"
+        flattened = self.product.radiometry == "gamma0_T"
         if not (self.product.ground and self.product.in_radar_geometry):
             if flattened and self.product.in_radar_geometry:
                 raise DemError(
                     "what its beam sees of the ground was not computed",
                     where=self.product.where,
-                    remedy="read it from a cube made by `cpazmal ingest`",
+                    remedy="read it from a cube made by `cpazmal ingest`, or as gamma0",
                 )
             return None
         flags |= self.static("terrain_mask", *place)
@@ -334,7 +334,15 @@ def describe_product(product: Product, *, check: bool) -> SceneFile:
 
     Raises:
         SceneUnreadable, SceneImplausible: see `open_product` and `check_product`.
+        SceneUnknown: a map image of the provider is to be flattened.
     """
+    variant = product.annotation.variant
+    if product.radiometry == "gamma0_T" and not product.in_radar_geometry:
+        raise SceneUnknown(
+            f"its pixels are the provider's ({variant}), which nothing here flattens to gamma0_T",
+            where=product.where,
+            remedy="ingest its SSC or MGD, or set ingest.level1b.radiometry: gamma0",
+        )
     with open_product(product) as reader:
         reader.compare()
         if check:
@@ -346,5 +354,5 @@ def describe_product(product: Product, *, check: bool) -> SceneFile:
             geobox=reader.geobox,
             format="level1b",
             product=replace(product, delay_told=reader.geolocation.grid.range_delay is not None),
-            radiometry=product.settings.radiometry,
+            radiometry=product.radiometry,
         )
