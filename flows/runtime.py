@@ -93,11 +93,15 @@ def named() -> str:
     return without_secrets(run_name(str(flow_run.flow_name), config, maps))
 
 
-def refused(flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> None:
+def refused(
+    flow: Flow[..., Any],
+    flow_run: FlowRun,
+    state: State[Any],  # noqa: ARG001
+) -> None:
     """Name a run whose settings contradict each other: Prefect names no run that it cannot read."""
-    given = dict(run.parameters or {}).get("config") or {}
+    given = dict(flow_run.parameters or {}).get("config") or {}
     with contextlib.suppress(httpx.HTTPError):
-        own = {} if run.deployment_id is None else _defaults(str(run.deployment_id))
+        own = {} if flow_run.deployment_id is None else _defaults(str(flow_run.deployment_id))
         given = {**own, **given}
     told = {key: given[key] for key in ("beam", "start", "end") if isinstance(given.get(key), str)}
     name = without_secrets(run_name(flow.name, RunConfig.model_construct(**told)))
@@ -105,7 +109,7 @@ def refused(flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> None:
         RunConfig.parse(given)
     except CpazmalError:
         with get_client(sync_client=True) as client:
-            client.set_flow_run_name(run.id, name)
+            client.set_flow_run_name(flow_run.id, name)
 
 
 def deployed(config: RunConfig) -> RunConfig:
