@@ -14,7 +14,15 @@ root_doc = "README"
 
 # The source is the whole repository: links between pages are the same here and on a git host.
 include_patterns = ["*.md", "docs/**", "deploy/**", "catalogs/**"]
-exclude_patterns = [".*", "build", "**/.venv*", "*.egg-info", "docs/README.md", "**/__pycache__"]
+exclude_patterns = [
+    ".*",
+    "DESCRIPTION.md",
+    "build",
+    "**/.venv*",
+    "*.egg-info",
+    "docs/README.md",
+    "**/__pycache__",
+]
 
 extensions = [
     "myst_nb",
