@@ -15,11 +15,11 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 import tomllib
 import urllib.request
 from collections.abc import Iterator, Mapping
+from importlib import resources
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -32,12 +32,6 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 
 POOL = "local"
-PLACES = (
-    Path(__file__).parents[2] / "deploy",
-    Path(sysconfig.get_path("data")) / "share" / "cpazmal-scale" / "deploy",
-)
-"""Where `prefect.yaml` is: in a checkout, or installed."""
-
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 """Runs keep their slot when the server starts again; in memory they would be stopped."""
 DEFAULT = RunConfig()
@@ -171,14 +165,17 @@ def key_of(home: Path, port: int) -> str:
 def deploy_folder() -> Path:
     """The folder with `prefect.yaml` and `automations.yaml`.
 
+    It is data of the installed package; in a checkout it lies beside the package.
+
     Raises:
-        ConfigError: it is neither beside this package nor installed.
+        ConfigError: it is in neither place.
     """
-    for place in PLACES:
+    package = Path(str(resources.files("cpazmal_scale")))
+    for place in (package / "deploy", package.parent / "deploy"):
         if (place / "prefect.yaml").exists():
             return place
     raise ConfigError(
-        "prefect.yaml is not here", where=PLACES[0], remedy="run it from a checkout of the project"
+        "prefect.yaml is not here", where=package / "deploy", remedy="install the package again"
     )
 
 

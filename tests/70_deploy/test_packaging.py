@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import os
 import re
 import subprocess
 import sys
@@ -71,3 +72,26 @@ def test_the_description_stands_without_the_repository(built: tuple[Path, Path])
     assert metadata["Author"] == citation["authors"][0]["name"]
     assert metadata["Keywords"].split(",") == citation["keywords"]
     assert metadata["License-Expression"] == citation["license"]
+
+
+def test_an_installed_package_finds_its_deployments(built: tuple[Path, Path]) -> None:
+    """As `pip install --target` leaves it: no checkout, no environment's `share/`."""
+    _, installed = built
+    call = "from cpazmal_scale.cli import serve; print(serve.deploy_folder())"
+    ran = subprocess.run(
+        [sys.executable, "-c", call],
+        cwd=installed.parent,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    found = Path(ran.stdout.strip())
+    assert found == installed / "cpazmal_scale" / "deploy"
+    for name in tracked():
+        if name.startswith("deploy/"):
+            assert (found.parent / name).read_bytes() == (ROOT / name).read_bytes()
+    assert {path.name for path in installed.iterdir() if path.suffix != ".dist-info"} == {
+        "cpazmal_scale",
+        "flows",
+    }
