@@ -7,6 +7,8 @@ import sys
 
 def main() -> None:
     """Run the command line; Ctrl-C while it is still loading ends it as it does later."""
+    if sys.platform == "win32":
+        sys.exit("cpazmal: this program runs on Linux and macOS; on Windows, run it in WSL")
     try:
         from cpazmal_scale.cli import main as run
     except KeyboardInterrupt:
