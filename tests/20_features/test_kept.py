@@ -46,6 +46,8 @@ def test_code_is_made_again_when_a_helper_changes_and_called_at_once(
     for helpers.CONTENT in (1, 1, 2, 2):
         kernel = fresh(path)
         found.append(sum(kernel.stats.cache_hits.values()))
+        stamp = kernel._cache._cache_file._source_stamp  # Numba's own, which another may not have
+        assert stamp[1] == helpers.CONTENT
     assert found == [0, 1, 0, 1]
 
     def asked(*_: object) -> None:
