@@ -2,7 +2,7 @@
 
     python -m benchmarks.massif [--edge 10000 …] [--workers 2 …] [--folder DIR [--only-cube]]
 
-30 dates of HH and HV, 10 000 x 10 000 pixels unless told otherwise (about 20 GB of cube, removed at
+30 dates of HH and HV, 10 000 x 10 000 pixels unless set otherwise (about 20 GB of cube, removed at
 the end if no folder is given), on worker processes of a local Dask cluster. Prints times, speed,
 the workers' memory over time and what the map is worth, as Markdown; and for each number of
 workers, which have as many cores, a map from the disk, its files dropped from the page cache, and

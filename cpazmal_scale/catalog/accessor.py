@@ -1,7 +1,7 @@
 """`dataset.cpazmal`: what the catalog opens, drawn: map with legend, a pixel's series, alignment.
 
-`open_catalog` and `read` register it; who opens products with intake or xarray alone imports this
-module.
+`open_catalog` and `read` register it. Code that opens products with intake or xarray alone imports
+this module.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from cpazmal_scale.cli.label import label
 from cpazmal_scale.cli.obeyed import require_effect
 from cpazmal_scale.cli.samples import samples_app
 from cpazmal_scale.cli.serve import serve
-from cpazmal_scale.cli.streams import ignore_callbacks, steady
+from cpazmal_scale.cli.streams import ignore_undecodable_words, steady
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.section import apart
 from cpazmal_scale.errors import ConfigError, CpazmalError, StoreError
@@ -129,7 +129,7 @@ def main() -> None:
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     output, _ = steady()
     if "--debug" not in sys.argv:
-        ignore_callbacks()
+        ignore_undecodable_words()
     ANSWER.begin(as_json="--json" in sys.argv)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)

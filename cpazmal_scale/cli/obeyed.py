@@ -67,8 +67,8 @@ def shows(verb: str, name: str) -> bool:
 def require_effect(verb: str, given: Mapping[str, Any], config: RunConfig) -> None:
     """Refuse the first flag that changes nothing of what a verb does.
 
-    A step of the main job tells a flag that belongs to another step, and goes on. Settings of the
-    file that change nothing, because of another one, are told as well.
+    A step of the main job names a flag that belongs to another step, and goes on. It names settings
+    of the file that change nothing, because of another one, as well.
 
     Args:
         verb: as it is written, such as `areas design`.

@@ -1,7 +1,7 @@
 """One command for a laptop: a Prefect server with its UI, every deployment, and a worker.
 
-Everything stays on this machine, nothing calls home, only who has the key of this home reaches the
-server, and all processes end with it.
+Everything stays on this machine, nothing calls home, only callers with the key of this home reach
+the server, and all processes end with it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def serve(
 def run(config: RunConfig, home: Path, port: int, limit: int, watch: IO[bytes]) -> None:
     """Start everything, say where it is, and wait for Ctrl-C.
 
-    `watch` is told what was started.
+    `watch` gets the numbers of the processes that were started.
 
     Raises:
         ConfigError: the server or worker does not start, or ends.

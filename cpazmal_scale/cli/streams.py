@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+from types import TracebackType
 from typing import Any, TextIO
 
 
@@ -59,12 +60,21 @@ def steady() -> tuple[Steady, Steady]:
     return made[0], made[1]
 
 
-def ignore_callbacks() -> None:
-    """Show nothing of errors that a library's callbacks end in, and which it ignores itself.
+def ignore_undecodable_words() -> None:
+    """Show nothing of GDAL's words that rasterio's callback cannot decode: a damaged file's bytes.
 
-    Such as rasterio's, which cannot decode GDAL's words where they hold a damaged file's bytes.
-    These errors have no traceback when they come to `sys.excepthook`.
+    Such an error comes to `sys.excepthook` without a traceback, then to `sys.unraisablehook` with
+    the callback's name; rasterio ignores it. All other errors are shown as before.
     """
-    shown = sys.excepthook
-    sys.unraisablehook = lambda _: None
-    sys.excepthook = lambda kind, error, place: place and shown(kind, error, place)
+    shown, unraised = sys.excepthook, sys.unraisablehook
+
+    def show(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
+        if place is not None or kind is not UnicodeDecodeError:
+            shown(kind, error, place)
+
+    def show_unraised(ignored: sys.UnraisableHookArgs) -> None:
+        rasterio = str(ignored.object).startswith("rasterio.")
+        if not rasterio or ignored.exc_type is not UnicodeDecodeError:
+            unraised(ignored)
+
+    sys.excepthook, sys.unraisablehook = show, show_unraised

@@ -98,7 +98,7 @@ COMPARED = tuple(row.setting for row in METHODS if row.needs is None and row.usu
 """Settings of the methods that are compared unless others are named."""
 
 CANDIDATES = (*("sum", "learned", "discriminant", "logistic", "minirocket", "forest", "boosting"),)
-"""Settings that `best` chooses among unless told otherwise: none of them is slow on a whole map."""
+"""Settings that `best` chooses among unless others are set: none of them is slow on a whole map."""
 
 _BY_SETTING = {row.setting: row for row in METHODS}
 _BY_NAME = {row.name: row for row in METHODS}

@@ -1,4 +1,4 @@
-"""What every part of the configuration is: frozen, strict, and silent about its values."""
+"""The base of every section: frozen, strict, and without given values in its error messages."""
 
 from __future__ import annotations
 

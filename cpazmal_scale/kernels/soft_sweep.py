@@ -1,7 +1,7 @@
 """Soft and hard alignment of many series at once in float64, one series per SIMD lane.
 
 `None` for `weibull` or `hard` compiles a kernel without that branch, as in `dtw_sweep`. Costs are
-in units of gamma: whoever calls has divided the series by its root.
+in units of gamma: the caller has divided the series by its root.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What a commit needs of a store: create if absent, replace if unchanged, put in place, sync.
 
 `create` and `swap` are decided by the store in one step: on disk by a link and by a lock that the
-kernel takes back from whoever dies, on S3 by `If-None-Match` and `If-Match`. Some S3 servers ignore
-these headers without saying so, and some file systems have no locks; `decides` finds that out, and
-there both only look before they write: their callers must then be alone.
+kernel takes back from a dead process, on S3 by `If-None-Match` and `If-Match`. Some S3 servers
+ignore these headers without saying so, and some file systems have no locks; `decides` finds that
+out, and there both only look before they write: their callers must then be alone.
 """
 
 from __future__ import annotations

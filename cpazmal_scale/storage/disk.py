@@ -126,7 +126,7 @@ def _settle(target: Path, fill: Callable[[Path], None]) -> None:
             part.replace(target)
             break
         except FileNotFoundError:
-            # Whoever clears up after the dead may have taken it for theirs.
+            # Another process that clears up after dead writers may have taken it for theirs.
             if not left:
                 raise
         finally:

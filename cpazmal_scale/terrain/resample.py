@@ -111,7 +111,7 @@ def _between(flat: Array, at: int, width: int, v: Weights, u: Weights) -> float:
 
 @inlined
 def _point(flat: Array, lines: Whole, top: int, y: float, x: Array) -> float:
-    """The surface at a row and a column, which is told in those of every band."""
+    """The surface at a row and a column, counted in those of every band."""
     before, v = _place(y)
     r = int(before) - top
     band = lines[r - 1, 1]

@@ -140,7 +140,7 @@ def _of_vertical(vertical: CRS, where: object) -> Datum:
     def undulation(lon: Array, lat: Array) -> Array:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # the missing grid, told below
+                warnings.simplefilter("ignore", UserWarning)  # the missing grid, reported below
                 strict = Transformer.from_crs(
                     source, ellipsoid, always_xy=True, only_best=True, allow_ballpark=False
                 )

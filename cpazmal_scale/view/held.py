@@ -16,7 +16,7 @@ _ENTRY = 200
 
 
 class Held:
-    """Arrays by key, at most `limit` bytes together; whoever asks first makes one for all.
+    """Arrays by key, at most `limit` bytes together; the first thread that asks makes one for all.
 
     Threads that ask for a key that is being made wait for it. What was used longest ago goes first.
     """

@@ -1,4 +1,4 @@
-"""Who may talk to a local server: the page that was opened with its key, and nobody else."""
+"""Access to a local server: only the page that was opened with its key talks to it."""
 
 from __future__ import annotations
 

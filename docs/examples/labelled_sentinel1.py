@@ -125,7 +125,7 @@ def backscatter(stored: h5py.Dataset) -> NDArray[np.float32]:
 
 
 def text(value: object) -> str:
-    """An attribute as text, whoever wrote it."""
+    """An attribute as text, whichever library wrote it."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Whoever reads a cube notices a lost, altered or exchanged chunk: an error, never no-data."""
+"""Every reader of a cube notices a lost, altered or exchanged chunk: an error, never no-data."""
 
 from __future__ import annotations
 

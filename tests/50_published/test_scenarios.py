@@ -224,7 +224,7 @@ def test_counts_are_compared_with_the_published_ones(published: PublishedFile) -
 
 
 def test_the_real_file_has_the_published_counts() -> None:
-    """Acceptance: for whoever has the file (`CPAZMAL_H5=/path`)."""
+    """Acceptance: for holders of the file (`CPAZMAL_H5=/path`)."""
     import os
 
     path = os.environ.get("CPAZMAL_H5")

@@ -1,4 +1,4 @@
-"""Flows: every deployment leads to a flow, and only a hiccup of a store is worth another try."""
+"""Flows: every deployment leads to a flow, and a store's passing failure is tried again."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_every_flow_is_deployed() -> None:
         (ValueError("a bug"), False),
     ],
 )
-def test_only_a_store_that_hiccups_is_tried_again(error: Exception, again: bool) -> None:
+def test_only_a_store_that_fails_for_a_moment_is_tried_again(error: Exception, again: bool) -> None:
     from prefect.states import Failed
 
     from flows.runtime import is_transient

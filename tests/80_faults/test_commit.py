@@ -67,7 +67,7 @@ def writer(url: str, scene: Scene, outcomes: Outcomes, name: str) -> Callable[[]
 def require_whole(
     url: str, scenes: list[Scene], held: set[str], outcomes: Outcomes, *, again: bool = True
 ) -> None:
-    """Who said that its date is in was right; nothing is lost; who was refused gets in `again`."""
+    """A writer that reported its date has it in; nothing is lost; a refused one gets in `again`."""
     cube = open_cube(url).compute()
     ids = cube.scene_id.to_numpy().tolist()
     by_id = {scene.id: scene for scene in scenes}

@@ -217,7 +217,7 @@ def test_failed_blocks_are_named_and_nothing_is_published(data, tmp_path: Path) 
 
 
 def killing(function: Any, block: Block, *, folder: str, every: int) -> Any:
-    """Whoever begins the n-th, 2 n-th, … block dies of it."""
+    """The process that begins the n-th, 2 n-th, … block dies of it."""
     calls = Path(folder) / "calls"
     with calls.open("a") as file:
         file.write(f"{block.name}\n")

@@ -205,21 +205,21 @@ def test_the_stac_item_of_a_cube_is_looked_at(tmp_path, base, way: Way) -> None:
     assert stages.verify(config) == []
 
 
-def test_a_store_that_hiccups_is_not_damage(tmp_path, base, monkeypatch) -> None:
+def test_a_store_that_fails_for_a_moment_is_not_damage(tmp_path, base, monkeypatch) -> None:
     """A request that fails is a store error, wherever it comes: nothing is repaired for it."""
     folder, content = base
     config, cube = copy(folder, tmp_path)
     read = Path.read_bytes
     failing = np.random.default_rng(3)
 
-    def hiccup(path: Path) -> bytes:
+    def sometimes(path: Path) -> bytes:
         if cube in path.parents and failing.random() < 0.1:
             raise OSError(121, "injected")
         return read(path)
 
     kinds = set()
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_bytes", hiccup)
+        patched.setattr(Path, "read_bytes", sometimes)
         for act in (lambda: open_cube(str(cube)).compute(), lambda: stages.repair(config)):
             for _ in range(10):
                 try:

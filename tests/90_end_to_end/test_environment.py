@@ -17,6 +17,7 @@ from support.small_cluster import until
 from support.small_run import settings, simulated, written
 
 from cpazmal_scale.__main__ import main as start
+from cpazmal_scale.cli.streams import ignore_undecodable_words
 
 CPAZMAL = str(Path(sys.executable).with_name("cpazmal"))
 HELD = """
@@ -104,6 +105,21 @@ def test_what_gdal_says_of_a_damaged_header_is_no_traceback(tmp_path: Path) -> N
     ran = run("inspect", tmp_path / "x.img", cwd=tmp_path)
     assert "rasterio" not in ran.stderr
     assert len(ran.stderr.splitlines()) <= 1, ran.stderr
+
+
+def test_errors_of_other_callbacks_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: seen.append(ignored.exc_type))
+    monkeypatch.setattr(sys, "excepthook", lambda kind, *_: seen.append(kind))
+    ignore_undecodable_words()
+
+    class Ends:
+        def __del__(self) -> None:
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "one of the program's own")
+
+    Ends()
+    sys.excepthook(OSError, OSError("of a thread"), None)
+    assert seen == [UnicodeDecodeError, OSError]
 
 
 def test_outputs_of_any_kind_do_not_stop_a_verb() -> None:

@@ -31,8 +31,8 @@ def place_units(
         seed: of the order.
 
     Returns:
-        Columns `unit` from 1, `row`, `column`, `map` and `reference`, which is empty: whoever
-        looks at the place writes the class there without knowing the map's.
+        Columns `unit` from 1, `row`, `column`, `map` and `reference`, which is empty: the
+        interpreter of the place writes the class there without knowing the map's.
     """
     import geopandas
 

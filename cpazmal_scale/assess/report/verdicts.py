@@ -66,7 +66,7 @@ def accuracy(own: CrossValidation, subject: str, baseline: str, *, folder: str) 
 
 
 def verdict(own: CrossValidation, subject: str, baseline: str) -> str:
-    """Who wins, in plain words, whoever it is; and whether warping pays.
+    """The winning method, in plain words, whichever it is; and whether warping pays.
 
     A method wins only where the interval and the permutation of polygons agree, and every class has
     enough polygons.

@@ -113,7 +113,7 @@ class ChunkReader:
         self.fetch(power, mask, y0, x0).wait()
 
     def fetch(self, power: NDArray[np.float32], mask: NDArray[np.uint8], y0: int, x0: int) -> Fetch:
-        """Begin to fill power and mask, see `read`, in other threads; whoever waits gets errors."""
+        """Begin to fill power and mask, see `read`, in other threads; `wait` raises errors."""
         height, width = mask.shape[1:]
         inside = (y0 >= 0, y0 + height <= self.shape[0], x0 >= 0, x0 + width <= self.shape[1])
         if not all(inside):

@@ -1,6 +1,6 @@
 """Dates that lie beside the others of their cube, by what their images show, and their delays.
 
-A shift is measured in many windows of the map, against the mean of the other dates, and told as
+A shift is measured in many windows of the map, against the mean of the other dates, and given as
 delays along azimuth and in range, which are the same in all windows whatever the ground's slope.
 Only what is far above its own error is applied, and only as delays: the image is read anew.
 """

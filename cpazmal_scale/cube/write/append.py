@@ -60,8 +60,9 @@ def append(
     A scene that has another polarisation of a date that is there is added to it. Killed at any
     moment, the cube stays intact and a repeated call completes. `chunk` and `precision` (bits of
     mantissa that backscatter keeps; none: all) count only at creation. With `resample` a scene of
-    another lattice is resampled onto the grid. Who passes a held `lease` calls `publish` once all
-    dates are in. `opener` reads the pixels; none: the reader of the scene's files.
+    another lattice is resampled onto the grid. A caller that passes a held `lease` calls
+    `publish` once all dates are in. `opener` reads the pixels; none: the reader of the scene's
+    files.
 
     Raises:
         SceneChanged: the cube holds this acquisition with other bytes.
@@ -154,7 +155,7 @@ class Addition:
         except BaseException as error:
             with contextlib.suppress(StoreError):
                 storage.remove(staged.url, recursive=True)
-            # What is staged for a number that is taken is cleared by whoever took it.
+            # What is staged for a number that is taken is cleared by the writer that took it.
             if isinstance(error, StoreMissing) and not self._is_next():
                 raise commits.conflict(url) from None
             raise

@@ -1,4 +1,4 @@
-"""Who writes to a cube now: tickets beside it, so that two writers do not do the same work.
+"""The lease of a cube's writer: tickets beside it, so that two writers do not do the same work.
 
 Every writer draws a ticket with a number above those it sees; the lowest one that is alive holds
 the lease (Lamport's bakery). Each writes and removes only objects of its own name, so nobody

@@ -208,7 +208,7 @@ def _aligned(
     reports: list[SceneReport],
     refused: Refused | None,
 ) -> tuple[list[Scene], list[SceneReport], dict[str, Alignment]]:
-    """The same with scenes moved that surely lie beside the others, told where all lie; and that.
+    """The same with scenes moved that surely lie beside the others, their reports, and the offsets.
 
     Raises:
         GridMismatch: one lies too far beside the others.

@@ -202,7 +202,7 @@ class _Left:
         return None if found is None else found[1:]
 
     def keep(self, job: _Job, walk: Walk, sheet: _Sheet) -> None:
-        """Leave these to whoever computes the block."""
+        """Keep these for the thread that computes the block."""
         with self._lock:
             self._threads.add(threading.get_ident())
             self._begun[id(job), sheet.block] = (job, walk, sheet)

@@ -56,8 +56,8 @@ class MapResult:
     pixels_by_class: dict[str, int]
     square_metres: dict[str, float]
     floored: dict[str, float]
-    """Share of the map's valid pixels and dates below the floor, by channel; empty if the map was
-    made before this was told."""
+    """Share of the map's valid pixels and dates below the floor, by channel; empty if the map
+    was made before it was recorded."""
     pixels_per_second: float
     """Pixels of blocks per second of wall time: of this call or, if it had nothing to do, of the
     one that finished the map."""
@@ -69,7 +69,7 @@ class MapResult:
 
     @property
     def pixels_per_second_per_core(self) -> float:
-        """Pixels of blocks per second that one is being computed."""
+        """Pixels of blocks per second of computation, which is summed over all workers."""
         return self.computed / max(self.stages["all"], 1e-9)
 
     def __str__(self) -> str:

@@ -39,8 +39,8 @@ def self_labelled(
     K-means on the κ1 series of the polarisations, the levels through the year: over one small
     window κ2 and κ3 are mostly speckle, and as many clusters would go to their noise. Missing
     dates are filled with the date's mean plus the window's own offset from it. Windows across an
-    edge, told by a κ2 far above the others', are left out. Classes C1 … Cn are ordered from dark to
-    bright by mean κ1 of the first polarisation; groups are spatial tiles, so
+    edge, known by a κ2 far above the others', are left out. Classes C1 … Cn are ordered from dark
+    to bright by mean κ1 of the first polarisation; groups are spatial tiles, so
     that group-wise splits separate places. Large cubes are read in part: evenly spread chunks.
     The table's attribute `stability` says whether other dates would give the same clusters.
 
