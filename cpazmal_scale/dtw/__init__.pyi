@@ -4,7 +4,15 @@ from .averaging import Barycenter, Barycenters, barycenter, barycenters
 from .band import Band, band_limits, time_weights
 from .block import block_distances
 from .calibration import fitted_temperature
-from .confidence import Calibration, as_they_are, borne_out, calibrated, can_calibrate, known_within
+from .confidence import (
+    Calibration,
+    as_they_are,
+    borne_out,
+    calibrated,
+    can_calibrate,
+    known_within,
+    stored_width,
+)
 from .decision import NO_CLASS, Decision, decide
 from .estimators import Scaling, SeriesClassifier, checked_labels, checked_series
 from .laws import wasserstein_series, weibull_parameters
@@ -79,6 +87,7 @@ __all__ = [
     "soft_barycenter",
     "soft_distances",
     "soft_self_distances",
+    "stored_width",
     "time_weights",
     "wasserstein_series",
     "weibull_parameters",

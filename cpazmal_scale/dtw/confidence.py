@@ -106,6 +106,19 @@ def known_within(right: NDArray[Any], count: NDArray[Any]) -> float:
     return float(min(_QUANTILE * np.sqrt((away**2).sum()) / of.sum(), 1.0))
 
 
+def stored_width(value: Any) -> float | None:
+    """`known_within` as a model's JSON has it; none: not calibrated, or of an earlier version.
+
+    Raises:
+        ValueError: no number from 0 to 1.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool | str) or not 0.0 <= (width := float(value)) <= 1.0:
+        raise ValueError(f"the share of right decisions is known to {value!r}")
+    return width
+
+
 def calibrated(
     scores: NDArray[np.float64], codes: NDArray[np.intp], groups: NDArray[np.intp]
 ) -> Calibration:

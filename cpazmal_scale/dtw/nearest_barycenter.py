@@ -20,6 +20,7 @@ from cpazmal_scale.dtw.confidence import (
     can_calibrate,
     fitted_confidence,
     known_within,
+    stored_width,
 )
 from cpazmal_scale.dtw.counts import chosen_count
 from cpazmal_scale.dtw.decision import Decision, decide
@@ -300,7 +301,7 @@ class NearestBarycenter(SeriesClassifier):
         model.held_out_, model.count_ = None, model.barycenters_.shape[1]
         model.temperature_ = float(parts["fitted"]["temperature_"])
         model.calibrated_ = bool(parts["fitted"].get("calibrated_", False))
-        model.known_within_ = parts["fitted"].get("known_within_")
+        model.known_within_ = stored_width(parts["fitted"].get("known_within_"))
         model.confidence_ = arrays.get("confidence_", as_they_are(len(model.classes_)))
         model._enough_groups = model.calibrated_
         model.n_features_in_ = int(parts["fitted"]["n_features_in_"])

@@ -12,7 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from cpazmal_scale.dtw.band import near_days, trained_limits
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
 from cpazmal_scale.dtw.checks import whole
-from cpazmal_scale.dtw.confidence import as_they_are, borne_out, calibrated, can_calibrate
+from cpazmal_scale.dtw.confidence import (
+    as_they_are,
+    borne_out,
+    calibrated,
+    can_calibrate,
+    stored_width,
+)
 from cpazmal_scale.dtw.decision import REJECTED, Decision
 from cpazmal_scale.dtw.estimators import (
     Scaling,
@@ -314,7 +320,7 @@ class KNeighborsDTW(SeriesClassifier):
         model.temperature_ = float(fitted.get("temperature_", 1.0))
         model.tau_ = float(fitted.get("tau_", 1.0))
         model.calibrated_ = bool(fitted.get("calibrated_", False))
-        model.known_within_ = fitted.get("known_within_")
+        model.known_within_ = stored_width(fitted.get("known_within_"))
         model.held_out_ = bool(fitted.get("held_out_", model.calibrated_))
         model.confidence_ = arrays.get("confidence_", as_they_are(len(model.classes_)))
         return model

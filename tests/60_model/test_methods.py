@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 
 import numpy as np
 import pytest
@@ -71,10 +72,16 @@ def test_a_pixel_decides_alone(model) -> None:
 
 
 def test_state_needs_no_pickle(model) -> None:
-    _, made = model
+    setting, made = model
     arrays, text = made.state()
     assert not any(array.dtype.hasobject for array in arrays.values())
-    assert isinstance(text, str)
+    told = json.loads(text)
+    assert methods.opened(setting, arrays, text).known_within_ == made.known_within_
+    assert (made.known_within_ is not None) == made.calibrated_
+    for wrong in ("0.1", -0.1, float("nan")):
+        told["fitted"]["known_within_"] = wrong
+        with pytest.raises(ValueError, match="right decisions is known to"):
+            methods.opened(setting, arrays, json.dumps(told))
 
 
 def test_too_few_dates_give_no_class(model) -> None:

@@ -25,6 +25,7 @@ from cpazmal_scale.dtw import (
     checked_series,
     distance_to,
     group_folds,
+    stored_width,
 )
 from cpazmal_scale.kernels.nearest_mean import nearest_mean
 from cpazmal_scale.kernels.scores import decide_scores
@@ -263,7 +264,7 @@ class FlatClassifier(SeriesClassifier):
         model.confidence_ = arrays.get("confidence_", as_they_are(len(model.classes_)))
         model.temperature_ = float(parts["fitted"]["temperature_"])
         model.calibrated_ = bool(parts["fitted"]["calibrated_"])
-        model.known_within_ = parts["fitted"].get("known_within_")
+        model.known_within_ = stored_width(parts["fitted"].get("known_within_"))
         model.n_features_in_ = int(parts["fitted"]["n_features_in_"])
         model.dates_in_ = model.centres_.shape[2]
         model.check()
