@@ -9,19 +9,21 @@ import numpy as np
 
 from cpazmal_scale.features import filled as filled
 
+_MOST = 2**62
+
 
 def whole(name: str, value: Any, least: int) -> int:
     """A whole number, NumPy's included.
 
     Raises:
-        ValueError: not whole, or below `least`.
+        ValueError: not whole, below `least`, or beyond what a machine counts.
     """
     try:
         number = least - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         is_whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
         number = int(value) if is_whole else least - 1
-    if number < least:
+    if not least <= number < _MOST:
         raise ValueError(f"{name} must be a whole number, {least} or more, not {value!r}") from None
     return number
 

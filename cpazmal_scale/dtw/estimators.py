@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from cpazmal_scale.dtw.checks import filled, unmasked
+from cpazmal_scale.dtw.checks import equal_lengths, filled, unmasked
 from cpazmal_scale.dtw.decision import REJECTED, Decision
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def checked_series(estimator: Any, X: ArrayLike, *, reset: bool) -> NDArray[np.f
     """
     array = validate_data(
         estimator,
-        filled(X),
+        equal_lengths(X, "series") if isinstance(X, list | tuple) else filled(X),
         reset=reset,
         dtype=np.float64,
         allow_nd=True,

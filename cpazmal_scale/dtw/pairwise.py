@@ -9,7 +9,7 @@ from numba import config
 
 from cpazmal_scale.dtw.band import Band, BandWords, OpenEnds, ends_of
 from cpazmal_scale.dtw.block import block_distances, checked_weights
-from cpazmal_scale.dtw.checks import equal_lengths, filled, whole
+from cpazmal_scale.dtw.checks import equal_lengths, whole
 from cpazmal_scale.kernels.dba_pass import accumulate
 from cpazmal_scale.kernels.dtw_rows import sweep_rows
 from cpazmal_scale.kernels.dtw_sweep import OPEN_BEGIN, OPEN_END
@@ -218,7 +218,8 @@ def _by_blocks(
 
 def _one(values: ArrayLike, dtype: type | None = None) -> NDArray[Any]:
     """One series `(K, T)`."""
-    return np.asarray(_series3(np.asarray(filled(values))[None], "a series", dtype)[0])
+    features = equal_lengths(values, "features of a series")
+    return np.asarray(_series3(features[None], "a series", dtype)[0])
 
 
 def _series3(values: ArrayLike, name: str, dtype: type | None = None) -> NDArray[Any]:

@@ -196,6 +196,8 @@ X24, Y24, G24 = labelled()
         (lambda: distances([[1, 2], [1, 2, 3]], [[1, 2]]), "series must be of equal length"),
         (lambda: barycenter([[1.0, 2.0], [1.0, 2.0, 3.0]]), "series must be of equal length"),
         (lambda: barycenters([[1.0, 2.0]] * 3, 1.5), "count must be a whole number"),
+        (lambda: band_limits(3, 3, radius=1e30), "radius must be a whole number"),
+        (lambda: NearestBarycenter().fit([[1.0, 2.0], [1.0]], "ab"), "series must be of equal"),
         (lambda: barycenter([[1.0, 2.0]], threads=0), "threads must be a whole number"),
         (lambda: KNeighborsDTW(n_neighbors=2.5).fit(X24, Y24), "n_neighbors must be a whole"),
         (lambda: KNeighborsDTW(threads=None).fit(X24, Y24), "threads must be a whole"),
