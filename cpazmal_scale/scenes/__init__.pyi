@@ -15,6 +15,7 @@ from .level1b.ground import (
     with_ground,
 )
 from .level1b.moving import as_told, image_times, movable, moved, told
+from .levels import unlike
 from .reading import SceneReader
 from .registry import platforms
 from .scene import SAME_ACQUISITION, Scene, SceneFile
@@ -47,5 +48,6 @@ __all__ = [
     "scene_picture",
     "to_bits",
     "told",
+    "unlike",
     "with_ground",
 ]

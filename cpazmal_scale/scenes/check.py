@@ -110,14 +110,14 @@ def check_file(raster: Any, file: SceneFile) -> tuple[BandSummary, ...]:
 
 
 def check_order(files: Sequence[SceneFile]) -> None:
-    """Cross-polarised backscatter is not brighter than co-polarised, in one file or another.
+    """Cross-polarised backscatter is not brighter than co-polarised, in one raster or another.
 
     Raises:
         SceneImplausible: it is by far.
     """
     found: dict[str, list[tuple[float, SceneFile]]] = {}
     for file in files:
-        for name, level in file.levels:
+        for name, level in file.levels if file.product is None else ():
             found.setdefault(name, []).append((level, file))
     for cross in {"HV", "VH"} & set(found):
         co = cross[0] * 2

@@ -25,8 +25,8 @@ class SceneFile:
     `format` names its reader in `registry.FORMATS`; `bands` tells what each raster band holds, one
     of `BANDS`. `scale` is `linear` power or `dB`; `mask_codes` is `snap` (1 layover, 2 shadow) or
     `isce3` (1 shadow, 2 layover); `driver` is GDAL's; `nodata` a no-data value instead of the
-    raster's own; `radiometry` the coefficient; `levels` the median decibels of polarisations whose
-    values were looked at, `warnings` what people should know of them.
+    raster's own; `radiometry` the coefficient; `levels` decibels of polarisations whose values were
+    looked at, medians of rasters and means of products, `warnings` what people should know of them.
     """
 
     url: str

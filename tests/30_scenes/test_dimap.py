@@ -187,10 +187,11 @@ def test_two_swaths_are_not_one_band(tmp_path) -> None:
         find(tmp_path)
 
 
-@pytest.mark.parametrize("value", ["NaN", "-Infinity", "Infinity", "0.0"])
-def test_no_data_that_is_no_number(tmp_path, value: str) -> None:
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "Infinity", "0.0", "1e400", "  ", None])
+def test_no_data_that_is_no_number(tmp_path, value: str | None) -> None:
     path = write_dimap(tmp_path, {"Gamma0_HH": speckle(SHAPE)})
-    path.write_text(path.read_text().replace("<NO_DATA_VALUE>0.0", f"<NO_DATA_VALUE>{value}"))
+    tag = "" if value is None else f"<NO_DATA_VALUE>{value}</NO_DATA_VALUE>"
+    path.write_text(path.read_text().replace("<NO_DATA_VALUE>0.0</NO_DATA_VALUE>", tag))
     (scene,) = find(tmp_path)
     assert not np.isnan(read(scene, scene.geobox, (0, 40))[0]).any()
 
@@ -200,6 +201,15 @@ def test_no_data_that_is_no_number(tmp_path, value: str) -> None:
     [
         ("Gamma0_HH != 0.0", True),
         ("Gamma0_HH.raw > 0", True),
+        ("!nan(Gamma0_HH)", True),
+        ("not nan(Gamma0_HH) and Gamma0_HH != 0", True),
+        ("(fneq(Gamma0_HH.raw, 0.0) &amp;&amp; !inf('Gamma0_HH'))", True),
+        ("!nan(Gamma0_HV)", False),
+        ("nan(Gamma0_HH)", False),
+        ("fneq(Gamma0_HH, 0.1)", False),
+        ("!nan(Gamma0_HH) or Gamma0_HH != 0", False),
+        ("!(Gamma0_HH != 0)", False),
+        ("Gamma0_HH != 0 &amp;&amp; elevation &gt; 2000", False),
         ("elevation &gt; 2000", False),
         ("Gamma0_HV != 0.0", False),
         ("!layover_shadow_mask", False),

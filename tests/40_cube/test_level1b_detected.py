@@ -407,3 +407,42 @@ def test_an_image_that_is_not_what_its_annotation_says(seen: Look, tmp_path: Pat
     main.write_text(text.replace("<numberOfRows>200<", "<numberOfRows>201<"))
     with pytest.raises(SceneUnreadable, match="200 x 180"):
         only(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("inwards", "east", "said"),
+    [
+        (0.0, 0.0, ""),
+        (1.0, 0.0, ""),
+        (0.0, 30.0, "corners of its image lie 30 m from where its annotation puts them: compare"),
+        (0.0, 120.0, "corners of its image lie 120 m from where its annotation puts them; copy"),
+    ],
+)
+def test_the_corners_of_a_map_image_are_annotated(
+    seen: Look, tmp_path: Path, inwards: float, east: float, said: str
+) -> None:
+    """As longitudes and latitudes of edges or of pixels' centres; far off it is another image."""
+    product = map_image(seen, tmp_path, "EEC")
+    (main,) = product.glob("*.xml")
+    left, right = 341_250.0 + east + inwards, 341_610.0 + east - inwards
+    top, bottom = 5_087_250.0 - inwards, 5_086_850.0 + inwards
+    to_degrees = Transformer.from_crs("EPSG:32632", "EPSG:4326", always_xy=True)
+    corners = {
+        "upperLeft": (left, top),
+        "upperRight": (right, top),
+        "lowerRight": (right, bottom),
+        "lowerLeft": (left, bottom),
+    }
+    told = "</frameCoordsGeographic></geoParameter></geocodedImageInfo>"
+    for name, place in corners.items():
+        lon, lat = to_degrees.transform(*place)
+        told = f"<{name}Latitude>{lat!r}</{name}Latitude>{told}"
+        told = f"<{name}Longitude>{lon!r}</{name}Longitude>{told}"
+    told = f"<geocodedImageInfo><geoParameter><frameCoordsGeographic>{told}"
+    told = f"<productSpecific>{told}</productSpecific></level1Product>"
+    main.write_text(main.read_text().replace("</level1Product>", told))
+    if "; copy" in said:
+        with pytest.raises(SceneUnreadable, match=said):
+            only(tmp_path)
+    else:
+        assert [said in one for one in only(tmp_path).warnings] == [True] * bool(said)

@@ -194,6 +194,56 @@ def test_an_annotation_that_says_two_things_is_refused(tmp_path, shared_data, sa
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (ID.replace("TSX1", "TDX1"), "its file name says TDX1, its annotation TSX1"),
+        (ID.replace("SSC__", "MGD__"), "says MGD, its annotation SSC"),
+        (ID.replace("20080310T133220", "20080321T133220"), "says 20080321T133220, its annotation"),
+        (ID.replace("20080310T133220", "20081310T133220"), "says 20081310T133220, its annotation"),
+        (ID.replace("_SM_", "_HS_"), "has the mode HS in its name and SM in its annotation"),
+        (ID.replace("_S_SRA", "_D_SRA"), "has 2 polarisations by its name and 1 in its annotation"),
+    ],
+)
+def test_a_name_of_another_product(tmp_path, shared_data, name: str, said: str) -> None:
+    """Mission, variant and time are refused; mode and polarisations may be right, and are told."""
+    product = made(shared_data, tmp_path / "s")
+    (product / f"{ID}.xml").rename(product / f"{name}.xml")
+    config = settings(tmp_path / "s").with_values({"workspace": str(tmp_path / "ws")})
+    if "file name" in said or ", its" in said:
+        with pytest.raises(SceneUnknown, match=rf"{said}.*its own name, {ID}\.xml"):
+            discover(config.ingest)
+    else:
+        assert said in str(ingest_scenes(config, dry_run=True))
+
+
+def test_a_date_of_another_scale_is_told(tmp_path, shared_data) -> None:
+    """Its constant is a hundred times the others'; the image of one is a hundredth instead."""
+
+    def later(days: int, factor: str, text: str) -> str:
+        text = re.sub(r"2008-03-10T", f"2008-03-{10 + days}T", text)
+        return re.sub(r"<calFactor>[^<]*<", f"<calFactor>{factor}<", text)
+
+    for days, factor, level in ((0, "1e-5", 0.1), (5, "1e-3", 10.0), (11, "1e-3", 0.1)):
+        product = cut_product(
+            shared_data,
+            tmp_path / str(days),
+            amplitudes(SHAPE, days, 0.1 * level / float(factor) * 1e-5),
+            edit=lambda text, days=days, factor=factor: later(days, factor, text),
+        )
+        (product / f"{ID}.xml").rename(
+            product / f"{ID.replace('20080310', f'200803{10 + days}')}.xml"
+        )
+        georef = product / "ANNOTATION" / "GEOREF.xml"
+        georef.write_text(re.sub(r"2008-03-10T", f"2008-03-{10 + days}T", georef.read_text()))
+    config = settings(tmp_path).with_values({"workspace": str(tmp_path / "ws")})
+    told = str(ingest_scenes(config, dry_run=True))
+    assert told.count("brighter than the other dates") == 1
+    assert "20080315T133220" in told
+    assert "HH is 20 dB brighter" in told
+    assert "(calFactor 0.001, theirs 1e-05)" in told
+
+
+@pytest.mark.parametrize(
     "name", ["SUPPORT/{}.txt", "support/{}.TXT", "{}.pdf"], ids=["usual", "small", "beside"]
 )
 def test_the_disclaimer_and_old_processing_are_told(tmp_path, shared_data, name: str) -> None:

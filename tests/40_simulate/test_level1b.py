@@ -141,7 +141,7 @@ def test_slices_of_one_pass_are_one_scene(folders: tuple[Path, Path], tmp_path: 
     scenes = folders[0] / "scenes"
     product = next(one for one in sorted(scenes.iterdir()) if "_20200108T" in one.name)
     rules = RunConfig.load(folders[0] / "run.yaml").ingest
-    second = product.name.replace("T054421_", "T054427_")
+    second = f"{product.name[:-6]}054459"
     for name in (product.name, second):
         shutil.copytree(product, tmp_path / name)
     main = tmp_path / second / f"{product.name}.xml"

@@ -33,6 +33,7 @@ from cpazmal_scale.scenes import (
     needs_ground,
     note_of_ground,
     placed_on,
+    unlike,
     with_ground,
 )
 
@@ -197,6 +198,7 @@ def plan_cube(
     # What holds for a scene holds for the others of its beam.
     notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
     notes += [text for scene in new for text in scene.warnings]
+    notes += unlike(new)
     url = cube_url(config.workspace, beam)
     return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))
 

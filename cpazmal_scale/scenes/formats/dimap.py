@@ -27,7 +27,16 @@ MAX_BANDS = 1000
 Radiometry = Literal["beta0", "sigma0", "gamma0", "gamma0_T"]
 
 _OF_STACK = re.compile(r"_(?:mst|slv|ref|sec)\d*(?:_|$)", re.I)
-_NOT_ZERO = re.compile(r"\(?\s*'?(?P<name>\w+?)(?:\.raw)?'?\s*(?:!=|>)\s*0(?:\.0*)?f?\s*\)?", re.I)
+_NAME = r"'?(?P<name>\w+?)(?:\.raw)?'?"
+_NO_DATA = tuple(
+    re.compile(rf"{text}[\s)]*", re.I)
+    for text in (
+        rf"{_NAME}\s*(?:!=|>)\s*0(?:\.0*)?f?",
+        rf"(?:!|not)\s*(?:nan|inf)\s*\(\s*{_NAME}\s*\)",
+        rf"fneq\s*\(\s*{_NAME}\s*,\s*(?:0(?:\.0*)?f?|nan)\s*\)",
+    )
+)
+"""Expressions of SNAP that hide what is no data anyway: zero, NaN and infinite values of a band."""
 _KINDS: dict[str, Radiometry] = {"gamma0": "gamma0", "sigma0": "sigma0", "beta0": "beta0"}
 _SENSORS = {"PAZ": "PAZ1", "TSX": "TSX1", "TDX": "TDX1"}
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
@@ -245,8 +254,12 @@ def _band(info: Node, path: str | None, url: str) -> Band | None:
 
 
 def _nodata(info: Node) -> float | None:
-    """The no-data value; none where it is NaN or infinite, which never are data."""
-    text = info.text("NO_DATA_VALUE")
+    """The no-data value; none where it is NaN or infinite, which never are data, or not told: SNAP
+    takes 0 then, which is none either.
+    """
+    text = info.text("NO_DATA_VALUE", "").strip()
+    if not text:
+        return None
     try:
         value = float(text)
     except ValueError:
@@ -261,14 +274,20 @@ def _refuse_hidden(info: Node, name: str, url: str) -> None:
         SceneUnknown: it hides something else.
     """
     term = info.text("VALID_MASK_TERM", "").strip()
-    match = _NOT_ZERO.fullmatch(term)
-    if term.lower() in ("", "true") or (match is not None and match["name"] == name):
+    if all(_hides_nothing(one, name) for one in re.split(r"&&|\band\b", term)):
         return
     raise SceneUnknown(
         f"the expression `{term[:60]}` hides pixels of {name}",
         where=url,
         remedy="write it from SNAP with that expression converted to a no-data value",
     )
+
+
+def _hides_nothing(term: str, name: str) -> bool:
+    """Whether an expression is true of every pixel of a band that is data."""
+    term = term.strip().lstrip("( ")
+    matches = [one.fullmatch(term) for one in _NO_DATA]
+    return term.lower() in ("", "true") or any(one and one["name"] == name for one in matches)
 
 
 def _refuse_scaled(info: Node, name: str, url: str) -> None:

@@ -163,7 +163,8 @@ class Annotation:
 
     Of detected products in radar geometry (MGD), `ground_range` gives metres on the ground of
     two-way range times, one polynomial beside the other, and `first_row` a row with its azimuth
-    time and a column with its two-way range time, both counted from 1.
+    time and a column with its two-way range time, both counted from 1. Of map images (GEC, EEC)
+    `frame` are longitude and latitude of the corners, clockwise from the upper left.
     """
 
     id: str
@@ -203,6 +204,7 @@ class Annotation:
     ground_range: tuple[Polynomial, ...] = ()
     first_row: tuple[int, datetime, int, float] | None = None
     radiometric_correction: str = "CALIBRATED"
+    frame: tuple[tuple[float, float], ...] = ()
 
     @property
     def polarisations(self) -> tuple[str, ...]:

@@ -84,6 +84,7 @@ def parse_annotation(root: Node) -> Annotation:
         layers=_layers(root),
         ground_range=tuple(_polynomial(one) for one in root.all(_GROUND_RANGE)),
         first_row=_first_row(projected) if projected else None,
+        frame=_frame(root),
         radiometric_correction=kind.text("radiometricCorrection").upper(),
     )
 
@@ -104,6 +105,18 @@ def _first_row(projected: Node) -> tuple[int, datetime, int, float] | None:
         return None
     time = start.time("tReferenceTimeUTC")
     return start.integer("refRow"), time, start.integer("refCol"), start.number("tauReferenceTime")
+
+
+def _frame(root: Node) -> tuple[tuple[float, float], ...]:
+    """Longitude and latitude of a map image's corners, clockwise from its upper left."""
+    frame = root.maybe("productSpecific/geocodedImageInfo/geoParameter/frameCoordsGeographic")
+    if frame is None:
+        return ()
+    corners = "upperLeft", "upperRight", "lowerRight", "lowerLeft"
+    return tuple(
+        (frame.number(f"{corner}Longitude"), frame.number(f"{corner}Latitude"))
+        for corner in corners
+    )
 
 
 def _sensor(header: Node) -> str:

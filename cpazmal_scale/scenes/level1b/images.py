@@ -151,8 +151,8 @@ def _contradiction(found: str, annotated: str, where: str) -> SceneUnreadable:
     )
 
 
-def check_image(image: CosarImage | TiffImage, cal_factor: float, noise: float = 0.0) -> None:
-    """Decode the whole image and look at it.
+def check_image(image: CosarImage | TiffImage, cal_factor: float, noise: float = 0.0) -> float:
+    """Decode the whole image and look at it; its mean β0 in decibels.
 
     Args:
         image: to look at.
@@ -190,3 +190,4 @@ def check_image(image: CosarImage | TiffImage, cal_factor: float, noise: float =
         remedy = "set ingest.level1b.noise: keep, for all dates of the beam"
     if problem is not None:
         raise SceneImplausible(problem, where=image.where, remedy=remedy)
+    return float(10 * np.log10(mean))

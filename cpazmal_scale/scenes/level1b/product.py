@@ -16,6 +16,7 @@ from cpazmal_scale.errors import SceneUnreadable
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.level1b.annotation import Annotation
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
+from cpazmal_scale.scenes.level1b.names import doubt
 from cpazmal_scale.scenes.level1b.radiometry import Coefficient, subtracts_noise
 from cpazmal_scale.scenes.untrusted import archive, xml
 from cpazmal_scale.terrain import delay
@@ -74,6 +75,9 @@ class Product:
                 f"{self.id} annotates no delay of its signal: the distance of its geolocation grid "
                 "from its orbit stands for it"
             )
+        otherwise = doubt(self.annotation, self.id)
+        if otherwise:
+            found.append(f"{otherwise}: check which product it is")
         if self.annotation.generation_time < RESCALED:
             found.append(
                 f"{self.id} was processed before {RESCALED:%d %B %Y}, when calibration constants "

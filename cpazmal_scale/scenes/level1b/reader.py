@@ -17,11 +17,13 @@ from cpazmal_scale.config import MASK_BITS
 from cpazmal_scale.errors import DemError, SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.formats.georeference import geobox_of
+from cpazmal_scale.scenes.level1b.frame import beside_frame
 from cpazmal_scale.scenes.level1b.geocode import Sampling, sample
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.scenes.level1b.georef import parse_georef
 from cpazmal_scale.scenes.level1b.images import CosarImage, TiffImage, check_image, open_image
 from cpazmal_scale.scenes.level1b.kinds import later_of_a_pair
+from cpazmal_scale.scenes.level1b.names import contradiction
 from cpazmal_scale.scenes.level1b.placing import (
     footprint,
     ground_spacing,
@@ -98,6 +100,7 @@ class ProductReader:
         self.product, self.geolocation, self.images = product, geolocation, images
         self.elevation = elevation
         self.difference: Difference | None = None
+        self.warnings: tuple[str, ...] = ()
         annotation, settings = product.annotation, product.settings
         height = settings.height if product.in_radar_geometry else annotation.average_height
         self.ground: Elevation | Flat = elevation or Flat(height)
@@ -111,6 +114,7 @@ class ProductReader:
             assert isinstance(raster, TiffImage)
             self.geobox = geobox_of(raster.raster, raster.where)
             require_place(self.geobox, geolocation)
+            self.warnings = beside_frame(self.geobox, annotation, raster.where)
             sight = map_sight(self.geobox, geolocation)
             self.sampling = Sampling((1, 1), 1)
         self.nodes = NodeLattice(self.geobox, sight)
@@ -256,11 +260,16 @@ def _refuse(product: Product) -> None:
     """What the annotation says cannot be used.
 
     Raises:
-        SceneUnknown: no calibration, the second image of a TanDEM-X pair, or noise
-            that is to be subtracted and is not told.
+        SceneUnknown: a name of another product, no calibration, the second image of a TanDEM-X
+            pair, or noise that is to be subtracted and is not told.
     """
     annotation, problem, remedy = product.annotation, None, "order the product again"
-    if annotation.radiometric_correction != "CALIBRATED":
+    other = contradiction(annotation, product.id)
+    if other:
+        problem, remedy = other, "copy the product again, or give the file its own name"
+        if annotation.id and not contradiction(annotation, annotation.id):
+            remedy += f", {annotation.id}.xml"
+    elif annotation.radiometric_correction != "CALIBRATED":
         flag = annotation.radiometric_correction or "with nothing"
         problem = f"it is flagged {flag}: its constant does not hold"
     elif later_of_a_pair(annotation, product.id):
@@ -316,17 +325,19 @@ def place_on(product: Product, grid: GeoBox) -> GeoBox:
         return lattice.aligned(reader.bounds(str(grid.crs)), grid)
 
 
-def check_product(reader: ProductReader) -> None:
-    """Decode all images whole and look at their values.
+def check_product(reader: ProductReader) -> tuple[tuple[str, float], ...]:
+    """Decode all images whole and look at their values: mean decibels of β0 by polarisation.
 
     Raises:
         SceneUnreadable: a part cannot be decoded.
         SceneImplausible: zeros, nothing valid, an implausible calibration, or noise far above it.
     """
     annotation = reader.product.annotation
+    found = []
     for layer, image in zip(annotation.layers, reader.images, strict=True):
         noise = mean_noise(layer, annotation) if reader.subtract else 0.0
-        check_image(image, layer.cal_factor, noise)
+        found.append((layer.polarisation, check_image(image, layer.cal_factor, noise)))
+    return tuple(found)
 
 
 def describe_product(product: Product, *, check: bool) -> SceneFile:
@@ -345,8 +356,7 @@ def describe_product(product: Product, *, check: bool) -> SceneFile:
         )
     with open_product(product) as reader:
         reader.compare()
-        if check:
-            check_product(reader)
+        levels = check_product(reader) if check else ()
         return SceneFile(
             url=product.where,
             sha256=digest(product),
@@ -355,4 +365,6 @@ def describe_product(product: Product, *, check: bool) -> SceneFile:
             format="level1b",
             product=replace(product, delay_told=reader.geolocation.grid.range_delay is not None),
             radiometry=product.radiometry,
+            levels=levels,
+            warnings=reader.warnings,
         )
