@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpazmal_scale.kernels.compiled import kept
 from cpazmal_scale.terrain.nodes import CELL
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Bytes = NDArray[np.uint8]
+    Whole = NDArray[np.int64]
 
 _SHARE = 0.5
 """Of a node cell's heights from which it counts as unknown."""
@@ -55,17 +57,36 @@ class Raised:
 
     def __init__(self, lines: int, highest: float) -> None:
         self.highest, self.met = highest, False
-        self._since = np.full(lines, CELL)
+        self._since = np.full(lines, CELL, np.int64)
 
     def block(self, height: Array) -> Array | None:
         """Heights (lines, places) of the next block; None as long as no unknown ground was met.
 
         Ground counts as unknown where `CELL` places up to it are.
         """
-        place = np.arange(height.shape[1])
-        last = np.where(np.isnan(height), -1 - self._since[:, None], place)
-        length = place - np.maximum.accumulate(last, axis=1)
-        self._since = length[:, -1]
-        high = length >= CELL
-        self.met = self.met or bool(high.any())
-        return np.where(high, self.highest, height) if self.met else None
+        raised = np.empty(height.shape)
+        self.met = bool(_raise(height, self.highest, self._since, raised)) or self.met
+        return raised if self.met else None
+
+
+@kept
+def _raise(height: Array, highest: float, since: Whole, raised: Array) -> bool:
+    """Heights with unknown ground at the highest; whether there is any.
+
+    Args:
+        height: (lines, places) metres, NaN unknown.
+        highest: Metres.
+        since: (lines) unknown places up to the first; gets those up to the last.
+        raised: (lines, places) gets the heights.
+    """
+    met = False
+    for line in range(height.shape[0]):
+        length = since[line]
+        for place in range(height.shape[1]):
+            known = height[line, place] == height[line, place]
+            length = 0 if known else length + 1
+            high = length >= CELL
+            met = met or high
+            raised[line, place] = highest if high else height[line, place]
+        since[line] = length
+    return met

@@ -197,8 +197,7 @@ def plan_cube(
         _refuse(error, refused)
     # What holds for a scene holds for the others of its beam.
     notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
-    notes += [text for scene in new for text in scene.warnings]
-    notes += unlike(new)
+    notes += [*(text for scene in new for text in scene.warnings), *unlike(new)]
     url = cube_url(config.workspace, beam)
     return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))
 
@@ -322,8 +321,7 @@ def _look(
     if record is not None:
         admission = admit(record, scene, resample=resample)
         if admission.outcome == "unchanged":
-            report = SceneReport(scene.id, scene.start, "unchanged", scene.polarisations)
-            return scene, report
+            return scene, SceneReport(scene.id, scene.start, "unchanged", scene.polarisations)
         action, scene = ("add" if admission.outcome == "late" else "append"), admission.scene
         if action == "add":
             require_order(record, admission.index, scene)
