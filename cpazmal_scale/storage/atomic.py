@@ -20,13 +20,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import StoreError, StoreMissing, WriterConflict
+from cpazmal_scale.errors import StoreMissing, WriterConflict
 from cpazmal_scale.storage import disk
 
 PATIENCE = 10.0
 """Seconds to wait for another process that replaces an object, which takes it milliseconds."""
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
 _LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+
+_HONOURS: dict[tuple[str, str], bool] = {}
+"""What this process found out of S3 buckets at their endpoints."""
 
 
 class Seen(NamedTuple):
@@ -71,7 +74,7 @@ def swap(url: str, seen: Seen, data: bytes, *, lock: str) -> bool:
         WriterConflict: another process holds the lock and does not move.
         StoreError: the store refuses or cannot be reached.
     """
-    if _is_s3(url) and decides(url):
+    if _is_s3(url) and decides(url.rpartition("/")[0]):
         condition = {"IfNoneMatch": "*"} if seen.data is None else {"IfMatch": seen.tag}
         return _put(url, data, condition) or look(url).data == data
     with locked(lock):
@@ -88,7 +91,7 @@ def create(url: str, data: bytes) -> bool:
     Raises:
         StoreError: the store refuses or cannot be reached.
     """
-    if _is_s3(url) and decides(url):
+    if _is_s3(url) and decides(url.rpartition("/")[0]):
         created = _put(url, data, {"IfNoneMatch": "*"})
     else:
         created = storage.create_bytes(url, data)
@@ -151,32 +154,33 @@ def locked(lock: str) -> Iterator[None]:
         yield
 
 
-def decides(url: str) -> bool:
-    """Whether the store of a folder or file decides conditions in one step; tried once per store.
+def decides(folder: str) -> bool:
+    """Whether the store of a folder decides conditions in one step; tried there, once per store.
 
     Raises:
-        StoreError: the store refuses or cannot be reached.
+        StoreError: the store refuses to write, read or remove in the folder, or cannot be reached.
     """
-    if _is_s3(url):
-        return _honours("/".join(url.split("/")[:3]), os.environ.get("AWS_ENDPOINT_URL", ""))
-    if storage.is_remote(url):
+    if _is_s3(folder):
+        store = folder.split("/")[2], os.environ.get("AWS_ENDPOINT_URL", "")
+        if store not in _HONOURS:
+            _HONOURS[store] = _honours(folder)
+        return _HONOURS[store]
+    if storage.is_remote(folder):
         return False
-    path = storage.local_path(url).absolute()
-    return _has_locks(next(one for one in path.parents if one.is_dir()))
+    path = storage.local_path(folder).absolute()
+    return _has_locks(next(one for one in (path, *path.parents) if one.is_dir()))
 
 
-@lru_cache(maxsize=64)
-def _honours(bucket: str, _endpoint: str) -> bool:
-    """Whether the S3 server of a bucket obeys `If-None-Match` and `If-Match`."""
-    probe = storage.join(bucket, f".cpazmal-probe-{uuid.uuid4().hex}")
+def _honours(folder: str) -> bool:
+    """Whether the S3 server of a folder obeys `If-None-Match` and `If-Match`."""
+    probe = storage.join(folder, f".cpazmal-probe-{uuid.uuid4().hex}")
+    obeys = _put(probe, b"1", {"IfNoneMatch": "*"})
     try:
-        obeys = _put(probe, b"1", {"IfNoneMatch": "*"})
         obeys = obeys and not _put(probe, b"2", {"IfNoneMatch": "*"})
         obeys = obeys and not _put(probe, b"3", {"IfMatch": f'"{"0" * 32}"'})
         return obeys and _put(probe, b"4", {"IfMatch": _tag(probe)})
     finally:
-        with contextlib.suppress(StoreError):
-            storage.remove(probe)
+        storage.remove(probe)
 
 
 @lru_cache(maxsize=64)

@@ -82,11 +82,13 @@ def remove(url: str, *, recursive: bool = False) -> None:
     with one_sentence(url, "remove"):
         filesystem, path = filesystem_of(url)
         with contextlib.suppress(FileNotFoundError):
-            if is_remote(url) and glob.has_magic(path):  # `rm` would take the path for a pattern
-                for one in filesystem.find(path) if recursive else [path]:
+            if is_remote(url) and not recursive:  # `rm` of s3fs is silent where it is refused
+                filesystem.rm_file(path)
+            elif is_remote(url) and glob.has_magic(path):  # `rm` would take it for a pattern
+                for one in filesystem.find(path):
                     filesystem.rm_file(one)
-                return
-            filesystem.rm(path, recursive=recursive)
+            else:
+                filesystem.rm(path, recursive=recursive)
 
 
 def sweep(url: str, *, deep: bool = True) -> None:

@@ -18,6 +18,7 @@ import pytest
 import rasterio
 from support.late_channels import channel
 from support.late_channels import config as channels
+from support.limited_store import Rights, limited
 from support.scenes_factory import STARTS, campaign, run_config
 from support.writers import every, standing_still
 
@@ -26,8 +27,9 @@ from cpazmal_scale.cube import append, open_cube
 from cpazmal_scale.cube import verify_cube as verify
 from cpazmal_scale.cube.write import lease as leases
 from cpazmal_scale.cube.write.append import publish
-from cpazmal_scale.errors import CpazmalError, WriterConflict
+from cpazmal_scale.errors import CpazmalError, StoreError, WriterConflict
 from cpazmal_scale.scenes import Scene, discover
+from cpazmal_scale.stages.ingest import ingest
 from cpazmal_scale.storage import atomic
 
 Outcomes = dict[str, str]
@@ -176,6 +178,32 @@ def test_on_an_s3_server_that_decides(
         act = writer(url, scenes[3], outcomes, scenes[3].id)
         first, _ = stop_at(monkeypatch, url, scenes[1], {point: act})
         require_whole(url, scenes, {scenes[0].id}, first | outcomes, again=False)
+
+
+def test_rights_below_the_workspace_are_enough(
+    tmp_path, deciding_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = campaign(tmp_path / "scenes", shape=(20, 20), starts=STARTS[:1])
+    prefix = deciding_url.removeprefix("s3://cpazmal/") + "/"
+    with limited(os.environ["AWS_ENDPOINT_URL"], Rights(prefix)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        config = run_config(folder, deciding_url)
+        first, again = ingest(config), ingest(config)
+        assert (len(first.cubes[0].appended), len(again.cubes[0].unchanged)) == (1, 1)
+        assert not verify(first.cubes[0].url)
+        assert not [one for one in storage.find(deciding_url) if "probe" in one]
+
+
+def test_a_store_that_lets_nothing_be_removed_is_refused_before_anything_is_done(
+    tmp_path, deciding_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = campaign(tmp_path / "scenes", shape=(20, 20), starts=STARTS[:1])
+    with limited(os.environ["AWS_ENDPOINT_URL"], Rights("", remove=False)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(StoreError, match="no permission to remove"):
+            ingest(run_config(folder, deciding_url))
+        (left,) = storage.find(deciding_url)
+    assert left.startswith(f"{deciding_url}/cubes/DSC37.zarr.lease/")
 
 
 def test_a_late_polarisation_beside_a_new_date(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,7 @@ def hold(cube_url: str) -> Iterator[Lease]:
 
 def _acquire(cube_url: str, token: str) -> Lease:
     where = folder(cube_url)
-    expires = atomic.decides(cube_url)
+    expires = atomic.decides(where)
     choosing = _Ticket(storage.join(where, f"choosing.{token}.json"), None, token)
     storage.write_bytes(choosing.url, ticket_document(token))
     try:
