@@ -6,6 +6,7 @@ from .format.record import Record, read_record, require_record, start_of
 from .read.chunks import ChunkReader, Fetch
 from .read.dataset import open_cube, within
 from .read.windows import gather, region, require_data, window_pixels
+from .write.admission import date_of
 from .write.append import append
 from .write.plan import (
     CubePlan,
@@ -31,6 +32,7 @@ __all__ = [
     "append",
     "append_planned",
     "cube_url",
+    "date_of",
     "fill_cube",
     "gather",
     "ground_url",

@@ -18,6 +18,7 @@ from cpazmal_scale.scenes.formats.naming import Named
 from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.spellings import X_BAND_SENSORS
 from cpazmal_scale.scenes.table import Row, find_row
+from cpazmal_scale.vocabulary import ordered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +63,14 @@ class Candidate:
     def processing(self) -> str:
         """What is done here to make backscatter on a map of it."""
         return "" if self.product is None else self.product.processing
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Polarisations by name, settings or table, co-polarised first; empty: only it knows."""
+        if self.named.polarisation is not None:
+            return (self.named.polarisation,)
+        of_table = self.row.polarisations if self.row else None
+        return ordered(set(self.rules.bands or of_table or ()))
 
     def owns(self, url: str) -> bool:
         """Whether a file is this one, or a part of it."""

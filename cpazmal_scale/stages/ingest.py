@@ -89,7 +89,10 @@ def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Scenes that no cube holds, by id: `new` ones that lie still, and ones still `arriving`."""
+    """Scenes of which a cube lacks a date or polarisation, by id.
+
+    `new` ones lie still, others are still `arriving`.
+    """
 
     scenes: str
     new: tuple[str, ...]
@@ -102,7 +105,7 @@ class Arrivals:
 
 
 def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
-    """Compare the names of the scenes with what the cubes hold; no pixel is read.
+    """Compare scenes with what the cubes hold, by names, settings and table; no file is opened.
 
     Args:
         config: sections `ingest` and `workspace` are used.
@@ -118,13 +121,25 @@ def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
     _require_scenes(config)
     scenes = group_scenes(find_candidates(config.ingest))
     beams = {scene[0].beam for scene in scenes}
-    records = [read_record(cube_url(config.workspace, beam)) for beam in beams]
-    held = {i for record in records if record for i in record.dates["scene_id"]}
-    new = {scene[0].named.id: scene for scene in scenes if scene[0].named.id not in held}
+    records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
+    new = {one[0].named.id: one for one in scenes if not _is_held(records[one[0].beam], one)}
     youngest = datetime.now(UTC) - timedelta(seconds=settle_s)
     arriving = [name for name, files in new.items() if _changed(files) > youngest]
     still = tuple(name for name in new if name not in arriving)
     return Arrivals(str(config.ingest.scenes), still, tuple(arriving))
+
+
+def _is_held(record: Record | None, files: list[Candidate]) -> bool:
+    """Whether a cube holds the date of a scene and, as far as they are told, all its channels."""
+    from cpazmal_scale.cube import date_of
+
+    named = files[0].named
+    at = date_of(record, named.id, named.sensor, named.start) if record else None
+    if record is None or at is None:
+        return False
+    told = {name for one in files for name in one.told}
+    untold = sum(not one.told for one in files)
+    return told <= set(record.polarisations_of(at)) and untold <= len(record.sources_of(at))
 
 
 def _changed(files: list[Candidate]) -> datetime:

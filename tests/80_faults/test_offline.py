@@ -9,12 +9,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from support.late_channels import channel, config, described
+from support.scenes_factory import STARTS, run_config, speckle
 from support.small_run import settings, simulated
 
 from cpazmal_scale import catalog
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import StoreMissing
-from cpazmal_scale.stages.ingest import arrivals
+from cpazmal_scale.stages.ingest import arrivals, ingest
 
 ALONE = """
 import ipaddress, os, socket
@@ -91,7 +93,6 @@ def test_arrivals_are_told_from_what_is_held_and_what_still_comes(
 ) -> None:
     """Names alone decide; a file that changed a moment ago holds everything back."""
     from cpazmal_scale import storage
-    from cpazmal_scale.stages.ingest import ingest
 
     made = simulated(tmp_path / "campaign", end=date(2020, 2, 12))
     scenes = sorted((made.parent / "scenes").rglob("*.tif"))
@@ -115,3 +116,26 @@ def test_arrivals_are_told_from_what_is_held_and_what_still_comes(
     assert arrivals(config).new == ()
     land(scenes[-1])
     assert len(arrivals(config).new) == 1
+
+
+@pytest.mark.parametrize("told", ["name", "sidecar"])
+def test_a_polarisation_that_comes_later_arrives(tmp_path: Path, told: str) -> None:
+    """Beside a date that is held; once it is ingested nothing is new."""
+    folder, workspace = tmp_path / "scenes", tmp_path / "w"
+
+    def land(name: str) -> None:
+        if told == "name":
+            channel(folder, STARTS[0], name)
+        else:
+            bands = [speckle((50, 70), len(name), 0.2 if name == "HH" else 0.02)]
+            described(folder, name, bands, name, "2020-01-08T05:44:11")
+
+    run = (config if told == "name" else run_config)(folder, workspace)
+    land("HH")
+    ingest(run)
+    assert arrivals(run).new == ()
+    land("HV")
+    assert len(arrivals(run).new) == 1
+    assert arrivals(run, settle_s=3600).arriving
+    ingest(run)
+    assert arrivals(run).new == ()

@@ -46,7 +46,7 @@ def admit(record: Record, scene: Scene, *, resample: bool = False) -> Admission:
     """
     View.of_cube(record).check(scene)
     place(scene, record.grid, resample=resample)
-    held = _find(record, scene)
+    held = date_of(record, scene.id, scene.sensor, scene.start)
     if held is None:
         return Admission("new", record.length, scene)
     known = record.sources_of(held)
@@ -69,13 +69,13 @@ def admit(record: Record, scene: Scene, *, resample: bool = False) -> Admission:
     )
 
 
-def _find(record: Record, scene: Scene) -> int | None:
-    """Index of the date with the same id, or of the same sensor within two minutes."""
-    if scene.id in record.dates["scene_id"]:
-        return record.dates["scene_id"].index(scene.id)
-    for index, sensor in enumerate(record.dates["sensor"]):
-        near = abs(start_of(record, index) - scene.start) <= SAME_ACQUISITION
-        if sensor == scene.sensor and near:
+def date_of(record: Record, scene_id: str, sensor: str, start: datetime) -> int | None:
+    """Index of the date with the same scene id, or of the same sensor within two minutes."""
+    if scene_id in record.dates["scene_id"]:
+        return record.dates["scene_id"].index(scene_id)
+    for index, other in enumerate(record.dates["sensor"]):
+        near = abs(start_of(record, index) - start) <= SAME_ACQUISITION
+        if other == sensor and near:
             return index
     return None
 
