@@ -36,6 +36,7 @@ Season = Literal["winter", "spring", "summer", "autumn"]
 class Normalisation:
     """Mean and standard deviation of every polarisation, in the scale they were taken in."""
 
+    polarisations: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     scale: Scale
@@ -196,20 +197,25 @@ class Windows:
             raise SampleError(f"no valid pixel of {name}", remedy="choose other dates or channels")
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - mean**2, 0))
-        return Normalisation(tuple(mean.tolist()), tuple(std.tolist()), self.scale)
+        return Normalisation(
+            self.polarisations, tuple(mean.tolist()), tuple(std.tolist()), self.scale
+        )
 
     def normalised(self, by: Normalisation) -> Windows:
         """The same windows as z-scores, channel by channel.
 
         Raises:
-            SampleError: the statistics are of another scale or number of channels.
+            SampleError: the statistics are of another scale, or lack a channel.
         """
-        if by.scale != self.scale or len(by.mean) != len(self.polarisations):
+        if by.scale != self.scale or not set(self.polarisations) <= set(by.polarisations):
             raise SampleError(
-                f"statistics of {len(by.mean)} channels in {by.scale} do not fit {self!r}",
+                f"statistics of {'+'.join(by.polarisations)} in {by.scale} do not fit {self!r}",
                 remedy="take them from training windows with the same channels and scale",
             )
-        return replace(self, normalisation=by)
+        places = [by.polarisations.index(name) for name in self.polarisations]
+        mean, std = (tuple(values[at] for at in places) for values in (by.mean, by.std))
+        own = Normalisation(self.polarisations, mean, std, by.scale)
+        return replace(self, normalisation=own)
 
     def batches(
         self, progress: Progress | None = None

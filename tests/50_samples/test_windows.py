@@ -231,8 +231,16 @@ def test_scales_and_normalisation_by_training_windows(windows: samples.Windows) 
     np.testing.assert_allclose(scores, (decibel.to_numpy() - centre) / spread, atol=1e-5)
     lazy = decibel.normalised(found).to_xarray()
     np.testing.assert_array_equal(lazy["HV"].to_numpy(), scores[:, 1])
-    with pytest.raises(SampleError, match="do not fit"):
-        windows.normalised(found)
+    turned = decibel.channels("HV", "HH").normalised(found).to_numpy()
+    np.testing.assert_array_equal(turned, scores[:, ::-1])
+    alone = decibel.channels("HV").normalised(found).to_numpy()
+    np.testing.assert_array_equal(alone, scores[:, 1:])
+    for other in (windows, decibel.channels("HH", "HV").scaled("amplitude")):
+        with pytest.raises(SampleError, match="do not fit"):
+            other.normalised(found)
+    of_one = train.channels("HH").statistics()
+    with pytest.raises(SampleError, match=r"HH in dB do not fit .* HV dB"):
+        decibel.channels("HV").normalised(of_one)
     only = windows.channels("HV")
     np.testing.assert_array_equal(only.to_numpy(), linear[:, 1:])
     with pytest.raises(SampleError, match="no polarisation VH"):
