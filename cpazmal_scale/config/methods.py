@@ -32,7 +32,7 @@ class Method:
     twin: str | None = None
     """Setting of the same method without warping; none for methods that do not warp."""
     needs: str | None = None
-    """Optional package without which it cannot be used."""
+    """Extra of this package without which it cannot be used."""
     usual: bool = True
     """Whether it is compared unless it is named."""
     learns: bool = True
@@ -87,7 +87,7 @@ METHODS: tuple[Method, ...] = (
         usual=False,
     ),
     Method("wasps", "WaSPS-DTW", f"{_HOME}.laws", 76, {"cost": "weibull"}, usual=False),
-    Method("onnx", "ONNX network", f"{_HOME}.network", 70, needs="onnxruntime", learns=False),
+    Method("onnx", "ONNX network", f"{_HOME}.network", 70, needs="onnx", learns=False),
 )
 """Every classifier there is."""
 

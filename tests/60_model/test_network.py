@@ -144,6 +144,15 @@ def test_hostile_files_are_refused(tmp_path, forest, monkeypatch) -> None:
         trained(path)
 
 
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime", "google.protobuf.message"])
+def test_without_the_extra_it_is_named(tmp_path, monkeypatch, package) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "cpazmal_scale.model.methods.network", raising=False)
+    with pytest.raises(ConfigError, match=f"needs the package {package}") as caught:
+        trained(tmp_path / "network.onnx")
+    assert caught.value.remedy == "pip install 'cpazmal-scale[onnx]'"
+
+
 def test_a_network_is_brought_not_compared() -> None:
     from cpazmal_scale.assess.validate.methods import chosen
 

@@ -91,7 +91,7 @@ def make(setting: str, config: RunConfig, days: NDArray[np.float64] | None) -> P
     """An unfitted classifier, for series on `days` `(T,)` of the season.
 
     Raises:
-        ConfigError: there is no such method, or the package it needs is not installed.
+        ConfigError: there is no such method, or the extra it needs is not installed.
     """
     try:
         row = method(setting)
@@ -132,9 +132,9 @@ def _module(name: str, needs: str | None) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if needs is None or error.name != needs:
+        if needs is None or str(error.name).startswith(__package__.partition(".")[0]):
             raise
         raise ConfigError(
-            f"{name.rsplit('.', 1)[-1]} needs the package {needs}",
-            remedy=f"pip install {needs}",
+            f"{name.rsplit('.', 1)[-1]} needs the package {error.name}",
+            remedy=f"pip install 'cpazmal-scale[{needs}]'",
         ) from None
