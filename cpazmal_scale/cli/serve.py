@@ -20,6 +20,7 @@ import tomllib
 import urllib.request
 from collections.abc import Iterator, Mapping
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -56,6 +57,8 @@ def serve(
         port: of the server and its UI.
         limit: runs at the same time.
     """
+    if find_spec("prefect") is None:
+        raise ConfigError("Prefect is not installed", remedy="pip install 'cpazmal-scale[flows]'")
     if limit < 1:
         raise ConfigError(f"no run starts with {limit} at a time", where="--limit", remedy="use 1")
     try:

@@ -177,6 +177,14 @@ def test_places_that_cannot_be_are_refused(
     assert said in sentence
 
 
+def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "prefect", None)
+    (sentence,) = ended("serve", "--port", free_port(), code=2).complaints
+    assert "pip install 'cpazmal-scale[flows]'" in sentence
+    assert not list(tmp_path.iterdir())
+
+
 def test_parameters_come_on_top_of_the_deployment_and_sigterm_ends_all(served: Served) -> None:
     said = served.prefect(
         *("deployment", "run", "full-area-map/default"),
