@@ -29,10 +29,10 @@ def check_versions(client: Client, address: str) -> None:
     difference = _difference(here, found["scheduler"]["packages"], DECISIVE)
     if difference:
         sides[difference].append("scheduler")
-    for address, worker in found["workers"].items():
+    for name, worker in found["workers"].items():
         difference = _difference(here, worker["packages"], (*DECISIVE, *NUMERIC))
         if difference:
-            sides[difference].append(f"worker {address}")
+            sides[difference].append(f"worker {name}")
     if sides:
         differences = "; ".join(_sentence(*side) for side in sides.items())
         raise ClusterError(

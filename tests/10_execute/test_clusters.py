@@ -101,6 +101,7 @@ def test_other_versions_are_named_with_the_remedy(tmp_path: Path) -> None:
         named = r"worker tcp.*: numba 0\.1\.2 \(here 0\."
         with pytest.raises(ClusterError, match=named) as caught, open_executor(cluster):
             pass
+    assert caught.value.where == running.address
     assert "constraints.txt" in str(caught.value)
     assert "scheduler:" not in str(caught.value)
 
