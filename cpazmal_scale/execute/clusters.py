@@ -36,13 +36,29 @@ def open_executor(cluster: Cluster) -> Iterator[Executor]:
     elif cluster.kind == "threads":
         yield ThreadExecutor(workers_of(cluster))
     else:
-        # Dask's own messages would hide the one sentence of what went wrong.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
         with contextlib.ExitStack() as stack:
+            stack.enter_context(_dask_quiet())
             target = cluster.address or stack.enter_context(_started(cluster))
             address = target if isinstance(target, str) else str(target.scheduler_address)
             client = stack.enter_context(_connect(target, address, cluster))
             yield _executor(client, address, cluster)
+
+
+@contextlib.contextmanager
+def _dask_quiet() -> Iterator[None]:
+    """Without Dask's own messages, which would hide the one sentence of what went wrong."""
+    import distributed  # noqa: F401  # gives its loggers their levels
+
+    found = logging.root.manager.loggerDict.items()
+    own = [one for name, one in found if name.partition(".")[0] == "distributed"]
+    levels = {one: one.level for one in own if isinstance(one, logging.Logger) and one.level}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager

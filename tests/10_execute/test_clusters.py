@@ -43,9 +43,18 @@ def test_workers_and_memory_come_from_the_machine() -> None:
     assert block_memory(Cluster(workers=10_000)) == memory_limit() // 10_000
 
 
-def test_a_dashboard_is_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dashboard_is_named_and_dask_is_quiet_meanwhile(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    for logger in own:
+        monkeypatch.setattr(logger, "level", logging.INFO)
+        logger.manager._clear_cache()  # type: ignore[attr-defined]
     with caplog.at_level(logging.INFO, logger="cpazmal_scale"):
-        assert squares(Cluster(workers=1))[4] == 16
+        with open_executor(Cluster(workers=1)) as executor:
+            assert dict(executor.run(square, range(5)))[4] == 16
+            assert not any(logger.isEnabledFor(logging.ERROR) for logger in own)
+        assert all(logger.isEnabledFor(logging.INFO) for logger in own)
     assert "Dask dashboard: http://127.0.0.1:" in caplog.text
 
 
