@@ -7,6 +7,7 @@ this module.
 from __future__ import annotations
 
 import json
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,7 @@ import xarray as xr
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.legend import Legend, legend, parsed
 from cpazmal_scale.mapping import Recipe
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
@@ -26,6 +28,7 @@ from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
 
     from cpazmal_scale.model import Model
 
@@ -69,9 +72,9 @@ class Accessor:
             )
         step = max(1, -(-max(self._data.sizes["y"], self._data.sizes["x"]) // _MOST))
         small = self._data.isel(y=slice(None, None, step), x=slice(None, None, step))
-        scale, unit = (1, "°") if abs(float(small["x"][0])) <= 360 else (1000, "km")
-        ends = (*small["x"].values[[0, -1]] / scale, *small["y"].values[[-1, 0]] / scale)
-        edges = (float(ends[0]), float(ends[1]), float(ends[2]), float(ends[3]))
+        (left, right), (top, bottom) = self._edges("x", step), self._edges("y", step)
+        factor, unit = _shown_unit(grid_of(self._data))
+        edges = (left * factor, right * factor, bottom * factor, top * factor)
         figure = Figure(figsize=(9, 6.5), layout="constrained")
         axis = figure.subplots()
         if is_map:
@@ -88,6 +91,24 @@ class Accessor:
             figure.colorbar(shown, ax=axis, label=f"mean {name} (dB)")
         axis.set(xlabel=f"east ({unit})", ylabel=f"north ({unit})", aspect="equal")
         return literal(figure)
+
+    def _edges(self, axis: str, step: int = 1) -> tuple[float, float]:
+        """Outer edges of the first and last pixel along an axis, `step` of which are drawn as one.
+
+        A part of a map has the map's transform, so that its own coordinates tell where it is.
+        """
+        centres = self._data[axis].values
+        pixel = self._pixel_size(axis)
+        first = float(centres[0]) - pixel / 2
+        return first, first + pixel * step * -(-len(centres) // step)
+
+    def _pixel_size(self, axis: str) -> float:
+        """Step from one pixel to the next along an axis, negative where coordinates fall."""
+        centres = self._data[axis].values
+        if len(centres) > 1:
+            return float(centres[-1] - centres[0]) / (len(centres) - 1)
+        to_pixel = grid_of(self._data).transform
+        return float(to_pixel.a if axis == "x" else to_pixel.e)
 
     def _channel(self) -> str | None:
         """The first channel of a cube that is there; none if there is none."""
@@ -171,11 +192,28 @@ class Accessor:
         return legend(classes, parsed(self._data.attrs.get("legend")))
 
     def class_at(self, y: float, x: float) -> str:
-        """Class code of a pixel, `rejected` or `no data`."""
-        at = self._data["class"].sel(y=y, x=x, method="nearest").load()
+        """Class code of the pixel around a place in the map's CRS, `rejected` or `no data`.
+
+        Raises:
+            ConfigError: the place is outside the map.
+        """
+        row, column = (self._index(axis, at) for axis, at in (("y", y), ("x", x)))
+        if row is None or column is None:
+            raise ConfigError(
+                f"no pixel at y {y:.9g}, x {x:.9g}",
+                remedy="choose a place inside the map, y (north) first",
+            )
+        at = self._data["class"].isel(y=row, x=column).load()
         value = int(_stored(at).item())
         names = {**dict(enumerate(self.legend.classes, 1)), REJECTED: "rejected"}
         return names.get(value, "no data")
+
+    def _index(self, axis: str, at: float) -> int | None:
+        """The pixel that holds a coordinate, its edges included; none outside."""
+        beside = np.abs(self._data[axis].values - at)
+        nearest = int(beside.argmin())
+        inside = beside[nearest] <= abs(self._pixel_size(axis)) / 2 * (1 + 1e-9)
+        return nearest if inside else None
 
     def _painted(self, classes: xr.DataArray) -> NDArray[np.uint8]:
         table = np.full((256, 3), rgb(NO_DATA_COLOUR), np.uint8)
@@ -238,6 +276,15 @@ class Accessor:
         scale, mean = (np.asarray(own.scale_)[:, None], np.asarray(own.mean_)[:, None])
         centres = own.centres().mean(axis=1) * scale + mean
         return Pixel(found.values[0].astype(np.float64), ready.days, centres, ready.barycenter_days)
+
+
+def _shown_unit(grid: GeoBox) -> tuple[float, str]:
+    """What coordinates of a grid are multiplied by for an axis of a picture, and its unit."""
+    import pyproj
+
+    crs = pyproj.CRS.from_user_input(str(grid.crs))
+    unit = float(crs.axis_info[0].unit_conversion_factor)
+    return (round(math.degrees(unit), 9), "°") if crs.is_geographic else (unit / 1000, "km")
 
 
 def _stored(classes: xr.DataArray) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ import h5py
 import intake
 import nbformat
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 import xarray as xr
@@ -49,8 +50,46 @@ def test_a_map_is_drawn_with_its_legend(glacier_map, home: str) -> None:
         assert (drawn == rgb(colour[code])).all()
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == [glacier_map.cpazmal.legend.label(code) for code in codes]
-    part = glacier_map.isel(y=slice(0, 40), x=slice(0, 50)).cpazmal.plot()
-    assert part.axes[0].get_images()[0].get_array().shape[:2] == (40, 50)
+    left, dx, _, top, _, dy = map(float, glacier_map["spatial_ref"].attrs["GeoTransform"].split())
+    rows, columns = stored.shape
+    whole = np.array([left, left + columns * dx, top + rows * dy, top])
+    np.testing.assert_allclose(np.array(image.get_extent()) * 1000, whole, rtol=1e-12)
+    part = glacier_map.isel(y=slice(10, 50), x=slice(20, 70)).cpazmal.plot()
+    (image,) = part.axes[0].get_images()
+    assert image.get_array().shape[:2] == (40, 50)
+    window = np.array([left + 20 * dx, left + 70 * dx, top + 50 * dy, top + 10 * dy])
+    np.testing.assert_allclose(np.array(image.get_extent()) * 1000, window, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("crs", "factor", "label"),
+    [("EPSG:32632", 0.001, "east (km)"), (2263, 0.3048006096 / 1000, "east (km)"), (4326, 1, "°")],
+)
+def test_axes_have_the_unit_of_the_reference_system(glacier_map, crs, factor, label) -> None:
+    """Metres that look like degrees are metres."""
+    near = glacier_map.assign_coords(
+        x=np.arange(glacier_map.sizes["x"]) + 0.5, y=90.5 - np.arange(glacier_map.sizes["y"]) / 9
+    )
+    near["spatial_ref"].attrs |= pyproj.CRS.from_user_input(crs).to_cf()
+    axis = near.cpazmal.plot().axes[0]
+    assert label in axis.get_xlabel()
+    (image,) = axis.get_images()
+    np.testing.assert_allclose(image.get_extent()[1], near.sizes["x"] * factor, rtol=1e-6)
+
+
+def test_a_class_is_that_of_the_pixel_around_a_place(glacier_map) -> None:
+    left, dx, _, top, _, dy = map(float, glacier_map["spatial_ref"].attrs["GeoTransform"].split())
+    values = open_map(glacier_map.encoding["source"])["class"].values
+    names = {**dict(enumerate(glacier_map["class_name"].values, 1)), 254: "rejected"}
+    for row, column in ((0, 0), (100, 120), (values.shape[0] - 1, values.shape[1] - 1)):
+        for beside in (0.01, 0.99):
+            at = top + (row + beside) * dy, left + (column + beside) * dx
+            wanted = names.get(int(values[row, column]), "no data")
+            assert glacier_map.cpazmal.class_at(*at) == wanted
+    inside = top + 3 * dy, left + 3 * dx
+    for beyond in ((top - 0.6 * dy, inside[1]), (inside[0], left - 1e6), (float("nan"), inside[1])):
+        with pytest.raises(ConfigError, match="no pixel at"):
+            glacier_map.cpazmal.class_at(*beyond)
 
 
 def test_a_cube_is_drawn(home: str) -> None:
