@@ -10,7 +10,14 @@ import re
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.index import as_yaml
-from cpazmal_scale.catalog.records import Entry, catalog_url, entries, record_url, write_record
+from cpazmal_scale.catalog.records import (
+    Entry,
+    catalog_url,
+    entries,
+    record_url,
+    tags,
+    write_record,
+)
 from cpazmal_scale.catalog.searching import entry, indexed
 from cpazmal_scale.errors import ConfigError, StoreError, StoreMissing
 
@@ -79,14 +86,16 @@ def withdraw(workspace: str, name: str) -> Entry:
 def rebuild(workspace: str) -> str:
     """Write `catalog.yaml` from the records, again until no other publisher came between."""
     url = catalog_url(workspace)
-    products = entries(workspace)
+    seen, products = tags(workspace), entries(workspace)
     folders = {"", "catalog.d", *(one.path.rpartition("/")[0] for one in products)}
     for folder in sorted(folders):
         storage.sweep(storage.join(workspace, folder), deep=False)
     for _ in range(_ATTEMPTS):
         text = as_yaml(products)
         storage.write_bytes(url, text)
-        before, products = products, entries(workspace)
+        before, last, seen = products, seen, tags(workspace)
+        if seen is None or seen != last:
+            products = entries(workspace)
         if before == products and storage.read_bytes(url) == text:
             return url
     raise StoreError(

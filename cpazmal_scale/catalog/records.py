@@ -115,20 +115,34 @@ def catalog_url(workspace: str) -> str:
     return storage.join(workspace, "catalog.yaml")
 
 
-def entries(workspace: str, *, kind: Kind | None = None) -> list[Entry]:
-    """All published products by name, or those of one kind."""
-    found = (read_record(workspace, name) for name in _record_names(workspace))
+def entries(workspace: str, *, kind: Kind | None = None, beginning: str = "") -> list[Entry]:
+    """All published products by name, or those of one kind.
+
+    Only records of names with this `beginning` are read, several at a time.
+    """
+    wanted = [f"{name}.json" for name in names(workspace) if name.startswith(beginning)]
+    found = storage.each(workspace, lambda name: read_record(workspace, name), wanted)
     return [e for e in found if e is not None and kind in (None, e.kind)]
+
+
+def names(workspace: str) -> list[str]:
+    """Names of all published products, sorted; no record is read."""
+    found = storage.list_names(storage.join(workspace, "catalog.d"))
+    return [name.removesuffix(".json") for name in found if name.endswith(".json")]
+
+
+def tags(workspace: str) -> dict[str, str] | None:
+    """What changes with the bytes of each record, by one listing; None where the store tells none.
+
+    Raises:
+        StoreError: the store refuses or cannot be reached.
+    """
+    return storage.tags(storage.join(workspace, "catalog.d"))
 
 
 def record_url(workspace: str, name: str) -> str:
     """Address of the record of one name."""
     return storage.join(workspace, "catalog.d", f"{name}.json")
-
-
-def _record_names(workspace: str) -> list[str]:
-    names = storage.list_names(storage.join(workspace, "catalog.d"))
-    return [name for name in names if name.endswith(".json")]
 
 
 def read_record(workspace: str, name: str) -> Entry | None:

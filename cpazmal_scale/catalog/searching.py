@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.index import reading
-from cpazmal_scale.catalog.records import Entry, Kind, catalog_url, entries, read_record
+from cpazmal_scale.catalog.records import Entry, Kind, catalog_url, entries, names, read_record
 from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreMissing
 from cpazmal_scale.storage import seal
 
@@ -55,8 +55,7 @@ def entry(workspace: str, name: str) -> Entry:
 
 def _near(workspace: str, name: str) -> str:
     """A question for the name that was meant; empty where none is like it."""
-    names = [one.name for one in entries(workspace)]
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(name, names(workspace), n=1)
     return f"did you mean {close[0]}? " if close else ""
 
 
@@ -177,7 +176,7 @@ def read(workspace: str, name: str) -> Any:
 
 def _version(workspace: str, name: str, identity: str) -> Entry:
     found = {}
-    for product in entries(workspace):
+    for product in entries(workspace, beginning=name):
         if product.id.startswith(identity) and (
             product.name == name or (product.is_version and product.name[:-9] == name)
         ):

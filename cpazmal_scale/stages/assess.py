@@ -388,7 +388,7 @@ def _opening(config: RunConfig, result: MapResult | None) -> str:
     """Lines that open the map, or else the model, or else the samples."""
     kinds: tuple[catalog.Kind, ...] = ("model", "samples") if result is None else ("map",)
     beam = workspace.beam_of(config)
-    there = {entry.name for entry in catalog.entries(config.workspace)}
+    there = catalog.names(config.workspace)
     names = [catalog.entry_name(kind, beam) for kind in kinds]
     lines = how_to_open(config.workspace, next(n for n in names if n in there))
     return "\n".join(line.strip() for line in lines.splitlines())

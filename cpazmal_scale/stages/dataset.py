@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cpazmal_scale import catalog, storage
+from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.grid.vectors import read_vectors
@@ -227,11 +227,11 @@ def _cubes(config: RunConfig) -> list[xr.Dataset]:
     """The cubes of the run's beam, or of all beams."""
     if config.beam is not None:
         return [workspace.open_period(config)]
-    beams = [entry.fact("beam") for entry in catalog.entries(config.workspace, kind="cube")]
+    beams = workspace.beams_of(config)
     if not beams:
         workspace.beam_of(config)
     found = []
-    for beam in sorted(map(str, beams)):
+    for beam in sorted(beams):
         try:
             found.append(workspace.open_period(config.with_values({"beam": beam})))
         except SampleError:  # a beam without a date in the period

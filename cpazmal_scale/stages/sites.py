@@ -5,7 +5,7 @@ from __future__ import annotations
 from calendar import monthrange
 from typing import TYPE_CHECKING, NamedTuple
 
-from cpazmal_scale import catalog, storage
+from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.stages import workspace
@@ -38,7 +38,7 @@ def sites(config: RunConfig) -> list[Site]:
         ConfigError: one is neither a beam of this workspace nor the address of a cube, or is there
             twice.
     """
-    beams = {str(one.fact("beam")) for one in catalog.entries(config.workspace, kind="cube")}
+    beams = set(workspace.beams_of(config))
     own = storage.absolute(config.workspace).rstrip("/")
     found = [_site(config, one, beams, own) for one in config.samples.also]
     places = [(site.config.workspace, site.config.beam) for site in found]

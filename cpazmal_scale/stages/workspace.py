@@ -30,9 +30,9 @@ def beam_of(config: RunConfig) -> str:
     """
     if has_table(config):
         return config.samples.table.name
-    beams = [str(e.fact("beam")) for e in catalog.entries(config.workspace, kind="cube")]
-    if config.beam is not None and config.beam in beams:
+    if config.beam is not None and config.beam in beams_of(config, config.beam):
         return config.beam
+    beams = beams_of(config)
     if not beams:
         raise StoreMissing(
             "no cube was published here", where=config.workspace, remedy="run `cpazmal ingest`"
@@ -44,6 +44,13 @@ def beam_of(config: RunConfig) -> str:
         where=config.workspace,
         remedy=f"set `beam` to one of {', '.join(sorted(beams))}",
     )
+
+
+def beams_of(config: RunConfig, beginning: str = "") -> list[str]:
+    """Beams of the workspace's cubes, in the order of names; with a `beginning`, those alone."""
+    label = catalog.entry_name("cube", beginning) if beginning else "cube_"
+    found = catalog.entries(config.workspace, kind="cube", beginning=label)
+    return [str(one.fact("beam")) for one in found]
 
 
 def find(config: RunConfig, kind: Kind) -> Entry:

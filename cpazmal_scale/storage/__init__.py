@@ -30,6 +30,7 @@ from cpazmal_scale.storage.look import (
     modified,
     sizes,
     stamp,
+    tags,
 )
 from cpazmal_scale.storage.opening import (
     open_binary,
@@ -65,6 +66,7 @@ __all__ = [
     "sizes",
     "stamp",
     "sweep",
+    "tags",
     "upload",
     "write_arrays",
     "write_bytes",

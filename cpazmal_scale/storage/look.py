@@ -103,6 +103,22 @@ def _pattern(filesystem: Any, path: str) -> str:
     return "/".join([*safe, name])
 
 
+def tags(url: str) -> dict[str, str] | None:
+    """ETag of every object below an S3 folder, by its path from there, in one listing; else none.
+
+    Raises:
+        StoreError: the store refuses or cannot be reached.
+    """
+    if not url.startswith("s3://"):
+        return None
+    with one_sentence(url, "list"):
+        filesystem, path = filesystem_of(url)
+        found = filesystem.find(path, detail=True)
+        start = len(str(path).rstrip("/")) + 1
+        told = {name[start:]: str(info.get("ETag") or "") for name, info in found.items()}
+        return told if all(told.values()) else None
+
+
 def sizes(url: str) -> dict[str, int]:
     """Bytes of every file below a folder, by its path from there.
 

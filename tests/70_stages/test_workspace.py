@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import types
 
 import pytest
+from support import operations
 
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.catalog import how_to_open
+from cpazmal_scale.catalog.records import write_record
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.stages import workspace
@@ -70,6 +73,44 @@ def test_products_are_published_as_latest_and_for_good(two_beams: str) -> None:
     names = [entry.name for entry in catalog.entries(two_beams, kind="map")]
     assert names == ["map_DSC37", "map_DSC37_aaaaaaaa", "map_DSC37_bbbbbbbb"]
     assert 'catalog["map_DSC37"].read()' in how_to_open(two_beams, "map_DSC37")
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_reads_do_not_grow_with_history(
+    place: str, tmp_path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100 maps of the past: a find reads its own records, a publisher each record once."""
+    url = str(tmp_path) if place == "folder" else request.getfixturevalue("s3_url")
+    write_record(url, catalog.Entry("cube_DSC37", "cube", "cubes/DSC37.zarr", {"beam": "DSC37"}))
+    for number in range(100):
+        old = catalog.Entry("map_DSC37", "map", f"maps/{number}", {"id": f"{number:08d}"})
+        write_record(url, old.version())
+    read, busy, most, guard = storage.read_bytes, 0, 0, threading.Lock()
+    seen: list[str] = []
+
+    def counted(where: str) -> bytes:
+        nonlocal busy, most
+        with guard:
+            busy, most = busy + 1, max(most, busy + 1)
+            seen.append(where)
+        try:
+            return read(where)
+        finally:
+            with guard:
+                busy -= 1
+
+    operations.replace(monkeypatch, "read_bytes", counted)
+    for run in (config(url), config(url, beam="DSC37")):
+        seen.clear()
+        assert workspace.find(run, "cube").name == "cube_DSC37"
+        assert len(seen) <= 2
+    seen.clear()
+    workspace.publish(config(url), "map", "f" * 16, "maps/new", {"shape": [2, 3]})
+    assert len(set(seen)) == 104  # cube, 100 maps of the past, the new one by two names, the index
+    if place == "bucket":
+        assert len(seen) <= 104 + 3
+        assert most > 4
+    assert len(catalog.entries(url, kind="map")) == 102
 
 
 def test_what_workers_share_goes_with_them(tmp_path) -> None:
