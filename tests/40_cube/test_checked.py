@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import shutil
 import zlib
@@ -12,11 +13,14 @@ import numpy as np
 import pytest
 import xarray as xr
 from support.small_campaign import make_cube
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+from zarr.core.buffer import default_buffer_prototype
 
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.cube import ChunkReader, open_cube, read_record, window_pixels
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.read.checked import CheckedChunks
+from cpazmal_scale.cube.read.zarr_store import CubeStore
 from cpazmal_scale.errors import CubeDamaged
 
 
@@ -89,6 +93,35 @@ def test_damaged_chunk_is_an_error_for_every_reader(
     damage(Path(url, layer, "c", "4", "1", "2"))
     with pytest.raises(CubeDamaged, match=f"chunk 1,2 of {layer} of .* {found}"):
         read(url)
+
+
+RANGES = (
+    (RangeByteRequest(3, 9), slice(3, 9)),
+    (OffsetByteRequest(5), slice(5, None)),
+    (SuffixByteRequest(4), slice(-4, None)),
+    (None, slice(None)),
+)
+
+
+def test_a_part_of_a_chunk_is_compared_too(url: str) -> None:
+    """Byte ranges, as sharded or lazily decoded arrays ask for; several at a time as well."""
+    store, buffers = CubeStore(read_record(url)), default_buffer_prototype()
+    key, ways = "HH/c/4/1/2", [wanted for wanted, _ in RANGES]
+
+    async def parts() -> list[list[bytes]]:
+        one_by_one = [await store.get(key, buffers, one) for one in ways]
+        together = await store.get_partial_values(buffers, [(key, one) for one in ways])
+        many = [part async for _, part in store._get_many((key, buffers, one) for one in ways)]
+        return [[part.to_bytes() for part in found] for found in (one_by_one, together, many)]
+
+    whole = Path(url, key).read_bytes()
+    assert asyncio.run(parts()) == [[whole[part] for _, part in RANGES]] * 3
+    flip(Path(url, key))
+    for one in ways:
+        with pytest.raises(CubeDamaged, match=r"chunk 1,2 of HH of .* is altered"):
+            asyncio.run(store.get(key, buffers, one))
+        with pytest.raises(CubeDamaged, match=r"chunk 1,2 of HH of .* is altered"):
+            asyncio.run(store.get_partial_values(buffers, [(key, one)]))
 
 
 @pytest.mark.parametrize("read", READERS)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.storage import WrapperStore
 
 from cpazmal_scale import storage
@@ -18,6 +19,8 @@ from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.errors import CubeDamaged
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
 
@@ -27,8 +30,9 @@ CHUNKS_AT_ONCE = 16
 class CubeStore(WrapperStore[Any]):
     """The committed state that a record describes.
 
-    Every chunk of a layer is compared with the CRC-32 that the cube lists; chunks that it does not
-    list are not asked for. Zarr itself reads a missing object as the fill value.
+    Every chunk of a layer is compared with the CRC-32 that the cube lists, so that it is read whole
+    even where a part is asked for; chunks that it does not list are not asked for. Zarr itself
+    reads a missing object as the fill value.
     """
 
     def __init__(self, record: Record) -> None:
@@ -55,19 +59,19 @@ class CubeStore(WrapperStore[Any]):
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """The object of a key; None where the cube has none.
+        """The object of a key, or a range of its bytes; None where the cube has none.
 
         Raises:
             CubeDamaged: it is lost or altered.
         """
         record = self.chunks.record
         if key == ROOT:
-            return prototype.buffer.from_bytes(record.root)
+            return prototype.buffer.from_bytes(_part(record.root, byte_range))
         chunk = layout.chunk_of(key)
-        if chunk and byte_range is None and chunk[0] in record.layers:
+        if chunk and chunk[0] in record.layers:
             loop = asyncio.get_running_loop()
             data = await loop.run_in_executor(_pool(), self.chunks.read, *chunk)
-            return None if data is None else prototype.buffer.from_bytes(data)
+            return None if data is None else prototype.buffer.from_bytes(_part(data, byte_range))
         value: Buffer | None = await self._store.get(key, prototype, byte_range)
         coordinate = layout.coordinate_of(key)
         if value is None and coordinate:
@@ -77,6 +81,34 @@ class CubeStore(WrapperStore[Any]):
                 remedy="run `cpazmal verify --repair`, or restore it from a copy",
             )
         return value
+
+    async def get_partial_values(
+        self,
+        prototype: BufferPrototype,
+        key_ranges: Iterable[tuple[str, ByteRequest | None]],
+    ) -> list[Buffer | None]:
+        """Ranges of objects, each as `get` gives it."""
+        wanted = (self.get(key, prototype, byte_range) for key, byte_range in key_ranges)
+        return list(await asyncio.gather(*wanted))
+
+    async def _get_many(
+        self, requests: Iterable[tuple[str, BufferPrototype, ByteRequest | None]]
+    ) -> AsyncGenerator[tuple[str, Buffer | None], None]:
+        for key, prototype, byte_range in requests:
+            yield key, await self.get(key, prototype, byte_range)
+
+
+def _part(data: bytes, wanted: ByteRequest | None) -> bytes:
+    """The bytes that a request asks for; all without one."""
+    match wanted:
+        case None:
+            return data
+        case RangeByteRequest(start, end):
+            return data[start:end]
+        case OffsetByteRequest(offset):
+            return data[offset:]
+        case SuffixByteRequest(suffix):
+            return data[max(0, len(data) - suffix) :]
 
 
 @cache
