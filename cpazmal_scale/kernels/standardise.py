@@ -11,23 +11,13 @@ from cpazmal_scale.kernels.compiled import kept
 
 
 @kept
-def standardise(values: NDArray[Any], mean: NDArray[Any], scale: NDArray[Any]) -> None:
-    """z-scores in place: values (K, T, P) float32, mean and scale (K) float64.
-
-    Computed in float64 and rounded once, as the classifier does.
-    """
-    for k in range(values.shape[0]):
-        for t in range(values.shape[1]):
-            row = values[k, t]
-            for p in range(row.size):
-                row[p] = np.float32((np.float64(row[p]) - mean[k]) / scale[k])
-
-
-@kept
 def standardised(
     values: NDArray[Any], mean: NDArray[Any], scale: NDArray[Any], out: NDArray[Any]
 ) -> None:
-    """z-scores of `values` (K, T, P), `mean` and `scale` (K) float64, rounded once to float32."""
+    """z-scores of `values` (K, T, P), `mean` and `scale` (K) float64, rounded once to float32.
+
+    Computed in float64, as the classifier does.
+    """
     for k in range(values.shape[0]):
         for t in range(values.shape[1]):
             row, to = values[k, t], out[k, t]

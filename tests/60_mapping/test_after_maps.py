@@ -40,7 +40,6 @@ from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
 from cpazmal_scale.mapping.refine.change import changed, transitions
 from cpazmal_scale.mapping.refine.fusion import fused
-from cpazmal_scale.mapping.refine.zones import write_table
 from cpazmal_scale.palette import colours, rgb, shows_change
 from cpazmal_scale.storage import groups
 from cpazmal_scale.vocabulary import NOTHING
@@ -308,9 +307,6 @@ def test_statistics_of_every_glacier(pair, glaciers, tmp_path) -> None:
             mean = chances[i][known].mean() * 1e-4
             assert row[f"{code}_probability"] == pytest.approx(mean)
             assert row[f"{code}_expected_km2"] == pytest.approx(mean * known.sum() * 9e-6)
-    for name, read in (("zones.parquet", pd.read_parquet), ("zones.csv", pd.read_csv)):
-        written = read(write_table(table, f"{tmp_path}/{name}"))
-        pd.testing.assert_frame_equal(written, table, check_exact=name.endswith("parquet"))
 
 
 def test_areas_on_the_ellipsoid(maps, tmp_path) -> None:

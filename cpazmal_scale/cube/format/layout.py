@@ -33,7 +33,6 @@ STATIC = (INCIDENCE, *GROUND)
 """Layers that are the same on all dates of a beam."""
 MASKS = ("mask", "terrain_mask")
 """Layers of flags."""
-SEPARATORS = ("/", ".")
 LISTS = "stored"
 """Group of the lists of chunk objects."""
 

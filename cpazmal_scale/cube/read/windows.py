@@ -37,7 +37,12 @@ def window_pixels(
     polarisations: Sequence[str],
     progress: Progress | None = None,
 ) -> Iterator[Pixels]:
-    """Hand out every window once, chunk after chunk, never holding more than one chunk.
+    """Hand out every window once, chunk after chunk, each of which is read once.
+
+    With P polarisations and T dates a pixel takes T·(4 P + 1) bytes. Held are at most 3 c² of them
+    for chunks of c × c (the one before, the next one's layers and their stack), `BATCH`·w² of them
+    for windows of w × w handed out, and w² of them for each window across chunks whose last part is
+    to come: those across the lower edge of a row of chunks and the right edge of the chunk.
 
     Args:
         cube: a cube as `open_cube` gives it.

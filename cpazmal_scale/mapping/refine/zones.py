@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale import storage
 from cpazmal_scale.errors import BlocksFailed, ConfigError
 from cpazmal_scale.execute import PLAIN, Execution, open_executor
 from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.grid.outlines import read_outlines
 from cpazmal_scale.mapping.refine.source import Source, open_outlines, open_source
-from cpazmal_scale.tables import to_csv
 from cpazmal_scale.vocabulary import NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
@@ -89,17 +86,6 @@ def by_zone(
             if how.progress is not None:
                 how.progress(done, source.shape[0] * source.shape[1])
     return _table(total, outlines.table["zone"].tolist(), source)
-
-
-def write_table(table: pd.DataFrame, url: str) -> str:
-    """Write a table as Parquet or, if the address ends in `.csv`, as CSV; returns the address."""
-    buffer = io.BytesIO()
-    if url.endswith(".csv"):
-        buffer.write(to_csv(table).encode())
-    else:
-        table.to_parquet(buffer, index=False)
-    storage.write_bytes(url, buffer.getvalue())
-    return url
 
 
 def zone_sums(block: Block, *, map_url: str, outlines: str, zone: str | None, digest: str) -> Sums:

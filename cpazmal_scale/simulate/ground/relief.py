@@ -17,9 +17,6 @@ MAX_NODES = 2048
 MEAN_SLOPE = 27.0
 """Mean slope in degrees; the vertical of a scene narrower than the real massif shrinks to it."""
 
-PIVOT = 2500.0
-"""Height in metres that keeps its place when the vertical shrinks."""
-
 _HYPSOMETRY = (
     (0.0, 0.06, 0.14, 0.24, 0.36, 0.50, 0.65, 0.80, 0.92, 0.985, 1.0),
     (1040, 1090, 1330, 1700, 2080, 2400, 2700, 3020, 3380, 3850, 4600),
