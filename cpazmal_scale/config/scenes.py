@@ -95,12 +95,27 @@ class Ingest(Section):
     grid: Literal["utm32n-3m", "cpazmal"] | None = None
     """Grid of a new cube: UTM zone 32 at 3 m, or the WGS84 pixels of the published dataset; none:
     that of its first scene."""
+    area: tuple[float, ...] | None = None
+    """West, south, east and north of what a new cube covers, in degrees; none: all of its scenes.
+    Of larger scenes the rest is not written, nor the ground beside it computed."""
     chunk: int = Field(512, ge=16, le=8192)
     """Edge of a square chunk in pixels; one chunk holds one date."""
     precision: Literal["full"] | int = 10
     """Bits of mantissa (4 to 22) that the backscatter of a new cube keeps. 10 bits are wrong by at
     most 2⁻¹¹ or 0.002 dB, far below speckle and calibration, and take half the room of `full`,
     which keeps all."""
+
+    @field_validator("area")
+    @classmethod
+    def _a_box(cls, area: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if area is None:
+            return area
+        if len(area) != 4:
+            raise ValueError(f"is west, south, east and north, not {len(area)} numbers")
+        west, south, east, north = area
+        if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+            raise ValueError("is west, south, east and north in degrees, the smaller ones first")
+        return area
 
     @field_validator("precision")
     @classmethod

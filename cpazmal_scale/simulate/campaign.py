@@ -19,7 +19,7 @@ from cpazmal_scale.simulate.files.slant import HEIGHT
 from cpazmal_scale.simulate.given import tables
 from cpazmal_scale.simulate.given.tables import Acquisition
 from cpazmal_scale.simulate.ground import polygons
-from cpazmal_scale.simulate.ground.grids import GridName, over_massif
+from cpazmal_scale.simulate.ground.grids import Grid, GridName, over_massif
 from cpazmal_scale.simulate.ground.world import World, make_world
 from cpazmal_scale.simulate.radar.elevation import write_elevation
 from cpazmal_scale.simulate.radar.massif import LARGEST, massif_of, write_pass
@@ -146,7 +146,7 @@ def campaign(
                 progress(done, len(slant))
     labelled.to_file(home / "polygons.gpkg", driver="GPKG", layer="polygons")
     _write_calendar(home / "scenes" / "acquisitions.csv", passes)
-    rules = _level1b_rules(grid, relief=relief) if level1b else {}
+    rules = _level1b_rules(grid, world.grid, relief=relief) if level1b else {}
     run = _write_run(home, world, passes, workspace, rules)
     return Campaign(
         folder=home,
@@ -278,17 +278,33 @@ def _fly(
                 progress(done, len(flights))
 
 
-def _level1b_rules(grid: GridName, *, relief: bool) -> dict[str, object]:
+def _level1b_rules(name: GridName, grid: Grid, *, relief: bool) -> dict[str, object]:
     """Settings that bring SSC products onto the grid of the campaign's other files.
 
-    With relief they see the DEM and its geoid, else the area as if flat.
+    With relief they see the DEM and its geoid, and not what is simulated around the grid; else the
+    area as if flat.
     """
-    presets = {"utm": "utm32n-3m", "authors": "cpazmal"}
-    rules: dict[str, object] = {"height": HEIGHT}
-    if relief:
-        terrain = {"dem": "dem.tif", "vertical": "geoid.tif"}
-        rules = {"radiometry": "gamma0_T", "terrain": terrain}
-    return {"grid": presets[grid], "level1b": rules}
+    preset = {"utm": "utm32n-3m", "authors": "cpazmal"}[name]
+    if not relief:
+        return {"grid": preset, "level1b": {"height": HEIGHT}}
+    terrain = {"dem": "dem.tif", "vertical": "geoid.tif"}
+    return {
+        "grid": preset,
+        "area": _inside(grid),
+        "level1b": {"radiometry": "gamma0_T", "terrain": terrain},
+    }
+
+
+def _inside(grid: Grid) -> list[float]:
+    """West, south, east and north of the largest upright box of degrees in a grid."""
+    from pyproj import Transformer
+
+    to_degrees = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    rows, columns = grid.size
+    right, bottom = grid.left + columns * grid.resolution, grid.top - rows * grid.resolution
+    corners = [(x, y) for x in (grid.left, right) for y in (bottom, grid.top)]
+    (a, b), (c, d), (e, f), (g, h) = (to_degrees.transform(*corner) for corner in corners)
+    return [round(edge, 6) for edge in (max(a, c), max(b, f), min(e, g), min(d, h))]
 
 
 def _seen_from(folder: Path, url: str) -> str:

@@ -15,6 +15,7 @@ import rasterio
 import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 from support.scenes_factory import (
     STARTS,
     campaign,
@@ -550,3 +551,30 @@ def test_stores_out_of_reach_are_one_sentence(
         ingest_scenes(run_config(scenes or here, workspace))
     assert "\n" not in str(error.value)
     assert error.value.exit_code == 5
+
+
+def test_a_new_cube_covers_the_area_asked_for(tmp_path) -> None:
+    """Its pixels are those of the whole cube inside, whatever is ingested later."""
+    folder = campaign(tmp_path / "scenes")
+    config = run_config(folder, tmp_path / "whole")
+    ingest_scenes(config)
+    whole = open_cube(cube_url(config.workspace, "DSC37"))
+    to_degrees = Transformer.from_crs(32632, 4326, always_xy=True)
+    edges = [339_090.0, 339_240.0], [5_086_800.0, 5_086_950.0]
+    (west, east), (south, north) = to_degrees.transform([*edges[0]], [*edges[1]])
+    parts = config.ingest.model_copy(update={"area": (west, south, east, north)})
+    config = config.model_copy(update={"workspace": str(tmp_path / "part"), "ingest": parts})
+    told = str(ingest_scenes(config))
+    assert "lies outside the cube and is left out" in told
+    part = open_cube(cube_url(config.workspace, "DSC37"))
+    assert 50 <= part.sizes["x"] <= 56
+    assert 50 <= part.sizes["y"] <= 56
+    assert part.x[0] - 1.5 <= edges[0][0] <= edges[0][1] <= part.x[-1] + 1.5
+    inside = whole.sel(x=part.x, y=part.y)
+    for name in ("HH", "HV", "mask"):
+        np.testing.assert_array_equal(part[name], inside[name])
+    elsewhere = parts.model_copy(update={"area": (10.0, 46.0, 11.0, 47.0)})
+    config = config.model_copy(update={"workspace": str(tmp_path / "no"), "ingest": elsewhere})
+    with pytest.raises(GridMismatch, match=r"ingest.area: no scene lies there"):
+        ingest_scenes(config)
+    assert not (tmp_path / "no").exists()

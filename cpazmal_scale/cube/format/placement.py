@@ -41,6 +41,32 @@ def union(scenes: Iterable[Scene], *, preset: str | None = None, resample: bool 
     return snapped((left, bottom, right, top), PRESETS[preset])
 
 
+def within(grid: GeoBox, area: Sequence[float] | None) -> GeoBox:
+    """The pixels of a grid in an area: west, south, east and north in degrees; all without one.
+
+    Raises:
+        GridMismatch: the area holds none.
+    """
+    from rasterio.warp import transform_bounds
+
+    if area is None:
+        return grid
+    wanted = transform_bounds("EPSG:4326", str(grid.crs), *area, densify_pts=21)
+    whole = grid.boundingbox
+    edges = [max(a, b) for a, b in zip(wanted[:2], whole.bbox[:2], strict=True)]
+    edges += [min(a, b) for a, b in zip(wanted[2:], whole.bbox[2:], strict=True)]
+    left, bottom, right, top = edges
+    if not (left < right and bottom < top):
+        west, south, east, north = transform_bounds(str(grid.crs), "EPSG:4326", *whole.bbox)
+        raise GridMismatch(
+            f"no scene lies there: all are within {west:.4f}, {south:.4f}, {east:.4f} and "
+            f"{north:.4f} degrees",
+            where="ingest.area",
+            remedy="give west, south, east and north of a part of the scenes",
+        )
+    return lattice.aligned((left, bottom, right, top), grid)
+
+
 def _check_near(named: Sequence[tuple[str, GeoBox]], grid: GeoBox) -> None:
     """A grid is not mostly what lies between scenes.
 

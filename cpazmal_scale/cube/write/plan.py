@@ -302,15 +302,15 @@ def _new_grid(
     if not rules.resample:
         usual = usual_lattice(scenes)
         left = sorted(scenes, key=lambda one: one.geobox is not usual)
-    while True:
+    while left:
         try:
             grid = grids.union(left, preset=rules.grid, resample=bool(rules.resample))
-            return grid, [scene for scene in scenes if scene in left]
         except GridMismatch as error:
             _refuse(error, refused)
             left = [scene for scene in left if scene.id != error.where]
-            if not left:
-                return scenes[0].geobox, scenes
+            continue
+        return grids.within(grid, rules.area), [scene for scene in scenes if scene in left]
+    return scenes[0].geobox, scenes
 
 
 def _look(
