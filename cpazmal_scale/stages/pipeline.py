@@ -118,7 +118,7 @@ def _map(config: RunConfig, _: Seconds, progress: Progress) -> object:
     from cpazmal_scale.stages import workspace
     from cpazmal_scale.stages.classify import classify, export_map
 
-    workspace.warn_of_few_dates(config, workspace.open_period(config))
+    workspace.warn_of_dates(config, workspace.open_period(config))
     result, _entry = classify(config, progress=progress)
     return result, export_map(config)
 

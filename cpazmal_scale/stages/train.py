@@ -141,7 +141,7 @@ def _channels(config: RunConfig) -> tuple[tuple[str, ...], str]:
         names = workspace.channels(config)
         return names, ", ".join(names)
     cube = workspace.open_period(config)
-    workspace.warn_of_few_dates(config, cube)
+    workspace.warn_of_dates(config, cube)
     names = workspace.channels(config, cube)
     return names, workspace.held(cube, names)["channels"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _LOG = logging.getLogger(__name__)
+ALIKE = 1.25
+"""Ratio of resolutions from which the speckle of dates is said to differ."""
 MADE_BY = {"cube": "ingest", "samples": "samples", "model": "train", "map": "map"}
 """The verb that makes each kind of product."""
 
@@ -140,8 +143,8 @@ def channels(config: RunConfig, cube: xr.Dataset | None = None) -> tuple[str, ..
     return chosen
 
 
-def warn_of_few_dates(config: RunConfig, cube: xr.Dataset) -> None:
-    """Name channels that have few dates in the run's period, as a note."""
+def warn_of_dates(config: RunConfig, cube: xr.Dataset) -> None:
+    """Name channels that have few dates in the run's period, and resolutions that differ."""
     from cpazmal_scale.mapping import acquired
 
     dates, counts = int(cube.sizes["time"]), acquired(cube, channels(config, cube))
@@ -153,6 +156,16 @@ def warn_of_few_dates(config: RunConfig, cube: xr.Dataset) -> None:
             ", ".join(few),
             config.few_dates,
         )
+    for axis in ("azimuth", "range"):
+        found = Counter(round(float(one), 1) for one in cube[f"resolution_{axis}"].dropna("time"))
+        if found and max(found) > ALIKE * min(found):
+            held = ", ".join(f"{edge:g} m on {n}" for edge, n in sorted(found.items()))
+            _LOG.warning(
+                "dates of different %s resolution in this period: %s; their speckle differs, and "
+                "with it κ2 and κ3: choose one by `dates`, `start`, `end` or `polarisations`",
+                axis,
+                held,
+            )
 
 
 def _co_and_cross(present: tuple[str, ...]) -> tuple[str, ...]:

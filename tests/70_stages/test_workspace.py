@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import threading
 import types
 
 import pytest
 from support import operations
+from support.scenes_factory import campaign, run_config
 
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.catalog import how_to_open
 from cpazmal_scale.catalog.records import write_record
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.stages import workspace
 
@@ -130,3 +133,23 @@ def test_what_workers_share_goes_with_them(tmp_path) -> None:
     evil = np.array([{}], dtype=object)
     with pytest.raises(ValueError, match="pickle"):
         storage.write_arrays(str(tmp_path), {"values": evil})
+
+
+def test_dates_of_two_resolutions_are_a_warning(tmp_path, caplog) -> None:
+    """As PAZ's single and dual polarised dates are; not those of one kind."""
+    folder = campaign(tmp_path / "scenes")
+    table = folder / "acquisitions.csv"
+    rows = list(csv.DictReader(table.open()))
+    for resolution in (3.3, 6.6):
+        rows[0]["resolution_azimuth"] = str(resolution)
+        with table.open("w", newline="") as file:
+            made = csv.DictWriter(file, list(rows[0]))
+            made.writeheader()
+            made.writerows(rows)
+        config = run_config(folder, tmp_path / str(resolution))
+        ingest_scenes(config)
+        caplog.clear()
+        workspace.warn_of_dates(config, open_cube(cube_url(config.workspace, "DSC37")))
+        told = [one.message for one in caplog.records if "resolution" in one.message]
+        assert len(told) == (resolution == 3.3)
+        assert all("azimuth resolution in this period: 3.3 m on 1, 6.6 m on 3;" in s for s in told)
