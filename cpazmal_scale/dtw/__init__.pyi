@@ -22,7 +22,7 @@ from .pairwise import Alignment, distance, distances, path
 from .plots import alignment_figure, barycenter_figure
 from .seasons import (
     NEW_YEAR,
-    Matched,
+    MatchedDates,
     by_season,
     check_start,
     days_of_season,
@@ -34,7 +34,7 @@ from .seasons import (
 )
 from .soft import soft_alignment, soft_barycenter, soft_distances, soft_self_distances
 from .temperature import group_folds
-from .training_set import HeldOut, Key, Lesson, Run
+from .training_set import AverageKey, HeldOut, RunAverages, TrainingSet
 from .typical import Typical
 
 __all__ = [
@@ -46,13 +46,13 @@ __all__ = [
     "Decision",
     "HeldOut",
     "KNeighborsDTW",
-    "Key",
-    "Lesson",
-    "Matched",
+    "AverageKey",
+    "TrainingSet",
+    "MatchedDates",
     "NEW_YEAR",
     "NO_CLASS",
     "NearestBarycenter",
-    "Run",
+    "RunAverages",
     "Scaling",
     "SeriesClassifier",
     "Typical",

@@ -33,15 +33,15 @@ from cpazmal_scale.dtw.estimators import (
 )
 from cpazmal_scale.dtw.seasons import is_dates, match_season, stored_days
 from cpazmal_scale.dtw.temperature import fit_temperature
-from cpazmal_scale.dtw.training_set import HeldOut, Lesson
+from cpazmal_scale.dtw.training_set import HeldOut, TrainingSet
 from cpazmal_scale.kernels.standardise import standardised
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.dtw.band import OpenEnds
-    from cpazmal_scale.dtw.seasons import Matched
-    from cpazmal_scale.dtw.training_set import Key, Run
+    from cpazmal_scale.dtw.seasons import MatchedDates
+    from cpazmal_scale.dtw.training_set import AverageKey, RunAverages
 
 
 class NearestBarycenter(SeriesClassifier):
@@ -118,11 +118,11 @@ class NearestBarycenter(SeriesClassifier):
         X: ArrayLike,
         y: ArrayLike,
         groups: ArrayLike | None = None,
-        run: Run | None = None,
+        run: RunAverages | None = None,
     ) -> Self:
         """Learn from series `(N, K, T)` or `(N, T)`, NaN missing, their labels and polygons.
 
-        `run` applies `average` to the keys of the `lesson`, by threads or on other machines.
+        `run` applies `average` to the keys of the `training_set`, by threads or on other machines.
 
         Raises:
             ValueError: shapes, values or labels that do not fit, a class without any valid date.
@@ -133,20 +133,22 @@ class NearestBarycenter(SeriesClassifier):
             self.count_ = self.chosen_count(X, y, groups)
         else:
             self.count_ = whole("barycenters", self.barycenters, 1)
-        lesson = self.lesson(X, y, groups)
-        centroids = self._averaged(lesson, run)
+        training = self.training_set(X, y, groups)
+        centroids = self._averaged(training, run)
         self.barycenters_ = centroids[0]
-        self.tau_ = self._tau(lesson.values, lesson.codes, centroids[0])
+        self.tau_ = self._tau(training.values, training.codes, centroids[0])
         if not _usable(self.barycenters_).any():
             poor = self.classes_[np.isnan(self.barycenters_).all(axis=(1, 2, 3))]
             raise ValueError(f"no feature has valid dates in every class; none at all in: {poor}")
-        numbers = lesson.groups if self.temperature is None else None
-        self._enough_groups = numbers is not None and can_calibrate(lesson.codes, numbers)
-        self.held_out_ = self._held_out(lesson, centroids)
+        numbers = training.groups if self.temperature is None else None
+        self._enough_groups = numbers is not None and can_calibrate(training.codes, numbers)
+        self.held_out_ = self._held_out(training, centroids)
         self._calibrate()
         return self
 
-    def lesson(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Lesson:
+    def training_set(
+        self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None
+    ) -> TrainingSet:
         """What `fit` learns from the same arguments: the series z-scored, and who is held out."""
         series = checked_series(self, X, reset=True)
         self.classes_, codes = checked_labels(y, len(series))
@@ -155,11 +157,11 @@ class NearestBarycenter(SeriesClassifier):
         self.mean_, self.scale_ = scaling
         values = scaling.apply(series)
         held = groups if self._holds_out() else None
-        return Lesson.of(values, codes, held, self.seed)
+        return TrainingSet.of(values, codes, held, self.seed)
 
-    def average(self, lesson: Lesson, key: Key) -> NDArray[np.float64]:
+    def average(self, training: TrainingSet, key: AverageKey) -> NDArray[np.float64]:
         """Averages `(M, T)` of one class's series of one feature; NaN without any valid date."""
-        members, table = lesson.members(key), self.limits()
+        members, table = training.members(key), self.limits()
         if not len(members):
             return np.full((1, table.shape[0]), np.nan)
         options: dict[str, Any] = {
@@ -207,7 +209,7 @@ class NearestBarycenter(SeriesClassifier):
             series.transpose(1, 2, 0), fitted.limits(days, series.shape[2])
         )
 
-    def on(self, matched: Matched) -> Self:
+    def on(self, matched: MatchedDates) -> Self:
         """The same classifier on the dates of series that its own dates were matched to.
 
         `tau_` is that of as many dates: distances grow with the root of their number.
@@ -252,7 +254,7 @@ class NearestBarycenter(SeriesClassifier):
         """Barycenters `(C, M, K, T)` in the features' units."""
         return np.asarray(self.barycenters_ * self.scale_[:, None] + self.mean_[:, None])
 
-    def operations(self, limits: NDArray[np.int32]) -> float:
+    def seconds_per_pixel(self, limits: NDArray[np.int32]) -> float:
         """Seconds per pixel on the core that the forecasts were measured on."""
         classes, centroids, features, _ = self.barycenters_.shape
         band = int((limits[:, 1] - limits[:, 0]).sum())
@@ -312,12 +314,12 @@ class NearestBarycenter(SeriesClassifier):
         """Whether barycenters without some of the groups are needed."""
         return self.temperature is None
 
-    def _averaged(self, lesson: Lesson, run: Run | None) -> NDArray[np.float32]:
+    def _averaged(self, training: TrainingSet, run: RunAverages | None) -> NDArray[np.float32]:
         """Barycenters `(parts, C, M, K, T)`."""
-        _, features, columns = lesson.values.shape
-        size = (len(lesson.parts), len(self.classes_), self.count_, features, columns)
+        _, features, columns = training.values.shape
+        size = (len(training.parts), len(self.classes_), self.count_, features, columns)
         centroids = np.empty(size, np.float32)
-        average, keys = partial(self.average, lesson), lesson.keys()
+        average, keys = partial(self.average, training), training.keys()
         found = run(average, keys) if run else ((key, average(key)) for key in keys)
         for (part, c, k), values in found:
             centroids[part, c, :, k] = values
@@ -337,19 +339,19 @@ class NearestBarycenter(SeriesClassifier):
             tau[k] = middle if middle > 0 else (float(known.mean()) if known.size else 0.0) or 1.0
         return tau
 
-    def _held_out(self, lesson: Lesson, centroids: NDArray[np.float32]) -> HeldOut | None:
+    def _held_out(self, training: TrainingSet, centroids: NDArray[np.float32]) -> HeldOut | None:
         """Held-out series against the barycenters of their fold; none if nothing was held out."""
         parts, rows = [], []
-        for (train, held), own in zip(lesson.parts[1:], centroids[1:], strict=True):
-            tau = self._tau(lesson.values[train], lesson.codes[train], own)
-            block = np.ascontiguousarray(lesson.values[held].transpose(1, 2, 0))
+        for (train, held), own in zip(training.parts[1:], centroids[1:], strict=True):
+            tau = self._tau(training.values[train], training.codes[train], own)
+            block = np.ascontiguousarray(training.values[held].transpose(1, 2, 0))
             near = self._nearest(block, own, self.limits())
             parts.append(near / tau[:, None, None].astype(np.float32))
             rows.append(held)
-        if not parts or lesson.groups is None:
+        if not parts or training.groups is None:
             return None
         every = np.concatenate(rows)
-        return HeldOut(np.concatenate(parts, axis=2), lesson.codes[every], lesson.groups[every])
+        return HeldOut(np.concatenate(parts, axis=2), training.codes[every], training.groups[every])
 
     def _nearest(
         self,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.dtw.band import OpenEnds
-    from cpazmal_scale.dtw.seasons import Matched
+    from cpazmal_scale.dtw.seasons import MatchedDates
 
 _ARRAYS = ("classes_", "series_", "codes_", "mean_", "scale_")
 _SERIES_AT_ONCE = 8192
@@ -189,7 +189,7 @@ class KNeighborsDTW(SeriesClassifier):
         """Days within which the band admits a date, of a band in samples about so many."""
         return near_days(self.radius, self.band_days, self.days)
 
-    def on(self, matched: Matched) -> Self:
+    def on(self, matched: MatchedDates) -> Self:
         """The same classifier on the dates of series that its own dates were matched to."""
         other = copy.copy(self)
         other.days = matched.column_days
@@ -211,7 +211,7 @@ class KNeighborsDTW(SeriesClassifier):
         length = self.series_.shape[2] if columns is None else columns
         return trained_limits(self, length, days, rows)
 
-    def operations(self, limits: NDArray[np.int32]) -> float:
+    def seconds_per_pixel(self, limits: NDArray[np.int32]) -> float:
         """Seconds per pixel on the core that the forecasts were measured on."""
         series, features, _ = self.series_.shape
         band = int((limits[:, 1] - limits[:, 0]).sum())

@@ -32,7 +32,7 @@ _LARGEST_DAY = 1e6
 _DAY = np.timedelta64(86400, "s")
 
 
-class Matched(NamedTuple):
+class MatchedDates(NamedTuple):
     """The dates of references, moved by whole years to those of series."""
 
     columns: NDArray[np.intp]
@@ -173,7 +173,7 @@ def match_dates(
     band_days: float,
     starts: tuple[str, str] = (NEW_YEAR, NEW_YEAR),
     open_ends: str | None = None,
-) -> Matched:
+) -> MatchedDates:
     """Move the dates of references by whole years to where the dates of series find them.
 
     All move together if that leaves no date of the series alone. Else the references stand for
@@ -200,7 +200,7 @@ def match_dates(
     alone = distance_to(together, days) > band_days
     unused = float((distance_to(days, together) > band_days).mean())
     near = _near(days, together, band_days, open_ends or "")
-    return Matched(places[near], days, together[near], alone, unused)
+    return MatchedDates(places[near], days, together[near], alone, unused)
 
 
 def match_season(
@@ -210,7 +210,7 @@ def match_season(
     band_days: float,
     starts: tuple[str, str] = (NEW_YEAR, NEW_YEAR),
     open_ends: str | None = None,
-) -> tuple[NDArray[np.intp], Matched]:
+) -> tuple[NDArray[np.intp], MatchedDates]:
     """Dates of series in the order of the references' year, matched to them.
 
     Dates more than half a step before the first reference date or after the last one are left out,
@@ -221,7 +221,7 @@ def match_season(
     """
     order, stamps = by_season(rows, columns, band_days=band_days, starts=starts)
 
-    def met(some: NDArray[np.datetime64]) -> Matched:
+    def met(some: NDArray[np.datetime64]) -> MatchedDates:
         return match_dates(some, columns, band_days=band_days, starts=starts, open_ends=open_ends)
 
     matched = met(stamps)

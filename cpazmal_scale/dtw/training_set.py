@@ -13,16 +13,16 @@ from cpazmal_scale.dtw.temperature import group_folds
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-Key = tuple[int, int, int]
+AverageKey = tuple[int, int, int]
 """Part, class and feature whose series are averaged."""
-Run = Callable[
-    [Callable[[Key], "NDArray[np.float64]"], Sequence[Key]],
-    Iterator[tuple[Key, "NDArray[np.float64]"]],
+RunAverages = Callable[
+    [Callable[[AverageKey], "NDArray[np.float64]"], Sequence[AverageKey]],
+    Iterator[tuple[AverageKey, "NDArray[np.float64]"]],
 ]
 """Applies the function, or one that gives the same, to every key; any order."""
 
 
-class Lesson(NamedTuple):
+class TrainingSet(NamedTuple):
     """Series to average by class and feature: all of them, then each fold's training side."""
 
     values: NDArray[np.float32]
@@ -41,7 +41,7 @@ class Lesson(NamedTuple):
         codes: NDArray[np.intp],
         groups: ArrayLike | None,
         seed: int,
-    ) -> Lesson:
+    ) -> TrainingSet:
         """Without `groups` nothing is held out.
 
         Raises:
@@ -54,12 +54,12 @@ class Lesson(NamedTuple):
             parts += group_folds(codes, numbers, seed)
         return cls(values, codes, tuple(parts), numbers)
 
-    def keys(self) -> list[Key]:
+    def keys(self) -> list[AverageKey]:
         """Every average to find."""
         sizes = (len(self.parts), int(self.codes.max()) + 1, self.values.shape[1])
         return [(int(p), int(c), int(k)) for p, c, k in np.ndindex(sizes)]
 
-    def members(self, key: Key) -> NDArray[np.float32]:
+    def members(self, key: AverageKey) -> NDArray[np.float32]:
         """Series `(n, T)` with at least one valid date that are averaged for a key."""
         part, c, k = key
         rows = self.parts[part][0]

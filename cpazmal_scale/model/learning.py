@@ -16,7 +16,7 @@ from cpazmal_scale.execute import SerialExecutor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cpazmal_scale.dtw import Key, Lesson, NearestBarycenter
+    from cpazmal_scale.dtw import AverageKey, NearestBarycenter, TrainingSet
     from cpazmal_scale.execute import Executor
     from cpazmal_scale.model.methods import PixelModel
     from cpazmal_scale.progress import Progress
@@ -62,8 +62,8 @@ def fit(
         elsewhere = functools.partial(_average_at, url, json.dumps(settings, sort_keys=True))
 
     def run(
-        average: Callable[[Key], NDArray[np.float64]], keys: Sequence[Key]
-    ) -> Iterator[tuple[Key, NDArray[np.float64]]]:
+        average: Callable[[AverageKey], NDArray[np.float64]], keys: Sequence[AverageKey]
+    ) -> Iterator[tuple[AverageKey, NDArray[np.float64]]]:
         found = workers.executor.run(elsewhere or average, keys)
         for done, (key, result) in enumerate(found, start=1):
             if isinstance(result, Exception):
@@ -76,14 +76,14 @@ def fit(
 
 
 @functools.lru_cache(maxsize=1)
-def _lesson_at(url: str, settings: str) -> tuple[NearestBarycenter, Lesson]:
+def _training_set_at(url: str, settings: str) -> tuple[NearestBarycenter, TrainingSet]:
     from cpazmal_scale.dtw import NearestBarycenter
 
     arrays = storage.read_arrays(url)
     classifier = NearestBarycenter(**json.loads(settings), days=arrays["days"])
-    return classifier, classifier.lesson(arrays["values"], arrays["labels"], arrays["groups"])
+    return classifier, classifier.training_set(arrays["values"], arrays["labels"], arrays["groups"])
 
 
-def _average_at(url: str, settings: str, key: Key) -> NDArray[np.float64]:
-    classifier, lesson = _lesson_at(url, settings)
-    return classifier.average(lesson, key)
+def _average_at(url: str, settings: str, key: AverageKey) -> NDArray[np.float64]:
+    classifier, training = _training_set_at(url, settings)
+    return classifier.average(training, key)

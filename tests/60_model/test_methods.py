@@ -127,7 +127,7 @@ def test_knows_its_typical_series_and_its_cost(model) -> None:
     assert away.shape == (4, 3, len(values))
     own = away[:, np.repeat([0, 1, 2], 24), np.arange(72)]
     assert np.nanmedian(own) < np.nanmedian(away)
-    assert 0 < made.operations(made.limits(DAYS)) < 1e-2
+    assert 0 < made.seconds_per_pixel(made.limits(DAYS)) < 1e-2
 
 
 def test_every_row_has_its_module() -> None:

@@ -140,7 +140,7 @@ def plan_map(
         blocks=blocks,
         bytes_read=sum(sizes.read(run, extent) for run in runs),
         bytes_written=sum(block.pixels for block in blocks) * sizes.bytes_out,
-        seconds_per_pixel=model.classifier.operations(limits),
+        seconds_per_pixel=model.classifier.seconds_per_pixel(limits),
         memory=sizes.memory(chosen),
         memory_limit=limit,
         workers=workers,

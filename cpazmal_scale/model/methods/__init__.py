@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.dtw import Decision, Matched
+    from cpazmal_scale.dtw import Decision, MatchedDates
     from cpazmal_scale.samples import WindowSeries
 
 
@@ -51,7 +51,7 @@ class PixelModel(Protocol):
     def near_days(self) -> float:
         """Days within which a date may be compared with another of the season."""
 
-    def on(self, matched: Matched) -> Self:
+    def on(self, matched: MatchedDates) -> Self:
         """The same classifier for series on dates that its own dates were matched to."""
 
     def limits(self, days: ArrayLike | None = None, rows: int | None = None) -> NDArray[np.int32]:
@@ -70,7 +70,7 @@ class PixelModel(Protocol):
     def centres(self) -> NDArray[np.float64]:
         """Typical series `(C, M, K, T')` of every class, in the features' units."""
 
-    def operations(self, limits: NDArray[np.int32]) -> float:
+    def seconds_per_pixel(self, limits: NDArray[np.int32]) -> float:
         """Seconds per pixel on the core that the forecasts were measured on."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

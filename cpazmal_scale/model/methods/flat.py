@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.dtw import Matched
+    from cpazmal_scale.dtw import MatchedDates
 
 _SHARED = ("classes_", "mean_", "scale_", "centres_", "tau_")
 NEAREST_DAYS = 33.0
@@ -201,7 +201,7 @@ class FlatClassifier(SeriesClassifier):
         """Days within which a date may stand for another of the season."""
         return float(self.nearest_days)
 
-    def on(self, matched: Matched) -> Self:
+    def on(self, matched: MatchedDates) -> Self:
         """The same classifier for series on dates that its own dates were matched to."""
         other = copy.copy(self)
         days = np.full(self.dates_in_, np.nan)
@@ -229,7 +229,7 @@ class FlatClassifier(SeriesClassifier):
         nearest[apart.min(axis=1) > self.nearest_days] = -1
         return np.asarray(nearest[:, None], np.int32)
 
-    def operations(self, limits: NDArray[np.int32]) -> float:
+    def seconds_per_pixel(self, limits: NDArray[np.int32]) -> float:
         """Seconds per pixel on the core that the forecasts were measured on."""
         numbers = len(limits) * self.n_features_in_ * len(self.classes_)
         return float(self.nanoseconds * 1e-9 * numbers)

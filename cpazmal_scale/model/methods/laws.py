@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cpazmal_scale.config import RunConfig
-    from cpazmal_scale.dtw import Key, Lesson, Matched, Run
+    from cpazmal_scale.dtw import AverageKey, MatchedDates, RunAverages, TrainingSet
 
 Cost = Literal["squared", "wasserstein", "weibull"]
 SOFTNESS = 0.1
@@ -91,30 +91,32 @@ class JointBarycenter(NearestBarycenter):
             return None
         return "a missing date is interpolated between its neighbours"
 
-    def lesson(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Lesson:
+    def training_set(
+        self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None
+    ) -> TrainingSet:
         """What `fit` learns: series as the cost wants them, and who is held out.
 
         Raises:
             ValueError: as for `NearestBarycenter`; features that are not so many statistics of
                 channels, or a negative k2.
         """
-        made = super().lesson(X, y, groups)
+        made = super().training_set(X, y, groups)
         series = checked_series(self, X, reset=False)
         block = np.ascontiguousarray(series.transpose(1, 2, 0), np.float32)
         values = np.ascontiguousarray(self._ready(block).transpose(2, 0, 1))
         every = range(len(self.classes_))
         self.centres_ = np.stack([_mean(series[made.codes == c]) for c in every]).astype(np.float32)
-        lesson = made._replace(values=values)
-        self.gamma_ = np.array(0.0 if self.cost == "wasserstein" else self._softness(lesson))
-        return lesson
+        training = made._replace(values=values)
+        self.gamma_ = np.array(0.0 if self.cost == "wasserstein" else self._softness(training))
+        return training
 
-    def average(self, lesson: Lesson, key: Key) -> NDArray[np.float64]:
+    def average(self, training: TrainingSet, key: AverageKey) -> NDArray[np.float64]:
         """The barycenter `(1, K, T)` of one class, all features together."""
         part, code, _ = key
-        rows = lesson.parts[part][0]
-        members = _dated(lesson.values[rows[lesson.codes[rows] == code]])
+        rows = training.parts[part][0]
+        members = _dated(training.values[rows[training.codes[rows] == code]])
         if not len(members):
-            return np.full((1, *lesson.values.shape[1:]), np.nan)
+            return np.full((1, *training.values.shape[1:]), np.nan)
         table = Band.table(self.limits())
         if self.cost == "wasserstein":
             found = barycenter(
@@ -135,7 +137,7 @@ class JointBarycenter(NearestBarycenter):
         own = {joint: name for name, joint in cls.joint.items()}
         return super().from_state({own.get(name, name): a for name, a in arrays.items()}, text)
 
-    def on(self, matched: Matched) -> Self:
+    def on(self, matched: MatchedDates) -> Self:
         """The same classifier on the dates of series that its own dates were matched to."""
         other = super().on(matched)
         other.centres_ = np.ascontiguousarray(self.centres_[..., matched.columns])
@@ -158,7 +160,7 @@ class JointBarycenter(NearestBarycenter):
         found = super().distances_block(block, limits)
         return np.repeat(found, self.n_features_in_, axis=0)
 
-    def operations(self, limits: NDArray[np.int32]) -> float:
+    def seconds_per_pixel(self, limits: NDArray[np.int32]) -> float:
         """Seconds per pixel on the core that the forecasts were measured on."""
         classes, _, features, _ = self.barycenters_.shape
         cells = int((limits[:, 1] - limits[:, 0]).sum())
@@ -186,21 +188,21 @@ class JointBarycenter(NearestBarycenter):
         moved = wasserstein_series(laws.transpose(2, 0, 1)).transpose(1, 2, 0)
         return np.ascontiguousarray(moved, np.float32)
 
-    def _softness(self, lesson: Lesson) -> float:
+    def _softness(self, training: TrainingSet) -> float:
         """`SOFTNESS` times the usual local cost of a series and the mean of its class."""
         costs: list[float] = []
         for code in range(len(self.classes_)):
-            members = _dated(lesson.values[lesson.codes == code])
+            members = _dated(training.values[training.codes == code])
             if len(members):
                 mean = _mean(members)[None]
                 sums = soft_distances(members, mean, radius=0, gamma=0.0, cost=self.cost)
                 costs += (sums[:, 0] / members.shape[2]).tolist()
         return SOFTNESS * (float(np.median(costs)) if costs else 1.0) or SOFTNESS
 
-    def _averaged(self, lesson: Lesson, run: Run | None) -> NDArray[np.float32]:  # noqa: ARG002
+    def _averaged(self, training: TrainingSet, run: RunAverages | None) -> NDArray[np.float32]:  # noqa: ARG002
         """Barycenters `(parts, C, 1, K, T)`, one after the other: there is one for each class."""
-        parts, classes = range(len(lesson.parts)), range(len(self.classes_))
-        every = [[self.average(lesson, (p, c, 0)) for c in classes] for p in parts]
+        parts, classes = range(len(training.parts)), range(len(self.classes_))
+        every = [[self.average(training, (p, c, 0)) for c in classes] for p in parts]
         return np.asarray(every, np.float32)
 
     def _nearest(

@@ -28,7 +28,7 @@ from cpazmal_scale.vocabulary import REJECTED
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from cpazmal_scale.dtw import HeldOut, Lesson, Run
+    from cpazmal_scale.dtw import HeldOut, RunAverages, TrainingSet
 
 
 class LearnedBarycenter(NearestBarycenter):
@@ -56,7 +56,7 @@ class LearnedBarycenter(NearestBarycenter):
         X: ArrayLike,
         y: ArrayLike,
         groups: ArrayLike | None = None,
-        run: Run | None = None,
+        run: RunAverages | None = None,
     ) -> Self:
         """Learn from series `(N, K, T)` or `(N, T)`, NaN missing, their labels and polygons.
 
@@ -132,20 +132,20 @@ class LearnedBarycenter(NearestBarycenter):
     def _holds_out(self) -> bool:
         return True
 
-    def _held_out(self, lesson: Lesson, centroids: NDArray[np.float32]) -> HeldOut | None:
+    def _held_out(self, training: TrainingSet, centroids: NDArray[np.float32]) -> HeldOut | None:
         """Fit the regression on held-out series against the barycenters of their fold."""
         rows, numbers = [], []
-        for (train, held), own in zip(lesson.parts[1:], centroids[1:], strict=True):
-            tau = self._tau(lesson.values[train], lesson.codes[train], own)
+        for (train, held), own in zip(training.parts[1:], centroids[1:], strict=True):
+            tau = self._tau(training.values[train], training.codes[train], own)
             rows.append(held)
-            numbers.append(self._of_series(lesson.values[held], own, tau))
-        every = np.arange(lesson.codes.size)
-        never = np.setdiff1d(lesson.codes, lesson.codes[np.concatenate([*rows, every[:0]])])
+            numbers.append(self._of_series(training.values[held], own, tau))
+        every = np.arange(training.codes.size)
+        never = np.setdiff1d(training.codes, training.codes[np.concatenate([*rows, every[:0]])])
         if never.size:  # classes within one group, which cannot be held out
-            rows.append(every[np.isin(lesson.codes, never)])
-            numbers.append(self._of_series(lesson.values[rows[-1]], centroids[0], self.tau_))
+            rows.append(every[np.isin(training.codes, never)])
+            numbers.append(self._of_series(training.values[rows[-1]], centroids[0], self.tau_))
         order = np.concatenate(rows)
-        codes, groups = lesson.codes[order], self._groups[order]
+        codes, groups = training.codes[order], self._groups[order]
         whole, _ = imputed(np.concatenate(numbers).astype(np.float64))
         given, (scaled, mean, scale) = -self._sums(whole), z_scores(whole)
         strength = 0.0

@@ -99,7 +99,7 @@ class MiniRocket(FlatClassifier):
         shares_above(block, KERNELS, *where, out)
         return out
 
-    def operations(self, limits: NDArray[np.int32]) -> float:
+    def seconds_per_pixel(self, limits: NDArray[np.int32]) -> float:
         """Seconds per pixel on the core that the forecasts were measured on."""
         return float(4.5e-12 * len(self.biases_) * max(len(limits), TAPS) * 40)
 

@@ -92,7 +92,7 @@ class TreeClassifier(FlatClassifier):
         if not good:
             raise ValueError("the table of trees is damaged")
 
-    def operations(self, limits: NDArray[np.int32]) -> float:  # noqa: ARG002
+    def seconds_per_pixel(self, limits: NDArray[np.int32]) -> float:  # noqa: ARG002
         """Seconds per pixel on the core that the forecasts were measured on."""
         return self.nanoseconds * 1e-9 * len(self.roots_)
 
