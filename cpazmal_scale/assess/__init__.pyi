@@ -2,7 +2,8 @@
 
 from .against.comparison import MapComparison
 from .against.truth import compare_map, require_reference
-from .areas.estimate import Z95, AreaEstimate, estimate_areas
+from .areas.estimate import AreaEstimate, estimate_areas
+from .areas.intervals import Z95
 from .areas.sampling import FLOOR, allocate, draw_units, sample_size
 from .areas.units import count_units, label_units, place_units, read_units, write_units
 from .report.backscatter import backscatter

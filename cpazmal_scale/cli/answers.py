@@ -94,8 +94,8 @@ KEYS: dict[str, dict[str, str]] = {
     "zonal": {"rows": "areas (km²) and mean probabilities, one object per glacier"},
     "areas design": {"units": "how many points", "file": "where they are"},
     "areas estimate": {
-        "overall": "overall accuracy and its 95 % interval's half width",
-        "classes": "`units`, `mapped`, `area` (km²), accuracies and their half widths by class",
+        "overall": "overall accuracy, lower and upper end of its 95 % interval",
+        "classes": "`units`, `mapped`, `area` (km²), accuracies, `…_low` and `…_high` by class",
         "zones": "the same by glacier, one object per row",
     },
     "catalog ls": {"products": "`name`, `kind`, `id`, `path`, `url`, `metadata` of each"},

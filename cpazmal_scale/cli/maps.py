@@ -185,7 +185,7 @@ def areas_estimate(name: str, reference: Place, /, *, config: Config = DEFAULT) 
         whole, zones = stage.estimate(config, name, reference, progress=progress)
     say(
         str(whole),
-        overall=[whole.overall, 1.96 * whole.se_overall],
+        overall=[whole.overall, *whole.overall_95.tolist()],
         classes=whole.table().to_dict("index"),
         zones=None if zones is None else facts.rows(zones),
     )

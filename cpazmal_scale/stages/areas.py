@@ -79,8 +79,8 @@ def estimate(
 
     Returns:
         The whole map's estimate, and a table by `zone` and `class` with `units`, `mapped_km2`,
-        `km2` and `km2_95`; NaN where a mapped class has fewer than two units in the zone. None
-        without outlines.
+        `km2` and its 95 % interval, `km2_low` to `km2_high`; NaN where a mapped class has fewer
+        than two units in the zone. None without outlines.
 
     Raises:
         StoreMissing: the catalog has no map of this name.
@@ -169,15 +169,15 @@ def _by_zone(
 def _zone_rows(
     zone: str, known: tuple[str, ...], mapped: list[float], units: geopandas.GeoDataFrame
 ) -> list[dict[str, object]]:
-    from cpazmal_scale.assess import Z95, count_units, estimate_areas
+    from cpazmal_scale.assess import count_units, estimate_areas
 
     classes, counts = count_units(units["mapped"], units["reference"], known)
     sizes = np.array([*mapped, *[0.0] * (len(classes) - len(known))])
     nothing = np.full(len(classes), np.nan)
-    km2, spread = nothing, nothing
+    km2, ends = nothing, np.stack([nothing, nothing], axis=1)
     if ((counts.sum(axis=1) >= 2) | (sizes == 0)).all() and sizes.any():
         found = estimate_areas(counts, sizes, classes)
-        km2, spread = found.areas, Z95 * found.se_areas
+        km2, ends = found.areas, found.areas_95
     return [
         {
             "zone": zone,
@@ -185,7 +185,8 @@ def _zone_rows(
             "units": int(counts[i].sum()),
             "mapped_km2": float(sizes[i]),
             "km2": float(km2[i]),
-            "km2_95": float(spread[i]),
+            "km2_low": float(ends[i, 0]),
+            "km2_high": float(ends[i, 1]),
         }
         for i, code in enumerate(classes)
     ]

@@ -25,18 +25,29 @@ def test_published_example() -> None:
     """
     found = estimate_areas(COUNTS, MAPPED, CLASSES)
     table = found.table()
+    half = {name: Z95 * getattr(found, f"se_{name}") for name in ("users", "producers", "areas")}
     assert table["users"].round(2).tolist() == [0.88, 0.73, 0.93, 0.96]
-    assert table["users_95"].round(2).tolist() == [0.07, 0.10, 0.04, 0.02]
+    assert half["users"].round(2).tolist() == [0.07, 0.10, 0.04, 0.02]
     assert table["producers"].round(2).tolist() == [0.75, 0.85, 0.93, 0.96]
-    assert table["producers_95"].round(2).tolist() == [0.21, 0.25, 0.03, 0.02]
+    assert half["producers"].round(2).tolist() == [0.21, 0.25, 0.03, 0.02]
     assert found.overall == pytest.approx(0.95, abs=0.005)
     assert Z95 * found.se_overall == pytest.approx(0.02, abs=0.005)
     assert found.areas[0] == pytest.approx(235_086, abs=1)
     hectares = 0.09
     assert found.areas[0] * hectares == pytest.approx(21_158, abs=1)
-    assert table["area_95"].iloc[0] * hectares == pytest.approx(6_158, abs=1)
+    assert half["areas"][0] * hectares == pytest.approx(6_158, abs=1)
     assert found.areas.sum() == pytest.approx(sum(MAPPED))
-    assert "overall accuracy 0.947 ± 0.01" in str(found)
+    assert found.areas_95[0] * hectares == pytest.approx([15_000, 27_315], abs=2)
+    assert "overall accuracy 0.947 (0.9" in str(found)
+
+
+def test_shares_have_wilsons_interval() -> None:
+    """Ends of the score interval are the roots of `(p̂ − p)² = z² p (1 − p) / n`."""
+    found = estimate_areas(COUNTS, MAPPED, CLASSES)
+    for i, row in enumerate(COUNTS):
+        n, share = sum(row), row[i] / sum(row)
+        roots = np.roots([1 + Z95**2 / n, -2 * share - Z95**2 / n, share**2])
+        np.testing.assert_allclose(found.users_95[i], np.sort(roots.real), atol=1e-7)
 
 
 def test_published_design() -> None:
@@ -50,8 +61,41 @@ def test_perfect_map() -> None:
     found = estimate_areas(np.diag([50, 60, 70]), [1.0, 2.0, 3.0], "abc")
     np.testing.assert_allclose(found.areas, [1, 2, 3])
     assert found.overall == 1
-    for errors in (found.se_areas, found.se_users, found.se_producers, [found.se_overall]):
-        np.testing.assert_array_equal(errors, 0)
+    # No error in n units leaves a rate of at most z² / (n + z²).
+    np.testing.assert_allclose(found.users_95[:, 0], [n / (n + Z95**2) for n in (50, 60, 70)])
+    np.testing.assert_allclose(found.users_95[:, 1], 1)
+    # One unit of class c stands for 3 / 70 of the area, more than one of any other class.
+    np.testing.assert_allclose(found.se_areas, 3 / 70)
+    assert found.se_overall == pytest.approx(3 / 70 / 6)
+    assert found.overall_95 == pytest.approx([139 / (139 + Z95**2), 1])
+    assert (found.producers_95[:, 0] < 1 - 1 / 70).all()
+    assert "1.000 (0.9" in str(found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.lists(
+        st.lists(st.integers(0, 40), min_size=3, max_size=3).filter(lambda row: sum(row) > 1),
+        min_size=3,
+        max_size=3,
+    ),
+    mapped=st.lists(st.floats(0.01, 1e6), min_size=3, max_size=3),
+)
+def test_intervals_stay_within_what_there_is(counts, mapped) -> None:
+    found = estimate_areas(counts, mapped, "abc")
+    for value, ends in (
+        (found.users, found.users_95),
+        (found.producers, found.producers_95),
+        (np.array([found.overall]), found.overall_95[None]),
+        (found.areas / sum(mapped), found.areas_95 / sum(mapped)),
+    ):
+        known = ~np.isnan(value)
+        low, high = ends[known].T
+        assert (low >= 0).all()
+        assert (high <= 1 + 1e-12).all()
+        assert (low < high).all()
+        assert (low <= value[known] + 1e-12).all()
+        assert (value[known] <= high + 1e-12).all()
 
 
 def test_intervals_cover_the_truth() -> None:
@@ -70,14 +114,19 @@ def test_intervals_cover_the_truth() -> None:
         areas.append(found.areas)
         inside.append(
             [
-                *(np.abs(found.areas - real) <= Z95 * found.se_areas),
-                *(np.abs(found.producers - right) <= Z95 * found.se_producers),
-                abs(found.overall - np.trace(truth) / truth.sum()) <= Z95 * found.se_overall,
+                *_within(real, found.areas_95),
+                *_within(right, found.producers_95),
+                *_within([np.trace(truth) / truth.sum()], found.overall_95[None]),
+                *_within(np.diagonal(truth) / mapped, found.users_95),
             ]
         )
     np.testing.assert_allclose(np.mean(areas, axis=0), real, rtol=0.02)
     assert (np.mean(inside, axis=0) > 0.9).all()
     assert np.mean(inside) < 0.985
+
+
+def _within(values, ends):
+    return (ends[:, 0] <= values) & (values <= ends[:, 1])
 
 
 def test_class_that_neither_map_nor_sample_has() -> None:

@@ -1,7 +1,8 @@
 """Area-adjusted accuracy and class areas with 95 % intervals, from a stratified random sample.
 
 Source: Olofsson, Foody, Herold, Stehman, Woodcock and Wulder, Good practices for estimating area
-and assessing accuracy of land change, Remote Sensing of Environment 148, 2014, equations 1–13.
+and assessing accuracy of land change, Remote Sensing of Environment 148, 2014, equations 1–13; the
+intervals of shares in `intervals`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpazmal_scale.assess.areas.intervals import Z95, of_estimates, wilson
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.words import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
-
-Z95 = 1.96
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,8 @@ class AreaEstimate:
 
     `proportions` (C, C) is the estimated share of area by map class (row) and reference class
     (column); `users`, `producers`, `overall` accuracies and `areas` (reference classes) come with
-    standard errors `se_…`. A class that the sample never met has NaN.
+    standard errors `se_…` and 95 % intervals `…_95`, (C, 2) or (2) lower and upper ends. A class
+    that the sample never met has NaN.
     """
 
     classes: tuple[str, ...]
@@ -42,47 +44,51 @@ class AreaEstimate:
     se_overall: float
     areas: NDArray[np.float64]
     se_areas: NDArray[np.float64]
+    users_95: NDArray[np.float64]
+    producers_95: NDArray[np.float64]
+    overall_95: NDArray[np.float64]
+    areas_95: NDArray[np.float64]
 
     def table(self) -> pd.DataFrame:
-        """One row per class: sample units, mapped and estimated area, accuracies, ± of 95 %."""
+        """One row per class: sample units, mapped and estimated area, accuracies, 95 % ends."""
         import pandas as pd
 
-        return pd.DataFrame(
-            {
-                "units": self.counts.sum(axis=1),
-                "mapped": self.mapped,
-                "area": self.areas,
-                "area_95": Z95 * self.se_areas,
-                "users": self.users,
-                "users_95": Z95 * self.se_users,
-                "producers": self.producers,
-                "producers_95": Z95 * self.se_producers,
-            },
-            index=pd.Index(self.classes, name="class"),
-        )
+        ends = {"area": self.areas_95, "users": self.users_95, "producers": self.producers_95}
+        values = {"area": self.areas, "users": self.users, "producers": self.producers}
+        columns = {"units": self.counts.sum(axis=1), "mapped": self.mapped}
+        for name, column in values.items():
+            low, high = ends[name].T
+            columns |= {name: column, f"{name}_low": low, f"{name}_high": high}
+        return pd.DataFrame(columns, index=pd.Index(self.classes, name="class"))
 
     def __str__(self) -> str:
-        head = f"overall accuracy {self.overall:.3f} ± {Z95 * self.se_overall:.3f}"
+        head = f"overall accuracy {_with_ends(self.overall, *self.overall_95, digits=3)}"
+        title = f"{'':<16}{'units':>6}{'mapped':>10}{'area':>24}{'user':>22}{'producer':>22}"
         rows = [
-            f"{name:<16}{int(row['units']):>6}{row['mapped']:>12.4f}"
-            f"{_plus_minus(row['area'], row['area_95'], 4):>20}"
-            f"{_plus_minus(row['users'], row['users_95'], 3):>16}"
-            f"{_plus_minus(row['producers'], row['producers_95'], 3):>16}"
+            f"{name:<16}{int(row['units']):>6}{row['mapped']:>10.4f}"
+            + "".join(
+                f"{_with_ends(row[key], row[f'{key}_low'], row[f'{key}_high'], digits=digits):>{w}}"
+                for key, digits, w in (("area", 4, 24), ("users", 3, 22), ("producers", 3, 22))
+            )
             for name, row in self.table().iterrows()
         ]
-        title = f"{'':<16}{'units':>6}{'mapped':>12}{'area':>20}{'user':>16}{'producer':>16}"
         return "\n".join([head, title, *rows])
 
 
-def _plus_minus(value: float, spread: float, digits: int) -> str:
-    return "–" if np.isnan(value) else f"{value:.{digits}f} ± {spread:.{digits}f}"
+def _with_ends(value: float, low: float, high: float, *, digits: int) -> str:
+    if np.isnan(value):
+        return NONE
+    return f"{value:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
 def estimate_areas(counts: ArrayLike, mapped: ArrayLike, classes: Sequence[str]) -> AreaEstimate:
     """Unbiased accuracies and areas from a sample that is random within each map class.
 
     With W_i the mapped share of class i, n_ij the sample units of map class i and reference class
-    j, `p_ij = W_i n_ij / n_i` (eq. 4); variances by equations 5–7 and 10.
+    j, `p_ij = W_i n_ij / n_i` (eq. 4); variances by equations 5–7 and 10. A sample without an error
+    does not say that there is none: standard errors of areas and of the overall accuracy are not
+    below what one unit stands for, the largest `W_i / n_i`. Intervals of accuracies are Wilson's,
+    see `intervals`; those of areas are 1.96 standard errors to either side, within 0 and the whole.
 
     Args:
         counts: (C, C) sample units, rows the map's classes, columns the reference's.
@@ -107,7 +113,13 @@ def estimate_areas(counts: ArrayLike, mapped: ArrayLike, classes: Sequence[str])
         producers = np.diagonal(p) / found
         var_areas = ((weight[:, None] * p - p**2) * loss[:, None]).sum(axis=0)
         se_producers = np.sqrt(_producers_variance(within, areas, loss, producers))
+        unit = float(np.max(np.where(units > 0, weight / units, 0.0)))
+        per_class = np.where(found > 0, unit / found, np.nan)
     agreed = np.diagonal(within)
+    overall = float(np.trace(p))
+    se_overall = max(float(np.sqrt((weight**2 * agreed * (1 - agreed) * loss).sum())), unit)
+    se_areas = np.maximum(np.sqrt(var_areas), unit)
+    area_ends = np.stack([found - Z95 * se_areas, found + Z95 * se_areas], axis=-1)
     return AreaEstimate(
         classes=tuple(classes),
         mapped=areas,
@@ -117,10 +129,14 @@ def estimate_areas(counts: ArrayLike, mapped: ArrayLike, classes: Sequence[str])
         se_users=np.sqrt(var_users),
         producers=producers,
         se_producers=se_producers,
-        overall=float(np.trace(p)),
-        se_overall=float(np.sqrt((weight**2 * agreed * (1 - agreed) * loss).sum())),
+        overall=overall,
+        se_overall=se_overall,
         areas=found * areas.sum(),
-        se_areas=np.sqrt(var_areas) * areas.sum(),
+        se_areas=se_areas * areas.sum(),
+        users_95=wilson(users, units),
+        producers_95=of_estimates(producers, se_producers, per_class),
+        overall_95=of_estimates(overall, se_overall, unit),
+        areas_95=np.clip(area_ends, 0, 1) * areas.sum(),
     )
 
 
