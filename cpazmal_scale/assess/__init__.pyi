@@ -1,11 +1,19 @@
 """Predictions and reference to figures of merit, areas and a report."""
 
 from .against.comparison import MapComparison
-from .against.truth import compare_map, require_reference
+from .against.truth import Reader, compare_map, open_on_grid, require_reference
 from .areas.estimate import AreaEstimate, estimate_areas
 from .areas.intervals import Z95
+from .areas.population import Population
 from .areas.sampling import FLOOR, allocate, draw_units, sample_size
-from .areas.units import count_units, label_units, place_units, read_units, write_units
+from .areas.units import (
+    UNKNOWN,
+    count_units,
+    drawn_in_all,
+    place_units,
+    read_units,
+    write_units,
+)
 from .report.backscatter import backscatter
 from .report.contents import Campaign, Performance, Portraits, Report, Stage
 from .report.pairs import typical_pairs
@@ -27,9 +35,12 @@ __all__ = [
     "MapComparison",
     "Performance",
     "Picture",
+    "Population",
+    "Reader",
     "Portraits",
     "Report",
     "Stage",
+    "UNKNOWN",
     "Z95",
     "allocate",
     "backscatter",
@@ -39,8 +50,9 @@ __all__ = [
     "count_units",
     "cross_validate",
     "draw_units",
+    "drawn_in_all",
     "estimate_areas",
-    "label_units",
+    "open_on_grid",
     "place_units",
     "read_units",
     "require_comparable",

@@ -97,6 +97,8 @@ KEYS: dict[str, dict[str, str]] = {
         "overall": "overall accuracy, lower and upper end of its 95 % interval",
         "classes": "`units`, `mapped`, `area` (km²), accuracies, `…_low` and `…_high` by class",
         "zones": "the same by glacier, one object per row",
+        "population": "km² that they are of (`covered`), `mapped`, `rejected` and of `no_data`; "
+        "`units`, and of them `unknown` by class and `removed`",
     },
     "catalog ls": {"products": "`name`, `kind`, `id`, `path`, `url`, `metadata` of each"},
     "catalog show": {"product": _PRODUCT, "open": _OPEN},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 from cyclopts import App
@@ -163,31 +164,34 @@ def areas_design(
         units: how many points; none: what the standard error needs.
         standard_error: wanted of the overall accuracy, as a fraction.
     """
-    from cpazmal_scale.assess import write_units
+    from cpazmal_scale.assess import UNKNOWN, write_units
     from cpazmal_scale.stages import areas as stage
 
     drawn = stage.design(config, name, units=units, standard_error=standard_error)
     where = write_units(drawn, file)
-    say(f"{len(drawn)} units in {where}: fill the column `reference`", units=len(drawn), file=where)
+    remedy = f"fill the column `reference`, with `{UNKNOWN}` where nobody can tell"
+    say(f"{len(drawn)} units in {where}: {remedy}", units=len(drawn), file=where)
 
 
 @areas_app.command(name="estimate")
 def areas_estimate(name: str, reference: Place, /, *, config: Config = DEFAULT) -> None:
-    """Print areas (km²) and accuracies with their 95 % intervals, by glacier too if outlined.
+    """Print planimetric areas (km²), accuracies and 95 % intervals, by glacier too if outlined.
 
     Args:
         name: of a map in the catalog.
-        reference: interpreted points of `areas design`, or a reference raster.
+        reference: interpreted points of `areas design`; or a reference raster: areas are then
+            those of the part of the map that it covers.
     """
     from cpazmal_scale.stages import areas as stage
 
     with bar("read the map") as progress:
-        whole, zones = stage.estimate(config, name, reference, progress=progress)
+        whole, zones, of = stage.estimate(config, name, reference, progress=progress)
     say(
-        str(whole),
+        f"{of}\n{whole}",
         overall=[whole.overall, *whole.overall_95.tolist()],
         classes=whole.table().to_dict("index"),
         zones=None if zones is None else facts.rows(zones),
+        population=dataclasses.asdict(of),
     )
     if zones is not None:
         say(to_csv(zones, "%.6g"))

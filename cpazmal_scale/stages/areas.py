@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from cpazmal_scale import catalog
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.execute import Execution
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
+from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
 if TYPE_CHECKING:
     import geopandas
     import pandas as pd
     from numpy.typing import NDArray
 
-    from cpazmal_scale.assess import AreaEstimate
+    from cpazmal_scale.assess import AreaEstimate, Population, Reader
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.mapping import Source
 
@@ -49,16 +49,10 @@ def design(
         StoreMissing: the catalog has no map of this name.
         SampleError: too few units for the map's classes.
     """
-    from cpazmal_scale.assess import FLOOR, allocate, draw_units, place_units, sample_size
-
     source = _source(config, name)
-    pixels, mapped = _mapped(source)
-    present = int((mapped > 0).sum())
-    wanted = units or max(sample_size(mapped, np.full_like(mapped, users), standard_error), 1)
-    floor = min(FLOOR, wanted // max(present, 1))
-    drawn = draw_units(_strips(source), pixels, allocate(mapped, wanted, floor=floor), config.seed)
-    grid = source.grid.geobox
-    return place_units(drawn, grid.transform, str(grid.crs), source.id, config.seed)
+    return _drawn(
+        config, source, _Shown(source), units=units, standard_error=standard_error, users=users
+    )
 
 
 def estimate(
@@ -67,40 +61,150 @@ def estimate(
     reference: str,
     *,
     progress: Progress | None = None,
-) -> tuple[AreaEstimate, pd.DataFrame | None]:
-    """Unbiased areas (km²) and accuracies of a map's classes with 95 % intervals.
+) -> tuple[AreaEstimate, pd.DataFrame | None, Population]:
+    """Unbiased planimetric areas (km²) and accuracies of a map's classes with 95 % intervals.
 
     Args:
         config: the run; with `after.outlines`, glaciers are estimated one by one too.
         name: of a map of classes in the catalog.
-        reference: interpreted units of `design`; or a reference raster (uint8, tag `classes`), at
-            which units are drawn and read.
+        reference: interpreted units of `design`, of which those answered `unknown` are left out
+            and counted; or a reference raster (uint8, tag `classes`), where units are drawn and
+            areas estimated only where it has a class and the map's class has two such pixels.
         progress: called with pixels done and pixels in all.
 
     Returns:
-        The whole map's estimate, and a table by `zone` and `class` with `units`, `mapped_km2`,
-        `km2` and its 95 % interval, `km2_low` to `km2_high`; NaN where a mapped class has fewer
-        than two units in the zone. None without outlines.
+        The whole map's estimate; a table by `zone` and `class` with `units`, `mapped_km2`, `km2`
+        and its 95 % interval, `km2_low` to `km2_high`, NaN where a mapped class has fewer than two
+        units in the zone, or None without outlines; and what they are of.
 
     Raises:
         StoreMissing: the catalog has no map of this name.
         SampleError: the units are not this map's, are incomplete, or too few.
     """
-    from cpazmal_scale.assess import count_units, estimate_areas, label_units, read_units
+    from cpazmal_scale.assess import drawn_in_all, open_on_grid, read_units
 
     source = _source(config, name)
-    if reference.lower().endswith((".tif", ".tiff")):
-        table = label_units(design(config, name), reference)
-    else:
+    if not reference.lower().endswith((".tif", ".tiff")):
         table = read_units(reference, source.id)
+        return _estimated(config, source, _Shown(source, progress), table, drawn_in_all(table))
+    grid = source.grid.geobox
+    with open_on_grid(reference, str(grid.crs), grid.transform, source.shape) as (read, names):
+        labels = _Reference(read, names)
+        shown = _Shown(source, progress, labels)
+        if not shown.pixels.any():
+            raise SampleError(
+                "it has a class on no pixel that the map has a class of",
+                where=reference,
+                remedy="give a reference raster that covers the map",
+            )
+        table = _drawn(config, source, shown)
+        table = table.assign(reference=labels.at(table))
+        return _estimated(config, source, shown, table, len(table))
+
+
+class _Reference(NamedTuple):
+    """A reference raster on the map's grid, and the classes of its values from 1."""
+
+    read: Reader
+    names: tuple[str, ...]
+
+    def known(self, top: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Where whole rows have a class."""
+        labels = self.read(top, 0, *shape)
+        return (labels > 0) & (labels <= len(self.names))
+
+    def at(self, table: geopandas.GeoDataFrame) -> list[str]:
+        """The class at units that lie where there is one."""
+        places = zip(table["row"].tolist(), table["column"].tolist(), strict=True)
+        return [self.names[int(self.read(row, column, 1, 1)[0, 0]) - 1] for row, column in places]
+
+
+class _Shown:
+    """The pixels of a map that units stand for, by class: all, or those with a reference.
+
+    `pixels` and `square_metres` are by class, of the population; `mapped`, `rejected` and `no_data`
+    m² of the whole map.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        progress: Progress | None = None,
+        reference: _Reference | None = None,
+    ) -> None:
+        self.source, self._reference = source, reference
+        values = [*range(1, len(source.recipe.classes) + 1), REJECTED, NO_DATA]
+        known, whole = np.zeros((2, len(values) - 2)), np.zeros(len(values))
+        for top, codes in _strips(source):
+            ground = source.row_areas[top : top + len(codes)]
+            rows = np.stack([(codes == value).sum(axis=1) for value in values])
+            whole += rows @ ground
+            if reference is not None:
+                codes = np.where(reference.known(top, codes.shape), codes, np.uint8(NO_DATA))
+                rows = np.stack([(codes == value).sum(axis=1) for value in values])
+            known += rows[:-2].sum(axis=1), rows[:-2] @ ground
+            if progress is not None:
+                progress((top + len(codes)) * source.shape[1], source.shape[0] * source.shape[1])
+        if reference is not None:
+            known[:, known[0] < 2] = 0
+        self.pixels, self.square_metres = known[0].astype(np.int64), known[1]
+        self.mapped = float(whole[:-2].sum())
+        self.rejected, self.no_data = float(whole[-2]), float(whole[-1])
+
+    def strips(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """First row and values of whole rows, no data where a pixel is not of the population."""
+        for top, codes in _strips(self.source):
+            if self._reference is None:
+                yield top, codes
+            else:
+                known = self._reference.known(top, codes.shape)
+                yield top, np.where(known, codes, np.uint8(NO_DATA))
+
+
+def _drawn(
+    config: RunConfig,
+    source: Source,
+    shown: _Shown,
+    *,
+    units: int | None = None,
+    standard_error: float = 0.01,
+    users: float = 0.8,
+) -> geopandas.GeoDataFrame:
+    from cpazmal_scale.assess import FLOOR, allocate, draw_units, place_units, sample_size
+
+    mapped = shown.square_metres
+    present = int((mapped > 0).sum())
+    wanted = units or max(sample_size(mapped, np.full_like(mapped, users), standard_error), 1)
+    shares = allocate(mapped, wanted, floor=min(FLOOR, wanted // max(present, 1)))
+    drawn = draw_units(shown.strips(), shown.pixels, shares, config.seed)
+    grid = source.grid.geobox
+    return place_units(drawn, grid.transform, str(grid.crs), source.id, config.seed)
+
+
+def _estimated(
+    config: RunConfig, source: Source, shown: _Shown, table: geopandas.GeoDataFrame, units: int
+) -> tuple[AreaEstimate, pd.DataFrame | None, Population]:
+    from cpazmal_scale.assess import UNKNOWN, Population, count_units, estimate_areas
+
     table = table.assign(mapped=_classes_at(source, table))
-    classes, counts = count_units(table["mapped"], table["reference"], source.recipe.classes)
+    known = source.recipe.classes
+    lost = (table["reference"] == UNKNOWN) & (UNKNOWN not in known)
+    answered = table[~lost]
+    classes, counts = count_units(answered["mapped"], answered["reference"], known)
     mapped = np.zeros(len(classes))
-    mapped[: len(source.recipe.classes)] = _mapped(source, progress)[1] / SQUARE_METRES_PER_KM2
+    mapped[: len(known)] = shown.square_metres / SQUARE_METRES_PER_KM2
     whole = estimate_areas(counts, mapped, classes)
-    if config.after.outlines is None:
-        return whole, None
-    return whole, _by_zone(config, source, table, progress)
+    of = Population(
+        mapped=shown.mapped / SQUARE_METRES_PER_KM2,
+        covered=float(mapped.sum()),
+        rejected=shown.rejected / SQUARE_METRES_PER_KM2,
+        no_data=shown.no_data / SQUARE_METRES_PER_KM2,
+        units=units,
+        unknown={code: int((lost & (table["mapped"] == code)).sum()) for code in known},
+        removed=units - len(table),
+    )
+    zones = None if config.after.outlines is None else _by_zone(config, shown, answered)
+    return whole, zones, of
 
 
 def _source(config: RunConfig, name: str) -> Source:
@@ -115,22 +219,6 @@ def _strips(source: Source) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     height, width = source.shape
     for y in range(0, height, source.chunk):
         yield y, source.read("class", Block(y, min(y + source.chunk, height), 0, width))
-
-
-def _mapped(
-    source: Source, progress: Progress | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Pixels and m² of each class."""
-    classes = range(1, len(source.recipe.classes) + 1)
-    pixels = np.zeros(len(classes), np.int64)
-    square_metres = np.zeros(len(classes))
-    for top, codes in _strips(source):
-        rows = np.stack([(codes == value).sum(axis=1) for value in classes])
-        pixels += rows.sum(axis=1)
-        square_metres += rows @ source.row_areas[top : top + len(codes)]
-        if progress is not None:
-            progress((top + len(codes)) * source.shape[1], source.shape[0] * source.shape[1])
-    return pixels, square_metres
 
 
 def _classes_at(source: Source, table: geopandas.GeoDataFrame) -> list[str]:
@@ -148,22 +236,30 @@ def _classes_at(source: Source, table: geopandas.GeoDataFrame) -> list[str]:
     return [classes[int(value) - 1] for value in values]
 
 
-def _by_zone(
-    config: RunConfig, source: Source, table: geopandas.GeoDataFrame, progress: Progress | None
-) -> pd.DataFrame:
+def _by_zone(config: RunConfig, shown: _Shown, table: geopandas.GeoDataFrame) -> pd.DataFrame:
     import pandas as pd
 
+    from cpazmal_scale.grid.blocks import Block
     from cpazmal_scale.grid.outlines import read_outlines
-    from cpazmal_scale.mapping import by_zone
 
+    source = shown.source
     outlines = read_outlines(str(config.after.outlines), source.grid, config.after.zone)
     inside = table.sjoin(outlines.table, predicate="within")
-    rows = []
-    for zone in by_zone(config, source.url, Execution(progress=progress)).to_dict("records"):
-        units = inside[inside["zone"] == zone["zone"]]
-        mapped = [float(zone[f"{code}_km2"]) for code in source.recipe.classes]
-        rows += _zone_rows(str(zone["zone"]), source.recipe.classes, mapped, units)
-    return pd.DataFrame(rows)
+    values = range(1, len(source.recipe.classes) + 1)
+    mapped: dict[int, NDArray[np.float64]] = {}
+    for top, codes in shown.strips():
+        here = Block(top, top + len(codes), 0, source.shape[1])
+        for number, part, drawn in outlines.zones(here):
+            own = codes[part.y0 - top : part.y1 - top, part.x0 : part.x1]
+            rows = np.stack([((own == value) & drawn).sum(axis=1) for value in values])
+            km2 = rows @ source.row_areas[part.y0 : part.y1] / SQUARE_METRES_PER_KM2
+            mapped[number] = mapped.get(number, 0) + km2
+    found: list[dict[str, object]] = []
+    for number, sizes in sorted(mapped.items()):
+        zone = outlines.table["zone"].iloc[number]
+        units = inside[inside["zone"] == zone]
+        found += _zone_rows(str(zone), source.recipe.classes, sizes.tolist(), units)
+    return pd.DataFrame(found)
 
 
 def _zone_rows(

@@ -54,7 +54,7 @@ def test_units_lie_on_pixels_of_every_class_and_tell_nothing(mapped: RunConfig) 
     source = source_of(mapped)
     codes = source.at("class", drawn["row"].to_numpy(), drawn["column"].to_numpy())
     assert len(drawn) == 120
-    assert set(drawn.columns) == {"unit", "row", "column", "map", "reference", "geometry"}
+    assert set(drawn.columns) == {"unit", "units", "row", "column", "map", "reference", "geometry"}
     assert (np.bincount(codes, minlength=5)[1:5] >= 30).all()
     assert (np.diff(codes.astype(int)) != 0).sum() > 40, "classes come in order"
     columns, rows = ~source.grid.geobox.transform * (drawn.geometry.x, drawn.geometry.y)
@@ -66,12 +66,16 @@ def test_units_lie_on_pixels_of_every_class_and_tell_nothing(mapped: RunConfig) 
 
 def test_intervals_hold_the_truth(mapped: RunConfig, raster: str) -> None:
     """Areas of the reference inside the mapped area, by all its pixels and by a sample of them."""
-    whole, zones = areas.estimate(mapped, NAME, raster)
+    whole, zones, of = areas.estimate(mapped, NAME, raster)
     source = source_of(mapped)
     codes = np.asarray(source.group["class"])
     labels = truth(SHAPE)[codes <= len(CLASSES)]
     real = np.bincount(labels, minlength=len(CLASSES)) * 9 / 1e6
     assert zones is None
+    assert of.covered == pytest.approx(of.mapped)
+    assert [of.rejected, of.no_data] == pytest.approx(
+        [(codes == value).sum() * 9 / 1e6 for value in (254, 255)]
+    )
     assert whole.classes == CLASSES
     assert whole.areas.sum() == pytest.approx(real.sum())
     assert (np.abs(whole.areas - real) <= 3 * whole.se_areas + 1e-12).all()
@@ -83,13 +87,13 @@ def test_interpreted_points_go_and_come_back(mapped: RunConfig, tmp_path: Path) 
     drawn = areas.design(mapped, NAME, units=60)
     file = str(tmp_path / "units.gpkg")
     write_units(drawn, file)
-    with pytest.raises(SampleError, match="60 of 60 units have no reference"):
+    with pytest.raises(SampleError, match=r"60 of 60 units \(100.0 %\) have no reference.*unknown"):
         areas.estimate(mapped, NAME, file)
     seen = np.array([*CLASSES, "ROC"])[np.minimum(truth(SHAPE)[drawn["row"], drawn["column"]], 4)]
     seen[0] = "ROC"
     Path(file).unlink()
     write_units(drawn.assign(reference=seen), file)
-    whole, _ = areas.estimate(mapped, NAME, file)
+    whole, *_ = areas.estimate(mapped, NAME, file)
     assert whole.classes == (*CLASSES, "ROC"), "a class the map does not know"
     assert whole.areas[-1] > 0
     assert np.isnan(whole.users[-1])
@@ -97,6 +101,61 @@ def test_interpreted_points_go_and_come_back(mapped: RunConfig, tmp_path: Path) 
         write_units(drawn, file)
     with pytest.raises(SampleError, match="drawn from map"):
         read_units(file, "another")
+
+
+def test_a_reference_of_a_part_is_the_estimate_of_that_part(
+    mapped: RunConfig, tmp_path: Path
+) -> None:
+    """Every unit has a class, and the areas add up to the pixels that have one; by glacier too."""
+    half = tmp_path / "half.tif"
+    width = SHAPE[1] // 2
+    profile = {"driver": "GTiff", "height": SHAPE[0], "width": width, "count": 1}
+    profile |= {"dtype": "uint8", "crs": "EPSG:32632", "transform": UTM.transform}
+    labels = truth(SHAPE)[:, :width] + np.uint8(1)
+    labels[:20] = 0
+    labels[20:30] = 200
+    with rasterio.open(half, "w", **profile) as file:
+        file.write(labels, 1)
+        file.update_tags(classes=",".join(CLASSES))
+    left, top = UTM.transform.c, UTM.transform.f
+    outlines = tmp_path / "outlines.gpkg"
+    shape = box(left, top - 3 * SHAPE[0], left + 3 * SHAPE[1], top)
+    table = geopandas.GeoDataFrame({"name": ["all"]}, geometry=[shape], crs="EPSG:32632")
+    table.to_file(outlines)
+    config = mapped.with_values({"after": {"outlines": str(outlines)}})
+    whole, zones, of = areas.estimate(config, NAME, str(half))
+    codes = np.asarray(source_of(mapped).group["class"])
+    inside = codes[30:, :width] <= len(CLASSES)
+    assert of.covered == pytest.approx(inside.sum() * 9 / 1e6)
+    assert of.mapped == pytest.approx((codes <= len(CLASSES)).sum() * 9 / 1e6)
+    assert whole.areas.sum() == pytest.approx(of.covered)
+    assert whole.counts.sum() == of.units > len(codes[30:, :width])
+    assert f"{of.covered:.4f} km² with a reference" in str(of)
+    assert zones is not None
+    np.testing.assert_allclose(zones["km2"], whole.areas)
+    labels[:] = 0
+    with rasterio.open(half, "w", **profile) as file:
+        file.write(labels, 1)
+        file.update_tags(classes=",".join(CLASSES))
+    with pytest.raises(SampleError, match="on no pixel that the map has"):
+        areas.estimate(mapped, NAME, str(half))
+
+
+def test_units_that_nobody_can_tell_are_counted(mapped: RunConfig, tmp_path: Path) -> None:
+    drawn = areas.design(mapped, NAME, units=120)
+    seen = np.array(CLASSES)[truth(SHAPE)[drawn["row"], drawn["column"]]].astype(object)
+    told, *_ = areas.estimate(
+        mapped, NAME, write_units(drawn.assign(reference=seen), str(tmp_path / "all.gpkg"))
+    )
+    seen[:3] = ["unknown", "Unknown", " unknown"]
+    some = drawn.assign(reference=seen).iloc[:-2]
+    whole, _, of = areas.estimate(mapped, NAME, write_units(some, str(tmp_path / "some.gpkg")))
+    assert sum(of.unknown.values()) == 3
+    assert (of.units, of.removed) == (120, 2)
+    assert whole.counts.sum() == told.counts.sum() - 5
+    assert whole.areas.sum() == pytest.approx(told.areas.sum())
+    assert "5 of 120 units (4.2 %) without a class" in str(of)
+    assert "2 removed" in str(of)
 
 
 def test_glaciers_one_by_one(mapped: RunConfig, raster: str, tmp_path: Path) -> None:
@@ -108,7 +167,7 @@ def test_glaciers_one_by_one(mapped: RunConfig, raster: str, tmp_path: Path) -> 
         outlines
     )
     config = mapped.with_values({"after": {"outlines": str(outlines)}})
-    whole, zones = areas.estimate(config, NAME, raster)
+    whole, zones, _ = areas.estimate(config, NAME, raster)
     assert zones is not None
     by_name = {name: part.set_index("class") for name, part in zones.groupby("zone")}
     large = by_name["large"].loc[list(CLASSES)]

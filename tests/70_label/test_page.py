@@ -557,16 +557,17 @@ def test_points_are_interpreted_one_by_one_without_the_map(
             until(window, "document.getElementById('unit-name').innerText.includes('6 of 8')")
             window.press("1")
             until(window, "document.getElementById('unit-name').innerText.includes('7 of 8')")
-            click(window, "unit-delete")
-            until(window, "document.getElementById('unit-name').innerText.includes('7 of 7')")
+            click(window, "unit-unknown")
+            until(window, "document.getElementById('unit-name').innerText.includes('8 of 8')")
             click(window, "save")
             until(window, "document.getElementById('save').textContent === 'Saved'")
             window.open("about:blank")
     finally:
         opened.close()
     read = read_units(url, str(drawn["map"].iloc[0]))
-    assert len(read) == 7
-    assert set(read["reference"]) <= set(CLASSES)
+    assert len(read) == 8
+    assert set(read["reference"]) <= {*CLASSES, "unknown"}
+    assert (read["reference"] == "unknown").sum() == 1
     assert read.drop(columns="reference").equals(
         drawn[drawn["unit"].isin(read["unit"])].drop(columns="reference").reset_index(drop=True)
     )

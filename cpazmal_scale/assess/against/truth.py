@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,9 +18,13 @@ from cpazmal_scale.grid.vectors import placed
 if TYPE_CHECKING:
     import geopandas
     from numpy.typing import NDArray
+    from rasterio.transform import Affine
 
     from cpazmal_scale.progress import Progress
 
+
+Reader = Callable[[int, int, int, int], "NDArray[np.uint8]"]
+"""Row, column, height and width of a window to its (height, width) values."""
 
 _REJECTED, _NO_DATA = 254, 255
 _CODES = 256
@@ -199,22 +203,34 @@ def open_raster(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
             ) from None
 
 
+def _open_truth(
+    url: str, mapped: _Mapped
+) -> contextlib.AbstractContextManager[tuple[Reader, tuple[str, ...]]]:
+    return open_on_grid(url, mapped.crs, mapped.transform, mapped.values.shape)
+
+
 @contextlib.contextmanager
-def _open_truth(url: str, mapped: _Mapped) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """A reader (row, col, height, width) -> uint8 on the map's grid, and the class names."""
+def open_on_grid(
+    url: str, crs: Any, transform: Affine, shape: tuple[int, int]
+) -> Iterator[tuple[Reader, tuple[str, ...]]]:
+    """A reference raster on a grid, nearest pixel, and the class names of its values from 1.
+
+    Raises:
+        StoreMissing: nothing is there.
+        StoreError: not a GeoTIFF of uint8 with a CRS and a tag `classes`.
+    """
     from rasterio.enums import Resampling
     from rasterio.vrt import WarpedVRT
     from rasterio.windows import Window
 
-    height, width = mapped.values.shape
     with (
         open_raster(url) as (source, names),
         WarpedVRT(
             source,
-            crs=mapped.crs,
-            transform=mapped.transform,
-            height=height,
-            width=width,
+            crs=crs,
+            transform=transform,
+            height=shape[0],
+            width=shape[1],
             resampling=Resampling.nearest,
             src_nodata=0,
             nodata=0,

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.assess.against.truth import open_raster
 from cpazmal_scale.errors import SampleError, StoreError
 from cpazmal_scale.grid.vectors import read_vectors
+from cpazmal_scale.words import per_cent
 
 if TYPE_CHECKING:
     import geopandas
     from numpy.typing import NDArray
     from rasterio.transform import Affine
+
+UNKNOWN = "unknown"
+"""The answer where nobody can tell the class."""
 
 
 def place_units(
@@ -31,8 +34,8 @@ def place_units(
         seed: of the order.
 
     Returns:
-        Columns `unit` from 1, `row`, `column`, `map` and `reference`, which is empty: the
-        interpreter of the place writes the class there without knowing the map's.
+        Columns `unit` from 1 to `units`, `row`, `column`, `map` and `reference`, which is empty:
+        the interpreter of the place writes the class there without knowing the map's.
     """
     import geopandas
 
@@ -42,6 +45,7 @@ def place_units(
     return geopandas.GeoDataFrame(
         {
             "unit": np.arange(1, len(drawn) + 1),
+            "units": len(drawn),
             "row": rows,
             "column": columns,
             "map": map_id,
@@ -52,29 +56,8 @@ def place_units(
     )
 
 
-def label_units(table: geopandas.GeoDataFrame, raster_url: str) -> geopandas.GeoDataFrame:
-    """The same points with the class of a reference raster, without those it does not label.
-
-    Raises:
-        SampleError: the raster labels none of them.
-    """
-    with open_raster(raster_url) as (source, names):
-        places = table.to_crs(source.crs).geometry
-        values = [int(v[0]) for v in source.sample(zip(places.x, places.y, strict=True), 1)]
-    classes = np.array(["", *names])
-    known = np.array([0 < value <= len(names) for value in values], np.bool_)
-    if not known.any():
-        raise SampleError(
-            "it labels none of the units",
-            where=raster_url,
-            remedy="give a reference raster that covers the map",
-        )
-    found = table.assign(reference=classes[np.where(known, values, 0)])
-    return found[known].reset_index(drop=True)
-
-
 def read_units(url: str, map_id: str) -> geopandas.GeoDataFrame:
-    """Interpreted points, every one with its `reference`.
+    """Interpreted points, every one with its `reference`, which may be `unknown`.
 
     Raises:
         SampleError: columns are missing, a unit was not interpreted, or the points were drawn from
@@ -96,11 +79,24 @@ def read_units(url: str, map_id: str) -> geopandas.GeoDataFrame:
     seen = table["reference"].fillna("").astype(str).str.strip()
     if (seen == "").any():
         raise SampleError(
-            f"{int((seen == '').sum())} of {len(table)} units have no reference class",
+            f"{int((seen == '').sum())} of {len(table)} units "
+            f"({per_cent(float((seen == '').mean()))}) have no reference class",
             where=url,
-            remedy="fill the column `reference`; delete units that nobody can tell",
+            remedy=f"fill the column `reference`, with `{UNKNOWN}` where nobody can tell",
         )
-    return table.assign(reference=seen)
+    return table.assign(reference=seen.where(seen.str.lower() != UNKNOWN, UNKNOWN))
+
+
+def drawn_in_all(table: geopandas.GeoDataFrame) -> int:
+    """How many units a design had, also where rows of its file were removed since."""
+    import pandas as pd
+
+    numbers = [len(table)]
+    for name in ("units", "unit"):
+        if name in table:
+            column = pd.to_numeric(table[name], errors="coerce").max()
+            numbers.append(0 if np.isnan(column) else int(column))
+    return max(numbers)
 
 
 def write_units(table: geopandas.GeoDataFrame, url: str) -> str:

@@ -8,7 +8,7 @@ export class Units {
     Object.assign(this, parts, { at: 0 });
     $("unit-before").addEventListener("click", () => this.go(this.at - 1));
     $("unit-after").addEventListener("click", () => this.go(this.at + 1));
-    $("unit-delete").addEventListener("click", () => this.edit({ kind: "delete", ids: [this.now().getId()] }));
+    $("unit-unknown").addEventListener("click", () => this.name("unknown"));
     this.polygons.onChosen = ([feature]) => {
       const at = this.all().indexOf(feature);
       if (at >= 0 && at !== this.at) { this.at = at; this.show(); }
