@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.execute import Execution
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
+
+_LOG = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +73,8 @@ def change(
             remedy="name maps of two periods; `cpazmal catalog ls --versions` lists them",
         )
     found = compare_maps(config, first, second, Execution(progress=progress))
+    if found.doubt:
+        _LOG.warning(found.doubt)
     return found, _publish(config, "change", found.map)
 
 

@@ -42,6 +42,13 @@ def used(data: xr.Dataset, recipe: Recipe) -> str:
     return channels(acquired_by(data, recipe), len(recipe.dates))
 
 
+def unlike(earlier: dict[str, int], later: dict[str, int]) -> tuple[str, ...]:
+    """Channels of which one of two maps has fewer than half of the dates that the other has."""
+    every = dict.fromkeys((*earlier, *later))
+    pairs = {name: sorted((earlier.get(name, 0), later.get(name, 0))) for name in every}
+    return tuple(name for name, (fewer, more) in pairs.items() if 2 * fewer < more)
+
+
 def together(maps: Sequence[dict[str, int]], dates: int) -> dict[str, int]:
     """Channels of a map of maps: of all their dates, each counted once at most."""
     names = dict.fromkeys(name for one in maps for name in one)

@@ -11,6 +11,8 @@ import numpy as np
 from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.kernels.posterior import decide_again
+from cpazmal_scale.mapping.classify.acquired import acquired_by, unlike
+from cpazmal_scale.mapping.classify.store import open_map
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.fusion import joined
 from cpazmal_scale.mapping.refine.source import (
@@ -38,11 +40,13 @@ class Change:
 
     `mapped` and `expected` have a row per class of the earlier map and a column per class of the
     later one, in km²: by the two classes of each pixel, and by the products of their probabilities.
+    `doubt` says that the maps were made from so different dates that they differ by that alone.
     """
 
     map: DerivedMap
     mapped: pd.DataFrame
     expected: pd.DataFrame
+    doubt: str | None
 
     def __str__(self) -> str:
         return (
@@ -100,6 +104,26 @@ def compare_maps(
         found,
         _table(found.blocks, "mapped", classes),
         _table(found.blocks, "expected", classes),
+        unlike_data([earlier, later]),
+    )
+
+
+def unlike_data(sources: Sequence[Source]) -> str | None:
+    """One sentence where two maps have a channel on very different numbers of dates."""
+    dates = [acquired_by(open_map(source.url), source.recipe) for source in sources]
+    channels = unlike(*dates)
+    if not channels:
+        return None
+    told = [
+        f"map {source.id} has "
+        + ", ".join(f"{name} on {count}" for name, count in held.items())
+        + f" of {len(source.recipe.dates)} dates"
+        for source, held in zip(sources, dates, strict=True)
+    ]
+    shared = [name for name in dates[0] if name in dates[1] and name not in channels]
+    remedy = f"train and map both with --polarisations {' '.join(shared)}" if shared else ""
+    return "; ".join(
+        [*told, "what changes between them may be that alone", *([remedy] if remedy else [])]
     )
 
 
