@@ -74,17 +74,19 @@ def legend(classes: Iterable[str], given: Styles | None = None) -> Legend:
     known = {code: style.colour for code, style in styles.items() if style.colour}
     change = shows_change(codes)
     meant = codes if change else tuple(_meant(code, styles[code]) for code in codes)
-    drawn = colours(meant, {meant[codes.index(code)]: colour for code, colour in known.items()})
+    ice = frozenset(
+        code
+        for code, word in zip(codes, meant, strict=True)
+        if _is_glacier(word, styles[code], change=change)
+    )
+    taken = {meant[codes.index(code)]: colour for code, colour in known.items()}
+    drawn = colours(meant, taken, ice if change else None)
     return Legend(
         classes=codes,
         order=tuple(sorted(codes, key=lambda code: _place(styles[code]))),
         names={code: name for code, name in names.items() if name},
         colours={code: drawn[word] for code, word in zip(codes, meant, strict=True)},
-        glacier=frozenset(
-            code
-            for code, word in zip(codes, meant, strict=True)
-            if _is_glacier(word, styles[code], change=change)
-        ),
+        glacier=ice,
         given={code: style for code, style in said.items() if style != ClassStyle()},
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import colorsys
+from collections.abc import Collection, Iterable, Mapping
 
-from cpazmal_scale.surfaces import kind_of
+from cpazmal_scale.surfaces import GLACIER, kind_of
 
 _KNOWN = {
     "ABL": "#0f6cb4",
@@ -37,26 +38,41 @@ _OTHERS = (
 )  # fmt: skip
 """Paul Tol's muted and light schemes, dark and bright in turn."""
 
+STAYED, LOSS, GAIN = "stayed", "loss of glacier", "gain of glacier"
+WITHIN, BESIDE = "within glacier", "other change"
+_HUES = {LOSS: (345, 380), GAIN: (200, 240), WITHIN: (265, 315), BESIDE: (60, 150)}
+"""Degrees of the colours of each kind of change, red, blue, violet and green."""
+_LIGHT = (0.38, 0.52, 0.66)
+
 REJECTED = "#d9d4c7"
 """Pixels too far from every class."""
 NO_DATA = "#2b2f36"
 """Background of figures where the map holds no data."""
 
 
-def colours(classes: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
+def colours(
+    classes: Iterable[str],
+    given: Mapping[str, str] | None = None,
+    glacier: Collection[str] | None = None,
+) -> dict[str, str]:
     """Hexadecimal colour of every class code.
 
     A class has the colour that is given for it, or else that of the surface its name says in one of
     four languages; others, such as the `C1 … Cn` of an unsupervised map, get theirs by their
     position among the unknown ones. No two classes share one before all are used. On a map of
-    change, whose codes are `a` and `a-b` for all pairs, what stayed is pale.
+    change, whose codes are `a` and `a-b` for all pairs, what stayed is pale, and every transition
+    has a colour of its own among those of its kind: red is loss of glacier, blue gain, violet
+    change within the glacier, green any other.
 
     Args:
         classes: codes, in the map's order.
         given: colours `#rrggbb` of some of them.
+        glacier: codes that are glacier, for maps of change; none: by what they mean.
     """
     codes, chosen = tuple(classes), dict(given or {})
     change = shows_change(codes)
+    if change:
+        chosen = _of_change(codes, glacier) | chosen
     taken = {chosen[code] for code in codes if code in chosen}
     found, unknown = {}, 0
     for code in codes:
@@ -79,6 +95,41 @@ def shows_change(classes: Iterable[str]) -> bool:
     codes = set(classes)
     alone = [code for code in codes if "-" not in code]
     return len(alone) > 1 and codes == {a if a == b else f"{a}-{b}" for a in alone for b in alone}
+
+
+def transition(code: str, glacier: Collection[str] | None = None) -> str:
+    """The kind of a class of a map of change: stayed, loss, gain, within glacier, or other.
+
+    Args:
+        code: `a` or `a-b`.
+        glacier: codes that are glacier; none: by what they mean.
+    """
+    before, _, after = code.partition("-")
+    if not after:
+        return STAYED
+    ice = [
+        kind_of(one) in GLACIER if glacier is None else one in glacier for one in (before, after)
+    ]
+    return {(True, False): LOSS, (False, True): GAIN, (True, True): WITHIN}.get(
+        (ice[0], ice[1]), BESIDE
+    )
+
+
+def _of_change(codes: tuple[str, ...], glacier: Collection[str] | None) -> dict[str, str]:
+    """Colours of transitions, by kind; of a single kind all hues."""
+    kinds: dict[str, list[str]] = {}
+    for code in codes:
+        if "-" in code:
+            kinds.setdefault(transition(code, glacier), []).append(code)
+    found = {}
+    for kind, members in kinds.items():
+        first, last = _HUES[kind] if len(kinds) > 1 else (0, 330)
+        for i, code in enumerate(members):
+            hue = first + (last - first) * i / max(len(members) - 1, 1)
+            light = _LIGHT[i % len(_LIGHT)]
+            parts = colorsys.hls_to_rgb(hue % 360 / 360, light, 0.45 if kind == BESIDE else 0.7)
+            found[code] = "#" + "".join(f"{round(255 * part):02x}" for part in parts)
+    return found
 
 
 def _pale(colour: str) -> str:

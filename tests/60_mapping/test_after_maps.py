@@ -20,11 +20,13 @@ from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_m
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac import stac_item
+from cpazmal_scale.config import ClassStyle
 from cpazmal_scale.errors import ConfigError, GridMismatch, ModelMismatch, SampleError
 from cpazmal_scale.execute import Execution
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.grid.outlines import read_outlines
 from cpazmal_scale.kernels.posterior import decide_again
+from cpazmal_scale.legend import legend
 from cpazmal_scale.mapping import (
     by_zone,
     compare_maps,
@@ -36,10 +38,12 @@ from cpazmal_scale.mapping import (
     restrict,
     to_cog,
 )
+from cpazmal_scale.mapping.classify.acquired import unlike
 from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
-from cpazmal_scale.mapping.refine.change import changed, transitions
+from cpazmal_scale.mapping.refine.change import changed, transitions, unlike_data
 from cpazmal_scale.mapping.refine.fusion import fused
+from cpazmal_scale.mapping.show.figures import transitions_by_kind
 from cpazmal_scale.palette import colours, rgb, shows_change
 from cpazmal_scale.storage import groups
 from cpazmal_scale.vocabulary import NOTHING
@@ -234,6 +238,48 @@ def test_what_stayed_is_pale() -> None:
             assert pale == pytest.approx(255 - (255 - part) / 4, abs=1)
     assert len(set(chosen.values())) == 16
     assert all(max(rgb(chosen[a])) > min(rgb(chosen[a])) for a in codes if "-" in a)
+
+
+def test_maps_of_unlike_dates_are_told(pair, monkeypatch) -> None:
+    """A year with HV beside one with a single date of it; a few dates less are no matter."""
+    held = iter([{"HH": 29, "HV": 29}, {"HH": 27, "HV": 1}])
+    monkeypatch.setattr("cpazmal_scale.mapping.refine.change.acquired_by", lambda *_: next(held))
+    doubt = unlike_data([open_source(url) for url in pair])
+    assert doubt is not None
+    assert "HH on 29, HV on 29" in doubt
+    assert "HH on 27, HV on 1" in doubt
+    assert doubt.endswith("--polarisations HH")
+    assert unlike({"HH": 30, "HV": 20}, {"HH": 16, "HV": 10}) == ()
+    assert unlike({"HH": 30}, {"HH": 30, "VV": 1}) == ("VV",)
+    monkeypatch.undo()
+    assert unlike_data([open_source(url) for url in pair]) is None
+
+
+def test_transitions_are_told_apart_by_kind() -> None:
+    """Of eight classes: 56 transitions, a colour each, red for glacier lost, blue for won."""
+    classes = ("ABL", "ACC", "FOR", "HAG", "ICA", "LAC", "PLA", "ROC")
+    codes = transitions(classes)
+    chosen = legend(codes).colours
+    assert len(set(chosen.values())) == 64
+    for code in (one for one in codes if "-" in one):
+        before, after = (one in ("ABL", "ACC", "HAG", "ICA") for one in code.split("-"))
+        red, green, blue = rgb(chosen[code])
+        if before and not after:
+            assert red > max(green, blue)
+        elif after and not before:
+            assert blue > max(red, green)
+        elif before:
+            assert min(red, blue) > green
+        else:
+            assert green > blue
+    areas = dict.fromkeys(range(1, 65), 0.0) | {codes.index(code) + 1: 1.0 for code in classes}
+    areas |= {codes.index("ICA-FOR") + 1: 9.0, codes.index("ABL-ROC") + 1: 10.0}
+    areas |= {codes.index("FOR-ABL") + 1: 2.0}
+    by_kind = transitions_by_kind(legend(codes), areas)
+    assert list(by_kind) == ["stayed", "loss of glacier", "gain of glacier"]
+    assert by_kind["loss of glacier"] == [("ABL-ROC", 10.0), ("ICA-FOR", 9.0)]
+    own = legend(codes, {"ROC": ClassStyle(glacier=True)})
+    assert "within glacier" in transitions_by_kind(own, areas)
 
 
 def test_change_needs_codes_for_all_pairs(monkeypatch, pair, tmp_path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,9 @@ from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import legend_of, open_map
 from cpazmal_scale.mapping.show.thumbnail import Thumbnail, thumbnail
+from cpazmal_scale.palette import BESIDE, GAIN, LOSS, STAYED, WITHIN, rgb, shows_change, transition
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
-from cpazmal_scale.palette import rgb, shows_change
 from cpazmal_scale.pictures import png
 from cpazmal_scale.vocabulary import REJECTED
 
@@ -33,14 +34,18 @@ _LONG_SIDE = 8.4
 _LONG_LEGEND = 9
 """Longer legends leave out areas, and classes that are nowhere."""
 _MOST_LINES = 16
-"""Still longer ones, as of a map of change, keep the largest classes."""
+"""Still longer ones keep the largest classes."""
+_KINDS = (STAYED, LOSS, GAIN, WITHIN, BESIDE)
+_NAMED = 3
+"""Transitions of each kind that the legend of a map of change names, the largest."""
 
 
 def quicklook(map_url: str, png_url: str, *, dpi: int = 160) -> str:
     """Draw a finished map; memory does not grow with its size.
 
-    Classes with legend (code, name, share and area), the margin between the two most probable
-    classes, a scale bar true at the map's centre, a north arrow, beam and dates.
+    Classes with legend (code, name, share and area; transitions by kind on a map of change), the
+    margin between the two most probable answers, a scale bar true at the map's centre, a north
+    arrow, beam and dates.
 
     Returns:
         `png_url`.
@@ -76,11 +81,14 @@ def figure_of(data: xr.Dataset) -> Figure:
     _draw_classes(main, small, named)
     _draw_scale_bar(main, small)
     _draw_north(main, small)
-    _draw_legend(legend, small, named)
+    if shows_change(named.classes):
+        _draw_transitions(legend, small, named)
+    else:
+        _draw_legend(legend, small, named)
     if recipe.withheld:
         _say_withheld(certainty, recipe.withheld)
     else:
-        _draw_certainty(certainty, small, figure)
+        _draw_certainty(certainty, small, figure, change=shows_change(named.classes))
     _write_title(figure, data, recipe)
     return figure
 
@@ -191,6 +199,44 @@ def _draw_legend(axis: Axes, small: Thumbnail, named: Legend) -> None:
     axis.text(1, last - 0.3, caption, va="center", ha="right", fontsize=8.5, color=_FAINT)
 
 
+def transitions_by_kind(
+    named: Legend, square_metres: Mapping[int, float]
+) -> dict[str, list[tuple[str, float]]]:
+    """Classes of a map of change that are somewhere, by kind, with areas, the largest first."""
+    found: dict[str, list[tuple[str, float]]] = {}
+    for value, code in enumerate(named.classes, 1):
+        if square_metres[value]:
+            kind = transition(code, named.glacier)
+            found.setdefault(kind, []).append((code, square_metres[value]))
+    order = sorted(found, key=[*_KINDS].index)
+    return {kind: sorted(found[kind], key=lambda one: -one[1]) for kind in order}
+
+
+def _draw_transitions(axis: Axes, small: Thumbnail, named: Legend) -> None:
+    """One line per kind of change with its share, and its largest transitions beneath."""
+    from matplotlib.patches import Rectangle
+
+    whole = sum(small.square_metres.values()) or 1.0
+    rows: list[tuple[str | None, str, float]] = []
+    for kind, members in transitions_by_kind(named, small.square_metres).items():
+        rows.append((None, kind, sum(area for _, area in members)))
+        rows += [(named.colours[code], code, area) for code, area in members[:_NAMED]]
+    if small.square_metres[REJECTED]:
+        rows.append((REJECTED_COLOUR, "rejected", small.square_metres[REJECTED]))
+    axis.set(xlim=(0, 1), ylim=(max(len(rows) + 1, 6), 0))
+    axis.axis("off")
+    for row, (colour, text, area) in enumerate(rows):
+        y, weight = row + 0.5, "normal" if colour else "bold"
+        if colour:
+            axis.add_patch(Rectangle((0.04, y - 0.35), 0.1, 0.7, facecolor=colour, linewidth=0))
+        at = 0.18 if colour else 0
+        axis.text(at, y, text.replace("-", " → "), va="center", fontsize=9, weight=weight)
+        share = f"{100 * area / whole:.1f} %"
+        axis.text(1, y, share, va="center", ha="right", fontsize=9, weight=weight)
+    caption = "of the mapped area; the largest of each kind"
+    axis.text(1, len(rows) + 0.6, caption, va="center", ha="right", fontsize=8, color=_FAINT)
+
+
 def _area(square_metres: float, whole: float) -> str:
     """Square kilometres, or hectares where the whole map has less than one of them."""
     if whole < 1e6:
@@ -205,12 +251,13 @@ def _say_withheld(axis: Axes, reason: str) -> None:
     axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=10.5, color=_FAINT)
 
 
-def _draw_certainty(axis: Axes, small: Thumbnail, figure: Figure) -> None:
+def _draw_certainty(axis: Axes, small: Thumbnail, figure: Figure, *, change: bool) -> None:
     from matplotlib import colormaps
 
     scheme = colormaps["YlGnBu"].with_extremes(bad=NO_DATA_COLOUR)
     shown = _show(axis, small.margin, small, cmap=scheme, vmin=0, vmax=1)
-    axis.set_title("certainty: margin between the two\nmost probable classes", fontsize=10.5)
+    between = "changed\nand not changed" if change else "the two\nmost probable classes"
+    axis.set_title(f"certainty: margin between {between}", fontsize=10.5)
     bar = figure.colorbar(shown, ax=axis, orientation="horizontal", shrink=0.8, aspect=28, pad=0.03)  # type: ignore[arg-type]
     bar.set_ticks([0, 0.5, 1], labels=["0  doubtful", "0.5", "1  certain"])
     bar.ax.tick_params(labelsize=9)
