@@ -23,7 +23,7 @@ from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.samples import BY_DATE, window_index, write_index
 from cpazmal_scale.samples.draw.anchor import best_corners
 from cpazmal_scale.samples.draw.index import describe
-from cpazmal_scale.samples.draw.terrain import terrain
+from cpazmal_scale.samples.draw.terrain import datum_of_raster, terrain
 from cpazmal_scale.samples.tensors import WindowItems
 
 LEFT, TOP, PIXEL = 334_000.0, 5_082_000.0, 3.0
@@ -452,6 +452,25 @@ def test_a_cube_that_holds_heights_needs_no_raster(tmp_path: Path) -> None:
     dem = write_dem(tmp_path / "dem.tif", (0, 1))
     given = describe(own, windows, FEATURES, ["HH"], samples=rules(dem=str(dem)))
     np.testing.assert_allclose(given["slope"], 45, atol=0.01)
+    assert set(told["elevation_datum"]) == {"WGS84 ellipsoid"}
+    assert set(given["elevation_datum"]) == {"not stated"}
+
+
+@pytest.mark.parametrize(
+    ("crs", "datum"),
+    [
+        ("EPSG:32632+3855", "EGM2008 height"),
+        ("EPSG:2056+5728", "LN02 height"),
+        ("EPSG:4979", "WGS84 ellipsoid"),
+        ("EPSG:32632", "not stated"),
+    ],
+)
+def test_a_raster_tells_what_its_heights_are_above(crs: str, datum: str, tmp_path: Path) -> None:
+    profile = {"driver": "GTiff", "height": 2, "width": 2, "count": 1, "dtype": "float32"}
+    place = Affine(1, 0, 6, 0, -1, 46)
+    with rasterio.open(tmp_path / "dem.tif", "w", crs=crs, transform=place, **profile) as file:
+        file.write(np.ones((1, 2, 2), np.float32))
+    assert datum_of_raster(str(tmp_path / "dem.tif")) == datum
 
 
 def test_slope_on_a_grid_in_degrees(tmp_path: Path) -> None:

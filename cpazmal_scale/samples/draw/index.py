@@ -51,7 +51,9 @@ def window_index(
         `layover_fraction`, `shadow_fraction`, `no_dem_fraction`, `outside_swath_fraction`,
         `noise_limited_fraction` and `masked_fraction` (layover or shadow) across dates as
         `samples.across` says, `incidence_angle` in degrees (median over dates, NaN unknown),
-        `elevation` in m, `slope` and `aspect` in degrees (NaN without `samples.dem`),
+        `elevation` in m above `elevation_datum` (the ellipsoid for a cube's own heights, what the
+        raster's reference system says, or `not stated`; empty where there are no heights), `slope`
+        and `aspect` in degrees (NaN without heights),
         `polarisations`; and lists with a value per date, `BY_DATE`.
 
     Raises:
@@ -177,7 +179,12 @@ def describe(
     samples: Samples | None = None,
 ) -> pd.DataFrame:
     """Complete a table of `class, group, y0, x0` with what the cube says of each window."""
-    from cpazmal_scale.samples.draw.terrain import terrain, terrain_of_layer
+    from cpazmal_scale.samples.draw.terrain import (
+        ELLIPSOID,
+        datum_of_raster,
+        terrain,
+        terrain_of_layer,
+    )
 
     size = features.window
     y0, x0 = (windows[name].to_numpy(np.int64) for name in ("y0", "x0"))
@@ -197,9 +204,9 @@ def describe(
     known = angles[np.isfinite(angles)]
     dem = samples.dem if samples else None
     if dem is None and "elevation" in cube:
-        ground = terrain_of_layer(cube["elevation"], grid, y0, x0, size)
+        ground, datum = terrain_of_layer(cube["elevation"], grid, y0, x0, size), ELLIPSOID
     else:
-        ground = terrain(dem, grid, y0, x0, size)
+        ground, datum = terrain(dem, grid, y0, x0, size), datum_of_raster(dem) if dem else ""
     lists = (times.astype("datetime64[ms]"), by_date[0], by_date[1], angles)
     return windows.assign(
         beam=str(cube.attrs.get("beam", "")),
@@ -211,6 +218,7 @@ def describe(
         **shares,
         incidence_angle=float(np.median(known)) if len(known) else float("nan"),
         **ground,
+        elevation_datum=datum,
         polarisations=",".join(polarisations),
         **{
             name: list(values) if values.ndim == 2 else [values] * len(windows)

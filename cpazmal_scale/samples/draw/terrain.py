@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cpazmal_scale.grid.edges import PixelEdges
 
 _NAMES = "elevation", "slope", "aspect"
+ELLIPSOID, UNSTATED = "WGS84 ellipsoid", "not stated"
+"""What heights are above: those of a cube's layer, and those of a raster that does not say it."""
 _TILE = 512
 """Edge of the regions read at once."""
 
@@ -59,6 +61,24 @@ def terrain(
                 remedy="check its CRS and extent, or leave out samples.dem",
             )
     return dict(zip(_NAMES, found, strict=True))
+
+
+def datum_of_raster(dem: str) -> str:
+    """What an elevation raster's reference system says that its heights are above.
+
+    Raises:
+        SampleError: it cannot be read.
+        StoreMissing: it is not there.
+    """
+    from pyproj import CRS
+
+    with storage.open_local(dem) as path, _opened(str(path), dem) as source:
+        if source.crs is None:
+            return UNSTATED
+        crs = CRS.from_wkt(source.crs.to_wkt(version="WKT2_2019"))
+    if crs.is_compound:
+        return str(crs.sub_crs_list[1].name)
+    return ELLIPSOID if len(crs.axis_info) == 3 else UNSTATED
 
 
 def _fill(
