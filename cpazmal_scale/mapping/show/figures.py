@@ -33,6 +33,8 @@ _INK, _FAINT = "#1d2126", "#6b7280"
 _LONG_SIDE = 8.4
 _LONG_LEGEND = 9
 """Longer legends leave out areas, and classes that are nowhere."""
+_NAME = 19
+"""Letters of a name at full size; longer ones are set smaller."""
 _MOST_LINES = 16
 """Still longer ones keep the largest classes."""
 _KINDS = (STAYED, LOSS, GAIN, WITHIN, BESIDE)
@@ -67,11 +69,11 @@ def figure_of(data: xr.Dataset) -> Figure:
     scale = _LONG_SIDE / max(height, width)
     tall, wide = max(height * scale, 3.2), max(width * scale, 3.2)
     beside = wide <= 1.35 * tall
-    size = (wide + 4.0, tall + 1.3) if beside else (wide + 0.4, tall + 4.1)
+    size = (wide + 4.6, tall + 1.3) if beside else (wide + 0.4, tall + 4.1)
     figure = Figure(figsize=size, facecolor="white", layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
     if beside:
-        grid = figure.add_gridspec(2, 2, width_ratios=(wide, 3.5), height_ratios=(1, 1))
+        grid = figure.add_gridspec(2, 2, width_ratios=(wide, 4.1), height_ratios=(1, 1))
         main = figure.add_subplot(grid[:, 0])
         legend, certainty = (figure.add_subplot(grid[i, 1]) for i in (0, 1))
     else:
@@ -185,7 +187,8 @@ def _draw_legend(axis: Axes, small: Thumbnail, named: Legend) -> None:
         swatch = Rectangle((0, y - 0.3), 0.1, 0.6, facecolor=colour, edgecolor=_INK, linewidth=0.6)
         axis.add_patch(swatch)
         axis.text(0.14, y, code, va="center", fontsize=12, weight="bold", color=_INK)
-        axis.text(0.29, y, name, va="center", fontsize=11, color=_INK)
+        fitting = min(11.0, 11.0 * _NAME / max(len(name), 1))
+        axis.text(0.29, y, name, va="center", fontsize=max(fitting, 6.0), color=_INK)
         share = f"{100 * area / whole:.1f} %"
         axis.text(1, y, share, va="center", ha="right", fontsize=11 if roomy else 9)
         if roomy:
