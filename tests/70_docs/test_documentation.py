@@ -49,7 +49,7 @@ def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert "{'y': 431, 'x': 691}" in opened.stdout, opened.stderr
+    assert "{'y': 256, 'x': 256}" in opened.stdout, opened.stderr
 
 
 @pytest.fixture
