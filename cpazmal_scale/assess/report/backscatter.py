@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -107,7 +107,7 @@ def backscatter(
     )
 
 
-def _part(share: float) -> Callable[..., NDArray[np.float64]]:
+def _part(share: float) -> Callable[..., Any]:
     return functools.partial(np.nanquantile, q=share)
 
 
