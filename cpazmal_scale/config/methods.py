@@ -43,6 +43,33 @@ class Method:
         """Whether it gives shares of votes, which no calibration makes chances."""
         return self.options.get("decision") == "vote"
 
+    @property
+    def typical(self) -> str:
+        """What the typical series of its classes are, in the plural."""
+        return "barycenters" if self._averages else "class mean series"
+
+    @property
+    def measure(self) -> str:
+        """The kind of distance that maps and pages show, such as `DTW` and `Euclidean`."""
+        if self.module == f"{_HOME}.laws":
+            return self.name
+        return "DTW" if self.options.get("warps") else "Euclidean"
+
+    @property
+    def distance(self) -> str:
+        """What a map's `distance` is, with its unit."""
+        nearest = "barycenter" if self._averages else "class mean series"
+        if self.module == f"{_HOME}.neighbors":
+            nearest = "training windows"
+        return (
+            f"{self.measure} distance to the nearest {nearest}, "
+            "in units of the within-class distance"
+        )
+
+    @property
+    def _averages(self) -> bool:
+        return self.module in (f"{_HOME}.barycenters", f"{_HOME}.laws")
+
 
 def _distance_methods() -> tuple[Method, ...]:
     """Barycenters under each decision and nearest neighbours, and each without warping."""

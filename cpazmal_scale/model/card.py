@@ -155,7 +155,7 @@ def barycenters_figure(
     figure = Figure(figsize=(12, 2.6 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, 3, sharex=True, squeeze=False)
     centres = model.classifier.centres()
-    kind = "DTW barycenters" if hasattr(model.classifier, "barycenters_") else "Mean series"
+    kind = method(model.method).typical.capitalize()
     days = model.dates.astype("datetime64[s]")
     for k, (name, axis) in enumerate(zip(model.names, axes.T.flat, strict=False)):
         for c, code in enumerate(model.classes):
@@ -173,5 +173,5 @@ def barycenters_figure(
         axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
-    figure.suptitle(f"{kind} by class; bands hold the middle half of the windows", fontsize=12)
+    figure.suptitle(f"{kind}; bands hold the middle half of the windows", fontsize=12)
     return figure

@@ -40,7 +40,7 @@ CLUSTERED = (
     "The classes are clusters of the series themselves: the figures say how well they are found "
     "again in other places, not what they are."
 )
-_BARYCENTERS = "Barycenters by class, over the middle half of the windows they stand for"
+_TYPICAL = "{} of the model, over the middle half of the windows they stand for"
 SUM = "sum"
 _SAME_BEAM = {"split": "stratified", "test_beam": None}
 
@@ -365,11 +365,12 @@ def _portraits(
         # Windows of other cubes are not in this one.
         own = windows[windows["site"] == ""] if "site" in windows else windows
         seen = backscatter(cube, own, classes, channels, config.features.excluded)
+    typical = _TYPICAL.format(method(config.classify.method).typical.capitalize())
     return Portraits(
         legend(classes, workspace.with_legend(config, classes).legend).colours,
         seen,
         typical_pairs(series, windows["class"].to_numpy(str), classes, config.dtw),
-        next(iter(_pictures(config, ("barycenters.png", _BARYCENTERS))), None),
+        next(iter(_pictures(config, ("barycenters.png", typical))), None),
     )
 
 

@@ -22,6 +22,14 @@ from cpazmal_scale.model import open_model
 
 SETTINGS = [row.setting for row in METHODS if row.needs is None]
 
+DISTANCES = {
+    "sum": "DTW distance to the nearest barycenter",
+    "euclid-sum": "Euclidean distance to the nearest barycenter",
+    "soft-dtw": "soft-DTW distance to the nearest barycenter",
+    "discriminant": "Euclidean distance to the nearest class mean series",
+    "forest": "Euclidean distance to the nearest class mean series",
+}
+
 
 @pytest.fixture(scope="module")
 def cube(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -49,6 +57,9 @@ def test_a_mapped_pixel_is_its_classifiers_own(
     decided = model.classifier.decide(np.moveaxis(series, 2, 0))
     expected = np.where(decided.index < 254, decided.index + 1, decided.index).reshape(SHAPE)
     np.testing.assert_array_equal(made["class"], expected)
+    if setting in DISTANCES:
+        told = f"{DISTANCES[setting]}, in units of the within-class distance"
+        assert made.distance.attrs["long_name"] == told
     if row(setting).votes:
         assert not {"probability", "entropy", "margin"} & set(made.variables)
         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import __version__, storage
+from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.legend import Legend, legend, parsed
 from cpazmal_scale.mapping.classify import coarse
@@ -50,7 +51,7 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
         "units": "1",
     },
     "distance": {
-        "long_name": "DTW distance to the nearest class, in units of the within-class distance",
+        "long_name": "distance to the nearest class, in units of the within-class distance",
         "units": "1",
     },
     "n_valid_dates": {
@@ -270,7 +271,12 @@ def _template(plan: MapPlan) -> xr.Dataset:
 
     products = blank_of(plan.recipe, 1, 1)
     grid = open_cube(plan.cube_url)
-    return template(products, plan.legend, grid, plan.shape, plan.chunk, _attributes(plan))
+    made = template(products, plan.legend, grid, plan.shape, plan.chunk, _attributes(plan))
+    made["distance"].attrs = {
+        **made["distance"].attrs,
+        "long_name": method(plan.recipe.method).distance,
+    }
+    return made
 
 
 def template(

@@ -61,6 +61,8 @@ def about(
         "model": recipe.model,
         "software": data.attrs["software"],
         "method": method(recipe.method).name,
+        "typical": method(recipe.method).typical,
+        "measure": method(recipe.method).measure,
         "withheld": recipe.withheld,
         "calibration": data.attrs.get(CALIBRATION),
         "classes": classes,

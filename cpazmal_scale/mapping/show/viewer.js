@@ -406,6 +406,8 @@ function show(metres) {
   const away = metres === undefined ? "" : ` · ${metres < 1000 ? `${Math.round(metres)} m` : `${(metres / 1000).toFixed(1)} km`} from the click`;
   if (metres !== undefined || !$("pixel-where").textContent) $("pixel-where").textContent = `row ${row}, column ${column}${away}`;
   $("feature-meaning").textContent = `${features[k].meaning}, ${facts.window} × ${facts.window} pixels`;
+  $("typical").textContent = facts.typical;
+  $("measure").textContent = `${facts.measure} distance to the ${facts.typical} (1: usual within a class)`;
   const { rows, all } = distancesOf(i);
   lines(seriesOf(i, k), k, position);
   table(rows[k], all);
@@ -427,7 +429,7 @@ function lines(values, k, position) {
     days: facts.days, dates: facts.dates, year: facts.year, digits: 3,
     lines: [...centres.sort((a, b) => a.wide - b.wide), { name: features[k].label, values, colour: "var(--ink)", dots: true }],
   });
-  $("chart").setAttribute("aria-label", `${features[k].label}, ${features[k].meaning}: ${values.filter(known).length} dates of the pixel and the barycenters of ${VALUED.map((c) => c.code).join(", ")}`);
+  $("chart").setAttribute("aria-label", `${features[k].label}, ${features[k].meaning}: ${values.filter(known).length} dates of the pixel and the ${facts.typical} of ${VALUED.map((c) => c.code).join(", ")}`);
 }
 $("close").addEventListener("click", () => { close(); canvas.focus({ preventScroll: true }); });
 $("feature").addEventListener("change", (event) => { state.feature = Number(event.target.value); show(); });
