@@ -28,13 +28,14 @@ from cpazmal_scale.assess import (
     cross_validate,
     write_report,
 )
+from cpazmal_scale.assess.report.family import family
 from cpazmal_scale.assess.report.figures import confusion_figure
 from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.report.report import blocks
 from cpazmal_scale.assess.report.verdicts import believable, verdict
 from cpazmal_scale.assess.validate import methods
 from cpazmal_scale.assess.validate.metrics import scores
-from cpazmal_scale.assess.validate.significance import mcnemar, polygon_permutation
+from cpazmal_scale.assess.validate.significance import holm, mcnemar, polygon_permutation
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError, SampleError
@@ -377,39 +378,54 @@ def settled(own: CrossValidation, other: float, forest: float) -> CrossValidatio
 
 def test_verdict_says_who_wins_even_when_it_is_the_forest(found: CrossValidation) -> None:
     many = on_more_polygons(found)
-    lost = verdict(settled(many, 0.7, 0.9), methods.SUM, methods.FOREST)
-    assert lost.startswith("**random forest wins**: macro-F1 over all folds 0.900 against 0.700")
-    won = verdict(settled(many, 0.8, 0.6), methods.SUM, methods.FOREST)
-    assert won.startswith("**DTW barycenter (sum) wins**")
+    lost = verdict(settled(many, 0.7, 0.9), methods.SUM)
+    assert lost.startswith("**random forest is ahead of DTW barycenter (sum)**: macro-F1")
+    assert "macro-F1 over all folds 0.900 against 0.700" in lost
+    won = verdict(settled(many, 0.6, 0.8), methods.FOREST)
+    assert won.startswith("**random forest is ahead**: macro-F1 over all folds 0.800 against 0.600")
     assert "near 0.33" in won
-    level = verdict(settled(many, 0.7, 0.7), methods.SUM, methods.FOREST)
+    level = verdict(settled(many, 0.7, 0.7), methods.SUM)
     assert "cannot be told apart" in level
     assert "Warping is not shown to matter" in level
-    assert "Of all methods" not in lost + won
 
 
-def test_verdict_names_the_best_of_all_methods(found: CrossValidation) -> None:
+def test_verdict_is_against_the_best_of_the_others(found: CrossValidation) -> None:
     many = settled(on_more_polygons(found), 0.7, 0.9)
     third = next(name for name in many.methods if name not in (methods.SUM, methods.FOREST))
     counts = many.counts.copy()
     counts[many.methods.index(third)] = 0
     for g, c in zip(*np.nonzero(many.windows), strict=True):
         counts[many.methods.index(third), g, c, c] = 1000
-    told = verdict(replace(many, counts=counts), methods.SUM, methods.FOREST)
-    assert f"Of all methods {third} has the largest, 1.000." in told
+    told = verdict(replace(many, counts=counts), methods.SUM)
+    assert told.startswith(f"**{third} is ahead of DTW barycenter (sum)**")
+    assert "1.000 against 0.700" in told
+
+
+def test_p_is_corrected_for_all_comparisons_of_the_table(found: CrossValidation) -> None:
+    p = np.array([0.01, 0.04, 0.03, 0.005])  # Holm (1979): times 4, 3, 2, 1 from the smallest
+    assert holm(p).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    table = family(found, methods.SUM).dropna(subset="holm_p")
+    assert {methods.SUM} & {*table["first"], *table["second"]}
+    assert len(table) >= len(found.methods) - 1
+    assert (table["holm_p"] >= table["permutation_p"]).all()
+    least = table["permutation_p"].idxmin()
+    assert table["holm_p"][least] == min(1, len(table) * table["permutation_p"][least])
+    gap = found.difference(found.methods[0], found.methods[1])
+    clear = gap._replace(low=0.01, high=0.05, groups=5)
+    assert (clear._replace(p=0.03).decided, clear._replace(p=0.06).decided) == (True, False)
 
 
 def test_no_win_without_five_polygons_of_every_class(found: CrossValidation) -> None:
     """The same shares on four polygons of a class: an interval without zero decides nothing."""
     assert found.fewest_groups == 4
-    told = verdict(settled(found, 0.7, 0.9), methods.SUM, methods.FOREST)
-    assert "wins" not in told
+    told = verdict(settled(found, 0.7, 0.9), methods.SUM)
+    assert "ahead" not in told
     assert "cannot be told apart" in told
     assert "A class has 4 polygons" in told
 
 
 def test_no_method_better_than_guessing_is_said(found: CrossValidation) -> None:
-    told = verdict(settled(on_more_polygons(found), 1 / 3, 0.3), methods.SUM, methods.FOREST)
+    told = verdict(settled(on_more_polygons(found), 1 / 3, 0.3), methods.SUM)
     assert told.startswith("**No method is shown to be better than guessing**")
 
 

@@ -47,6 +47,8 @@ def test_what_sees_the_difference_wins_decidedly() -> None:
     assert made.nested_macro_f1 > 0.9
     assert next(iter(made.macro_f1)) == "forest"
     told = choice_text(made.plain())
+    assert made.p_corrected in (made.p, 2 * made.p)  # of two comparisons: last or first
+    assert "another division of the polygons" in told
     assert "**random forest** makes the map" in told
     assert "decidedly better" in told
 

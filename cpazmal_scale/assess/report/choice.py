@@ -8,6 +8,12 @@ from typing import Any
 from cpazmal_scale import words as say
 from cpazmal_scale.config.methods import method
 
+_OTHER_FOLDS = (
+    "That figure is of the rule that takes the best, whichever it takes, on the choice's own "
+    "folds; the comparison of all methods stands on another division of the polygons into folds, "
+    "so that its figures and its p differ from these."
+)
+
 
 def choice_text(choice: Mapping[str, Any]) -> str:
     """Which method, by how much, how surely, and what choosing is worth.
@@ -40,6 +46,7 @@ def choice_text(choice: Mapping[str, Any]) -> str:
             "The choice itself, tested on polygons that took no part in it, reaches "
             f"{say.number(choice['nested_macro_f1'])} (95 % interval {span}); it fell on {winners}."
         )
+        sentences.append(_OTHER_FOLDS)
     return " ".join(sentences)
 
 
@@ -48,13 +55,14 @@ def _lead(choice: Mapping[str, Any]) -> str:
     figures = (
         f"{say.signed(choice['difference'])}, 95 % interval "
         f"{say.interval(choice['low'], choice['high'])}, p by polygons "
-        f"{say.probability(choice['p'])}"
+        f"{say.probability(choice.get('p_corrected', choice['p']))}"
+        f"{' after Holm’s correction' if 'p_corrected' in choice else ''}"
     )
     if choice["decided"]:
         return f"It is decidedly better than {other} ({figures})."
     if choice["difference"] < 0:
         return f"It is the cheaper of methods that are level: {other} differs by {figures}."
-    return f"Nothing decides between it and {other} ({figures})."
+    return f"In these folds nothing decides between it and {other} ({figures})."
 
 
 def _listed(found: Mapping[str, float]) -> str:

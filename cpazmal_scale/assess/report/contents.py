@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.assess.report.parts import Picture
-from cpazmal_scale.assess.validate.methods import FOREST, SUM
+from cpazmal_scale.assess.validate.methods import SUM
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,4 +97,3 @@ class Report:
     """How `best` chose the method, `Choice.plain`."""
     map_method: str = SUM
     """The compared method that made the map."""
-    baseline: str = FOREST

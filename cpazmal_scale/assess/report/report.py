@@ -9,6 +9,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.assess.report import sections, verdicts
 from cpazmal_scale.assess.report.choice import choice_text
 from cpazmal_scale.assess.report.contents import Report
+from cpazmal_scale.assess.report.family import family, rival
 from cpazmal_scale.assess.report.latex import latex
 from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.report.page import page
@@ -69,9 +70,7 @@ def blocks(report: Report, folder: str = "report") -> list[Block]:
     if report.choice is not None:
         parts += [Heading("The method of the map"), Text(choice_text(report.choice))]
     if report.validation is not None:
-        parts += verdicts.accuracy(
-            report.validation, report.map_method, report.baseline, folder=folder
-        )
+        parts += verdicts.accuracy(report.validation, report.map_method, folder=folder)
     if report.comparison is not None:
         parts += sections.against_reference(report.comparison)
     if report.areas is not None:
@@ -101,7 +100,7 @@ def tables(report: Report) -> dict[str, bytes]:
         found["accuracy"] = validation.summary().reset_index()
         found["accuracy_by_class"] = validation.per_class()
         found["accuracy_by_fold"] = validation.folds
-        found["differences_between_methods"] = validation.differences()
+        found["differences_between_methods"] = family(validation, report.map_method)
         found["confusion"] = validation.confusions()
         found["false_alarms_by_polygon"] = validation.false_alarms()
         found["errors_by_polygon"] = validation.errors()
@@ -122,8 +121,8 @@ def _figures(report: Report) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {}
     own, seen = report.validation, report.portraits
     if own is not None:
-        compared = [name for name in (report.map_method, report.baseline) if name in own.methods]
-        shown = {name: own.confusion(name) for name in compared or own.methods[:2]}
+        first = report.map_method if report.map_method in own.methods else own.methods[0]
+        shown = {name: own.confusion(name) for name in (first, rival(own, first))}
         colours = {} if seen is None else seen.colours
         drawn["methods.png"] = figures.methods_figure(own)
         drawn["confusion.png"] = figures.confusion_figure(shown, own.classes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cpazmal_scale import words as say
+from cpazmal_scale.assess.report.family import corrected, family, rival
 from cpazmal_scale.assess.report.parts import Block, Heading, Picture, Table, Text
 from cpazmal_scale.assess.validate.methods import TWINS
 from cpazmal_scale.assess.validate.validation import MIN_GROUPS
@@ -29,7 +30,9 @@ _BESIDE = ("weighted_f1", "kappa", "auc", "log_loss", "brier")
 _TESTS = (
     "p by polygons: two methods' predictions are exchanged polygon by polygon, 5000 times. McNemar "
     "counts windows of the first time each is tested; it takes them as independent, which those of "
-    "a polygon are not: its p is too small. No p is corrected for the number of comparisons."
+    "a polygon are not: its p is too small, and it decides nothing. Holm corrects p by polygons "
+    "for the number of comparisons in this table; a method is called ahead only where that p is "
+    "below 0.05, the interval excludes zero and every class has five polygons."
 )
 _RELIABILITY = (
     "A point on the diagonal is right as often as it claims. The votes of `vote` are shares of "
@@ -38,22 +41,23 @@ _RELIABILITY = (
 )
 
 
-def accuracy(own: CrossValidation, subject: str, baseline: str, *, folder: str) -> list[Block]:
-    """The cross-validation: what was done, who wins, tables and figures."""
+def accuracy(own: CrossValidation, subject: str, *, folder: str) -> list[Block]:
+    """The cross-validation: what was done, who is ahead, tables and figures."""
     shown = subject if subject in own.methods else own.methods[0]
+    beside = rival(own, shown)
     return [
         Heading("Accuracy by cross-validation"),
-        Text(verdict(own, subject, baseline)),
+        Text(verdict(own, subject)),
         Text(_procedure(own)),
         _samples_table(own),
         Picture(f"{folder}/methods.png", "Macro-F1 of all folds with its 95 % interval, by method"),
         _summary_table(own),
         Heading("Differences between methods", 3),
         Text(_TESTS),
-        _difference_table(own, subject, baseline),
+        _difference_table(own, subject),
         Heading("By class", 3),
         Picture(f"{folder}/confusion.png", "Confusion matrices: share of each reference class"),
-        _class_table(own, (subject, baseline)),
+        _class_table(own, tuple(dict.fromkeys((shown, beside)))),
         Heading("Polygons behind most errors", 3),
         Text(f"{shown}, over all folds."),
         Picture(f"{folder}/polygons.png", f"What {shown} takes each polygon for"),
@@ -65,11 +69,11 @@ def accuracy(own: CrossValidation, subject: str, baseline: str, *, folder: str) 
     ]
 
 
-def verdict(own: CrossValidation, subject: str, baseline: str) -> str:
-    """The winning method, in plain words, whichever it is; and whether warping pays.
+def verdict(own: CrossValidation, subject: str) -> str:
+    """Whether the subject or the best of the others is ahead; and whether warping pays.
 
-    A method wins only where the interval and the permutation of polygons agree, and every class has
-    enough polygons.
+    A method is ahead only where the interval and the permutation of polygons, corrected for all
+    comparisons, agree, and every class has enough polygons.
     """
     chance = 1 / len(own.classes)
     table = own.summary()
@@ -80,15 +84,13 @@ def verdict(own: CrossValidation, subject: str, baseline: str) -> str:
             f"95 % interval reaches down to that.{_few(own.fewest_groups)}"
         )
     sentences = [f"Guessing would give a macro-F1 near {chance:.2f}."]
-    if subject != baseline and {subject, baseline} <= set(own.methods):
-        sentences.insert(0, _compared(own, own.difference(subject, baseline)))
-        best = str(table["macro_f1_pooled"].idxmax())
-        if best not in (subject, baseline):
-            most = say.number(table["macro_f1_pooled"].max())
-            sentences.insert(1, f"Of all methods {best} has the largest, {most}.")
+    every = family(own, subject)
+    other = rival(own, subject)
+    if subject != other and subject in own.methods:
+        sentences.insert(0, _compared(own, corrected(own, every, subject, other)))
     twin = TWINS.get(subject, "")
     if {subject, twin} <= set(own.methods):
-        warping = own.difference(subject, twin)
+        warping = corrected(own, every, subject, twin)
         verb = "gains" if warping.value >= 0 else "loses"
         certain = "" if warping.decided else "is not shown to matter: it "
         sentences.append(
@@ -106,8 +108,11 @@ def _compared(own: CrossValidation, gap: Difference) -> str:
     span = f"{gap.first} minus {gap.second}: {_evidence(gap)}"
     if gap.decided:
         return (
-            f"**{winner} wins**: macro-F1 over all folds {say.number(high)} against "
-            f"{say.number(low)} for {loser} ({span})."
+            f"**{winner} is ahead**: macro-F1 over all folds {say.number(high)} against "
+            f"{say.number(low)} for {loser}, the best of the others ({span})."
+            if winner == gap.first
+            else f"**{winner} is ahead of {loser}**: macro-F1 over all folds {say.number(high)} "
+            f"against {say.number(low)} ({span})."
         )
     return (
         f"**{gap.first} and {gap.second} cannot be told apart**: macro-F1 over all folds "
@@ -118,7 +123,8 @@ def _compared(own: CrossValidation, gap: Difference) -> str:
 
 def _evidence(gap: Difference) -> str:
     return (
-        f"95 % interval {say.interval(gap.low, gap.high)}, p by polygons {say.probability(gap.p)}"
+        f"95 % interval {say.interval(gap.low, gap.high)}, p by polygons {say.probability(gap.p)} "
+        "after Holm's correction"
     )
 
 
@@ -238,29 +244,21 @@ def _summary_table(own: CrossValidation) -> Table:
     return Table(header.split("|"), rows, name="accuracy", caption=caption)
 
 
-def _difference_table(own: CrossValidation, subject: str, baseline: str) -> Table:
+def _difference_table(own: CrossValidation, subject: str) -> Table:
     """The pairs people ask about: the map's method with all, and each with its Euclidean twin."""
-    asked = [(subject, name) for name in own.methods if name != subject]
-    asked += [(name, twin) for name, twin in TWINS.items() if name != subject]
-    asked += [(name, baseline) for name in own.methods if name.startswith("k-NN")]
-    table = own.differences()
-    rows = []
-    for row in table.to_dict("records"):
-        pair = (row["first"], row["second"])
-        if pair not in asked and pair[::-1] not in asked:
-            continue
-        rows.append(
-            (
-                f"{pair[0]} − {pair[1]}",
-                say.number(row["difference"]),
-                say.interval(row["low"], row["high"]),
-                say.probability(row["permutation_p"]),
-                f"{say.count(row['first_only'])} / {say.count(row['second_only'])}",
-                say.probability(row["mcnemar_p"]),
-            )
+    rows = [
+        (
+            f"{row['first']} − {row['second']}",
+            say.number(row["difference"]),
+            say.interval(row["low"], row["high"]),
+            *(say.probability(row[p]) for p in ("permutation_p", "holm_p")),
+            f"{say.count(row['first_only'])} / {say.count(row['second_only'])}",
+            say.probability(row["mcnemar_p"]),
         )
-    header = "macro-F1|difference|95 % interval|p by polygons|only one right|p McNemar"
-    caption = "Differences in macro-F1 between methods."
+        for row in family(own, subject).dropna(subset="holm_p").to_dict("records")
+    ]
+    header = "macro-F1|difference|95 % interval|p by polygons|Holm|only one right|p McNemar"
+    caption = "Differences in macro-F1 between methods. Holm: p by polygons corrected for all rows."
     return Table(header.split("|"), rows, name="differences_between_methods", caption=caption)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from cpazmal_scale.assess.validate.cross_validate import Labelled, cross_validate
 from cpazmal_scale.assess.validate.metrics import confusion_counts, scores
+from cpazmal_scale.assess.validate.significance import holm
 from cpazmal_scale.assess.validate.validation import resampled_macro_f1
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.execute import SerialExecutor
@@ -56,8 +57,11 @@ class Choice:
     high: float
     p: float
     """Permutation of polygons."""
+    p_corrected: float
+    """The same after Holm's correction for the comparisons of the chosen with all others."""
     decided: bool
-    """Whether interval and permutation agree that there is a difference, on enough polygons."""
+    """Whether interval and corrected permutation agree that there is a difference, on enough
+    polygons."""
     nested_macro_f1: float | None
     """Of the winners of inner comparisons on the outer folds' test sides; none: too few groups."""
     nested_low: float | None
@@ -144,7 +148,9 @@ def _choice(outer: CrossValidation, nested: NDArray[np.int64], winners: list[str
     found = {name: float(outer.pooled(name).macro_f1) for name in outer.methods}
     order = sorted(found, key=lambda name: -found[name])
     others = [name for name in order if name != best]
-    gap = outer.difference(best, others[0]) if others else None
+    gaps = [outer.difference(best, name) for name in others]
+    fair = holm(np.array([each.p for each in gaps])).tolist()
+    gap = gaps[0] if gaps else None
     low = high = None
     if winners:
         low, high = np.quantile(
@@ -158,7 +164,8 @@ def _choice(outer: CrossValidation, nested: NDArray[np.int64], winners: list[str
         low=gap.low if gap else 0.0,
         high=gap.high if gap else 0.0,
         p=gap.p if gap else 1.0,
-        decided=bool(gap and gap.decided),
+        p_corrected=fair[0] if gap else 1.0,
+        decided=bool(gap and gap._replace(p=fair[0]).decided),
         nested_macro_f1=float(scores(nested.sum(axis=0)).macro_f1) if winners else None,
         nested_low=None if low is None else float(low),
         nested_high=None if high is None else float(high),

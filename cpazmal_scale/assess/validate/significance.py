@@ -64,6 +64,15 @@ def polygon_permutation(
     return (reached + 1) / (_FLIPS + 1)
 
 
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P `(n,)` of a family of n comparisons, corrected by Holm (1979)."""
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    found = np.empty(len(p))
+    found[order] = np.minimum(stepped, 1.0)
+    return found
+
+
 def _sums(counts: NDArray[np.integer]) -> NDArray[np.float64]:
     """What F1 is made of, `(G, 3, C)`: right, in the reference, predicted."""
     size = counts.shape[1]
