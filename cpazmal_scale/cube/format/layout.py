@@ -250,12 +250,15 @@ _GROUND: dict[str, dict[str, Any]] = {
 }
 
 
+_SIGMA = "surface_backwards_scattering_coefficient_of_radar_wave"
+
+
 def _layer_attributes(layer: str, radiometry: str) -> dict[str, Any]:
     others = " ".join(name for name in PER_DATE if name != "time")
     shared = {"grid_mapping": "spatial_ref", "coordinates": others}
     if layer == INCIDENCE:
         return {
-            "long_name": "incidence angle of this viewing geometry",
+            "long_name": "incidence angle of this viewing geometry on the ellipsoid",
             "standard_name": "angle_of_incidence",
             "units": "degree",
             "grid_mapping": "spatial_ref",
@@ -271,7 +274,8 @@ def _layer_attributes(layer: str, radiometry: str) -> dict[str, Any]:
         }
     return {
         "long_name": f"{layer} backscatter coefficient {radiometry}, linear power",
-        "standard_name": "surface_backwards_scattering_coefficient_of_radar_wave",
+        # CF defines it per area of ground, which is sigma0.
+        **({"standard_name": _SIGMA} if radiometry == "sigma0" else {}),
         "units": "1",
         "polarization": layer,
         "radiometry": radiometry,
