@@ -98,8 +98,8 @@ def tables(report: Report) -> dict[str, bytes]:
     if report.validation is not None:
         validation = report.validation
         found["accuracy"] = validation.summary().reset_index()
-        found["accuracy_by_class"] = validation.per_class()
-        found["accuracy_by_fold"] = validation.folds
+        found["accuracy_by_class"] = validation.per_class().rename(columns=_of_windows)
+        found["accuracy_by_fold"] = validation.folds.rename(columns=_of_windows)
         found["differences_between_methods"] = family(validation, report.map_method)
         found["confusion"] = validation.confusions()
         found["false_alarms_by_polygon"] = validation.false_alarms()
@@ -113,6 +113,11 @@ def tables(report: Report) -> dict[str, bytes]:
     if report.areas is not None:
         found["areas"] = report.areas.reset_index()
     return {f"{name}.csv": to_csv(frame).encode() for name, frame in found.items()}
+
+
+def _of_windows(column: str) -> str:
+    """A column's name without words that belong to areas of a map."""
+    return column.replace("producers", "recall").replace("users", "precision")
 
 
 def _figures(report: Report) -> dict[str, Figure]:

@@ -34,6 +34,10 @@ _TESTS = (
     "for the number of comparisons in this table; a method is called ahead only where that p is "
     "below 0.05, the interval excludes zero and every class has five polygons."
 )
+_NORMS = (
+    "ECE is a mean of absolute gaps, which chance makes too large; the debiased calibration error "
+    "is a root mean square (RMS) less what chance adds. The two have different norms."
+)
 _RELIABILITY = (
     "A point on the diagonal is right as often as it claims. The votes of `vote` are shares of "
     "features and were not calibrated; all other methods fit a temperature, and how sure their "
@@ -52,6 +56,7 @@ def accuracy(own: CrossValidation, subject: str, *, folder: str) -> list[Block]:
         _samples_table(own),
         Picture(f"{folder}/methods.png", "Macro-F1 of all folds with its 95 % interval, by method"),
         _summary_table(own),
+        Text(_NORMS),
         Heading("Differences between methods", 3),
         Text(_TESTS),
         _difference_table(own, subject),
@@ -235,11 +240,12 @@ def _summary_table(own: CrossValidation) -> Table:
     header = (
         "method|macro-F1 over folds|of all folds|95 % interval|overall accuracy|weighted F1|kappa"
     )
-    header += "|AUC|log-loss|Brier|ECE|without chance|fit|predict"
+    header += "|AUC|log-loss|Brier|ECE|debiased RMS calibration error|fit|predict"
     caption = (
         "Methods side by side: mean and standard deviation over folds, macro-F1 of all folds; no "
-        "ECE where probabilities cannot be calibrated: a map holds none. Without chance: the root "
-        "mean squared calibration error less what so few windows show by chance."
+        "calibration error where probabilities cannot be calibrated: a map holds none. ECE is a "
+        "mean of absolute errors, the debiased error a root mean square less what so few windows "
+        "show by chance: the two have different norms."
     )
     return Table(header.split("|"), rows, name="accuracy", caption=caption)
 
@@ -267,7 +273,7 @@ def _class_table(own: CrossValidation, methods: tuple[str, ...]) -> Table:
     of = {(row["method"], row["class"]): row for row in own.per_class().to_dict("records")}
     header = ["class", "windows", "polygons"]
     for name in shown:
-        header += [f"{name}: producer's", "user's", "F1 over folds"]
+        header += [f"{name}: recall of windows", "precision", "F1 over folds"]
     rows = []
     for label in own.classes:
         first = of[shown[0], label]
@@ -277,7 +283,10 @@ def _class_table(own: CrossValidation, methods: tuple[str, ...]) -> Table:
             cells += [say.per_cent(row["producers"]), say.per_cent(row["users"])]
             cells.append(say.spread(row["f1_mean"], row["f1_std"]))
         rows.append(cells)
-    caption = "Accuracy by class: producer's and user's of all folds, F1 over folds."
+    caption = (
+        "Accuracy by class: recall and precision of windows of all folds, F1 over folds. Windows "
+        "are drawn per polygon, not per area, so that precision is no user's accuracy of the map."
+    )
     return Table(header, rows, name="accuracy_by_class", caption=caption)
 
 
