@@ -50,6 +50,13 @@ def count(value: int) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
+def coefficient(radiometry: str | None) -> str:
+    """The sign of a backscatter coefficient, such as `γ0_T` for `gamma0_T`."""
+    signs = {"beta": "β", "sigma": "σ", "gamma": "γ"}
+    word, _, rest = (radiometry or "").partition("0")
+    return f"{signs[word]}0{rest}" if word in signs else "backscatter"
+
+
 def channels(dates_of: Mapping[str, int], dates: int) -> str:
     """Channels that were acquired: `HH`, or `HH, HV on 12 of 30 dates`; those on no date are not.
 

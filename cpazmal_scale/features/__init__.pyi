@@ -6,10 +6,12 @@ from .series_names import (
     LOG_CUMULANTS,
     STATISTICS,
     XPOL,
+    axis_label,
     in_words,
     meaning,
     names,
     require_statistics,
+    unit,
 )
 from .windows import window_series
 
@@ -17,11 +19,13 @@ __all__ = [
     "LOG_CUMULANTS",
     "STATISTICS",
     "XPOL",
+    "axis_label",
     "block_series",
     "filled",
     "in_words",
     "meaning",
     "names",
     "require_statistics",
+    "unit",
     "window_series",
 ]

@@ -91,6 +91,27 @@ def in_words(name: str) -> str:
     return f"{channel}  {statistic}".strip()
 
 
+def axis_label(name: str) -> str:
+    """The name of a series with its unit, such as `HH  κ₁ of ln amplitude, Np` for `HH.k1`.
+
+    Log-cumulants of order n are in nepers to the n (1 Np = 8.686 dB); other statistics have none.
+    """
+    nepers = unit(name)
+    if not nepers:
+        return in_words(name)
+    what = "amplitude ratio" if "/" in name else "amplitude"
+    return f"{in_words(name)} of ln {what}, {nepers}"
+
+
+def unit(name: str) -> str:
+    """The unit of a series: `Np` of κ₁, `Np²` of κ₂ …; empty where it has none or another's."""
+    statistic = name.rpartition(".")[2]
+    if statistic[:1] != "k" or not statistic[1:].isdigit():
+        return ""
+    power = statistic[1:].translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"Np{power if power != '¹' else ''}"
+
+
 def meaning(name: str) -> str:
     """What a series is, such as `mean of the ln amplitude` for `HH.k1`."""
     channel, _, statistic = name.rpartition(".")

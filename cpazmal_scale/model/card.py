@@ -149,7 +149,7 @@ def barycenters_figure(
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
-    from cpazmal_scale.features import in_words
+    from cpazmal_scale.features import axis_label
 
     rows = -(-len(model.names) // 3)
     figure = Figure(figsize=(12, 2.6 * rows + 0.6), layout="constrained")
@@ -166,7 +166,7 @@ def barycenters_figure(
             for m, values in enumerate(centres[c, :, k]):
                 known = np.where(seen, values, np.nan)
                 axis.plot(days, known, color=colours[code], lw=1.8, label=code if m == 0 else None)
-        axis.set_title(in_words(name), fontsize=10)
+        axis.set_title(axis_label(name), fontsize=10)
         axis.grid(alpha=0.25)
         locator = AutoDateLocator(minticks=3, maxticks=9)
         axis.xaxis.set_major_locator(locator)

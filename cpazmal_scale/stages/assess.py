@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import catalog, storage
@@ -112,14 +112,18 @@ def assess(
     stages = {**(seconds or {}), "cross-validation": time.perf_counter() - began}
     result = _finished_map(config)
     comparison = None if result is None else _compare(config, result)
+    portraits = _portraits(config, series, windows, validation.classes)
+    told = _campaign(config, series, {} if result is None else result.floored)
+    if portraits.backscatter is not None:
+        told = replace(told, floored_classes=portraits.backscatter.floored())
     report = Report(
         title=_title(config),
-        campaign=_campaign(config, series, {} if result is None else result.floored),
+        campaign=told,
         validation=validation,
         comparison=comparison,
         areas=None if result is None else result.areas,
         performance=_performance(result, stages),
-        portraits=_portraits(config, series, windows, validation.classes),
+        portraits=portraits,
         pictures=() if result is None else _pictures(config, ("map.png", "Map of the classes")),
         opening=_opening(config, result),
         remarks=(*_clustered(config), *_withheld(config, result)),
@@ -364,7 +368,7 @@ def _portraits(
         channels = workspace.channels(config, cube)
         # Windows of other cubes are not in this one.
         own = windows[windows["site"] == ""] if "site" in windows else windows
-        seen = backscatter(cube, own, classes, channels, config.features.excluded)
+        seen = backscatter(cube, own, classes, channels, config.features)
     typical = _TYPICAL.format(method(config.classify.method).typical.capitalize())
     return Portraits(
         legend(classes, workspace.with_legend(config, classes).legend).colours,

@@ -21,6 +21,7 @@ from cpazmal_scale.features import (
     LOG_CUMULANTS,
     STATISTICS,
     XPOL,
+    axis_label,
     block_series,
     in_words,
     meaning,
@@ -113,6 +114,9 @@ def test_names_follow_the_kernel(xpol: str) -> None:
     assert names(["HH"], statistics=("cv", "k4")) == ("HH.cv", "HH.k4")
     assert names(["HH", "HV"], "code", ("k4",))[2] == "code(HH,HV).c4"
     assert names(["HH"], statistics=("histogram",))[15] == "HH.h16"
+    assert axis_label("HH.k1") == "HH  κ₁ of ln amplitude, Np"
+    assert axis_label("HV/HH.k3") == "HV/HH  κ₃ of ln amplitude ratio, Np³"
+    assert axis_label("HH.cv") == in_words("HH.cv")
     assert meaning("HV/HH.cv") == "coefficient of variation of the amplitude ratio"
     assert meaning("HH.k4") == "fourth cumulant of the ln amplitude"
     assert meaning("HH.h16") == "share of pixels in level 16 of 16"

@@ -27,14 +27,14 @@ from cpazmal_scale.assess import (
     write_report,
 )
 from cpazmal_scale.assess.report import portraits
-from cpazmal_scale.assess.report.backscatter import Backscatter
+from cpazmal_scale.assess.report.backscatter import Backscatter, Floored
 from cpazmal_scale.assess.report.latex import latex
 from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.report.page import page
 from cpazmal_scale.assess.report.pairs import Pair
 from cpazmal_scale.assess.report.parts import Heading, Table, Text
 from cpazmal_scale.assess.report.report import blocks
-from cpazmal_scale.config import Dtw
+from cpazmal_scale.config import Dtw, Features
 from cpazmal_scale.cube import open_cube
 from cpazmal_scale.words import number
 
@@ -50,7 +50,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     y0, x0 = np.array(corners).T
     labels = np.array(CLASSES)[truth((88, 104))[y0 + 3, x0 + 3]]
     windows = pd.DataFrame({"class": labels, "y0": y0, "x0": x0, "size": SIZE})
-    return backscatter(cube, windows, CLASSES, ("HH", "HV"), 3), windows
+    return backscatter(cube, windows, CLASSES, ("HH", "HV"), Features()), windows
 
 
 def test_levels_and_histograms_are_those_of_a_plain_loop(
@@ -86,7 +86,7 @@ def _cube_of(power: np.ndarray) -> xr.Dataset:
     mask = np.zeros(power.shape, np.uint8)
     named = {"HV": power.astype(np.float32), "mask": mask}
     cube = xr.Dataset({k: (("time", "y", "x"), v) for k, v in named.items()}, {"time": days})
-    return cube.chunk()
+    return cube.chunk().assign_attrs(radiometry="gamma0_T")
 
 
 def test_subtracted_noise_is_averaged_with_its_sign_and_told() -> None:
@@ -94,12 +94,17 @@ def test_subtracted_noise_is_averaged_with_its_sign_and_told() -> None:
     power = rng.normal(10**-2.5, 0.02, (3, 14, 14))  # -25 dB in noise that was subtracted
     power[2] -= power[2].mean() + 0.001
     windows = pd.DataFrame({"class": ["ICA"] * 4, "y0": [0, 0, 7, 7], "x0": [0, 7, 0, 7]})
-    found = backscatter(_cube_of(power), windows.assign(size=7), ("ICA",), ("HV",), 3)
+    found = backscatter(_cube_of(power), windows.assign(size=7), ("ICA",), ("HV",), Features())
+    (dark,) = found.floored()
+    shares = (power < 10**-3.1).mean(axis=(1, 2))
+    assert dark[:3] == ("HV", "ICA", pytest.approx(shares.mean()))
+    assert dark[3:] == (pytest.approx(shares.max()), str(found.dates[shares.argmax()])[:10])
     assert found.mean[0, 0] == pytest.approx(power.mean(axis=(1, 2)), rel=1e-4)
     assert found.dark[0, 0].sum() == (power <= 0).sum()
     shown = found.density()[0, 0, 2].sum() * 0.5
     assert shown + found.left_out()[0, 0, 2] == pytest.approx(1)
     axis = portraits.evolution_figure(found, COLOURS).axes[0]
+    assert axis.get_ylabel() == "γ0_T HV, dB"
     drawn = next(line for line in axis.lines if line.get_marker() == "o").get_ydata()
     assert drawn == pytest.approx(
         [*(10 * np.log10(power[:2].mean(axis=(1, 2)))), np.nan], nan_ok=True
@@ -206,6 +211,19 @@ def test_dark_ground_under_the_floor_is_a_fact_and_no_warning() -> None:
     assert not line.startswith(">")
 
 
+def test_classes_under_the_floor_are_named_where_the_average_hides_them() -> None:
+    dark = (
+        Floored("HV", "ICA", 0.14, 0.54, "2020-07-24"),
+        Floored("HV", "LAC", 0.31, 0.40, "2020-05-30"),
+        Floored("HV", "HAG", 0.02, 0.07, "2020-08-04"),
+    )
+    told = dataclasses.replace(FACTS, floored={"HV": 0.149}, floored_classes=dark)
+    text = markdown("Map", blocks(Report("Map", told)))
+    assert "ICA in HV 14 % of all dates, 54 % on 2020-07-24; LAC in HV 31 %" in text
+    assert "HAG" not in text
+    assert "**The floor swallows a part of HV of LAC**" in text
+
+
 def test_the_mapped_area_is_held_to_the_floor_like_the_windows() -> None:
     told = dataclasses.replace(FACTS, mapped_floored={"VV": 0.31, "VH": 0.01})
     text = markdown("Map", blocks(Report("Map", told)))
@@ -237,6 +255,9 @@ def test_page_needs_nothing_beside_it(written: Path) -> None:
         assert (written / "report" / f"{name}.tex").read_text().startswith(r"\begin{table}")
         assert (written / "report" / f"{name}.csv").exists()
     told = (written / "report.md").read_text()
+    assert "user's" not in told
+    assert "recall of windows" in told
+    assert "debiased RMS calibration error" in told
     for cell in re.findall(r"<td>([^<]+)</td>", text):
         assert cell in told
 

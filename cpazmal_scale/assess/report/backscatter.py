@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cpazmal_scale import words as say
 from cpazmal_scale.assess.validate.metrics import codes_of
 from cpazmal_scale.cube import window_pixels
 
@@ -17,12 +18,26 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from cpazmal_scale.config import Features
     from cpazmal_scale.progress import Progress
 
 
 SEASONS = ("winter", "spring", "summer", "autumn")
 """December to February, March to May, June to August, September to November."""
 _EDGES: NDArray[np.float64] = np.arange(-40.0, 15.5, 0.5, np.float64)
+
+
+class Floored(NamedTuple):
+    """Which share of a class's pixels lies below the floor in a channel."""
+
+    channel: str
+    label: str
+    share: float
+    """Of all dates."""
+    worst: float
+    """Of the date that has most."""
+    date: str
+    """That date."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +56,12 @@ class Backscatter:
     """`(P, C, 4, bins)` valid pixels of positive power by season and level."""
     dark: NDArray[np.int64]
     """`(P, C, 4)` valid pixels whose power is not positive, which have no level in dB."""
+    below: NDArray[np.float64]
+    """`(P, C, T)` share of the valid pixels whose power is below the floor; NaN without data."""
+    pixels: NDArray[np.int64]
+    """`(P, C, T)` valid pixels."""
+    coefficient: str
+    """What the power is a coefficient of, such as `γ0_T`."""
     edges: NDArray[np.float64]
     """`(bins + 1)` in dB; pixels beyond the ends are counted in the last bins."""
 
@@ -54,6 +75,18 @@ class Backscatter:
         """`(P, C, 4)` share of a season's pixels that no bin shows; NaN where there are none."""
         with np.errstate(invalid="ignore"):
             return np.asarray(self.dark / self._pixels())
+
+    def floored(self) -> tuple[Floored, ...]:
+        """Shares below the floor of every channel and class that has data."""
+        found = []
+        for p, c in np.ndindex(self.pixels.shape[:2]):
+            if self.pixels[p, c].any():
+                worst = int(np.nanargmax(self.below[p, c]))
+                of_all = np.nansum(self.below[p, c] * self.pixels[p, c]) / self.pixels[p, c].sum()
+                name = self.polarisations[p], self.classes[c]
+                day = str(self.dates[worst])[:10]
+                found.append(Floored(*name, float(of_all), float(self.below[p, c, worst]), day))
+        return tuple(found)
 
     def _pixels(self) -> NDArray[np.int64]:
         return np.asarray(self.counts.sum(axis=-1) + self.dark)
@@ -69,7 +102,7 @@ def backscatter(
     windows: pd.DataFrame,
     classes: Sequence[str],
     polarisations: Sequence[str],
-    excluded: int,
+    features: Features,
     progress: Progress | None = None,
 ) -> Backscatter:
     """Read the windows once, chunk by chunk.
@@ -79,7 +112,7 @@ def backscatter(
         windows: index with `class, y0, x0, size`.
         classes: C names, in the order of the figures.
         polarisations: P channels.
-        excluded: mask bits whose pixels are left out.
+        features: which mask bits are left out, and the floor.
         progress: called as (chunks done, chunks).
 
     Raises:
@@ -91,20 +124,27 @@ def backscatter(
     levels = np.full((len(windows), len(polarisations), len(dates)), np.nan)
     shape = (len(polarisations), len(classes), len(SEASONS), len(_EDGES) - 1)
     counts, dark = np.zeros(shape, np.int64), np.zeros(shape[:3], np.int64)
+    sizes = (len(classes), len(polarisations), len(dates))
+    below, valid = np.zeros(sizes, np.int64), np.zeros(sizes, np.int64)
     y0, x0 = (windows[name].to_numpy(np.int64) for name in ("y0", "x0"))
     size = int(windows["size"].iloc[0])
     for pixels in window_pixels(cube, y0, x0, size, polarisations, progress):
-        usable = (pixels.mask & excluded == 0)[:, None]
+        usable = (pixels.mask & features.excluded == 0)[:, None]
         power = np.where(usable, pixels.power, np.nan)
         levels[pixels.rows] = _level(power)
+        for sums, seen in ((below, power < features.floor), (valid, np.isfinite(power))):
+            np.add.at(sums, codes[pixels.rows], seen.sum(axis=(3, 4)))
         _count(power, codes[pixels.rows], season, counts, dark)
     own = [levels[codes == c] for c in range(len(classes))]
     mean = np.stack([_over_windows(np.nanmean, one) for one in own], axis=1)
     ends = [[_over_windows(_part(share), one) for one in own] for share in (1 / 6, 5 / 6)]
     span = np.stack([np.stack(end, axis=1) for end in ends])
-    return Backscatter(
-        tuple(classes), tuple(polarisations), dates, mean, span, counts, dark, _EDGES.copy()
-    )
+    with np.errstate(invalid="ignore"):
+        share = np.swapaxes(below / valid, 0, 1)
+    named = tuple(classes), tuple(polarisations), dates
+    coefficient = say.coefficient(cube.attrs.get("radiometry"))
+    seen = share, np.swapaxes(valid, 0, 1), coefficient, _EDGES.copy()
+    return Backscatter(*named, mean, span, counts, dark, *seen)
 
 
 def _part(share: float) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cpazmal_scale.assess.against.comparison import MapComparison
-    from cpazmal_scale.assess.report.backscatter import Backscatter
+    from cpazmal_scale.assess.report.backscatter import Backscatter, Floored
     from cpazmal_scale.assess.report.pairs import Pair
     from cpazmal_scale.assess.validate.validation import CrossValidation
 
@@ -39,6 +39,8 @@ class Campaign:
     """Share of the labelled windows' pixels below the floor, by channel."""
     mapped_floored: Mapping[str, float] = field(default_factory=dict)
     """The same of the mapped area."""
+    floored_classes: tuple[Floored, ...] = ()
+    """The same of the windows by channel and class."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cpazmal_scale.assess.report.backscatter import SEASONS, decibels
 from cpazmal_scale.assess.report.style import GRID, INK, MUTED, canvas, legend_below, months, quiet
-from cpazmal_scale.features import in_words
+from cpazmal_scale.features import axis_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def histogram_figure(own: Backscatter, colours: Mapping[str, str]) -> Figure:
         if p == 0:
             axis.set_title(SEASONS[s], fontsize=11, color=INK)
         if p == rows - 1:
-            axis.set_xlabel("backscatter of a pixel, dB")
+            axis.set_xlabel(f"{own.coefficient} of a pixel, dB")
         if s == 0:
             axis.set_ylabel(f"{own.polarisations[p]}: share per dB")
     legend_below(figure, axes[0, 0])
@@ -91,7 +91,7 @@ def evolution_figure(own: Backscatter, colours: Mapping[str, str]) -> Figure:
             if len(below):
                 axis.plot(below, np.full(len(below), foot), "v", color=colour, clip_on=False)
         axis.set_ylim(bottom=foot)
-        axis.set_ylabel(f"{own.polarisations[p]}, dB")
+        axis.set_ylabel(f"{own.coefficient} {own.polarisations[p]}, dB")
         quiet(axis)
         months(axis)
     if (own.mean <= 0).any():
@@ -114,7 +114,7 @@ def alignment_figure(pairs: Sequence[Pair], colours: Mapping[str, str]) -> Figur
         row[0].set_title(f"Euclidean distance {pair.straight:.2f}", fontsize=11, color=INK)
         _matches(row[1], pair, pair.path, colours)
         row[1].set_title(f"DTW distance {pair.warped:.2f}", fontsize=11, color=INK)
-        row[0].set_ylabel(in_words(pair.feature))
+        row[0].set_ylabel(axis_label(pair.feature))
         row[0].legend(frameon=False, loc="best", fontsize=9, labelcolor=INK)
     return figure
 

@@ -71,12 +71,32 @@ def campaign(facts: Campaign) -> list[Block]:
     every = [*facts.floored.items(), *facts.mapped_floored.items()]
     named = list(dict.fromkeys(name for name, share in every if share >= _NAMED))
     swallowed = [name for name, share in every if share >= _SWALLOWED]
+    swallowed += [
+        f"{one.channel} of {one.label}"
+        for one in facts.floored_classes
+        if one.share >= _SWALLOWED and one.channel not in swallowed
+    ]
     if swallowed:
         told.append(Text(_FLOORED.format(", ".join(dict.fromkeys(swallowed))), quoted=True))
     elif named:
         floor, noise = (say.number(level, 0) for level in (facts.floor_db, facts.floor_db + 10))
         told.append(Text(_UNDER.format(floor, floor, " and ".join(named), noise)))
+    told += _by_class(facts)
     return told
+
+
+def _by_class(facts: Campaign) -> list[Block]:
+    """The classes of which a date lies below the floor in good part."""
+    dark = [one for one in facts.floored_classes if one.worst >= _SWALLOWED]
+    if not dark:
+        return []
+    shares = [
+        f"{one.label} in {one.channel} {say.per_cent(one.share, 0)} of all dates, "
+        f"{say.per_cent(one.worst, 0)} on {one.date}"
+        for one in sorted(dark, key=lambda one: -one.worst)
+    ]
+    floor = say.number(facts.floor_db, 0)
+    return [Text(f"Windows' pixels under {floor} dB by class: {'; '.join(shares)}.")]
 
 
 def against_reference(own: MapComparison) -> list[Block]:

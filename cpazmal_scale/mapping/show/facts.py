@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.config.methods import method
-from cpazmal_scale.features import in_words, meaning
+from cpazmal_scale.features import in_words, meaning, unit
 from cpazmal_scale.grid.cf import grid_of, metres
 from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.store import CALIBRATION, legend_of
@@ -67,11 +67,16 @@ def about(
         "calibration": data.attrs.get(CALIBRATION),
         "classes": classes,
         "features": [
-            {"name": name, "label": in_words(name), "meaning": meaning(name)}
+            {"name": name, "label": in_words(name), "meaning": _meaning(name)}
             for name in (model.names if model else ())
         ],
         "window": recipe.features.window,
     }
+
+
+def _meaning(name: str) -> str:
+    """What a series is, with its unit."""
+    return ", ".join(filter(None, (meaning(name), unit(name))))
 
 
 def times(recipe: Recipe, model: Model) -> dict[str, Any]:
