@@ -201,7 +201,10 @@ def _classes(legend: Legend) -> list[dict[str, Any]]:
 
 def _software(attributes: dict[str, Any]) -> dict[str, Any]:
     name, _, version = str(attributes.get("software", "")).partition(" ")
-    return {"processing:software": {name: version}} if version else {}
+    told: dict[str, Any] = {"processing:software": {name: version}} if version else {}
+    if attributes.get("processing"):
+        told["processing:lineage"] = attributes["processing"]
+    return told
 
 
 def _zarr_asset(url: str, folder: str, title: str, role: str) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def radar(cube: xr.Dataset, polarisations: list[str]) -> dict[str, Any]:
         found["sar:instrument_mode"] = modes.pop()
     if known and known[0] is not None and len({each and each[1:] for each in known}) == 1:
         found["sar:frequency_band"], found["sar:center_frequency"] = known[0][1:]
-    for key in ("sar:observation_direction", "sat:orbit_state"):
+    found["sar:product_type"] = "RTC" if cube.attrs["radiometry"] == "gamma0_T" else "GTC"
+    for key in ("sar:observation_direction", "sat:orbit_state", "sat:relative_orbit"):
         if key in cube.attrs:
             found[key] = cube.attrs[key]
     means = {
@@ -77,4 +78,9 @@ def radar(cube: xr.Dataset, polarisations: list[str]) -> dict[str, Any]:
         values = cube[name].values
         if np.isfinite(values).any():
             found[key] = round(float(np.nanmean(values)), 3)
+    resolution = [
+        found[key] for key in ("sar:resolution_range", "sar:resolution_azimuth") if key in found
+    ]
+    if resolution:
+        found["gsd"] = max(resolution)
     return found

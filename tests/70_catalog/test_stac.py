@@ -72,6 +72,8 @@ def test_map_item_is_valid_and_says_what_is_known(made) -> None:
     assert facts["sar:frequency_band"] == "X"
     assert facts["platform"] == "PAZ-1"
     assert facts["view:incidence_angle"] == 35
+    assert facts["sar:product_type"] == "RTC"
+    assert facts["gsd"] == max(facts["sar:resolution_range"], facts["sar:resolution_azimuth"])
     assert [c["name"] for c in facts["classification:classes"]] == [*CLASSES, "rejected"]
     prefixes = {"proj": "projection", "sar": "sar", "view": "view", "zarr": "zarr"}
     for name in prefixes.values():
