@@ -16,6 +16,7 @@ from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.classify import classify, plan_map
+from cpazmal_scale.stages.provenance import processing
 from cpazmal_scale.stages.samples import training_data
 from cpazmal_scale.storage import seal
 from cpazmal_scale.vocabulary import STABLE
@@ -114,6 +115,7 @@ def assess(
     comparison = None if result is None else _compare(config, result)
     portraits = _portraits(config, series, windows, validation.classes)
     told = _campaign(config, series, {} if result is None else result.floored)
+    told = replace(told, processing=processing(config))
     if portraits.backscatter is not None:
         told = replace(told, floored_classes=portraits.backscatter.floored())
     report = Report(

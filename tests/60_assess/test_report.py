@@ -224,6 +224,17 @@ def test_classes_under_the_floor_are_named_where_the_average_hides_them() -> Non
     assert "**The floor swallows a part of HV of LAC**" in text
 
 
+def test_data_and_processing_are_a_section_and_a_table() -> None:
+    facts = {"Radiometry": "γ0_T, linear power", "Incidence": "35.1° (34.9 to 35.2)"}
+    every = blocks(Report("Map", dataclasses.replace(FACTS, processing=facts)))
+    assert "## Data and processing" in markdown("Map", every)
+    (table,) = (one for one in every if isinstance(one, Table) and one.name)
+    text = latex(table)
+    assert r"\begin{tabular}{lp{0.7\linewidth}}" in text
+    assert r"Radiometry & $\gamma$0\_T, linear power \\" in text
+    assert r"35.1\textdegree{}" in text
+
+
 def test_the_mapped_area_is_held_to_the_floor_like_the_windows() -> None:
     told = dataclasses.replace(FACTS, mapped_floored={"VV": 0.31, "VH": 0.01})
     text = markdown("Map", blocks(Report("Map", told)))

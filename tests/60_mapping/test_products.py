@@ -66,6 +66,9 @@ def test_cog_is_valid_and_holds_the_map(finished: str, tmp_path: Path) -> None:
     assert table[255][3] == 0
     assert json.loads(tags["classes"]) == {"1": "ABL", "2": "ACC", "3": "HAG", "4": "ICA"}
     assert tags["dates"] == "2020-01-08/2020-04-16"
+    assert (tags["radiometry"], tags["method"]) == ("gamma0_T", "DTW barycenter (sum)")
+    assert tags["model"] == stored.attrs["model"]
+    assert tags["cube"].endswith(stored.attrs["cube_state"])
     assert named["CLASS_3"] == "HAG hanging glacier"
     categories = ET.parse(f"{tif}.aux.xml").findall(".//Category")
     assert len(categories) == 256

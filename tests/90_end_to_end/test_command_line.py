@@ -76,7 +76,14 @@ def test_the_whole_main_job(run_yaml: Path, tmp_path: Path) -> None:
         assert cog.nodata == 255
         assert set(range(1, 5)) <= set(cog.colormap(1))
     report = (workspace / "report.md").read_text()
-    for part in ("random forest", "±", "Map against the reference", "pixels per second", "memory"):
+    for part in (
+        "random forest",
+        "±",
+        "Data and processing",
+        "Map against the reference",
+        "pixels per second",
+        "memory",
+    ):
         assert part in report
     lines = [line.strip() for line in ran.stdout.split("open the map:\n")[1].splitlines()]
     opened = subprocess.run(

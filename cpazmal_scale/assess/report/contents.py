@@ -39,6 +39,8 @@ class Campaign:
     """Share of the labelled windows' pixels below the floor, by channel."""
     mapped_floored: Mapping[str, float] = field(default_factory=dict)
     """The same of the mapped area."""
+    processing: Mapping[str, str] = field(default_factory=dict)
+    """How data and map were made, in the words of a methods section, by what is said."""
     floored_classes: tuple[Floored, ...] = ()
     """The same of the windows by channel and class."""
 

@@ -26,6 +26,11 @@ _SPECIAL = {
     "−": r"$-$",
     "–": "--",
     "κ": r"$\kappa$",
+    "γ": r"$\gamma$",
+    "σ": r"$\sigma$",
+    "β": r"$\beta$",
+    "°": r"\textdegree{}",
+    "×": r"$\times$",
     "²": r"\textsuperscript{2}",
     "\u202f": r"\,",
 }
@@ -35,6 +40,8 @@ _STRONG = re.compile(r"\*\*(.+?)\*\*")
 def latex(table: Table) -> str:
     """A `table` float with its caption and the label `tab:` and the table's name."""
     columns = "l" * table.text_columns + "r" * (len(table.header) - table.text_columns)
+    if table.text_columns == len(table.header):  # the last one holds sentences
+        columns = f"{columns[:-1]}p{{0.7\\linewidth}}"
     lines = [
         r"\begin{table}",
         r"\centering",

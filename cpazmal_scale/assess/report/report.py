@@ -67,6 +67,7 @@ def blocks(report: Report, folder: str = "report") -> list[Block]:
     parts: list[Block] = [*sections.campaign(report.campaign)]
     parts += [Text(remark, quoted=True) for remark in report.remarks]
     parts += report.pictures
+    parts += sections.processing(report.campaign)
     if report.choice is not None:
         parts += [Heading("The method of the map"), Text(choice_text(report.choice))]
     if report.validation is not None:

@@ -99,6 +99,19 @@ def _by_class(facts: Campaign) -> list[Block]:
     return [Text(f"Windows' pixels under {floor} dB by class: {'; '.join(shares)}.")]
 
 
+def processing(facts: Campaign) -> list[Block]:
+    """Table of how data and map were made."""
+    if not facts.processing:
+        return []
+    caption = "Data and processing."
+    rows = list(facts.processing.items())
+    name = "data_and_processing"
+    return [
+        Heading("Data and processing"),
+        Table(("what", "how"), rows, text_columns=2, name=name, caption=caption),
+    ]
+
+
 def against_reference(own: MapComparison) -> list[Block]:
     """The map beside the reference raster."""
     table = own.table()

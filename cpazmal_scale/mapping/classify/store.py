@@ -271,7 +271,8 @@ def _template(plan: MapPlan) -> xr.Dataset:
 
     products = blank_of(plan.recipe, 1, 1)
     grid = open_cube(plan.cube_url)
-    made = template(products, plan.legend, grid, plan.shape, plan.chunk, _attributes(plan))
+    attributes = {**_attributes(plan), **made_of(grid.attrs)}
+    made = template(products, plan.legend, grid, plan.shape, plan.chunk, attributes)
     made["distance"].attrs = {
         **made["distance"].attrs,
         "long_name": method(plan.recipe.method).distance,
@@ -341,6 +342,11 @@ def _flags(legend: Legend) -> dict[str, Any]:
 def withheld(recipe: Recipe) -> dict[str, str]:
     """The attribute of a map that has no probabilities; nothing for others."""
     return {"probabilities": f"withheld: {recipe.withheld}"} if recipe.withheld else {}
+
+
+def made_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """How the backscatter was made, out of the attributes of a cube or a map that say it."""
+    return {name: attributes[name] for name in ("radiometry", "processing") if name in attributes}
 
 
 def _attributes(plan: MapPlan) -> dict[str, Any]:

@@ -208,6 +208,7 @@ def _template(derivation: Derivation, name: str, source: Source, named: Legend) 
     ]
     attributes = {
         "Conventions": "CF-1.11",
+        **_shared([store.made_of(one.attrs) for one in opened]),
         "title": f"Surface classes, beam {recipe.beam}, {derivation.kind}",
         "source": f"maps {', '.join(ids)}",
         "software": f"cpazmal-scale {__version__}",
@@ -226,6 +227,11 @@ def _template(derivation: Derivation, name: str, source: Source, named: Legend) 
     }
     grid = store.open_map(source.url)[["y", "x", "spatial_ref"]].load()
     return store.template(derivation.blank, named, grid, source.shape, source.chunk, attributes)
+
+
+def _shared(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What all sources say alike."""
+    return {k: v for k, v in told[0].items() if all(one.get(k) == v for one in told)}
 
 
 def _facts(derivation: Derivation, name: str, executed: int, began: float) -> dict[str, Any]:

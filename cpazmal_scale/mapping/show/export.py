@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from cpazmal_scale import storage
+from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.legend import Legend
 from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.store import CALIBRATION, legend_of, open_map, withheld
+from cpazmal_scale.mapping.classify.store import (
+    CALIBRATION,
+    legend_of,
+    made_of,
+    open_map,
+    withheld,
+)
 from cpazmal_scale.mapping.show.styles import category_names, qgis_classes, qgis_percent
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
@@ -99,6 +106,10 @@ def _write_plain(data: xr.Dataset, path: Path, recipe: Recipe, named: Legend, la
             channels=used(data, recipe),
             dates=f"{recipe.dates[0][:10]}/{recipe.dates[-1][:10]}",
             classes=json.dumps(dict(enumerate(recipe.classes, 1))),
+            method=method(recipe.method).name,
+            model=recipe.model,
+            cube=f"{recipe.cube} {recipe.cube_state}",
+            **made_of(data.attrs),
             **withheld(recipe),
             **({CALIBRATION: text} if (text := data.attrs.get(CALIBRATION)) else {}),
         )

@@ -1,0 +1,115 @@
+"""What a methods section needs: how the data were made and what classified them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpazmal_scale import __version__, storage
+from cpazmal_scale import words as say
+from cpazmal_scale.config.methods import method
+from cpazmal_scale.errors import StoreMissing
+from cpazmal_scale.stages import workspace
+from cpazmal_scale.storage import seal
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from cpazmal_scale.config import RunConfig
+
+
+def processing(config: RunConfig) -> dict[str, str]:
+    """Data, features, classifier and identities of a run, as far as cube, model and map know them.
+
+    Args:
+        config: the run, its method settled.
+    """
+    told: dict[str, str] = {}
+    if not workspace.has_table(config):
+        told |= _data(config, workspace.open_period(config))
+    own = config.features
+    told["Features"] = (
+        f"{', '.join(own.statistics)} of {own.window} × {own.window} pixels, at least "
+        f"{say.per_cent(own.min_valid, 0)} valid, power under {say.number(own.floor_db, 0)} dB "
+        "counts as that"
+    )
+    told["Method"] = method(config.classify.method).name
+    told |= _model(config)
+    told["Seed"] = str(config.seed)
+    told["Software"] = f"cpazmal-scale {__version__}, Python {platform.python_version()}"
+    told |= _identity(config, "map")
+    return told
+
+
+def _data(config: RunConfig, cube: xr.Dataset) -> dict[str, str]:
+    """The cube's own words, without those that it does not know."""
+    terrain = config.ingest.level1b.terrain
+    held = workspace.held(cube, workspace.channels(config, cube))["channels"]
+    ways = (cube.attrs.get("sat:orbit_state"), cube.attrs.get("sar:observation_direction"))
+    facing = zip(ways, ("{} pass", "looking {}"), strict=True)
+    told = {
+        "Radiometry": f"{say.coefficient(cube.attrs['radiometry'])}, linear power",
+        "Processing": cube.attrs.get("processing", ""),
+        "Elevation raster": "" if terrain.dem is None else terrain.dem.rpartition("/")[2],
+        "Sensors": ", ".join(np.unique(cube["sensor"].values.astype(str))),
+        "Geometry": ", ".join(
+            [f"beam {cube.attrs['beam']}", *(said.format(way) for way, said in facing if way)]
+        ),
+        "Incidence at the scene centre": _range(cube["incidence_angle"].values, "°"),
+        "Resolution in ground range": _range(cube["resolution_range"].values, " m"),
+        "Resolution in azimuth": _range(cube["resolution_azimuth"].values, " m"),
+        "Resampling": "; ".join(filter(None, np.unique(cube["resampling"].values.astype(str)))),
+        "Dates by channel": f"{held}; {cube.sizes['time']} dates in all",
+        "Cube": f"state {cube.attrs['state']}, written by {cube.attrs['software']}",
+    }
+    return {name: text for name, text in told.items() if text}
+
+
+def _range(values: Any, unit: str) -> str:
+    """The mean, with least and most where they differ; empty where nothing is known."""
+    known = np.asarray(values, float)
+    known = known[np.isfinite(known)]
+    if not known.size:
+        return ""
+    low, high = (say.number(end, 2) for end in (known.min(), known.max()))
+    mean = f"{say.number(known.mean(), 2)}{unit}"
+    return mean if low == high else f"{mean} ({low} to {high})"
+
+
+def _model(config: RunConfig) -> dict[str, str]:
+    """What the card of the latest model says; nothing where there is none."""
+    try:
+        entry = workspace.find(config, "model")
+    except StoreMissing:
+        return {}
+    if "card" not in entry.metadata:
+        return {}
+    where = storage.join(config.workspace, entry.metadata["card"])
+    card = seal.read_document(where, "train again")
+    decision = card.get("decision", {})
+    return {
+        "Parameters": _pairs(card.get("settings", {})) or "none",
+        **({"Band": _pairs(card["band"])} if "band" in card else {}),
+        "Missing dates": str(card.get("missing_dates", {}).get("rule", "")),
+        "Decision": _pairs({k: decision.get(k) for k in ("temperature", "calibrated", "reject")}),
+        "Model": str(card.get("id", "")),
+        **_identity(config, "samples"),
+    }
+
+
+def _identity(config: RunConfig, kind: Any) -> dict[str, str]:
+    try:
+        return {str(kind).capitalize(): str(workspace.find(config, kind).fact("id"))}
+    except StoreMissing:
+        return {}
+
+
+def _pairs(settings: Mapping[str, Any]) -> str:
+    plain = {name: value for name, value in settings.items() if value is not None}
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in plain.items()
+    )
