@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -135,20 +134,30 @@ def backscatter(
         for sums, seen in ((below, power < features.floor), (valid, np.isfinite(power))):
             np.add.at(sums, codes[pixels.rows], seen.sum(axis=(3, 4)))
         _count(power, codes[pixels.rows], season, counts, dark)
-    own = [levels[codes == c] for c in range(len(classes))]
-    mean = np.stack([_over_windows(np.nanmean, one) for one in own], axis=1)
-    ends = [[_over_windows(_part(share), one) for one in own] for share in (1 / 6, 5 / 6)]
-    span = np.stack([np.stack(end, axis=1) for end in ends])
+    mean, span = _by_class([levels[codes == c] for c in range(len(classes))])
     with np.errstate(invalid="ignore"):
         share = np.swapaxes(below / valid, 0, 1)
-    named = tuple(classes), tuple(polarisations), dates
+    named, every = (tuple(classes), tuple(polarisations)), np.swapaxes(valid, 0, 1)
     coefficient = say.coefficient(cube.attrs.get("radiometry"))
-    seen = share, np.swapaxes(valid, 0, 1), coefficient, _EDGES.copy()
-    return Backscatter(*named, mean, span, counts, dark, *seen)
+    return Backscatter(
+        *named, dates, mean, span, counts, dark, share, every, coefficient, _EDGES.copy()
+    )
 
 
-def _part(share: float) -> Callable[..., Any]:
-    return functools.partial(np.nanquantile, q=share)
+def _by_class(
+    levels: Sequence[NDArray[np.float64]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean `(P, C, T)` and middle two thirds `(2, P, C, T)` of the windows of each class."""
+    mean = np.stack([_over_windows(np.nanmean, one) for one in levels], axis=1)
+    ends = [[_over_windows(_part(share), one) for one in levels] for share in (1 / 6, 5 / 6)]
+    return mean, np.stack([np.stack(end, axis=1) for end in ends])
+
+
+def _part(share: float) -> Callable[..., NDArray[np.float64]]:
+    def ends(levels: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        return np.asarray(np.nanquantile(levels, share, axis=axis), np.float64)
+
+    return ends
 
 
 def _level(power: NDArray[np.float32]) -> NDArray[np.float64]:
