@@ -1,4 +1,4 @@
-"""How good the model and its map are, beside a baseline, as report.md."""
+"""How good the model and its map are, beside other methods, as report.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paragraphs of a report about accuracy: what was done, who wins, what to believe."""
+"""The paragraphs of a report about accuracy: what was done, who leads, what to believe."""
 
 from __future__ import annotations
 
