@@ -115,12 +115,10 @@ def assess(
     comparison = None if result is None else _compare(config, result)
     portraits = _portraits(config, series, windows, validation.classes)
     told = _campaign(config, series, {} if result is None else result.floored)
-    told = replace(told, processing=processing(config))
-    if portraits.backscatter is not None:
-        told = replace(told, floored_classes=portraits.backscatter.floored())
+    dark = () if portraits.backscatter is None else portraits.backscatter.floored()
     report = Report(
         title=_title(config),
-        campaign=told,
+        campaign=replace(told, processing=processing(config), floored_classes=dark),
         validation=validation,
         comparison=comparison,
         areas=None if result is None else result.areas,
