@@ -11,7 +11,15 @@ from typing import Any
 from cpazmal_scale.addresses import is_chain, is_remote, local_path
 from cpazmal_scale.errors import StoreError, StoreMissing
 
-_CLIENT_LIBRARIES = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "adlfs"})
+_CLIENT_LIBRARIES = frozenset(
+    {
+        *("adlfs", "aiobotocore", "aiohttp", "asyncio", "azure", "botocore", "fsspec", "ftplib"),
+        *("gcsfs", "google", "http", "paramiko", "requests", "smbprotocol", "urllib3"),
+    }
+)
+"""Packages whose errors come from a connection, whatever they derive from."""
+_CONNECTION = (TimeoutError, ConnectionError)
+"""Errors of a connection that may carry no number of the operating system."""
 
 
 def filesystem_of(url: str) -> tuple[Any, str]:
@@ -106,4 +114,5 @@ def _is_above(error: OSError, url: str) -> bool:
 def is_from_store(error: BaseException) -> bool:
     """Whether the operating system or a store's client raised an error, and not a decoder."""
     client = type(error).__module__.partition(".")[0] in _CLIENT_LIBRARIES
-    return client or (isinstance(error, OSError) and error.errno is not None)
+    numbered = isinstance(error, OSError) and error.errno is not None
+    return client or numbered or isinstance(error, _CONNECTION)

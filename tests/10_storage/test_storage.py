@@ -7,17 +7,23 @@ import json
 import os
 import subprocess
 import sys
+from ftplib import error_temp
+from http.client import IncompleteRead
 from pathlib import Path
 
 import pytest
 import zarr
+from aiohttp import ServerDisconnectedError
+from botocore.exceptions import EndpointConnectionError
+from fsspec.exceptions import FSTimeoutError
+from fsspec.implementations.memory import MemoryFileSystem
 from support.relay import relay
 from support.servers import S3_QUIRKS, S3Server
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ConfigError, StoreError, StoreMissing
-from cpazmal_scale.storage import atomic
+from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreError, StoreMissing
+from cpazmal_scale.storage import atomic, seal
 
 
 @pytest.fixture(params=["local", "file", "s3"])
@@ -144,6 +150,40 @@ def test_what_the_disk_says_is_one_sentence(
     with pytest.raises(StoreError, match=message):
         storage.write_bytes(f"{tmp_path}/x", b"1")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TimeoutError(),
+        FSTimeoutError(),
+        ConnectionResetError(),
+        OSError(errno.EREMOTEIO, "no answer"),
+        IncompleteRead(b"half", 4),
+        error_temp("421 too many users"),
+        ServerDisconnectedError(),
+        EndpointConnectionError(endpoint_url="http://away"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_connection_that_breaks_is_no_damage(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> bytes:
+        raise error
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", breaks)
+    url = "memory://away/model"
+    with pytest.raises(StoreError, match="cannot read") as told:
+        storage.read_bytes(url)
+    with (
+        pytest.raises(StoreError, match="cannot read") as decoding,
+        seal.parsing("not a model", url, "train again"),
+    ):
+        breaks()
+    for one in (told, decoding):
+        assert not isinstance(one.value, StoreDamaged | StoreMissing)
+        assert "\n" not in str(one.value)
 
 
 READS = """
