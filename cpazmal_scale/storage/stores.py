@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, SuffixByteRequest
@@ -74,6 +74,12 @@ class Checked(WrapperStore["Store"]):
     ) -> list[Buffer | None]:
         """Parts of several objects."""
         return list(await asyncio.gather(*(self.get(k, prototype, r) for k, r in key_ranges)))
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Names below a folder of the store."""
+        with storage.one_sentence(storage.join(self._url, prefix), "list"):
+            async for name in self._store.list_dir(prefix):
+                yield name
 
     async def _get_many(
         self, requests: Iterable[tuple[str, BufferPrototype, ByteRequest | None]]

@@ -23,7 +23,7 @@ from support.servers import S3_QUIRKS, S3Server
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreError, StoreMissing
-from cpazmal_scale.storage import atomic, seal
+from cpazmal_scale.storage import atomic, seal, stores
 
 
 @pytest.fixture(params=["local", "file", "s3"])
@@ -184,6 +184,21 @@ def test_a_connection_that_breaks_is_no_damage(
     for one in (told, decoding):
         assert not isinstance(one.value, StoreDamaged | StoreMissing)
         assert "\n" not in str(one.value)
+
+
+def test_a_listing_that_breaks_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object, **__: object) -> list[str]:
+        raise OSError("slow down")
+
+    url = "memory://away/listed.zarr"
+    zarr.create_group(storage.zarr_store(url))
+    monkeypatch.setattr(MemoryFileSystem, "ls", breaks)
+    group = zarr.open_group(stores.open_checked(url, "make it again"), mode="r")
+    with (
+        pytest.raises(StoreError, match=r"cannot list \(slow down\)"),
+        seal.parsing("not a map", url, "make it again"),
+    ):
+        list(group.members())
 
 
 READS = """
