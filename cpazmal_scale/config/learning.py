@@ -149,8 +149,9 @@ class Dtw(Section):
         None, pattern=r"^\d\d-\d\d$", json_schema_extra={"pattern": DAY_OF_EVERY_YEAR}
     )
     """First day of the season, `MM-DD`, from which days are counted: series of two hemispheres are
-    compared from the same time of their year (such as 10-01 and 04-01); none: the model's own,
-    1 January when training."""
+    compared from the same time of their year (such as 10-01 and 04-01), and a map's lies half a
+    year from the model's; none: the model's own, 1 January when training. A period may begin on any
+    day without it."""
     open_ends: Literal["begin", "end", "both"] | None = None
     """Ends of a series that need not meet those of a class's typical series: for a part of a year
     that begins or ends earlier or later in the season than the training; none: both ends meet."""

@@ -239,6 +239,26 @@ def test_what_the_model_was_not_trained_with_is_refused(data, tmp_path, changes,
     )
 
 
+@pytest.mark.parametrize("start", ["12-30", "01-06"])
+def test_a_start_beside_that_of_the_training_is_taken(data, tmp_path, start: str) -> None:
+    plan = plan_map(workspace(tmp_path, dtw={"season_start": start}), *data)
+    assert plan.recipe.season_start == start
+
+
+@pytest.mark.parametrize("start", ["06-28", "07-02", "07-07"])
+def test_the_other_hemisphere_is_compared_half_a_year_later(data, tmp_path, start: str) -> None:
+    """The cube's first months are then the last ones of the season, which the training lacks."""
+    with pytest.raises(ModelMismatch, match="lie at a time of the year that the training"):
+        plan_map(workspace(tmp_path, dtw={"season_start": start}), *data)
+
+
+@pytest.mark.parametrize("start", ["10-01", "04-01", "12-01", "01-08", "07-09"])
+def test_a_start_that_shifts_the_season_is_refused(data, tmp_path, start: str) -> None:
+    """A year that begins in October, declared to one who counted from January."""
+    with pytest.raises(ModelMismatch, match=f"season_start {start} lies .* leave it out"):
+        plan_map(workspace(tmp_path, dtw={"season_start": start}), *data)
+
+
 def test_shorter_period_is_mapped(data, tmp_path: Path) -> None:
     made = map_cube(workspace(tmp_path, end="2020-03-31"), *data)
     assert open_map(made.url).n_valid_dates.max() == 8

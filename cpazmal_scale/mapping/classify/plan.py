@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from cpazmal_scale import __version__, storage
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 LARGEST_MAP_CHUNK = 512
 START_SECONDS = 5.0
 """Until workers run, libraries are loaded and kernels compiled."""
+_HALF_A_YEAR = 182.5
+"""Days between the seasons of two hemispheres."""
+_ALIKE = 5
+"""Days within which two starts of a season are one: half a repeat cycle."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,7 @@ def _recipe(
             remedy="train again, or set classify.method to that of the model",
         )
     _require_as_trained(config, model)
+    _require_season(config.dtw.season_start, model)
     missing = [name for name in model.polarisations if name not in cube.data_vars]
     if missing:
         raise ModelMismatch(
@@ -187,7 +193,7 @@ def _recipe(
         cube=cube_url.rstrip("/").rsplit("/", 1)[-1],
         cube_state=str(cube.attrs["state"]),
         beam=str(cube.attrs.get("beam", "")),
-        dates=tuple(str(date) for date in dates),
+        dates=tuple(str(day) for day in dates),
         polarisations=model.polarisations,
         classes=model.classes,
         method=model.method,
@@ -226,6 +232,25 @@ def _require_as_trained(config: RunConfig, model: Model) -> None:
                 where=model.id,
                 remedy=f"train again, or set {name} to that of the model",
             )
+
+
+def _require_season(start: str | None, model: Model) -> None:
+    """Refuse a start of the season that shifts the training to another time of the year.
+
+    The training's own, or that of the other hemisphere, within some days.
+    """
+    here, there = (
+        date.fromisoformat(f"2021-{one}").timetuple().tm_yday
+        for one in (start or model.season_start, model.season_start)
+    )
+    apart = _HALF_A_YEAR - abs(_HALF_A_YEAR - abs(here - there))
+    if _ALIKE < apart < _HALF_A_YEAR - _ALIKE:
+        raise ModelMismatch(
+            f"dtw.season_start {start} lies {apart:.0f} days from that of the training, "
+            f"{model.season_start}, and half a year lies between two hemispheres",
+            where=model.id,
+            remedy="leave it out: a period may begin on any day; or train with it",
+        )
 
 
 def _said(value: object) -> str:
