@@ -81,6 +81,7 @@ def import_dataset(
         plans = _plans(config, chips, canvas, url)
         if dry_run:
             return ImportReport(tuple(plan.report for plan in plans), account)
+        storage.sweep(storage.join(config.workspace, HEALED.partition("/")[0]), deep=False)
         keep = partial(_write_account, account, storage.join(config.workspace, HEALED))
         opener = partial(_reader, ChipReader, chips, canvas, account, keep)
         total = sum(len(plan.new) for plan in plans)

@@ -249,6 +249,8 @@ def written(tmp_path_factory: pytest.TempPathFactory, seen: Seen) -> Path:
     own = cross_validate(Labelled(series, labels, groups), CONFIG)
     pairs: tuple[Pair, ...] = typical_pairs(series, labels, own.classes, Dtw())
     shown = Portraits(COLOURS, seen[0], pairs)
+    (folder / "report").mkdir()
+    (folder / "report" / ".accuracy.csv.0123.part").write_bytes(b"of a dead writer")
     write_report(str(folder / "report.md"), Report("Map", FACTS, validation=own, portraits=shown))
     return folder
 
@@ -259,6 +261,7 @@ def test_page_needs_nothing_beside_it(written: Path) -> None:
     links.feed(text)
     outside = [link for link in links.found if not link.startswith(("data:", "#"))]
     assert outside
+    assert not list(written.rglob("*.part"))
     assert all((written / link).exists() for link in outside)
     assert links.tags.count("img") == 7
     assert "nan" not in re.sub(r"data:[^\"]*", "", text).lower()

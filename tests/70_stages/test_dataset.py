@@ -225,7 +225,9 @@ def test_an_import_that_stops_after_a_date_forgets_nothing_it_healed(
 
     with pytest.raises(Stopped):
         import_dataset(config, str(file), progress=stopping)
+    Path(config.workspace, "dataset/.healed.csv.0123.part").write_bytes(b"half a tab")
     import_dataset(config, str(file))
+    assert not list(Path(config.workspace).rglob("*.part"))
     healed = [Path(one.workspace, "dataset/healed.csv").read_bytes() for one in (config, imported)]
     assert healed[0] == healed[1]
 

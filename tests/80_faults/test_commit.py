@@ -283,6 +283,7 @@ def test_what_a_dead_writer_staged_goes_with_the_next_commit(tmp_path, scenes: l
     append(url, scenes[0], chunk=32)
     storage.write_bytes(f"{url}.staging/000002-dead/HH/c/1/0/0", b"half a chunk")
     storage.write_bytes(f"{url}/HH/c/0/.0.0123.part", b"half a file")
+    storage.write_bytes(f"{url}.lease/.choosing.4567.json.89ab.part", b"half a ticket")
     append(url, scenes[1], chunk=32)
     assert storage.list_names(f"{url}.staging") == []
     assert not list(Path(tmp_path).rglob("*.part"))

@@ -52,6 +52,7 @@ def write_report(url: str, report: Report) -> tuple[str, ...]:
         if isinstance(block, Table) and block.name
     }
     written = [storage.join(base, path) if base else path for path in files]
+    storage.sweep(storage.join(base or ".", stem), deep=False)
     for place, data in zip(written, files.values(), strict=True):
         storage.write_bytes(place, data)
     for picture in _given(report):

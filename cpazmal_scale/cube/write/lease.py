@@ -149,6 +149,7 @@ def _acquire(cube_url: str, token: str) -> Lease:
         with contextlib.suppress(StoreError):
             storage.remove(mine.url)
         raise
+    storage.sweep(where, deep=False)
     return Lease(cube_url, mine, expires=expires)
 
 
