@@ -46,14 +46,12 @@ def processing(config: RunConfig) -> dict[str, str]:
 
 def _data(config: RunConfig, cube: xr.Dataset) -> dict[str, str]:
     """The cube's own words, without those that it does not know."""
-    terrain = config.ingest.level1b.terrain
     held = workspace.held(cube, workspace.channels(config, cube))["channels"]
     ways = (cube.attrs.get("sat:orbit_state"), cube.attrs.get("sar:observation_direction"))
     facing = zip(ways, ("{} pass", "looking {}"), strict=True)
     told = {
         "Radiometry": f"{say.coefficient(cube.attrs['radiometry'])}, linear power",
         "Processing": cube.attrs.get("processing", ""),
-        "Elevation raster": "" if terrain.dem is None else terrain.dem.rpartition("/")[2],
         "Sensors": ", ".join(np.unique(cube["sensor"].values.astype(str))),
         "Geometry": ", ".join(
             [f"beam {cube.attrs['beam']}", *(said.format(way) for way, said in facing if way)]

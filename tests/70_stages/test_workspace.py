@@ -139,7 +139,7 @@ def test_dates_of_two_resolutions_are_a_warning(tmp_path, caplog) -> None:
     """As PAZ's single and dual polarised dates are; not those of one kind."""
     folder = campaign(tmp_path / "scenes")
     table = folder / "acquisitions.csv"
-    rows = list(csv.DictReader(table.open()))
+    rows = list(csv.DictReader(table.read_text().splitlines()))
     for resolution in (3.3, 6.6):
         rows[0]["resolution_azimuth"] = str(resolution)
         with table.open("w", newline="") as file:

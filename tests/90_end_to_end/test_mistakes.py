@@ -421,7 +421,7 @@ MISTAKES: dict[str, tuple[Words, str]] = {
     ),
     "an angle without its point": (
         lambda p: retabled(p, ",37.8,", ",378,"),
-        r"acquisitions\.csv line 2: incidence_angle 378 is not between 0 and 90 degrees; correct",
+        r"acquisitions\.csv line 2: incidence_angle 378 is not between 2 and 90 degrees; correct",
     ),
     "bands in small letters": (
         lambda p: bands(p, ["hh", "hv", "mask"]),

@@ -28,7 +28,8 @@ SOUTH = timedelta(days=33 * 11 * 2 + 17 * 11)
 def _stand_for(folder: Path, later: timedelta, until: str = "9999") -> None:
     """Every scene once more, dated later; those of a date before `until` only."""
     table = folder / "scenes" / "acquisitions.csv"
-    rows = [row for row in csv.DictReader(table.open()) if row["start"] < "2021"]
+    lines = table.read_text().splitlines()
+    rows = [row for row in csv.DictReader(lines) if row["start"] < "2021"]
     with table.open("a", newline="") as stream:
         for row in rows:
             before = datetime.strptime(row["start"], "%Y%m%dT%H%M%S")

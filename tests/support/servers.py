@@ -178,10 +178,10 @@ class PrefectServer:
         return f"http://127.0.0.1:{self.port}/api"
 
     def spawn(self, name: str, *words: str) -> None:
-        log = (self.home / f"{name}.log").open("ab")
-        self.processes[name] = subprocess.Popen(
-            [sys.executable, *words], env=self.environment, stdout=log, stderr=log
-        )
+        with (self.home / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, *words], env=self.environment, stdout=log, stderr=log
+            )
 
     def start(self) -> None:
         words = ("server", "start", "--port", str(self.port), "--no-ui", "--analytics-off")

@@ -28,14 +28,14 @@ class RunningCluster:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *words: str, **environment: str) -> None:
-        log = (self.folder / f"{name}.log").open("ab")
-        self.processes[name] = subprocess.Popen(
-            [sys.executable, "-m", "dask", *words],
-            env={**self.environment, **environment},
-            cwd=self.folder,
-            stdout=log,
-            stderr=log,
-        )
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "dask", *words],
+                env={**self.environment, **environment},
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+            )
 
     def start_scheduler(self) -> None:
         port = self.address.rsplit(":", 1)[1]
