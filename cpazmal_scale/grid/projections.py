@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cpazmal_scale.errors import ConfigError
 
 if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
     from pyproj import CRS
 
 _ROUNDED = 0.1
@@ -58,6 +59,15 @@ def unit_of_heights(crs: CRS) -> str | None:
     part = crs.sub_crs_list[-1] if crs.is_compound else crs
     up = [axis for axis in part.axis_info if axis.direction in ("up", "down")]
     return up[-1].unit_name if up and not part.is_geocentric else None
+
+
+def middle_latitude(grid: GeoBox) -> float:
+    """Latitude of the middle of a grid in degrees, south of the equator negative."""
+    from pyproj import Transformer
+
+    x, y = grid.transform * (grid.shape[1] / 2, grid.shape[0] / 2)
+    to_degrees = Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)
+    return float(to_degrees.transform(x, y)[1])
 
 
 def off_its_name(crs: CRS, x: float, y: float) -> float:

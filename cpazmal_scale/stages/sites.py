@@ -128,11 +128,7 @@ def half_a_year_later(start: str) -> str:
 
 def is_southern(config: RunConfig) -> bool:
     """Whether the middle of a run's cube lies south of the equator."""
-    import pyproj
-
     from cpazmal_scale.grid.cf import grid_of
+    from cpazmal_scale.grid.projections import middle_latitude
 
-    grid = grid_of(workspace.open_period(config))
-    middle = grid.transform * (grid.shape[1] / 2, grid.shape[0] / 2)
-    to_degrees = pyproj.Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)
-    return bool(to_degrees.transform(*middle)[1] < 0)
+    return middle_latitude(grid_of(workspace.open_period(config))) < 0

@@ -13,6 +13,7 @@ from cpazmal_scale.pictures import png
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.samples import training_data
+from cpazmal_scale.stages.sites import is_southern
 from cpazmal_scale.storage import seal
 from cpazmal_scale.vocabulary import CLUSTERS
 
@@ -59,6 +60,7 @@ def train(
             "beam": workspace.beam_of(config),
             "samples": windows.attrs["id"],
             **_clustered(config),
+            **_hemisphere(config),
         }
         if config.samples.also:
             provenance["sites"] = windows["site"].value_counts(sort=False).to_dict()
@@ -124,6 +126,13 @@ def _seen(series: WindowSeries, config: RunConfig, held: str) -> dict[str, Any]:
     """Channels of the series, and which share of their pixels is below the floor."""
     below = {"floor_db": config.features.floor_db, **series.floored}
     return {"channels": held, "below_floor": below}
+
+
+def _hemisphere(config: RunConfig) -> dict[str, str]:
+    """Where the training lies if not north of the equator; a table does not tell."""
+    if workspace.has_table(config):
+        return {"hemisphere": "unknown"}
+    return {"hemisphere": "south"} if is_southern(config) else {}
 
 
 def _clustered(config: RunConfig) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import itertools
 import math
 import re
@@ -257,6 +259,29 @@ def test_a_start_that_shifts_the_season_is_refused(data, tmp_path, start: str) -
     """A year that begins in October, declared to one who counted from January."""
     with pytest.raises(ModelMismatch, match=f"season_start {start} lies .* leave it out"):
         plan_map(workspace(tmp_path, dtw={"season_start": start}), *data)
+
+
+@pytest.mark.parametrize(
+    ("trained", "latitude", "refused"),
+    [
+        ({}, -33.0, True),
+        ({"hemisphere": "south"}, 46.0, True),
+        ({"hemisphere": "south"}, -33.0, False),
+        ({"hemisphere": "unknown"}, -33.0, False),
+        ({}, -3.0, False),
+    ],
+)
+def test_the_other_hemisphere_has_to_be_declared(
+    data, tmp_path, monkeypatch, trained: dict, latitude: float, refused: bool
+) -> None:
+    provenance = {"beam": "DSC37", **trained}
+    made = dataclasses.replace(open_model(data[0]), provenance=provenance)
+    monkeypatch.setattr("cpazmal_scale.model.open_model", lambda _: made)
+    monkeypatch.setattr("cpazmal_scale.grid.projections.middle_latitude", lambda _: latitude)
+    told = pytest.raises(ModelMismatch, match=r"of the equator .* set dtw\.season_start")
+    with told if refused else contextlib.nullcontext():
+        plan_map(workspace(tmp_path), *data)
+    plan_map(workspace(tmp_path, dtw={"season_start": made.season_start}), *data)
 
 
 def test_shorter_period_is_mapped(data, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ START_SECONDS = 5.0
 """Until workers run, libraries are loaded and kernels compiled."""
 _HALF_A_YEAR = 182.5
 """Days between the seasons of two hemispheres."""
+_TROPICS = 10.0
+"""Degrees of latitude within which seasons are not those of a hemisphere."""
 _ALIKE = 5
 """Days within which two starts of a season are one: half a repeat cycle."""
 
@@ -174,6 +176,7 @@ def _recipe(
         )
     _require_as_trained(config, model)
     _require_season(config.dtw.season_start, model)
+    _require_hemisphere(config.dtw.season_start, model, cube)
     missing = [name for name in model.polarisations if name not in cube.data_vars]
     if missing:
         raise ModelMismatch(
@@ -250,6 +253,29 @@ def _require_season(start: str | None, model: Model) -> None:
             f"{model.season_start}, and half a year lies between two hemispheres",
             where=model.id,
             remedy="leave it out: a period may begin on any day; or train with it",
+        )
+
+
+def _require_hemisphere(start: str | None, model: Model, cube: xr.Dataset) -> None:
+    """Refuse a cube of the other hemisphere where no start of its season is given.
+
+    Seasons near the equator are nobody's; of a table of series no place is known.
+    """
+    from cpazmal_scale.grid.cf import grid_of
+    from cpazmal_scale.grid.projections import middle_latitude
+
+    latitude = middle_latitude(grid_of(cube))
+    if start is not None or abs(latitude) < _TROPICS or "beam" not in model.provenance:
+        return
+    trained = model.provenance.get("hemisphere", "north")
+    here = "south" if latitude < 0 else "north"
+    if trained not in (here, "unknown"):
+        raise ModelMismatch(
+            f"the model was trained {trained} of the equator and the cube lies {here} of it: "
+            "the same season is half a year away",
+            where=model.id,
+            remedy="set dtw.season_start to the first day of the cube's season (that of the "
+            f"training begins on {model.season_start})",
         )
 
 
