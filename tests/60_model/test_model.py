@@ -110,7 +110,7 @@ def test_figure_draws_every_feature() -> None:
     figure = barycenters_figure(
         made, series, np.repeat(["A", "B"], 12), {"A": "tab:red", "B": "tab:blue"}
     )
-    assert figure.axes[0].get_title() == "HH  κ₁"
+    assert figure.axes[0].get_title() == "HH  κ₁ of ln amplitude, Np"
     assert len(figure.axes) == 9
     assert all(len(axis.lines) == 4 for axis in figure.axes)
 
