@@ -41,7 +41,23 @@ def open_checked(url: str, remedy: str) -> Store:
     return Checked(storage.zarr_store(url, read_only=True), url, sums, remedy)
 
 
-class Checked(WrapperStore["Store"]):
+class OneByOne(WrapperStore["Store"]):
+    """A store whose reads of several objects are reads of each, so that no check is passed by."""
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
+        """Parts of several objects, each as `get` gives it."""
+        return list(await asyncio.gather(*(self.get(k, prototype, r) for k, r in key_ranges)))
+
+    async def _get_many(
+        self, requests: Iterable[tuple[str, BufferPrototype, ByteRequest | None]]
+    ) -> AsyncGenerator[tuple[str, Buffer | None], None]:
+        for key, prototype, byte_range in requests:
+            yield key, await self.get(key, prototype, byte_range)
+
+
+class Checked(OneByOne):
     """A store that compares every object with its checksum before it hands out any of it.
 
     `sums` are the checksums by key; none: objects are handed out as they are.
@@ -63,17 +79,11 @@ class Checked(WrapperStore["Store"]):
             found = await self._store.get(key, prototype)
         known = self._sums.get(key) if self._sums is not None else None
         if self._sums is None or key == SUMS or (found is None and known is None):
-            return None if found is None else found[_slice(byte_range, len(found))]
+            return None if found is None else found[part(byte_range, len(found))]
         if found is None or zlib.crc32(found.to_bytes()) != known:
             state = "lost" if found is None else "surplus" if known is None else "altered"
             raise StoreDamaged(f"an object is {state}", where=where, remedy=self._remedy)
-        return found[_slice(byte_range, len(found))]
-
-    async def get_partial_values(
-        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
-    ) -> list[Buffer | None]:
-        """Parts of several objects."""
-        return list(await asyncio.gather(*(self.get(k, prototype, r) for k, r in key_ranges)))
+        return found[part(byte_range, len(found))]
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
         """Names below a folder of the store."""
@@ -81,14 +91,9 @@ class Checked(WrapperStore["Store"]):
             async for name in self._store.list_dir(prefix):
                 yield name
 
-    async def _get_many(
-        self, requests: Iterable[tuple[str, BufferPrototype, ByteRequest | None]]
-    ) -> AsyncGenerator[tuple[str, Buffer | None], None]:
-        for key, prototype, byte_range in requests:
-            yield key, await self.get(key, prototype, byte_range)
 
-
-def _slice(byte_range: ByteRequest | None, size: int) -> slice:
+def part(byte_range: ByteRequest | None, size: int) -> slice:
+    """Where the bytes that a request asks for lie in an object of a size; all without one."""
     if isinstance(byte_range, RangeByteRequest):
         return slice(byte_range.start, byte_range.end)
     if isinstance(byte_range, OffsetByteRequest):

@@ -7,27 +7,23 @@ import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
-from zarr.storage import WrapperStore
+from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.format.record import ROOT, Record
 from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.errors import CubeDamaged
+from cpazmal_scale.storage import stores
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
-
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
 
 CHUNKS_AT_ONCE = 16
 
 
-class CubeStore(WrapperStore[Any]):
+class CubeStore(stores.OneByOne):
     """The committed state that a record describes.
 
     Every chunk of a layer is compared with the CRC-32 that the cube lists, so that it is read whole
@@ -65,13 +61,15 @@ class CubeStore(WrapperStore[Any]):
             CubeDamaged: it is lost or altered.
         """
         record = self.chunks.record
-        if key == ROOT:
-            return prototype.buffer.from_bytes(_part(record.root, byte_range))
         chunk = layout.chunk_of(key)
-        if chunk and chunk[0] in record.layers:
-            loop = asyncio.get_running_loop()
-            data = await loop.run_in_executor(_pool(), self.chunks.read, *chunk)
-            return None if data is None else prototype.buffer.from_bytes(_part(data, byte_range))
+        if key == ROOT or (chunk and chunk[0] in record.layers):
+            data: bytes | None = record.root
+            if chunk:
+                loop = asyncio.get_running_loop()
+                data = await loop.run_in_executor(_pool(), self.chunks.read, *chunk)
+            if data is None:
+                return None
+            return prototype.buffer.from_bytes(data[stores.part(byte_range, len(data))])
         value: Buffer | None = await self._store.get(key, prototype, byte_range)
         coordinate = layout.coordinate_of(key)
         if value is None and coordinate:
@@ -81,34 +79,6 @@ class CubeStore(WrapperStore[Any]):
                 remedy="run `cpazmal verify --repair`, or restore it from a copy",
             )
         return value
-
-    async def get_partial_values(
-        self,
-        prototype: BufferPrototype,
-        key_ranges: Iterable[tuple[str, ByteRequest | None]],
-    ) -> list[Buffer | None]:
-        """Ranges of objects, each as `get` gives it."""
-        wanted = (self.get(key, prototype, byte_range) for key, byte_range in key_ranges)
-        return list(await asyncio.gather(*wanted))
-
-    async def _get_many(
-        self, requests: Iterable[tuple[str, BufferPrototype, ByteRequest | None]]
-    ) -> AsyncGenerator[tuple[str, Buffer | None], None]:
-        for key, prototype, byte_range in requests:
-            yield key, await self.get(key, prototype, byte_range)
-
-
-def _part(data: bytes, wanted: ByteRequest | None) -> bytes:
-    """The bytes that a request asks for; all without one."""
-    match wanted:
-        case None:
-            return data
-        case RangeByteRequest(start, end):
-            return data[start:end]
-        case OffsetByteRequest(offset):
-            return data[offset:]
-        case SuffixByteRequest(suffix):
-            return data[max(0, len(data) - suffix) :]
 
 
 @cache
