@@ -25,13 +25,14 @@ def unlike(scenes: Sequence[Scene]) -> tuple[str, ...]:
     said = []
     for name, levels in found.items():
         middle = median_low(level for level, _ in levels)
+        usual = next(scene for level, scene in levels if abs(level - middle) <= UNLIKE)
         for level, scene in levels:
             apart = level - middle
             if abs(apart) > UNLIKE:
                 said.append(
                     f"{scene.id}: its {name} is {abs(apart):.0f} dB "
                     f"{'brighter' if apart > 0 else 'darker'} than the other dates of its beam: "
-                    f"compare its calibration{_constants(scene, levels[0][1])} before it is used"
+                    f"compare its calibration{_constants(scene, usual)} before it is used"
                 )
     return tuple(said)
 

@@ -216,14 +216,22 @@ def test_a_name_of_another_product(tmp_path, shared_data, name: str, said: str) 
         assert said in str(ingest_scenes(config, dry_run=True))
 
 
-def test_a_date_of_another_scale_is_told(tmp_path, shared_data) -> None:
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ((0, "1e-5", 0.1), (5, "1e-3", 10.0), (11, "1e-3", 0.1)),
+        ((5, "1e-3", 10.0), (11, "1e-5", 0.1), (14, "1e-3", 0.1)),
+    ],
+    ids=["in the middle", "first"],
+)
+def test_a_date_of_another_scale_is_told(tmp_path, shared_data, dates) -> None:
     """Its constant is a hundred times the others'; the image of one is a hundredth instead."""
 
     def later(days: int, factor: str, text: str) -> str:
         text = re.sub(r"2008-03-10T", f"2008-03-{10 + days}T", text)
         return re.sub(r"<calFactor>[^<]*<", f"<calFactor>{factor}<", text)
 
-    for days, factor, level in ((0, "1e-5", 0.1), (5, "1e-3", 10.0), (11, "1e-3", 0.1)):
+    for days, factor, level in dates:
         product = cut_product(
             shared_data,
             tmp_path / str(days),
