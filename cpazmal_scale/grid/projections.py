@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from pyproj import CRS
 
+FARTHEST = 1e9
+"""Coordinates are smaller, in any unit of any coordinate system; NaN is not."""
 _ROUNDED = 0.1
 """Metres by which the rounded numbers of a text move a place."""
 _VARIABLES = ("PROJ_DATA", "PROJ_LIB")

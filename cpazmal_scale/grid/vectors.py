@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.grid.projections import FARTHEST
 from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ _log = logging.getLogger(__name__)
 FORMATS = (".gpkg", ".geojson", ".json", ".shp", ".zip", ".shz")
 MOST_BYTES = 512 * 2**20
 """Largest GeoJSON, and largest shapefile once unpacked."""
-_FARTHEST = 1e9
-"""Coordinates are smaller, in any unit of any projection."""
 _GEOJSON_TYPES = ("FeatureCollection", "Feature")
 _CRS_NAME = re.compile(
     r"urn:ogc:def:crs:\w+:[\w.]*:\w+|(?:EPSG|OGC):\w+|\d+|https?://www\.opengis\.net/def/crs/[\w./]+",
@@ -99,7 +98,7 @@ def _check_places(table: geopandas.GeoDataFrame, url: str) -> None:
         SampleError: one is.
     """
     crs: Any = table.crs
-    farthest = (_FARTHEST, _FARTHEST)
+    farthest = (FARTHEST, FARTHEST)
     if crs.is_geographic:
         unit = math.degrees(crs.axis_info[0].unit_conversion_factor)
         farthest = (541 / unit, 90.01 / unit)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.legend import legend
+from cpazmal_scale.model.trained import CALIBRATED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +33,6 @@ LIMITS = (
     "Every pixel gets one of these classes, whatever it is, unless it is rejected.",
     "Accuracy holds for polygons like the trained ones, seen by this beam.",
 )
-CALIBRATED = "calibrated on polygons held out of the training"
 
 
 def model_card(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cpazmal_scale.model.methods import PixelModel
     from cpazmal_scale.model.season import OnDates
 
+CALIBRATED = "calibrated on polygons held out of the training"
+"""What probabilities are that were fitted on groups of polygons."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -63,10 +66,7 @@ class Model:
         known = self.classifier.known_within_
         if self.withheld or known is None:
             return None
-        return (
-            "calibrated on polygons held out of the training, which know the share of right "
-            f"decisions to ± {known:.2f}"
-        )
+        return f"{CALIBRATED}, which know the share of right decisions to ± {known:.2f}"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.grid import raster_files
+from cpazmal_scale.grid import projections, raster_files
 from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
@@ -70,12 +70,10 @@ def datum_of_raster(dem: str) -> str:
         SampleError: it cannot be read.
         StoreMissing: it is not there.
     """
-    from pyproj import CRS
-
     with storage.open_local(dem) as path, _opened(str(path), dem) as source:
         if source.crs is None:
             return UNSTATED
-        crs = CRS.from_wkt(source.crs.to_wkt(version="WKT2_2019"))
+        crs = projections.of_raster(source.crs)
     if crs.is_compound:
         return str(crs.sub_crs_list[1].name)
     return ELLIPSOID if len(crs.axis_info) == 3 else UNSTATED

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 TURNED = 0.01
 """Pixels by which a rotation may move the corners of a raster: what rounding leaves."""
-_FARTHEST = 1e9
-"""Coordinates are smaller, in any unit of any CRS; NaN is not."""
 
 
 def geobox_of(raster: Any, url: str) -> GeoBox:
@@ -75,7 +73,7 @@ def _is_place(to_map: Any, shape: tuple[int, int], crs: Any) -> bool:
     from rasterio.warp import transform_bounds
 
     numbers = to_map.to_gdal()
-    if not all(abs(number) < _FARTHEST for number in numbers):
+    if not all(abs(number) < projections.FARTHEST for number in numbers):
         return False
     if not (crs.is_geographic or crs.is_projected):
         return False

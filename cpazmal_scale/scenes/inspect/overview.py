@@ -71,9 +71,7 @@ def _of_product(scene: Scene, step: int) -> Overview:
     flattened = None
     if product.radiometry == "gamma0_T":
         flattened = _flattened(product, geobox)
-        settings = product.settings.model_copy(update={"radiometry": "gamma0"})
-        product = replace(product, settings=settings)
-    power, flags = _read(replace(product, ground=""), geobox)
+    power, flags = _read(product.before_ground(), geobox)
     return Overview(power, geobox, step, _limited(power, flags), flattened)
 
 

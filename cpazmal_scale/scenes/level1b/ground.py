@@ -98,10 +98,7 @@ def before_ground(scene: Scene) -> Scene:
     for file in scene.files:
         product = file.product
         if product is not None and product.ground and not layers.is_finished(product.ground):
-            settings = product.settings
-            if product.radiometry == "gamma0_T":
-                settings = settings.model_copy(update={"radiometry": "gamma0"})
-            file = replace(file, product=replace(product, ground="", settings=settings))
+            file = replace(file, product=product.before_ground())
         files.append(file)
     return replace(scene, files=tuple(files))
 

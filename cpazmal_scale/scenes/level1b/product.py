@@ -7,7 +7,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
@@ -101,10 +101,14 @@ class Product:
         return self.annotation.variant in ("SSC", "MGD")
 
     @property
+    def on_ground(self) -> bool:
+        """Whether it is geocoded on an elevation raster."""
+        return self.dem is not None and self.in_radar_geometry
+
+    @property
     def radiometry(self) -> Coefficient:
         """The coefficient of its values: flattened where nothing else is asked and it can be."""
-        on_ground = self.dem is not None and self.in_radar_geometry
-        return self.settings.radiometry or ("gamma0_T" if on_ground else "gamma0")
+        return self.settings.radiometry or ("gamma0_T" if self.on_ground else "gamma0")
 
     @property
     def processing(self) -> str:
@@ -122,8 +126,7 @@ class Product:
     @property
     def may_move(self) -> bool:
         """Whether it may be moved onto the others of its cube."""
-        on_ground = self.dem is not None and self.in_radar_geometry
-        return on_ground and self.settings.terrain.align
+        return self.on_ground and self.settings.terrain.align
 
     @property
     def _geocoding(self) -> str:
@@ -151,6 +154,13 @@ class Product:
             f"about {abs(mean - height) / math.tan(angle):.0f} m off; set "
             "ingest.level1b.terrain.dem, or ingest.level1b.height"
         )
+
+    def before_ground(self) -> Product:
+        """The product without what its beam sees of the ground: with γ0 for γ0_T."""
+        settings = self.settings
+        if self.radiometry == "gamma0_T":
+            settings = settings.model_copy(update={"radiometry": "gamma0"})
+        return replace(self, ground="", settings=settings)
 
     def member(self, name: str) -> str:
         """A file beside the main XML file, by its name in the container."""
