@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -136,13 +136,11 @@ class _Shown:
         values = [*range(1, len(source.recipe.classes) + 1), REJECTED, NO_DATA]
         known, whole = np.zeros((2, len(values) - 2)), np.zeros(len(values))
         for top, codes in _strips(source):
-            ground = source.row_areas[top : top + len(codes)]
-            rows = np.stack([(codes == value).sum(axis=1) for value in values])
-            whole += rows @ ground
-            if reference is not None:
-                codes = np.where(reference.known(top, codes.shape), codes, np.uint8(NO_DATA))
-                rows = np.stack([(codes == value).sum(axis=1) for value in values])
-            known += rows[:-2].sum(axis=1), rows[:-2] @ ground
+            ground, own = source.row_areas[top : top + len(codes)], self._of(top, codes)
+            every = _by_row(codes, values)
+            rows = every[:-2] if own is codes else _by_row(own, values[:-2])
+            whole += every @ ground
+            known += rows.sum(axis=1), rows @ ground
             if progress is not None:
                 progress((top + len(codes)) * source.shape[1], source.shape[0] * source.shape[1])
         if reference is not None:
@@ -154,11 +152,17 @@ class _Shown:
     def strips(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """First row and values of whole rows, no data where a pixel is not of the population."""
         for top, codes in _strips(self.source):
-            if self._reference is None:
-                yield top, codes
-            else:
-                known = self._reference.known(top, codes.shape)
-                yield top, np.where(known, codes, np.uint8(NO_DATA))
+            yield top, self._of(top, codes)
+
+    def _of(self, top: int, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self._reference is None:
+            return codes
+        return np.where(self._reference.known(top, codes.shape), codes, np.uint8(NO_DATA))
+
+
+def _by_row(codes: NDArray[np.uint8], values: Iterable[int]) -> NDArray[np.int64]:
+    """Pixels (values, rows) of each value."""
+    return np.stack([(codes == value).sum(axis=1) for value in values])
 
 
 def _drawn(
@@ -251,7 +255,7 @@ def _by_zone(config: RunConfig, shown: _Shown, table: geopandas.GeoDataFrame) ->
         here = Block(top, top + len(codes), 0, source.shape[1])
         for number, part, drawn in outlines.zones(here):
             own = codes[part.y0 - top : part.y1 - top, part.x0 : part.x1]
-            rows = np.stack([((own == value) & drawn).sum(axis=1) for value in values])
+            rows = _by_row(np.where(drawn, own, np.uint8(NO_DATA)), values)
             km2 = rows @ source.row_areas[part.y0 : part.y1] / SQUARE_METRES_PER_KM2
             mapped[number] = mapped.get(number, 0) + km2
     found: list[dict[str, object]] = []

@@ -18,6 +18,7 @@ from cpazmal_scale.storage import seal
 if TYPE_CHECKING:
     import xarray as xr
 
+    from cpazmal_scale.catalog import Kind
     from cpazmal_scale.config import RunConfig
 
 
@@ -98,9 +99,9 @@ def _model(config: RunConfig) -> dict[str, str]:
     }
 
 
-def _identity(config: RunConfig, kind: Any) -> dict[str, str]:
+def _identity(config: RunConfig, kind: Kind) -> dict[str, str]:
     try:
-        return {str(kind).capitalize(): str(workspace.find(config, kind).fact("id"))}
+        return {kind.capitalize(): str(workspace.find(config, kind).fact("id"))}
     except StoreMissing:
         return {}
 
