@@ -25,7 +25,7 @@ help:
 	@echo 'make test       lint, types, documentation, tests'
 	@echo 'make fast       lint, types and the tests that need no server and little time'
 	@echo 'make coverage   branch coverage, which must not fall; the kernels once without JIT'
-	@echo 'make lowest     the tests on the lowest versions that pyproject.toml admits (needs uv)'
+	@echo 'make lowest     the tests on the lowest versions that pyproject.toml admits'
 	@echo 'make hooks      lint and types before every commit'
 	@echo 'make docs       the documentation as pages, in build/site'
 	@echo 'make notebook   run docs/notebook.ipynb again on $(DEMO)'
@@ -40,22 +40,28 @@ $(BIN)/python:
 	  { echo 'this Python cannot make environments: install python3-venv'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# Pip itself compiles on one core.
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt
+# Uv takes seconds; where there is none, or it does not reach the registry that pip is set up for, pip
+# takes minutes.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt
+UV := $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests/' $(VENV)/lib >/dev/null || true
+INSTALL = { $(PIP) -q uv && $(UV) -e '.[$(EXTRAS)]'; } || $(PIP) -e '.[$(EXTRAS)]'
 
+$(VENV)/installed: private EXTRAS := dashboard,flows
 $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e '.[dashboard,flows]'
+	$(INSTALL)
 	@$(COMPILE)
 	@touch $@
 
+$(VENV)/installed-test: private EXTRAS := test,docs
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -q -e '.[test,docs]'
+	$(INSTALL)
 	@$(COMPILE)
 	@touch $(VENV)/installed $@
 
+$(VENV)/installed-bench: private EXTRAS := bench
 $(VENV)/installed-bench: $(VENV)/installed-test
-	$(INSTALL) -q -e '.[bench]'
+	$(INSTALL)
 	@$(COMPILE)
 	@touch $@
 
@@ -89,9 +95,9 @@ coverage: $(VENV)/installed-test
 	$(BIN)/coverage combine
 	$(BIN)/coverage report
 
-lowest:
-	uv venv --quiet --clear --python $(PYTHON) $(VENV)-lowest
-	uv pip install --quiet --python $(VENV)-lowest --resolution lowest-direct -e '.[test]'
+lowest: $(VENV)/installed-test
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(VENV)-lowest
+	$(BIN)/uv pip install --quiet --python $(VENV)-lowest --resolution lowest-direct -e '.[test]'
 	$(VENV)-lowest/bin/python -m pytest -m 'not e2e' $(FAST)
 
 hooks: $(VENV)/installed-test
@@ -107,8 +113,8 @@ notebook: $(VENV)/installed-test
 benchmark: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks
 
-lock:
-	uv pip compile pyproject.toml --all-extras --universal --no-header --no-annotate --upgrade \
+lock: $(VENV)/installed-test
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --no-header --no-annotate --upgrade \
 	  --output-file constraints.txt
 
 clean:
