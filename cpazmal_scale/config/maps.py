@@ -55,6 +55,9 @@ class Classify(Section):
 class After(Section):
     """Maps to maps: what is done to a map once it has classes (method §7)."""
 
+    pool: int | None = Field(None, ge=3, le=63, json_schema_extra=ODD)
+    """Edge of the window over which probabilities are averaged in pixels, odd, such as that of the
+    features: a pixel then has the mean of all windows that hold it; none: of its own alone."""
     window: int | None = Field(None, ge=3, le=63, json_schema_extra=ODD)
     """Edge of the window of Bayesian smoothing in pixels, odd, such as 15; none: no smoothing."""
     strength: float = Field(20.0, gt=0)
@@ -71,7 +74,7 @@ class After(Section):
 
     @model_validator(mode="after")
     def _odd(self) -> Self:
-        for name in ("window", "modal"):
+        for name in ("pool", "window", "modal"):
             if (getattr(self, name) or 1) % 2 == 0:
                 raise ValueError(f"after.{name} must be odd, so that a window has a centre pixel")
         return self

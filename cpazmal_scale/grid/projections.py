@@ -67,7 +67,7 @@ def middle_latitude(grid: GeoBox) -> float:
     """Latitude of the middle of a grid in degrees, south of the equator negative."""
     from pyproj import Transformer
 
-    x, y = grid.transform * (grid.shape[1] / 2, grid.shape[0] / 2)
+    x, y = grid.transform @ (grid.shape[1] / 2, grid.shape[0] / 2)
     to_degrees = Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)
     return float(to_degrees.transform(x, y)[1])
 

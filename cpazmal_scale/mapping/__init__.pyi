@@ -14,6 +14,7 @@ from .refine.change import Change, compare_maps
 from .refine.derived import DerivedMap
 from .refine.fusion import fuse_maps
 from .refine.modal import modal
+from .refine.pool import pool
 from .refine.restrict import restrict
 from .refine.sieve import sieve
 from .refine.smooth import smooth
@@ -54,6 +55,7 @@ __all__ = [
     "plan_card",
     "place",
     "plan_map",
+    "pool",
     "quicklook",
     "read_recipe",
     "read_root",

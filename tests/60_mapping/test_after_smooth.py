@@ -28,6 +28,7 @@ from cpazmal_scale.mapping import (
     map_cube,
     modal,
     open_map,
+    pool,
     quicklook,
     read_root,
     refine_map,
@@ -36,6 +37,7 @@ from cpazmal_scale.mapping import (
     to_cog,
 )
 from cpazmal_scale.mapping.refine.modal import modal_classes
+from cpazmal_scale.mapping.refine.pool import pooled
 from cpazmal_scale.mapping.refine.sieve import sieved
 from cpazmal_scale.mapping.refine.smooth import smoothed
 from cpazmal_scale.vocabulary import NOTHING
@@ -119,6 +121,27 @@ def test_smoothing_draws_doubt_to_its_neighbours_and_leaves_uniform_ground() -> 
     assert found[0, 4, 4] > 8500
     assert (found[:, 0, 0] == [9000, 1000]).all()
     assert np.array_equal(smoothed(probability, codes, window=1, strength=20), probability)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), classes=st.integers(1, 5), window=st.sampled_from([1, 3, 7]))
+def test_pooling_is_the_mean_of_the_windows_that_hold_a_pixel(seed, classes, window) -> None:
+    """Every window gives its probabilities to all its pixels; a pixel has the mean of its gifts."""
+    rng = np.random.default_rng(seed)
+    half = window // 2
+    shape = (window + int(rng.integers(0, 9)), window + int(rng.integers(0, 9)))
+    probability, codes = random_map(rng, classes, shape)
+    given_to = np.zeros((classes, shape[0] + 2 * half, shape[1] + 2 * half))
+    gifts = np.zeros(given_to.shape[1:])
+    valid = (codes >= 1) & (codes <= classes)
+    for y, x in np.argwhere(valid):
+        held = np.s_[y : y + window, x : x + window]
+        given_to[:, *held] += probability[:, y, x, None, None]
+        gifts[held] += 1
+    mean = (given_to / np.maximum(gifts, 1))[:, half : half + shape[0], half : half + shape[1]]
+    expected = np.where(valid, np.floor(mean + 0.5), probability)
+    inner = np.s_[:, half : shape[0] - half, half : shape[1] - half]
+    np.testing.assert_array_equal(pooled(probability, codes, window), expected[inner])
 
 
 @settings(max_examples=25, deadline=None)
@@ -213,6 +236,7 @@ def _largest(codes, ground) -> int:
 @pytest.mark.parametrize(
     ("step", "after"),
     [
+        (pool, {"pool": 7}),
         (smooth, {"window": 9}),
         (modal, {"modal": 5}),
         (sieve, {"min_area": 90.0}),
@@ -316,9 +340,9 @@ def test_on_an_object_store(finished, tmp_path, s3_url) -> None:
 
 
 def test_steps_follow_each_other(finished, tmp_path) -> None:
-    config = workspace(tmp_path, after={"window": 5, "modal": 3, "min_area": 50.0})
+    config = workspace(tmp_path, after={"pool": 7, "window": 5, "modal": 3, "min_area": 50.0})
     steps = refine_map(config, finished)
-    assert [made.kind for made in steps] == ["smoothed", "modal-filtered", "sieved"]
+    assert [made.kind for made in steps] == ["pooled", "smoothed", "modal-filtered", "sieved"]
     for before, after in itertools.pairwise(steps):
         assert read_root(after.url)["attributes"]["derived_from"] == [before.id]
     summary = json.loads(Path(steps[-1].url.replace(".zarr", ".json")).read_text())
@@ -332,5 +356,6 @@ def test_steps_follow_each_other(finished, tmp_path) -> None:
 def test_windows_are_odd() -> None:
     with pytest.raises(ConfigError, match=r"after.window must be odd"):
         workspace("x", after={"window": 4})
-    with pytest.raises(ConfigError, match=r"after.modal must be odd"):
-        workspace("x", after={"modal": 6})
+    for name in ("pool", "modal"):
+        with pytest.raises(ConfigError, match=rf"after.{name} must be odd"):
+            workspace("x", after={name: 6})

@@ -41,7 +41,7 @@ def place_units(
 
     order = np.random.default_rng(seed).permutation(len(drawn))
     rows, columns = drawn[order, 0], drawn[order, 1]
-    x, y = transform * (columns + 0.5, rows + 0.5)
+    x, y = transform @ (columns + 0.5, rows + 0.5)
     return geopandas.GeoDataFrame(
         {
             "unit": np.arange(1, len(drawn) + 1),

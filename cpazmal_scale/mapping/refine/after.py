@@ -9,6 +9,7 @@ from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.mapping.refine.modal import modal
+from cpazmal_scale.mapping.refine.pool import pool
 from cpazmal_scale.mapping.refine.restrict import restrict
 from cpazmal_scale.mapping.refine.sieve import sieve
 from cpazmal_scale.mapping.refine.smooth import smooth
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 STEPS: tuple[tuple[str, Callable[[RunConfig, str, Execution], DerivedMap]], ...] = (
+    ("pool", pool),
     ("window", smooth),
     ("modal", modal),
     ("min_area", sieve),
@@ -27,7 +29,7 @@ STEPS: tuple[tuple[str, Callable[[RunConfig, str, Execution], DerivedMap]], ...]
 
 
 def refine_map(config: RunConfig, map_url: str, how: Execution = PLAIN) -> list[DerivedMap]:
-    """Smooth, filter, sieve and restrict a map, as far as the section `after` asks for it.
+    """Pool, smooth, filter, sieve and restrict a map, as far as the section `after` asks for it.
 
     Each step is a map of its own, made from the one before; steps that exist are not made again.
 
@@ -48,6 +50,6 @@ def refine_map(config: RunConfig, map_url: str, how: Execution = PLAIN) -> list[
         raise ConfigError(
             "nothing to do",
             where="after",
-            remedy="set after.window (such as 15), modal, min_area or outlines",
+            remedy="set after.pool (such as 7), window (such as 15), modal, min_area or outlines",
         )
     return made
