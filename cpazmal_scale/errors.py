@@ -111,6 +111,12 @@ class StoreError(CpazmalError):
     kind, exit_code = "store", 5
 
 
+class DiskFull(StoreError):
+    """There is no room left; pages and verbs say each what is to be done again."""
+
+    kind = "disk_full"
+
+
 class StoreMissing(StoreError):
     """Nothing is stored at this address."""
 

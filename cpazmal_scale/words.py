@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 NONE = "–"
 """A figure that does not exist."""
@@ -70,6 +70,12 @@ def channels(dates_of: Mapping[str, int], dates: int) -> str:
         if held
     ]
     return ", ".join(told) or NONE
+
+
+def listed(names: Iterable[str], given: Iterable[str]) -> str:
+    """Names to choose among, and how to write several where one that was given holds a comma."""
+    hint = ", several with a blank between" if any("," in one for one in given) else ""
+    return f"{', '.join(names)}{hint}"
 
 
 def seconds(value: float) -> str:

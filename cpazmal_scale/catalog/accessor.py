@@ -24,6 +24,7 @@ from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import rgb
 from cpazmal_scale.pictures import literal
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
+from cpazmal_scale.words import per_cent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,6 +57,8 @@ class Accessor:
     def plot(self) -> Figure:
         """A map's classes with their legend, or the mean backscatter of a cube's first channel.
 
+        Mean power that is not positive, where noise was subtracted, is black, as the label says.
+
         Large areas are thinned, so that memory does not grow with them.
 
         Raises:
@@ -87,8 +90,13 @@ class Accessor:
                 decibels = 10 * np.log10(power)
             known = decibels[np.isfinite(decibels)]
             low, high = np.percentile(known, (2, 98)) if known.size else (-30.0, 0.0)
+            dark = power <= 0
+            share = dark.sum() / max(np.isfinite(power).sum(), 1)
+            decibels[dark] = low
             shown = axis.imshow(decibels, extent=edges, cmap="gray", vmin=low, vmax=high)
-            figure.colorbar(shown, ax=axis, label=f"mean {name} (dB)")
+            told = f"; black also where it is not positive, {per_cent(share, 2)}"
+            label = f"mean {name} (dB){told if dark.any() else ''}"
+            figure.colorbar(shown, ax=axis, label=label)
         axis.set(xlabel=f"east ({unit})", ylabel=f"north ({unit})", aspect="equal")
         return literal(figure)
 

@@ -126,9 +126,30 @@ def entries(workspace: str, *, kind: Kind | None = None, beginning: str = "") ->
 
 
 def names(workspace: str) -> list[str]:
-    """Names of all published products, sorted; no record is read."""
+    """Names of all published products, sorted; no record is read.
+
+    Raises:
+        ConfigError: it is the address of a product or file.
+    """
     found = storage.list_names(storage.join(workspace, "catalog.d"))
+    if not found:
+        _require_folder(workspace)
     return [name.removesuffix(".json") for name in found if name.endswith(".json")]
+
+
+def _require_folder(workspace: str) -> None:
+    """What has no catalog may be one of the files of a workspace.
+
+    Raises:
+        ConfigError: it is.
+    """
+    is_file = not storage.is_remote(workspace) and storage.local_path(workspace).is_file()
+    if is_file or storage.exists(storage.join(workspace, "zarr.json")):
+        raise ConfigError(
+            "no workspace, but a product or file in one",
+            where=workspace,
+            remedy="give the folder that holds `catalog.yaml`, `cubes` and `maps`",
+        )
 
 
 def tags(workspace: str) -> dict[str, str] | None:

@@ -143,6 +143,9 @@ def first_sentence(error: CycloptsError) -> str:
         words = error.unused_tokens or ()
         flag = _meant(error.command_chain or (), words[0]) if len(words) == 1 else None
         remedy = f"{verb} --help lists what it takes" if flag is None else f"write {flag} before it"
+        if flag is None and len(words) > 1 and all(Path(word).is_file() for word in words):
+            remedy = "the shell made one pattern many files: write the folder, or quote the pattern"
+            return f"{verb} takes no further {len(words)} files, such as {words[0]!r}: {remedy}"
         return f"{verb} takes no further argument {', '.join(words)!r}: {remedy}"
     if isinstance(error, MissingArgumentError):
         verb = " ".join(("cpazmal", *(error.command_chain or ())))

@@ -32,28 +32,41 @@ def export(
     /,
     *,
     polygons: Annotated[str | None, PLACE_OF_COMMAND] = None,
+    raster: Annotated[str | None, PLACE_OF_COMMAND] = None,
+    layer: Annotated[str, COMMAND] = "class",
     config: Config = DEFAULT,
 ) -> None:
-    """Write a map for other programs: GeoTIFF, picture and page, or its patches as polygons.
+    """Write a map for other programs: GeoTIFF, picture and page, any layer, or its patches.
 
     Args:
         name: of a map in the catalog, or its address; none: the latest.
         polygons: GeoPackage (.gpkg) or GeoParquet (.parquet) for the patches of equal class.
+        raster: GeoTIFF (.tif) for one layer, with its style for QGIS beside it.
+        layer: what `raster` holds: `class`, `probability` (one band per class), `confidence`,
+            `entropy`, `margin`, `distance`, `n_valid_dates`, or `change`.
     """
     from cpazmal_scale.stages import classify as stage
 
+    if layer != "class" and raster is None:
+        raise ConfigError("no file is named for the layer", where=layer, remedy="add --raster FILE")
+    if polygons is None and raster is None:
+        if name is not None:
+            raise ConfigError(
+                "files of a map by its name are its polygons or one layer",
+                where=name,
+                remedy="add --polygons FILE or --raster FILE, or leave the name out for all files "
+                "of the latest map",
+            )
+        files = stage.export_map(config)
+        say("\n".join(files), files=files, polygons=None)
+        return
+    said, count = [], None
+    if raster is not None:
+        said.append(f"{layer} in {stage.export_layer(config, raster, layer, name)}")
     if polygons is not None:
         count = stage.export_polygons(config, polygons, name)
-        say(f"{count} polygons in {polygons}", files=[polygons], polygons=count)
-        return
-    if name is not None:
-        raise ConfigError(
-            "files of a map by its name are its polygons",
-            where=name,
-            remedy="add --polygons FILE, or leave the name out for the latest map's files",
-        )
-    files = stage.export_map(config)
-    say("\n".join(files), files=files, polygons=None)
+        said.append(f"{count} polygons in {polygons}")
+    say("\n".join(said), files=[one for one in (raster, polygons) if one], polygons=count)
 
 
 def refine(*, config: Config = DEFAULT) -> None:

@@ -123,7 +123,9 @@ class RunConfig(Section):
             ) from None
         except ValueError:
             raise ConfigError(
-                "not text in UTF-8", where=path, remedy="save it as UTF-8 in your editor"
+                "not text in UTF-8",
+                where=path,
+                remedy="give the text file of settings, saved as UTF-8 in your editor",
             ) from None
         try:
             values = read_yaml(text) or {}

@@ -121,7 +121,7 @@ def _check_content(path: Path) -> str:
     """
     suffix = path.suffix.lower()
     if not path.is_file() or suffix not in FORMATS:
-        raise ValueError(f"`{suffix}` is no suffix of a vector file")
+        raise ValueError(f"files of `{suffix}` are not read")
     if suffix in (".geojson", ".json"):
         _check_geojson(path)
     elif suffix in (".zip", ".shz"):
@@ -131,9 +131,18 @@ def _check_content(path: Path) -> str:
             start = file.read(16)
         if not start.startswith(_SQLITE if suffix == ".gpkg" else _SHAPEFILE):
             raise ValueError("its content is of another format")
+        lost = [one for one in (".dbf", ".shx") if not _beside(path, one)]
+        if suffix == ".shp" and lost:
+            raise ValueError(
+                f"a shapefile is several files; beside it is no {' and no '.join(lost)}"
+            )
         if any(not one.is_file() for one in path.parent.glob(f"{glob.escape(path.stem)}.*")):
             raise ValueError("a file beside it is a folder, pipe or device")
     return str(path)
+
+
+def _beside(path: Path, suffix: str) -> bool:
+    return any(path.with_suffix(one).exists() for one in (suffix, suffix.upper()))
 
 
 def _check_geojson(path: Path) -> None:

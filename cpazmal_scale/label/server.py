@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import ConfigError, SampleError, WriterConflict
+from cpazmal_scale.errors import ConfigError, DiskFull, SampleError, WriterConflict
 from cpazmal_scale.label import edits
 from cpazmal_scale.label.layers import CHIP
 from cpazmal_scale.web import Page, answer
@@ -67,7 +67,14 @@ def _told(do: Callable[[Any], Any]) -> Callable[[Request], Any]:
                 raise TypeError("no fields")
         except (ValueError, TypeError, RecursionError):
             raise ConfigError("not a question in JSON", remedy="load the page again") from None
-        return answer(await run_in_threadpool(do, value))
+        try:
+            return answer(await run_in_threadpool(do, value))
+        except DiskFull as error:
+            raise DiskFull(
+                error.what,
+                where=error.where,
+                remedy="free space, then do this again: it was not done",
+            ) from None
 
     return endpoint
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePosixPath
+
 from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest
 from cpazmal_scale.errors import ConfigError, SceneUnknown
@@ -14,6 +17,8 @@ from cpazmal_scale.scenes.scene import SAME_ACQUISITION
 from cpazmal_scale.scenes.table import Row, read_table
 
 _DATASETS = (".h5", ".hdf5")
+_SENTINEL_1 = re.compile(r"/S1[A-D]_\w+\.(?:SAFE(?:/|$)|zip$)")
+_NOT_READ = (".nc", ".nc4", ".h5", ".hdf5", ".jp2", ".hdf", ".grib", ".grd", ".n1")
 
 
 def find_candidates(ingest: Ingest) -> list[Candidate]:
@@ -46,9 +51,22 @@ def find_candidates(ingest: Ingest) -> list[Candidate]:
             f"none of {len(files)} files is a product, or a scene by its name or a sidecar",
             where=ingest.scenes,
             remedy=nearly_product(files)
+            or _of_others(files)
             or "describe the names with ingest.naming.pattern, or each file with a sidecar",
         )
     return sorted(found, key=lambda one: one.url)
+
+
+def _of_others(files: list[str]) -> str:
+    """What to do about products and formats that are not read; empty when there are none."""
+    if any(_SENTINEL_1.search(f"/{one}") for one in files):
+        return (
+            "Sentinel-1 products as ESA delivers them are not read: calibrate and terrain-correct "
+            "them, for instance with SNAP, or take OPERA's RTC-S1"
+        )
+    suffixes = {PurePosixPath(one).suffix.lower() for one in files}
+    other = next((one for one in _NOT_READ if one in suffixes), None)
+    return "" if other is None else f"files of `{other}` are not read: save them as GeoTIFF"
 
 
 def _table(ingest: Ingest, folder: str) -> list[Row]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 
@@ -104,6 +105,29 @@ def export_polygons(config: RunConfig, url: str, name: str | None = None) -> int
 
     (map_url,) = shown(config, *([name] if name else []))
     return to_polygons(map_url, url)
+
+
+def export_layer(config: RunConfig, url: str, layer: str, name: str | None = None) -> str:
+    """One layer of a map as a Cloud-Optimised GeoTIFF; its address.
+
+    Args:
+        config: the run.
+        url: file to write, `.tif`.
+        layer: of the map, such as `entropy`.
+        name: of a map in the catalog, or its address; none: the run's latest.
+
+    Raises:
+        ConfigError: the suffix is another one, or the map has no such layer.
+        ModelMismatch: a layer of probabilities, of a map that withholds them.
+        StoreMissing: there is no such map.
+    """
+    from cpazmal_scale.mapping import to_cog
+    from cpazmal_scale.stages.view import shown
+
+    if not url.endswith(".tif"):
+        raise ConfigError("a GeoTIFF's name ends in .tif", where=url, remedy="write something.tif")
+    (map_url,) = shown(config, *([name] if name else []))
+    return to_cog(map_url, url, layer=layer)
 
 
 def _model_and_cube(config: RunConfig) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from cpazmal_scale import catalog, storage
 from cpazmal_scale.catalog import Entry, Kind
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, SampleError, StoreMissing
+from cpazmal_scale.words import listed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -138,7 +139,7 @@ def channels(config: RunConfig, cube: xr.Dataset | None = None) -> tuple[str, ..
         raise ConfigError(
             f"{'the table' if cube is None else 'the cube'} has no {', '.join(absent)}",
             where="polarisations",
-            remedy=f"choose among {', '.join(present)}",
+            remedy=f"choose among {listed(present, absent)}",
         )
     return chosen
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cpazmal_scale.addresses import is_chain, is_remote, local_path
-from cpazmal_scale.errors import StoreError, StoreMissing
+from cpazmal_scale.errors import DiskFull, StoreError, StoreMissing
 
 _CLIENT_LIBRARIES = frozenset(
     {
@@ -77,7 +77,7 @@ def one_sentence(url: str, action: str) -> Iterator[None]:
         ) from None
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise StoreError(
+            raise DiskFull(
                 "the disk is full", where=url, remedy="free space and run again: it continues"
             ) from None
         if error.errno == errno.EROFS:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from odc.geo.geobox import GeoBox
 from rio_cogeo.cogeo import cog_validate
 from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, workspace
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import StoreError
+from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping import map_cube, open_map, plan_map, quicklook, to_cog
 from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
@@ -101,6 +103,28 @@ def test_confidence(finished: str, tmp_path: Path) -> None:
     known = percent != 255
     assert np.abs(percent[known] - best[known] / 100).max() <= 0.5
     assert percent[known].min() >= 25
+
+
+def test_every_other_layer_has_the_values_of_the_opened_map(finished: str, tmp_path: Path) -> None:
+    """Compared with what xarray itself decodes."""
+    opened = xr.open_zarr(finished)
+    for name in ("probability", "entropy", "margin", "distance", "n_valid_dates"):
+        tif = to_cog(finished, f"{tmp_path}/{name}.tif", layer=name)
+        assert cog_validate(tif)[0]
+        with rasterio.open(tif) as file:
+            found, told = file.read(), file.descriptions
+            assert file.transform == UTM.transform
+            assert file.nodata is None if name == "n_valid_dates" else math.isnan(file.nodata)
+            assert file.tags(1)["long_name"] == opened[name].attrs["long_name"]
+        expected = opened[name].values.reshape(found.shape)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        assert np.isnan(found).any() == (name != "n_valid_dates")
+        style = ET.parse(tmp_path / f"{name}.qml").find(".//contrastEnhancement/maxValue")
+        assert float(style.text) == pytest.approx(max(1, np.nanmax(expected)), rel=1e-5)
+        own = [f"probability of {code}" for code in CLASSES]
+        assert list(told) == (own if name == "probability" else [name])
+    with pytest.raises(ConfigError, match=r"no layer certainty; choose among class, .*confidence"):
+        to_cog(finished, f"{tmp_path}/certainty.tif", layer="certainty")
 
 
 def test_cog_on_an_object_store(finished: str, s3_url: str) -> None:

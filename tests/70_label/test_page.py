@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -154,6 +155,26 @@ def test_nonsense_is_answered_in_one_sentence(client: Client, path: str, body: o
     assert status in (400, 404, 409)
     assert answer["error"].strip()
     assert client.ask("state")[1]["polygons"] == state["polygons"]
+
+
+def test_an_edit_on_a_full_disk_is_to_be_done_again(client: Client, monkeypatch) -> None:
+    """What is shown is what is on the disk, and the same edit succeeds when there is room."""
+    _, state = client.ask("state")
+    edit = {"kind": "delete", "ids": [state["polygons"][0]["id"]]}
+    asked = {"revision": state["revision"], "edit": edit}
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", fails)
+        status, found = client.ask("edit", asked)
+    assert (status, found["kind"]) == (409, "disk_full")
+    assert found["error"].endswith(
+        "the disk is full; free space, then do this again: it was not done"
+    )
+    assert client.ask("state")[1]["polygons"] == state["polygons"]
+    assert client.ask("edit", asked)[1]["gone"] == edit["ids"]
 
 
 @pytest.fixture(scope="module")

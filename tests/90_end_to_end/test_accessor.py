@@ -96,6 +96,12 @@ def test_a_cube_is_drawn(home: str) -> None:
     cube = catalog.read(home, "cube_DSC37")
     for some in (cube, cube.isel(time=0), cube.mean("time", keep_attrs=True), cube.drop_vars("HH")):
         assert some.cpazmal.plot().axes[0].get_images()
+    noisy = cube.copy(deep=False)
+    noisy["HH"] = cube["HH"].where(cube["HH"].y > cube["y"].values[4], -1e-4)
+    axis, scale = noisy.cpazmal.plot().axes
+    (image,) = axis.get_images()
+    assert (np.asarray(image.get_array())[4:] == image.norm.vmin).all()
+    assert "black also where it is not positive, " in scale.get_ylabel()
     for other in (cube.drop_vars(["HH", "HV"]), cube.rename(x="lon", y="lat")):
         with pytest.raises(ConfigError, match="neither a map nor a cube"):
             other.cpazmal.plot()

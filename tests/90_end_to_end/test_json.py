@@ -113,6 +113,8 @@ def test_every_verb_answers_in_json(run: Path, tmp_path: Path, monkeypatch) -> N
     assert ask("verify", *at) == {"intact": True, "findings": [], "repaired": []}
     assert ask("run", *at)["steps"].keys() == {"ingest", "samples", "train", "map", "assess"}
     assert ask("export", "--polygons", tmp_path / "m.gpkg", *at)["polygons"] > 10
+    layer = ("--layer", "entropy", "--raster", tmp_path / "e.tif")
+    assert answer("export", *layer, *at)["files"] == [f"{tmp_path}/e.tif"]
     assert ask("refine", *at, "--after.window", 15)["product"]["name"] == "map_DSC37_refined"
     both = ("map_DSC37", "map_DSC37_refined")
     assert ask("fuse", *both, *at)["product"]["name"] == "map_fused"

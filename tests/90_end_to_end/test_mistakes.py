@@ -269,6 +269,26 @@ def file_for_folder(place: Place) -> list[object]:
     return ["ingest", "-c", place.yaml(workspace=str(place.folder / "file" / "run"))]
 
 
+def alone(place: Place) -> list[object]:
+    """The .shp of a shapefile without the files beside it."""
+    shape = place.folder / "p.shp"
+    geopandas.read_file(place.campaign / "polygons.gpkg").to_file(shape)
+    shape.with_suffix(".dbf").unlink()
+    return ["samples", "-c", place.yaml(samples={"polygons": str(shape)})]
+
+
+def delivered(place: Place, name: str) -> list[object]:
+    """A folder of scenes that holds one file of this name."""
+    file = place.folder / "scenes" / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"CDF\x01")
+    return [
+        "ingest",
+        "-c",
+        place.yaml(**nowhere(place) | {"ingest": {"scenes": str(place.folder)}}),
+    ]
+
+
 def relative(place: Place) -> list[object]:
     """Paths that would be right seen from the folder above that of run.yaml."""
     (place.folder / "sub").mkdir()
@@ -561,6 +581,59 @@ MISTAKES: dict[str, tuple[Words, str]] = {
         lambda p: ["assess", "-c", p.yaml(assess={"truth": str(first_scene(p))})],
         r"\.tif: not a reference: uint8 with a CRS and a tag `classes` is needed; ",
     ),
+    "a shapefile alone": (alone, r"p\.shp: .*several files; beside it is no \.dbf\); give"),
+    "a spreadsheet of polygons": (
+        lambda p: ["samples", "-c", p.run, "--samples.polygons", csv(p, "PK", "polygons.xlsx")],
+        r"polygons\.xlsx: .*files of `\.xlsx` are not read\); give a GeoPackage",
+    ),
+    "classes with commas": (
+        lambda p: ["samples", "-c", p.run, "--samples.classes", "ABL,ACC"],
+        r"no polygon of class ABL,ACC; set .* ROC, several with a blank between",
+    ),
+    "channels with commas": (
+        lambda p: ["train", "-c", p.run, "--polarisations", "HH,HV"],
+        r"the cube has no HH,HV; choose among HH, HV, several with a blank between",
+    ),
+    "a pattern that the shell filled in": (
+        lambda p: ["ingest", "--ingest.scenes", *sorted((p.campaign / "scenes").rglob("*.tif"))],
+        r"takes no further \d+ files, such as .*: the shell .* quote the pattern",
+    ),
+    "a Sentinel-1 product as delivered": (
+        lambda p: delivered(p, "S1A_IW_GRDH_1SDV_20210101T054421_1.SAFE/manifest.safe"),
+        r"none of .* files is a product.*; Sentinel-1 products as ESA delivers them are not read",
+    ),
+    "scenes in NetCDF": (
+        lambda p: delivered(p, "scene.nc"),
+        r"none of .* files is a product.*; files of `\.nc` are not read: save them as GeoTIFF",
+    ),
+    "a class called as no class is": (
+        lambda p: draw(p, lambda t: t.assign(**{"class": t["class"].replace("ROC", "Rejected")})),
+        r"p\.gpkg: a class is called Rejected, which a map .*; give the class another name",
+    ),
+    "a picture for elevations": (
+        lambda p: ["samples", "-c", p.yaml(samples={"dem": csv(p, "", "dem.png")})],
+        r"dem\.png: files of `\.png` are not read; give a GeoTIFF",
+    ),
+    "a product for the workspace": (
+        lambda p: ["map", "--workspace", p.run.parent / "run/cubes/DSC37.zarr"],
+        r"DSC37\.zarr: no workspace, but a product .*; give the folder that holds",
+    ),
+    "a file for the workspace": (
+        lambda p: ["catalog", "ls", "--workspace", p.run.parent / "run/catalog.yaml"],
+        r"catalog\.yaml: no workspace, but a .*file in one; give the folder",
+    ),
+    "polygons for the settings": (
+        lambda p: ["train", "-c", p.campaign / "polygons.gpkg"],
+        r"polygons\.gpkg: not text in UTF-8; give the text file of settings",
+    ),
+    "a layer that the map lacks": (
+        lambda p: ["export", "-c", p.run, "--layer", "sure", "--raster", p.folder / "e.tif"],
+        r"the map has no layer sure; choose among class, .*, confidence",
+    ),
+    "a layer without its file": (
+        lambda p: ["export", "-c", p.run, "--layer", "entropy"],
+        r"entropy: no file is named for the layer; add --raster FILE",
+    ),
     "more memory than there is": (
         lambda p: ["map", "-c", p.run, "--cluster.memory-gib", "0.01"],
         r"a block of .* needs .*GiB.*; ",
@@ -591,7 +664,7 @@ def test_a_mistake_gets_one_sentence(name: str, place: Place, monkeypatch) -> No
 
 
 def test_there_are_enough() -> None:
-    assert len(MISTAKES) > 40
+    assert len(MISTAKES) > 80
 
 
 def test_few_dates_of_a_channel_are_a_warning(place: Place) -> None:

@@ -82,8 +82,8 @@ def qgis_classes(legend: Legend) -> bytes:
     return _document(pipe, root)
 
 
-def qgis_percent() -> bytes:
-    """QGIS style of a raster of per cent: grey from 0 to 100."""
+def qgis_grey(low: float, high: float) -> bytes:
+    """QGIS style of a raster of numbers: its first band, black at `low`, white at `high`."""
     pipe, root = _pipe()
     renderer = ET.SubElement(
         pipe,
@@ -100,8 +100,8 @@ def qgis_percent() -> bytes:
     ET.SubElement(renderer, "rasterTransparency")
     stretch = ET.SubElement(renderer, "contrastEnhancement")
     for tag, text in (
-        ("minValue", "0"),
-        ("maxValue", "100"),
+        ("minValue", f"{low:g}"),
+        ("maxValue", f"{high:g}"),
         ("algorithm", "StretchToMinimumMaximum"),
     ):
         ET.SubElement(stretch, tag).text = text

@@ -12,9 +12,14 @@ from cpazmal_scale.grid.vectors import read_vectors
 from cpazmal_scale.legend import plain
 from cpazmal_scale.samples.draw.styles import styles_of
 from cpazmal_scale.storage import seal
+from cpazmal_scale.words import listed
 
 if TYPE_CHECKING:
     import geopandas
+
+
+_KEPT = ("rejected", "no data", "no_data")
+"""What maps and their tables call pixels without a class, in small letters."""
 
 
 def read_polygons(url: str, classes: Sequence[str] | None = None) -> geopandas.GeoDataFrame:
@@ -33,8 +38,8 @@ def read_polygons(url: str, classes: Sequence[str] | None = None) -> geopandas.G
     Raises:
         ConfigError: a column of the legend cannot be understood.
         SampleError: unreadable, no CRS, no column `class` or `group`, empty labels, classes that
-            differ in capitals alone, a geometry that is not a polygon, a class that is absent or
-            has fewer than two groups.
+            differ in capitals alone or are called as no class is, a geometry that is not a polygon,
+            a class that is absent or has fewer than two groups.
         StoreMissing: nothing is there.
     """
     table = _labelled(read_vectors(url), url)
@@ -45,7 +50,7 @@ def read_polygons(url: str, classes: Sequence[str] | None = None) -> geopandas.G
             raise SampleError(
                 f"no polygon of class {', '.join(absent)}",
                 where=url,
-                remedy=f"set samples.classes among {', '.join(sorted(set(table['class'])))}",
+                remedy=f"set samples.classes among {listed(sorted(set(table['class'])), absent)}",
             )
         table = table[table["class"].isin(list(classes))]
     with seal.parsing("its shapes cannot be used", url, "draw the polygons again", SampleError):
@@ -111,6 +116,13 @@ def _labelled(table: geopandas.GeoDataFrame, url: str) -> geopandas.GeoDataFrame
                 f"a polygon has no {name}", where=url, remedy=f"fill the column `{name}`"
             )
         table[name] = [_text(value) for value in table[name]]
+    kept = next((code for code in set(table["class"]) if code.casefold() in _KEPT), None)
+    if kept is not None:
+        raise SampleError(
+            f"a class is called {kept}, which a map calls pixels without a class",
+            where=url,
+            remedy="give the class another name",
+        )
     spelt: dict[str, str] = {}
     for code in sorted(set(table["class"])):
         other = spelt.setdefault(code.casefold(), code)

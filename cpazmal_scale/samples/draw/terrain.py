@@ -159,7 +159,7 @@ def _opened(path: str, dem: str) -> Iterator[Any]:
     suffix = PurePosixPath(path).suffix.lower()
     remedy = "give a GeoTIFF of elevations"
     if suffix not in raster_files.ELEVATIONS:
-        raise SampleError(f"`{suffix}` is no suffix of a raster", where=dem, remedy=remedy)
+        raise SampleError(f"files of `{suffix}` are not read", where=dem, remedy=remedy)
     opening = raster_files.open_plain(Path(path), raster_files.ELEVATIONS[suffix])
     with (
         seal.parsing("not a raster that can be read", dem, remedy, SampleError),
