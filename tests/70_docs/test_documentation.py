@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cyclopts import MissingArgumentError
 
 import cpazmal_scale
 from cpazmal_scale.cli import app
@@ -18,6 +19,7 @@ from cpazmal_scale.cli.help_text import EXAMPLES
 from cpazmal_scale.config import RunConfig
 
 ROOT = Path(__file__).parents[2]
+PAGES = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "deploy" / "README.md"]
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 
 
@@ -98,6 +100,36 @@ def test_every_verb_has_an_example_that_is_understood(reference) -> None:  # typ
         command, _, unused = app.parse_args([*verb.split(), *tokens], exit_on_error=False)
         assert command.__name__.strip("_").split("_")[-1] == verb.split()[-1]
         assert not unused
+
+
+def _written(page: Path) -> set[str]:
+    """Commands of a page, in blocks and in lines, without comments and what stands for more."""
+    text = page.read_text().replace("\\\n", " ")
+    lines = [
+        line
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        for line in block.split("\n")
+    ]
+    lines += re.findall(r"`(cpazmal [^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    found = (line.partition(" #")[0].strip().removesuffix("&").strip() for line in lines)
+    return {one for one in found if one.startswith("cpazmal ") and not re.search(r"[…$<|\[]", one)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_of_a_page_is_understood(page: Path) -> None:
+    """Verb, arguments and flags are the parser's; that each verb works is tested elsewhere."""
+    for line in _written(page):
+        words = shlex.split(line.partition(" > ")[0], comments=True)[1:]
+        place = next((n for n, one in enumerate(words) if one in ("-c", "--config")), None)
+        if place is not None:
+            del words[place : place + 2]
+        try:
+            command, _, unused = app.parse_args(words, exit_on_error=False, print_error=False)
+        except MissingArgumentError:
+            continue  # a verb that is named
+        assert not unused, line
+        helped = words[-1] == "--help" or words[0] in ("areas", "catalog", "dataset")
+        assert helped or command.__name__ != "help_print", line
 
 
 def test_every_room_is_in_the_reference(reference) -> None:  # type: ignore[no-untyped-def]
