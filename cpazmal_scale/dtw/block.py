@@ -10,6 +10,7 @@ from numba import config
 from cpazmal_scale.dtw.band import OpenEnds, check_limits, ends_of
 from cpazmal_scale.dtw.checks import unmasked
 from cpazmal_scale.kernels import dtw_sweep as kernels
+from cpazmal_scale.kernels.dtw_band import in_slots
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -66,7 +67,9 @@ def block_distances(
     if time_weights is not None:
         time_weights = checked_weights(time_weights, (rows, columns))
     if (features == 1 or not dependent) and time_weights is None and not config.DISABLE_JIT:
-        kernels.sweep(series, references, limits, min_dates, ends, out)
+        kernels.sweep(
+            series, references, limits, *in_slots(references, limits), min_dates, ends, out
+        )
         return out
     if dependent:
         return _summed(series, references, limits, time_weights, (min_dates, ends), out)

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpazmal_scale.kernels.compiled import inlined, kept_with
+from cpazmal_scale.kernels.compiled import inlined, kept_with, source
+from cpazmal_scale.kernels.dtw_band import SLOTS, banded
 from cpazmal_scale.kernels.lanes_f32 import (
     LANES,
-    SOURCE,
+    add,
     add_square,
     any_nan,
     cell,
@@ -25,33 +26,43 @@ from cpazmal_scale.kernels.lanes_f32 import (
     join,
     load,
     mark,
+    multiply,
     root,
     smaller,
     spread,
     store,
     watch,
 )
+from cpazmal_scale.kernels.tiles import fetch_lanes
 
 OPEN_BEGIN = 1
 """Bit of `ends`: the first date may be matched with any date of the reference within its band."""
 OPEN_END = 2
 """The same of the last date."""
 _ALIGNMENT = 16
+_SOURCES = source("lanes_f32", "dtw_band", "tiles")
 
 
-@kept_with(SOURCE)
+@kept_with(_SOURCES)
 def sweep(
     series: np.ndarray,
     references: np.ndarray,
     limits: np.ndarray,
+    slots: np.ndarray,
+    begin: int,
     min_dates: int,
     ends: int,
     out: np.ndarray,
 ) -> None:
-    """Distances `(K, R, P)` of `(K, T, P)` pixels to `(K, R, T')` references, checked before."""
+    """Distances `(K, R, P)` of `(K, T, P)` pixels to `(K, R, T')` references, checked before.
+
+    `slots` and `begin` are those of `in_slots`.
+    """
     features, rows, pixels = series.shape
+    count, columns = references.shape[1:]
+    values, near, found = series.reshape(-1), slots.reshape(-1), out.reshape(-1)
     tile = aligned(rows * LANES)
-    line = aligned(references.shape[2] * LANES)
+    line = aligned(columns * LANES)
     total = aligned(LANES)
     scale = aligned(LANES)
     for p in range(0, pixels, LANES):
@@ -63,7 +74,12 @@ def sweep(
             if gaps and not ends:
                 # The plain recursion serves pixels without any date too.
                 known, gaps = _known(scale)
-            for r in range(references.shape[1]):
+            following = (k + 1) * rows * pixels + p if k + 1 < features else p + LANES
+            for r in range(count):
+                at = k * count + r
+                fetch_lanes(found, at * pixels + p)
+                for i in range(r, rows, count):
+                    fetch_lanes(values, following + i * pixels)
                 if not known:
                     store(total, 0, fill(np.float32(np.nan)))
                 elif ends:
@@ -74,15 +90,19 @@ def sweep(
                     recursion(tile, line, references[k, r], limits, None, gaps, total)
                     scaled_root(total, scale)
                 else:
-                    recursion(tile, line, references[k, r], limits, None, None, total)
+                    if near.size == 0 or lacking:
+                        recursion(tile, line, references[k, r], limits, None, None, total)
+                    else:
+                        end = begin + columns - rows
+                        banded(tile, near, at * rows * SLOTS, begin, end, total)
                     if lacking:
                         scaled_root(total, scale)
                     else:
                         store(total, 0, root(load(total, 0)))
-                _unpack(total, out, (k * references.shape[1] + r) * pixels, p, pixels)
+                _unpack(total, out, at * pixels, p, pixels)
 
 
-@kept_with(SOURCE)
+@kept_with(_SOURCES)
 def sweep_summed(
     series: np.ndarray,
     references: np.ndarray,
@@ -245,18 +265,18 @@ def aligned(size: int) -> np.ndarray:
 
 @inlined
 def _pack(series: np.ndarray, k: int, p: int, tile: np.ndarray) -> bool:
-    """Copy a tile of pixels, zeros behind the last one; tell whether any value is NaN."""
+    """Copy a tile of pixels, zeros behind the last one; tell whether any value is not finite."""
     rows, pixels = series.shape[1:]
-    marks = fill(np.float32(0))
+    marks = nothing = fill(np.float32(0))
     for i in range(rows):
         if p + LANES <= pixels:
             store(tile, i * LANES, load(series, (k * rows + i) * pixels + p))
         else:
             for lane in range(LANES):
                 tile[i * LANES + lane] = series[k, i, p + lane] if p + lane < pixels else 0.0
-        marks = mark(marks, load(tile, i * LANES))
-    gaps: bool = any_nan(marks)
-    return gaps
+        marks = add(marks, multiply(load(tile, i * LANES), nothing))
+    lacking: bool = any_nan(marks)
+    return lacking
 
 
 @inlined

@@ -60,14 +60,15 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, kind, _FLOATS)
 
 
-def _splat(builder: Any, scalar: Any) -> Any:
+def build_fill(builder: Any, scalar: Any) -> Any:
+    """LLVM of one number in every lane."""
     empty = ir.Constant(_FLOATS, ir.Undefined)
     one = builder.insert_element(empty, scalar, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(one, empty, ir.Constant(_WORDS, [0] * LANES))
 
 
 def _constant(builder: Any, number: float) -> Any:
-    return _splat(builder, ir.Constant(ir.FloatType(), number))
+    return build_fill(builder, ir.Constant(ir.FloatType(), number))
 
 
 def _smaller(builder: Any, one: Any, two: Any) -> Any:
@@ -120,7 +121,7 @@ def build_cell(builder: Any, q: Any, s: Any, diagonal: Any, up: Any, left: Any, 
     return builder.select(_is_nan(builder, q), diagonal, total)
 
 
-def _edge(builder: Any, q: Any, s: Any, diagonal: Any, left: Any, above: Any) -> Any:
+def build_edge(builder: Any, q: Any, s: Any, diagonal: Any, left: Any, above: Any) -> Any:
     """LLVM of one cell with nothing above."""
     total = _add_square(builder, _smaller_bits(builder, diagonal, left), q, s)
     if above.type != _FLOATS:
@@ -147,9 +148,9 @@ def operation(code: Callable[..., Any], result: types.Type = _lanes) -> Any:
 # In these, `above` is the series one date earlier where missing dates are watched, else nothing:
 # NaN in `q` admits the diagonal only and costs nothing, NaN in `above` closes the way from there.
 cell = operation(build_cell)  # min(diagonal, up, left) + (q - s)^2
-edge = operation(_edge)  # the same with nothing above
+edge = operation(build_edge)  # the same with nothing above
 join = operation(_join)  # the same with a cost computed before
-fill = operation(_splat)
+fill = operation(build_fill)
 add_square = operation(_add_square)
 add = operation(lambda builder, one, two: builder.fadd(one, two))
 subtract = operation(lambda builder, one, two: builder.fsub(one, two))
@@ -197,7 +198,7 @@ def spread(_context: Any, array: Any, offset: Any) -> Any:
     """One element of a contiguous array in every lane."""
 
     def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
-        return _splat(builder, builder.load(address(context, builder, kind.args[0], *values)))
+        return build_fill(builder, builder.load(address(context, builder, kind.args[0], *values)))
 
     return _lanes(array, offset), code
 

@@ -38,6 +38,13 @@ def fetch(_context: Any, array: Any, offset: Any) -> Any:
 
 
 @inlined
+def fetch_lanes(array: np.ndarray, offset: int) -> None:
+    """Ask for the cache lines of one number of each of `LANES` pixels; they may lie outside."""
+    for lane in range(0, LANES, _LINE):
+        fetch(array, offset + lane)
+
+
+@inlined
 def gather(
     block: np.ndarray, first: int, count: int, start: int, many: int, instead: np.ndarray,
     rows: np.ndarray,

@@ -27,6 +27,8 @@ from cpazmal_scale.dtw import (
     time_weights,
 )
 from cpazmal_scale.dtw.block import interpreted
+from cpazmal_scale.kernels.dtw_band import in_slots
+from cpazmal_scale.kernels.dtw_rows import sweep_rows
 from cpazmal_scale.kernels.lanes_f32 import LANES, build_cell, host_lanes
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -110,6 +112,36 @@ def test_without_missing_dates_arow_is_plain_bit_for_bit():
     watched = block_distances(q, s, limits)
     assert watched[:, :, ::2].tobytes() == plain[:, :, ::2].tobytes()
     assert (watched[:, :, 1::2] != plain[:, :, 1::2]).any()
+
+
+WINTER_GAP = np.arange(30) * 11.0 + 11 * (np.arange(30) > 12)
+BANDS = {
+    "three to either side": band_limits(30, 30, radius=3),
+    "longer series": band_limits(30, 29, radius=2),
+    "longer references": band_limits(29, 30, radius=2),
+    "days": band_limits(30, 30, days=(WINTER_GAP, WINTER_GAP), band_days=33),
+    "one short row": np.array(
+        [[max(i - 3, 0) + (i == 9), min(i + 4, 30)] for i in range(30)], np.int32
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BANDS)
+def test_narrow_bands_have_the_bits_of_any_other(name):
+    limits = BANDS[name]
+    rng = np.random.default_rng(12)
+    q = rng.normal(0, 2, (1, len(limits), 150)).astype(np.float32)
+    q[0, 5, 140], q[0, 3, 7] = np.inf, 3e38
+    s = rng.normal(0, 2, (1, 3, limits[-1, 1])).astype(np.float32)
+    assert in_slots(s, limits)[0].size == 3 * 7 * len(limits)
+    found = block_distances(q, s, limits)
+    plain = np.empty((150, 3), np.float32)
+    none = np.zeros((0, 0), np.float32)
+    series = np.ascontiguousarray(q.transpose(2, 0, 1), np.float32)
+    sweep_rows(series, s, limits, none, 1, 0, plain)
+    assert found[0].T.tobytes() == plain.tobytes()
+    expected = [naive(q[:, :, p], s[:, 0], limits, None, 1) for p in range(9) if p != 7]
+    np.testing.assert_allclose(np.delete(plain[:9, 0], 7), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("others", ["whole", "lost", "with gaps"])
