@@ -56,8 +56,8 @@ class After(Section):
     """Maps to maps: what is done to a map once it has classes (method §7)."""
 
     pool: int | None = Field(None, ge=3, le=63, json_schema_extra=ODD)
-    """Edge of the window over which probabilities are averaged in pixels, odd, such as that of the
-    features: a pixel then has the mean of all windows that hold it; none: of its own alone."""
+    """Edge of the window over which probabilities are averaged in pixels, odd, such as 5: a pixel
+    then has the mean of the windows around it; none: that of its own alone."""
     window: int | None = Field(None, ge=3, le=63, json_schema_extra=ODD)
     """Edge of the window of Bayesian smoothing in pixels, odd, such as 15; none: no smoothing."""
     strength: float = Field(20.0, gt=0)

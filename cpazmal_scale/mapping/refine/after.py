@@ -50,6 +50,6 @@ def refine_map(config: RunConfig, map_url: str, how: Execution = PLAIN) -> list[
         raise ConfigError(
             "nothing to do",
             where="after",
-            remedy="set after.pool (such as 7), window (such as 15), modal, min_area or outlines",
+            remedy="set after.pool (such as 5), window (such as 15), modal, min_area or outlines",
         )
     return made
