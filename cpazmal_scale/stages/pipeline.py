@@ -47,7 +47,8 @@ def run(
 ) -> dict[str, object]:
     """Do the main job, or some steps of it.
 
-    A step that was done before does nothing again; an interrupted one continues.
+    Dates and blocks that exist are not computed again, so that an interrupted run continues;
+    windows, model and figures of merit are made again, and come out the same.
 
     Args:
         config: the run.
