@@ -72,6 +72,11 @@ def channels(dates_of: Mapping[str, int], dates: int) -> str:
     return ", ".join(told) or NONE
 
 
+def many(n: int, noun: str) -> str:
+    """A number of things: `1 block`, `2 blocks`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def listed(names: Iterable[str], given: Iterable[str]) -> str:
     """Names to choose among, and how to write several where one that was given holds a comma."""
     hint = ", several with a blank between" if any("," in one for one in given) else ""

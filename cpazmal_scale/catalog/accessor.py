@@ -24,7 +24,6 @@ from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import rgb
 from cpazmal_scale.pictures import literal
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
-from cpazmal_scale.words import per_cent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,7 +93,7 @@ class Accessor:
             share = dark.sum() / max(np.isfinite(power).sum(), 1)
             decibels[dark] = low
             shown = axis.imshow(decibels, extent=edges, cmap="gray", vmin=low, vmax=high)
-            told = f"; black also where it is not positive, {per_cent(share, 2)}"
+            told = f"; black also where it is not positive, {100 * share:.2g} %"
             label = f"mean {name} (dB){told if dark.any() else ''}"
             figure.colorbar(shown, ax=axis, label=label)
         axis.set(xlabel=f"east ({unit})", ylabel=f"north ({unit})", aspect="equal")

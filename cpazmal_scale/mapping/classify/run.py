@@ -23,6 +23,7 @@ from cpazmal_scale.legend import Legend
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.mapping.classify.block import classify_block
 from cpazmal_scale.mapping.classify.plan import MapPlan, plan_map
+from cpazmal_scale.words import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,8 +84,9 @@ class MapResult:
         ]
         height, width = self.shape
         done = (
-            f"map {self.id} of {height} x {width} px: {self.blocks_executed} blocks computed, "
-            f"{self.blocks_skipped} found, {self.pixels_per_second:,.0f} pixels per second, "
+            f"map {self.id} of {height} x {width} px: "
+            f"{many(self.blocks_executed, 'block')} computed, {self.blocks_skipped} found, "
+            f"{self.pixels_per_second:,.0f} pixels per second, "
             f"{self.peak_memory / 2**20:.0f} MiB per worker"
         )
         if self.floored:

@@ -25,6 +25,7 @@ from cpazmal_scale.mapping.classify.pixels import Products, blank_of
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.run import in_order, run_blocks, summed
 from cpazmal_scale.mapping.refine.source import Source, open_source
+from cpazmal_scale.words import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,8 +115,8 @@ class DerivedMap:
         ]
         executed = self.blocks_executed
         done = (
-            f"{self.kind} map {self.id} of {height} x {width} px: {executed} blocks computed, "
-            f"{len(self.blocks) - executed} found"
+            f"{self.kind} map {self.id} of {height} x {width} px: "
+            f"{many(executed, 'block')} computed, {len(self.blocks) - executed} found"
         )
         return "\n".join([done, *rows])
 
