@@ -1,9 +1,11 @@
 """Speed and memory of a full map: pixels per second per core and the share of every stage.
 
     python -m benchmarks.mapping [--edge 3072] [--edges 2048 3072 4096] [--folder DIR]
+                                 [--classes 8] [--calibrated]
 
 The cube holds 30 dates of HH and HV speckle; the model has 4 classes, 9 features, one barycenter
-each and a band of 3 samples. Scenes are written, mapped and removed.
+each and a band of 3 samples. A calibrated one has groups enough for probabilities, which its maps
+hold. Scenes are written, mapped and removed.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import types
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,6 +29,17 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping import MapResult
 
 DATES, CHUNK = 30, 512
+CODES = ("ABL", "ACC", "HAG", "ICA", "FOR", "LAC", "PLA", "ROC")
+
+
+class Trained(NamedTuple):
+    """What is asked of a model: the number of its classes, and whether it knows probabilities."""
+
+    classes: int = 4
+    calibrated: bool = False
+
+
+FOUR = Trained()
 
 
 def write_cube(url: str, edge: int) -> None:
@@ -55,24 +68,26 @@ def write_cube(url: str, edge: int) -> None:
     cubes.finish(url, grid, CHUNK, "bench", dates, stored)
 
 
-def write_model(url: str) -> None:
+def write_model(url: str, wanted: Trained = FOUR) -> None:
+    """A model of noise."""
     from cpazmal_scale import features, model
     from cpazmal_scale.config import RunConfig
 
     rng = np.random.default_rng(1)
     series = types.SimpleNamespace(
-        values=rng.normal(size=(40, 9, DATES)).astype(np.float32),
+        values=rng.normal(size=(10 * wanted.classes, 9, DATES)).astype(np.float32),
         names=features.names(("HH", "HV")),
         dates=np.datetime64("2020-01-01", "s") + np.arange(DATES) * np.timedelta64(950400, "s"),
     )
-    labels = [code for code in ("ABL", "ACC", "HAG", "ICA") for _ in range(10)]
+    labels = [code for code in CODES[: wanted.classes] for _ in range(10)]
+    groups = [f"{code}{n % 5}" for n, code in enumerate(labels)] if wanted.calibrated else labels
     config = RunConfig.parse(
         {"dtw": {"radius": 3}, "train": {"iterations": 3}, "classify": {"method": "sum"}}
     )
     made = model.train(
         series,  # type: ignore[arg-type]
         labels,
-        labels,
+        groups,
         config,
         polarisations=("HH", "HV"),
         provenance={},
@@ -80,7 +95,9 @@ def write_model(url: str) -> None:
     model.save_model(made, url)
 
 
-def measure(edge: int, cluster: dict[str, object], folder: str | None = None) -> MapResult:
+def measure(
+    edge: int, cluster: dict[str, object], folder: str | None, wanted: Trained
+) -> MapResult:
     """Write a scene and map it; `serial` after a small one that compiles and loads everything."""
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.mapping import map_cube
@@ -88,7 +105,7 @@ def measure(edge: int, cluster: dict[str, object], folder: str | None = None) ->
     root = Path(tempfile.mkdtemp(prefix="cpazmal-bench-", dir=folder))
     try:
         write_cube(f"{root}/cube.zarr", edge)
-        write_model(f"{root}/model.zarr")
+        write_model(f"{root}/model.zarr", wanted)
         config = RunConfig.parse(
             {
                 "workspace": str(root / "warm"),
@@ -119,10 +136,10 @@ def on_cores(number: int) -> Iterator[None]:
         os.sched_setaffinity(0, every)
 
 
-def stages(edge: int, folder: str | None) -> None:
+def stages(edge: int, folder: str | None, wanted: Trained) -> None:
     """Where the time of one core goes."""
     with on_cores(1):
-        made = measure(edge, {"kind": "serial"}, folder)
+        made = measure(edge, {"kind": "serial"}, folder, wanted)
     every = {
         "features": "features",
         "classes": "distances and decision",
@@ -139,14 +156,14 @@ def stages(edge: int, folder: str | None) -> None:
     print(f"Peak memory of the worker {made.peak_memory / 2**30:.2f} GiB.")
 
 
-def scaling(edges: list[int], folder: str | None) -> None:
+def scaling(edges: list[int], folder: str | None, wanted: Trained) -> None:
     """Size of the scene and number of workers: linear in both, memory constant."""
     print("\n| Mpx | workers | s of blocks | px/s | px/s per core | peak GiB | blocks |")
     print("|---|---|---|---|---|---|---|")
     for edge in edges:
         for workers in (1, 2):
             with on_cores(workers):
-                made = measure(edge, {"kind": "local", "workers": workers}, folder)
+                made = measure(edge, {"kind": "local", "workers": workers}, folder, wanted)
             # Wall time of the blocks alone: start-up of worker processes is not per pixel.
             wall = (made.stages["all"] - made.stages["open"]) / workers
             print(
@@ -163,9 +180,12 @@ def main() -> None:
     parser.add_argument("--edge", type=int, default=3072, help="of the scene for the stages")
     parser.add_argument("--edges", type=int, nargs="*", default=[2048, 3072, 4096])
     parser.add_argument("--folder", help="where scenes are written; none: the temporary folder")
+    parser.add_argument("--classes", type=int, choices=range(2, 9), default=4, help="of the model")
+    parser.add_argument("--calibrated", action="store_true", help="the map holds probabilities")
     given = parser.parse_args()
-    stages(given.edge, given.folder)
-    scaling(given.edges, given.folder)
+    wanted = Trained(given.classes, given.calibrated)
+    stages(given.edge, given.folder, wanted)
+    scaling(given.edges, given.folder, wanted)
 
 
 if __name__ == "__main__":
