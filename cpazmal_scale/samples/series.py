@@ -11,6 +11,7 @@ import numpy as np
 from cpazmal_scale.cube import window_pixels
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.progress import Progress
+from cpazmal_scale.samples.table import require_grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,12 +49,13 @@ def window_series(
     centres, bit for bit.
 
     Raises:
-        SampleError: a polarisation is missing, a window lies outside the cube or has another size
-            than `features.window`.
+        SampleError: a polarisation is missing, the index was drawn on another grid, or a window
+            lies outside the cube or has another size than `features.window`.
     """
     from cpazmal_scale.features import names
     from cpazmal_scale.features import windows as kernel
 
+    require_grid(index, cube)
     if (index["size"] != features.window).any():
         raise SampleError(
             f"the windows are {index['size'].iloc[0]} pixels wide, features.window is "

@@ -20,6 +20,7 @@ from cpazmal_scale.errors import SampleError, StoreMissing
 from cpazmal_scale.features import block_series
 from cpazmal_scale.samples import (
     nothing,
+    open_windows,
     query,
     read_index,
     read_polygons,
@@ -337,6 +338,25 @@ def test_series_refuse_another_window_or_cube() -> None:
         window_series(cube.isel(y=slice(40)), index, FEATURES, ["HH"])
     with pytest.raises(SampleError, match="no date"):
         window_series(cube.isel(time=slice(0)), index, FEATURES, ["HH"])
+
+
+@pytest.mark.parametrize("part", [{"y": slice(1, None)}, {"x": slice(2, None)}])
+def test_windows_of_another_grid_are_refused_wherever_they_are_read(
+    part: dict[str, slice], tmp_path: Path
+) -> None:
+    cube = make_cube()
+    index = index_of(cube)
+    moved = cube.isel(part)
+    coarse = cube.assign_coords(y=TOP - (np.arange(96) + 0.5) * 2 * PIXEL)
+    write_index(index, f"{tmp_path}/a.parquet")
+    for other in (moved, coarse, cube.isel(y=slice(None, None, -1))):
+        with pytest.raises(SampleError, match=r"drawn on another grid.*make the samples again"):
+            window_series(other, index, FEATURES, ["HH"])
+        with pytest.raises(SampleError, match="drawn on another grid"):
+            open_windows(f"{tmp_path}/a.parquet", other)
+    write_index(index.drop(columns="x"), f"{tmp_path}/b.parquet")
+    with pytest.raises(SampleError, match="not a Parquet file of samples"):
+        open_windows(f"{tmp_path}/b.parquet", cube)
 
 
 def test_real_scenes_give_bright_and_dark_classes(shared_data: Path, tmp_path: Path) -> None:

@@ -33,11 +33,12 @@ def open_windows(
 
     Raises:
         StoreMissing: index or cube are not there.
-        SampleError: they do not fit each other.
+        SampleError: they do not fit each other: the index has no window of this beam, or was drawn
+            on another grid.
     """
     from cpazmal_scale import config
     from cpazmal_scale.cube import open_cube, require_data
-    from cpazmal_scale.samples.table import read_index
+    from cpazmal_scale.samples.table import read_index, require_grid
 
     table = read_index(index) if isinstance(index, str) else index
     data = open_cube(cube) if isinstance(cube, str) else cube
@@ -45,6 +46,7 @@ def open_windows(
     table = table[table["beam"] == beam].reset_index(drop=True)
     if not len(table):
         raise SampleError(f"the index has no window of beam {beam}", remedy="open its own cube")
+    require_grid(table, data)
     chosen = tuple(polarisations or table["polarisations"].iloc[0].split(","))
     require_data(data, chosen)
     return Windows(table, data, chosen, excluded=(features or config.Features()).excluded)

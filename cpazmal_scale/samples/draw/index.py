@@ -16,7 +16,7 @@ from cpazmal_scale.progress import Progress
 from cpazmal_scale.samples.draw.overlap import apart
 from cpazmal_scale.samples.draw.polygons import require_groups
 from cpazmal_scale.samples.draw.shares import MASKED, SHARES, VALID, across_dates, seen, usable
-from cpazmal_scale.samples.table import BY_DATE
+from cpazmal_scale.samples.table import BY_DATE, centres
 
 if TYPE_CHECKING:
     import geopandas
@@ -199,7 +199,7 @@ def describe(
         for name, share in across_dates(found, across, 1, _mean).items():
             shares[name][pixels.rows] = share
     grid = PixelEdges(cube)
-    centre = (size - 1) / 2
+    y, x = centres(cube, y0, x0, size)
     angles = _incidence_angles(cube)
     known = angles[np.isfinite(angles)]
     dem = samples.dem if samples else None
@@ -213,8 +213,8 @@ def describe(
         time_start=times.min(),
         time_end=times.max(),
         size=size,
-        y=grid.top + (y0 + centre + 0.5) * grid.dy,
-        x=grid.left + (x0 + centre + 0.5) * grid.dx,
+        y=y,
+        x=x,
         **shares,
         incidence_angle=float(np.median(known)) if len(known) else float("nan"),
         **ground,
