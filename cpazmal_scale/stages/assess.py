@@ -16,6 +16,7 @@ from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.classify import classify, plan_map
+from cpazmal_scale.stages.portraits import SUM, map_picture, portraits
 from cpazmal_scale.stages.provenance import processing
 from cpazmal_scale.stages.samples import training_data
 from cpazmal_scale.storage import seal
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
         Labelled,
         MapComparison,
         Performance,
-        Picture,
-        Portraits,
     )
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.mapping import MapResult
@@ -41,8 +40,6 @@ CLUSTERED = (
     "The classes are clusters of the series themselves: the figures say how well they are found "
     "again in other places, not what they are."
 )
-_TYPICAL = "{} of the model, over the middle half of the windows they stand for"
-SUM = "sum"
 _SAME_BEAM = {"split": "stratified", "test_beam": None}
 
 
@@ -113,9 +110,9 @@ def assess(
     stages = {**(seconds or {}), "cross-validation": time.perf_counter() - began}
     result = _finished_map(config)
     comparison = None if result is None else _compare(config, result)
-    portraits = _portraits(config, series, windows, validation.classes)
+    shown = portraits(config, series, windows, validation.classes)
     told = _campaign(config, series, {} if result is None else result.floored)
-    dark = () if portraits.backscatter is None else portraits.backscatter.floored()
+    dark = () if shown.backscatter is None else shown.backscatter.floored()
     report = Report(
         title=_title(config),
         campaign=replace(told, processing=processing(config), floored_classes=dark),
@@ -123,8 +120,8 @@ def assess(
         comparison=comparison,
         areas=None if result is None else result.areas,
         performance=_performance(result, stages),
-        portraits=portraits,
-        pictures=() if result is None else _pictures(config, ("map.png", "Map of the classes")),
+        portraits=shown,
+        pictures=() if result is None else map_picture(config, result.id),
         opening=_opening(config, result),
         remarks=(*_clustered(config), *_withheld(config, result)),
         choice=choice,
@@ -353,39 +350,6 @@ def _performance(result: MapResult | None, seconds: Mapping[str, float]) -> Perf
         workers=result.workers,
         peak_memory=float(result.peak_memory),
         machine=machine,
-    )
-
-
-def _portraits(
-    config: RunConfig, series: WindowSeries, windows: pd.DataFrame, classes: tuple[str, ...]
-) -> Portraits:
-    from cpazmal_scale.assess import Portraits, backscatter, typical_pairs
-    from cpazmal_scale.legend import legend
-
-    seen = None
-    if not workspace.has_table(config):
-        cube = workspace.open_period(config)
-        channels = workspace.channels(config, cube)
-        # Windows of other cubes are not in this one.
-        own = windows[windows["site"] == ""] if "site" in windows else windows
-        seen = backscatter(cube, own, classes, channels, config.features)
-    typical = _TYPICAL.format(method(config.classify.method).typical.capitalize())
-    return Portraits(
-        legend(classes, workspace.with_legend(config, classes).legend).colours,
-        seen,
-        typical_pairs(series, windows["class"].to_numpy(str), classes, config.dtw),
-        next(iter(_pictures(config, ("barycenters.png", typical))), None),
-    )
-
-
-def _pictures(config: RunConfig, *wanted: tuple[str, str]) -> tuple[Picture, ...]:
-    """Pictures (name, caption) that other stages left in the workspace."""
-    from cpazmal_scale.assess import Picture
-
-    return tuple(
-        Picture(name, caption)
-        for name, caption in wanted
-        if storage.exists(storage.join(config.workspace, name))
     )
 
 

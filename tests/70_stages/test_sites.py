@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -17,7 +19,7 @@ from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.simulate.campaign import campaign
 from cpazmal_scale.stages import sites
 from cpazmal_scale.stages.assess import assess
-from cpazmal_scale.stages.classify import plan_map
+from cpazmal_scale.stages.classify import classify, export_map, plan_map
 from cpazmal_scale.stages.ingest import ingest
 from cpazmal_scale.stages.samples import draw_samples, training_data
 from cpazmal_scale.stages.train import train
@@ -122,7 +124,21 @@ def test_a_model_of_all_is_assessed_and_maps_the_first(places) -> None:
     assert model.id != alone.id
     assert model.metadata["samples"].count("+") == 2
     assert plan_map(both).recipe.model == model.id
+    own, _ = classify(both)
+    export_map(both)
+    other = config.with_values({"beam": "ASC45"})
+    later = train(other)  # its pictures are the latest of the workspace
+    classify(other)
+    export_map(other)
     made = assess(both)
+    page = Path(made.url).read_text()
+    assert re.findall(r"\]\(((?:models|maps)/.+?|[^/]+)\.png\)", page) == [
+        f"maps/{own.id}",
+        f"models/{model.id}",
+    ]
+    drawn = [Path(config.workspace, "models", f"{one.id}.png") for one in (model, later)]
+    html = Path(made.url).with_suffix(".html").read_text()
+    assert [base64.b64encode(one.read_bytes()).decode() in html for one in drawn] == [True, False]
     assert (made.validation.summary()["macro_f1_mean"] > 0.4).any()
     card = (Path(config.workspace) / model.metadata["card"]).read_text()
     assert "there/DSC37" in card
