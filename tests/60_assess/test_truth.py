@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,16 +14,22 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
-import rioxarray  # noqa: F401 - registers `.rio`
 import shapely
 import xarray as xr
+from odc.geo.geobox import GeoBox
 from rasterio.transform import Affine
+from support.small_campaign import make_cube, make_model, workspace
 
 from cpazmal_scale.assess import compare_map
 from cpazmal_scale.assess.report import sections
 from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.validate.metrics import scores
-from cpazmal_scale.errors import SampleError, StoreError, StoreMissing
+from cpazmal_scale.errors import SampleError, StoreDamaged, StoreError, StoreMissing
+from cpazmal_scale.grid.blocks import Block
+from cpazmal_scale.legend import legend
+from cpazmal_scale.mapping import open_map, plan_map
+from cpazmal_scale.mapping.classify.pixels import empty_products
+from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
 
 CLASSES = ("ABL", "ACC", "ICA")
 NAMES = ("ROC", "ICA", "ABL", "FOR", "ACC")
@@ -33,21 +44,27 @@ class Pair(NamedTuple):
     """On the map's grid."""
 
 
-def write_map(url: str, values: Any, classes: tuple[str, ...] = CLASSES, **attrs: Any) -> None:
-    height, width = values.shape
-    coords = {
-        "y": TOP - PIXEL * (np.arange(height) + 0.5),
-        "x": LEFT + PIXEL * (np.arange(width) + 0.5),
-    }
-    flags = {
-        "flag_values": [*range(1, len(classes) + 1), 254],
-        "flag_meanings": " ".join([*classes, "rejected"]),
-    }
-    data = xr.DataArray(values, coords, ("y", "x"), attrs=flags)
-    dataset = xr.Dataset({"class": data}, attrs=attrs).rio.write_crs("EPSG:32632")
-    dataset["class"].encoding = {"chunks": (4, 4), "grid_mapping": "spatial_ref"}
-    dataset["class"].attrs.pop("grid_mapping", None)
-    dataset.to_zarr(url, zarr_format=3, consolidated=True, encoding={"class": {"_FillValue": 255}})
+@functools.cache
+def template(shape: tuple[int, int], classes: tuple[str, ...]) -> str:
+    """An unfinished map on a grid whose corner is `LEFT`, `TOP`."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    grid = GeoBox(shape, Affine(PIXEL, 0, LEFT, 0, -PIXEL, TOP), "EPSG:32632")
+    cube = make_cube(f"{folder}/cube.zarr", grid=grid)
+    made = plan_map(workspace(folder), make_model(f"{folder}/model.zarr"), cube)
+    recipe = made.recipe.model_copy(update={"classes": classes})
+    write_template(replace(made, recipe=recipe, legend=legend(classes), chunk=4))
+    return made.url
+
+
+def write_map(
+    url: str, values: Any, classes: tuple[str, ...] = CLASSES, *, complete: bool = True
+) -> None:
+    shutil.copytree(template(values.shape, classes), url)
+    products = empty_products(len(classes), *values.shape) | {"class": values}
+    sums = write_block(url, Block(0, values.shape[0], 0, values.shape[1]), products)
+    if complete:
+        publish(url, sums)
 
 
 def write_truth(path: Path, values: Any, dx: int = 0, dy: int = 0, tag: str | None = None) -> None:
@@ -201,7 +218,7 @@ def test_what_cannot_be_compared_is_refused(pair: Pair, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not a reference"):
         compare_map(pair.map_url, str(tmp_path / "float.tif"))
     xr.Dataset({"HH": ("x", [1.0])}).to_zarr(tmp_path / "cube.zarr", zarr_format=3)
-    with pytest.raises(StoreError, match="not a map"):
+    with pytest.raises(StoreDamaged, match="not a map"):
         compare_map(str(tmp_path / "cube.zarr"), pair.truth_url)
     write_map(str(tmp_path / "clusters.zarr"), pair.mapped, ("C1", "C2", "C3"))
     with pytest.raises(SampleError, match="none of the map's classes C1, C2, C3"):
@@ -209,3 +226,32 @@ def test_what_cannot_be_compared_is_refused(pair: Pair, tmp_path: Path) -> None:
     write_map(str(tmp_path / "half.zarr"), pair.mapped, complete=False)
     with pytest.raises(StoreError, match="not finished"):
         compare_map(str(tmp_path / "half.zarr"), pair.truth_url)
+
+
+def test_a_lost_or_altered_chunk_is_no_lack_of_data(pair: Pair) -> None:
+    chunk = next(Path(pair.map_url, "class", "c").rglob("1"), None)
+    assert chunk is not None
+    chunk = next(one for one in sorted(chunk.parent.rglob("*")) if one.is_file())
+    kept = chunk.read_bytes()
+    for damage in (chunk.unlink, lambda: chunk.write_bytes(kept[:-1])):
+        damage()
+        with pytest.raises(StoreDamaged):
+            compare_map(pair.map_url, pair.truth_url)
+
+
+def test_classes_of_several_words(tmp_path: Path) -> None:
+    """CF's meanings are words that blanks separate; the classes keep their names."""
+    named = ("bare rock", "zone d'ablation", "forêt")
+    truth = np.random.default_rng(2).choice([1, 2, 3], (9, 9)).astype(np.uint8)
+    write_truth(tmp_path / "truth.tif", truth, tag=",".join(named))
+    write_map(str(tmp_path / "map.zarr"), truth, named)
+    found = compare_map(str(tmp_path / "map.zarr"), str(tmp_path / "truth.tif"))
+    assert found.classes == named
+    assert found.table()["oa"].tolist() == [1.0]
+    flags = open_map(str(tmp_path / "map.zarr"))["class"].attrs
+    assert flags["flag_meanings"].split(" ") == [
+        "bare_rock",
+        "zone_d_ablation",
+        "forêt",
+        "rejected",
+    ]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.assess.against.comparison import MapComparison
-from cpazmal_scale.errors import SampleError, StoreError, StoreMissing
-from cpazmal_scale.grid.cf import grid_of
+from cpazmal_scale.errors import SampleError, StoreError
+from cpazmal_scale.grid.blocks import cut
 from cpazmal_scale.grid.raster_files import open_plain
 from cpazmal_scale.grid.vectors import placed
+from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
 if TYPE_CHECKING:
     import geopandas
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 Reader = Callable[[int, int, int, int], "NDArray[np.uint8]"]
 """Row, column, height and width of a window to its (height, width) values."""
 
-_REJECTED, _NO_DATA = 254, 255
 _CODES = 256
 
 
@@ -44,8 +44,7 @@ def compare_map(
     The reference is read on the map's grid, nearest pixel.
 
     Args:
-        map_url: Zarr group with `class` (y, x) uint8 from 1, 254 rejected, 255 no data, and
-            `flag_values`, `flag_meanings`.
+        map_url: a finished map of classes.
         truth_url: raster with uint8 values from 1 in the order of its tag `classes`; 0 unlabelled.
         polygons: training polygons with a column `class`; those of the map's classes are left out
             in a second count.
@@ -56,10 +55,17 @@ def compare_map(
 
     Raises:
         StoreMissing: the map or the reference is not there.
-        StoreError: one of them is not what it should be.
+        StoreError: one of them is not what it should be, or the map is not finished.
+        StoreDamaged: a chunk of the map is lost or altered.
+        ModelMismatch: it is a map of change.
         SampleError: the reference has none of the map's classes.
     """
-    with _open_map(map_url) as (mapped, classes), _open_truth(truth_url, mapped) as (truth, names):
+    from cpazmal_scale.mapping import open_source
+
+    mapped = open_source(map_url)
+    classes, grid = mapped.recipe.classes, mapped.grid.geobox
+    crs = str(grid.crs)
+    with open_on_grid(truth_url, crs, grid.transform, mapped.shape) as (truth, names):
         rows = [*classes, *(name for name in names if name not in classes)]
         if not set(names) & set(classes):
             raise SampleError(
@@ -69,15 +75,16 @@ def compare_map(
             )
         row_of = np.full(_CODES, -1, np.int64)
         row_of[1 : len(names) + 1] = [rows.index(name) for name in names]
-        trained = _Trained(polygons, classes, mapped, margin)
+        trained = _Trained(polygons, classes, crs, grid.transform, margin)
         every = np.zeros((len(rows), len(classes) + 2), np.int64)
         inside = np.zeros_like(every)
-        windows = list(_windows(mapped.values.shape, block))
-        for done, (row, col, height, width) in enumerate(windows, start=1):
-            values = mapped.values[row : row + height, col : col + width].to_numpy()
-            labels = truth(row, col, height, width)
+        windows = list(cut(mapped.shape, block))
+        for done, part in enumerate(windows, start=1):
+            values = mapped.read("class", part)
+            here = (part.y0, part.x0, part.y1 - part.y0, part.x1 - part.x0)
+            labels = truth(*here)
             every += cross_table(row_of[labels], values, every.shape)
-            used = trained.mask(row, col, height, width)
+            used = trained.mask(*here)
             if used is not None:
                 inside += cross_table(np.where(used, row_of[labels], -1), values, every.shape)
             if progress is not None:
@@ -103,72 +110,11 @@ def cross_table(
     """Counts of `shape` of pixels by row (-1 left out) and map value."""
     classes = shape[1] - 2
     column = values.astype(np.int64) - 1
-    column[values == _REJECTED] = classes
-    column[(values == 0) | (values == _NO_DATA)] = classes + 1
+    column[values == REJECTED] = classes
+    column[(values == 0) | (values == NO_DATA)] = classes + 1
     known = (rows >= 0) & (column < shape[1])
     cells = rows[known] * shape[1] + column[known]
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
-
-
-def _windows(shape: tuple[int, ...], block: int) -> Iterator[tuple[int, int, int, int]]:
-    for row in range(0, shape[0], block):
-        for col in range(0, shape[1], block):
-            yield row, col, min(block, shape[0] - row), min(block, shape[1] - col)
-
-
-class _Mapped(NamedTuple):
-    """The lazy `class` variable on its grid."""
-
-    values: Any
-    crs: Any
-    transform: Any
-
-
-def _grid(found: Any) -> tuple[Any, Any]:
-    """CRS and affine transform of a CF dataset."""
-    from rasterio.crs import CRS
-    from rasterio.transform import Affine
-
-    reference = found["spatial_ref"].attrs
-    crs = CRS.from_wkt(reference["crs_wkt"])
-    if "GeoTransform" in reference:
-        return crs, grid_of(found).transform
-    x, y = (np.asarray(found[name].to_numpy(), np.float64) for name in ("x", "y"))
-    width, height = (float((axis[-1] - axis[0]) / (axis.size - 1)) for axis in (x, y))
-    corner = (float(x[0]) - width / 2, float(y[0]) - height / 2)
-    return crs, Affine(width, 0, corner[0], 0, height, corner[1])
-
-
-@contextlib.contextmanager
-def _open_map(url: str) -> Iterator[tuple[_Mapped, tuple[str, ...]]]:
-    """The map and the names of its classes."""
-    import xarray as xr
-
-    if not storage.exists(url):
-        raise StoreMissing("no map here", where=url, remedy="run `cpazmal map`")
-    try:
-        found = xr.open_zarr(
-            storage.zarr_store(url, read_only=True),
-            chunks=None,
-            mask_and_scale=False,
-        )
-        mapped = _Mapped(found["class"], *_grid(found))
-        values = np.atleast_1d(mapped.values.attrs["flag_values"])
-        meanings = str(mapped.values.attrs["flag_meanings"]).split()
-        named = dict(zip((int(value) for value in values), meanings, strict=True))
-        classes = tuple(named[v] for v in range(1, sum(0 < v < _REJECTED for v in named) + 1))
-    except (KeyError, ValueError, OSError) as error:
-        raise StoreError(
-            f"not a map ({str(error).splitlines()[0]})",
-            where=url,
-            remedy="give the Zarr group that `cpazmal map` wrote",
-        ) from None
-    if not found.attrs.get("complete", True):
-        raise StoreError(
-            "the map is not finished", where=url, remedy="run the same map again: it continues"
-        )
-    with found:
-        yield mapped, classes
 
 
 @contextlib.contextmanager
@@ -201,12 +147,6 @@ def open_raster(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
             raise StoreError(
                 "its pixels cannot be decoded", where=url, remedy="copy it again from its source"
             ) from None
-
-
-def _open_truth(
-    url: str, mapped: _Mapped
-) -> contextlib.AbstractContextManager[tuple[Reader, tuple[str, ...]]]:
-    return open_on_grid(url, mapped.crs, mapped.transform, mapped.values.shape)
 
 
 @contextlib.contextmanager
@@ -252,15 +192,16 @@ class _Trained:
         self,
         polygons: geopandas.GeoDataFrame | None,
         classes: Sequence[str],
-        mapped: _Mapped,
+        crs: str,
+        transform: Affine,
         margin: int,
     ) -> None:
         self._shapes: Any = None
         if polygons is None:
             return
-        self._transform = mapped.transform
+        self._transform = transform
         pixel = max(abs(self._transform.a), abs(self._transform.e))
-        own = placed(polygons[polygons["class"].isin(list(classes))], mapped.crs)
+        own = placed(polygons[polygons["class"].isin(list(classes))], crs)
         self._shapes = own.geometry.buffer(margin * pixel, join_style="mitre")
 
     def mask(self, row: int, col: int, height: int, width: int) -> NDArray[np.bool_] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -125,14 +126,18 @@ def read_root(url: str) -> dict[str, Any] | None:
 
 
 def _require_map(root: dict[str, Any], url: str) -> None:
-    """The root document of a cube is none of a map.
+    """The root document of a cube or of another Zarr group is none of a map.
 
     Raises:
         StoreMissing: it is a cube's.
+        StoreDamaged: it has no recipe.
     """
     if "cpazmal_cube" in root["attributes"]:
         remedy = "give a map: `cpazmal catalog ls` shows which there are"
         raise StoreMissing("a cube, no map", where=url, remedy=remedy)
+    if "recipe" not in root["attributes"]:
+        remedy = "give the Zarr group that `cpazmal map` wrote"
+        raise StoreDamaged("not a map: it has no recipe", where=url, remedy=remedy)
 
 
 def is_complete(root: dict[str, Any]) -> bool:
@@ -332,11 +337,16 @@ def _flags(legend: Legend) -> dict[str, Any]:
     return {
         **_ATTRIBUTES["class"],
         "flag_values": [*range(1, len(classes) + 1), REJECTED],
-        "flag_meanings": " ".join([*classes, "rejected"]),
+        "flag_meanings": " ".join([*map(_meaning, classes), "rejected"]),
         "flag_colors": " ".join([*(legend.colours[code] for code in classes), REJECTED_COLOUR]),
         "class_names": [legend.name(code) for code in classes],
         "no_data": NO_DATA,
     }
+
+
+def _meaning(code: str) -> str:
+    """A class as one word of `flag_meanings`, which blanks separate in CF."""
+    return re.sub(r"[^\w.+@-]", "_", code)
 
 
 def withheld(recipe: Recipe) -> dict[str, str]:
