@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.legend import legend, parsed
 from cpazmal_scale.words import NONE, count, interval, number, per_cent, spread
 
 HEADINGS = {
@@ -48,7 +49,19 @@ def period(config: RunConfig) -> str:
 def facts_in_words(facts: Mapping[str, Any]) -> dict[str, str]:
     """Facts of a product under headings, with units and two decimals."""
     told = {name: value for name, value in facts.items() if name not in _LEFT_OUT}
+    if isinstance(told.get("km2"), Mapping):
+        told["km2"] = _by_name(told["km2"], facts.get("legend"))
     return {heading(name): _told(name, value) for name, value in told.items()}
+
+
+def _by_name(areas: Mapping[str, float], given: Any) -> dict[str, float]:
+    """Areas by the names of classes, with the code before names that are not one's own."""
+    named = legend(areas, parsed(given))
+    names = [named.name(code) for code in areas]
+    return {
+        name if names.count(name) == 1 else named.label(code): area
+        for name, (code, area) in zip(names, areas.items(), strict=True)
+    }
 
 
 def rows_in_words(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -52,7 +52,7 @@ def classify(config: RunConfig, *, progress: Progress | None = None) -> tuple[Ma
         **({"legend": plain(result.legend.given)} if result.legend.given else {}),
         **withheld(recipe),
         "model": workspace.find(config, "model").fact("id"),
-        "km2": dict(zip(areas["name"], areas["km2"].round(4).tolist(), strict=True)),
+        "km2": {str(code): km2 for code, km2 in areas["km2"].round(4).items()},
     }
     entry = workspace.publish(config, "map", result.id, f"maps/{result.id}.zarr", facts)
     return result, entry

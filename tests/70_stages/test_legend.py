@@ -79,6 +79,9 @@ def test_a_new_legend_is_words_on_the_same_map(french: RunConfig) -> None:
         "name": "rocher", "colour": "#000000", "glacier": False
     }  # fmt: skip
     assert catalog.entry(french.workspace, entry.name).metadata["legend"]["suspendu"]
+    glaciers = {"suspendu": {"name": "glace"}, "tablier": {"name": "glace"}}
+    alike, entry = classify(french.with_values({"legend": glaciers}))
+    assert entry.metadata["km2"] == alike.areas["km2"].round(4).to_dict()
     classify(french)
 
 

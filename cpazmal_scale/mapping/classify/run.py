@@ -76,7 +76,7 @@ class MapResult:
     def __str__(self) -> str:
         rows = [
             f"  {code:<5}{row['name']:<20}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
-            for code, row in in_order(self.areas, self.legend)
+            for code, row in by_legend(self.areas, self.legend)
         ]
         rows += [
             f"  {group:<25}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
@@ -102,7 +102,7 @@ class MapResult:
         return class_areas(self.legend, self.pixels_by_class, self.square_metres)
 
 
-def in_order(areas: pd.DataFrame, legend: Legend) -> Iterator[tuple[str, Any]]:
+def by_legend(areas: pd.DataFrame, legend: Legend) -> Iterator[tuple[str, Any]]:
     """Codes and rows of a table of areas in the order of the legend, rejected pixels last."""
     rest = [code for code in areas.index if code not in legend.classes]
     for code in (*legend.order, *rest):

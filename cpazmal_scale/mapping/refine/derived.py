@@ -23,7 +23,7 @@ from cpazmal_scale.mapping.classify.acquired import acquired_by, together
 from cpazmal_scale.mapping.classify.block import digest_of
 from cpazmal_scale.mapping.classify.pixels import Products, blank_of
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.run import in_order, run_blocks, summed
+from cpazmal_scale.mapping.classify.run import by_legend, run_blocks, summed
 from cpazmal_scale.mapping.refine.source import Source, open_source
 from cpazmal_scale.words import many
 
@@ -110,7 +110,7 @@ class DerivedMap:
         height, width = self.shape
         rows = [
             f"  {code:<9}{row['name']:<20}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
-            for code, row in in_order(self.areas, self.legend)
+            for code, row in by_legend(self.areas, self.legend)
             if row["pixels"]
         ]
         executed = self.blocks_executed
