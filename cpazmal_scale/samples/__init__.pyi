@@ -4,7 +4,7 @@ from .draw.balance import balanced
 from .draw.cluster import self_labelled
 from .draw.drawing import draw_windows, open_windows
 from .draw.index import window_index
-from .draw.polygons import read_polygons
+from .draw.polygons import checked_polygons, read_polygons
 from .imported import channels_of, import_table, imported_series, read_series, write_series
 from .meeting import on_calendar, season_calendar, together
 from .regular import regular_series
@@ -32,6 +32,7 @@ __all__ = [
     "Windows",
     "balanced",
     "check_disjoint",
+    "checked_polygons",
     "cyclic_group_folds",
     "draw_windows",
     "leave_one_group_out",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -711,8 +712,59 @@ def test_a_polygon_in_one_of_another_class_is_refused(twin: shapely.Polygon) -> 
     assert "cut one out of the other" in str(said.value)
 
 
-def test_groups_of_one_class_that_share_ground_are_said(caplog: pytest.LogCaptureFixture) -> None:
-    rows = (*FOUR, ("ABL", "ABL003", square(20, 20, 30, 30)))
+def test_ground_of_two_groups_of_a_class_is_of_one_group(caplog: pytest.LogCaptureFixture) -> None:
+    """A copy of a polygon under another name, and one that overlaps its neighbour."""
+    rows = (
+        *FOUR,
+        ("ABL", "ABL003", square(20, 20, 30, 31)),  # larger than ABL001
+        ("ICA", "copy", FOUR[3][2]),
+    )
     with caplog.at_level("WARNING", "cpazmal_scale"):
-        samples.draw_windows(make_cube(), make_polygons(rows))
-    assert "ABL ABL001 and ABL ABL003 in 195 pixels; give them one group" in caplog.text
+        index = samples.draw_windows(make_cube(), make_polygons(rows)).index
+    assert "ICA ICA002 and ICA copy in 900 pixels" in caplog.text
+    assert "ABL ABL001 and ABL ABL003 in 195 pixels" in caplog.text
+    assert "cut one out of the other, or give them one group" in caplog.text
+    assert set(index["group"]) == {"ABL001", "ABL002", "ABL003", "ICA001", "ICA002"}
+    boxes = {
+        group: [shapely.box(x, y, x + 7, y + 7) for y, x in own[["y0", "x0"]].to_numpy().tolist()]
+        for group, own in index.groupby("group")
+    }
+    for one, other in itertools.combinations(boxes, 2):
+        shared = shapely.union_all(boxes[one]).intersection(shapely.union_all(boxes[other]))
+        assert shared.area == 0, (one, other)
+    whole = index_of(rules()).groupby("group").size()
+    assert (
+        index.groupby("group").size()[["ABL001", "ABL002"]] == whole[["ABL001", "ABL002"]]
+    ).all()
+
+
+def test_a_table_of_polygons_is_checked_like_a_file(windows: samples.Windows) -> None:
+    columns = ["class", "group", "y0", "x0"]
+    table = make_polygons()
+    shuffled = pd.concat([table.iloc[::-1], table]).rename(columns={"class": "Class"})
+    shuffled = shuffled.rename_geometry("shape")
+    again = samples.draw_windows(make_cube(), shuffled)
+    pd.testing.assert_frame_equal(again.index[columns], windows.index[columns])
+    numbered = samples.draw_windows(make_cube(), table.assign(group=[1, 2, 3, 4]))
+    assert set(numbered.groups) == {"1", "2", "3", "4"}
+    for wrong, says in (
+        (table.rename(columns={"class": "what"}), "the polygons: no column `class`"),
+        (table.assign(group=["a", None, "b", "c"]), "has no group"),
+        (table.set_crs(None, allow_override=True), "no CRS"),
+        (table.set_geometry(table.boundary), "without area, not a polygon"),
+        (table.iloc[:3], "class ICA has 1 usable group"),
+    ):
+        with pytest.raises(SampleError, match=says):
+            samples.draw_windows(make_cube(), wrong)
+
+
+def test_a_slash_in_a_name_joins_no_groups() -> None:
+    rows = (
+        *(("a/b", name, shape) for name, (_, _, shape) in zip("cd", FOUR[:2], strict=True)),
+        *(("a", name, shape) for name, (_, _, shape) in zip(("b/c", "d"), FOUR[2:], strict=True)),
+    )
+    index = index_of(rules(classes=("a", "a/b"), max_per_group=5), rows=rows)
+    assert index.groupby(["class", "group"]).size().tolist() == [5, 5, 5, 5]
+    classes, groups = np.repeat(["a/b", "a"], 20), np.repeat(["c", "d", "b/c", "d"], 10)
+    kept = samples.balanced(classes, groups)
+    assert len(kept) == 40

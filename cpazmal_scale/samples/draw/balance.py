@@ -37,9 +37,14 @@ def balanced(
         SampleError: a class keeps fewer than two groups.
     """
     classes, groups = np.asarray(classes), np.asarray(groups)
-    names = [f"{label}/{group}" for label, group in zip(classes, groups, strict=True)]
+    (_, of_class), (names, of_group) = (
+        np.unique(one, return_inverse=True) for one in (classes, groups)
+    )
     _, first, which, sizes = np.unique(
-        np.array(names, dtype=np.str_), return_index=True, return_inverse=True, return_counts=True
+        of_class * len(names) + of_group,
+        return_index=True,
+        return_inverse=True,
+        return_counts=True,
     )
     label = classes[first]
     if threshold is None:

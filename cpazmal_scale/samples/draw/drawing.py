@@ -81,11 +81,12 @@ def draw_windows(
     from cpazmal_scale import config
     from cpazmal_scale.cube import open_cube
     from cpazmal_scale.samples.draw.index import window_index
-    from cpazmal_scale.samples.draw.polygons import read_polygons
+    from cpazmal_scale.samples.draw.polygons import checked_polygons, read_polygons
 
     data = open_cube(cube) if isinstance(cube, str) else cube
     classes = samples.classes if samples else None
-    labelled = read_polygons(polygons, classes) if isinstance(polygons, str) else polygons
+    read = read_polygons if isinstance(polygons, str) else checked_polygons
+    labelled = read(polygons, classes)
     rules = samples or config.Samples(classes=tuple(sorted(set(labelled["class"]))))
     sizes = features or config.Features()
     known = [str(p) for p in data.data_vars if p != "mask" and "time" in data[p].dims]

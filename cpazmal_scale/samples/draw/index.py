@@ -42,7 +42,7 @@ def window_index(
     The windows of a polygon stand on a grid anchored at the top-left pixel of its bounding box, or
     where most of them are usable (`samples.offset`). At most `samples.max_per_group` are drawn from
     each class and group, at random by `seed`; polygons elsewhere do not change the draw. Ground
-    that polygons of two classes share is in no window.
+    that polygons of two classes share is in no window, ground of two groups in windows of one.
 
     Returns:
         One row per window, ordered by class (as `samples.classes` has them), group and position:
@@ -235,11 +235,10 @@ def _drawn(index: pd.DataFrame, most: int | None, seed: int) -> pd.DataFrame:
     if most is None:
         return index
     kept: list[int] = []
-    polygon = index["class"] + "/" + index["group"]
-    for name, rows in polygon.groupby(polygon).groups.items():
-        key = zlib.crc32(str(name).encode())
+    for (label, group), own in index.groupby(["class", "group"]):
+        key = zlib.crc32(f"{label}/{group}".encode())
         generator = np.random.default_rng(np.random.SeedSequence([seed, key]))
-        kept.extend(generator.permutation(rows.to_numpy())[:most])
+        kept.extend(generator.permutation(own.index.to_numpy())[:most])
     return index.loc[sorted(kept)]
 
 

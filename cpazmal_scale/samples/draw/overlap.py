@@ -1,4 +1,4 @@
-"""Overlapping polygons: ground that two classes claim belongs to neither."""
+"""Overlapping polygons: ground of two classes belongs to neither, of two groups to one of them."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Overlap(NamedTuple):
 def apart(
     polygons: geopandas.GeoDataFrame, grid: PixelEdges, where: object
 ) -> geopandas.GeoDataFrame:
-    """Polygons without the ground that two classes claim; it is said which ones share any.
+    """Polygons that share no whole pixel; it is said which ones did.
 
-    Two groups of one class that share ground keep it and are said too: a test on one then knows
-    something of the other. What holds no whole pixel is left as it is.
+    Ground that two classes claim is cut out of both. Of two groups of one class the smaller one
+    keeps it, so that a test on one knows nothing of the other; of equal ones the first.
 
     Args:
         polygons: columns `class`, `group` and `geometry`, in the CRS of the grid.
@@ -68,13 +68,16 @@ def apart(
             _REMEDY,
         )
     same = [pair for pair in found if classes[pair.one] == classes[pair.two]]
+    for pair in same:
+        large = max(pair.two, pair.one, key=lambda at: polygons.geometry.iloc[at].area)
+        shapes[large] = shapes[large].difference(pair.shared)
     if same:
         _LOG.warning(
-            "polygons of two groups of one class overlap, so that a test on one knows the other: "
-            "%s; give them one group",
+            "polygons of two groups of one class overlap, and the smaller one alone is used there: "
+            "%s; cut one out of the other, or give them one group",
             _listed(same, names),
         )
-    return polygons.assign(geometry=shapes) if twice else polygons
+    return polygons.assign(geometry=shapes) if found else polygons
 
 
 def _overlaps(shapes: Any, grid: PixelEdges) -> list[Overlap]:

@@ -30,37 +30,61 @@ def read_polygons(url: str, classes: Sequence[str] | None = None) -> geopandas.G
         classes: classes wanted; none: all there are.
 
     Returns:
+        As `checked_polygons`.
+
+    Raises:
+        ConfigError, SampleError: as `checked_polygons`; or the file is unreadable.
+        StoreMissing: nothing is there.
+    """
+    return checked_polygons(read_vectors(url), classes, url)
+
+
+def checked_polygons(
+    given: geopandas.GeoDataFrame,
+    classes: Sequence[str] | None = None,
+    where: str = "the polygons",
+) -> geopandas.GeoDataFrame:
+    """A table of labelled polygons as it is used, whether it was read or made.
+
+    Args:
+        given: columns `class` and `group`, of any type and case, and polygons.
+        classes: classes wanted; none: all there are.
+        where: what errors name.
+
+    Returns:
         One row per class and group with text columns `class` and `group` and a valid `geometry`,
-        in the file's CRS, sorted by class and group. Self-intersections are repaired; parts
+        in the CRS given, sorted by class and group. Self-intersections are repaired; parts
         without area are dropped. `attrs["legend"]` is what other columns say of all classes of
-        the file (`samples.draw.styles`), if anything.
+        the table (`samples.draw.styles`), or what it says itself, if anything.
 
     Raises:
         ConfigError: a column of the legend cannot be understood.
-        SampleError: unreadable, no CRS, no column `class` or `group`, empty labels, classes that
-            differ in capitals alone or are called as no class is, a geometry that is not a polygon,
-            a class that is absent or has fewer than two groups.
-        StoreMissing: nothing is there.
+        SampleError: no CRS, no column `class` or `group`, empty labels, classes that differ in
+            capitals alone or are called as no class is, a geometry that is not a polygon, a class
+            that is absent or has fewer than two groups.
     """
-    table = _labelled(read_vectors(url), url)
-    said = plain(styles_of(table, url))
+    if given.crs is None:
+        raise SampleError("no CRS", where=where, remedy="say which one by `set_crs`")
+    named = given.active_geometry_name == "geometry"
+    table = _labelled(given if named else given.rename_geometry("geometry"), where)
+    said = given.attrs.get("legend") or plain(styles_of(table, where))
     if classes is not None:
         absent = [name for name in classes if name not in set(table["class"])]
         if absent:
             raise SampleError(
                 f"no polygon of class {', '.join(absent)}",
-                where=url,
+                where=where,
                 remedy=f"set samples.classes among {listed(sorted(set(table['class'])), absent)}",
             )
         table = table[table["class"].isin(list(classes))]
-    with seal.parsing("its shapes cannot be used", url, "draw the polygons again", SampleError):
+    with seal.parsing("its shapes cannot be used", where, "draw the polygons again", SampleError):
         table["geometry"] = [
-            _polygonal(shape, f"{url}: group {group}")
+            _polygonal(shape, f"{where}: group {group}")
             for shape, group in zip(table.geometry, table["group"], strict=True)
         ]
         table = table.dissolve(["class", "group"], as_index=False)[["class", "group", "geometry"]]
         table.to_crs("EPSG:4326")
-    require_groups(table, where=url)
+    require_groups(table, where=where)
     table.attrs = {"legend": said} if said else {}
     return table
 
@@ -95,16 +119,16 @@ def require_groups(
             )
 
 
-def _labelled(table: geopandas.GeoDataFrame, url: str) -> geopandas.GeoDataFrame:
+def _labelled(table: geopandas.GeoDataFrame, where: str) -> geopandas.GeoDataFrame:
     if len(table) == 0:
-        raise SampleError("holds no polygon", where=url, remedy="draw polygons and save them")
+        raise SampleError("holds no polygon", where=where, remedy="draw polygons and save them")
     columns = {str(name).lower(): name for name in table.columns}
     for name in ("class", "group"):
         if name not in columns:
             others = ", ".join(f"`{one}`" for one in columns.values() if one != "geometry")
             raise SampleError(
                 f"no column `{name}`; its columns are {others or 'none'}",
-                where=url,
+                where=where,
                 remedy=f"rename the one that holds it to `{name}`: every polygon has a class and a "
                 "group, which never splits in tests",
             )
@@ -113,14 +137,14 @@ def _labelled(table: geopandas.GeoDataFrame, url: str) -> geopandas.GeoDataFrame
         blank = table[name].isna() | (table[name].astype(str).str.strip() == "")
         if blank.any():
             raise SampleError(
-                f"a polygon has no {name}", where=url, remedy=f"fill the column `{name}`"
+                f"a polygon has no {name}", where=where, remedy=f"fill the column `{name}`"
             )
         table[name] = [_text(value) for value in table[name]]
     kept = next((code for code in set(table["class"]) if code.casefold() in _KEPT), None)
     if kept is not None:
         raise SampleError(
             f"a class is called {kept}, which a map calls pixels without a class",
-            where=url,
+            where=where,
             remedy="give the class another name",
         )
     spelt: dict[str, str] = {}
@@ -129,7 +153,7 @@ def _labelled(table: geopandas.GeoDataFrame, url: str) -> geopandas.GeoDataFrame
         if other != code:
             raise SampleError(
                 f"classes {other} and {code} differ in capitals alone",
-                where=url,
+                where=where,
                 remedy="write the class in one way",
             )
     return table
