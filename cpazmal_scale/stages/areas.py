@@ -245,10 +245,11 @@ def _by_zone(config: RunConfig, shown: _Shown, table: geopandas.GeoDataFrame) ->
 
     from cpazmal_scale.grid.blocks import Block
     from cpazmal_scale.grid.outlines import read_outlines
+    from cpazmal_scale.grid.vectors import placed
 
     source = shown.source
     outlines = read_outlines(str(config.after.outlines), source.grid, config.after.zone)
-    inside = table.sjoin(outlines.table, predicate="within")
+    inside = placed(table, str(source.grid.geobox.crs)).sjoin(outlines.table, predicate="within")
     values = range(1, len(source.recipe.classes) + 1)
     mapped: dict[int, NDArray[np.float64]] = {}
     for top, codes in shown.strips():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 from shapely.geometry import box
@@ -174,6 +175,15 @@ def test_glaciers_one_by_one(mapped: RunConfig, raster: str, tmp_path: Path) -> 
     np.testing.assert_allclose(large["km2"], whole.areas, rtol=1e-9)
     np.testing.assert_allclose(large[["km2_low", "km2_high"]], whole.areas_95, rtol=1e-9)
     assert by_name["tiny"]["km2"].isna().all()
+    drawn = areas.design(mapped, NAME, units=120)
+    seen = drawn.assign(reference=np.array(CLASSES)[truth(SHAPE)[drawn["row"], drawn["column"]]])
+    found = [
+        areas.estimate(config, NAME, write_units(table, f"{tmp_path}/{name}.gpkg"))[1]
+        for name, table in (("here", seen), ("degrees", seen.to_crs("EPSG:4326")))
+    ]
+    assert found[0] is not None
+    assert np.isfinite(found[0][found[0]["zone"] == "large"]["km2"]).all()
+    assert found[0].equals(found[1])
     assert by_name["tiny"]["mapped_km2"].sum() > 0
 
 
@@ -184,3 +194,16 @@ def test_units_elsewhere_are_refused(mapped: RunConfig, tmp_path: Path) -> None:
     write_units(drawn, file)
     with pytest.raises(SampleError, match="where the map has no class"):
         areas.estimate(mapped, NAME, file)
+
+
+def test_a_unit_counts_once(mapped: RunConfig, tmp_path: Path) -> None:
+    drawn = areas.design(mapped, NAME, units=60).assign(reference="ABL")
+    twice = pd.concat([drawn, drawn.iloc[[4]]])
+    place = f"row {drawn['row'][4]}, column {drawn['column'][4]} is there twice"
+    for name, table, says in (
+        ("rows", twice, place),
+        ("places", twice.assign(unit=range(61)), place),
+        ("units", drawn.assign(unit=1), "unit 1 is there twice"),
+    ):
+        with pytest.raises(SampleError, match=says):
+            read_units(write_units(table, f"{tmp_path}/{name}.gpkg"), drawn["map"][0])

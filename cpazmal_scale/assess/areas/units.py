@@ -60,8 +60,8 @@ def read_units(url: str, map_id: str) -> geopandas.GeoDataFrame:
     """Interpreted points, every one with its `reference`, which may be `unknown`.
 
     Raises:
-        SampleError: columns are missing, a unit was not interpreted, or the points were drawn from
-            another map.
+        SampleError: columns are missing, a unit was not interpreted or is there twice, or the
+            points were drawn from another map.
     """
     table = read_vectors(url)
     absent = [name for name in ("row", "column", "map", "reference") if name not in table]
@@ -76,6 +76,14 @@ def read_units(url: str, map_id: str) -> geopandas.GeoDataFrame:
             where=url,
             remedy="name that map, or draw units from this one",
         )
+    for names in (["row", "column"], ["unit"]):
+        repeated = _repeated(table, names)
+        if repeated is not None:
+            raise SampleError(
+                f"{repeated} is there twice, and would count twice",
+                where=url,
+                remedy="keep one of them: every unit was drawn once",
+            )
     seen = table["reference"].fillna("").astype(str).str.strip()
     if (seen == "").any():
         raise SampleError(
@@ -85,6 +93,17 @@ def read_units(url: str, map_id: str) -> geopandas.GeoDataFrame:
             remedy=f"fill the column `reference`, with `{UNKNOWN}` where nobody can tell",
         )
     return table.assign(reference=seen.where(seen.str.lower() != UNKNOWN, UNKNOWN))
+
+
+def _repeated(table: geopandas.GeoDataFrame, names: list[str]) -> str | None:
+    """The first row whose values of some columns an earlier one has; none, or no such column."""
+    if not set(names) <= set(table):
+        return None
+    known = table[names].dropna()
+    again = known[known.duplicated()]
+    if not len(again):
+        return None
+    return "the unit of " + ", ".join(f"{name} {again[name].iloc[0]}" for name in names)
 
 
 def drawn_in_all(table: geopandas.GeoDataFrame) -> int:
