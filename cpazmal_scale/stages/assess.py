@@ -227,7 +227,7 @@ def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> 
 
     trained, tested = _sides(config, known)
     require_comparable(trained, config, tested=tested)
-    with open_executor(config.cluster) as executor, workspace.shared(config) as share:
+    with workspace.shared(config) as share, open_executor(config.cluster) as executor:
         workers = Workers(executor, share, progress)
         return cross_validate(trained, config, tested=tested, workers=workers)
 

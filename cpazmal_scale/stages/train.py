@@ -55,7 +55,7 @@ def train(
     config = workspace.with_legend(config, labels)
     where = _workers(config, len(windows))
     polarisations, held = _channels(config)
-    with open_executor(where.cluster) as executor, workspace.shared(where) as share:
+    with workspace.shared(where) as share, open_executor(where.cluster) as executor:
         provenance: dict[str, Any] = {
             "beam": workspace.beam_of(config),
             "samples": windows.attrs["id"],

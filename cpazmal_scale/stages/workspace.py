@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -180,17 +179,14 @@ def _co_and_cross(present: tuple[str, ...]) -> tuple[str, ...]:
 def shared(config: RunConfig) -> Iterator[str | None]:
     """A folder for arrays that workers of other processes need, gone at the end of the block.
 
-    None where the run's workers are threads of this process.
+    The workers end inside the block, or they write after it. None where the run's workers are
+    threads of this process.
     """
     if config.cluster.kind in ("serial", "threads"):
         yield None
         return
-    url = storage.join(storage.absolute(config.workspace), "shared", uuid.uuid4().hex)
-    try:
+    with storage.scratch(storage.join(storage.absolute(config.workspace), "shared")) as url:
         yield url
-    finally:
-        if storage.exists(url):
-            storage.remove(url, recursive=True)
 
 
 def publish_cube(config: RunConfig, beam: str) -> Entry:

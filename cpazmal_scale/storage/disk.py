@@ -104,6 +104,52 @@ def sweep(folder: Path, *, deep: bool = True) -> None:
                 path.unlink()
 
 
+@contextlib.contextmanager
+def scratch(parent: Path) -> Iterator[Path]:
+    """A new folder that is gone after the block; those of dead processes go before it.
+
+    A living process holds a lock on its folder. Where folders cannot be locked, as on NFS, nobody
+    knows who lives, and what dead processes left stays.
+    """
+    for left in parent.glob("*") if parent.is_dir() else ():
+        with _locked_folder(left) as ours:
+            if ours:
+                shutil.rmtree(left, ignore_errors=True)
+    for _ in range(TRIES):
+        folder = parent / uuid.uuid4().hex
+        make_folder(folder)
+        with _locked_folder(folder) as ours:
+            if ours is False or not folder.is_dir():
+                continue  # another process, which clears up, was between the two steps
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            return
+    raise FileNotFoundError(errno.ENOENT, "another process removes it again and again", str(parent))
+
+
+@contextlib.contextmanager
+def _locked_folder(folder: Path) -> Iterator[bool | None]:
+    """Whether a folder is locked by this block now; none where that cannot be told."""
+    import fcntl
+
+    try:
+        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        yield None
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours: bool | None = True
+    except OSError as error:
+        ours = False if isinstance(error, BlockingIOError) else None
+    try:
+        yield ours
+    finally:
+        os.close(file)
+
+
 def _lock(file: BinaryIO) -> bool:
     """Lock a file until it is closed, unless another process has; true where there are no locks."""
     import fcntl

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import glob
-from collections.abc import Callable, Iterable
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -96,6 +97,25 @@ def sweep(url: str, *, deep: bool = True) -> None:
     if not is_remote(url):
         with one_sentence(url, "tidy up"):
             disk.sweep(local_path(url), deep=deep)
+
+
+@contextlib.contextmanager
+def scratch(url: str) -> Iterator[str]:
+    """A new folder below one at `url`, gone after the block.
+
+    On a local disk, what processes left there that died is removed first.
+    """
+    if not is_remote(url):
+        with disk.scratch(local_path(url)) as folder:
+            yield str(folder)
+        return
+    new = f"{url.rstrip('/')}/{uuid.uuid4().hex}"
+    try:
+        yield new
+    finally:
+        filesystem, path = filesystem_of(new)
+        if filesystem.exists(path):
+            remove(new, recursive=True)
 
 
 def upload(path: Path, url: str) -> None:

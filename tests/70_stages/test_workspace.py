@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import threading
 import types
+from pathlib import Path
 
 import pytest
 from support import operations
@@ -128,6 +129,16 @@ def test_what_workers_share_goes_with_them(tmp_path) -> None:
         assert storage.write_arrays(folder, again) == url
         raise KeyboardInterrupt
     assert not storage.exists(folder)
+    left = Path(tmp_path, "shared", "of-a-dead-run")
+    with workspace.shared(apart) as living, workspace.shared(apart) as second:
+        storage.write_arrays(str(living), {"values": np.arange(3)})
+        left.mkdir()
+        (left / "values").write_bytes(b"1")
+        with workspace.shared(apart) as third:
+            assert not left.exists()
+            assert sorted(map(str, left.parent.iterdir())) == sorted((living, second, third))
+            assert list(Path(str(living)).iterdir())
+    assert not list(left.parent.iterdir())
     with workspace.shared(config(str(tmp_path), cluster={"kind": "threads"})) as nothing:
         assert nothing is None
     evil = np.array([{}], dtype=object)
