@@ -8,6 +8,7 @@ from prefect import flow
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages import classify as stages
+from cpazmal_scale.stages import workspace
 from flows.artifacts import progress, show_links, show_picture, show_product
 from flows.runtime import DEFAULT, deployed, named, refused, stage
 
@@ -15,6 +16,7 @@ from flows.runtime import DEFAULT, deployed, named, refused, stage
 @stage("map-blocks")
 def map_blocks(config: RunConfig) -> dict[str, Any]:
     """Classify every pixel; blocks are the Dask cluster's business."""
+    workspace.warn_of_dates(config, workspace.open_period(config))
     with progress("pixels classified") as update:
         return stages.classify(config, progress=update)[1].metadata
 

@@ -16,13 +16,20 @@ from flows.ingest import ingest
 from flows.runtime import DEFAULT, deployed, named, refused, stage, subflow
 from flows.train import train
 
-FLOWS: dict[str, Flow[..., Any]] = {
+FLOWS: dict[str, Flow[..., Any] | None] = {
     "ingest": ingest,
+    "samples": None,
     "train": train,
     "map": classify,
     "assess": assess,
 }
-"""The flow of each step; `train` draws the samples too."""
+"""The flow of each step, without which none begins; `train` draws the samples too."""
+
+
+@stage("check-inputs")
+def check_inputs(config: RunConfig) -> list[str]:
+    """Check the polygons and the reference before hours of work; what is there, a line each."""
+    return pipeline.require_inputs(config, {step.name for step in pipeline.steps(config)})
 
 
 @stage("find-map")
@@ -44,10 +51,9 @@ def full_area_map(config: RunConfig = DEFAULT) -> dict[str, Any]:
         What is known of the map, and how to open it.
     """
     config = deployed(config)
-    made = {}
-    for step in pipeline.steps(config):
-        if step.name in FLOWS:
-            made[step.name] = subflow(FLOWS[step.name], config)
+    parts = {step.name: FLOWS[step.name] for step in pipeline.steps(config)}
+    check_inputs(config)
+    made = {name: subflow(part, config) for name, part in parts.items() if part is not None}
     facts: dict[str, Any] = made["map"]
     opening = opening_lines(config)
     show_product("full area map", facts, code=opening)

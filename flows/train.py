@@ -8,7 +8,7 @@ from prefect import flow
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.stages.samples import draw_samples as draw
-from cpazmal_scale.stages.train import train as learn_barycenters
+from cpazmal_scale.stages.train import train as make_model
 from flows.artifacts import progress, show_product
 from flows.runtime import DEFAULT, deployed, named, refused, stage
 
@@ -20,16 +20,16 @@ def draw_samples(config: RunConfig) -> dict[str, Any]:
         return draw(config, progress=update).metadata
 
 
-@stage("learn-barycenters")
+@stage("train-model")
 def learn(config: RunConfig) -> dict[str, Any]:
-    """Learn barycenters from the windows."""
+    """Train the model on the windows, by the best of several methods if none is named."""
     with progress("averages found") as update:
-        return learn_barycenters(config, progress=update).metadata
+        return make_model(config, progress=update).metadata
 
 
 @flow(name="train", flow_run_name=named, log_prints=True, on_failure=[refused])
 def train(config: RunConfig = DEFAULT) -> dict[str, Any]:
-    """Draw labelled windows of a cube and learn DTW barycenters from them.
+    """Draw labelled windows of a cube and train a model on them.
 
     Args:
         config: the run configuration.

@@ -179,7 +179,7 @@ class Dtw(Section):
 
 
 class Train(Section):
-    """Windows to barycenters (method §4)."""
+    """Windows to a model: barycenters (method §4) and the other methods."""
 
     barycenters: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] | None = None
     """Barycenters per class and feature; `auto`: 1, 2, 4 or 8 by cross-validation of whole polygons

@@ -94,7 +94,7 @@ def test_compose_reads_its_file_and_asks_for_the_secrets() -> None:
         assert all(port["host_ip"] == "127.0.0.1" for port in services[name]["ports"])
 
 
-def test_the_two_commands_of_the_readme_lead_to_a_run() -> None:
+def test_the_three_commands_of_the_readme_lead_to_a_run() -> None:
     text = (DEPLOY / "README.md").read_text()
     given = re.search(r"exec worker prefect deployment run .*?config=(\{.*?\})'", text, re.S)
     assert given, "the README shows how to run a map on the composed services"

@@ -103,6 +103,26 @@ def test_every_flow_is_deployed() -> None:
     assert flows == {d["entrypoint"] for d in DEPLOYMENTS}
 
 
+def test_the_main_job_checks_its_inputs_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import flows.full_area_map as module
+    from cpazmal_scale.stages import pipeline
+
+    begun: list[str] = []
+    monkeypatch.setattr(module, "subflow", lambda flow, _: begun.append(flow.name))
+    monkeypatch.setattr(module, "check_inputs", module.check_inputs.fn)
+    monkeypatch.setattr(module, "deployed", lambda config: config)
+    lost = {"samples": {"polygons": f"{tmp_path}/none.gpkg"}, "ingest": {"scenes": str(tmp_path)}}
+    with pytest.raises(StoreMissing, match=r"none\.gpkg"):
+        module.full_area_map.fn(RunConfig.parse({"workspace": str(tmp_path), **lost}))
+    later = pipeline.Step("later", (), print)
+    monkeypatch.setattr(pipeline, "STEPS", (*pipeline.STEPS, later))
+    with pytest.raises(KeyError, match="later"):
+        module.full_area_map.fn(RunConfig(workspace=str(tmp_path)))
+    assert begun == []
+
+
 @pytest.mark.parametrize(
     ("error", "again"),
     [
@@ -191,6 +211,10 @@ def test_facts_have_headings_units_and_two_decimals() -> None:
         "nothing": "–",
         "windows": "ABL 2\u202f300",
     }
+    two = {"km2": {"ABL": 1.0, "ACC": 2.0, "ROC": 3.0}}
+    two["legend"] = {"ABL": {"name": "ice"}, "ACC": {"name": "ice"}}
+    told = "ABL ice 1.00 km², ACC ice 2.00 km², rock 3.00 km²"
+    assert facts_in_words(two) == {"area": told}
 
 
 def test_tables_have_headings_units_and_two_decimals() -> None:
