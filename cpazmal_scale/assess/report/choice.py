@@ -8,15 +8,15 @@ from typing import Any
 from cpazmal_scale import words as say
 from cpazmal_scale.config.methods import method
 
-_OTHER_FOLDS = (
-    "That figure is of the rule that takes the best, whichever it takes, on the choice's own "
-    "folds; the comparison of all methods stands on another division of the polygons into folds, "
-    "so that its figures and its p differ from these."
+_ONE_VERDICT = (
+    "These figures say how the method was chosen, on folds of the choice's own. Which method is "
+    "ahead is judged once, under “Accuracy by cross-validation”, on another division of the "
+    "polygons into folds: its differences and its p are not these."
 )
 
 
 def choice_text(choice: Mapping[str, Any]) -> str:
-    """Which method, by how much, how surely, and what choosing is worth.
+    """Which method, by how much, and what choosing is worth; who is ahead is not said here.
 
     Args:
         choice: `Choice.plain`, as a model's provenance keeps it.
@@ -46,8 +46,7 @@ def choice_text(choice: Mapping[str, Any]) -> str:
             "The choice itself, tested on polygons that took no part in it, reaches "
             f"{say.number(choice['nested_macro_f1'])} (95 % interval {span}); it fell on {winners}."
         )
-        sentences.append(_OTHER_FOLDS)
-    return " ".join(sentences)
+    return " ".join([*sentences, _ONE_VERDICT])
 
 
 def _lead(choice: Mapping[str, Any]) -> str:
@@ -58,11 +57,9 @@ def _lead(choice: Mapping[str, Any]) -> str:
         f"{say.probability(choice.get('p_corrected', choice['p']))}"
         f"{' after Holm’s correction' if 'p_corrected' in choice else ''}"
     )
-    if choice["decided"]:
-        return f"It is decidedly better than {other} ({figures})."
     if choice["difference"] < 0:
         return f"It is the cheaper of methods that are level: {other} differs by {figures}."
-    return f"In these folds nothing decides between it and {other} ({figures})."
+    return f"The next is {other}: the difference is {figures}."
 
 
 def _listed(found: Mapping[str, float]) -> str:
