@@ -188,7 +188,7 @@ def test_windows_fill_the_polygon_from_its_top_left_pixel() -> None:
 @pytest.mark.parametrize("stride", [1, 3, 10])
 def test_every_window_lies_wholly_in_its_polygon(stride: int) -> None:
     blob = shapely.Point(LEFT + 150, TOP - 140).buffer(66).difference(square(40, 45, 9, 3))
-    polygons = make_polygons(("ABL", "a", blob), *FOUR[1:])
+    polygons = make_polygons(("ABL", "a", blob), ("ABL", "b", square(3, 5, 20, 20)))
     index = index_of(
         make_cube(dates=1), Samples(classes=("ABL",), stride=stride, max_per_group=None),
         polygons=polygons,
