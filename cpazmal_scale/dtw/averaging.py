@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 import numpy as np
 
 from cpazmal_scale.dtw.band import Band, BandWords
-from cpazmal_scale.dtw.checks import whole
+from cpazmal_scale.dtw.checks import real, whole
 from cpazmal_scale.dtw.members import Barycenter, Members, filled, stretched
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class _Searched(NamedTuple):
         return cls(
             restarts=max(whole("restarts", given.pop("restarts", 1), 0), 1),
             iterations=whole("iterations", given.pop("iterations", 30), 0),
-            tolerance=float(given.pop("tolerance", 1e-5)),
+            tolerance=real("tolerance", given.pop("tolerance", 1e-5)),
             seed=whole("seed", given.pop("seed", 0), 0),
             threads=whole("threads", given.pop("threads", 1), 1),
             progress=given.pop("progress", None),

@@ -8,11 +8,11 @@ last column, and touch: a path from corner to corner always exists (`check_limit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 import numpy as np
 
-from cpazmal_scale.dtw.checks import unmasked, whole
+from cpazmal_scale.dtw.checks import in_rows, numbers, one_of, real, whole
 from cpazmal_scale.dtw.seasons import (
     MOST_ALONE,
     distance_to,
@@ -74,12 +74,13 @@ def band_limits(
         ValueError: both bands, a negative one, no dates for a band in days, wrong lengths; dates of
             which more than a tenth have none within the band at their time of the year.
     """
+    rows, columns = whole("rows", rows, 0), whole("columns", columns, 0)
     if rows < 1 or columns < 1:
         raise ValueError(f"series need at least one date, not {rows} and {columns}")
     if radius is not None and not (days is None and band_days is None):
         raise ValueError("give the band in samples (radius) or in days, not both")
     if days is not None:
-        band = BAND_DAYS if band_days is None else float(band_days)
+        band = BAND_DAYS if band_days is None else real("band_days", band_days, endless=True)
         return _limits_in_days(*_checked_days(days, rows, columns, band), band, ends_of(open_ends))
     if band_days is not None:
         raise ValueError("a band in days needs the dates of both series: days=(rows, columns)")
@@ -107,7 +108,7 @@ def trained_limits(
         ValueError: other dates without a band in days, or another number of dates.
     """
     given = own.days if days is None else days
-    count = rows or (length if given is None else len(np.asarray(given)))
+    count = rows or (length if given is None else in_rows("days", given).size)
     if days is None and count != length:
         raise ValueError(f"series must have the {length} dates of the training, not {count}")
     if own.band_days is None or own.days is None or given is None:
@@ -128,11 +129,7 @@ def ends_of(open_ends: OpenEnds | None) -> int:
     Raises:
         ValueError: there are no such ends.
     """
-    if open_ends not in _BITS:
-        raise ValueError(
-            f"open_ends are {', '.join(get_args(OpenEnds))} or none, not {open_ends!r}"
-        )
-    return _BITS[open_ends]
+    return _BITS[one_of("open_ends", open_ends, _BITS)]
 
 
 def near_days(radius: int | None, band_days: float | None, days: ArrayLike | None) -> float:
@@ -203,6 +200,10 @@ class Band:
         if unknown or (band is not None and words):
             raise TypeError(f"give a band or its words, not also {', '.join(sorted(words))}")
         own = (words.get(name) for name in BandWords.__annotations__)
+        if not isinstance(band, Band | None):
+            raise TypeError(
+                f"a band is a Band, such as Band.samples(3), not a {type(band).__name__}"
+            )
         return cls(*own) if band is None else band  # type: ignore[arg-type]
 
     def columns(self, otherwise: int) -> int:
@@ -240,7 +241,10 @@ def check_limits(
         ValueError: wrong shape, or no path from corner to corner, or to open ends, stays inside.
     """
     ends = ends_of(open_ends)
-    table = np.ascontiguousarray(unmasked("limits", limits), dtype=np.int32)
+    given = numbers("limits", limits)
+    if not np.all((given >= -1) & (given <= max(columns, rows) + 1)):
+        raise ValueError("limits must rise from column 0 to the last one without a gap")
+    table = np.ascontiguousarray(given, dtype=np.int32)
     if table.shape != (rows, 2):
         raise ValueError(f"limits must have shape ({rows}, 2), not {table.shape}")
     first, end = table[:, 0], table[:, 1]
@@ -273,6 +277,8 @@ def time_weights(
     Returns:
         float32 `(T, T')`, the `time_weights` of distances and barycenters.
     """
+    alpha, beta = real("alpha", alpha), real("beta", beta)
+    cycle = real("cycle", cycle, positive=True)
     elapsed = np.abs(np.subtract.outer(as_days(rows), as_days(columns))) % cycle
     elapsed = np.minimum(elapsed, cycle - elapsed)
     return np.asarray(1.0 / (1.0 + np.exp(-alpha * (elapsed - beta))), np.float32)
@@ -316,8 +322,6 @@ def _checked_days(
 def _limits_in_days(
     rows: NDArray[np.float64], columns: NDArray[np.float64], band: float, ends: int
 ) -> NDArray[np.int32]:
-    if not band >= 0:
-        raise ValueError(f"band_days must be 0 or more, not {band}")
     first = np.searchsorted(columns, rows - band, side="left")
     end = np.searchsorted(columns, rows + band, side="right")
     for i in np.flatnonzero(first >= end):

@@ -8,7 +8,7 @@ import numpy as np
 from numba import config
 
 from cpazmal_scale.dtw.band import OpenEnds, check_limits, ends_of
-from cpazmal_scale.dtw.checks import unmasked
+from cpazmal_scale.dtw.checks import numbers
 from cpazmal_scale.kernels import dtw_sweep as kernels
 from cpazmal_scale.kernels.dtw_band import in_slots
 
@@ -86,7 +86,7 @@ def checked_weights(weights: ArrayLike, shape: tuple[int, int]) -> NDArray[np.fl
     Raises:
         ValueError: another shape, negative or not finite.
     """
-    cells = np.ascontiguousarray(unmasked("time_weights", weights), np.float32)
+    cells = np.ascontiguousarray(numbers("time_weights", weights), np.float32)
     _check_array("time_weights", cells, shape)
     if not np.all(np.isfinite(cells)) or np.any(cells < 0):
         raise ValueError("time_weights must be finite and not negative")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from cpazmal_scale.dtw.checks import one_of, real
 from cpazmal_scale.kernels.decide import NO_CLASS, REJECTED, decide_pixels
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     Rule = Literal["soft", "vote", "sum"]
 
 __all__ = ["NO_CLASS", "REJECTED", "Decision", "decide"]
-_RULES = {"soft": 0, "vote": 1, "sum": 2}
+RULES = {"soft": 0, "vote": 1, "sum": 2}
 
 
 class Decision(NamedTuple):
@@ -69,12 +70,10 @@ def decide(
     features, classes, pixels = distances.shape
     if not 0 < classes < REJECTED:
         raise ValueError(f"between 1 and {REJECTED - 1} classes can be told apart, not {classes}")
-    if decision not in _RULES:
-        raise ValueError(f"decision must be soft, vote or sum, not {decision!r}")
-    if not (temperature > 0 and np.isfinite(temperature)):
-        raise ValueError(f"temperature must be positive, not {temperature}")
-    if reject is not None and not reject > 0:
-        raise ValueError(f"reject must be positive, not {reject}")
+    one_of("decision", decision, RULES)
+    real("temperature", temperature, positive=True)
+    if reject is not None:
+        real("reject", reject, positive=True, endless=True)
     scales = _per_feature("tau", tau, features, 1.0)
     if np.any(scales <= 0):
         raise ValueError("tau must be positive")
@@ -90,7 +89,7 @@ def decide(
         (1.0 / scales).astype(np.float32),
         np.float32(0.5 / temperature),
         _per_feature("weights", weights, features, 1.0).astype(np.float32),
-        _RULES[decision],
+        RULES[decision],
         np.float32(np.inf if reject is None else reject),
         *result,
     )

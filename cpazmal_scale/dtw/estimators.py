@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from cpazmal_scale.dtw.checks import equal_lengths, filled, unmasked
+from cpazmal_scale.dtw.checks import equal_lengths, filled, in_rows
 from cpazmal_scale.dtw.decision import REJECTED, Decision
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def checked_groups(groups: ArrayLike, count: int) -> NDArray[np.intp]:
     Raises:
         ValueError: another number of groups than of series, or one that is missing.
     """
-    array = np.asarray(unmasked("groups", groups))
+    array = in_rows("groups", groups)
     if array.shape != (count,):
         raise ValueError(f"{count} series, {array.size} groups")
     values = array.tolist()
@@ -178,7 +178,7 @@ def checked_labels(y: ArrayLike, count: int) -> tuple[NDArray[Any], NDArray[np.i
         ValueError: not class labels, wrong number, fewer than two classes or more than 253, or a
             label that stands for no class.
     """
-    labels = column_or_1d(unmasked("labels", y), warn=True)
+    labels = column_or_1d(in_rows("labels", y), warn=True)
     texts = {isinstance(one, str) for one in labels.tolist() if one is not None}
     if labels.dtype.kind not in "OUSbiuf" or len(texts) > 1:
         raise ValueError("labels must be text, or whole numbers, all of one kind")

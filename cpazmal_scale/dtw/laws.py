@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from cpazmal_scale.dtw.checks import equal_lengths
+from cpazmal_scale.dtw.checks import measured
 from cpazmal_scale.kernels.lanes_soft import WIDEST
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def weibull_gradient(
 
 
 def _pairs(series: ArrayLike) -> NDArray[np.float64]:
-    values = np.asarray(equal_lengths(series, "series"), np.float64)
+    values = np.asarray(measured(series, "series"), np.float64)
     if values.ndim < 2 or values.shape[-2] % 2:
         raise ValueError(
             f"series of laws are pairs of k1 and k2, (..., 2C, T), not of shape {values.shape}"

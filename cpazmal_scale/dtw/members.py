@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from cpazmal_scale.dtw.band import Band
-from cpazmal_scale.dtw.checks import equal_lengths, unmasked
+from cpazmal_scale.dtw.checks import measured, numbers
 from cpazmal_scale.dtw.pairwise import distances
 from cpazmal_scale.kernels.dba_pass import align_all
 
@@ -59,10 +59,7 @@ class Members(NamedTuple):
         Raises:
             ValueError: no series with a valid date, infinite values, shapes that do not match.
         """
-        given = equal_lengths(series, "series")
-        if given.dtype.kind not in "iuf":
-            raise ValueError(f"series must hold real numbers, not {given.dtype}")
-        values = np.array(given, np.float64)
+        values = np.array(measured(series, "series"), np.float64)
         if values.ndim == 2:
             values = values[:, None]
         if values.ndim != 3 or 0 in values.shape or np.any(np.isinf(values)):
@@ -72,22 +69,22 @@ class Members(NamedTuple):
             )
         values.transpose(0, 2, 1)[np.isnan(values).any(axis=1)] = np.nan
         rows = values.shape[2]
-        columns = rows if isinstance(start, str) else np.shape(start)[-1]
-        columns = band.columns(columns)
+        first = None if isinstance(start, str) else np.atleast_1d(numbers("a start", start))
+        columns = band.columns(rows if first is None else first.shape[-1])
         if band.open_ends is not None:
             raise ValueError("averages have no open ends: leave open_ends to the distance")
         cells = np.zeros((0, 0))
         if time_weights is not None:
-            cells = np.asarray(unmasked("time_weights", time_weights), np.float64)
-        if cells.size and (cells.shape != (rows, columns) or not np.all(cells >= 0)):
-            raise ValueError(f"time_weights must have shape {(rows, columns)}, not negative")
+            cells = numbers("time_weights", time_weights)
+            if cells.shape != (rows, columns) or not np.all(cells >= 0):
+                raise ValueError(f"time_weights must have shape {(rows, columns)}, not negative")
         shares, table = _shares(values, weights), band.limits_of(rows, columns)
         return cls(values, shares, table, cells, columns, threads)
 
     def start(self, start: Start | ArrayLike, rng: np.random.Generator) -> NDArray[np.float64]:
         """The first average `(K, T')`, finite, of the length asked for."""
         if not isinstance(start, str):
-            values, shape = np.array(start, np.float64, ndmin=2), self.series.shape[1]
+            values, shape = np.atleast_2d(numbers("a start", start)), self.series.shape[1]
             if values.shape != (shape, self.columns) or not np.all(np.isfinite(values)):
                 raise ValueError(f"a start must be {shape} × {self.columns} finite values")
             return np.asarray(values)
@@ -183,7 +180,7 @@ def _shares(values: NDArray[np.float64], weights: ArrayLike | None) -> NDArray[n
     valid = np.count_nonzero(~np.isnan(values[:, 0]), axis=1)
     given = np.ones(len(values))
     if weights is not None:
-        given = np.asarray(unmasked("weights", weights), np.float64)
+        given = numbers("weights", weights)
     if given.shape != (len(values),) or np.any(given < 0) or not np.all(np.isfinite(given)):
         raise ValueError("weights must be one finite number per series, not negative")
     shares = np.where(valid > 0, given * (rows / np.maximum(valid, 1)), 0.0)

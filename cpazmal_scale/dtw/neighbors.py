@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from cpazmal_scale.dtw.band import near_days, trained_limits
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
-from cpazmal_scale.dtw.checks import whole
+from cpazmal_scale.dtw.checks import settings_of
 from cpazmal_scale.dtw.confidence import (
     as_they_are,
     borne_out,
@@ -24,6 +24,7 @@ from cpazmal_scale.dtw.estimators import (
     Scaling,
     SeriesClassifier,
     as_json,
+    checked_groups,
     checked_labels,
     checked_series,
 )
@@ -109,8 +110,7 @@ class KNeighborsDTW(SeriesClassifier):
             ValueError: shapes, values, labels, band or number of neighbours that do not fit.
         """
         series = checked_series(self, X, reset=True)
-        for name in ("n_neighbors", "threads"):
-            whole(name, getattr(self, name), 1)
+        settings_of(self)
         self.limits(rows=series.shape[2], columns=series.shape[2])
         self.classes_, codes = checked_labels(y, len(series))
         count = series.shape[1]
@@ -127,7 +127,8 @@ class KNeighborsDTW(SeriesClassifier):
                 f"no series has a valid date in every feature of: {self.classes_[lost].tolist()}"
             )
         self.series_, self.codes_ = scaling.apply(_interpolated(series[known])), codes[known]
-        self._calibrate(None if groups is None else np.asarray(groups)[known])
+        own = None if groups is None else checked_groups(groups, len(series))
+        self._calibrate(None if own is None else own[known])
         return self
 
     def kneighbors(self, X: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.intp]]:

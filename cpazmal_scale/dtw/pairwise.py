@@ -9,7 +9,7 @@ from numba import config
 
 from cpazmal_scale.dtw.band import Band, BandWords, OpenEnds, ends_of
 from cpazmal_scale.dtw.block import block_distances, checked_weights
-from cpazmal_scale.dtw.checks import equal_lengths, whole
+from cpazmal_scale.dtw.checks import equal_lengths, measured, one_of, whole
 from cpazmal_scale.kernels.dba_pass import accumulate
 from cpazmal_scale.kernels.dtw_rows import sweep_rows
 from cpazmal_scale.kernels.dtw_sweep import OPEN_BEGIN, OPEN_END
@@ -77,8 +77,8 @@ def distances(
     queries, known = _series3(series, "series"), _series3(references, "references", np.float32)
     if queries.shape[1] != known.shape[1]:
         raise ValueError(f"{queries.shape[1]} features in series, {known.shape[1]} in references")
-    if missing not in ("arow", "refuse"):
-        raise ValueError(f"missing must be 'arow' or 'refuse', not {missing!r}")
+    one_of("missing", missing, ("arow", "refuse"))
+    min_dates = whole("min_dates", min_dates, 0)
     if not np.all(np.isfinite(known)):
         raise ValueError("references must be finite; only series may have missing dates")
     shape = queries.shape[2], known.shape[2]
@@ -223,9 +223,7 @@ def _one(values: ArrayLike, dtype: type | None = None) -> NDArray[Any]:
 
 
 def _series3(values: ArrayLike, name: str, dtype: type | None = None) -> NDArray[Any]:
-    array: NDArray[Any] = equal_lengths(values, name)
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
+    array: NDArray[Any] = measured(values, name)
     if array.ndim == 2:
         array = array[:, None, :]
     if array.ndim != 3 or 0 in array.shape[1:]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale.dtw.checks import unmasked
+from cpazmal_scale.dtw.checks import in_rows, real
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -85,7 +85,7 @@ class MatchedDates(NamedTuple):
 
 def is_dates(values: ArrayLike) -> bool:
     """Whether these are dates (datetime64, `datetime`, `date`, ISO text), not numbers of days."""
-    array = np.asarray(values)
+    array = in_rows("dates", values)
     return array.dtype.kind in "MU" or (array.dtype.kind == "O" and not _are_numbers(array))
 
 
@@ -95,13 +95,15 @@ def as_dates(values: ArrayLike) -> NDArray[np.datetime64]:
     Raises:
         ValueError: something else, or not a time.
     """
-    array = np.asarray(unmasked("dates", values))
+    array = in_rows("dates", values)
     try:
+        if array.dtype.kind not in "MOU":
+            raise ValueError
         if array.dtype.kind in "OU":
             plain = [_without_zone(value) for value in array.ravel()]
             array = np.array(plain, dtype="datetime64[s]").reshape(array.shape)
         stamps = array.astype("datetime64[s]")
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError("dates must be datetime64, datetime, date or ISO text") from None
     if np.any(np.isnat(stamps)):
         raise ValueError("dates must not have gaps (NaT)")
@@ -115,7 +117,7 @@ def check_start(start: str) -> str:
         ValueError: another form, or 29 February.
     """
     try:
-        date.fromisoformat(f"2021-{start}" if re.fullmatch(r"\d\d-\d\d", start) else "")
+        date.fromisoformat(f"2021-{start}" if re.fullmatch(r"\d\d-\d\d", str(start)) else "")
     except ValueError:
         raise ValueError(f"a season starts on a day of every year, MM-DD, not {start}") from None
     return start
@@ -128,7 +130,9 @@ def season_days(dates: ArrayLike, start: str = NEW_YEAR) -> NDArray[np.float64]:
         dates: `(T,)` datetime64, `datetime`, `date` or ISO text, increasing.
         start: first day of the season, `MM-DD`.
     """
-    stamps = as_dates(dates)
+    stamps, start = as_dates(dates), check_start(start)
+    if stamps.ndim != 1:
+        raise ValueError(f"dates must be in one row, not of shape {stamps.shape}")
     if stamps.size == 0:
         return np.zeros(0)
     return np.asarray((stamps - _beginning(_first_year(stamps, start), start)) / _DAY, np.float64)
@@ -152,13 +156,13 @@ def plain_days(days: ArrayLike) -> NDArray[np.float64]:
     Raises:
         ValueError: no numbers, or numbers that cannot be days, such as 20200108.
     """
-    array = np.asarray(unmasked("days", days))
+    array = in_rows("days", days)
     if array.dtype.kind == "m":
         array = array / _DAY
     if array.dtype.kind not in "iuf" and not (array.dtype.kind == "O" and _are_numbers(array)):
         raise ValueError(f"days must be numbers of days or dates, not {array.dtype}")
     numbers = array.astype(np.float64)
-    if numbers.size and np.nanmax(np.abs(numbers)) > _LARGEST_DAY:
+    if np.any(np.abs(numbers) > _LARGEST_DAY):
         raise ValueError(
             "days must be numbers of days or dates (datetime64, ISO text), not numbers like "
             f"{np.nanmax(np.abs(numbers)):.0f}"
@@ -274,7 +278,10 @@ def move_together(
 
     Arguments as for `match_dates`.
     """
-    days, own = season_days(rows, starts[0]), season_days(columns, starts[1])
+    band_days = real("band_days", band_days, endless=True)
+    if len(starts) != 2:
+        raise ValueError("starts are the first days of both seasons, each as MM-DD")
+    days, own = (season_days(*one) for one in zip((rows, columns), starts, strict=True))
     if days.size == 0 or own.size == 0:
         raise ValueError("series need at least one date")
     year = _first_year(as_dates(rows), starts[0])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, get_args
 
 import numpy as np
 
 from cpazmal_scale.dtw.band import Band, BandWords
-from cpazmal_scale.dtw.checks import equal_lengths, whole
+from cpazmal_scale.dtw.checks import measured, numbers, one_of, real, whole
 from cpazmal_scale.dtw.laws import (
     Cost,
     from_wasserstein,
@@ -65,7 +65,7 @@ def soft_distances(
         ValueError: shapes, bands, a gamma or values that cannot be compared.
     """
     how = _How.of(band, words)
-    rows, columns = (np.asarray(equal_lengths(side, "series")) for side in (series, references))
+    rows, columns = (measured(side, "series") for side in (series, references))
     if not np.all(np.isfinite(columns)):
         raise ValueError("references must be finite; only series may have missing dates")
     q, s = how.ready(rows), how.ready(columns)
@@ -91,7 +91,7 @@ def soft_self_distances(
     how = _How.of(band, words)
     if how.gamma == 0:
         raise ValueError("a series is at no distance from itself; give a gamma above 0")
-    ready = how.ready(np.asarray(equal_lengths(series, "series")))
+    ready = how.ready(measured(series, "series"))
     return np.asarray(how.scale * how.selves(ready, 0))
 
 
@@ -107,7 +107,7 @@ def soft_alignment(
     how = _How.of(band, words)
     if how.gamma == 0:
         raise ValueError("a hard alignment has a path; give a gamma above 0")
-    first, second = (how.ready(np.asarray(side)[None]) for side in (q, s))
+    first, second = (how.ready(measured(side, "features of a series")[None]) for side in (q, s))
     return np.asarray(how.shares(first, second[0])[1][0])
 
 
@@ -139,14 +139,16 @@ def soft_barycenter(
     how = _How.of(band, words)
     if how.gamma == 0:
         raise ValueError("a hard barycenter comes from `barycenter`; give a gamma above 0")
-    given = np.asarray(equal_lengths(series, "series"), np.float64)
+    given = np.asarray(measured(series, "series"), np.float64)
+    if given.ndim not in (2, 3) or 0 in given.shape:
+        raise ValueError(f"series must be filled (N, T) or (N, K, T), not {given.shape}")
     known = np.isfinite(given.reshape(len(given), -1)).any(axis=1)
-    shares = np.ones(len(given)) if weights is None else np.asarray(weights, np.float64)
+    shares = np.ones(len(given)) if weights is None else numbers("weights", weights)
     if shares.shape != (len(given),) or not (shares >= 0).all() or not shares[known].any():
         raise ValueError("weights are one number per series, not negative, at least one above 0")
     members = how.ready(given[known])
     task = _Descent(how, members, shares[known] / shares[known].sum())
-    first = given[known].mean(axis=0) if start is None else np.asarray(start, np.float64)
+    first = given[known].mean(axis=0) if start is None else numbers("a start", start)
     if start is None and not np.isfinite(first).all():
         first = _complete(given[known]).mean(axis=0)
     shape = np.atleast_2d(first).shape
@@ -178,11 +180,8 @@ class _How(NamedTuple):
     @classmethod
     def of(cls, band: Band | None, words: Soft) -> _How:
         given: dict[str, Any] = dict(words)
-        gamma, cost = float(given.pop("gamma", 1.0)), given.pop("cost", "squared")
-        if not (0 <= gamma < np.inf):
-            raise ValueError(f"gamma must be 0 or more, not {gamma}")
-        if cost not in ("squared", "wasserstein", "weibull"):
-            raise ValueError(f"cost is 'squared', 'wasserstein' or 'weibull', not {cost!r}")
+        gamma = real("gamma", given.pop("gamma", 1.0))
+        cost = one_of("cost", given.pop("cost", "squared"), get_args(Cost))
         divergence = bool(given.pop("divergence", False))
         threads = whole("threads", given.pop("threads", 1), 1)
         return cls(Band.of(band, given), gamma, cost, divergence, threads)  # type: ignore[arg-type]

@@ -18,8 +18,12 @@ from cpazmal_scale.dtw import (
     barycenters,
     distance,
     distances,
+    match_dates,
     path,
     season_days,
+    soft_alignment,
+    soft_barycenter,
+    soft_distances,
     time_weights,
 )
 
@@ -248,3 +252,74 @@ def test_spans_of_time_are_days_whatever_their_unit(unit):
     expected = time_weights(numbers, numbers)
     for days in (spans, np.array(list(numbers), object)):
         assert (time_weights(days, numbers) == expected).all()
+
+
+_X, _Y, _GROUPS = labelled(count=8)
+_RAGGED = [1, [2]]
+_TAKERS = {
+    "groups": lambda make, value: make().fit(_X, _Y, groups=value),
+    "days": lambda make, value: make(days=value, band_days=22, radius=None).fit(_X, _Y),
+    "other days": lambda make, value: (
+        make(days=DAYS, band_days=22, radius=None).fit(_X, _Y).decide(_X, value)
+    ),
+    "labels": lambda make, value: make().fit(_X, value),
+    "open_ends": lambda make, value: make(open_ends=value).fit(_X, _Y),
+    "reject": lambda make, value: make(reject=value).fit(_X, _Y),
+    "temperature": lambda make, value: make(temperature=value).fit(_X, _Y),
+    "min_dates": lambda make, value: make(min_dates=value).fit(_X, _Y),
+    "seed": lambda make, value: make(seed=value).fit(_X, _Y, groups=_GROUPS),
+}
+
+
+@pytest.mark.parametrize("make", [NearestBarycenter, KNeighborsDTW])
+@pytest.mark.parametrize("value", [_RAGGED, [[1, 2], [3]], np.zeros((2, 3, 4)), {"a": 1}, 1j])
+@pytest.mark.parametrize("taker", list(_TAKERS))
+def test_what_a_classifier_cannot_use_is_refused_in_words(make, taker, value):
+    name = taker.rpartition(" ")[2]
+    says = rf"^({name}|dates) must|^8 series, |dates needed|of the training|1d array|dim 3|Complex"
+    with pytest.raises(ValueError, match=says):
+        _TAKERS[taker](make, value)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda x, v: distances(x, x, time_weights=v), "time_weights"),
+        (lambda x, v: distances(x, x, min_dates=v), "min_dates"),
+        (lambda x, v: distances(x, x, missing=v), "missing"),
+        (lambda x, v: distances(x, x, limits=v), "limits"),
+        (lambda x, v: distances(x, x, days=(v, DAYS)), "days|dates"),
+        (lambda x, v: distances(x, x, days=(DAYS, DAYS), band_days=v), "band_days"),
+        (lambda x, v: path(x[0], x[1], time_weights=v), "time_weights"),
+        (lambda x, v: barycenter(x, time_weights=v), "time_weights"),
+        (lambda x, v: barycenter(x, weights=v), "weights"),
+        (lambda x, v: barycenter(x, start=v), "a start"),
+        (lambda x, v: barycenter(x, tolerance=v), "tolerance"),
+        (lambda x, v: soft_distances(x, v), "series"),
+        (lambda x, v: soft_distances(x, x, gamma=v), "gamma"),
+        (lambda x, v: soft_distances(x, x, cost=v), "cost"),
+        (lambda x, v: soft_alignment(v, x[0]), "features of a series"),
+        (lambda x, v: soft_barycenter(x, weights=v), "weights"),
+        (lambda x, v: soft_barycenter(x, start=v), "a start"),
+        (lambda _, v: season_days(v), "dates"),
+        (lambda _, v: match_dates(DAYS, v, band_days=22), "dates"),
+        (lambda _, v: match_dates(DAYS, DAYS, band_days=v), "band_days"),
+        (lambda _, v: time_weights(v, DAYS), "days|dates"),
+        (lambda _, v: time_weights(DAYS, DAYS, alpha=v), "alpha"),
+        (lambda _, v: band_limits(v, 30), "rows"),
+    ],
+)
+@pytest.mark.parametrize("value", [_RAGGED, [["x", "y"], ["z"]], [object()], 1j])
+def test_what_is_no_number_array_or_choice_is_refused_in_words(call, name, value):
+    with pytest.raises(ValueError, match=rf"^({name}) must (be|hold)"):
+        call(_X[:, 0], value)
+
+
+def test_numbers_are_no_dates_and_a_band_is_none_of_them():
+    for numbers in (np.arange(30.0), np.arange(30), np.full(30, np.nan), DAYS - DAYS[0]):
+        with pytest.raises(ValueError, match="dates must be datetime64"):
+            season_days(numbers)
+    with pytest.raises(ValueError, match="starts are the first days of both seasons"):
+        match_dates(DAYS, DAYS, band_days=22, starts=("10-01",))
+    with pytest.raises(TypeError, match="a band is a Band"):
+        distances(_X, _X, 3)

@@ -139,7 +139,7 @@ def test_higher_temperature_is_less_certain():
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"decision": "mean"}, "soft, vote or sum"),
+        ({"decision": "mean"}, "one of soft, vote, sum"),
         ({"temperature": 0.0}, "temperature"),
         ({"tau": [0.0]}, "tau"),
         ({"tau": [1.0, 1.0]}, "tau"),

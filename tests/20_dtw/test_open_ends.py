@@ -127,7 +127,7 @@ def test_dates_beyond_open_ends_are_kept() -> None:
 
 
 def test_what_cannot_be_open_is_refused() -> None:
-    with pytest.raises(ValueError, match="open_ends are begin, end, both or none"):
+    with pytest.raises(ValueError, match="open_ends must be one of none, begin, end, both"):
         distance([1.0, 2], [1.0, 2], open_ends="left")
     with pytest.raises(ValueError, match="averages have no open ends"):
         barycenter(np.zeros((3, 5)), open_ends="both")

@@ -204,8 +204,8 @@ def test_missing_dates_are_interpolated_and_threads_change_nothing() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"gamma": -1}, "gamma must be 0 or more"),
-        ({"cost": "manhattan"}, "cost is"),
+        ({"gamma": -1}, "gamma must be a number, 0 or more"),
+        ({"cost": "manhattan"}, "cost must be one of"),
         ({"cost": "weibull"}, "pairs of k1 and k2"),
         ({"radius": 2, "limits": [[0, 1]]}, "not both"),
     ],

@@ -73,7 +73,7 @@ REFUSED = {
         lambda: distances([[1.0, NO]], [[1.0, 2.0]], missing="refuse"),
         "missing dates",
     ),
-    "unknown rule": (lambda: distances([[1.0]], [[1.0]], missing="drop"), "'arow' or 'refuse'"),
+    "unknown rule": (lambda: distances([[1.0]], [[1.0]], missing="drop"), "one of arow, refuse"),
     "no dates": (lambda: distances(np.zeros((2, 0)), np.zeros((2, 3))), "shape"),
     "one dimension": (lambda: distances(np.zeros(3), np.zeros((2, 3))), "shape"),
     "text": (lambda: distances([["a"]], [[1.0]]), "real numbers"),
