@@ -76,6 +76,8 @@ _SERVED = frozenset(
     {"http", "https", "tcp", "tls", "ws", "wss", "sftp", "ssh", "ftp", "ftps", "hdfs"}
 )
 """Schemes whose addresses may hold a port; buckets have none."""
+_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"})
+"""Schemes whose addresses begin with a bucket or container."""
 _HOST = re.compile(r"localhost|host|[\w-]+(?:\.[\w-]+)+")
 """A machine with a port: of one word it might be a user with a password."""
 
@@ -92,6 +94,8 @@ def address(text: str) -> str:
             "an address holds a password, token or signature; leave it out and set the store's "
             "environment, such as AWS_ACCESS_KEY_ID"
         )
+    if _names_nothing(text):
+        raise ValueError("the address ends where a bucket or host should stand; write it whole")
     if not is_remote(text) and not _is_name(text):
         raise ValueError(
             "no file has such a name: a part of more than 255 bytes, or a sign of none"
@@ -102,6 +106,15 @@ def address(text: str) -> str:
         return str(Path(text).expanduser())
     except RuntimeError:
         raise ValueError(f"there is no home folder {text.partition('/')[0]}; write ./~…") from None
+
+
+def _names_nothing(text: str) -> bool:
+    """Whether an address has a scheme and nothing behind it, or no bucket where one is needed."""
+    last = text.rpartition("::")[2] if is_chain(text) else text
+    scheme, _, rest = last.partition("://")
+    if not is_remote(text) or scheme.lower() in ("memory", "file"):
+        return False
+    return not rest.strip("/") or (scheme.lower() in _BUCKETS and rest.startswith("/"))
 
 
 def _is_name(text: str) -> bool:

@@ -46,6 +46,9 @@ normalization pol polarisation polarization polarised polarized band channel lay
 the for sar x c with unit units float32 float64 float paz paz1 tsx tsx1 tdx tdx1 ellipsoid m2 m
 value values band1 band2 band3 b1 b2 b3
 """
+_SHORT = frozenset({"beta", "sigma", "gamma", "s0", "g0", "σ", "γ", "β"})
+_DEFINITE = frozenset({"amplitude", "amplitudes", "phase", "coherence", "complex", "interferogram"})
+"""Words of `_OTHER_WORDS` that no file of backscatter has in its name."""
 _OF_UNITS = frozenset({*_NO_UNITS, *_DECIBELS, *_LINEAR, *_INTENSITY, *_COEFFICIENTS}) | {
     *("power", "backscatter", "backscattering", "coefficient"),
 }
@@ -98,6 +101,13 @@ def read_name(text: str) -> Said:
         scale="dB" if decibels else ("linear" if linear else None),
         unknown=tuple(unknown) if len(channels) < 2 else tuple(words),
     )
+
+
+def plain_words(text: str) -> str:
+    """The words of any text, such as a file's name, that can mean nothing but what values are."""
+    words = [part for word in _words(text) for part in _parts(word)]
+    known = _COEFFICIENTS.keys() - _SHORT | _DECIBELS | _DEFINITE
+    return " ".join(w for w in words if w in known or w.upper() in POLARISATIONS)
 
 
 def is_unit(text: str) -> bool:

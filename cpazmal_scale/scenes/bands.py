@@ -14,6 +14,7 @@ from cpazmal_scale.errors import SceneError, SceneUnknown
 from cpazmal_scale.grid import projections
 from cpazmal_scale.scenes.band_names import Kind, Said, is_unit, read_name
 from cpazmal_scale.scenes.format import Candidate
+from cpazmal_scale.scenes.formats.items import BandItems
 from cpazmal_scale.vocabulary import BANDS, POLARISATIONS
 
 _SAY = "set ingest.naming.bands, the table's polarisations or `bands` of a sidecar"
@@ -46,12 +47,18 @@ def contents(raster: Any, member: Candidate) -> Contents:
     used = [band for band in bands if band != "skip"]
     if wrong or len(bands) != raster.count or len(set(used)) != len(used):
         raise _unknown_bands(url, bands, raster.count)
+    if member.format == "dimap" and {*raster.scales, *raster.offsets} != {1.0, 0.0}:
+        raise SceneUnknown(
+            "the header of its raster scales the values, and the document of the product does not",
+            where=url,
+            remedy="copy the product again from its source, or write it again from SNAP",
+        )
     for at, (band, one) in enumerate(zip(bands, said, strict=True)):
         if band != "skip":
             _check_band(raster, at, band, one, member, alpha=at in alpha)
     powers = [one for band, one in zip(bands, said, strict=True) if band in POLARISATIONS]
     if powers:
-        powers.append(_of_file(member.named.rest, url))
+        powers.append(_of_file(member.named.rest, bands, url))
     described = member.format != "named"
     radiometry = _radiometry(powers, rules, url, described=described)
     scale = _scale(powers, rules, url, described=described)
@@ -60,11 +67,11 @@ def contents(raster: Any, member: Candidate) -> Contents:
     return Contents(bands, radiometry, scale)
 
 
-def _of_file(rest: str, url: str) -> Said:
+def _of_file(rest: str, bands: tuple[str, ...], url: str) -> Said:
     """What the name of a file says of its values, beside what every product's name has.
 
     Raises:
-        SceneUnknown: they are no backscatter.
+        SceneUnknown: they are no backscatter, or of another polarisation.
     """
     said = read_name(rest)
     if said.kind == "other":
@@ -72,6 +79,13 @@ def _of_file(rest: str, url: str) -> Said:
             "it is no backscatter coefficient by the name of the file",
             where=url,
             remedy="give calibrated power (beta0, sigma0 or gamma0), or correct the name",
+        )
+    channels = [band for band in bands if band in POLARISATIONS]
+    if said.layer in POLARISATIONS and len(channels) == 1 and said.layer != channels[0]:
+        raise SceneUnknown(
+            f"it is {said.layer} by the name of the file, but its band is taken for {channels[0]}",
+            where=url,
+            remedy=_SAY,
         )
     return Said(None, None if said.kind == "intensity" else said.kind, said.scale)
 
@@ -99,7 +113,7 @@ def _unit(raster: Any, at: int) -> str:
 
     GDAL gives a band without one the unit of the heights of its coordinate system: that is none.
     """
-    unit: str = raster.units[at] or ""
+    unit: str = raster.units[at] or BandItems.of(raster, at + 1).unit
     if unit and raster.crs is not None:
         heights = projections.unit_of_heights(projections.of_raster(raster.crs))
         return "" if unit == heights else unit
@@ -107,12 +121,15 @@ def _unit(raster: Any, at: int) -> str:
 
 
 def _said(raster: Any, at: int) -> Said:
-    """What description and unit of a band say together; the description goes before."""
-    name, unit = read_name(raster.descriptions[at] or ""), read_name(_unit(raster, at))
+    """What description, unit and metadata items of a band say together, the description first."""
+    items = BandItems.of(raster, at + 1)
+    name = read_name(raster.descriptions[at] or items.name)
+    unit = read_name(_unit(raster, at))
+    layer = name.layer or read_name(items.channel).layer
     kind: Kind | None = name.kind
     if kind is None or unit.kind == "other":
         kind = unit.kind if unit.kind != "intensity" else kind
-    return Said(name.layer, kind, name.scale or unit.scale, name.unknown)
+    return Said(layer, kind, name.scale or unit.scale, name.unknown)
 
 
 def _alpha(raster: Any) -> frozenset[int]:
@@ -203,7 +220,7 @@ def _check_band(
         problem = f"{name} is another mask than that of layover and shadow"
         remedy = "call it `skip`, and make no data of what it hides"
     elif band in POLARISATIONS and not is_unit(_unit(raster, at)):
-        problem = f"{name} has the unit `{raster.units[at][:30]}`, which is none of backscatter"
+        problem = f"{name} has the unit `{_unit(raster, at)[:30]}`, which is none of backscatter"
         remedy = "correct it (GDAL's SetUnitType) to dB or none, or give calibrated power"
     elif band in POLARISATIONS and said.kind == "other":
         problem = f"{name} is no backscatter coefficient by its name or unit"

@@ -45,6 +45,10 @@ def parse_time(text: str, *, where: object) -> datetime:
             f"`{text}` is not a time", where=where, remedy="write it as 20200108T054412 (UTC)"
         ) from None
     ahead = timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
+    if ahead > timedelta(hours=14):
+        raise SceneUnknown(
+            f"`{text}` is not a time: no clock is so far from UTC", where=where, remedy="write UTC"
+        )
     return when + timedelta(seconds=int(leap)) - (-ahead if match["sign"] == "-" else ahead)
 
 

@@ -167,6 +167,14 @@ def test_names_that_no_file_can_have_are_refused(text: str) -> None:
     assert address("\udce9" + 254 * "a")  # a name of bytes that are no text
 
 
+@pytest.mark.parametrize(
+    "text", ["s3://", "S3://", "s3:///x", "gs:///a/b", "http://", "https:///", "simplecache::s3://"]
+)
+def test_addresses_without_a_bucket_or_host_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="where a bucket or host should stand"):
+        RunConfig.parse({"ingest": {"scenes": text}})
+
+
 @pytest.mark.parametrize("text", PLAIN)
 def test_other_addresses_stay_as_they_are(text: str) -> None:
     assert address(text) == text

@@ -458,3 +458,83 @@ def test_a_configuration_with_all_its_defaults_told_reads_the_same(tmp_path) -> 
     whole = type(config).model_validate(config.model_dump())
     (found,) = discover(whole.ingest, check=True)
     assert found.radiometry == find(tmp_path).radiometry == "sigma0"
+
+
+FILL = {"_FillValue": "0.25", "missing_value": "0.25", "NODATA_VALUE": "{0.25}"}
+
+
+@pytest.mark.parametrize("item", list(FILL))
+def test_fill_values_of_metadata_items_are_no_data(tmp_path, item: str) -> None:
+    power = speckle(SHAPE)
+    power[5:9] = 0.25
+    scene(tmp_path, [power], say=lambda raster: raster.update_tags(1, **{item: FILL[item]}))
+    found, _ = pixels(find(tmp_path))
+    assert np.isnan(found[0][5:9]).all()
+    np.testing.assert_array_equal(
+        np.delete(found[0], slice(5, 9), 0), np.delete(power, slice(5, 9), 0)
+    )
+
+
+def test_what_is_no_data_in_all_bands_is_none(tmp_path) -> None:
+    """GDAL's item NODATA_VALUES: a pixel is none where every band has its number."""
+    one, two = speckle(SHAPE), speckle(SHAPE, 2)
+    one[5:9], two[7:12] = 0.25, 0.125
+    path = scene(
+        tmp_path,
+        [one, two, np.zeros(SHAPE, "f4")],
+        "HH/HV",
+        say=lambda raster: raster.update_tags(NODATA_VALUES="0.25 0.125 0"),
+    )
+    found, _ = pixels(find(tmp_path))
+    with rasterio.open(path) as raster:
+        seen = raster.read_masks(1) > 0
+    assert 0 < (~seen).sum() < one.size / 4
+    np.testing.assert_array_equal(np.isnan(found[0]), ~seen)
+
+
+@pytest.mark.parametrize(
+    ("items", "match"),
+    [
+        ({"scale_factor": "0.5"}, "metadata items tell 0.5"),
+        ({"add_offset": "{1.0}"}, "metadata items tell None and 1.0"),
+        ({"long_name": "sigma0 amplitude"}, "no backscatter coefficient"),
+        ({"NETCDF_VARNAME": "coherence_HH"}, "no backscatter coefficient"),
+        ({"polarization": "VV"}, "says it is VV"),
+        ({"units": "m"}, "has the unit `m`"),
+    ],
+)
+def test_metadata_items_that_say_otherwise_are_refused(tmp_path, items, match: str) -> None:
+    scene(tmp_path, [speckle(SHAPE)], say=lambda raster: raster.update_tags(1, **items))
+    with pytest.raises(SceneError, match=match):
+        find(tmp_path)
+
+
+def test_items_that_repeat_the_raster_s_own_scale_count_once(tmp_path) -> None:
+    stored = np.rint(10 * np.log10(speckle(SHAPE).clip(1e-3, 3)) * 100).astype("i2")
+
+    def say(raster: Any) -> None:
+        raster.scales = (0.01,)
+        raster.update_tags(1, scale_factor="0.01", add_offset="0", units="dB")
+
+    scene(tmp_path, [stored], say=say)
+    found, _ = pixels(find(tmp_path))
+    expected = np.where(stored == 0, np.nan, 10 ** (stored * 0.01 / 10))
+    np.testing.assert_allclose(found[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("amplitude", "no backscatter coefficient by the name of the file"),
+        ("Coherence", "no backscatter coefficient by the name of the file"),
+        ("VV", "it is VV by the name of the file"),
+        ("dB", "these look linear"),
+    ],
+)
+def test_names_by_a_pattern_say_what_values_are(tmp_path, name: str, match: str) -> None:
+    write(tmp_path / f"x_20200108T054412_{name}.tif", [speckle(SHAPE)])
+    rules = {"pattern": r"x_(?P<start>\d{8}T\d{6})", "sensor": "X1", "beam": "b", "bands": ["HH"]}
+    with pytest.raises(SceneError, match=match):
+        find(tmp_path, **rules)
+    (tmp_path / f"x_20200108T054412_{name}.tif").rename(tmp_path / "x_20200108T054412_mean_i.tif")
+    assert find(tmp_path, **rules).polarisations == ("HH",)

@@ -14,6 +14,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SceneUnreadable
 from cpazmal_scale.grid import raster_files
+from cpazmal_scale.scenes.formats.items import BandItems
 from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.values import Coding, to_bits, to_degrees, to_power
 
@@ -130,6 +131,12 @@ def check_blocks(raster: Any, url: str) -> None:
                 where=url,
                 remedy="copy the file again from its source",
             )
+        if size > needed and raster.driver == "ENVI":
+            raise SceneUnreadable(
+                f"it has {size} bytes, but its header describes {needed}",
+                where=url,
+                remedy="correct samples, lines, bands and header offset in its header",
+            )
     if raster.driver != GEOTIFF:
         return
     interleaved = raster.interleaving is not None and raster.interleaving.name == "pixel"
@@ -187,10 +194,10 @@ def read_bands(
 
 def coding(raster: Any, band: int, nodata: float | None = None) -> Coding:
     """How the numbers of a band (from 1) are stored, by the raster's header; `nodata` goes before
-    its own.
+    its own, and that before the fill value of a metadata item.
 
     Raises:
-        SceneUnreadable: a scale of 0 or one that is no number.
+        SceneUnreadable: a scale of 0, one that is no number, or another one than the items tell.
     """
     factor, offset = raster.scales[band - 1], raster.offsets[band - 1]
     if not (np.isfinite(factor) and np.isfinite(offset)) or factor == 0:
@@ -199,7 +206,17 @@ def coding(raster: Any, band: int, nodata: float | None = None) -> Coding:
             where=raster.name,
             remedy="correct the raster's header with gdal_edit.py -scale -offset",
         )
+    items = BandItems.of(raster, band)
+    if items.contradicts(factor, offset):
+        raise SceneUnreadable(
+            f"band {band} has the scale {factor:g} and the offset {offset:g}, its metadata items "
+            f"tell {items.factor} and {items.offset}",
+            where=raster.name,
+            remedy="give the raster the right ones (gdal_edit.py -scale -offset), or remove the "
+            "items scale_factor and add_offset",
+        )
     own = raster.nodatavals[band - 1] if nodata is None else nodata
+    own = items.fill if own is None else own
     bits = raster.tags(band, ns="IMAGE_STRUCTURE").get("NBITS")
     # Floats of fewer bits hold another number than the header declares, rounded or cut.
     coarse = _FRACTION_BITS.get(bits) if raster.dtypes[band - 1] == "float32" else None
@@ -222,12 +239,13 @@ def read_valid(
     from rasterio.windows import Window
 
     window = Window.from_slices(rows, columns)
+    by_all_bands = {MaskFlags.per_dataset, MaskFlags.nodata}  # the item NODATA_VALUES
     nothing = (MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha)
     flags = [set(raster.mask_flag_enums[band - 1]) for band in bands]
     alphas = [at for at, one in enumerate(raster.colorinterp, 1) if one == ColorInterp.alpha > 0]
     valid = None
     with _one_sentence(url, f"the mask of rows {rows.start} to {rows.stop} cannot be decoded"):
-        if any(one.isdisjoint(nothing) for one in flags):
+        if any(one.isdisjoint(nothing) or by_all_bands <= one for one in flags):
             shared = all(MaskFlags.per_dataset in one for one in flags)
             valid = raster.read_masks(bands[:1] if shared else bands, window=window) != 0
         for alpha in alphas if alphas != [1] else []:

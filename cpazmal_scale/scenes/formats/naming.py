@@ -10,6 +10,7 @@ from typing import Literal
 
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown
+from cpazmal_scale.scenes.band_names import plain_words
 from cpazmal_scale.scenes.spellings import (
     X_BAND_SENSORS,
     parse_direction,
@@ -95,6 +96,7 @@ def parse_name(url: str, naming: Naming) -> Named | None:
         beam=found.get("beam"),
         pass_direction=parse_direction(direction, where=url) if direction else None,
         polarisation=parse_polarisations(channel, where=url)[0] if channel else None,
+        rest=plain_words(_beside(url, match)),
     )
 
 
@@ -117,6 +119,15 @@ def _authors_name(url: str) -> Named | None:
         polarisation=_one_polarisation(rest),
         rest=rest,
     )
+
+
+def _beside(url: str, match: re.Match[str]) -> str:
+    """What a file's name has beside the groups of the user's pattern."""
+    name_at, text = url.rfind("/") + 1, list(url)
+    for group in match.re.groupindex:
+        first, end = match.span(group)
+        text[max(first, 0) : max(end, 0)] = " " * (end - first)
+    return "".join(text[name_at:])
 
 
 def _one_polarisation(text: str) -> str | None:
