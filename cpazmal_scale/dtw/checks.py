@@ -48,10 +48,13 @@ def real(name: str, value: Any, *, positive: bool = False, endless: bool = False
     """
     least = "above 0" if positive else "0 or more"
     number = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
-    good = isinstance(number, Real) and number >= 0 and (endless or number < np.inf)
-    if not good or (positive and number == 0):
+    try:
+        amount = float(number) if isinstance(number, Real) else float("nan")
+    except OverflowError:
+        amount = float("nan")
+    if not (amount > 0 if positive else amount >= 0) or (amount == np.inf and not endless):
         raise ValueError(f"{name} must be a number, {least}, not {_shown(value)}")
-    return float(number)
+    return amount
 
 
 def one_of(name: str, value: Any, known: Collection[str | None]) -> Any:

@@ -79,7 +79,11 @@ def create_bytes(url: str, data: bytes) -> bool:
 
 
 def remove(url: str, *, recursive: bool = False) -> None:
-    """Delete a file, or a folder with `recursive`; nothing happens when it is not there."""
+    """Delete a file, or a folder with `recursive`; nothing happens when it is not there.
+
+    Raises:
+        StoreError: the store refuses, or cannot be reached.
+    """
     with one_sentence(url, "remove"):
         filesystem, path = filesystem_of(url)
         with contextlib.suppress(FileNotFoundError):
@@ -90,6 +94,8 @@ def remove(url: str, *, recursive: bool = False) -> None:
                     filesystem.rm_file(one)
             else:
                 filesystem.rm(path, recursive=recursive)
+                if is_remote(url) and filesystem.find(path):
+                    raise PermissionError
 
 
 def sweep(url: str, *, deep: bool = True) -> None:

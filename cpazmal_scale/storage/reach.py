@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def one_sentence(url: str, action: str) -> Iterator[None]:
         ) from None
     except Exception as error:
         # Stores raise errors of their own client libraries, none of which is imported here.
-        if type(error).__module__.partition(".")[0] not in _CLIENT_LIBRARIES:
+        if not _is_of_a_client(error):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreError(
@@ -113,6 +114,19 @@ def _is_above(error: OSError, url: str) -> bool:
 
 def is_from_store(error: BaseException) -> bool:
     """Whether the operating system or a store's client raised an error, and not a decoder."""
-    client = type(error).__module__.partition(".")[0] in _CLIENT_LIBRARIES
     numbered = isinstance(error, OSError) and error.errno is not None
-    return client or numbered or isinstance(error, _CONNECTION)
+    return _is_of_a_client(error) or numbered or isinstance(error, _CONNECTION)
+
+
+def _is_of_a_client(error: BaseException) -> bool:
+    """Whether an error is one of a client library, or an end of file that one of them met.
+
+    Decoders raise `EOFError` too: where a connection ends, the innermost frame is the client's.
+    """
+    names = [type(error).__module__]
+    if isinstance(error, EOFError):
+        names += [
+            frame.f_globals.get("__name__", "")
+            for frame, _ in traceback.walk_tb(error.__traceback__)
+        ][-1:]
+    return any(name.partition(".")[0] in _CLIENT_LIBRARIES for name in names)

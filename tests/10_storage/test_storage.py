@@ -10,6 +10,7 @@ import sys
 from ftplib import error_temp
 from http.client import IncompleteRead
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zarr
@@ -17,6 +18,8 @@ from aiohttp import ServerDisconnectedError
 from botocore.exceptions import EndpointConnectionError
 from fsspec.exceptions import FSTimeoutError
 from fsspec.implementations.memory import MemoryFileSystem
+from s3fs import S3FileSystem
+from support.limited_store import Rights, limited
 from support.relay import relay
 from support.servers import S3_QUIRKS, S3Server
 
@@ -184,6 +187,47 @@ def test_a_connection_that_breaks_is_no_damage(
     for one in (told, decoding):
         assert not isinstance(one.value, StoreDamaged | StoreMissing)
         assert "\n" not in str(one.value)
+
+
+def test_an_end_of_file_is_of_the_connection_where_the_client_meets_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As paramiko tells of a connection that is closed; decoders tell of files that are cut so."""
+    there: dict[str, Any] = {"__name__": "paramiko.sftp"}
+    exec("def breaks(*_, **__):\n    raise EOFError", there)
+    url = "memory://away/model"
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", there["breaks"])
+    with pytest.raises(StoreError, match=r"cannot read \(EOFError\)") as told:
+        storage.read_bytes(url)
+    with (
+        pytest.raises(StoreError, match="cannot read") as decoding,
+        seal.parsing("not a model", url, "train again"),
+    ):
+        there["breaks"]()
+    assert not any(isinstance(one.value, StoreDamaged) for one in (told, decoding))
+    with pytest.raises(StoreDamaged), seal.parsing("not a model", url, "train again"):
+        raise EOFError
+
+
+def test_a_folder_that_may_not_be_removed_is_told(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b/c", "[d]/e"):
+        storage.write_bytes(f"{s3_url}/kept/{name}", b"x")
+    with (
+        limited(os.environ["AWS_ENDPOINT_URL"], Rights("", remove=False)) as endpoint,
+        monkeypatch.context() as patched,
+    ):
+        patched.setenv("AWS_ENDPOINT_URL", endpoint)
+        S3FileSystem.clear_instance_cache()
+        for folder in ("kept", "kept/[d]"):
+            with pytest.raises(StoreError, match="no permission to remove"):
+                storage.remove(f"{s3_url}/{folder}", recursive=True)
+        storage.remove(f"{s3_url}/nothing", recursive=True)
+        assert len(storage.find(f"{s3_url}/kept")) == 3
+    S3FileSystem.clear_instance_cache()
+    storage.remove(f"{s3_url}/kept", recursive=True)
+    assert storage.find(f"{s3_url}/kept") == []
 
 
 def test_a_listing_that_breaks_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import shutil
 import tarfile
 import time
@@ -106,6 +107,24 @@ def test_truncated_anywhere(product: Path, name: str) -> None:
     for length in np.linspace(0, len(content) - 2, PLACES).astype(int):
         path.write_bytes(content[:length])
         refused(product.parent)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("incidenceAngle", value) for value in ("0", "-1", "1e308")),
+        ("referencePoint", "1e308"),
+        *(("calFactor", value) for value in ("0", "1e308")),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_that_cannot_be(product: Path, field: str, value: str) -> None:
+    path = part(product, "annotation")
+    text = path.read_text()
+    changed = re.sub(rf"(<{field}[^>]*>)[^<]+", rf"\g<1>{value}", text)
+    assert changed != text
+    path.write_text(changed)
+    refused(product.parent)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])

@@ -22,7 +22,7 @@ from cpazmal_scale.scenes.level1b.annotation import (
 from cpazmal_scale.scenes.level1b.kinds import require_kind, variant_of
 from cpazmal_scale.scenes.spellings import X_BAND_SENSORS, parse_direction
 from cpazmal_scale.scenes.untrusted.xml import Node
-from cpazmal_scale.vocabulary import POLARISATIONS
+from cpazmal_scale.vocabulary import INCIDENCE, POLARISATIONS
 
 _MAX_DEGREE = 20
 _GROUND_RANGE = "productSpecific/projectedImageInfo/slantToGroundRangeProjection"
@@ -183,8 +183,24 @@ def _coordinate(node: Node) -> Coordinate:
         lon=node.number("lon"),
         azimuth_time=node.time("azimuthTimeUTC"),
         range_time=node.number("rangeTime"),
-        incidence_angle=node.number("incidenceAngle"),
+        incidence_angle=_angle(node),
     )
+
+
+def _angle(node: Node) -> float:
+    """An incidence angle that a radar can have, degrees.
+
+    Raises:
+        SceneUnreadable: another number.
+    """
+    angle = node.number("incidenceAngle")
+    if not INCIDENCE[0] < angle < INCIDENCE[1]:
+        raise SceneUnreadable(
+            f"incidenceAngle is {angle:g} degrees, not from {INCIDENCE[0]:g} to {INCIDENCE[1]:g}",
+            where=node.where,
+            remedy="copy the product again from its source",
+        )
+    return angle
 
 
 def _state(node: Node) -> StateVector:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.config import MASK_BITS
-from cpazmal_scale.errors import DemError, SceneUnknown
+from cpazmal_scale.errors import DemError, SceneImplausible, SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.formats.georeference import geobox_of
 from cpazmal_scale.scenes.level1b.frame import beside_frame
@@ -336,6 +336,13 @@ def check_product(reader: ProductReader) -> tuple[tuple[str, float], ...]:
     found = []
     for layer, image in zip(annotation.layers, reader.images, strict=True):
         noise = mean_noise(layer, annotation) if reader.subtract else 0.0
+        if not (np.isfinite(noise) and noise >= 0):
+            raise SceneImplausible(
+                f"its annotated noise of {layer.polarisation} is {noise:g} on average, which is no "
+                "power",
+                where=reader.product.where,
+                remedy="copy the product again from its source, or set ingest.level1b.noise: keep",
+            )
         found.append((layer.polarisation, check_image(image, layer.cal_factor, noise)))
     return tuple(found)
 
