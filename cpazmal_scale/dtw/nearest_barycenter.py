@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from cpazmal_scale.dtw.averaging import barycenter, barycenters
 from cpazmal_scale.dtw.band import near_days, trained_limits
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
-from cpazmal_scale.dtw.checks import one_of, settings_of, whole
+from cpazmal_scale.dtw.checks import settings_of, whole
 from cpazmal_scale.dtw.confidence import (
     as_they_are,
     borne_out,
@@ -23,7 +23,7 @@ from cpazmal_scale.dtw.confidence import (
     stored_width,
 )
 from cpazmal_scale.dtw.counts import chosen_count
-from cpazmal_scale.dtw.decision import RULES, Decision, decide
+from cpazmal_scale.dtw.decision import Decision, decide
 from cpazmal_scale.dtw.estimators import (
     Scaling,
     SeriesClassifier,
@@ -128,7 +128,6 @@ class NearestBarycenter(SeriesClassifier):
             ValueError: shapes, values or labels that do not fit, a class without any valid date.
         """
         settings_of(self)
-        one_of("decision", self.decision, RULES)
         if isinstance(self.barycenters, str) and self.barycenters == "auto":
             self.count_ = self.chosen_count(X, y, groups)
         else:
