@@ -69,6 +69,8 @@ def radar(cube: xr.Dataset, polarisations: list[str]) -> dict[str, Any]:
     for key in ("sar:observation_direction", "sat:orbit_state", "sat:relative_orbit"):
         if key in cube.attrs:
             found[key] = cube.attrs[key]
+    if "enl" in cube.attrs:
+        found["sar:looks_equivalent_number"] = cube.attrs["enl"]
     means = {
         "view:incidence_angle": "incidence_angle",
         "sar:resolution_range": "resolution_range",

@@ -30,7 +30,8 @@ KEYS: dict[str, dict[str, str]] = {
     },
     "inspect": {
         "scenes": "`id`, `sensor`, `start`, `beam`, `pass_direction`, `polarisations`, "
-        "`incidence_angle` (degrees), `radiometry`, `shape`, `crs`, `files` of each",
+        "`incidence_angle` (degrees), `enl` (equivalent looks), `radiometry`, `shape`, `crs`, "
+        "`files` of each",
         "pictures": "addresses of the pictures that were drawn",
     },
     "ingest": {

@@ -31,10 +31,13 @@ def product(entry: Entry, workspace: str) -> dict[str, Any]:
 
 def scene(one: Scene) -> dict[str, Any]:
     """A scene, as far as `inspect` tells."""
+    from cpazmal_scale.scenes import equivalent_looks
+
     names = ("id", "sensor", "start", "beam", "pass_direction", "polarisations")
     return {
         **{name: getattr(one, name) for name in names},
         "incidence_angle": one.incidence_angle,
+        "enl": equivalent_looks(one, one.geobox),
         "radiometry": one.radiometry,
         "shape": list(one.geobox.shape),
         "crs": str(one.geobox.crs),

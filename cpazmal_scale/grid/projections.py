@@ -17,6 +17,8 @@ FARTHEST = 1e9
 """Coordinates are smaller, in any unit of any coordinate system; NaN is not."""
 _ROUNDED = 0.1
 """Metres by which the rounded numbers of a text move a place."""
+_AXES = 6_378_137.0, 6_356_752.3
+"""Semi-axes of WGS84 and GRS80 in metres."""
 _VARIABLES = ("PROJ_DATA", "PROJ_LIB")
 
 
@@ -93,6 +95,31 @@ def off_its_name(crs: CRS, x: float, y: float) -> float:
     far += abs(a.semi_major_metre - b.semi_major_metre)
     far += abs(a.semi_minor_metre - b.semi_minor_metre)
     return far if far > _ROUNDED else 0.0
+
+
+def of_unknown_place(crs: CRS) -> str | None:
+    """The ellipsoid of a coordinate system that PROJ places by taking it for that of WGS84.
+
+    None where its datum is known, or its ellipsoid is that of WGS84 to a metre, as GRS80 is.
+    """
+    return _unplaced(horizontal(crs).to_wkt())
+
+
+@functools.lru_cache(maxsize=64)
+def _unplaced(wkt: str) -> str | None:
+    """See `of_unknown_place`."""
+    from pyproj import CRS, Transformer
+    from pyproj.exceptions import ProjError
+
+    crs = CRS.from_wkt(wkt)
+    try:
+        Transformer.from_crs(crs, "EPSG:4326", always_xy=True, allow_ballpark=False)
+    except ProjError:
+        body = crs.ellipsoid
+        axes = (body.semi_major_metre, body.semi_minor_metre) if body else (0.0, 0.0)
+        if any(abs(one - own) > 1 for one, own in zip(axes, _AXES, strict=True)):
+            return body.name if body else "its ellipsoid"
+    return None
 
 
 @functools.lru_cache(maxsize=64)

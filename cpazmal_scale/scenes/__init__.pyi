@@ -15,7 +15,8 @@ from .level1b.ground import (
     with_ground,
 )
 from .level1b.moving import as_told, image_times, movable, moved, told
-from .levels import unlike
+from .level1b.speckle import equivalent_looks
+from .levels import levels_of, unlike
 from .reading import SceneReader
 from .registry import platforms
 from .scene import SAME_ACQUISITION, Scene, SceneFile
@@ -33,10 +34,12 @@ __all__ = [
     "check_ground",
     "compute_ground",
     "discover",
+    "equivalent_looks",
     "find_candidates",
     "group_scenes",
     "image_times",
     "is_nodata",
+    "levels_of",
     "movable",
     "moved",
     "needs_ground",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from statistics import median, median_low
 
 from cpazmal_scale.scenes.scene import Scene
@@ -11,37 +12,50 @@ UNLIKE = 15.0
 """Decibels between a scene and the others from which no weather is the cause: wet snow takes 10."""
 
 
-def unlike(scenes: Sequence[Scene]) -> tuple[str, ...]:
-    """What to say of scenes of one beam that are far brighter or darker than the others.
+Levels = Mapping[str, float]
+"""Decibels by polarisation."""
 
-    Scenes whose values were not looked at are left out.
+
+def levels_of(scene: Scene) -> dict[str, float]:
+    """Decibels by polarisation of a scene; none where its values were not looked at."""
+    told = [pair for file in scene.files for pair in file.levels if math.isfinite(pair[1])]
+    return {
+        name: round(median(level for other, level in told if other == name), 2)
+        for name in sorted({name for name, _ in told})
+    }
+
+
+def unlike(scenes: Sequence[Scene], held: Mapping[str, Levels]) -> tuple[str, ...]:
+    """What to say of dates of one beam that are far brighter or darker than the others.
+
+    `held` are the levels of dates that are in its cube already, by their scenes' ids.
     """
-    found: dict[str, list[tuple[float, Scene]]] = {}
-    for scene in scenes:
-        told = [pair for file in scene.files for pair in file.levels]
-        for name in sorted({name for name, _ in told}):
-            level = median(value for other, value in told if other == name)
-            found.setdefault(name, []).append((level, scene))
+    new = {scene.id: scene for scene in scenes}
+    found: dict[str, dict[str, float]] = {}
+    for told in (held, {name: levels_of(scene) for name, scene in new.items()}):
+        for date, levels in told.items():
+            for name, level in levels.items():
+                found.setdefault(name, {})[date] = level
     said = []
-    for name, levels in found.items():
-        middle = median_low(level for level, _ in levels)
-        usual = next(scene for level, scene in levels if abs(level - middle) <= UNLIKE)
-        for level, scene in levels:
-            apart = level - middle
-            if abs(apart) > UNLIKE:
-                said.append(
-                    f"{scene.id}: its {name} is {abs(apart):.0f} dB "
-                    f"{'brighter' if apart > 0 else 'darker'} than the other dates of its beam: "
-                    f"compare its calibration{_constants(scene, usual)} before it is used"
-                )
-    return tuple(said)
+    for name, by_date in found.items():
+        middle = median_low(by_date.values())
+        usual = [date for date, level in by_date.items() if abs(level - middle) <= UNLIKE]
+        for date in by_date.keys() - usual:
+            apart, there = by_date[date] - middle, "" if date in new else ", in the cube already,"
+            constants = _constants(new.get(date), next(filter(None, map(new.get, usual)), None))
+            said.append(
+                f"{date}: its {name}{there} is {abs(apart):.0f} dB "
+                f"{'brighter' if apart > 0 else 'darker'} than the other dates of its beam: "
+                f"compare its calibration{constants} before it is used"
+            )
+    return tuple(sorted(said))
 
 
-def _constants(scene: Scene, other: Scene) -> str:
+def _constants(scene: Scene | None, other: Scene | None) -> str:
     """The calibration constants of two products, if they are some."""
     factors = [
         file.product.annotation.layers[0].cal_factor
-        for one in (scene, other)
+        for one in filter(None, (scene, other))
         for file in one.files[:1]
         if file.product is not None
     ]

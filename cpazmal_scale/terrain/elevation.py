@@ -14,7 +14,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError, StoreMissing
-from cpazmal_scale.grid.projections import horizontal, of_raster
+from cpazmal_scale.grid.projections import horizontal, of_raster, of_unknown_place
 from cpazmal_scale.terrain import resample, vertical
 from cpazmal_scale.terrain.bands import Band, open_bands
 from cpazmal_scale.terrain.coordinates import DEGREES, continuous, through, transformer
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 SUFFIXES = (".tif", ".tiff")
 _SAMPLES = 512
 """Pixels along a side of a tile from which the range of its heights is taken."""
-_RADIUS = 6_378_137.0
-"""Semi-major axis of WGS84 and GRS80 in metres."""
 _STRIP = 2**22
 """Pixels that are counted at once."""
 _BORDER = 65
@@ -284,22 +282,15 @@ def _require_place(crs: CRS, where: object) -> None:
     """Refuse a CRS that PROJ places by taking one ellipsoid for another.
 
     Raises:
-        DemError: its datum is unknown, and its ellipsoid is not that of WGS84 to the millimetre.
+        DemError: its datum is unknown, and its ellipsoid is not that of WGS84.
     """
-    from pyproj import Transformer
-    from pyproj.exceptions import ProjError
-
-    try:
-        Transformer.from_crs(crs, "EPSG:4326", always_xy=True, allow_ballpark=False)
-    except ProjError:
-        body = crs.ellipsoid
-        if body is None or abs(body.semi_major_metre - _RADIUS) > 1:
-            raise DemError(
-                f"its reference system does not say how {body.name if body else 'its ellipsoid'} "
-                "lies to WGS84",
-                where=where,
-                remedy="give it a reference system with a datum, such as by an EPSG code",
-            ) from None
+    body = of_unknown_place(crs)
+    if body:
+        raise DemError(
+            f"its reference system does not say how {body} lies to WGS84",
+            where=where,
+            remedy="give it a reference system with a datum, such as by an EPSG code",
+        )
 
 
 @contextlib.contextmanager

@@ -157,8 +157,8 @@ def _blocks(
 ) -> Iterator[tuple[tuple[slice, slice], dict[str, NDArray[Any]], tuple[slice, slice]]]:
     """Stored blocks that meet a window: their place in it, and the part of them that is there."""
     top, bottom, left, right = window
-    start = ground.cells[2]
-    for strip in range(top // ground.lines, (bottom - 1) // ground.lines + 1):
+    above, _, start, _ = ground.cells
+    for strip in range((top - above) // ground.lines, (bottom - 1 - above) // ground.lines + 1):
         first, last = ground.own(strip)
         rows = slice(max(top, first), min(bottom, last))
         for block in range((left - start) // BLOCK, (right - 1 - start) // BLOCK + 1):

@@ -55,8 +55,7 @@ class Ground:
 
     `url` is where strips and tiles are kept; `cells` are first and last line and sample that pixels
     of the map fall into; `tiles` the tiles of the map and its surroundings with the first and last
-    line of each, in their order; `heights` the range of heights; `lines` those of a strip, as many
-    as one of the map's width may have, so that workers need the same memory for every map: results
+    line of each, in their order; `heights` the range of heights; `lines` those of a strip: results
     do not depend on it.
     """
 
@@ -73,13 +72,13 @@ class Ground:
 
     def own(self, strip: int) -> tuple[int, int]:
         """First line of a strip, and the first beyond it."""
-        first = strip * self.lines
-        return max(first, self.cells[0]), min(first + self.lines, self.cells[1] + 1)
+        first = self.cells[0] + strip * self.lines
+        return first, min(first + self.lines, self.cells[1] + 1)
 
     @property
     def strips(self) -> tuple[int, ...]:
         """Numbers of the strips."""
-        return tuple(range(self.cells[0] // self.lines, self.cells[1] // self.lines + 1))
+        return tuple(range(-(-(self.cells[1] + 1 - self.cells[0]) // self.lines)))
 
     @property
     def map_tiles(self) -> tuple[tuple[int, int], ...]:
@@ -148,8 +147,19 @@ def plan_ground(
         tiles=_tiles(lattice, sight, window, heights, rect),
         heights=heights,
         turn=math.copysign(1.0, float(terms[0, 0, 2 * TURN])),
-        lines=max(1, CELLS // (rect[3] - rect[2] + 1)),
+        lines=_lines(rect),
     )
+
+
+def _lines(rect: tuple[int, int, int, int]) -> int:
+    """Lines of a strip of cells from first to last line and sample.
+
+    Strips are as high as `CELLS` lets them be, so that workers need the same memory for every map,
+    and equal in pairs, so that two workers end together; the cells of a small map are one strip.
+    """
+    total, most = rect[1] - rect[0] + 1, max(1, CELLS // (rect[3] - rect[2] + 1))
+    count = 1 if total <= most // 2 else 2 * math.ceil(total / (2 * most))
+    return math.ceil(total / count)
 
 
 def _range(elevation: Elevation, grid: GeoBox) -> tuple[float, float]:

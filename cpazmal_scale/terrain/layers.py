@@ -79,10 +79,8 @@ def compute(ground: Ground, executor: Executor, progress: Progress | None = None
     if storage.exists(done):
         return
     total, count = len(ground.strips) + len(ground.map_tiles), 0
-    # The short ones, at the corners of the map, fill what is left of the workers' time.
-    strips = sorted(ground.strips, key=lambda strip: _lines(ground, strip), reverse=True)
     steps: tuple[tuple[Any, Any], ...] = (
-        (functools.partial(run_strip, ground=ground), strips),
+        (functools.partial(run_strip, ground=ground), ground.strips),
         (functools.partial(run_tile, ground=ground), ground.map_tiles),
     )
     found: list[Any] = []
@@ -98,11 +96,6 @@ def compute(ground: Ground, executor: Executor, progress: Progress | None = None
     unknown, beyond = (sum(one) for one in zip(*found, strict=True))
     seal.write_document(done, {"unknown": unknown, "beyond": beyond})
     storage.remove(storage.join(ground.url, STRIPS), recursive=True)
-
-
-def _lines(ground: Ground, strip: int) -> int:
-    first, stop = ground.own(strip)
-    return stop - first
 
 
 def lacking(url: str) -> tuple[int, int]:

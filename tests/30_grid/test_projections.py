@@ -75,6 +75,22 @@ def test_reference_systems_of_every_kind_are_where_they_say(tmp_path: Path, crs:
     assert wrong(envi(tmp_path, crs)) is None
 
 
+@pytest.mark.parametrize(
+    ("crs", "body"),
+    [
+        ("+proj=utm +zone=32 +ellps=bessel", "Bessel 1841"),
+        ("+proj=utm +zone=32 +a=6378137 +b=6370000", "unknown"),
+        ("+proj=eqc +R=6378137", "unknown"),
+        ("+proj=utm +zone=32 +ellps=GRS80", None),
+        ("+proj=utm +zone=32 +ellps=bessel +towgs84=598,73,418,0.2,0,-2.4,6.7", None),
+        *((f"EPSG:{code}", None) for code in (32632, 4326, 2056, 2154, 23032, 31467, 3857, 4979)),
+    ],
+)
+def test_an_ellipsoid_without_a_place_is_named(crs: str, body: str | None) -> None:
+    """PROJ takes latitudes of one for those of another without a word, hundreds of metres off."""
+    assert projections.of_unknown_place(pyproj.CRS(crs)) == body
+
+
 def test_heights_have_a_unit_and_are_left_out() -> None:
     for code, unit in ((5773, "metre"), (6360, "US survey foot"), (8228, "foot")):
         crs = pyproj.CRS(f"EPSG:32632+{code}")

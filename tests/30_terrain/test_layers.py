@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from cpazmal_scale.scenes.untrusted import xml
 from cpazmal_scale.terrain.elevation import Dem
 from cpazmal_scale.terrain.ellipsoid import ecef, incidence
 from cpazmal_scale.terrain.files import read, strip_url
-from cpazmal_scale.terrain.ground import BLOCK, Ground, plan_ground
+from cpazmal_scale.terrain.ground import BLOCK, CELLS, Ground, plan_ground
 from cpazmal_scale.terrain.layers import LAYERS, compute, lacking, read_layer
 from cpazmal_scale.terrain.strips import run_strip
 
@@ -323,6 +324,23 @@ def test_long_strips_come_first(scene: Geolocation, tmp_path: Path) -> None:
     sizes = [made.own(strip)[1] - made.own(strip)[0] for strip in strips]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] < 64 == sizes[0]
+
+
+@pytest.mark.parametrize("edge", [200, 1024, 3072, 6144, 10488])
+def test_strips_are_even_in_number_and_fit_a_worker(
+    scene: Geolocation, tmp_path: Path, edge: int
+) -> None:
+    """All of one height, whatever the map, so that the second of two workers is not left over."""
+    dem = dem_of(tmp_path / "d.tif", mountain, step=10.0, edge=1600)
+    where = {"first": scene.first, "side": scene.side, "reference": 1850.0}
+    made = plan_ground(str(tmp_path / "g"), dem, box(edge, 3.0), scene.orbit, **where)
+    owned = [made.own(strip) for strip in made.strips]
+    assert (owned[0][0], owned[-1][1]) == (made.cells[0], made.cells[1] + 1)
+    assert all(one[1] == other[0] for one, other in pairwise(owned))
+    heights = [bottom - top for top, bottom in owned]
+    assert max(heights) - min(heights) < len(heights)
+    assert max(heights) * (made.cells[3] - made.cells[2] + 1) <= CELLS
+    assert len(heights) == 1 if edge < 2000 else len(heights) % 2 == 0
 
 
 def test_workers_elsewhere_find_the_same_bytes(scene: Geolocation, tmp_path: Path) -> None:

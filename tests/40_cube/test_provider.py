@@ -216,6 +216,20 @@ def test_a_name_of_another_product(tmp_path, shared_data, name: str, said: str) 
         assert said in str(ingest_scenes(config, dry_run=True))
 
 
+def of_scale(shared: Path, folder: Path, days: int, factor: str, level: float) -> None:
+    """The product some days later, of another calibration factor and mean."""
+
+    def later(text: str) -> str:
+        text = re.sub(r"2008-03-10T", f"2008-03-{10 + days}T", text)
+        return re.sub(r"<calFactor>[^<]*<", f"<calFactor>{factor}<", text)
+
+    values = amplitudes(SHAPE, days, 0.1 * level / float(factor) * 1e-5)
+    product = cut_product(shared, folder / str(days), values, edit=later)
+    (product / f"{ID}.xml").rename(product / f"{ID.replace('20080310', f'200803{10 + days}')}.xml")
+    georef = product / "ANNOTATION" / "GEOREF.xml"
+    georef.write_text(re.sub(r"2008-03-10T", f"2008-03-{10 + days}T", georef.read_text()))
+
+
 @pytest.mark.parametrize(
     "dates",
     [
@@ -226,29 +240,28 @@ def test_a_name_of_another_product(tmp_path, shared_data, name: str, said: str) 
 )
 def test_a_date_of_another_scale_is_told(tmp_path, shared_data, dates) -> None:
     """Its constant is a hundred times the others'; the image of one is a hundredth instead."""
-
-    def later(days: int, factor: str, text: str) -> str:
-        text = re.sub(r"2008-03-10T", f"2008-03-{10 + days}T", text)
-        return re.sub(r"<calFactor>[^<]*<", f"<calFactor>{factor}<", text)
-
-    for days, factor, level in dates:
-        product = cut_product(
-            shared_data,
-            tmp_path / str(days),
-            amplitudes(SHAPE, days, 0.1 * level / float(factor) * 1e-5),
-            edit=lambda text, days=days, factor=factor: later(days, factor, text),
-        )
-        (product / f"{ID}.xml").rename(
-            product / f"{ID.replace('20080310', f'200803{10 + days}')}.xml"
-        )
-        georef = product / "ANNOTATION" / "GEOREF.xml"
-        georef.write_text(re.sub(r"2008-03-10T", f"2008-03-{10 + days}T", georef.read_text()))
+    for date in dates:
+        of_scale(shared_data, tmp_path, *date)
     config = settings(tmp_path).with_values({"workspace": str(tmp_path / "ws")})
     told = str(ingest_scenes(config, dry_run=True))
     assert told.count("brighter than the other dates") == 1
     assert "20080315T133220" in told
     assert "HH is 20 dB brighter" in told
     assert "(calFactor 0.001, theirs 1e-05)" in told
+
+
+@pytest.mark.parametrize("odd", ["new", "held"])
+def test_a_date_of_another_scale_than_the_cubes_is_told(tmp_path, shared_data, odd: str) -> None:
+    usual, high = ("1e-5", 0.1), ("1e-3", 10.0)
+    of_scale(shared_data, tmp_path / "s", 0, *(usual if odd == "new" else high))
+    config = settings(tmp_path / "s").with_values({"workspace": str(tmp_path / "ws")})
+    assert "other dates of its beam" not in str(ingest_scenes(config))
+    of_scale(shared_data, tmp_path / "s", 11, *(high if odd == "new" else usual))
+    told = str(ingest_scenes(config))
+    day, there = ("21", "") if odd == "new" else ("10", ", in the cube already,")
+    assert re.search(rf"200803{day}T133220\S*: its HH{there} is 20 dB brighter", told)
+    assert told.count("brighter than the other dates") == 1
+    assert "brighter" not in str(ingest_scenes(config))
 
 
 @pytest.mark.parametrize(

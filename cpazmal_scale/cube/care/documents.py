@@ -152,6 +152,7 @@ def _salvaged(record: Record, data: bytes | None) -> list[list[Source]]:
                 files = one["files"]
                 whole = [str(file["url"]) for file in files if file["sha256"] in known]
                 plain = isinstance(one["polarisations"], list) and isinstance(one["static"], list)
+                plain = plain and isinstance(one.get("levels", {}), dict)
                 if plain and len(whole) == len(files):
                     found[index].append(one)
     except (ValueError, KeyError, TypeError, AttributeError):

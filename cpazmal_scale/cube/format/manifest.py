@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cpazmal_scale import storage
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.errors import StoreMissing
-from cpazmal_scale.scenes import Scene, SceneFile
+from cpazmal_scale.scenes import Scene, SceneFile, levels_of
 
 if TYPE_CHECKING:
     from cpazmal_scale.cube.format.record import Record
@@ -131,12 +131,29 @@ def sources_of(record: Record) -> list[list[Source]]:
     return found + [[] for _ in range(record.length - len(found))]
 
 
+def levels_held(record: Record) -> dict[str, dict[str, float]]:
+    """Decibels of the dates of a cube by scene and polarisation, as far as they are told."""
+    dates = zip(record.dates["scene_id"], sources_of(record), strict=True)
+    return {
+        name: {
+            key: value
+            for one in sources
+            for key, value in one.get("levels", {}).items()
+            if isinstance(value, float)
+        }
+        for name, sources in dates
+    }
+
+
 def described(scene: Scene, static: tuple[str, ...] = ()) -> Source:
-    """The addition that a scene is: its polarisations, static layers it brought, and files."""
+    """The addition that a scene is: its polarisations, their decibels before anything is done to
+    them, static layers it brought, and files.
+    """
     return {
         "polarisations": list(scene.polarisations),
         "static": list(static),
         "reader": scene.reader_version,
+        "levels": levels_of(scene),
         "files": [_described_file(file) for file in scene.files],
     }
 

@@ -32,7 +32,7 @@ from cpazmal_scale.cube.write.admission import Admission, admit
 from cpazmal_scale.cube.write.chunks import Opener, Target, write_layers
 from cpazmal_scale.cube.write.lease import Lease, hold
 from cpazmal_scale.errors import StoreError, StoreMissing, WriterConflict
-from cpazmal_scale.scenes import Scene
+from cpazmal_scale.scenes import Scene, equivalent_looks
 from cpazmal_scale.storage import atomic
 from cpazmal_scale.vocabulary import ordered
 
@@ -196,6 +196,9 @@ class Addition:
         attributes = cube_attributes(self.scene, polarisations, target.chunk, old)
         if target.precision is not None:
             attributes["precision"] = target.precision
+        looks = equivalent_looks(self.scene, target.grid)
+        if looks is not None:
+            attributes["enl"] = min(looks, attributes.get("enl", looks))
         arrays = layout.documents(
             (*polarisations, "mask", *self.static, *brought),
             target.grid,

@@ -20,7 +20,7 @@ from cpazmal_scale.cube.write.lease import Lease, hold
 from cpazmal_scale.cube.write.order import require_order
 from cpazmal_scale.cube.write.report import Action, CubeReport, IngestReport, SceneReport
 from cpazmal_scale.cube.write.shifts import measure_shifts
-from cpazmal_scale.cube.write.usual import usual_lattice, usual_view
+from cpazmal_scale.cube.write.usual import of_another_scale, usual_lattice, usual_view
 from cpazmal_scale.errors import CpazmalError, DemError, GridMismatch
 from cpazmal_scale.execute import SerialExecutor, open_executor
 from cpazmal_scale.progress import Progress
@@ -33,7 +33,6 @@ from cpazmal_scale.scenes import (
     needs_ground,
     note_of_ground,
     placed_on,
-    unlike,
     with_ground,
 )
 
@@ -197,7 +196,7 @@ def plan_cube(
         _refuse(error, refused)
     # What holds for a scene holds for the others of its beam.
     notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
-    notes += [*(text for scene in new for text in scene.warnings), *unlike(new)]
+    notes += [*(text for scene in new for text in scene.warnings), *of_another_scale(record, new)]
     url = cube_url(config.workspace, beam)
     return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))
 

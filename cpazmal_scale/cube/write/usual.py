@@ -1,4 +1,4 @@
-"""Which scenes of a first batch the others are compared with: those that most of them are like."""
+"""What scenes are compared with: of a first batch those that most are like, and a cube's dates."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpazmal_scale.cube.format.manifest import levels_held
 from cpazmal_scale.grid import lattice
-from cpazmal_scale.scenes import Scene
+from cpazmal_scale.scenes import Scene, unlike
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
+
+    from cpazmal_scale.cube.format.record import Record
 
 
 def usual_view(scenes: Sequence[Scene]) -> Scene:
@@ -41,3 +44,8 @@ def usual_lattice(scenes: Sequence[Scene]) -> GeoBox:
         else:
             alike.append([scene])
     return max(alike, key=len)[0].geobox
+
+
+def of_another_scale(record: Record | None, new: Sequence[Scene]) -> tuple[str, ...]:
+    """What to say of dates far brighter or darker than the others, of new scenes and of a cube."""
+    return unlike(new, {} if record is None or not new else levels_held(record))

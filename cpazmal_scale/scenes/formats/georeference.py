@@ -61,6 +61,13 @@ def geobox_of(raster: Any, url: str) -> GeoBox:
             where=url,
             remedy="copy the file again from its source, or give it the right reference system",
         )
+    body = projections.of_unknown_place(projections.of_raster(crs))
+    if body:
+        raise SceneUnreadable(
+            f"its reference system does not say how {body} lies to WGS84",
+            where=url,
+            remedy="give it a reference system with a datum, such as by an EPSG code",
+        )
     return GeoBox(raster.shape, straight, _crs_name(crs))
 
 

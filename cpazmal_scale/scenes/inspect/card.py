@@ -16,6 +16,7 @@ from cpazmal_scale.scenes.level1b.placing import ground_spacing
 from cpazmal_scale.scenes.level1b.product import Product
 from cpazmal_scale.scenes.level1b.radiometry import noise_beta0
 from cpazmal_scale.scenes.level1b.reader import ProductReader, open_product
+from cpazmal_scale.scenes.level1b.speckle import equivalent_looks
 from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.terrain.orbit import LIGHT
 from cpazmal_scale.terrain.places import share
@@ -56,6 +57,9 @@ def scene_card(scene: Scene, seen: Overview) -> Rows:
     if all(file.product is None for file in scene.files):
         rows += _described(scene)
     rows += _on_the_map(scene)
+    looks = equivalent_looks(scene, scene.geobox)
+    if looks is not None:
+        rows.append(("looks", f"{looks:.2f} equivalent looks a pixel, neighbours correlated"))
     rows += _values(scene, seen)
     rows.append(("sha256", scene.source_sha256))
     notes = {file.product.note for file in scene.files if file.product} - {""}

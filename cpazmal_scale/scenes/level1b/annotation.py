@@ -147,11 +147,15 @@ class Raster:
 
 @dataclass(frozen=True)
 class Processing:
-    """What the processor did: names of the flags that are set; bandwidths in Hz."""
+    """What the processor did: names of the flags that are set; bandwidths in Hz, of all that is
+    processed and of the spectrum of one point.
+    """
 
     flags: frozenset[str]
     azimuth_bandwidth: float
     range_bandwidth: float
+    azimuth_look_bandwidth: float
+    range_look_bandwidth: float
     azimuth_window: tuple[str, float]
     range_window: tuple[str, float]
     doppler_rate: tuple[Timed, ...]

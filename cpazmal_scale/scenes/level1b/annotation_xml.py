@@ -211,10 +211,14 @@ def _state(node: Node) -> StateVector:
 
 def _processing(node: Node) -> Processing:
     used = node.one("processingParameter")
+    along = used.number("totalProcessedAzimuthBandwidth")
+    across = used.number("totalProcessedRangeBandwidth")
     return Processing(
         flags=frozenset(flag.tag for flag in node.all("processingFlags/*") if flag.flag()),
-        azimuth_bandwidth=used.number("totalProcessedAzimuthBandwidth"),
-        range_bandwidth=used.number("totalProcessedRangeBandwidth"),
+        azimuth_bandwidth=along,
+        range_bandwidth=across,
+        azimuth_look_bandwidth=used.number("azimuthLookBandwidth", along),
+        range_look_bandwidth=used.number("rangeLookBandwidth", across),
         azimuth_window=(used.text("azimuthWindowID"), used.number("azimuthWindowCoefficient")),
         range_window=(used.text("rangeWindowID"), used.number("rangeWindowCoefficient")),
         doppler_rate=_timed(node, "geometry/dopplerRate", "dopplerRatePolynomial"),

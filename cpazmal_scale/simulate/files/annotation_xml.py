@@ -165,6 +165,8 @@ def _processing(node: Element, told: Annotation) -> None:
     for name, value in (
         ("totalProcessedAzimuthBandwidth", done.azimuth_bandwidth),
         ("totalProcessedRangeBandwidth", done.range_bandwidth),
+        ("azimuthLookBandwidth", done.azimuth_look_bandwidth),
+        ("rangeLookBandwidth", done.range_look_bandwidth),
         ("azimuthWindowID", done.azimuth_window[0]),
         ("azimuthWindowCoefficient", done.azimuth_window[1]),
         ("rangeWindowID", done.range_window[0]),

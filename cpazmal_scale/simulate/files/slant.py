@@ -198,6 +198,8 @@ def _annotation(
             frozenset({"rangeSpreadingLossCorrectedFlag", "elevationPatternCorrectedFlag"}),
             prf / 1.4,
             rate / 1.1,
+            prf / 1.4,
+            rate / 1.1,
             ("Hamming", 0.6),
             ("Hamming", 0.6),
             (),

@@ -43,6 +43,8 @@ def processing(root: Element, view: View, product: Product) -> None:
             "processingParameter/azimuthLooks": product.raster.looks[0],
             "processingParameter/totalProcessedRangeBandwidth": RANGE_BAND / sensor.sample_step,
             "processingParameter/totalProcessedAzimuthBandwidth": AZIMUTH_BAND / sensor.line_step,
+            "processingParameter/rangeLookBandwidth": RANGE_BAND / sensor.sample_step,
+            "processingParameter/azimuthLookBandwidth": AZIMUTH_BAND / sensor.line_step,
             "processingFlags/noiseCorrectedFlag": product.noise_removed,
             "processingFlags/detectedFlag": detected,
             "processingFlags/multiLookedFlag": detected,
