@@ -46,6 +46,7 @@ class Orbit:
         rise = np.diff(place, axis=0) / step
         second = (3 * rise - 2 * speed[:-1] - speed[1:]) / step
         third = (speed[:-1] + speed[1:] - 2 * rise) / step**2
+        self.vectors = place, speed
         self._table = np.ascontiguousarray(np.stack([place[:-1], speed[:-1], second, third], 1))
 
     @property

@@ -317,6 +317,80 @@ def _gap(text: str) -> str:
 
 
 Edit = Callable[[str], str]
+
+
+def _set(name: str, value: str, *, after: str = "", times: int = 1) -> Edit:
+    """An element's value, the first ones behind a text."""
+
+    def edit(text: str) -> str:
+        head, found, tail = text.partition(after) if after else ("", "", text)
+        return (
+            head
+            + found
+            + re.sub(rf"<{name}( [^>]*)?>[^<]*<", rf"<{name}\1>{value}<", tail, count=times)
+        )
+
+    return edit
+
+
+def _each(name: str, change: Callable[[float], float]) -> Edit:
+    """All values of an element changed."""
+
+    def value(match: re.Match[str]) -> str:
+        return f"<{name}>{change(float(match[1]))!r}<"
+
+    return lambda text: re.sub(rf"<{name}>([^<]+)<", value, text)
+
+
+_CENTRE, _NOISE = "<sceneCenterCoord>", "<noise layerIndex"
+_CONTRADICTIONS: dict[str, Edit] = {
+    "the incidence angle of its centre is 0.68°": _set("incidenceAngle", "0.68", after=_CENTRE),
+    "the incidence angle of its centre is 140°": _set("incidenceAngle", "140", after=_CENTRE),
+    "the incidence angle of its centre is 51°, those of": _set(
+        "incidenceAngle", "51", after=_CENTRE
+    ),
+    "its commonPRF is 7665 Hz, its samples are 0.000260925 s apart": _set("commonPRF", "7665"),
+    "its commonPRF is 0 Hz": _set("commonPRF", "0"),
+    "its commonRSF is 5.49e[+]07 Hz": _set("commonRSF", "5.49e7"),
+    "samples along the track are -1.84 m apart, their times 1.86 m": _set(
+        "projectedSpacingAzimuth", "-1.84", after="<complexImageInfo"
+    ),
+    "samples of slant range are 13.6 m apart, their times 1.36 m": _set(
+        "slantRange", "13.6", after="<complexImageInfo"
+    ),
+    "its mean height is 100000 m": _set("sceneAverageHeight", "100000"),
+    "6th state vector is .* 1 m/s from": lambda text: re.sub(
+        r'(num="6".*?<velX>)([^<]+)',
+        lambda found: found[1] + repr(float(found[2]) + 1),
+        text,
+        1,
+        re.S,
+    ),
+    "its noise is annotated for 17\\d+ s beside the scene": lambda text: re.sub(
+        r"(<imageNoise>\s*<timeUTC>)2008-03-10", r"\g<1>2008-03-12", text
+    ),
+    "noiseEstimate has no coefficient of exponent 4, its degree is 5": _set(
+        "polynomialDegree", "5", after=_NOISE
+    ),
+    "noiseEstimate has no coefficient of exponent 1": lambda text: (
+        text.partition(_NOISE)[0]
+        + "".join(text.partition(_NOISE)[1:]).replace('exponent="1"', 'exponent="0"')
+    ),
+    "its noise is told as SIGMA NOUGHT": _set("noiseLevelRef", "SIGMA NOUGHT"),
+    "did not correct the elevation pattern": _set("elevationPatternCorrectedFlag", "false"),
+}
+_GRID_CONTRADICTIONS: dict[str, Edit] = {
+    "azimuth shift is 7.\\d+e[+]03 m from that of its geolocation grid": lambda text: text.replace(
+        ">-1.80000000000000011E-04<", ">1.0<"
+    ),
+    "range delay is 1.5e[+]05 m from": lambda text: text.replace(
+        ">1.45474766252304439E-08<", ">1e-3<"
+    ),
+    "angles of its geolocation grid are 3.0° from its orbit's": _each("inc", lambda one: one + 3),
+    "centre is 39.1547°, those of its geolocation grid are 49": _each("inc", lambda one: 90 - one),
+}
+
+
 SPOILT: dict[str, tuple[str, Edit, str]] = {
     "not zero Doppler": (
         "annotation",
@@ -329,6 +403,8 @@ SPOILT: dict[str, tuple[str, Edit, str]] = {
         lambda text: _without(text, "signalPropagationEffects", "height"),
         "neither heights of its geolocation grid nor its range delay are annotated",
     ),
+    **{said: ("annotation", change, said) for said, change in _CONTRADICTIONS.items()},
+    **{said: ("georef", change, said) for said, change in _GRID_CONTRADICTIONS.items()},
     "second of a pair": ("name", lambda name: name.replace("_SSC______", "_SSC_BRX2_"), "keep the"),
 }
 

@@ -168,7 +168,8 @@ class Annotation:
     Of detected products in radar geometry (MGD), `ground_range` gives metres on the ground of
     two-way range times, one polynomial beside the other, and `first_row` a row with its azimuth
     time and a column with its two-way range time, both counted from 1. Of map images (GEC, EEC)
-    `frame` are longitude and latitude of the corners, clockwise from the upper left.
+    `frame` are longitude and latitude of the corners, clockwise from the upper left. Sampling rates
+    of a complex image, `prf` and `rsf`, are in Hz.
     """
 
     id: str
@@ -209,6 +210,7 @@ class Annotation:
     first_row: tuple[int, datetime, int, float] | None = None
     radiometric_correction: str = "CALIBRATED"
     frame: tuple[tuple[float, float], ...] = ()
+    rsf: float | None = None
 
     @property
     def polarisations(self) -> tuple[str, ...]:

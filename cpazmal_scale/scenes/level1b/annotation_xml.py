@@ -25,6 +25,13 @@ from cpazmal_scale.scenes.untrusted.xml import Node
 from cpazmal_scale.vocabulary import INCIDENCE, POLARISATIONS
 
 _MAX_DEGREE = 20
+_ANGLES = 5.0, 75.0
+"""Degrees of incidence between which a radar images the ground."""
+_CORRECTED = {
+    "elevationPatternCorrectedFlag": "elevation pattern",
+    "rangeSpreadingLossCorrectedFlag": "range spreading loss",
+}
+"""What the constant of calibration holds without."""
 _GROUND_RANGE = "productSpecific/projectedImageInfo/slantToGroundRangeProjection"
 _SIDES: dict[str, Literal["R", "L"]] = {"RIGHT": "R", "LEFT": "L"}
 
@@ -67,7 +74,7 @@ def parse_annotation(root: Node) -> Annotation:
         stop=scene.time("stop/timeUTC"),
         first_range_time=scene.number("rangeTime/firstPixel"),
         last_range_time=scene.number("rangeTime/lastPixel"),
-        centre=_coordinate(scene.one("sceneCenterCoord")),
+        centre=_centre(scene.one("sceneCenterCoord")),
         corners=tuple(_coordinate(corner) for corner in scene.all("sceneCornerCoord")),
         average_height=scene.number("sceneAverageHeight", 0.0),
         heading=scene.number("headingAngle"),
@@ -85,6 +92,7 @@ def parse_annotation(root: Node) -> Annotation:
         ground_range=tuple(_polynomial(one) for one in root.all(_GROUND_RANGE)),
         first_row=_first_row(projected) if projected else None,
         frame=_frame(root),
+        rsf=specific.number("commonRSF") if specific and specific.maybe("commonRSF") else None,
         radiometric_correction=kind.text("radiometricCorrection").upper(),
     )
 
@@ -175,6 +183,17 @@ def _spacing(image: Node, name: str) -> float:
     return spacing
 
 
+def _centre(node: Node) -> Coordinate:
+    found = _coordinate(node)
+    if not _ANGLES[0] < found.incidence_angle < _ANGLES[1]:
+        raise SceneUnreadable(
+            f"the incidence angle of its centre is {found.incidence_angle:g}°",
+            where=node.where,
+            remedy="copy the product again from its source",
+        )
+    return found
+
+
 def _coordinate(node: Node) -> Coordinate:
     return Coordinate(
         row=node.integer("refRow") if node.maybe("refRow") else 0,
@@ -211,6 +230,14 @@ def _state(node: Node) -> StateVector:
 
 def _processing(node: Node) -> Processing:
     used = node.one("processingParameter")
+    for name, words in _CORRECTED.items():
+        flag = node.maybe(f"processingFlags/{name}")
+        if flag is not None and not flag.flag():
+            raise SceneUnknown(
+                f"its processor did not correct the {words}: its constant does not hold",
+                where=node.where,
+                remedy="order the product again",
+            )
     along = used.number("totalProcessedAzimuthBandwidth")
     across = used.number("totalProcessedRangeBandwidth")
     return Processing(
@@ -238,6 +265,7 @@ def _layers(root: Node) -> tuple[Layer, ...]:
             )
         calibration = _of_layer(root, "calibration/calibrationConstant", number, channel)
         noise = _of_layer(root, "noise", number, channel)
+        _require_beta0(noise)
         doppler = _find_layer(root, "processing/doppler/dopplerCentroid", number, channel)
         settings = _of_layer(root, "instrument/settings", number, channel)
         layers.append(
@@ -270,6 +298,16 @@ def _layers(root: Node) -> tuple[Layer, ...]:
             remedy="copy the product again from its source",
         )
     return tuple(layers)
+
+
+def _require_beta0(noise: Node) -> None:
+    told = noise.text("noiseLevelRef", "BETA NOUGHT")
+    if "BETA" not in told.upper():
+        raise SceneUnknown(
+            f"its noise is told as {told[:30]}, not as the format's BETA NOUGHT",
+            where=noise.where,
+            remedy="order the product again",
+        )
 
 
 def _of_layer(root: Node, path: str, number: str, channel: str) -> Node:
@@ -308,7 +346,7 @@ def _timed(node: Node, records: str, polynomial: str) -> tuple[Timed, ...]:
 
 def _polynomial(node: Node) -> Polynomial:
     degree = node.integer("polynomialDegree", most=_MAX_DEGREE)
-    coefficients = [0.0] * (degree + 1)
+    coefficients, untold = [0.0] * (degree + 1), set(range(degree + 1))
     for number, found in enumerate(node.all("coefficient")):
         told = (found.attribute("exponent") or str(number)).strip()
         exponent = int(told) if told.isascii() and told.isdecimal() else -1
@@ -319,6 +357,13 @@ def _polynomial(node: Node) -> Polynomial:
                 remedy="copy the product again from its source",
             )
         coefficients[exponent] = found.number()
+        untold.discard(exponent)
+    if untold:
+        raise SceneUnreadable(
+            f"{node.tag} has no coefficient of exponent {min(untold)}, its degree is {degree}",
+            where=node.where,
+            remedy="copy the product again from its source",
+        )
     return Polynomial(
         low=node.number("validityRangeMin"),
         high=node.number("validityRangeMax"),

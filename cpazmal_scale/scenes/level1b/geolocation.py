@@ -40,7 +40,7 @@ class Geolocation:
 
     Times `t` are seconds after the grid's reference time, `tau` two-way range seconds, both on the
     axes of the image, delays included. `heights` are those of the grid's points, in metres above
-    the ellipsoid.
+    the ellipsoid, `measured` the delays (t, tau) that they have beside the orbit.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class Geolocation:
             for values in (grid.lon, grid.lat)
         )
         self.heights = self._implied() if grid.height is None else grid.height
-        late, far = self._delays()
-        self.delay = late + beyond[0], far + beyond[1]
+        self.measured = self._delays()
+        self.delay = self.measured[0] + beyond[0], self.measured[1] + beyond[1]
         self.side = self._side()
 
     @property

@@ -17,6 +17,7 @@ from cpazmal_scale.config import MASK_BITS
 from cpazmal_scale.errors import DemError, SceneImplausible, SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.formats.georeference import geobox_of
+from cpazmal_scale.scenes.level1b.agreement import require_agreement
 from cpazmal_scale.scenes.level1b.frame import beside_frame
 from cpazmal_scale.scenes.level1b.geocode import Sampling, sample
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
@@ -302,6 +303,7 @@ def open_product(product: Product, geobox: GeoBox | None = None) -> Iterator[Pro
         data = archive.read_member(container, name, xml.MAX_BYTES)
         grid = parse_georef(xml.parse(data, where=where))
         geolocation = Geolocation(annotation, grid, where=where, beyond=product.delay)
+        require_agreement(annotation, geolocation)
         images = [
             stack.enter_context(
                 open_image(container, product.member(layer.path), annotation, layer)
