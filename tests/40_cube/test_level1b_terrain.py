@@ -363,8 +363,8 @@ _CONTRADICTIONS: dict[str, Edit] = {
         r'(num="6".*?<velX>)([^<]+)',
         lambda found: found[1] + repr(float(found[2]) + 1),
         text,
-        1,
-        re.S,
+        count=1,
+        flags=re.S,
     ),
     "its noise is annotated for 17\\d+ s beside the scene": lambda text: re.sub(
         r"(<imageNoise>\s*<timeUTC>)2008-03-10", r"\g<1>2008-03-12", text

@@ -15,6 +15,8 @@ from cpazmal_scale.terrain.ellipsoid import ecef, incidence
 from cpazmal_scale.terrain.orbit import LIGHT, Orbit
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cpazmal_scale.scenes.level1b.annotation import Annotation
     from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 
@@ -73,7 +75,7 @@ def _spacings(annotation: Annotation, geolocation: Geolocation) -> Iterator[str]
     raster, orbit = annotation.raster, geolocation.orbit
     if not annotation.is_complex:
         return
-    platform, ground = orbit.position(geolocation.first), ecef(*_middle(geolocation))
+    platform, ground = orbit.position(geolocation.first), _middle(geolocation)
     speed = float(np.linalg.norm(orbit.velocity(geolocation.first)))
     speed *= float(np.linalg.norm(ground) / np.linalg.norm(platform))
     for name, told, metres in (
@@ -88,11 +90,11 @@ def _spacings(annotation: Annotation, geolocation: Geolocation) -> Iterator[str]
             yield f"its samples {name} are {told:g} m apart, their times {metres:.3g} m"
 
 
-def _middle(geolocation: Geolocation) -> tuple[float, float, float]:
-    """Longitude, latitude and height of the middle of the grid."""
+def _middle(geolocation: Geolocation) -> NDArray[np.float64]:
+    """The middle of the grid (3), earth-fixed metres."""
     grid = geolocation.grid
-    at = grid.shape[0] // 2, grid.shape[1] // 2
-    return float(grid.lon[at]), float(grid.lat[at]), float(geolocation.heights[at])
+    at = np.s_[grid.shape[0] // 2, grid.shape[1] // 2, None]
+    return ecef(grid.lon[at], grid.lat[at], geolocation.heights[at])[0]
 
 
 def _angles(annotation: Annotation, geolocation: Geolocation) -> Iterator[str]:

@@ -25,6 +25,7 @@ from cpazmal_scale.scenes.untrusted.xml import Node
 from cpazmal_scale.vocabulary import INCIDENCE, POLARISATIONS
 
 _MAX_DEGREE = 20
+_SLANT_SPACING = "projectedSpacingRange/slantRange"
 _ANGLES = 5.0, 75.0
 """Degrees of incidence between which a radar images the ground."""
 _CORRECTED = {
@@ -80,9 +81,7 @@ def parse_annotation(root: Node) -> Annotation:
         heading=scene.number("headingAngle"),
         prf=specific.number("commonPRF") if specific else None,
         azimuth_spacing=specific.number("projectedSpacingAzimuth") if specific else None,
-        slant_range_spacing=specific.number("projectedSpacingRange/slantRange")
-        if specific
-        else None,
+        slant_range_spacing=specific.number(_SLANT_SPACING) if specific else None,
         coordinate_type=specific.text("imageCoordinateType") if specific else None,
         orbit_accuracy=root.text("platform/orbit/orbitHeader/accuracy"),
         orbit=tuple(_state(vector) for vector in root.all("platform/orbit/stateVec")),
