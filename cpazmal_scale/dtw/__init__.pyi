@@ -14,7 +14,13 @@ from .confidence import (
     stored_width,
 )
 from .decision import NO_CLASS, Decision, decide
-from .estimators import Scaling, SeriesClassifier, checked_labels, checked_series
+from .estimators import (
+    Scaling,
+    SeriesClassifier,
+    checked_groups,
+    checked_labels,
+    checked_series,
+)
 from .laws import wasserstein_series, weibull_parameters
 from .nearest_barycenter import NearestBarycenter
 from .neighbors import KNeighborsDTW
@@ -68,6 +74,7 @@ __all__ = [
     "calibrated",
     "can_calibrate",
     "check_start",
+    "checked_groups",
     "checked_labels",
     "checked_series",
     "days_of_season",

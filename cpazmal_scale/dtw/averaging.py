@@ -146,7 +146,7 @@ class _Searched(NamedTuple):
             seed=whole("seed", given.pop("seed", 0), 0),
             threads=whole("threads", given.pop("threads", 1), 1),
             progress=given.pop("progress", None),
-            band=Band.of(band, given),  # type: ignore[arg-type]
+            band=Band.of(band, given, Search.__annotations__),  # type: ignore[arg-type]
         )
 
     def turns(self) -> Iterator[tuple[int, Tick, np.random.Generator]]:

@@ -7,6 +7,7 @@ last column, and touch: a path from corner to corner always exists (`check_limit
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
@@ -24,6 +25,8 @@ from cpazmal_scale.dtw.seasons import (
 from cpazmal_scale.kernels.dtw_sweep import OPEN_BEGIN, OPEN_END
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import ArrayLike, NDArray
 
 OpenEnds = Literal["begin", "end", "both"]
@@ -35,11 +38,13 @@ class Trained(Protocol):
     """What a band needs to know of a classifier."""
 
     days: ArrayLike | None
-    radius: int | None
+    radius: int | Literal["auto"] | None
     band_days: float | None
     open_ends: OpenEnds | None
 
 
+USUAL_RADIUS = 3
+"""Band in samples of a classifier that is told of none."""
 BAND_DAYS = 33.0
 """Band in days where the dates alone are given: three repeat cycles of 11 days."""
 
@@ -109,14 +114,15 @@ def trained_limits(
     """
     given = own.days if days is None else days
     count = rows or (length if given is None else in_rows("days", given).size)
+    radius = samples_of(own.radius, own.band_days)
     if days is None and count != length:
         raise ValueError(f"series must have the {length} dates of the training, not {count}")
     if own.band_days is None or own.days is None or given is None:
-        return band_limits(count, length, radius=own.radius, band_days=own.band_days)
+        return band_limits(count, length, radius=radius, band_days=own.band_days)
     return band_limits(
         count,
         length,
-        radius=own.radius,
+        radius=radius,
         days=(given, own.days),
         band_days=own.band_days,
         open_ends=own.open_ends,
@@ -132,12 +138,22 @@ def ends_of(open_ends: OpenEnds | None) -> int:
     return _BITS[one_of("open_ends", open_ends, _BITS)]
 
 
-def near_days(radius: int | None, band_days: float | None, days: ArrayLike | None) -> float:
+def samples_of(radius: int | Literal["auto"] | None, band_days: float | None) -> int | None:
+    """The band in samples that a setting stands for: `auto` is 3, or none beside a band in days."""
+    if isinstance(radius, str) and radius == "auto":
+        return USUAL_RADIUS if band_days is None else None
+    return radius
+
+
+def near_days(
+    radius: int | Literal["auto"] | None, band_days: float | None, days: ArrayLike | None
+) -> float:
     """Days within which a band admits a date; of a band in samples, or of none in days, about.
 
     Dates of another year that are compared with the nearest only may be as far apart as by
     default.
     """
+    radius = samples_of(radius, band_days)
     if band_days is not None or radius is None or days is None:
         return float(band_days or BAND_DAYS)
     steps = np.diff(as_days(days))
@@ -190,14 +206,24 @@ class Band:
         return cls(limits=limits)
 
     @classmethod
-    def of(cls, band: Band | None, words: BandWords) -> Band:
+    def of(cls, band: Band | None, words: BandWords, others: Iterable[str] = ()) -> Band:
         """The band of a call.
+
+        Args:
+            band: the value, or none.
+            words: of the band.
+            others: keywords that the called function has besides, which a misspelt word may mean.
 
         Raises:
             TypeError: a band as well as words, or an unknown word.
         """
-        unknown = set(words) - set(BandWords.__annotations__)
-        if unknown or (band is not None and words):
+        known = dict.fromkeys((*BandWords.__annotations__, *others))
+        for word in words:
+            if word not in BandWords.__annotations__:
+                near = difflib.get_close_matches(word, known, 1)
+                said = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+                raise TypeError(f"no keyword is called {word!r}; {said}")
+        if band is not None and words:
             raise TypeError(f"give a band or its words, not also {', '.join(sorted(words))}")
         own = (words.get(name) for name in BandWords.__annotations__)
         if not isinstance(band, Band | None):

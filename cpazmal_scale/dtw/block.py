@@ -8,7 +8,7 @@ import numpy as np
 from numba import config
 
 from cpazmal_scale.dtw.band import OpenEnds, check_limits, ends_of
-from cpazmal_scale.dtw.checks import numbers
+from cpazmal_scale.dtw.checks import filled, numbers, unmasked
 from cpazmal_scale.kernels import dtw_sweep as kernels
 from cpazmal_scale.kernels.dtw_band import in_slots
 
@@ -58,6 +58,7 @@ def block_distances(
     Raises:
         ValueError: wrong dtype, shape or layout, non-finite references, a broken band.
     """
+    series, references = filled(series), unmasked("references", references)
     features, rows, pixels, count, columns = _checked_shapes(series, references)
     limits, ends = check_limits(limits, rows, columns, open_ends), ends_of(open_ends)
     shape = (1 if dependent else features, count, pixels)

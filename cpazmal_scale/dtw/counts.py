@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.dtw.checks import equal_lengths, unmasked
 from cpazmal_scale.dtw.decision import NO_CLASS
+from cpazmal_scale.dtw.estimators import checked_groups
 from cpazmal_scale.dtw.temperature import group_folds
 
 if TYPE_CHECKING:
@@ -42,10 +44,10 @@ def chosen_count(
     """
     if groups is None:
         return 1
-    every = np.asarray(X, np.float64)
+    every = np.asarray(equal_lengths(X, "series"), np.float64)
     known = np.asarray(np.isfinite(every.reshape(len(every), -1)).any(axis=1))
-    codes = np.unique(np.asarray(y), return_inverse=True)[1]
-    numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
+    codes = np.unique(np.asarray(unmasked("labels", y)), return_inverse=True)[1]
+    numbers = checked_groups(groups, len(every))
     rows = _spread(codes, numbers, known, seed)
     values, codes, numbers = every[rows], codes[rows], numbers[rows]
     folds = list(group_folds(codes, numbers, seed))

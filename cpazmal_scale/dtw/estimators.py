@@ -102,13 +102,21 @@ def checked_groups(groups: ArrayLike, count: int) -> NDArray[np.intp]:
         ValueError: another number of groups than of series, or one that is missing.
     """
     array = in_rows("groups", groups)
+    if isinstance(groups, list | tuple) and array.dtype.kind == "U":
+        array = np.array(groups, object)  # NaN among text became text
     if array.shape != (count,):
         raise ValueError(f"{count} series, {array.size} groups")
     values = array.tolist()
-    if any(value is None or value != value for value in values):
+    if (array.dtype.kind in "mM" and np.isnat(array).any()) or any(map(_is_missing, values)):
         raise ValueError("every series needs a group; some are None or NaN")
     places = {value: place for place, value in enumerate(sorted(set(values), key=_key))}
     return np.array([places[value] for value in values], np.intp)
+
+
+def _is_missing(value: Any) -> bool:
+    """None, NaN, NaT or pandas' NA, which is not even true or false beside itself."""
+    same = value == value
+    return value is None or not isinstance(same, bool | np.bool_) or not same
 
 
 def _key(value: Any) -> tuple[str, Any]:

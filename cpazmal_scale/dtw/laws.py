@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from cpazmal_scale.dtw.checks import measured
+from cpazmal_scale.dtw.checks import filled, measured
 from cpazmal_scale.kernels.lanes_soft import WIDEST
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def weibull_parameters(k1: ArrayLike, k2: ArrayLike) -> tuple[NDArray[Any], NDAr
     NaN stays NaN; `k2` = 0 gives an infinite shape.
     """
     with np.errstate(divide="ignore"):
-        width = _ROOT * np.sqrt(np.asarray(k2, np.float64))
-        return 1.0 / width, np.exp(np.asarray(k1, np.float64) + np.euler_gamma * width)
+        width = _ROOT * np.sqrt(np.asarray(filled(k2), np.float64))
+        return 1.0 / width, np.exp(np.asarray(filled(k1), np.float64) + np.euler_gamma * width)
 
 
 def wasserstein_series(series: ArrayLike) -> NDArray[np.float64]:

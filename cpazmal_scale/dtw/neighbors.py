@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -53,7 +53,7 @@ class KNeighborsDTW(SeriesClassifier):
 
     Args:
         n_neighbors: k; all training series where there are fewer.
-        radius: band in samples; none for `band_days`, or for no band.
+        radius: band in samples; `auto`: 3, unless `band_days` is given; none: no band in samples.
         days: days `(T,)` of the dates, for `band_days`.
         band_days: band in days instead of `radius`.
         standardise: z-score each feature with the training mean and standard deviation.
@@ -80,7 +80,7 @@ class KNeighborsDTW(SeriesClassifier):
     def __init__(
         self,
         n_neighbors: int = 25,
-        radius: int | None = 3,
+        radius: int | Literal["auto"] | None = "auto",
         days: ArrayLike | None = None,
         band_days: float | None = None,
         standardise: bool = True,
@@ -107,12 +107,14 @@ class KNeighborsDTW(SeriesClassifier):
         """Keep series `(N, K, T)` or `(N, T)` and their labels; those all NaN are left out.
 
         Raises:
-            ValueError: shapes, values, labels, band or number of neighbours that do not fit.
+            ValueError: shapes, values, labels, groups, band or number of neighbours that do not
+                fit.
         """
         series = checked_series(self, X, reset=True)
         settings_of(self)
         self.limits(rows=series.shape[2], columns=series.shape[2])
         self.classes_, codes = checked_labels(y, len(series))
+        numbers = None if groups is None else checked_groups(groups, len(series))
         count = series.shape[1]
         scaling = Scaling(np.zeros(count), np.ones(count))
         if self.standardise:
@@ -127,8 +129,7 @@ class KNeighborsDTW(SeriesClassifier):
                 f"no series has a valid date in every feature of: {self.classes_[lost].tolist()}"
             )
         self.series_, self.codes_ = scaling.apply(_interpolated(series[known])), codes[known]
-        own = None if groups is None else checked_groups(groups, len(series))
-        self._calibrate(None if own is None else own[known])
+        self._calibrate(None if numbers is None else numbers[known])
         return self
 
     def kneighbors(self, X: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
@@ -269,7 +270,7 @@ class KNeighborsDTW(SeriesClassifier):
             made.index[known & (made.distance > self.reject)] = REJECTED
         return borne_out(made, self.confidence_)
 
-    def _calibrate(self, groups: NDArray[Any] | None) -> None:
+    def _calibrate(self, groups: NDArray[np.intp] | None) -> None:
         """Fit temperature and typical distance on neighbours in other groups."""
         self.temperature_, self.tau_ = float(self.temperature or 1.0), 1.0
         self.confidence_ = as_they_are(len(self.classes_))

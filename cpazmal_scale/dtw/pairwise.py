@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 8192
 _PARTS_PER_THREAD = 4
+_WORDS = ("missing", "time_weights", "min_dates", "threads")
+"""Keywords of `distances` beside those of the band."""
 _NO_CELLS = np.zeros((0, 0), np.float32)
 
 
@@ -82,13 +84,14 @@ def distances(
     if not np.all(np.isfinite(known)):
         raise ValueError("references must be finite; only series may have missing dates")
     shape = queries.shape[2], known.shape[2]
-    chosen = Band.of(band, words)
+    chosen = Band.of(band, words, _WORDS)
     table, ends = chosen.limits_of(*shape), ends_of(chosen.open_ends)
     cells = _NO_CELLS if time_weights is None else checked_weights(time_weights, shape)
     turned = np.ascontiguousarray(known.transpose(1, 0, 2))
     result = np.empty((len(queries), len(known)), np.float32)
 
     step, threads = _ROWS_AT_ONCE, whole("threads", threads, 1)
+    min_dates = whole("min_dates", min_dates, 0)
     if threads > 1:
         step = min(step, LANES * -(-len(queries) // (LANES * _PARTS_PER_THREAD * threads)) or LANES)
 
@@ -124,12 +127,18 @@ def distance(
     *,
     missing: Literal["arow", "refuse"] = "arow",
     time_weights: ArrayLike | None = None,
+    min_dates: int = 1,
     **words: Unpack[BandWords],
 ) -> float:
-    """DTW distance of one series `(T,)` or `(K, T)` to another; arguments as for `distances`."""
-    chosen = Band.of(band, words)
+    """DTW distance of one series `(T,)` or `(K, T)` to another.
+
+    Arguments and errors as for `distances`; NaN where it gives NaN.
+    """
+    chosen = Band.of(band, words, _WORDS[:-1])
     first, second = (_one(side)[None] for side in (q, s))
-    table = distances(first, second, chosen, missing=missing, time_weights=time_weights)
+    table = distances(
+        first, second, chosen, missing=missing, time_weights=time_weights, min_dates=min_dates
+    )
     return float(table[0, 0])
 
 
@@ -144,7 +153,7 @@ def path(
     """The best path between two series `(T,)` or `(K, T)`, in float64.
 
     Of equally good steps back the diagonal is taken first, then the one along `q`.
-    Arguments as for `distances`.
+    `band`, `time_weights` and `words` as for `distances`; missing dates follow DTW-AROW.
 
     Raises:
         ValueError: as `distances`; or missing dates that leave no path.
@@ -157,7 +166,7 @@ def path(
     if not np.all(np.isfinite(second)):
         raise ValueError("the reference must be finite; only the series may have missing dates")
     shape = rows, columns = first.shape[1], second.shape[1]
-    chosen = Band.of(band, words)
+    chosen = Band.of(band, words, _WORDS[1:2])
     table, ends = chosen.limits_of(rows, columns), ends_of(chosen.open_ends)
     cells = _NO_CELLS if time_weights is None else checked_weights(time_weights, shape)
     gone = np.asarray(np.any(np.isnan(first), axis=0))

@@ -101,13 +101,24 @@ def soft_alignment(
     """How much of the soft alignment of `(T,)` or `(K, T)` with another passes each cell.
 
     Returns:
-        `(T, T')` in [0, 1], the derivative of `s(q, s)` by the cost of each cell; arguments as for
-        `soft_distances`, with a gamma above 0.
+        `(T, T')` in [0, 1], the derivative of `s(q, s)` by the cost of each cell; NaN where `q` has
+        no valid date. Arguments as for `soft_distances`, with a gamma above 0.
+
+    Raises:
+        ValueError: as `soft_distances`, or a gamma of 0.
     """
     how = _How.of(band, words)
     if how.gamma == 0:
         raise ValueError("a hard alignment has a path; give a gamma above 0")
-    first, second = (how.ready(measured(side, "features of a series")[None]) for side in (q, s))
+    both = [measured(side, "features of a series")[None] for side in (q, s)]
+    first, second = (how.ready(side) for side in both)
+    if first.shape[1] != second.shape[1]:
+        counts = [side.shape[1] if side.ndim == 3 else 1 for side in both]
+        raise ValueError(f"{counts[0]} features in q, {counts[1]} in s")
+    if np.isnan(both[1]).any():
+        raise ValueError("the reference must be finite; only the series may have missing dates")
+    if np.isnan(first).any():
+        return np.full((first.shape[2], second.shape[2]), np.nan)
     return np.asarray(how.shares(first, second[0])[1][0])
 
 
@@ -123,10 +134,11 @@ def soft_barycenter(
     """The series of least soft-DTW sum, or divergence, to a set of series, by L-BFGS.
 
     Args:
-        series: `(N, T)` or `(N, K, T)`, as for `soft_distances`.
+        series: `(N, T)` or `(N, K, T)`, as for `soft_distances`; those without any valid date
+            count for nothing.
         band: which dates may be matched.
         weights: `(N,)` of the series; none: 1.
-        start: the first values; none: the mean, date by date.
+        start: the first values `(T',)` or `(K, T')`, finite; none: the mean, date by date.
         iterations: most iterations.
         words: as for `soft_distances`, with a gamma above 0; with a cost of laws the result is
             `k1, k2` as well.
@@ -139,18 +151,17 @@ def soft_barycenter(
     how = _How.of(band, words)
     if how.gamma == 0:
         raise ValueError("a hard barycenter comes from `barycenter`; give a gamma above 0")
-    given = np.asarray(measured(series, "series"), np.float64)
-    if given.ndim not in (2, 3) or 0 in given.shape:
-        raise ValueError(f"series must be filled (N, T) or (N, K, T), not {given.shape}")
-    known = np.isfinite(given.reshape(len(given), -1)).any(axis=1)
+    given = measured(series, "series")
+    every = how.ready(given)
+    known = ~np.isnan(every[:, 0, 0])
+    if not known.any():
+        raise ValueError("no series has a valid date")
     shares = np.ones(len(given)) if weights is None else numbers("weights", weights)
-    if shares.shape != (len(given),) or not (shares >= 0).all() or not shares[known].any():
+    fits = shares.shape == (len(given),) and np.isfinite(shares).all() and (shares >= 0).all()
+    if not fits or not shares[known].any():
         raise ValueError("weights are one number per series, not negative, at least one above 0")
-    members = how.ready(given[known])
-    task = _Descent(how, members, shares[known] / shares[known].sum())
-    first = given[known].mean(axis=0) if start is None else numbers("a start", start)
-    if start is None and not np.isfinite(first).all():
-        first = _complete(given[known]).mean(axis=0)
+    task = _Descent(how, every[known], shares[known] / shares[known].sum())
+    first = _first(given[known].astype(np.float64), start)
     shape = np.atleast_2d(first).shape
     costs: list[float] = []
     made = minimize(
@@ -166,6 +177,17 @@ def soft_barycenter(
     total = float(shares[known].sum() * how.scale)
     steps = tuple(cost * total for cost in costs) or (float(made.fun) * total,)
     return Barycenter(values[0] if given.ndim == 2 else values, steps[-1], steps)
+
+
+def _first(known: NDArray[np.float64], start: ArrayLike | None) -> NDArray[np.float64]:
+    """The values from which a descent starts: those given, or the mean of the members."""
+    if start is None:
+        return np.asarray(_complete(known).mean(axis=0))
+    values = numbers("a start", start)
+    fits = values.ndim == known.ndim - 1 and values.shape[:-1] == known.shape[1:-1]
+    if not fits or not values.size or not np.isfinite(values).all():
+        raise ValueError(f"a start is finite values (T') or (K, T'), not of shape {values.shape}")
+    return values
 
 
 class _How(NamedTuple):
@@ -184,7 +206,8 @@ class _How(NamedTuple):
         cost = one_of("cost", given.pop("cost", "squared"), get_args(Cost))
         divergence = bool(given.pop("divergence", False))
         threads = whole("threads", given.pop("threads", 1), 1)
-        return cls(Band.of(band, given), gamma, cost, divergence, threads)  # type: ignore[arg-type]
+        chosen = Band.of(band, given, Soft.__annotations__)  # type: ignore[arg-type]
+        return cls(chosen, gamma, cost, divergence, threads)
 
     @property
     def scale(self) -> float:

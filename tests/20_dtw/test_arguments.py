@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
@@ -16,6 +18,7 @@ from cpazmal_scale.dtw import (
     band_limits,
     barycenter,
     barycenters,
+    block_distances,
     distance,
     distances,
     match_dates,
@@ -57,8 +60,16 @@ def test_a_band_is_a_value_or_its_words(band, words):
         np.testing.assert_array_equal(one.values, two.values)
     with pytest.raises(TypeError, match="give a band or its words, not also"):
         distances(q, s, band, radius=1)
-    with pytest.raises(TypeError, match="not also windw"):
-        barycenter(q, windw=3)
+    for ask, says in (
+        (lambda: barycenter(q, windw=3), "no keyword is called 'windw'; there are radius, days"),
+        (lambda: distance(q[0], s[0], raduis=3), "'raduis'; did you mean radius?"),
+        (lambda: path(q[0], s[0], band, time_weight=3), "did you mean time_weights?"),
+        (lambda: distances(q, s, thread=2), "did you mean threads?"),
+        (lambda: barycenters(q, 2, band, iteration=2), "did you mean iterations?"),
+        (lambda: soft_distances(q, s, gama=2), "did you mean gamma?"),
+    ):
+        with pytest.raises(TypeError, match=re.escape(says)):
+            ask()
 
 
 def test_masked_values_are_missing_at_every_door():
@@ -71,8 +82,25 @@ def test_masked_values_are_missing_at_every_door():
     assert distance(masked[0], s[0]) == distance(plain[0], s[0])
     assert path(masked[0], s[0]).distance == path(plain[0], s[0]).distance
     np.testing.assert_array_equal(barycenter(masked).values, barycenter(plain).values)
+    np.testing.assert_array_equal(
+        soft_alignment(masked[0], s[0], radius=4), soft_alignment(plain[0], s[0], radius=4)
+    )
+    for start in (None, s[0]):
+        one, two = (soft_barycenter(x, start=start, iterations=3) for x in (masked, plain))
+        np.testing.assert_array_equal(one.values, two.values)
+    block = np.ascontiguousarray(q.T[None], np.float32)
+    empty, table = np.ascontiguousarray(gone.T[None]), band_limits(30, 30, radius=3)
+    np.testing.assert_array_equal(
+        block_distances(np.ma.masked_array(block, empty), s[None].astype(np.float32), table)[0].T,
+        expected,
+    )
     with pytest.raises(ValueError, match="references must be finite"):
         distances(s, masked)
+    with pytest.raises(ValueError, match="the reference must be finite"):
+        soft_alignment(s[0], masked[0])
+    for function in (barycenter, soft_barycenter):
+        with pytest.raises(ValueError, match="a start"):
+            function(q, start=masked[0])
     whole = np.ma.masked_array((100 * q).astype(np.int16), gone)
     rounded = np.where(gone, np.nan, (100 * q).astype(np.int16))
     np.testing.assert_array_equal(distances(whole, s), distances(rounded, s))
@@ -84,10 +112,13 @@ def test_masked_values_are_missing_at_every_door():
         np.testing.assert_array_equal(one.predict_proba(masked), two.predict_proba(plain))
         with pytest.raises(ValueError, match="labels must not be masked"):
             make().fit(X, np.ma.masked_array(np.arange(24) % 2, np.arange(24) == 3))
+    one, two = (NearestBarycenter(barycenters="auto").fit(x, y, groups) for x in (masked, plain))
+    assert one.temperature_ == two.temperature_
     with pytest.raises(ValueError, match="dates must not be masked"):
         band_limits(30, 30, days=(np.ma.masked_array(DAYS, np.arange(30) == 3), DAYS))
-    with pytest.raises(ValueError, match="weights must not be masked"):
-        barycenter(q, weights=np.ma.masked_array(np.ones(6), np.arange(6) == 0))
+    for function in (barycenter, soft_barycenter):
+        with pytest.raises(ValueError, match="weights must not be masked"):
+            function(q, weights=np.ma.masked_array(np.ones(6), np.arange(6) == 0))
     cells = np.ma.masked_array(np.ones((30, 30)), np.eye(30, dtype=bool))
     for ask in (
         lambda: distances(q, s, time_weights=cells),
@@ -207,11 +238,15 @@ X24, Y24, G24 = labelled()
         (lambda: KNeighborsDTW(threads=None).fit(X24, Y24), "threads must be a whole"),
         (lambda: KNeighborsDTW().fit(X24 * np.nan, Y24), "no series has a valid date"),
         (lambda: NearestBarycenter(barycenters=0).fit(X24, Y24), "barycenters must be a whole"),
-        (
-            lambda: NearestBarycenter().fit(X24, Y24, [None, *G24[1:]]),
-            "every series needs a group",
-        ),
-        (lambda: NearestBarycenter().fit(X24, Y24, G24[1:]), "24 series, 23 groups"),
+        (lambda: soft_alignment([1.0, 2.0], [[1.0, 2.0]] * 2), "1 features in q, 2 in s"),
+        (lambda: soft_alignment([], [1.0]), "series must be finite"),
+        (lambda: soft_alignment([[1.0, 2.0], [1.0]], [1.0]), "a series must be of equal length"),
+        (lambda: soft_barycenter([[1.0, 2.0], [1.0]]), "series must be of equal length"),
+        (lambda: soft_barycenter([[np.nan, np.nan]]), "no series has a valid date"),
+        (lambda: soft_barycenter(np.zeros((0, 3))), "no series has a valid date"),
+        (lambda: soft_barycenter([[1, 2]], weights=[np.inf]), "weights are one number per series"),
+        (lambda: soft_barycenter([[1, 2]], start=[[1, 2], [1, 2]]), "a start is finite values"),
+        (lambda: distances([[1, 2]], [[1, 2]], min_dates="2"), "min_dates must be a whole number"),
         (lambda: NearestBarycenter().fit(X24, np.array(["a", 1] * 12, object)), "all of one kind"),
         (lambda: KNeighborsDTW().fit(X24, np.repeat(DAYS[:2], 12)), "all of one kind"),
         (lambda: KNeighborsDTW(n_neighbors=True).fit(X24, Y24), "n_neighbors must be a whole"),
@@ -230,6 +265,49 @@ X24, Y24, G24 = labelled()
 def test_refusals_are_in_words(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+@pytest.mark.parametrize("make", [NearestBarycenter, KNeighborsDTW])
+@pytest.mark.parametrize(
+    ("groups", "says"),
+    [
+        ([None, *G24[1:]], "every series needs a group"),
+        (np.r_[np.nan, G24[1:]], "every series needs a group"),
+        (["a", float("nan"), *G24[2:].astype(str)], "every series needs a group"),
+        (pd.Series([pd.NA, *G24[1:]]), "every series needs a group"),
+        (np.ma.masked_array(G24, G24 == 2), "groups must not be masked"),
+        (G24[1:], "24 series, 23 groups"),
+    ],
+)
+def test_every_series_has_a_group(make, groups, says):
+    with pytest.raises(ValueError, match=says):
+        make().fit(X24, Y24, groups)
+
+
+def test_a_band_in_days_wins_over_the_usual_one_in_samples():
+    model = KNeighborsDTW(n_neighbors=3, days=DAYS, band_days=24)
+    assert sklearn.clone(model).get_params()["radius"] == KNeighborsDTW().radius == "auto"
+    found = model.fit(X24, Y24).kneighbors(X24)
+    wanted = KNeighborsDTW(3, None, DAYS, 24).fit(X24, Y24).kneighbors(X24)
+    np.testing.assert_array_equal(found, wanted)
+    usual = KNeighborsDTW(3).fit(X24, Y24).kneighbors(X24)
+    np.testing.assert_array_equal(usual, KNeighborsDTW(3, 3).fit(X24, Y24).kneighbors(X24))
+    with pytest.raises(ValueError, match="in samples \\(radius\\) or in days, not both"):
+        KNeighborsDTW(radius=3, days=DAYS, band_days=24).fit(X24, Y24)
+
+
+def test_series_that_no_feature_set_completes_count_for_nothing():
+    whole = RNG.normal(size=(3, 2, 8))
+    poor = np.concatenate([whole, whole[:1]])
+    poor[3, 1] = np.nan
+    found = soft_barycenter(poor, iterations=3).values
+    np.testing.assert_array_equal(found, soft_barycenter(whole, iterations=3).values)
+    assert np.isnan(soft_alignment([np.nan] * 3, [1.0, 2.0])).all()
+    short = [1, np.nan, np.nan, 4]
+    assert np.isnan(distance(short, [1, 2, 3, 4], min_dates=3))
+    assert distance(short, [1, 2, 3, 4], min_dates=2) == distance(short, [1, 2, 3, 4])
+    one, two = soft_barycenter([[1, 2, 4]] * 2), soft_barycenter([[1.0, 2.0, 4.0]] * 2)
+    np.testing.assert_array_equal(one.values, two.values)
 
 
 @pytest.mark.parametrize(

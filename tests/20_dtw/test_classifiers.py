@@ -290,7 +290,7 @@ def test_scikit_learns_own_checks(decision):
     ("model", "match"),
     [
         (KNeighborsDTW(n_neighbors=0), "n_neighbors"),
-        (KNeighborsDTW(days=np.arange(3.0), band_days=1.0), "not both"),
+        (KNeighborsDTW(radius=3, days=np.arange(3.0), band_days=1.0), "not both"),
         (KNeighborsDTW(radius=None, band_days=1.0), "dates"),
         (NearestBarycenter(radius=1, days=np.arange(3.0), band_days=1.0), "not both"),
         (NearestBarycenter(barycenters=0), "barycenters must be a whole number"),

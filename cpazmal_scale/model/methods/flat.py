@@ -21,6 +21,7 @@ from cpazmal_scale.dtw import (
     borne_out,
     calibrated,
     can_calibrate,
+    checked_groups,
     checked_labels,
     checked_series,
     distance_to,
@@ -121,15 +122,11 @@ class FlatClassifier(SeriesClassifier):
         """Learn from series `(N, K, T)` or `(N, T)`, NaN missing, their labels and polygons.
 
         Raises:
-            ValueError: shapes, values or labels that do not fit, or no valid date at all.
+            ValueError: shapes, values, labels or groups that do not fit, or no valid date at all.
         """
         series = checked_series(self, X, reset=True).astype(np.float32).astype(np.float64)
         self.classes_, codes = checked_labels(y, len(series))
-        numbers = None
-        if groups is not None:
-            numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
-            if numbers.shape != codes.shape:
-                raise ValueError(f"{codes.size} series, {numbers.size} groups")
+        numbers = None if groups is None else checked_groups(groups, codes.size)
         if not np.isfinite(series).any(axis=(1, 2)).all():
             some = np.isfinite(series).any(axis=(1, 2))
             series, codes = series[some], codes[some]

@@ -16,6 +16,7 @@ from cpazmal_scale.dtw import (
     borne_out,
     calibrated,
     can_calibrate,
+    checked_groups,
     decide,
     group_folds,
 )
@@ -66,8 +67,8 @@ class LearnedBarycenter(NearestBarycenter):
         Raises:
             ValueError: as for `NearestBarycenter`.
         """
-        own = np.arange(len(np.asarray(y))) if groups is None else np.asarray(groups)
-        self._groups = np.unique(own, return_inverse=True)[1]
+        count = len(np.asarray(y))
+        self._groups = own = np.arange(count) if groups is None else checked_groups(groups, count)
         with threadpool_limits(1):
             super().fit(X, y, groups=own, run=run)
         return self
