@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_DECIBELS = 20 / math.log(10)
+"""Of power, in a neper of amplitude."""
 
 
 def literal(figure: Figure) -> Figure:
@@ -26,3 +31,20 @@ def png(figure: Figure, dpi: int = 150) -> bytes:
         warnings.filterwarnings("ignore", "constrained_layout not applied")  # names too long for it
         literal(figure).savefig(buffer, format="png", dpi=dpi, facecolor="white")
     return buffer.getvalue()
+
+
+def decibels_beside(axis: Axes) -> None:
+    """A second vertical axis in dB, for one in nepers of amplitude."""
+    scales = (lambda nepers: nepers * _DECIBELS, lambda decibels: decibels / _DECIBELS)
+    beside = axis.secondary_yaxis("right", functions=scales)
+    beside.yaxis.set_major_formatter("{x:g} dB")
+    beside.tick_params(labelsize=8)
+
+
+def dates_along(axis: Axes) -> None:
+    """Dates along the horizontal axis, month and year said once each."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=3, maxticks=9)
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))

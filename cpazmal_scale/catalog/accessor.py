@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -24,26 +24,19 @@ from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.palette import rgb
 from cpazmal_scale.pictures import literal
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
+from cpazmal_scale.words import count
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
+    from cpazmal_scale.catalog.pixels import Pixel
     from cpazmal_scale.model import Model
 
 _MOST = 1200
 """Cells along the longer side of a picture; more are left out."""
-_COLUMNS = 3
-
-
-class Pixel(NamedTuple):
-    """Series of one pixel (K, T), NaN missing, and typical series (C, K, T') in their units."""
-
-    values: NDArray[np.float64]
-    days: NDArray[np.float64]
-    centres: NDArray[np.float64]
-    centre_days: NDArray[np.float64]
 
 
 @xr.register_dataset_accessor("cpazmal")  # type: ignore[no-untyped-call]
@@ -65,38 +58,32 @@ class Accessor:
         """
         from matplotlib.figure import Figure
 
-        is_map = "class" in self._data and "class_name" in self._data.coords
-        is_map = is_map and self._data["class"].ndim == 2
+        is_map = "class" in self._data and self._data["class"].ndim == 2 and bool(self._codes)
         name = None if is_map else self._channel()
         if {"y", "x"} - set(self._data.dims) or not (is_map or name):
             raise ConfigError(
                 "neither a map nor a cube", remedy="open map_… or cube_… of the catalog"
             )
         step = max(1, -(-max(self._data.sizes["y"], self._data.sizes["x"]) // _MOST))
-        small = self._data.isel(y=slice(None, None, step), x=slice(None, None, step))
+        small = self._data["class" if is_map else name].isel(
+            y=slice(None, None, step), x=slice(None, None, step)
+        )
         (left, right), (top, bottom) = self._edges("x", step), self._edges("y", step)
         factor, unit = _shown_unit(grid_of(self._data))
         edges = (left * factor, right * factor, bottom * factor, top * factor)
-        figure = Figure(figsize=(9, 6.5), layout="constrained")
+        figure = Figure(figsize=(9, 6.5), layout="compressed")
         axis = figure.subplots()
         if is_map:
-            axis.imshow(self._painted(small["class"]), extent=edges, interpolation="nearest")
+            values = _stored(small.transpose("y", "x"))
+            axis.imshow(self._colours[values], extent=edges, interpolation="nearest")
             axis.set_title(str(self._data.attrs.get("title", "")))
-            figure.legend(handles=self._handles(), loc="outside right upper", frameon=False)
+            handles = self._handles(values)
+            figure.legend(handles=handles, loc="outside right upper", frameon=False)
         else:
-            power = small[name].mean([d for d in small[name].dims if d == "time"]).values
-            with np.errstate(divide="ignore", invalid="ignore"):
-                decibels = 10 * np.log10(power)
-            known = decibels[np.isfinite(decibels)]
-            low, high = np.percentile(known, (2, 98)) if known.size else (-30.0, 0.0)
-            dark = power <= 0
-            share = dark.sum() / max(np.isfinite(power).sum(), 1)
-            decibels[dark] = low
-            shown = axis.imshow(decibels, extent=edges, cmap="gray", vmin=low, vmax=high)
-            told = f"; black also where it is not positive, {100 * share:.2g} %"
-            label = f"mean {name} (dB){told if dark.any() else ''}"
-            figure.colorbar(shown, ax=axis, label=label)
-        axis.set(xlabel=f"east ({unit})", ylabel=f"north ({unit})", aspect="equal")
+            power = small.mean([d for d in small.dims if d == "time"]).transpose("y", "x").values
+            _draw_power(axis, power, f"mean {name}", edges)
+        axis.set(xlim=sorted(edges[:2]), ylim=sorted(edges[2:]), aspect="equal")
+        axis.set(xlabel=f"east ({unit})", ylabel=f"north ({unit})")
         return literal(figure)
 
     def _edges(self, axis: str, step: int = 1) -> tuple[float, float]:
@@ -134,27 +121,10 @@ class Accessor:
             ConfigError: it is no map, or nobody knows its workspace, or the pixel lies at the rim.
             StoreMissing: its cube or model are gone.
         """
-        from matplotlib.figure import Figure
+        from cpazmal_scale.catalog.pixels import series_figure
 
-        from cpazmal_scale.features import in_words
-
-        model, found = self._model(workspace), self._pixel(y, x, workspace)
-        rows = -(-len(model.names) // _COLUMNS)
-        figure = Figure(figsize=(12, 2.6 * rows + 0.6), layout="constrained")
-        axes = figure.subplots(rows, _COLUMNS, sharex=True, squeeze=False)
-        for k, (name, axis) in enumerate(zip(model.names, axes.T.flat, strict=False)):
-            for code, centre in zip(model.classes, found.centres[:, k], strict=True):
-                colour = self.legend.colours[code]
-                axis.plot(found.centre_days, centre, color=colour, lw=1.6, label=code)
-            axis.plot(found.days, found.values[k], "k.-", lw=1, ms=4, label="pixel")
-            axis.set_title(in_words(name), fontsize=10)
-            axis.grid(alpha=0.25)
-        for axis in axes[-1]:
-            axis.set_xlabel("days since the season began")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-        figure.suptitle(f"y {y:g}, x {x:g}: {self.class_at(y, x)}", fontsize=12)
-        return literal(figure)
+        found = self._pixel(y, x, workspace)
+        return series_figure(found, self.legend, f"{self._place(y, x)}: {self._said(y, x)}")
 
     def alignment(
         self,
@@ -167,36 +137,51 @@ class Accessor:
     ) -> Figure:
         """How DTW matches a pixel's series with the typical series of a class.
 
+        Dates, band and distance are those of the map where its method aligns each feature with a
+        barycenter; of several barycenters the nearest is taken. For other methods it is an
+        illustration, as its title says: within the band of one that warps all features together,
+        and within as many days as dates of two years may lie apart for one that does not warp.
+
         Args:
             y: coordinate of the pixel, in the map's CRS.
             x: the same.
             code: class; none: that of the pixel.
-            feature: such as `HH.k1`, the default.
+            feature: such as `HH.k1`; none: the first.
             workspace: where model and cube are; none: the one the map was opened from.
 
         Raises:
-            ConfigError: as `series`, or there is no such class or feature.
+            ConfigError: as `series`, there is no such class or feature, or the pixel has no class,
+                or no valid date, of that feature.
         """
-        from cpazmal_scale.dtw import alignment_figure
+        from cpazmal_scale.catalog.pixels import alignment_of
 
-        model, found = self._model(workspace), self._pixel(y, x, workspace)
-        wanted = code or self.class_at(y, x)
-        c = _place(wanted, model.classes, "class")
-        k = _place(feature or model.names[0], model.names, "feature")
-        return alignment_figure(
-            found.values[k],
-            found.centres[c, k],
-            dates=(found.days, found.centre_days),
-            names=("pixel", wanted),
-            unit=model.names[k],
-            radius=max(len(found.days), len(found.centre_days)),
-        )
+        own = self.class_at(y, x)
+        if code is None and own not in self.legend.classes:
+            raise ConfigError(
+                f"the pixel at {self._place(y, x)} has no class ({own})",
+                remedy=f"name one as `code`: {', '.join(self.legend.classes)}",
+            )
+        found = self._pixel(y, x, workspace)
+        names = found.model.names
+        k = _number(feature or names[0], names, "feature")
+        c = _number(code or own, found.model.classes, "class")
+        return alignment_of(found, c, k, f"{self._place(y, x)}: {self._said(y, x)}")
 
     @cached_property
     def legend(self) -> Legend:
         """Names, colours, order and glacier of the map's classes."""
-        classes = [str(code) for code in self._data["class_name"].values]
-        return legend(classes, parsed(self._data.attrs.get("legend")))
+        return legend(self._codes, parsed(self._data.attrs.get("legend")))
+
+    @property
+    def _codes(self) -> list[str]:
+        """Codes of a map's values from 1, whichever classes' probabilities are selected."""
+        flags = self._data["class"].attrs if "class" in self._data else {}
+        if "flag_meanings" in flags:
+            values = zip(flags["flag_values"], str(flags["flag_meanings"]).split(), strict=True)
+            return [code for value, code in values if value != REJECTED]
+        if "class_name" in self._data.coords and self._data["class_name"].ndim == 1:
+            return [str(code) for code in self._data["class_name"].values]
+        return []
 
     def class_at(self, y: float, x: float) -> str:
         """Class code of the pixel around a place in the map's CRS, `rejected` or `no data`.
@@ -222,18 +207,41 @@ class Accessor:
         inside = beside[nearest] <= abs(self._pixel_size(axis)) / 2 * (1 + 1e-9)
         return nearest if inside else None
 
-    def _painted(self, classes: xr.DataArray) -> NDArray[np.uint8]:
+    def _said(self, y: float, x: float) -> str:
+        """The class of a pixel, with its name."""
+        code = self.class_at(y, x)
+        return self.legend.label(code) if code in self.legend.classes else code
+
+    def _place(self, y: float, x: float) -> str:
+        """A place in the map's CRS, thousands of metres or feet apart."""
+        import pyproj
+
+        crs = pyproj.CRS.from_user_input(str(grid_of(self._data).crs))
+        if crs.is_geographic:
+            return f"y {y:.6f}°, x {x:.6f}°"
+        unit = crs.axis_info[0].unit_name.replace("metre", "m")
+        return f"y {count(round(y))} {unit}, x {count(round(x))} {unit}"
+
+    @property
+    def _colours(self) -> NDArray[np.uint8]:
+        """The colour `(256, 3)` of every value."""
         table = np.full((256, 3), rgb(NO_DATA_COLOUR), np.uint8)
         table[REJECTED] = rgb(REJECTED_COLOUR)
         for value, code in enumerate(self.legend.classes, 1):
             table[value] = rgb(self.legend.colours[code])
-        return table[_stored(classes)]
+        return table
 
-    def _handles(self) -> list[Any]:
+    def _handles(self, values: NDArray[np.uint8]) -> list[Any]:
+        """The legend's entries: all classes, and what else there is."""
         from matplotlib.patches import Patch
 
         named = self.legend
-        return [Patch(color=named.colours[code], label=named.label(code)) for code in named.order]
+        every = [(named.colours[code], named.label(code)) for code in named.order]
+        if (values == REJECTED).any():
+            every.append((REJECTED_COLOUR, "rejected"))
+        if ((values == 0) | ((values > len(named.classes)) & (values != REJECTED))).any():
+            every.append((NO_DATA_COLOUR, "no data"))
+        return [Patch(color=colour, label=label) for colour, label in every]
 
     @cached_property
     def _recipe(self) -> Recipe:
@@ -256,33 +264,28 @@ class Accessor:
         return open_model(storage.join(self._workspace(workspace), "models", name))
 
     def _pixel(self, y: float, x: float, workspace: str | None) -> Pixel:
-        """Series of a pixel on the map's dates, out of its window in the cube."""
-        import pandas as pd
-
+        from cpazmal_scale.catalog.pixels import Pixel
         from cpazmal_scale.cube import open_cube
-        from cpazmal_scale.samples import window_series
 
         model, recipe = self._model(workspace), self._recipe
         cube = open_cube(storage.join(self._workspace(workspace), "cubes", recipe.cube))
-        dates = np.array(recipe.dates, "datetime64[s]")
-        cube = cube.sel(time=np.isin(cube["time"].values.astype("datetime64[s]"), dates))
-        size = model.features.window
-        corner = {
-            f"{axis}0": [int(np.abs(cube[axis].values - at).argmin()) - size // 2]
-            for axis, at in (("y", y), ("x", x))
-        }
-        if any(not 0 <= corner[f"{a}0"][0] <= cube.sizes[a] - size for a in ("y", "x")):
-            raise ConfigError(
-                f"no window of {size} x {size} pixels around y {y:.9g}, x {x:.9g}",
-                remedy="choose a pixel inside the map, y (north) first",
-            )
-        index = pd.DataFrame({**corner, "size": [size]})
-        found = window_series(cube, index, model.features, model.polarisations)
-        ready = model.on_dates(dates, recipe.season_start)
-        own: Any = ready.shown
-        scale, mean = (np.asarray(own.scale_)[:, None], np.asarray(own.mean_)[:, None])
-        centres = own.centres().mean(axis=1) * scale + mean
-        return Pixel(found.values[0].astype(np.float64), ready.days, centres, ready.barycenter_days)
+        return Pixel.read(cube, model, recipe, y, x)
+
+
+def _draw_power(
+    axis: Axes, power: NDArray[np.floating], name: str, extent: tuple[float, float, float, float]
+) -> None:
+    """Linear power (y, x) in dB with its bar."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        decibels = 10 * np.log10(power)
+    known = decibels[np.isfinite(decibels)]
+    low, high = np.percentile(known, (2, 98)) if known.size else (-30.0, 0.0)
+    dark = power <= 0
+    share = dark.sum() / max(np.isfinite(power).sum(), 1)
+    decibels[dark] = low
+    shown = axis.imshow(decibels, extent=extent, cmap="gray", vmin=low, vmax=high)
+    told = f"; black also where it is not positive, {100 * share:.2g} %" if dark.any() else ""
+    axis.figure.colorbar(shown, ax=axis, label=f"{name} (dB){told}")
 
 
 def _shown_unit(grid: GeoBox) -> tuple[float, str]:
@@ -300,7 +303,7 @@ def _stored(classes: xr.DataArray) -> NDArray[np.uint8]:
     return np.where(np.isnan(values), NO_DATA, values).astype(np.uint8)
 
 
-def _place(name: str, names: tuple[str, ...], what: str) -> int:
+def _number(name: str, names: tuple[str, ...], what: str) -> int:
     if name not in names:
         raise ConfigError(f"there is no {what} {name}", remedy=f"choose among {', '.join(names)}")
     return names.index(name)

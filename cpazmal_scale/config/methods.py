@@ -44,6 +44,16 @@ class Method:
         return self.options.get("decision") == "vote"
 
     @property
+    def warps(self) -> bool:
+        """Whether it aligns series in time."""
+        return self.module == f"{_HOME}.laws" or bool(self.options.get("warps"))
+
+    @property
+    def aligns_features(self) -> bool:
+        """Whether it aligns each feature by itself, with the barycenters of that feature."""
+        return self.warps and self.module == f"{_HOME}.barycenters"
+
+    @property
     def typical(self) -> str:
         """What the typical series of its classes are, in the plural."""
         return "barycenters" if self._averages else "class mean series"
@@ -53,7 +63,7 @@ class Method:
         """The kind of distance that maps and pages show, such as `DTW` and `Euclidean`."""
         if self.module == f"{_HOME}.laws":
             return self.name
-        return "DTW" if self.options.get("warps") else "Euclidean"
+        return "DTW" if self.warps else "Euclidean"
 
     @property
     def distance(self) -> str:

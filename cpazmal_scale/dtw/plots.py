@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.dtw.band import Band, BandWords, both_days
-from cpazmal_scale.dtw.checks import filled
+from cpazmal_scale.dtw.checks import equal_lengths, filled, unmasked
 from cpazmal_scale.dtw.pairwise import path
-from cpazmal_scale.pictures import literal
+from cpazmal_scale.dtw.seasons import is_dates
+from cpazmal_scale.pictures import dates_along, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +32,7 @@ def alignment_figure(
     dates: tuple[ArrayLike, ArrayLike] | None = None,
     names: tuple[str, str] = ("series", "reference"),
     unit: str = "value",
+    title: str | None = None,
     **options: Any,
 ) -> Figure:
     """Two series `(T,)` and `(T',)` and how DTW matches them.
@@ -45,6 +47,7 @@ def alignment_figure(
             band, else positions.
         names: of both, for the labels.
         unit: of the values.
+        title: above the matched pairs; none: the distance.
         options: those of `path`.
 
     Raises:
@@ -64,7 +67,11 @@ def alignment_figure(
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.15))[0]
     _three_ways(left, found, both, names, band.limits_of(both[0].size, both[1].size))
-    _matched(right.subplots(), found, both, dates, names, unit)
+    axes = right.subplots()
+    _matched(axes, found, both, dates, names, unit)
+    note = f"DTW distance {found.distance:.4g}" if title is None else title
+    note += "   × missing date" if np.isnan(both[0]).any() else ""
+    axes.set_title(note, loc="left", fontsize=11)
     return literal(figure)
 
 
@@ -142,20 +149,17 @@ def _matched(
         middle = (np.mean(ends) - axis.get_ylim()[0]) / (top - bottom)
         axis.yaxis.set_label_coords(1.1 if axis is other else -0.09, float(middle))
         axis.spines["top"].set_visible(False)
-    _time_axis(axes, None if dates is None else dates[0], max(at[0].max(), at[1].max()))
-    note = f"DTW distance {found.distance:.4g}"
-    axes.set_title(note + ("   × missing date" if gone.any() else ""), loc="left", fontsize=11)
+    _time_axis(axes, None if dates is None else dates[0], np.concatenate(at))
 
 
-def _time_axis(axes: Axes, dates: ArrayLike | None, last: float) -> None:
-    if dates is None or np.asarray(dates).dtype.kind != "M":
+def _time_axis(axes: Axes, dates: ArrayLike | None, days: NDArray[Any]) -> None:
+    if dates is None or not is_dates(dates):
         axes.set_xlabel("date" if dates is None else "day")
         return
-    years = int(last // 365) + 1
-    ticks = [
-        (365 * y + d, m) for y in range(years) for d, m in zip(_MONTH_DAYS, _MONTHS, strict=True)
-    ]
-    ticks = [one for one in ticks if one[0] <= last]
+    first, last = days.min(), days.max()
+    years = range(int(first // 365), int(last // 365) + 1)
+    ticks = [(365 * y + d, m) for y in years for d, m in zip(_MONTH_DAYS, _MONTHS, strict=True)]
+    ticks = [one for one in ticks if first - 31 <= one[0] <= last]
     axes.set_xticks([day for day, _ in ticks], [month for _, month in ticks])
     axes.set_xlabel("day of the year")
 
@@ -178,11 +182,19 @@ def barycenter_figure(
         dates: `(T,)` of the horizontal axis, numbers or datetime64; none: positions.
         title: of the figure.
         unit: of the vertical axis.
+
+    Raises:
+        ValueError: more than one feature, or masked labels.
     """
     from matplotlib.figure import Figure
 
-    centers, every = np.atleast_2d(np.asarray(values, float)), np.asarray(members, float)
-    owners = np.zeros(len(every), int) if labels is None else np.asarray(labels)
+    centers = np.atleast_2d(np.asarray(equal_lengths(values, "barycenters"), float))
+    every = np.asarray(equal_lengths(members, "members"), float)
+    if every.ndim != 2 or centers.ndim != 2:
+        raise ValueError("a figure shows one feature: give (M, T) and (N, T)")
+    owners = np.zeros(len(every), int)
+    if labels is not None:
+        owners = np.asarray(unmasked("labels", labels))
     panels = 1 if labels is None else len(centers)
     columns = min(panels, 3)
     lines = -(-panels // columns)
@@ -235,11 +247,7 @@ def _spread(axes: Axes, at: NDArray[Any], members: NDArray[np.float64]) -> None:
 
 def _dress(axes: Axes, dates: ArrayLike | None) -> None:
     if dates is not None and np.asarray(dates).dtype.kind == "M":
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-        locator = AutoDateLocator(minticks=3, maxticks=8)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        dates_along(axes)
     else:
         axes.set_xlabel("date" if dates is None else "day")
     axes.spines[["top", "right"]].set_visible(False)

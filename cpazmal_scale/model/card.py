@@ -10,6 +10,7 @@ import numpy as np
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.legend import legend
 from cpazmal_scale.model.trained import CALIBRATED
+from cpazmal_scale.pictures import dates_along, decibels_beside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,10 +147,9 @@ def barycenters_figure(
         labels: class of each window.
         colours: colour of each class.
     """
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
-    from cpazmal_scale.features import axis_label
+    from cpazmal_scale.features import axis_label, unit
 
     rows = -(-len(model.names) // 3)
     figure = Figure(figsize=(12, 2.6 * rows + 0.6), layout="constrained")
@@ -168,9 +168,9 @@ def barycenters_figure(
                 axis.plot(days, known, color=colours[code], lw=1.8, label=code if m == 0 else None)
         axis.set_title(axis_label(name), fontsize=10)
         axis.grid(alpha=0.25)
-        locator = AutoDateLocator(minticks=3, maxticks=9)
-        axis.xaxis.set_major_locator(locator)
-        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        dates_along(axis)
+        if unit(name) == "Np":
+            decibels_beside(axis)
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
     figure.suptitle(f"{kind}; bands hold the middle half of the windows", fontsize=12)

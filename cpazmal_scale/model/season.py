@@ -12,6 +12,7 @@ from cpazmal_scale.errors import ModelMismatch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cpazmal_scale.dtw import MatchedDates
     from cpazmal_scale.model.methods import PixelModel
 
 
@@ -30,6 +31,8 @@ class OnDates(NamedTuple):
     """(T,) days of the cube's dates since the season began."""
     barycenter_days: NDArray[np.float64]
     """(T',) days of the typical series' dates, on the same count."""
+    matched: MatchedDates
+    """Dates in `order` and those of the classifier's typical series, as they are compared."""
 
 
 def on_dates(
@@ -67,7 +70,8 @@ def on_dates(
         )
     along, ready = match_dates(dates, trained, **how), fitted.on(matched)
     limits = ready.limits(matched.standing, len(order))
-    return OnDates(ready, limits, order, fitted.on(along), along.row_days, along.column_days)
+    shown = fitted.on(along)
+    return OnDates(ready, limits, order, shown, along.row_days, along.column_days, matched)
 
 
 def in_order(values: NDArray[np.floating], order: NDArray[np.intp]) -> NDArray[np.floating]:

@@ -49,11 +49,25 @@ def test_a_map_is_drawn_with_its_legend(glacier_map, home: str) -> None:
         drawn = np.asarray(image.get_array())[stored == value]
         assert (drawn == rgb(colour[code])).all()
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == [glacier_map.cpazmal.legend.label(code) for code in codes]
+    others = [
+        name for value, name in ((254, "rejected"), (255, "no data")) if (stored == value).any()
+    ]
+    assert texts == [*(glacier_map.cpazmal.legend.label(code) for code in codes), *others]
+    assert "no data" in texts
+    for other in (
+        glacier_map.transpose("class_name", "x", "y"),
+        glacier_map.sel(class_name="ABL"),
+        glacier_map.sel(class_name=["ROC", "ACC"]),
+        glacier_map[["class"]],
+    ):
+        axis = other.cpazmal.plot().axes[0]
+        np.testing.assert_array_equal(axis.get_images()[0].get_array(), image.get_array())
     left, dx, _, top, _, dy = map(float, glacier_map["spatial_ref"].attrs["GeoTransform"].split())
     rows, columns = stored.shape
     whole = np.array([left, left + columns * dx, top + rows * dy, top])
     np.testing.assert_allclose(np.array(image.get_extent()) * 1000, whole, rtol=1e-12)
+    turned = glacier_map.isel(y=slice(None, None, -1)).cpazmal.plot().axes[0]
+    assert turned.get_ylim() == figure.axes[0].get_ylim()
     part = glacier_map.isel(y=slice(10, 50), x=slice(20, 70)).cpazmal.plot()
     (image,) = part.axes[0].get_images()
     assert image.get_array().shape[:2] == (40, 50)
@@ -102,6 +116,9 @@ def test_a_cube_is_drawn(home: str) -> None:
     (image,) = axis.get_images()
     assert (np.asarray(image.get_array())[4:] == image.norm.vmin).all()
     assert "black also where it is not positive, " in scale.get_ylabel()
+    (image,) = cube.cpazmal.plot().axes[0].get_images()
+    (turned,) = cube.transpose("x", "y", "time").cpazmal.plot().axes[0].get_images()
+    np.testing.assert_allclose(turned.get_array(), image.get_array(), rtol=1e-5)
     for other in (cube.drop_vars(["HH", "HV"]), cube.rename(x="lon", y="lat")):
         with pytest.raises(ConfigError, match="neither a map nor a cube"):
             other.cpazmal.plot()
@@ -115,7 +132,8 @@ def test_a_pixels_series_are_those_of_the_map(glacier_map, home: str) -> None:
     y, x = place(glacier_map)
     figure = glacier_map.cpazmal.series(y, x)
     code = glacier_map.cpazmal.class_at(y, x)
-    assert code in figure.get_suptitle()
+    north, east = (f"{round(at):,}".replace(",", "\u202f") for at in (y, x))
+    assert figure.get_suptitle().startswith(f"y {north} m, x {east} m: {code} ")
     model = open_model(f"{home}/models/{glacier_map.attrs['model']}.zarr")
     cube = open_cube(f"{home}/cubes/DSC37.zarr", start="2020-01-08")
     place_of = {"y": slice(97, 104), "x": slice(117, 124)}
@@ -127,11 +145,19 @@ def test_a_pixels_series_are_those_of_the_map(glacier_map, home: str) -> None:
     drawn = np.asarray(lines[-1].get_ydata())
     assert drawn.size > 5
     np.testing.assert_allclose(drawn, mean.values[-drawn.size :], rtol=1e-4)
+    stored = catalog.read(home, "model_DSC37")
+    typical = (stored["barycenters"] * stored["scale"] + stored["mean"]).sel(feature="HH.k1")
+    for line, values in zip(lines, typical.values[:, 0], strict=False):
+        np.testing.assert_allclose(line.get_ydata(), values, rtol=1e-4)
 
 
 def test_alignment_shows_a_pixel_and_a_class(glacier_map) -> None:
     y, x = place(glacier_map)
     assert glacier_map.cpazmal.alignment(y, x, "ABL", feature="HH.k1").axes
+    values = open_map(glacier_map.encoding["source"])["class"].values
+    nothing = place(glacier_map, *np.argwhere(values == 255)[0])
+    with pytest.raises(ConfigError, match=r"has no class \(no data\); name one as `code`: ABL"):
+        glacier_map.cpazmal.alignment(*nothing)
     with pytest.raises(ConfigError, match="no class ROCK; choose among ABL"):
         glacier_map.cpazmal.alignment(y, x, "ROCK")
     with pytest.raises(ConfigError, match="no window of 7 x 7 pixels around"):
