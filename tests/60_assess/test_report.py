@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -33,7 +34,7 @@ from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.report.page import page
 from cpazmal_scale.assess.report.pairs import Pair
 from cpazmal_scale.assess.report.parts import Heading, Table, Text
-from cpazmal_scale.assess.report.report import blocks
+from cpazmal_scale.assess.report.report import blocks, tables
 from cpazmal_scale.config import Dtw, Features
 from cpazmal_scale.cube import open_cube
 from cpazmal_scale.words import number
@@ -143,6 +144,40 @@ def test_figures_show_what_is_there(seen: Seen) -> None:
         assert all(height < axis.get_ylim()[1] for height in heights)
     lines = portraits.evolution_figure(found, COLOURS).axes[1].lines
     assert [len(line.get_xdata()) for line in lines] == [9] * 4
+
+
+def test_evolution_shows_the_difference_of_channels_and_many_classes(seen: Seen) -> None:
+    found, _ = seen
+    first, second, below = portraits.evolution_figure(found, COLOURS).axes
+    assert below.get_ylabel() == "HV − HH, dB"
+    for line, hh, hv in zip(below.lines, first.lines, second.lines, strict=True):
+        levels = dict(zip(hh.get_xdata(), hh.get_ydata(), strict=True))
+        both = [level - levels[date] for date, level in zip(*hv.get_data(), strict=True)]
+        np.testing.assert_allclose(line.get_ydata(), both)
+    assert len(first.collections) == len(CLASSES)
+    six = [*range(4), 0, 1]
+    names = tuple("ABCDEF")
+    spread = {"classes": names, "mean": found.mean[:, six], "span": found.span[:, :, six]}
+    many = dataclasses.replace(found, **spread)
+    axis = portraits.evolution_figure(many, dict.fromkeys(names, "#0f6cb4")).axes[0]
+    bars = [np.array(one.get_segments()) for one in axis.collections]
+    apart = np.sort(np.concatenate([one[:, 0, 0] for one in bars]))
+    assert np.diff(apart).min() > 1
+    np.testing.assert_allclose(bars[2][:, :, 1].T, 10 * np.log10(found.span[:, 0, 2]), rtol=1e-6)
+
+
+def test_levels_by_date_are_a_table(seen: Seen) -> None:
+    found, _ = seen
+    (name, text), *_ = tables(Report("t", FACTS, portraits=Portraits(COLOURS, found))).items()
+    assert name == "backscatter_by_date.csv"
+    table = pd.read_csv(io.BytesIO(text)).set_index(["polarisation", "class", "date"])
+    assert len(table) == found.mean.size
+    day = str(found.dates[0])[:10]
+    row = table.loc[("HH", CLASSES[1], day)]
+    assert row["mean"] == pytest.approx(found.mean[0, 1, 0])
+    assert row["mean_db"] == pytest.approx(10 * np.log10(found.mean[0, 1, 0]))
+    assert (row["low"], row["high"]) == pytest.approx(tuple(found.span[:, 0, 1, 0]))
+    assert row["pixels"] == found.pixels[0, 1, 0]
 
 
 class Links(HTMLParser):

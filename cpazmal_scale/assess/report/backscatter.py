@@ -87,6 +87,22 @@ class Backscatter:
                 found.append(Floored(*name, float(of_all), float(self.below[p, c, worst]), day))
         return tuple(found)
 
+    def by_date(self) -> pd.DataFrame:
+        """One row per polarisation, class and date: `mean`, and `low` to `high` of the middle two
+        thirds of the windows, linear power, the same in dB (`_db`; NaN where not positive), the
+        number of valid `pixels` and the `share_below_floor`.
+        """
+        import pandas as pd
+
+        days = np.datetime_as_string(self.dates, "D")
+        names = (self.polarisations, self.classes, days)
+        index = pd.MultiIndex.from_product(names, names=("polarisation", "class", "date"))
+        levels = {"mean": self.mean, "low": self.span[0], "high": self.span[1]}
+        values = {name: power.ravel() for name, power in levels.items()}
+        values |= {f"{name}_db": decibels(power).ravel() for name, power in levels.items()}
+        counted = {"pixels": self.pixels.ravel(), "share_below_floor": self.below.ravel()}
+        return pd.DataFrame(values | counted, index=index).reset_index()
+
     def _pixels(self) -> NDArray[np.int64]:
         return np.asarray(self.counts.sum(axis=-1) + self.dark)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale.assess.report.backscatter import SEASONS, decibels
-from cpazmal_scale.assess.report.style import GRID, INK, MUTED, canvas, legend_below, months, quiet
+from cpazmal_scale.assess.report.style import GRID, INK, MUTED, canvas, legend_below, quiet
 from cpazmal_scale.features import axis_label
+from cpazmal_scale.pictures import dates_along
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from cpazmal_scale.assess.report.backscatter import Backscatter
     from cpazmal_scale.assess.report.pairs import Pair
 
+_BANDS = 4
+"""Classes whose bands are told apart where they lie over each other."""
 _TOLD = 0.005
 """Share of pixels left out of a histogram from which the panel says so."""
 
@@ -74,30 +77,56 @@ def _left_out(axis: Axes, own: Backscatter, p: int, s: int) -> None:
 def evolution_figure(own: Backscatter, colours: Mapping[str, str]) -> Figure:
     """Level of a class's mean power by date, with the middle two thirds of its windows.
 
-    Dates on which the mean is not positive are gaps, marked at the foot of the axis.
+    The windows of more than four classes are thin lines beside each other. Dates on which the mean
+    is not positive are gaps, marked at the foot of the axis. Below two polarisations stands the
+    second less the first, in dB.
     """
-    rows = len(own.polarisations)
+    count = len(own.polarisations)
+    rows = count + (count == 2)
     figure, axes = canvas(rows, 1, (12, 2.9 * rows + 0.5), sharex=True)
-    for p, axis in enumerate(axes[:, 0]):
+    for p, axis in enumerate(axes[:count, 0]):
         foot = _foot(own, p)
         for c, name in enumerate(own.classes):
             known = np.isfinite(own.mean[p, c])
             dates, mean, colour = own.dates[known], own.mean[p, c][known], colours[name]
             level, spread = decibels(mean), decibels(own.span[:, p, c, known])
             low, high = np.where(np.isfinite(spread), spread, foot)
-            axis.fill_between(dates, low, high, color=colour, alpha=0.16, linewidth=0)
+            if len(own.classes) <= _BANDS:
+                axis.fill_between(dates, low, high, color=colour, alpha=0.16, linewidth=0)
+            else:
+                beside = dates + _beside(own.dates, c, len(own.classes))
+                axis.vlines(beside, low, high, color=colour, alpha=0.45, linewidth=1)
             axis.plot(dates, level, "o-", color=colour, linewidth=1.8, markersize=3, label=name)
             below = dates[mean <= 0]
             if len(below):
                 axis.plot(below, np.full(len(below), foot), "v", color=colour, clip_on=False)
         axis.set_ylim(bottom=foot)
         axis.set_ylabel(f"{own.coefficient} {own.polarisations[p]}, dB")
+    if rows > count:
+        _difference(axes[-1, 0], own, colours)
+    for axis in axes[:, 0]:
         quiet(axis)
-        months(axis)
+        dates_along(axis)
     if (own.mean <= 0).any():
         axes[0, 0].plot([], [], "v", color=MUTED, label="below noise")
     legend_below(figure, axes[0, 0])
     return figure
+
+
+def _difference(axis: Axes, own: Backscatter, colours: Mapping[str, str]) -> None:
+    """Level of the second polarisation less that of the first, by class and date."""
+    first, second = decibels(own.mean)
+    for name, values in zip(own.classes, second - first, strict=True):
+        known = np.isfinite(values)
+        dates = own.dates[known]
+        axis.plot(dates, values[known], "o-", color=colours[name], linewidth=1.8, markersize=3)
+    axis.set_ylabel(f"{own.polarisations[1]} − {own.polarisations[0]}, dB")
+
+
+def _beside(dates: NDArray[np.datetime64], c: int, classes: int) -> np.timedelta64:
+    """How far from its dates a class's lines stand, so that those of all classes are apart."""
+    step = np.median(np.diff(dates) / np.timedelta64(1, "s")) if len(dates) > 1 else 0.0
+    return np.timedelta64(round(0.7 * step * (c - (classes - 1) / 2) / classes), "s")
 
 
 def _foot(own: Backscatter, p: int) -> float:
@@ -142,4 +171,4 @@ def _matches(axis: Axes, pair: Pair, matched: NDArray[np.intp], colours: Mapping
             label=name,
         )
     quiet(axis)
-    months(axis)
+    dates_along(axis)

@@ -112,6 +112,8 @@ def tables(report: Report) -> dict[str, bytes]:
     if report.comparison is not None:
         found["map_against_reference"] = report.comparison.table().reset_index()
         found["unknown_classes"] = report.comparison.foreign().reset_index()
+    if report.portraits is not None and report.portraits.backscatter is not None:
+        found["backscatter_by_date"] = report.portraits.backscatter.by_date()
     if report.areas is not None:
         found["areas"] = report.areas.reset_index()
     return {f"{name}.csv": to_csv(frame).encode() for name, frame in found.items()}

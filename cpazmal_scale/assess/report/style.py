@@ -39,15 +39,6 @@ def quiet(axis: Axes) -> None:
     axis.yaxis.label.set_color(MUTED)
 
 
-def months(axis: Axes) -> None:
-    """Dates along the horizontal axis, said once each."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(minticks=3, maxticks=9)
-    axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-
-
 def legend_below(figure: Figure, axis: Axes, columns: int = 9) -> None:
     """One legend for the whole figure, under it."""
     handles, names = axis.get_legend_handles_labels()
