@@ -28,6 +28,7 @@ from cpazmal_scale.dtw import (
     soft_barycenter,
     soft_distances,
     time_weights,
+    weibull_parameters,
 )
 
 RNG = np.random.default_rng(3)
@@ -94,6 +95,10 @@ def test_masked_values_are_missing_at_every_door():
         block_distances(np.ma.masked_array(block, empty), s[None].astype(np.float32), table)[0].T,
         expected,
     )
+    for one, two in zip(
+        weibull_parameters(masked, masked**2), weibull_parameters(plain, plain**2), strict=True
+    ):
+        np.testing.assert_array_equal(one, two)
     with pytest.raises(ValueError, match="references must be finite"):
         distances(s, masked)
     with pytest.raises(ValueError, match="the reference must be finite"):

@@ -55,6 +55,14 @@ def test_learns(model) -> None:
     np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_every_window_has_a_group(setting) -> None:
+    values, labels, groups = windows(per_class=4)
+    made = methods.make(setting, RunConfig.parse({"features": {"statistics": ["k1", "k2"]}}), DAYS)
+    with pytest.raises(ValueError, match="every series needs a group"):
+        made.fit(values, labels, groups=[float("nan"), *groups[1:]])
+
+
 def test_a_pixel_decides_alone(model) -> None:
     """Class and probability of a series are the same bits alone, in a block, and once stored."""
     setting, made = model
