@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
@@ -59,13 +61,19 @@ def metres(grid: GeoBox) -> tuple[float, float]:
     import pyproj
 
     crs = pyproj.CRS.from_user_input(str(grid.crs))
-    left, dx, _, top, _, dy = grid.transform.to_gdal()
-    unit = crs.axis_info[0].unit_conversion_factor
-    if not crs.is_geographic:
-        return abs(dy) * unit, abs(dx) * unit
-    geod: Any = crs.get_geod() or pyproj.Geod(ellps="WGS84")
-    degree = math.degrees(unit)
-    x, y = (left + dx * grid.shape[1] / 2) * degree, (top + dy * grid.shape[0] / 2) * degree
-    tall = geod.inv(x, y, x, y + dy * degree)[2]
-    wide = geod.inv(x, y, x + dx * degree, y)[2]
+    base = crs.source_crs if crs.is_derived else crs.geodetic_crs
+    row, column = (count / 2 for count in grid.shape)
+    right, down = np.array([-0.5, 0.5, 0, 0]) + column, np.array([0, 0, -0.5, 0.5]) + row
+    matrix = grid.transform
+    x = matrix.a * right + matrix.b * down + matrix.c
+    y = matrix.d * right + matrix.e * down + matrix.f
+    if base is not None:
+        x, y = pyproj.Transformer.from_crs(crs, base, always_xy=True).transform(x, y)
+        degrees = math.degrees(base.axis_info[0].unit_conversion_factor)
+        x, y = np.asarray(x) * degrees, np.asarray(y) * degrees
+    if base is None or not np.isfinite([x, y]).all():
+        unit = float(crs.axis_info[0].unit_conversion_factor)
+        return abs(float(grid.transform.e)) * unit, abs(float(grid.transform.a)) * unit
+    geod: Any = base.get_geod() or pyproj.Geod(ellps="WGS84")
+    wide, tall = geod.inv(x[::2], y[::2], x[1::2], y[1::2])[2]
     return float(tall), float(wide)

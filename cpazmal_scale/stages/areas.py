@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -133,14 +133,17 @@ class _Shown:
         reference: _Reference | None = None,
     ) -> None:
         self.source, self._reference = source, reference
+        from cpazmal_scale.grid.blocks import Block
+
         values = [*range(1, len(source.recipe.classes) + 1), REJECTED, NO_DATA]
         known, whole = np.zeros((2, len(values) - 2)), np.zeros(len(values))
         for top, codes in _strips(source):
-            ground, own = source.row_areas[top : top + len(codes)], self._of(top, codes)
-            every = _by_row(codes, values)
-            rows = every[:-2] if own is codes else _by_row(own, values[:-2])
-            whole += every @ ground
-            known += rows.sum(axis=1), rows @ ground
+            own, block = self._of(top, codes), Block(top, top + len(codes), 0, source.shape[1])
+            counts = np.bincount(own.ravel(), minlength=NO_DATA + 1)[values[:-2]]
+            every = source.areas.of(codes, block, values)
+            ground = every if own is codes else source.areas.of(own, block, values)
+            whole += every
+            known += counts, ground[:-2]
             if progress is not None:
                 progress((top + len(codes)) * source.shape[1], source.shape[0] * source.shape[1])
         if reference is not None:
@@ -158,11 +161,6 @@ class _Shown:
         if self._reference is None:
             return codes
         return np.where(self._reference.known(top, codes.shape), codes, np.uint8(NO_DATA))
-
-
-def _by_row(codes: NDArray[np.uint8], values: Iterable[int]) -> NDArray[np.int64]:
-    """Pixels (values, rows) of each value."""
-    return np.stack([(codes == value).sum(axis=1) for value in values])
 
 
 def _drawn(
@@ -256,8 +254,8 @@ def _by_zone(config: RunConfig, shown: _Shown, table: geopandas.GeoDataFrame) ->
         here = Block(top, top + len(codes), 0, source.shape[1])
         for number, part, drawn in outlines.zones(here):
             own = codes[part.y0 - top : part.y1 - top, part.x0 : part.x1]
-            rows = _by_row(np.where(drawn, own, np.uint8(NO_DATA)), values)
-            km2 = rows @ source.row_areas[part.y0 : part.y1] / SQUARE_METRES_PER_KM2
+            inside_m2 = source.areas.of(np.where(drawn, own, np.uint8(NO_DATA)), part, values)
+            km2 = inside_m2 / SQUARE_METRES_PER_KM2
             mapped[number] = mapped.get(number, 0) + km2
     found: list[dict[str, object]] = []
     for number, sizes in sorted(mapped.items()):

@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from cpazmal_scale.errors import GridMismatch
 from cpazmal_scale.grid import cf
-from cpazmal_scale.grid.areas import pixel_edge, row_areas
+from cpazmal_scale.grid.areas import pixel_areas, pixel_edge
 from cpazmal_scale.grid.blocks import Block, columns_of, cut
 from cpazmal_scale.grid.lattice import (
     PRESETS,
@@ -49,7 +49,7 @@ def grid(
 
 
 def test_all_pixels_of_the_earth_are_its_area() -> None:
-    whole = row_areas(grid(-180, 90, (360, 720), (0.5, -0.5), WGS84))
+    whole = pixel_areas(grid(-180, 90, (360, 720), (0.5, -0.5), WGS84)).square_metres[:, 0]
     assert whole.shape == (360,)
     assert whole.sum() * 720 == pytest.approx(EARTH, rel=1e-12)
     np.testing.assert_allclose(whole, whole[::-1], rtol=1e-9)
@@ -57,7 +57,7 @@ def test_all_pixels_of_the_earth_are_its_area() -> None:
 
 @pytest.mark.parametrize("top", [78.0, 45.92, 0.1, -33.5])
 def test_a_geographic_pixel_has_the_area_of_its_polygon(top: float) -> None:
-    (found,) = row_areas(grid(7, top, (1, 1), (0.2, -0.2), WGS84))
+    (found,) = pixel_areas(grid(7, top, (1, 1), (0.2, -0.2), WGS84)).square_metres[:, 0]
     along = np.linspace(7, 7.2, 2001)  # parallels are no geodesics: they are cut short
     x = np.concatenate([along, along[::-1]])
     y = np.repeat([top, top - 0.2], along.size)
@@ -66,14 +66,61 @@ def test_a_geographic_pixel_has_the_area_of_its_polygon(top: float) -> None:
 
 
 def test_rows_from_south_to_north_have_the_same_areas() -> None:
-    down = row_areas(grid(7, 46, (5, 2), (0.1, -0.1), WGS84))
-    up = row_areas(grid(7, 45.5, (5, 2), (0.1, 0.1), WGS84))
+    down = pixel_areas(grid(7, 46, (5, 2), (0.1, -0.1), WGS84)).square_metres
+    up = pixel_areas(grid(7, 45.5, (5, 2), (0.1, 0.1), WGS84)).square_metres
     np.testing.assert_allclose(up, down[::-1], rtol=1e-12)
 
 
-def test_feet_are_square_metres_too() -> None:
-    found = row_areas(grid(6_000_000, 2_000_000, (2, 2), (10, -20), "EPSG:2227"))
-    np.testing.assert_allclose(found, 200 * (1200 / 3937) ** 2, rtol=1e-12)
+ROTATED = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +ellps=WGS84 +type=crs"
+HANDFULS = {
+    "mercator": ("EPSG:3857", 765_000, 5_770_000, (7, 9), 30),
+    "mercator, high": ("EPSG:3857", -5_000_000, 12_300_000, (3000, 3), 100),
+    "zone 33 from afar": ("EPSG:32633", -124_000, 5_093_000, (5, 30_000), 3),
+    "zone 32 in the middle": ("EPSG:32632", 490_000, 5_093_000, (5, 6000), 3),
+    "north": ("EPSG:3413", -800_000, -2_900_000, (900, 700), 1000),
+    "pole": ("EPSG:3413", -300_000, 300_000, (60, 60), 10_000),
+    "south": ("EPSG:3031", 2_050_000, 1_500_000, (9, 4000), 40),
+    "one height of all": ("EPSG:6933", 600_000, 5_300_000, (40, 40), 1000),
+    "one height of Europe": ("EPSG:3035", 2_500_000, 5_400_000, (50, 50), 50_000),
+    "Lambert": ("EPSG:2154", 1_000_000, 6_550_000, (40, 40), 10),
+    "feet": ("EPSG:2227", 6_000_000, 2_000_000, (5, 5), 10),
+    "rotated pole": (ROTATED, -20, 10, (100, 200), 0.1),
+}
+
+
+@pytest.mark.parametrize(("crs", "left", "top", "shape", "pixel"), HANDFULS.values(), ids=HANDFULS)
+def test_a_pixel_has_the_area_of_its_geodesic_outline(
+    crs: str, left: float, top: float, shape: tuple[int, int], pixel: float
+) -> None:
+    placed = grid(left, top, shape, (pixel, -pixel), crs)
+    base = pyproj.CRS("EPSG:4326") if crs == ROTATED else pyproj.CRS(crs).geodetic_crs
+    to_degrees = pyproj.Transformer.from_crs(crs, base, always_xy=True)
+    geod, areas = base.get_geod(), pixel_areas(placed)
+    along = np.linspace(0, 1, 9)[:-1]
+    right = np.concatenate([along, np.ones(8), 1 - along, np.zeros(8)])
+    down = np.concatenate([np.zeros(8), along, np.ones(8), 1 - along])
+    for row, column in itertools.product(*(sorted({0, n // 3, n // 2, n - 1}) for n in shape)):
+        outline = to_degrees.transform(*(placed.transform * (column + right, row + down)))
+        true = abs(geod.polygon_area_perimeter(*outline)[0])
+        here = Block(row, row + 1, column, column + 1)
+        assert areas.within(here) == pytest.approx(true, rel=1e-4)
+
+
+def test_areas_of_values_are_those_of_their_pixels() -> None:
+    placed = grid(-124_000, 5_093_000, (40, 900), (300, -300), "EPSG:32633")
+    areas = pixel_areas(placed)
+    assert len(areas.edges) > 10
+    block = Block(7, 31, 100, 750)
+    codes = np.random.default_rng(3).integers(1, 4, (24, 650)).astype(np.uint8)
+    ground = areas.within(block)
+    assert ground[0, 0] > ground[0, -1] * 0.99
+    expected = [ground[codes == value].sum() for value in (3, 1, 9)]
+    np.testing.assert_allclose(areas.of(codes, block, (3, 1, 9)), expected, rtol=1e-12)
+    whole = areas.within(Block(0, 40, 0, 900))
+    np.testing.assert_array_equal(whole[7:31, 100:750], ground)
+    rows, columns = np.array([0, 40, 17, 40]), np.array([3, 900, 431, 0])
+    sums = [whole[:row, :column].sum() for row, column in zip(rows, columns, strict=True)]
+    np.testing.assert_allclose(areas.above(rows, columns), sums, rtol=1e-12)
 
 
 # Size of a pixel and attributes
@@ -89,9 +136,19 @@ def test_a_degree_is_as_long_as_in_the_tables(latitude: float, tall: float, wide
     assert cf.metres(pixel) == pytest.approx((tall / 1e3, wide / 1e3), rel=2e-5)
 
 
-def test_a_projected_pixel_is_as_large_as_it_says() -> None:
-    assert cf.metres(grid(0, 0, pixel=(3, -4))) == (4.0, 3.0)
-    assert cf.metres(grid(0, 0, pixel=(10, -10), crs="EPSG:2227"))[0] == pytest.approx(3.048006)
+@pytest.mark.parametrize(
+    ("crs", "left", "top", "tall", "wide"),
+    [
+        (UTM, 500_000, 5_000_000, 1 / 0.9996, 1 / 0.9996),  # the scale of a central meridian
+        ("EPSG:3413", -1, -2_187_720.5, 1, 1),  # true at 70° N
+        ("EPSG:2225", 6_561_666, 1_883_300, 1200 / 3937, 1200 / 3937),  # true at 40° N
+    ],
+)
+def test_a_projected_pixel_is_as_long_as_its_ground(
+    crs: str, left: float, top: float, tall: float, wide: float
+) -> None:
+    found = cf.metres(grid(left, top, pixel=(3, -4), crs=crs))
+    assert found == pytest.approx((4 * tall, 3 * wide), rel=1e-5)
 
 
 @pytest.mark.parametrize("crs", [UTM, WGS84, "EPSG:3031", "EPSG:2154"])
@@ -256,4 +313,3 @@ def test_an_overlap_is_where_both_hold_a_pixel(row: int, column: int) -> None:
 def test_the_edge_of_a_pixel_is_in_metres(crs: str, step: float, metres: float) -> None:
     grid = GeoBox((10, 10), Affine(step, 0, 600_000.0, 0, -step, 200_000.0), crs)
     assert pixel_edge(grid) == pytest.approx(metres, rel=1e-9)
-    assert pixel_edge(grid) ** 2 == pytest.approx(row_areas(grid)[0], rel=1e-9)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import rasterio
 from shapely.geometry import box
-from support.small_campaign import CLASSES, SHAPE, UTM, make_cube, make_model, truth, workspace
+from support.small_campaign import CLASSES, M2, SHAPE, UTM, make_cube, make_model, truth, workspace
 
 from cpazmal_scale import catalog
 from cpazmal_scale.assess import read_units, write_units
@@ -71,11 +71,11 @@ def test_intervals_hold_the_truth(mapped: RunConfig, raster: str) -> None:
     source = source_of(mapped)
     codes = np.asarray(source.group["class"])
     labels = truth(SHAPE)[codes <= len(CLASSES)]
-    real = np.bincount(labels, minlength=len(CLASSES)) * 9 / 1e6
+    real = np.bincount(labels, minlength=len(CLASSES)) * M2 / 1e6
     assert zones is None
     assert of.covered == pytest.approx(of.mapped)
     assert [of.rejected, of.no_data] == pytest.approx(
-        [(codes == value).sum() * 9 / 1e6 for value in (254, 255)]
+        [(codes == value).sum() * M2 / 1e6 for value in (254, 255)]
     )
     assert whole.classes == CLASSES
     assert whole.areas.sum() == pytest.approx(real.sum())
@@ -127,8 +127,8 @@ def test_a_reference_of_a_part_is_the_estimate_of_that_part(
     whole, zones, of = areas.estimate(config, NAME, str(half))
     codes = np.asarray(source_of(mapped).group["class"])
     inside = codes[30:, :width] <= len(CLASSES)
-    assert of.covered == pytest.approx(inside.sum() * 9 / 1e6)
-    assert of.mapped == pytest.approx((codes <= len(CLASSES)).sum() * 9 / 1e6)
+    assert of.covered == pytest.approx(inside.sum() * M2 / 1e6)
+    assert of.mapped == pytest.approx((codes <= len(CLASSES)).sum() * M2 / 1e6)
     assert whole.areas.sum() == pytest.approx(of.covered)
     assert whole.counts.sum() == of.units > len(codes[30:, :width])
     assert f"{of.covered:.4f} km² with a reference" in str(of)

@@ -16,7 +16,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
-from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, make_model, workspace
+from support.small_campaign import CLASSES, M2, SHAPE, UTM, WGS84, make_cube, make_model, workspace
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac import stac_item
@@ -208,12 +208,12 @@ def test_map_of_change(pair, tmp_path) -> None:
     a, b = (open_map(url)["class"].values for url in pair)
     for i, j in np.ndindex(4, 4):
         pixels = ((a == i + 1) & (b == j + 1)).sum()
-        assert found.mapped.iloc[i, j] == pytest.approx(pixels * 9e-6)
+        assert found.mapped.iloc[i, j] == pytest.approx(pixels * M2 / 1e6)
     known = (a < 254) & (b < 254)
-    assert found.expected.to_numpy().sum() == pytest.approx(known.sum() * 9e-6)
+    assert found.expected.to_numpy().sum() == pytest.approx(known.sum() * M2 / 1e6)
     p, q = (open_map(url).probability.values[:, known] for url in pair)
     np.testing.assert_allclose(
-        found.expected, (p / p.sum(axis=0)) @ (q / q.sum(axis=0)).T * 9e-6, rtol=1e-9
+        found.expected, (p / p.sum(axis=0)) @ (q / q.sum(axis=0)).T * M2 / 1e6, rtol=1e-9
     )
     pd.testing.assert_frame_equal(found.expected, results[1].expected)
     data = open_map(found.map.url)
@@ -343,16 +343,16 @@ def test_statistics_of_every_glacier(pair, glaciers, tmp_path) -> None:
         inside = centres_inside(glaciers, [row["zone"]])
         known = inside & (codes < 254)
         assert row["pixels"] == known.sum() > 100
-        assert row["km2"] == pytest.approx(known.sum() * 9e-6)
-        assert row["rejected_km2"] == pytest.approx((inside & (codes == 254)).sum() * 9e-6)
-        assert row["no_data_km2"] == pytest.approx((inside & (codes == 255)).sum() * 9e-6)
+        assert row["km2"] == pytest.approx(known.sum() * M2 / 1e6)
+        assert row["rejected_km2"] == pytest.approx((inside & (codes == 254)).sum() * M2 / 1e6)
+        assert row["no_data_km2"] == pytest.approx((inside & (codes == 255)).sum() * M2 / 1e6)
         for i, code in enumerate(CLASSES):
             pixels = (known & (codes == i + 1)).sum()
-            assert row[f"{code}_km2"] == pytest.approx(pixels * 9e-6)
+            assert row[f"{code}_km2"] == pytest.approx(pixels * M2 / 1e6)
             assert row[f"{code}_share"] == pytest.approx(pixels / known.sum())
             mean = chances[i][known].mean() * 1e-4
             assert row[f"{code}_probability"] == pytest.approx(mean)
-            assert row[f"{code}_expected_km2"] == pytest.approx(mean * known.sum() * 9e-6)
+            assert row[f"{code}_expected_km2"] == pytest.approx(mean * known.sum() * M2 / 1e6)
 
 
 def test_areas_on_the_ellipsoid(maps, tmp_path) -> None:
@@ -366,7 +366,7 @@ def test_areas_on_the_ellipsoid(maps, tmp_path) -> None:
     pixel = math.radians(2.69494585e-5) ** 2 * 6378137**2 * math.cos(math.radians(45.84))
     whole = row["km2"] + row["rejected_km2"] + row["no_data_km2"]
     assert whole == pytest.approx(SHAPE[0] * SHAPE[1] * pixel / 1e6, rel=5e-3)
-    assert whole != pytest.approx(SHAPE[0] * SHAPE[1] * 9e-6, rel=0.1)
+    assert whole != pytest.approx(SHAPE[0] * SHAPE[1] * M2 / 1e6, rel=0.1)
 
 
 def test_outlines_that_cannot_be_used(pair, glaciers, tmp_path) -> None:

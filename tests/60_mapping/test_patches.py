@@ -18,7 +18,7 @@ from rasterio.features import rasterize
 from support.small_campaign import WGS84, make_cube, make_model, workspace
 
 from cpazmal_scale.errors import ConfigError
-from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.grid.areas import pixel_areas
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping import map_cube, open_map, plan_map, to_polygons
 from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
@@ -122,7 +122,7 @@ def test_both_files_hold_the_map(geographic: str, tmp_path: Path, suffix: str) -
         transform=WGS84.transform,
     )
     np.testing.assert_array_equal(burnt, values)
-    areas = row_areas(WGS84)
+    areas = pixel_areas(WGS84).square_metres[:, 0]
     for value, code in enumerate(("ABL", "ACC", "HAG", "ICA"), 1):
         own = table[table["class"] == code]
         assert own["pixels"].sum() == (values == value).sum()

@@ -22,6 +22,8 @@ DATES = 10
 NO_HV = 3
 SHAPE = (88, 104)
 UTM = GeoBox(SHAPE, Affine(3, 0, 331200, 0, -3, 5078400), "EPSG:32632")
+M2 = 9.000906
+"""Of a pixel of it, by geodesic polygons."""
 WGS84 = GeoBox(SHAPE, Affine(2.69494585e-5, 0, 6.86, 0, -2.69494585e-5, 45.84), "EPSG:4326")
 
 

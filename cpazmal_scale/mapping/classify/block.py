@@ -21,7 +21,7 @@ import numpy as np
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.cube import ChunkReader
 from cpazmal_scale.errors import ModelMismatch
-from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.grid.areas import PixelAreas, pixel_areas
 from cpazmal_scale.grid.blocks import Block, Step
 from cpazmal_scale.mapping.classify import records
 from cpazmal_scale.mapping.classify.pixels import PixelClassifier, Products, Seconds, blank_of
@@ -96,7 +96,7 @@ def classify_block(
     seconds["write"] = time.perf_counter() - writing
     seconds["all"] = time.perf_counter() - began
     digest = {
-        **digest_of(block, sheet.products, job.row_areas, job.recipe.classes),
+        **digest_of(block, sheet.products, job.areas, job.recipe.classes),
         "floored": dict(zip(job.recipe.polarisations, sheet.floored.tolist(), strict=True)),
         "seconds": {stage: round(value, 6) for stage, value in seconds.items()},
         "objects": sums,
@@ -108,18 +108,18 @@ def classify_block(
 def digest_of(
     block: Block,
     products: Products,
-    row_areas: NDArray[np.float64],
+    areas: PixelAreas,
     classes: tuple[str, ...],
 ) -> dict[str, Any]:
     """What the record of any block says, plain JSON values; see `classify_block`.
 
-    `row_areas` (rows) are m² of a pixel in each row of the map, `classes` codes in the map's order.
+    `areas` are those of the map's pixels, `classes` codes in the map's order.
     """
-    pixels, areas = tally(products["class"], row_areas[block.y0 : block.y1], classes)
+    pixels, square_metres = tally(products["class"], block, areas, classes)
     return {
         "block": list(block),
         "pixels": pixels,
-        "square_metres": areas,
+        "square_metres": square_metres,
         "sha256": _sha256(products),
         "peak_memory": peak_memory(),
         "software": __version__,
@@ -133,7 +133,7 @@ class _Job:
     reader: ChunkReader
     classifier: PixelClassifier
     recipe: Recipe
-    row_areas: NDArray[np.float64]
+    areas: PixelAreas
     halo: int
     extent: Extent | None
 
@@ -311,28 +311,28 @@ def _open(
         ChunkReader.open(cube_url, recipe.polarisations, recipe.dates),
         PixelClassifier.of(model, recipe),
         recipe,
-        row_areas(grid.geobox),
+        pixel_areas(grid.geobox),
         model.features.window // 2,
         extent,
     )
 
 
 def tally(
-    values: NDArray[np.uint8], areas: NDArray[np.float64], classes: tuple[str, ...]
+    values: NDArray[np.uint8], block: Block, areas: PixelAreas, classes: tuple[str, ...]
 ) -> tuple[dict[str, int], dict[str, float]]:
     """Pixels and m² by class code, and of `rejected` and `no_data`.
 
     Args:
         values: (h, w) class values as a map stores them.
-        areas: (h) m² of a pixel in each row.
+        block: where they are on the map.
+        areas: those of the map's pixels.
         classes: class codes in the map's order.
     """
-    pixels, square_metres = {}, {}
-    for value, code in [*enumerate(classes, 1), (REJECTED, "rejected"), (NO_DATA, "no_data")]:
-        rows = (values == value).sum(axis=1)
-        pixels[code] = int(rows.sum())
-        square_metres[code] = float(rows @ areas)
-    return pixels, square_metres
+    codes = [*classes, "rejected", "no_data"]
+    wanted = [*range(1, len(classes) + 1), REJECTED, NO_DATA]
+    counts = np.bincount(values.ravel(), minlength=NO_DATA + 1)[wanted].tolist()
+    ground = areas.of(values, block, wanted).tolist()
+    return dict(zip(codes, counts, strict=True)), dict(zip(codes, ground, strict=True))
 
 
 def _sha256(products: Products) -> str:

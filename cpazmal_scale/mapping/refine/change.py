@@ -136,13 +136,10 @@ def change_block(sources: Sequence[Source], block: Block) -> Made:
     """The products of one block, and its `mapped` and `expected` transitions in m²."""
     names = ("class", "probability", "n_valid_dates")
     both = [{name: source.read(name, block) for name in names} for source in sources]
-    areas = sources[0].row_areas[block.y0 : block.y1]
-    products = changed(*both)
+    areas, products = sources[0].areas, changed(*both)
     count = len(sources[0].recipe.classes)
-    mapped = [
-        float((products["class"] == code).sum(axis=1) @ areas) for code in range(1, count**2 + 1)
-    ]
-    expected = _expected(both[0], both[1], products["class"] < REJECTED, areas)
+    mapped = areas.of(products["class"], block, range(1, count**2 + 1))
+    expected = _expected(*both, np.where(products["class"] < REJECTED, areas.within(block), 0))
     facts = {
         "mapped": np.reshape(mapped, (count, count)).tolist(),
         "expected": expected.tolist(),
@@ -180,12 +177,11 @@ def changed(
 def _expected(
     earlier: dict[str, NDArray[Any]],
     later: dict[str, NDArray[Any]],
-    known: NDArray[np.bool_],
     areas: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(C, C) m² of Σ p₁(a) p₂(b) over the pixels that have a class in both maps."""
+    """(C, C) m² of Σ p₁(a) p₂(b) over pixels, whose `areas` (h, w) are 0 where one is unknown."""
     p, q = (part["probability"].astype(np.float64) for part in (earlier, later))
-    weight = np.where(known, areas[:, None], 0) / np.maximum(p.sum(axis=0) * q.sum(axis=0), 1)
+    weight = areas / np.maximum(p.sum(axis=0) * q.sum(axis=0), 1)
     return np.asarray(np.einsum("ahw,bhw->ab", p * weight, q))
 
 

@@ -178,7 +178,7 @@ def derive_block(
     sums = store.write_block(url, block, made.products)
     classes = store.read_recipe(url).classes
     record = {
-        **digest_of(block, made.products, opened[0].row_areas, classes),
+        **digest_of(block, made.products, opened[0].areas, classes),
         "seconds": {"all": round(time.perf_counter() - began, 6)},
         "objects": sums,
         **made.facts,

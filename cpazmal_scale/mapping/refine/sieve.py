@@ -36,7 +36,7 @@ def sieve(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMap
     scratch files of 3 bytes per pixel, and memory grows with the number of patches only.
 
     Args:
-        config: `after.min_area` is the smallest patch in m²; the pixel is that of the middle row.
+        config: `after.min_area` is the smallest patch in m²; the pixel is that of the middle.
         map_url: a finished map.
         how: block size and progress; the patches are found here, in this process.
 
@@ -44,7 +44,8 @@ def sieve(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMap
         StoreError: the map is not finished, or the workspace cannot be written.
     """
     source = open_source(map_url)
-    pixel = float(source.row_areas[source.shape[0] // 2])
+    row, column = (count // 2 for count in source.shape)
+    pixel = source.areas.within(Block(row, row + 1, column, column + 1)).item()
     # An area is a whole number of pixels but for rounding.
     least = max(1, math.ceil((config.after.min_area or 0) / pixel - 1e-6))
     with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:

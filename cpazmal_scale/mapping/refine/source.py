@@ -11,7 +11,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import GridMismatch, ModelMismatch
-from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.grid.areas import PixelAreas, pixel_areas
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.grid.outlines import (
@@ -80,9 +80,9 @@ class Source:
         return {name: self.read(name, block) for name in blank_of(self.recipe, 1, 1)}
 
     @cached_property
-    def row_areas(self) -> NDArray[np.float64]:
-        """(rows) m² of one pixel in each row."""
-        return row_areas(self.grid.geobox)
+    def areas(self) -> PixelAreas:
+        """Ground areas of its pixels."""
+        return pixel_areas(self.grid.geobox)
 
 
 def open_source(url: str) -> Source:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.config import RunConfig
 
-Sums = dict[tuple[int, int], "NDArray[np.int64]"]
-"""By zone and row of the grid: (2 C + 2) pixels of each class, rejected and of no data, then the
-sums of the stored probabilities of each class over the pixels that have a class."""
+Sums = dict[tuple[int, int, int], "NDArray[np.int64]"]
+"""By zone, and by band and row of the areas of pixels: (2 C + 2) pixels of each class, rejected and
+of no data, then the sums of the stored probabilities of each class over the pixels of a class."""
 
 _EDGE = 1024
 
@@ -99,10 +101,13 @@ def zone_sums(block: Block, *, map_url: str, outlines: str, zone: str | None, di
             chances = np.zeros((len(source.recipe.classes), *codes.shape), np.uint16)
         else:
             chances = source.read("probability", chunk)
-        for y in np.flatnonzero(drawn.any(axis=1)).tolist():
-            row = _row(codes[y, drawn[y]], chances[:, y, drawn[y]])
-            key = (number, chunk.y0 + y)
-            found[key] = found[key] + row if key in found else row
+        for band, columns in source.areas.bands(chunk):
+            shapes = drawn[:, columns]
+            for y in np.flatnonzero(shapes.any(axis=1)).tolist():
+                inside = shapes[y]
+                row = _row(codes[y, columns][inside], chances[:, y, columns][:, inside])
+                key = (number, band, chunk.y0 + y)
+                found[key] = found[key] + row if key in found else row
     return found
 
 
@@ -122,12 +127,18 @@ def _table(total: Sums, names: list[str], source: Source) -> pd.DataFrame:
     rows = []
     classes = source.recipe.classes
     known = float("nan") if source.recipe.withheld else 1.0
-    numbers: dict[int, list[int]] = {}
-    for number, y in sorted(total):
-        numbers.setdefault(number, []).append(y)
-    for number, ys in sorted(numbers.items()):
-        sums = np.stack([total[number, y] for y in ys])
-        areas = source.row_areas[ys] / 1e6
+    numbers: dict[int, list[tuple[int, int]]] = {}
+    for number, band, y in sorted(total):
+        numbers.setdefault(number, []).append((band, y))
+    for number, keys in sorted(numbers.items()):
+        sums = np.stack([total[number, *key] for key in keys])
+        areas = np.concatenate(
+            [
+                source.areas.in_rows(np.array([y for _, y in rows]), band)
+                for band, rows in itertools.groupby(keys, key=operator.itemgetter(0))
+            ]
+        )
+        areas /= 1e6
         km2, expected = areas @ sums[:, : len(classes) + 2], areas @ sums[:, len(classes) + 2 :]
         pixels = int(sums[:, : len(classes)].sum())
         whole = float(km2[: len(classes)].sum())

@@ -13,7 +13,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import ConfigError
-from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.grid.areas import PixelAreas, pixel_areas
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.mapping.classify.store import legend_of, open_map
 from cpazmal_scale.mapping.show.export import rows_of
@@ -24,7 +24,6 @@ from cpazmal_scale.vocabulary import REJECTED
 if TYPE_CHECKING:
     import geopandas
     import xarray as xr
-    from numpy.typing import NDArray
 
     from cpazmal_scale.legend import Legend
 
@@ -37,7 +36,7 @@ def to_polygons(map_url: str, url: str) -> int:
     """Write the patches of a finished map, of equal class and connected over edges.
 
     Columns: `class`, `name`, `glacier`, `colour`, `value` as in the map, `pixels`, `area_m2` (on
-    the ellipsoid where the grid is geographic). Rejected pixels have the class `rejected`, those
+    the ellipsoid). Rejected pixels have the class `rejected`, those
     without data are in no polygon. The map is read strip by strip; a polygon does not depend on
     them. Memory holds a strip, some thousand polygons and those that the strip cuts.
 
@@ -74,14 +73,14 @@ def _tables(data: xr.Dataset) -> Iterator[geopandas.GeoDataFrame]:
     strips = ((rows, classes[rows].values) for rows in rows_of(classes))
     every = patches(strips)
     named, grid = legend_of(data), grid_of(data)
-    areas = np.concatenate([[0.0], np.cumsum(row_areas(grid))])
+    areas = pixel_areas(grid)
     batches = iter(lambda: list(itertools.islice(every, _TOGETHER)), [])
     for batch in itertools.chain([next(batches, [])], batches):
         yield _table(batch, named, areas, grid)
 
 
 def _table(
-    batch: list[Patch], named: Legend, areas: NDArray[np.float64], grid: Any
+    batch: list[Patch], named: Legend, areas: PixelAreas, grid: Any
 ) -> geopandas.GeoDataFrame:
     import geopandas
     import shapely
@@ -111,18 +110,13 @@ def _table(
     return geopandas.GeoDataFrame(columns, geometry=placed, crs=str(grid.crs))
 
 
-def _area(shape: Any, areas: NDArray[np.float64]) -> float:
-    """m² of a polygon in rows and columns: the sum over its edges of width times area above them.
-
-    Args:
-        shape: of whole rows and columns.
-        areas: (rows + 1) m² of the pixels of one column above each row.
-    """
+def _area(shape: Any, areas: PixelAreas) -> float:
+    """m² of a polygon of whole rows and columns: the sum over its edges of the area above them."""
     rings = []
     for ring in (shape.exterior, *shape.interiors):
-        corners = np.asarray(ring.coords)
-        above = areas[corners[:-1, 1].astype(np.int64)]
-        rings.append(abs(float(np.diff(corners[:, 0]) @ above)))
+        columns, rows = np.asarray(ring.coords).astype(np.int64).T
+        above = areas.above(rows[:-1], columns[1:]) - areas.above(rows[:-1], columns[:-1])
+        rings.append(abs(float(above.sum())))
     return rings[0] - sum(rings[1:])
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.grid.areas import row_areas
+from cpazmal_scale.grid.areas import pixel_areas
+from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.grid.cf import grid_of, metres
 from cpazmal_scale.mapping.classify.coarse import most_frequent
 from cpazmal_scale.mapping.show.export import rows_of
@@ -49,8 +50,7 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
     step = max(1, math.ceil(max(height, width) / pixels))
     values = [*range(1, data.sizes["class_name"] + 1), REJECTED]
     grid = grid_of(data)
-    ground = row_areas(grid)
-    areas = dict.fromkeys(values, 0.0)
+    ground, areas = pixel_areas(grid), np.zeros(len(values))
     classes, margins = [], Averages((height, width), step)
     rest = np.empty((0, width), np.uint8)
     held = [name for name in ("class", "margin") if name in data]
@@ -62,11 +62,15 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
         first, whole = rows.start - len(rest), len(strip) // step * step
         if rows.stop == height:
             whole = len(strip)
-        cells, by_row = most_frequent(strip[:whole], step, values)
-        for value, count in zip(values, by_row.T, strict=True):
-            areas[value] += float(count @ ground[first : first + whole])
+        cells, _ = most_frequent(strip[:whole], step, values)
+        areas += ground.of(strip[:whole], Block(first, first + whole, 0, width), values)
         classes.append(cells)
         rest = strip[whole:]
     tall, wide = metres(grid)
     margin = margins.means() * np.float32(1e-4)
-    return Thumbnail(np.concatenate(classes), margin, (tall * step, wide * step), areas)
+    return Thumbnail(
+        np.concatenate(classes),
+        margin,
+        (tall * step, wide * step),
+        dict(zip(values, areas.tolist(), strict=True)),
+    )

@@ -314,9 +314,9 @@ def _draw(
 
 def _scale_bar(axes: Axes, seen: Overview) -> None:
     """A bar of a round number of kilometres below the picture."""
-    from cpazmal_scale.grid.areas import pixel_edge
+    from cpazmal_scale.grid.cf import metres
 
-    pixel = pixel_edge(seen.geobox)
+    _, pixel = metres(seen.geobox)
     length = seen.power.shape[2] * pixel / 4
     digit = 10 ** math.floor(math.log10(length))
     length = max(step * digit for step in (1, 2, 5) if step * digit <= length)
