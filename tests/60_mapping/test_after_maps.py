@@ -43,7 +43,9 @@ from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
 from cpazmal_scale.mapping.refine.change import changed, transitions, unlike_data
 from cpazmal_scale.mapping.refine.fusion import fused
+from cpazmal_scale.mapping.refine.rates import STABLE, estimated, transition_weights
 from cpazmal_scale.mapping.show.figures import transitions_by_kind
+from cpazmal_scale.mapping.show.thumbnail import thumbnail
 from cpazmal_scale.palette import colours, rgb, shows_change
 from cpazmal_scale.storage import groups
 from cpazmal_scale.vocabulary import NOTHING
@@ -176,7 +178,8 @@ def test_only_maps_alike_are_combined(maps, pair, tmp_path) -> None:
 @given(seed=st.integers(0, 2**31), classes=st.integers(2, 5))
 def test_change_equals_its_twin(seed, classes) -> None:
     a, b = (random_products(seed + i, (4, 5), classes) for i in range(2))
-    found = changed(a, b)
+    weights = np.random.default_rng(seed).uniform(1e-9, 9, (classes, classes))
+    found = changed(a, b, weights)
     names = transitions([f"K{i}" for i in range(classes)])
     for y, x in np.ndindex(4, 5):
         one, two = int(a["class"][y, x]), int(b["class"][y, x])
@@ -188,7 +191,8 @@ def test_change_equals_its_twin(seed, classes) -> None:
         p, q = (
             part["probability"][:, y, x] / part["probability"][:, y, x].sum() for part in (a, b)
         )
-        moved = 1 - float(p @ q)
+        joint = np.outer(p, q) * weights
+        moved = 1 - np.trace(joint) / joint.sum()
         assert found["change"][y, x] == pytest.approx(1e4 * moved, abs=0.51)
         assert found["margin"][y, x] == pytest.approx(1e4 * abs(2 * moved - 1), abs=1.51)
         if 254 in (one, two):
@@ -211,10 +215,12 @@ def test_map_of_change(pair, tmp_path) -> None:
         assert found.mapped.iloc[i, j] == pytest.approx(pixels * M2 / 1e6)
     known = (a < 254) & (b < 254)
     assert found.expected.to_numpy().sum() == pytest.approx(known.sum() * M2 / 1e6)
-    p, q = (open_map(url).probability.values[:, known] for url in pair)
-    np.testing.assert_allclose(
-        found.expected, (p / p.sum(axis=0)) @ (q / q.sum(axis=0)).T * M2 / 1e6, rtol=1e-9
-    )
+    weights = transition_weights(*(open_source(url) for url in pair))
+    p, q = (open_map(url).probability.values[:, known].astype(float) for url in pair)
+    joint = p[:, None] * q * weights[..., None]
+    expected = (joint / joint.sum(axis=(0, 1))).sum(axis=2)
+    np.testing.assert_allclose(found.expected, expected * M2 / 1e6, rtol=1e-6)
+    np.testing.assert_allclose(weights, estimated(p, q), rtol=1e-9)
     pd.testing.assert_frame_equal(found.expected, results[1].expected)
     data = open_map(found.map.url)
     assert data["class"].attrs["flag_meanings"].split()[:6] == [
@@ -225,7 +231,50 @@ def test_map_of_change(pair, tmp_path) -> None:
         fuse_maps(workspace(tmp_path), [found.map.url, pair[0]])
     to_cog(found.map.url, f"{tmp_path}/change.tif")
     quicklook(found.map.url, f"{tmp_path}/change.png", dpi=40)
+    shown = thumbnail(data).margin
+    np.testing.assert_allclose(shown[known], data["change"].values[known] * 1e-4, rtol=1e-5)
     assert stac_item(found.map.url)["properties"]["classification:classes"][1]["name"] == "ABL-ACC"
+
+
+def observed(
+    random: np.random.Generator, truth: np.ndarray, classes: int, noise: float
+) -> np.ndarray:
+    """Bayes' probabilities (C, n) of a classifier that sees each class's place with noise."""
+    seen = np.eye(classes)[truth].T + noise * random.normal(size=(classes, truth.size))
+    chances = np.exp(seen / noise**2)
+    return np.asarray(chances / chances.sum(axis=0))
+
+
+def share_of_change(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    joint = p[:, None] * q * estimated(p, q)[..., None]
+    return 1 - np.trace(joint) / joint.sum(axis=(0, 1))
+
+
+@pytest.mark.parametrize(("noise", "most"), [(0.3, 0.005), (0.5, 0.005), (1.0, 0.05)])
+@pytest.mark.parametrize("moved", [0.0, 0.02, 0.1])
+def test_noise_of_two_maps_is_no_change(noise: float, most: float, moved: float) -> None:
+    """Two maps of up to 60 % errors: their classes differ far more often than the ground does."""
+    random = np.random.default_rng(5)
+    before = random.integers(0, 4, 20_000)
+    new = random.random(before.size) < moved
+    after = np.where(new, (before + 1) % 4, before)
+    p, q = (observed(random, truth, 4, noise) for truth in (before, after))
+    assert (p.argmax(axis=0) != q.argmax(axis=0)).mean() > moved + 0.04
+    found = share_of_change(p, q)
+    assert found.mean() == pytest.approx(new.mean(), abs=most)
+    if noise < 0.4 and moved:
+        assert found[new].mean() > 20 * found[~new].mean()
+    assert share_of_change(p, p).max() < 1e-3
+
+
+def test_maps_that_know_nothing_leave_what_was_taken() -> None:
+    even = np.full((8, 50), 0.125)
+    np.testing.assert_allclose(share_of_change(even, even), (1 - STABLE) * 7 / 8, rtol=1e-3)
+    np.testing.assert_array_equal(estimated(np.empty((3, 0)), np.empty((3, 0))), np.ones((3, 3)))
+    sure = np.repeat(np.eye(3), [6, 3, 1], axis=1)
+    np.testing.assert_allclose(
+        share_of_change(sure, np.roll(sure, 1, axis=1)), [1, 0, 0, 0, 0, 0, 1, 0, 0, 1], atol=1e-6
+    )
 
 
 def test_what_stayed_is_pale() -> None:

@@ -48,7 +48,7 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
         "units": "1",
     },
     "change": {
-        "long_name": "probability that the class changed, were the two maps' errors independent",
+        "long_name": "probability that the class changed, by both maps and the rates of change",
         "units": "1",
     },
     "distance": {

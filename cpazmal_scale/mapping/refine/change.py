@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from cpazmal_scale.mapping.classify.acquired import acquired_by, unlike
 from cpazmal_scale.mapping.classify.store import open_map
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.fusion import joined
+from cpazmal_scale.mapping.refine.rates import transition_weights
 from cpazmal_scale.mapping.refine.source import (
     Source,
     check_alike,
@@ -39,7 +41,8 @@ class Change:
     """A finished map of change, and how much area went from which class to which.
 
     `mapped` and `expected` have a row per class of the earlier map and a column per class of the
-    later one, in km²: by the two classes of each pixel, and by the products of their probabilities.
+    later one, in km²: by the two classes of each pixel, and by the probabilities of both maps
+    together.
     `doubt` says that the maps were made from so different dates that they differ by that alone.
     """
 
@@ -64,10 +67,12 @@ def compare_maps(
     meanings are `a` where they are the same and `a-b` where not. It is 254 where one of the maps
     rejects the pixel and 255 where one has no data.
 
-    `change` is `1 − Σ_c p₁(c) p₂(c)`: the probability of two different classes if the two maps err
-    independently. Errors that both share, such as those of slopes that are always in layover, make
-    it too large, and two doubtful maps give a high value that says doubt, not change. `margin` and
-    `entropy` are those of the question changed or not; `n_valid_dates` is the smaller of both.
+    A pixel goes from a to b with probability ∝ w(a, b) p₁(a) p₂(b), where w is how much more often
+    the pair is on the ground than classes at random; it is estimated from both maps by
+    `rates.estimated`, which supposes that they err independently. `change` is the probability
+    that a and b differ: where the maps know nothing it is about the mean of the ground, and 0
+    between a map and itself. `margin` and `entropy` are those of the question changed or not;
+    `n_valid_dates` is the smaller of both.
 
     Args:
         config: sections `workspace` and `cluster` are used.
@@ -97,7 +102,7 @@ def compare_maps(
         settings={},
         recipe=recipe.model_copy(update={"classes": transitions(classes)}),
         blank=_blank(1, 1),
-        compute=change_block,
+        compute=functools.partial(change_block, weights=transition_weights(earlier, later)),
     )
     found = derive(config, made, how)
     return Change(
@@ -132,35 +137,43 @@ def transitions(classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(a if a == b else f"{a}-{b}" for a in classes for b in classes)
 
 
-def change_block(sources: Sequence[Source], block: Block) -> Made:
-    """The products of one block, and its `mapped` and `expected` transitions in m²."""
+def change_block(sources: Sequence[Source], block: Block, *, weights: NDArray[np.float64]) -> Made:
+    """The products of one block, and its `mapped` and `expected` transitions in m².
+
+    `weights` (C, C) are those of the pairs of classes.
+    """
     names = ("class", "probability", "n_valid_dates")
-    both = [{name: source.read(name, block) for name in names} for source in sources]
-    areas, products = sources[0].areas, changed(*both)
+    earlier, later = ({name: source.read(name, block) for name in names} for source in sources)
+    areas, products = sources[0].areas, changed(earlier, later, weights)
     count = len(sources[0].recipe.classes)
     mapped = areas.of(products["class"], block, range(1, count**2 + 1))
-    expected = _expected(*both, np.where(products["class"] < REJECTED, areas.within(block), 0))
+    ground = np.where(products["class"] < REJECTED, areas.within(block), 0)
     facts = {
         "mapped": np.reshape(mapped, (count, count)).tolist(),
-        "expected": expected.tolist(),
+        "expected": _expected(earlier, later, weights, ground).tolist(),
     }
     return Made(products, facts)
 
 
 def changed(
-    earlier: dict[str, NDArray[Any]], later: dict[str, NDArray[Any]]
+    earlier: dict[str, NDArray[Any]],
+    later: dict[str, NDArray[Any]],
+    weights: NDArray[np.float64],
 ) -> dict[str, NDArray[Any]]:
-    """Products of one block: class (h, w) uint8, change, entropy, margin uint16, n_valid_dates."""
+    """Products of one block: class (h, w) uint8, change, entropy, margin uint16, n_valid_dates.
+
+    `weights` (C, C) are those of the pairs of classes.
+    """
     count, height, width = earlier["probability"].shape
     out = _blank(height, width)
     a, b = earlier["class"], later["class"]
     rejected, lost = (a == REJECTED) | (b == REJECTED), (a == NO_DATA) | (b == NO_DATA)
     code = (a.astype(np.int64) - 1) * count + b
     known = ~lost
-    p, q = (part["probability"].astype(np.int64) for part in (earlier, later))
-    whole = np.maximum(p.sum(axis=0) * q.sum(axis=0), 1)
-    # Whole numbers, rounded once: the same bits everywhere.
-    same = (10_000 * (p * q).sum(axis=0) + whole // 2) // whole
+    p, q = (part["probability"].astype(np.float64) for part in (earlier, later))
+    beside = _beside(weights, q)
+    whole = np.maximum(_total(p, beside), 1e-300)
+    same = np.rint(10_000 * _total(p * np.diag(weights)[:, None, None], q) / whole).astype(np.int64)
     both: dict[str, NDArray[Any]] = {
         "probability": np.where(known, [same, 10_000 - same], NOTHING).astype(np.uint16),
         "class": np.full((height, width), NO_DATA, np.uint8),
@@ -177,12 +190,26 @@ def changed(
 def _expected(
     earlier: dict[str, NDArray[Any]],
     later: dict[str, NDArray[Any]],
+    weights: NDArray[np.float64],
     areas: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(C, C) m² of Σ p₁(a) p₂(b) over pixels, whose `areas` (h, w) are 0 where one is unknown."""
+    """(C, C) m² of each pair of classes by its probability, of pixels of some `areas` (h, w)."""
     p, q = (part["probability"].astype(np.float64) for part in (earlier, later))
-    weight = areas / np.maximum(p.sum(axis=0) * q.sum(axis=0), 1)
-    return np.asarray(np.einsum("ahw,bhw->ab", p * weight, q))
+    share = areas / np.maximum(_total(p, _beside(weights, q)), 1e-300)
+    return np.asarray(np.einsum("ahw,bhw->ab", p * share, q) * weights)
+
+
+def _beside(weights: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(C, h, w) of Σ_b w(a, b) q(b), pixel by pixel in one order: the same bits in any block."""
+    return np.stack([_total(row[:, None, None], q) for row in weights])
+
+
+def _total(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(h, w) of Σ_a p(a) q(a), in the order of a."""
+    total = np.zeros(q.shape[1:])
+    for one, other in zip(p, q, strict=True):
+        total += one * other
+    return total
 
 
 def _blank(height: int, width: int) -> dict[str, NDArray[Any]]:

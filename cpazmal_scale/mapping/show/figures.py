@@ -46,8 +46,8 @@ def quicklook(map_url: str, png_url: str, *, dpi: int = 160) -> str:
     """Draw a finished map; memory does not grow with its size.
 
     Classes with legend (code, name, share and area; transitions by kind on a map of change), the
-    margin between the two most probable answers, a scale bar true at the map's centre, a north
-    arrow, beam and dates.
+    margin between the two most probable classes or the probability of change, a scale bar true at
+    the map's centre, a north arrow, beam and dates.
 
     Returns:
         `png_url`.
@@ -259,10 +259,11 @@ def _draw_certainty(axis: Axes, small: Thumbnail, figure: Figure, *, change: boo
 
     scheme = colormaps["YlGnBu"].with_extremes(bad=NO_DATA_COLOUR)
     shown = _show(axis, small.margin, small, cmap=scheme, vmin=0, vmax=1)
-    between = "changed\nand not changed" if change else "the two\nmost probable classes"
-    axis.set_title(f"certainty: margin between {between}", fontsize=10.5)
+    title = "certainty: margin between the two\nmost probable classes"
+    axis.set_title("probability of change" if change else title, fontsize=10.5)
     bar = figure.colorbar(shown, ax=axis, orientation="horizontal", shrink=0.8, aspect=28, pad=0.03)  # type: ignore[arg-type]
-    bar.set_ticks([0, 0.5, 1], labels=["0  doubtful", "0.5", "1  certain"])
+    ends = ("stayed", "changed") if change else ("doubtful", "certain")
+    bar.set_ticks([0, 0.5, 1], labels=[f"0  {ends[0]}", "0.5", f"1  {ends[1]}"])
     bar.ax.tick_params(labelsize=9)
     bar.outline.set_visible(False)
 

@@ -26,8 +26,9 @@ class Thumbnail:
     """A reduced map.
 
     `classes` (h, w) uint8 holds the most frequent value of each cell, 255 where most is no data;
-    `margin` (h, w) float32 its mean, NaN no data or withheld; `cell` the (height, width) of a cell
-    in metres; `square_metres` the area of each class value in the whole map.
+    `margin` (h, w) float32 its mean, on a map of change that of `change`, NaN no data or withheld;
+    `cell` the (height, width) of a cell in metres; `square_metres` the area of each class value in
+    the whole map.
     """
 
     classes: NDArray[np.uint8]
@@ -53,11 +54,12 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
     ground, areas = pixel_areas(grid), np.zeros(len(values))
     classes, margins = [], Averages((height, width), step)
     rest = np.empty((0, width), np.uint8)
-    held = [name for name in ("class", "margin") if name in data]
+    sure = "change" if "change" in data else "margin"
+    held = [name for name in ("class", sure) if name in data]
     for rows in rows_of(data["class"]):
         part = data[held].isel(y=rows).compute()
-        if "margin" in part:
-            margins.add_stored(part["margin"].values, rows.start, 0)
+        if sure in part:
+            margins.add_stored(part[sure].values, rows.start, 0)
         strip = np.concatenate((rest, part["class"].values))
         first, whole = rows.start - len(rest), len(strip) // step * step
         if rows.stop == height:
