@@ -50,6 +50,11 @@ def count(value: int) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
+def window(size: int, pixel: float, unit: str) -> str:
+    """A window of `size` pixels and its edge on the ground, such as `7 × 7 pixels (21 m)`."""
+    return f"{size} × {size} pixels ({size * pixel:.3g}{unit})"
+
+
 def coefficient(radiometry: str | None) -> str:
     """The sign of a backscatter coefficient, such as `γ0_T` for `gamma0_T`."""
     signs = {"beta": "β", "sigma": "σ", "gamma": "γ"}

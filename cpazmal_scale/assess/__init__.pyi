@@ -1,7 +1,7 @@
 """Predictions and reference to figures of merit, areas and a report."""
 
 from .against.comparison import MapComparison
-from .against.truth import Reader, compare_map, open_on_grid, require_reference
+from .against.truth import Reader, boundary_share, compare_map, open_on_grid, require_reference
 from .areas.estimate import AreaEstimate, estimate_areas
 from .areas.intervals import Z95
 from .areas.population import Population
@@ -44,6 +44,7 @@ __all__ = [
     "Z95",
     "allocate",
     "backscatter",
+    "boundary_share",
     "by_date",
     "choose",
     "compare_map",

@@ -90,11 +90,17 @@ def inspect(
         say("", scenes=[facts.scene(one) for one in found], pictures=drawn)
     else:
         said = [facts.scene(one) for one in found]
-        lines = [line for one in found for line in (str(one), *(f"  {w}" for w in one.warnings))]
+        lines = [line for one in found for line in _lines(one)]
         beams = Counter(one.beam for one in found)
         held = ", ".join(f"{beam} {count}" for beam, count in sorted(beams.items()))
         lines.append(f"{len(found)} scenes can be used, by beam: {held}")
         say("\n".join(lines), scenes=said, pictures=[])
+
+
+def _lines(scene: Scene) -> list[str]:
+    """A scene, the coefficient of its values, and what is to be known of it."""
+    notes = sorted({file.note for file in scene.files} - {""})
+    return [f"{scene} {scene.radiometry}", *(f"  {text}" for text in (*notes, *scene.warnings))]
 
 
 def _show_cards(found: list[Scene], pictures: str) -> list[str]:

@@ -100,7 +100,8 @@ class Features(Section):
     unbiased: bool = False
     """Use unbiased k-statistics instead of the authors' biased cumulants."""
     floor_db: float = Field(-31.0, ge=-80, le=0)
-    """Backscatter below this is set to it before the logarithm: 10 dB under the noise floor."""
+    """Backscatter below this is set to it before the logarithm: 10 dB under the noise floor, or at
+    it where noise was subtracted, which leaves dark pixels at powers ≤ 0."""
     min_valid: float = Field(0.60, gt=0, le=1)
     """Smallest share of valid pixels in a window; fewer give NaN."""
     masked: tuple[Literal["layover", "shadow", "no_dem", "outside_swath", "noise_limited"], ...] = (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cpazmal_scale.errors import ConfigError
 
 if TYPE_CHECKING:
+    import xarray as xr
     from odc.geo.geobox import GeoBox
     from pyproj import CRS
 
@@ -72,6 +73,17 @@ def middle_latitude(grid: GeoBox) -> float:
     x, y = grid.transform @ (grid.shape[1] / 2, grid.shape[0] / 2)
     to_degrees = Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)
     return float(to_degrees.transform(x, y)[1])
+
+
+def months_behind(cube: xr.Dataset) -> int:
+    """Months by which the seasons of a cube lie behind those north of the equator: 0 or 6.
+
+    A dataset without a place is taken to lie north.
+    """
+    from cpazmal_scale.grid.cf import grid_of
+
+    placed = "spatial_ref" in cube.variables and "GeoTransform" in cube["spatial_ref"].attrs
+    return 6 if placed and middle_latitude(grid_of(cube)) < 0 else 0
 
 
 def off_its_name(crs: CRS, x: float, y: float) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.model.methods import PixelModel
     from cpazmal_scale.model.season import OnDates
 
-CALIBRATED = "calibrated on polygons held out of the training"
+CALIBRATED = "calibrated on windows inside polygons held out of the training"
 """What probabilities are that were fitted on groups of polygons."""
 
 
@@ -66,7 +66,10 @@ class Model:
         known = self.classifier.known_within_
         if self.withheld or known is None:
             return None
-        return f"{CALIBRATED}, which know the share of right decisions to ± {known:.2f}"
+        return (
+            f"{CALIBRATED}, which know the share of right decisions to ± {known:.2f} there; "
+            "windows across a boundary of classes are surer than they are right"
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ SEASONS = {
     "summer": (6, 7, 8),
     "autumn": (9, 10, 11),
 }
-"""Months of the meteorological seasons."""
+"""Months of the meteorological seasons north of the equator; south of it half a year later."""
 TOGETHER = 256
 """Windows of one lazy chunk."""
 Season = Literal["winter", "spring", "summer", "autumn"]
@@ -135,12 +135,14 @@ class Windows:
         seasons: Sequence[Season] | None = None,
         dates: Sequence[date | str] | None = None,
     ) -> Windows:
-        """The same windows on some of the dates: whole days, `end` included.
+        """The same windows on some of the dates: whole days, `end` included; seasons are those of
+        the cube's hemisphere.
 
         Raises:
             SampleError: a season is unknown, or no date is left.
         """
         from cpazmal_scale.cube import within
+        from cpazmal_scale.grid.projections import months_behind
 
         unknown = [name for name in seasons or () if name not in SEASONS]
         if unknown:
@@ -148,7 +150,9 @@ class Windows:
         times = self.cube["time"].to_numpy()
         chosen = within(times, start, end, months, dates)
         if seasons is not None:
-            chosen &= within(times, months=[m for name in seasons for m in SEASONS[name]])
+            behind = months_behind(self.cube)
+            months = [(m - 1 + behind) % 12 + 1 for name in seasons for m in SEASONS[name]]
+            chosen &= within(times, months=months)
         if not chosen.any():
             known = f"{str(times.min())[:10]} to {str(times.max())[:10]}"
             raise SampleError("no date is left", remedy=f"the windows have dates from {known}")

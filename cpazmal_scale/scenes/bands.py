@@ -20,6 +20,7 @@ from cpazmal_scale.vocabulary import BANDS, POLARISATIONS
 _SAY = "set ingest.naming.bands, the table's polarisations or `bands` of a sidecar"
 _DATED = re.compile(r"(?<!\d)\d\d(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\d{4}", re.I)
 """A date as SNAP adds it to the names of bands."""
+_FLATTENED = re.compile(r"(?<![a-z])(tf|rtc)(?![a-z])|flat|gamma0_?t(?![a-z])", re.I)
 _CORRECT = "correct that, or the band's description (`gdal_edit.py`, `rio edit-info`)"
 
 
@@ -30,6 +31,8 @@ class Contents:
     bands: tuple[str, ...]
     radiometry: str
     scale: Literal["linear", "dB"]
+    note: str = ""
+    """What people should know of the radiometry."""
 
 
 def contents(raster: Any, member: Candidate) -> Contents:
@@ -64,7 +67,7 @@ def contents(raster: Any, member: Candidate) -> Contents:
     scale = _scale(powers, rules, url, described=described)
     if scale == "linear":
         _refuse_whole_numbers(raster, bands, url)
-    return Contents(bands, radiometry, scale)
+    return Contents(bands, radiometry, scale, _assumed(radiometry, member, described=described))
 
 
 def _of_file(rest: str, bands: tuple[str, ...], url: str) -> Said:
@@ -256,6 +259,21 @@ def _radiometry(said: list[Said], rules: Naming, url: str, *, described: bool) -
         f"its bands are {kind} by their names, not {rules.radiometry}",
         where=url,
         remedy=f"set ingest.naming.radiometry (or `radiometry` of its sidecar) to {kind}",
+    )
+
+
+def _assumed(radiometry: str, member: Candidate, *, described: bool) -> str:
+    """That only a default calls the values terrain-flattened; empty where something says so.
+
+    SNAP's bands are `Gamma0_HH` before and after flattening: their name is no proof.
+    """
+    name = member.url.rpartition("/")[2]
+    if described or radiometry != "gamma0_T" or _FLATTENED.search(name):
+        return ""
+    return (
+        "its values are taken for gamma0_T (terrain-flattened), which its name does not say: if "
+        "they are not, set ingest.naming.radiometry (or `radiometry` of a sidecar) to gamma0, "
+        "sigma0 or beta0"
     )
 
 

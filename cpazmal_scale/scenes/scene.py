@@ -26,7 +26,8 @@ class SceneFile:
     of `BANDS`. `scale` is `linear` power or `dB`; `mask_codes` is `snap` (1 layover, 2 shadow) or
     `isce3` (1 shadow, 2 layover); `driver` is GDAL's; `nodata` a no-data value instead of the
     raster's own; `radiometry` the coefficient; `levels` decibels of polarisations whose values were
-    looked at, medians of rasters and means of products, `warnings` what people should know of them.
+    looked at, medians of rasters and means of products, `warnings` what people should know of them,
+    `note` what they should know of all files of its kind.
     """
 
     url: str
@@ -42,6 +43,7 @@ class SceneFile:
     radiometry: str = "gamma0_T"
     levels: tuple[tuple[str, float], ...] = field(default=(), compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
+    note: str = field(default="", compare=False)
 
     @property
     def polarisations(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
+from cpazmal_scale.stages.campaign import campaign
 from cpazmal_scale.stages.classify import classify, plan_map
 from cpazmal_scale.stages.portraits import SUM, map_picture, portraits
 from cpazmal_scale.stages.provenance import processing
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cpazmal_scale.assess import (
-        Campaign,
         CrossValidation,
         Labelled,
         MapComparison,
@@ -111,13 +111,14 @@ def assess(
     result = _finished_map(config)
     comparison = None if result is None else _compare(config, result)
     shown = portraits(config, series, windows, validation.classes)
-    told = _campaign(config, series, {} if result is None else result.floored)
+    told = campaign(config, series, {} if result is None else result.floored)
     dark = () if shown.backscatter is None else shown.backscatter.floored()
     report = Report(
         title=_title(config),
         campaign=replace(told, processing=processing(config), floored_classes=dark),
         validation=validation,
         comparison=comparison,
+        boundary=_boundary_share(config, result),
         areas=None if result is None else result.areas,
         performance=_performance(result, stages),
         portraits=shown,
@@ -284,55 +285,19 @@ def _compare(config: RunConfig, result: MapResult) -> MapComparison | None:
     return compare_map(result.url, config.assess.truth, polygons, margin=margin)
 
 
+def _boundary_share(config: RunConfig, result: MapResult | None) -> float:
+    """Share of the map's pixels whose window has several classes; NaN without probabilities."""
+    from cpazmal_scale.assess import boundary_share
+    from cpazmal_scale.mapping import read_recipe
+
+    if result is None or read_recipe(result.url).withheld is not None:
+        return float("nan")
+    return boundary_share(result.url, config.features.window // 2)
+
+
 def _title(config: RunConfig) -> str:
     what = "Labelled series" if workspace.has_table(config) else "Glacier map of beam"
     return f"{what} {workspace.beam_of(config)}"
-
-
-def _campaign(config: RunConfig, series: WindowSeries, mapped: Mapping[str, float]) -> Campaign:
-    from cpazmal_scale.assess import Campaign
-
-    if workspace.has_table(config):
-        return Campaign(
-            beam=workspace.beam_of(config),
-            channels=", ".join(workspace.channels(config)),
-            first_date=str(series.dates[0])[:10],
-            last_date=str(series.dates[-1])[:10],
-            dates=len(series.dates),
-            shape=(len(series.values), 1),
-            pixel="a series each",
-            crs="from a table",
-            features=series.names,
-        )
-    cube = workspace.open_period(config)
-    facts = workspace.extent(cube)
-    width = abs(float(cube["x"][1] - cube["x"][0]))
-    unit = "°" if cube.rio.crs.is_geographic else " m"
-    return Campaign(
-        beam=facts["beam"],
-        channels=workspace.held(cube, workspace.channels(config, cube))["channels"],
-        first_date=facts["start"],
-        last_date=facts["end"],
-        dates=facts["shape"][0],
-        shape=(facts["shape"][1], facts["shape"][2]),
-        pixel=f"{width:.6g}{unit}",
-        crs=facts["crs"],
-        features=series.names,
-        floor_db=config.features.floor_db,
-        floored=series.floored,
-        mapped_floored=mapped,
-        simulated=_is_simulated(config.assess.truth),
-    )
-
-
-def _is_simulated(truth: str | None) -> bool:
-    """Whether the reference says that it was simulated."""
-    import rasterio
-
-    if truth is None:
-        return False
-    with storage.open_local(truth) as path, rasterio.open(path, driver="GTiff") as raster:
-        return bool(raster.tags().get("simulated") == "yes")
 
 
 def _performance(result: MapResult | None, seconds: Mapping[str, float]) -> Performance:

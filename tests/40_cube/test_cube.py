@@ -256,6 +256,20 @@ def test_footprints_unite_and_later_scenes_are_cropped(tmp_path) -> None:
     np.testing.assert_array_equal(cube.HH[2, 40:70, 0:50], image[0][:30, 20:])
 
 
+def test_a_default_that_calls_values_flattened_is_told(tmp_path: Path) -> None:
+    """The note stands once a beam, and not where the name or the run says what the values are."""
+    folder, start = tmp_path / "dsc", "20200108T054412"
+    write_table(tmp_path, [row(start, polarisations="HH")])
+    bare = folder / file_name(start).replace("_Tf_Tc", "")
+    write_raster(bare, [speckle((64, 64)), np.zeros((64, 64))])
+    told = str(ingest_scenes(run_config(tmp_path, "unused"), dry_run=True))
+    assert "taken for gamma0_T (terrain-flattened), which its name does not say" in told
+    known = run_config(tmp_path, "unused", radiometry="gamma0")
+    assert "taken for" not in str(ingest_scenes(known, dry_run=True))
+    bare.rename(folder / file_name(start))
+    assert "taken for" not in str(ingest_scenes(run_config(tmp_path, "unused"), dry_run=True))
+
+
 def test_ingest_makes_one_cube_per_beam_and_repeats_for_nothing(tmp_path) -> None:
     folder = campaign(tmp_path / "scenes")
     image = [speckle((64, 64)), np.zeros((64, 64))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import itertools
 from pathlib import Path
@@ -165,6 +166,9 @@ def test_dates_months_and_seasons(windows: samples.Windows) -> None:
     summer = windows.during(seasons=["summer"])
     assert {int(str(day)[5:7]) for day in summer.dates} == {6, 7, 8}
     assert {int(str(day)[5:7]) for day in windows.during(months=[1, 12]).dates} <= {1, 12}
+    below = windows.cube.rio.write_crs("EPSG:32719").rio.write_transform()  # 44° south
+    winter = dataclasses.replace(windows, cube=below).during(seasons=["winter"])
+    assert list(winter.dates) == list(summer.dates)
     two = windows.during(dates=[days[4], days[1]])
     assert two.dates.astype("datetime64[D]").astype(str).tolist() == [days[1], days[4]]
     kept = [int(np.flatnonzero(windows.dates == date)[0]) for date in summer.dates]

@@ -448,9 +448,13 @@ def test_report_says_whether_probabilities_fit(found: CrossValidation) -> None:
         return believable(replace(found, reliability=bins), methods.SUM)
 
     assert "too cautious**: mean confidence 0.610, right 0.900" in claiming(0.61, 0.9)
-    assert "right 0.900, which the polygons know to ± 0." in claiming(0.61, 0.9)
+    assert "right 0.900 in windows inside polygons, which they know to ± 0." in claiming(0.61, 0.9)
     assert "too sure of itself**" in claiming(0.65, 0.4)
     assert "claims what it keeps" in claiming(0.65, 0.66)
+    mapped = Report("", replace(FACTS, window="7 × 7 pixels (21 m)"), found, boundary=0.377)
+    text = markdown("", blocks(mapped))
+    assert "A window of 7 × 7 pixels (21 m) across a boundary mixes" in text
+    assert "**37.7 % of the classified pixels have another class of the map" in text
     assert "no probabilities" in believable(
         replace(found, reliability=0 * found.reliability), methods.SUM
     )

@@ -99,7 +99,8 @@ def test_subtracted_noise_is_averaged_with_its_sign_and_told() -> None:
     (dark,) = found.floored()
     shares = (power < 10**-3.1).mean(axis=(1, 2))
     assert dark[:3] == ("HV", "ICA", pytest.approx(shares.mean()))
-    assert dark[3:] == (pytest.approx(shares.max()), str(found.dates[shares.argmax()])[:10])
+    assert dark[3:5] == (pytest.approx(shares.max()), str(found.dates[shares.argmax()])[:10])
+    assert dark.negative == pytest.approx((power <= 0).mean())
     assert found.mean[0, 0] == pytest.approx(power.mean(axis=(1, 2)), rel=1e-4)
     assert found.dark[0, 0].sum() == (power <= 0).sum()
     shown = found.density()[0, 0, 2].sum() * 0.5
@@ -254,9 +255,16 @@ def test_classes_under_the_floor_are_named_where_the_average_hides_them() -> Non
     )
     told = dataclasses.replace(FACTS, floored={"HV": 0.149}, floored_classes=dark)
     text = markdown("Map", blocks(Report("Map", told)))
-    assert "ICA in HV 14 % of all dates, 54 % on 2020-07-24; LAC in HV 31 %" in text
+    assert "ICA in HV 14 % of all dates (0 % ≤ 0), 54 % on 2020-07-24; LAC in HV 31 %" in text
     assert "HAG" not in text
     assert "**The floor swallows a part of HV of LAC**" in text
+    assert "Lower `features.floor_db` to 10 dB" in text
+    below_zero = (dark[0], dark[1]._replace(negative=0.27))
+    told = dataclasses.replace(told, floored_classes=below_zero)
+    text = markdown("Map", blocks(Report("Map", told)))
+    assert "LAC in HV 31 % of all dates (27 % ≤ 0)" in text
+    assert "`ingest.level1b.noise: keep`" in text
+    assert "Lower `features.floor_db`" not in text
 
 
 def test_data_and_processing_are_a_section_and_a_table() -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import geopandas
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import shapely
@@ -20,8 +21,8 @@ from odc.geo.geobox import GeoBox
 from rasterio.transform import Affine
 from support.small_campaign import make_cube, make_model, workspace
 
-from cpazmal_scale.assess import compare_map
-from cpazmal_scale.assess.report import sections
+from cpazmal_scale.assess import boundary_share, compare_map
+from cpazmal_scale.assess.report import mixed, sections
 from cpazmal_scale.assess.report.markdown import markdown
 from cpazmal_scale.assess.validate.metrics import scores
 from cpazmal_scale.errors import SampleError, StoreDamaged, StoreError, StoreMissing
@@ -58,10 +59,10 @@ def template(shape: tuple[int, int], classes: tuple[str, ...]) -> str:
 
 
 def write_map(
-    url: str, values: Any, classes: tuple[str, ...] = CLASSES, *, complete: bool = True
+    url: str, values: Any, classes: tuple[str, ...] = CLASSES, *, complete: bool = True, **more: Any
 ) -> None:
     shutil.copytree(template(values.shape, classes), url)
-    products = empty_products(len(classes), *values.shape) | {"class": values}
+    products = empty_products(len(classes), *values.shape) | {"class": values, **more}
     sums = write_block(url, Block(0, values.shape[0], 0, values.shape[1]), products)
     if complete:
         publish(url, sums)
@@ -135,6 +136,71 @@ def test_counts_are_those_of_a_plain_loop(pair: Pair, block: int, margin: int) -
     outside = everywhere.copy()
     outside[4 - margin : 7 + margin, 4 - margin : 7 + margin] = False
     assert np.array_equal(found.outside, counted(pair.mapped, pair.truth, outside))
+
+
+@pytest.mark.parametrize("block", [3, 2048])
+def test_probabilities_of_windows_of_one_and_of_several_classes(
+    pair: Pair, tmp_path: Path, block: int
+) -> None:
+    """The figures by a plain loop over the pixels and their 3 × 3 windows."""
+    rng = np.random.default_rng(5)
+    shares = rng.dirichlet(np.full(3, 0.3), pair.mapped.shape).transpose(2, 0, 1)
+    stored = np.round(shares * 1e4).astype(np.uint16)
+    stored[:, pair.mapped == 255] = 65535
+    mapped = pair.mapped.copy()
+    mapped[:6, :6] = 2
+    url = str(tmp_path / "believed.zarr")
+    write_map(url, mapped, probability=stored)
+    found = compare_map(url, pair.truth_url, polygons(), margin=1, block=block)
+    pixels = []
+    for i, j in np.ndindex(mapped.shape):
+        around = (slice(max(i - 1, 0), i + 2), slice(max(j - 1, 0), j + 2))
+        name = NAMES[pair.truth[i, j] - 1] if pair.truth[i, j] else ""
+        if name in CLASSES and mapped[i, j] < 254 and stored[0, i, j] < 65535:
+            right = CLASSES[mapped[i, j] - 1] == name
+            true = len(set(pair.truth[around].ravel()) - {0}) > 1
+            own = len(set(mapped[around].ravel()) - {254, 255}) > 1
+            used = 3 <= i < 8 and 3 <= j < 8
+            pixels.append((true, own, used, stored[:, i, j].max() / 1e4, right))
+    every = pd.DataFrame(pixels, columns=["true", "own", "used", "sure", "right"])
+    assert found.calibration is not None
+    table = found.calibration.table().set_index(["reference", "windows"])
+    for side, some in (
+        ("all labelled pixels", every),
+        ("without training polygons", every[~every["used"]]),
+    ):
+        kinds = {
+            "all": some,
+            "windows of one true class": some[~some["true"]],
+            "windows of several true classes": some[some["true"]],
+            "windows of one mapped class": some[~some["own"]],
+            "windows of several mapped classes": some[some["own"]],
+        }
+        for kind, own in kinds.items():
+            row, sure = table.loc[(side, kind)], own[own["sure"] > 0.9]
+            bins = own.groupby(np.ceil(own["sure"] * 10 - 1e-9))
+            gaps = sum(abs(one["sure"].sum() - one["right"].sum()) for _, one in bins)
+            count = len(own) or np.nan
+            assert row.to_numpy() == pytest.approx(
+                [
+                    *(len(own) / len(some), own["sure"].mean(), own["right"].mean()),
+                    *(gaps / count, len(sure) / count),
+                    *(sure["sure"].mean(), sure["right"].mean()),
+                ],
+                nan_ok=True,
+            )
+    text = markdown("", mixed.believed(found.calibration))
+    assert f"{table.iloc[2]['ece']:.3f}" in text
+
+
+def test_share_of_pixels_beside_another_class(tmp_path: Path) -> None:
+    values = np.ones((12, 20), np.uint8)
+    values[:, 10:] = 2
+    values[0, 3], values[:, 19] = 254, 255
+    write_map(str(tmp_path / "two.zarr"), values)
+    share = 12 * 6 / (12 * 19 - 1)
+    for block in (5, 1024):
+        assert boundary_share(str(tmp_path / "two.zarr"), 3, block=block) == pytest.approx(share)
 
 
 def test_polygons_in_another_reference_system(pair: Pair) -> None:

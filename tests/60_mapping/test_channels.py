@@ -68,7 +68,9 @@ def test_every_place_says_what_was_used(
     assert used(data, recipe) == text
     assert data.attrs["source"].endswith(f"10 dates, {text}")
     subtitle = [t.get_text() for t in figure_of(data).texts]
-    assert any(f"10 dates  ·  {text}  ·  3 m pixels" in one for one in subtitle)
+    assert any(
+        f"10 dates  ·  {text}  ·  3 m pixels, 7 × 7 window (21 m)" in one for one in subtitle
+    )
     with rasterio.open(to_cog(url, f"{tmp_path}/map.tif")) as file:
         assert file.tags()["channels"] == text
     page = write_viewer(url, f"{tmp_path}/map.html", cube_url=cube, model_url=model, points=3)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from cpazmal_scale.assess.against.calibration import MapCalibration
+
 
 @dataclass(frozen=True, eq=False)
 class MapComparison:
@@ -30,6 +32,8 @@ class MapComparison:
     """All labelled pixels."""
     outside: NDArray[np.int64] | None
     """Without the training polygons and what shares windows with them; none without polygons."""
+    calibration: MapCalibration | None = None
+    """None: the map holds no probabilities."""
 
     def confusion(self, *, outside: bool = False) -> NDArray[np.int64]:
         """Counts `(C, C + 1)` of the map's classes; rejected pixels are the last column, pixels

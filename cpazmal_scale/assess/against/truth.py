@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import storage
+from cpazmal_scale.assess.against.calibration import SHAPE, MapCalibration, Seen, several, tally
 from cpazmal_scale.assess.against.comparison import MapComparison
 from cpazmal_scale.errors import SampleError, StoreError
-from cpazmal_scale.grid.blocks import cut
+from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.grid.raster_files import open_plain
 from cpazmal_scale.grid.vectors import placed
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio.transform import Affine
 
+    from cpazmal_scale.grid.blocks import Block
+    from cpazmal_scale.mapping import Source
     from cpazmal_scale.progress import Progress
 
 
@@ -77,7 +80,8 @@ def compare_map(
         row_of[1 : len(names) + 1] = [rows.index(name) for name in names]
         trained = _Trained(polygons, classes, crs, grid.transform, margin)
         every = np.zeros((len(rows), len(classes) + 2), np.int64)
-        inside = np.zeros_like(every)
+        inside, sums = np.zeros_like(every), np.zeros(SHAPE)
+        probable = mapped.recipe.withheld is None
         windows = list(cut(mapped.shape, block))
         for done, part in enumerate(windows, start=1):
             values = mapped.read("class", part)
@@ -87,10 +91,36 @@ def compare_map(
             used = trained.mask(*here)
             if used is not None:
                 inside += cross_table(np.where(used, row_of[labels], -1), values, every.shape)
+            if probable:
+                seen = _seen(mapped, truth, row_of, part, margin)
+                sums += tally(seen, used, len(classes))
             if progress is not None:
                 progress(done, len(windows))
     outside = None if polygons is None else every - inside
-    return MapComparison(classes, tuple(rows[len(classes) :]), every, outside)
+    believed = MapCalibration(sums, polygons is not None) if probable else None
+    return MapComparison(classes, tuple(rows[len(classes) :]), every, outside, believed)
+
+
+def boundary_share(map_url: str, margin: int, *, block: int = 1024) -> float:
+    """Share of a map's classified pixels with another class at most `margin` pixels away.
+
+    NaN where nothing is classified; memory does not grow with the map.
+
+    Raises:
+        StoreMissing: the map is not there.
+        StoreError: it is no finished map.
+        StoreDamaged: a chunk of it is lost or altered.
+        ModelMismatch: it is a map of change.
+    """
+    from cpazmal_scale.mapping import open_source
+
+    mapped = open_source(map_url)
+    found = np.zeros(2, np.int64)
+    for part in cut(mapped.shape, block):
+        codes = _classes(mapped.read("class", part, margin))
+        used = _inner(codes, margin) > 0
+        found += (_inner(several(codes, margin), margin) & used).sum(), used.sum()
+    return float(found[0] / found[1]) if found[1] else float("nan")
 
 
 def require_reference(url: str) -> None:
@@ -115,6 +145,45 @@ def cross_table(
     known = (rows >= 0) & (column < shape[1])
     cells = rows[known] * shape[1] + column[known]
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def _classes(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Map values with 0 where there is no class."""
+    return np.where(values < REJECTED, values, np.uint8(0))
+
+
+def _inner(around: NDArray[Any], margin: int) -> NDArray[Any]:
+    """Pixels (h, w) without the margin around them."""
+    return around[margin : around.shape[0] - margin, margin : around.shape[1] - margin]
+
+
+def _labels(truth: Reader, part: Block, shape: tuple[int, int], margin: int) -> NDArray[np.uint8]:
+    """Reference values of a block and `margin` pixels around it, 0 outside the map."""
+    top, left = max(part.y0 - margin, 0), max(part.x0 - margin, 0)
+    bottom, right = min(part.y1 + margin, shape[0]), min(part.x1 + margin, shape[1])
+    after = part.y1 + margin - bottom, part.x1 + margin - right
+    before = top - part.y0 + margin, left - part.x0 + margin
+    found = truth(top, left, bottom - top, right - left)
+    return np.pad(found, tuple(zip(before, after, strict=True)))
+
+
+def _seen(
+    mapped: Source, truth: Reader, row_of: NDArray[np.int64], part: Block, margin: int
+) -> Seen:
+    """What `tally` counts in a block."""
+    codes = _classes(mapped.read("class", part, margin))
+    labels = _labels(truth, part, mapped.shape, margin)
+    stored: Any = mapped.group["probability"]
+    largest = mapped.read("probability", part).max(axis=0)
+    sure = largest * np.float64(stored.attrs["scale_factor"])
+    sure[largest == stored.fill_value] = np.nan
+    return Seen(
+        row_of[_inner(labels, margin)],
+        _inner(codes, margin).astype(np.int64) - 1,
+        sure,
+        _inner(several(labels, margin), margin),
+        _inner(several(codes, margin), margin),
+    )
 
 
 @contextlib.contextmanager

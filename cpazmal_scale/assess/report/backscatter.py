@@ -11,6 +11,7 @@ import numpy as np
 from cpazmal_scale import words as say
 from cpazmal_scale.assess.validate.metrics import codes_of
 from cpazmal_scale.cube import window_pixels
+from cpazmal_scale.grid.projections import months_behind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 
 SEASONS = ("winter", "spring", "summer", "autumn")
-"""December to February, March to May, June to August, September to November."""
+"""December to February, March to May, June to August, September to November; half a year later
+south of the equator."""
 _EDGES: NDArray[np.float64] = np.arange(-40.0, 15.5, 0.5, np.float64)
 
 
@@ -37,6 +39,8 @@ class Floored(NamedTuple):
     """Of the date that has most."""
     date: str
     """That date."""
+    negative: float = 0.0
+    """Share whose power is not positive, of all dates: noise that was subtracted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +88,9 @@ class Backscatter:
                 of_all = np.nansum(self.below[p, c] * self.pixels[p, c]) / self.pixels[p, c].sum()
                 name = self.polarisations[p], self.classes[c]
                 day = str(self.dates[worst])[:10]
-                found.append(Floored(*name, float(of_all), float(self.below[p, c, worst]), day))
+                most = float(self.below[p, c, worst])
+                negative = float(self.dark[p, c].sum() / self.pixels[p, c].sum())
+                found.append(Floored(*name, float(of_all), most, day, negative))
         return tuple(found)
 
     def by_date(self) -> pd.DataFrame:
@@ -135,7 +141,7 @@ def backscatter(
     """
     codes = codes_of(windows["class"].to_numpy(), classes)
     dates = cube["time"].to_numpy().astype("datetime64[s]")
-    season = (dates.astype("datetime64[M]").astype(int) % 12 + 1) // 3 % 4
+    season = (dates.astype("datetime64[M]").astype(int) % 12 + 1 + months_behind(cube)) // 3 % 4
     levels = np.full((len(windows), len(polarisations), len(dates)), np.nan)
     shape = (len(polarisations), len(classes), len(SEASONS), len(_EDGES) - 1)
     counts, dark = np.zeros(shape, np.int64), np.zeros(shape[:3], np.int64)

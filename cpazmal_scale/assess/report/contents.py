@@ -33,6 +33,8 @@ class Campaign:
     """Pixel size with its unit."""
     crs: str
     features: tuple[str, ...]
+    window: str = ""
+    """What a feature looks at, such as `7 × 7 pixels (21 m)`; empty for series of a table."""
     simulated: bool = False
     floor_db: float = -31.0
     floored: Mapping[str, float] = field(default_factory=dict)
@@ -88,6 +90,9 @@ class Report:
     campaign: Campaign
     validation: CrossValidation | None = None
     comparison: MapComparison | None = None
+    boundary: float = float("nan")
+    """Share of the map's classified pixels whose window has several of its classes; NaN: no map,
+    or one without probabilities."""
     areas: pd.DataFrame | None = None
     """One row per class (index) with name, pixels, km2 and share."""
     performance: Performance = field(default_factory=Performance)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cpazmal_scale import storage
-from cpazmal_scale.assess.report import sections, verdicts
+from cpazmal_scale.assess.report import mixed, sections, verdicts
 from cpazmal_scale.assess.report.choice import choice_text
 from cpazmal_scale.assess.report.contents import Report
 from cpazmal_scale.assess.report.family import family, rival
@@ -73,8 +73,12 @@ def blocks(report: Report, folder: str = "report") -> list[Block]:
         parts += [Heading("The method of the map"), Text(choice_text(report.choice))]
     if report.validation is not None:
         parts += verdicts.accuracy(report.validation, report.map_method, folder=folder)
+        if report.campaign.window:
+            parts += mixed.windows_across(report.campaign.window, report.boundary)
     if report.comparison is not None:
         parts += sections.against_reference(report.comparison)
+        if report.comparison.calibration is not None:
+            parts += mixed.believed(report.comparison.calibration)
     if report.areas is not None:
         parts += sections.areas(report.areas)
     if report.portraits is not None:
@@ -112,6 +116,8 @@ def tables(report: Report) -> dict[str, bytes]:
     if report.comparison is not None:
         found["map_against_reference"] = report.comparison.table().reset_index()
         found["unknown_classes"] = report.comparison.foreign().reset_index()
+        if report.comparison.calibration is not None:
+            found["map_probabilities"] = report.comparison.calibration.table()
     if report.portraits is not None and report.portraits.backscatter is not None:
         found["backscatter_by_date"] = report.portraits.backscatter.by_date()
     if report.areas is not None:

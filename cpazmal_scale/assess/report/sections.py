@@ -24,13 +24,24 @@ it warns. Speckle alone brings 25 % of single looks there where the mean is 5 dB
 _UNDER = (
     "Pixels under {} dB count as {} dB before the logarithm. In {} they are dark ground, such as "
     "calm water and wet snow, in which speckle and subtracted noise go down to zero: such a window "
-    "says that it is dark, and little more. Where the sensor's noise floor lies lower than {} dB, "
-    "a lower `features.floor_db` (10 dB under it) tells more of dark ground."
+    "says that it is dark, and little more. Where noise was not subtracted and the sensor's noise "
+    "floor lies lower than {} dB, a lower `features.floor_db` (10 dB under it) tells more of dark "
+    "ground."
 )
 _FLOORED = (
-    "**The floor swallows a part of {}**: pixels below it count as the floor, whatever they are. "
-    "Lower `features.floor_db` to 10 dB under the sensor's noise floor, or leave the channel out."
+    "**The floor swallows a part of {}**: pixels below it count as the floor, whatever they are. {}"
 )
+_LOWER = (
+    "Lower `features.floor_db` to 10 dB under the sensor's noise floor, or leave the channel out. "
+    "That is no remedy where noise was subtracted and many of these pixels are ≤ 0."
+)
+_NEGATIVE = (
+    "Many of them are ≤ 0 (below), because noise was subtracted, and no floor recovers these: a "
+    "lower one only moves them away from the others. Keep the noise (`ingest.level1b.noise: keep`, "
+    "in a new cube), set `features.floor_db` to the sensor's noise level, or leave the channel out."
+)
+_MANY = 0.25
+"""Share of the pixels below the floor from which those without a level in dB decide the remedy."""
 _ALIGNED = (
     "Euclid compares two windows date by date, DTW matches dates inside the band so that the "
     "distance is smallest. A shift in time that separates two classes is lost to DTW as far as the "
@@ -62,6 +73,8 @@ def campaign(facts: Campaign) -> list[Block]:
         ("Features", ", ".join(facts.features)),
         ("Grid", f"{say.count(rows)} × {say.count(columns)} pixels of {facts.pixel}, {facts.crs}"),
     ]
+    if facts.window:
+        lines.append(("A pixel's class is that of", f"a window of {facts.window}"))
     for whose, floored in (("Windows'", facts.floored), ("Map's", facts.mapped_floored)):
         if floored:
             shares = ", ".join(f"{name} {say.per_cent(share)}" for name, share in floored.items())
@@ -77,12 +90,21 @@ def campaign(facts: Campaign) -> list[Block]:
         if one.share >= _SWALLOWED and one.channel not in swallowed
     ]
     if swallowed:
-        told.append(Text(_FLOORED.format(", ".join(dict.fromkeys(swallowed))), quoted=True))
+        remedy = _NEGATIVE if _subtracted(facts) else _LOWER
+        named = list(dict.fromkeys(swallowed))
+        told.append(Text(_FLOORED.format(", ".join(named), remedy), quoted=True))
     elif named:
         floor, noise = (say.number(level, 0) for level in (facts.floor_db, facts.floor_db + 10))
         told.append(Text(_UNDER.format(floor, floor, " and ".join(named), noise)))
     told += _by_class(facts)
     return told
+
+
+def _subtracted(facts: Campaign) -> bool:
+    """Whether many of the pixels below the floor of a dark class have no level in dB."""
+    return any(
+        one.negative >= _MANY * one.share for one in facts.floored_classes if one.share >= _NAMED
+    )
 
 
 def _by_class(facts: Campaign) -> list[Block]:
@@ -91,8 +113,8 @@ def _by_class(facts: Campaign) -> list[Block]:
     if not dark:
         return []
     shares = [
-        f"{one.label} in {one.channel} {say.per_cent(one.share, 0)} of all dates, "
-        f"{say.per_cent(one.worst, 0)} on {one.date}"
+        f"{one.label} in {one.channel} {say.per_cent(one.share, 0)} of all dates "
+        f"({say.per_cent(one.negative, 0)} ≤ 0), {say.per_cent(one.worst, 0)} on {one.date}"
         for one in sorted(dark, key=lambda one: -one.worst)
     ]
     floor = say.number(facts.floor_db, 0)

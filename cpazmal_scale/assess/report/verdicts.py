@@ -36,7 +36,8 @@ _TESTS = (
 )
 _NORMS = (
     "ECE is a mean of absolute gaps, which chance makes too large; the debiased calibration error "
-    "is a root mean square (RMS) less what chance adds. The two have different norms."
+    "is a root mean square (RMS) less what chance adds. The two have different norms. "
+    "Both, and all other figures of this section, are of windows inside polygons."
 )
 _RELIABILITY = (
     "A point on the diagonal is right as often as it claims. The votes of `vote` are shares of "
@@ -162,7 +163,8 @@ def believable(own: CrossValidation, method: str) -> str:
     gap = float((claimed - right) / count)
     known = say.number(known_within(by_group[:, 2], by_group[:, 0]))
     figures = f"mean confidence {say.number(claimed / count)}, right {say.number(right / count)}"
-    figures += f", which the polygons know to ± {known}"
+    figures += " in windows inside polygons"
+    figures += f", which they know to ± {known}"
     if abs(gap) < _FITTING:
         return f"On the whole {method} claims what it keeps: {figures}."
     if gap > 0:

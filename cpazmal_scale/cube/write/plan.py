@@ -195,7 +195,7 @@ def plan_cube(
     except DemError as error:
         _refuse(error, refused)
     # What holds for a scene holds for the others of its beam.
-    notes = sorted({one.product.note for s in new[:1] for one in s.files if one.product} - {""})
+    notes = sorted({(f.product or f).note for scene in new[:1] for f in scene.files} - {""})
     notes += [*(text for scene in new for text in scene.warnings), *of_another_scale(record, new)]
     url = cube_url(config.workspace, beam)
     return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))

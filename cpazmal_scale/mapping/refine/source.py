@@ -151,7 +151,8 @@ def check_alike(sources: Sequence[Source]) -> None:
                 raise GridMismatch(
                     f"its {name} is {there}, that of map {first.id} {here}",
                     where=other.url,
-                    remedy="map both from cubes of one grid",
+                    remedy="map both from cubes of one grid: ingest both with the same ingest.grid "
+                    "and ingest.area, rasters with ingest.resample",
                 )
         if other.recipe.classes != first.recipe.classes:
             raise ModelMismatch(

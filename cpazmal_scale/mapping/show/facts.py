@@ -54,7 +54,7 @@ def about(
     return {
         "title": subject(named),
         "beam": recipe.beam,
-        "pixel": pixel_size(data) + left_out(recipe),
+        "pixel": pixel_size(data, recipe.features.window) + left_out(recipe),
         "polarisations": list(recipe.polarisations),
         "used": used(data, recipe),
         "map": data.attrs["id"],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.grid.cf import grid_of
+from cpazmal_scale.grid.cf import grid_of, metres
 from cpazmal_scale.legend import Legend
 from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.recipe import Recipe
@@ -280,7 +280,7 @@ def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
         weight="bold",
         color=_INK,
     )
-    pixel = pixel_size(data)
+    pixel = pixel_size(data, recipe.features.window)
     figure.text(
         0.02,
         1 - 0.62 / figure.get_figheight(),
@@ -304,12 +304,13 @@ def subject(named: Legend) -> str:
     return "Glacier surface classes" if glacier else "Surface classes"
 
 
-def pixel_size(data: xr.Dataset) -> str:
-    """Size of a pixel and CRS, in words."""
+def pixel_size(data: xr.Dataset, window: int) -> str:
+    """Size of a pixel, of the window of `window` pixels that its class is read from, and CRS."""
     import pyproj
 
     grid = grid_of(data)
     crs, step = pyproj.CRS.from_user_input(str(grid.crs)), abs(grid.transform.a)
     size = f"{step:.3g}°" if crs.is_geographic else f"{step:g} m"
-    code = crs.to_epsg()
-    return f"{size} pixels, EPSG:{code}" if code else f"{size} pixels, {crs.name}"
+    edge = f"{window * max(metres(grid)):.3g} m"
+    name = f"EPSG:{code}" if (code := crs.to_epsg()) else crs.name
+    return f"{size} pixels, {window} × {window} window ({edge}), {name}"

@@ -51,6 +51,7 @@ class Rasters:
                 mask_codes=found.rules.mask_codes,
                 driver=found.driver,
                 nodata=found.nodata,
+                note=holds.note,
             )
             if check and not (known and sha256.result() in known):
                 seen = check_file(raster, file)
