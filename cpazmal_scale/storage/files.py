@@ -94,7 +94,9 @@ def remove(url: str, *, recursive: bool = False) -> None:
                     filesystem.rm_file(one)
             else:
                 filesystem.rm(path, recursive=recursive)
-                if is_remote(url) and filesystem.find(path):
+                below = path.rstrip("/") + "/"
+                # An object store may go on to name the folder itself.
+                if is_remote(url) and any(one.startswith(below) for one in filesystem.find(path)):
                     raise PermissionError
 
 
