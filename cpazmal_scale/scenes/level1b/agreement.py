@@ -94,7 +94,8 @@ def _middle(geolocation: Geolocation) -> NDArray[np.float64]:
     """The middle of the grid (3), earth-fixed metres."""
     grid = geolocation.grid
     at = np.s_[grid.shape[0] // 2, grid.shape[1] // 2, None]
-    return ecef(grid.lon[at], grid.lat[at], geolocation.heights[at])[0]
+    place: NDArray[np.float64] = ecef(grid.lon[at], grid.lat[at], geolocation.heights[at])[0]
+    return place
 
 
 def _angles(annotation: Annotation, geolocation: Geolocation) -> Iterator[str]:
