@@ -118,7 +118,7 @@ def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
     """Print areas by class and glacier, inside the polygons of `after.outlines`, as CSV.
 
     Args:
-        name: of a map in the catalog.
+        name: of a map in the catalog; of change, too.
     """
     from cpazmal_scale.stages import refine as stage
 

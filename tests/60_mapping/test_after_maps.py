@@ -355,6 +355,20 @@ def glaciers(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+def test_zones_of_a_map_of_change(pair, glaciers, tmp_path) -> None:
+    config = workspace(tmp_path, after={"outlines": glaciers, "zone": "RGI_ID"})
+    found = compare_maps(config, *pair)
+    codes = open_map(found.map.url)["class"].values
+    table = by_zone(config, found.map.url, Execution(block=32)).set_index("zone")
+    assert set(table.index) == {"g1", "g2", "g3"}
+    for name, row in table.iterrows():
+        inside = centres_inside(glaciers, [str(name)])
+        for value, code in enumerate(found.map.classes, 1):
+            pixels = (inside & (codes == value)).sum()
+            assert row.get(f"{code}_km2", 0.0) == pytest.approx(pixels * M2 / 1e6)
+    assert not [column for column in table if "probability" in column or "expected" in column]
+
+
 def centres_inside(url: str, names: list[str]) -> np.ndarray:
     table = geopandas.read_file(url).to_crs(32632)
     shape = table[table["RGI_ID"].isin(names)].union_all()

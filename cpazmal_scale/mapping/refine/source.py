@@ -70,6 +70,11 @@ class Source:
         whole[..., y : y + bottom - top, x : x + right - left] = inner
         return whole
 
+    @property
+    def of_change(self) -> bool:
+        """Whether it is a map of change."""
+        return "change" in self.group
+
     def at(self, name: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[Any]:
         """(n) values of a flat variable, as stored, at n pixels of the grid."""
         array: Any = self.group[name]
@@ -85,16 +90,28 @@ class Source:
         return pixel_areas(self.grid.geobox)
 
 
-def open_source(url: str) -> Source:
+def open_source(url: str, *, of_change: bool = False) -> Source:
     """Open a finished map, once per process and again when it is replaced.
+
+    Args:
+        url: of the map.
+        of_change: whether it may be a map of change, whose classes are transitions and have no
+            probabilities.
 
     Raises:
         StoreMissing: there is none.
         StoreDamaged: it is not what was written.
         StoreError: it is not finished.
-        ModelMismatch: it is a map of change.
+        ModelMismatch: it is a map of change, and may not be one.
     """
-    return _open(url, storage.stamp(storage.join(url, groups.ROOT)))
+    source = _open(url, storage.stamp(storage.join(url, groups.ROOT)))
+    if source.of_change and not of_change:
+        raise ModelMismatch(
+            "it is a map of change and has no probabilities of classes",
+            where=url,
+            remedy="give a map of classes",
+        )
+    return source
 
 
 @lru_cache(maxsize=16)
@@ -104,12 +121,6 @@ def _open(url: str, stamp: str) -> Source:  # noqa: ARG001 - part of the key
     from cpazmal_scale.storage import stores
 
     data = open_map(url)
-    if "change" in data:
-        raise ModelMismatch(
-            "it is a map of change and has no probabilities of classes",
-            where=url,
-            remedy="give a map of classes",
-        )
     store = stores.open_checked(url, REMEDY)
     with seal.parsing("the map is damaged", url, REMEDY):
         return Source(
@@ -194,4 +205,4 @@ def _outlines(
     digest: str,
     stamps: tuple[str, str],  # noqa: ARG001 - part of the key
 ) -> Outlines:
-    return known_outlines(url, open_source(map_url).grid, zone, digest)
+    return known_outlines(url, open_source(map_url, of_change=True).grid, zone, digest)

@@ -43,7 +43,7 @@ def by_zone(
     Args:
         config: `after.outlines` and `after.zone` name the polygons and the column of their names;
             polygons of one name are one zone.
-        map_url: a finished map of classes (not of change).
+        map_url: a finished map of classes or of change, whose classes are transitions.
         how: executor, block size and progress.
 
     Returns:
@@ -51,7 +51,8 @@ def by_zone(
         `rejected_km2`, `no_data_km2`, and for every class c `c_km2`, `c_share` of the classified
         area, `c_probability` (mean over the pixels that have a class; NaN if none) and
         `c_expected_km2`, the sum of its probabilities times the pixels' areas; both are NaN where
-        the map's probabilities are withheld.
+        the map's probabilities are withheld. A map of change has `c_km2` and
+        `c_share` of the transitions that are in a zone.
 
     Raises:
         ConfigError: no outlines are given.
@@ -62,7 +63,7 @@ def by_zone(
         raise ConfigError(
             "no outlines are given", where="after.outlines", remedy="name a vector file"
         )
-    source = open_source(map_url)
+    source = open_source(map_url, of_change=True)
     outlines = read_outlines(config.after.outlines, source.grid, config.after.zone)
     edge = -(-(how.block or _EDGE) // source.chunk) * source.chunk
     blocks = list(cut(source.shape, edge))
@@ -92,12 +93,12 @@ def by_zone(
 
 def zone_sums(block: Block, *, map_url: str, outlines: str, zone: str | None, digest: str) -> Sums:
     """Sums of one block of whole chunks."""
-    source = open_source(map_url)
+    source = open_source(map_url, of_change=True)
     opened = open_outlines(outlines, map_url, zone, digest)
     found: Sums = {}
     for number, chunk, drawn in opened.zones(block):
         codes = source.read("class", chunk)
-        if source.recipe.withheld:
+        if source.recipe.withheld or source.of_change:
             chances = np.zeros((len(source.recipe.classes), *codes.shape), np.uint16)
         else:
             chances = source.read("probability", chunk)
@@ -127,6 +128,11 @@ def _table(total: Sums, names: list[str], source: Source) -> pd.DataFrame:
     rows = []
     classes = source.recipe.classes
     known = float("nan") if source.recipe.withheld else 1.0
+    shown = [
+        (i, code)
+        for i, code in enumerate(classes)
+        if not source.of_change or any(sums[i] for sums in total.values())
+    ]
     numbers: dict[int, list[tuple[int, int]]] = {}
     for number, band, y in sorted(total):
         numbers.setdefault(number, []).append((band, y))
@@ -150,9 +156,11 @@ def _table(total: Sums, names: list[str], source: Source) -> pd.DataFrame:
             "no_data_km2": float(km2[-1]),
         }
         mean = known * sums[:, len(classes) + 2 :].sum(axis=0) * 1e-4
-        for i, code in enumerate(classes):
+        for i, code in shown:
             row[f"{code}_km2"] = float(km2[i])
             row[f"{code}_share"] = float(km2[i]) / whole if pixels else float("nan")
+            if source.of_change:
+                continue
             row[f"{code}_probability"] = float(mean[i]) / pixels if pixels else float("nan")
             row[f"{code}_expected_km2"] = known * float(expected[i]) * 1e-4
         rows.append(row)
