@@ -88,12 +88,14 @@ def _model(config: RunConfig) -> dict[str, str]:
         return {}
     where = storage.join(config.workspace, entry.metadata["card"])
     card = seal.read_document(where, "train again")
-    decision = card.get("decision", {})
+    decision, missing = card.get("decision", {}), card.get("missing_dates", {})
     return {
-        "Parameters": _pairs(card.get("settings", {})) or "none",
+        "Parameters": _pairs(_named(card.get("settings", {}))) or "none",
         **({"Band": _pairs(card["band"])} if "band" in card else {}),
-        "Missing dates": str(card.get("missing_dates", {}).get("rule", "")),
-        "Decision": _pairs({k: decision.get(k) for k in ("temperature", "calibrated", "reject")}),
+        "Missing dates": str(missing.get("rule", "")).replace(
+            "min_dates", str(missing.get("min_dates", "min_dates"))
+        ),
+        "Decision": _decided(decision),
         "Model": str(card.get("id", "")),
         **_identity(config, "samples"),
     }
@@ -104,6 +106,19 @@ def _identity(config: RunConfig, kind: Kind) -> dict[str, str]:
         return {kind.capitalize(): str(workspace.find(config, kind).fact("id"))}
     except StoreMissing:
         return {}
+
+
+def _named(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings under names that are read without the code."""
+    names = {"nearest_days": "days to the nearest training date at most"}
+    return {names.get(name, name): value for name, value in settings.items()}
+
+
+def _decided(decision: Mapping[str, Any]) -> str:
+    """Temperature, whether held-out polygons calibrated it, and the distance of rejection."""
+    told = _pairs({name: decision.get(name) for name in ("temperature", "reject")})
+    known = "calibrated on held-out polygons" if decision.get("calibrated") else "not calibrated"
+    return ", ".join(filter(None, (told, known)))
 
 
 def _pairs(settings: Mapping[str, Any]) -> str:
