@@ -344,8 +344,8 @@ def _each(name: str, change: Callable[[float], float]) -> Edit:
 
 _CENTRE, _NOISE = "<sceneCenterCoord>", "<noise layerIndex"
 _CONTRADICTIONS: dict[str, Edit] = {
-    "the incidence angle of its centre is 0.68°": _set("incidenceAngle", "0.68", after=_CENTRE),
-    "the incidence angle of its centre is 140°": _set("incidenceAngle", "140", after=_CENTRE),
+    "incidenceAngle is 0.68 degrees": _set("incidenceAngle", "0.68", after=_CENTRE),
+    "incidenceAngle is 140 degrees": _set("incidenceAngle", "140", after=_CENTRE),
     "the incidence angle of its centre is 51°, those of": _set(
         "incidenceAngle", "51", after=_CENTRE
     ),

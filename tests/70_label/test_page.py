@@ -91,7 +91,8 @@ def test_questions_and_answers(client: Client, desk: Desk) -> None:
     _, state = client.ask("state")
     assert [one["group"] for one in state["polygons"]] == ["ABL001", "ABL002", "ACC001", "7"]
     shown = np.array(state["polygons"][2]["shape"][0][0])
-    np.testing.assert_allclose(shown.min(0), [34 * 3, -20 * 3], atol=1e-6)
+    down, across = facts["place"]["metres"]
+    np.testing.assert_allclose(shown.min(0), [34 * across, -20 * down], atol=1e-6)
     few = {one["code"]: one["few"] for one in state["classes"]}
     assert few == dict.fromkeys(CLASSES, True)
 

@@ -55,6 +55,7 @@ def table() -> pd.DataFrame:
         name: [dates if name == "dates" else generator.random(3, np.float32) for _ in range(rows)]
         for name in BY_DATE
     }
+    y0, x0 = generator.integers(0, 2000, (2, rows))
     return pd.DataFrame(
         {
             "class": np.repeat(["ABL", "ICA"], rows // 2),
@@ -62,9 +63,11 @@ def table() -> pd.DataFrame:
             "beam": "DSC37",
             "time_start": dates[0],
             "time_end": dates[-1],
-            "y0": generator.integers(0, 2000, rows),
-            "x0": generator.integers(0, 2000, rows),
+            "y0": y0,
+            "x0": x0,
             "size": 5,
+            "y": 5087868 - 3 * (y0 + 2.5),
+            "x": 340632 + 3 * (x0 + 2.5),
             "valid_fraction": generator.random(rows),
             "masked_fraction": generator.random(rows),
             "incidence_angle": 35.0,
