@@ -236,7 +236,7 @@ def _draw_transitions(axis: Axes, small: Thumbnail, named: Legend) -> None:
         axis.text(at, y, text.replace("-", " → "), va="center", fontsize=9, weight=weight)
         share = f"{100 * area / whole:.1f} %"
         axis.text(1, y, share, va="center", ha="right", fontsize=9, weight=weight)
-    caption = "of the mapped area; the largest of each kind"
+    caption = "what the two maps say, of the mapped area; the largest of each kind"
     axis.text(1, len(rows) + 0.6, caption, va="center", ha="right", fontsize=8, color=_FAINT)
 
 
@@ -260,7 +260,11 @@ def _draw_certainty(axis: Axes, small: Thumbnail, figure: Figure, *, change: boo
     scheme = colormaps["YlGnBu"].with_extremes(bad=NO_DATA_COLOUR)
     shown = _show(axis, small.margin, small, cmap=scheme, vmin=0, vmax=1)
     title = "certainty: margin between the two\nmost probable classes"
-    axis.set_title("probability of change" if change else title, fontsize=10.5)
+    if change:
+        known = np.isfinite(small.margin).sum()
+        likely = 100 * (small.margin > 0.5).sum() / max(known, 1)
+        title = f"probability that the ground changed,\nabove 0.5 on {likely:.1f} % of the picture"
+    axis.set_title(title, fontsize=10.5)
     bar = figure.colorbar(shown, ax=axis, orientation="horizontal", shrink=0.8, aspect=28, pad=0.03)  # type: ignore[arg-type]
     ends = ("stayed", "changed") if change else ("doubtful", "certain")
     bar.set_ticks([0, 0.5, 1], labels=[f"0  {ends[0]}", "0.5", f"1  {ends[1]}"])
