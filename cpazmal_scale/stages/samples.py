@@ -143,6 +143,12 @@ def _cube_data(config: RunConfig, progress: Progress | None) -> tuple[WindowSeri
             where=config.workspace,
             remedy="widen `start`, `end` and `months`, ingest more scenes, or lower dtw.min_dates",
         )
+    if "noise_limited" in config.features.masked:
+        _LOG.warning(
+            "features.masked has noise_limited: of dark ground it leaves the bright speckle alone, "
+            "in every channel, and levels come out too high; leave it out, or a dark channel by "
+            "`polarisations`"
+        )
     windows = read_index(workspace.url_of(config, entry))
     windows.attrs["id"] = entry.fact("id")
     polarisations = workspace.channels(config, cube)

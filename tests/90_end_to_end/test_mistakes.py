@@ -672,7 +672,11 @@ def test_few_dates_of_a_channel_are_a_warning(place: Place) -> None:
     told = cpazmal("train", "-c", place.run)
     assert told.code == 0
     assert re.search(r"few dates in this period: \d+ of \d+ of HH, \d+ of \d+ of HV", told.err)
-    assert "few dates" not in cpazmal("train", "-c", place.run, "--few-dates", 2).err
+    assert "noise_limited" not in told.err
+    masked = ("--features.masked", "noise_limited")
+    told = cpazmal("train", "-c", place.run, "--few-dates", 2, *masked)
+    assert "few dates" not in told.err
+    assert "features.masked has noise_limited: of dark ground it leaves the bright" in told.err
 
 
 def test_classes_that_are_numbers_are_named(place: Place) -> None:
