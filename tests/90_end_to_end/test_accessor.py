@@ -145,7 +145,7 @@ def test_a_pixels_series_are_those_of_the_map(glacier_map, home: str) -> None:
     drawn = np.asarray(lines[-1].get_ydata())
     assert drawn.size > 5
     np.testing.assert_allclose(drawn, mean.values[-drawn.size :], rtol=1e-4)
-    stored = catalog.read(home, "model_DSC37")
+    stored = catalog.read(home, f"model_DSC37@{model.id}")
     typical = (stored["barycenters"] * stored["scale"] + stored["mean"]).sel(feature="HH.k1")
     for line, values in zip(lines, typical.values[:, 0], strict=False):
         np.testing.assert_allclose(line.get_ydata(), values, rtol=1e-4)

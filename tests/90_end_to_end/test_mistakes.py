@@ -17,6 +17,9 @@ import shapely
 import yaml
 from support.command import cpazmal
 
+from cpazmal_scale.config import RunConfig
+from cpazmal_scale.stages.samples import training_data
+
 
 class Place(NamedTuple):
     """A copy of nothing: the finished run's settings, its campaign, and an empty folder."""
@@ -673,10 +676,13 @@ def test_few_dates_of_a_channel_are_a_warning(place: Place) -> None:
     assert told.code == 0
     assert re.search(r"few dates in this period: \d+ of \d+ of HH, \d+ of \d+ of HV", told.err)
     assert "noise_limited" not in told.err
-    masked = ("--features.masked", "noise_limited")
-    told = cpazmal("train", "-c", place.run, "--few-dates", 2, *masked)
-    assert "few dates" not in told.err
-    assert "features.masked has noise_limited: of dark ground it leaves the bright" in told.err
+    assert "few dates" not in cpazmal("train", "-c", place.run, "--few-dates", 2).err
+
+
+def test_masking_by_noise_is_a_warning(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    run = RunConfig.load(str(place.run))
+    training_data(run.with_values({"features": {"masked": ["noise_limited"]}}))
+    assert "noise_limited: of dark ground it leaves the bright speckle alone" in caplog.text
 
 
 def test_classes_that_are_numbers_are_named(place: Place) -> None:
