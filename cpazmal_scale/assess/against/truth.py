@@ -84,15 +84,22 @@ def compare_map(
         probable = mapped.recipe.withheld is None
         windows = list(cut(mapped.shape, block))
         for done, part in enumerate(windows, start=1):
-            values = mapped.read("class", part)
-            here = (part.y0, part.x0, part.y1 - part.y0, part.x1 - part.x0)
-            labels = truth(*here)
-            every += cross_table(row_of[labels], values, every.shape)
-            used = trained.mask(*here)
+            around = mapped.read("class", part, margin)
+            labels = _labels(truth, part, mapped.shape, margin)
+            values, reference = _inner(around, margin), row_of[_inner(labels, margin)]
+            every += cross_table(reference, values, every.shape)
+            used = trained.mask(part.y0, part.x0, *values.shape)
             if used is not None:
-                inside += cross_table(np.where(used, row_of[labels], -1), values, every.shape)
+                inside += cross_table(np.where(used, reference, -1), values, every.shape)
             if probable:
-                seen = _seen(mapped, truth, row_of, part, margin)
+                codes = _classes(around)
+                seen = Seen(
+                    reference,
+                    _inner(codes, margin).astype(np.int64) - 1,
+                    _confidence(mapped, part),
+                    _inner(several(labels, margin), margin),
+                    _inner(several(codes, margin), margin),
+                )
                 sums += tally(seen, used, len(classes))
             if progress is not None:
                 progress(done, len(windows))
@@ -167,23 +174,13 @@ def _labels(truth: Reader, part: Block, shape: tuple[int, int], margin: int) -> 
     return np.pad(found, tuple(zip(before, after, strict=True)))
 
 
-def _seen(
-    mapped: Source, truth: Reader, row_of: NDArray[np.int64], part: Block, margin: int
-) -> Seen:
-    """What `tally` counts in a block."""
-    codes = _classes(mapped.read("class", part, margin))
-    labels = _labels(truth, part, mapped.shape, margin)
+def _confidence(mapped: Source, part: Block) -> NDArray[np.float64]:
+    """Largest probability (h, w) of the pixels of a block; NaN without one."""
     stored: Any = mapped.group["probability"]
     largest = mapped.read("probability", part).max(axis=0)
-    sure = largest * np.float64(stored.attrs["scale_factor"])
+    sure = np.asarray(largest * np.float64(stored.attrs["scale_factor"]))
     sure[largest == stored.fill_value] = np.nan
-    return Seen(
-        row_of[_inner(labels, margin)],
-        _inner(codes, margin).astype(np.int64) - 1,
-        sure,
-        _inner(several(labels, margin), margin),
-        _inner(several(codes, margin), margin),
-    )
+    return sure
 
 
 @contextlib.contextmanager
