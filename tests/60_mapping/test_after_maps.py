@@ -41,7 +41,7 @@ from cpazmal_scale.mapping import (
 from cpazmal_scale.mapping.classify.acquired import unlike
 from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
-from cpazmal_scale.mapping.refine.change import changed, transitions, unlike_data
+from cpazmal_scale.mapping.refine.change import changed, transitions, unlike_data, weighed
 from cpazmal_scale.mapping.refine.fusion import fused
 from cpazmal_scale.mapping.refine.rates import STABLE, estimated, transition_weights
 from cpazmal_scale.mapping.show.figures import transitions_by_kind
@@ -179,7 +179,7 @@ def test_only_maps_alike_are_combined(maps, pair, tmp_path) -> None:
 def test_change_equals_its_twin(seed, classes) -> None:
     a, b = (random_products(seed + i, (4, 5), classes) for i in range(2))
     weights = np.random.default_rng(seed).uniform(1e-9, 9, (classes, classes))
-    found = changed(a, b, weights)
+    found = changed(a, b, weighed(a, b, weights))
     names = transitions([f"K{i}" for i in range(classes)])
     for y, x in np.ndindex(4, 5):
         one, two = int(a["class"][y, x]), int(b["class"][y, x])

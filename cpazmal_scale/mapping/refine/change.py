@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -144,36 +144,53 @@ def change_block(sources: Sequence[Source], block: Block, *, weights: NDArray[np
     """
     names = ("class", "probability", "n_valid_dates")
     earlier, later = ({name: source.read(name, block) for name in names} for source in sources)
-    areas, products = sources[0].areas, changed(earlier, later, weights)
+    both = weighed(earlier, later, weights)
+    areas, products = sources[0].areas, changed(earlier, later, both)
     count = len(sources[0].recipe.classes)
     mapped = areas.of(products["class"], block, range(1, count**2 + 1))
     ground = np.where(products["class"] < REJECTED, areas.within(block), 0)
     facts = {
         "mapped": np.reshape(mapped, (count, count)).tolist(),
-        "expected": _expected(earlier, later, weights, ground).tolist(),
+        "expected": _expected(both, ground).tolist(),
     }
     return Made(products, facts)
 
 
-def changed(
+class Weighed(NamedTuple):
+    """The probabilities of a block's pixels in two maps, in any unit, and of pairs of classes."""
+
+    p: NDArray[np.float64]
+    """`(C, h, w)` in the earlier map."""
+    q: NDArray[np.float64]
+    """`(C, h, w)` in the later one."""
+    weights: NDArray[np.float64]
+    """`(C, C)` of the pairs."""
+    whole: NDArray[np.float64]
+    """`(h, w)` the sum of w(a, b) p(a) q(b) over all pairs, above 0."""
+
+
+def weighed(
     earlier: dict[str, NDArray[Any]],
     later: dict[str, NDArray[Any]],
     weights: NDArray[np.float64],
-) -> dict[str, NDArray[Any]]:
-    """Products of one block: class (h, w) uint8, change, entropy, margin uint16, n_valid_dates.
+) -> Weighed:
+    """What is told of the pairs of classes; `weights` (C, C) are theirs."""
+    p, q = (part["probability"].astype(np.float64) for part in (earlier, later))
+    return Weighed(p, q, weights, np.maximum(_total(p, _beside(weights, q)), 1e-300))
 
-    `weights` (C, C) are those of the pairs of classes.
-    """
+
+def changed(
+    earlier: dict[str, NDArray[Any]], later: dict[str, NDArray[Any]], told: Weighed
+) -> dict[str, NDArray[Any]]:
+    """Products of one block: class (h, w) uint8, change, entropy, margin uint16, n_valid_dates."""
     count, height, width = earlier["probability"].shape
     out = _blank(height, width)
     a, b = earlier["class"], later["class"]
     rejected, lost = (a == REJECTED) | (b == REJECTED), (a == NO_DATA) | (b == NO_DATA)
     code = (a.astype(np.int64) - 1) * count + b
     known = ~lost
-    p, q = (part["probability"].astype(np.float64) for part in (earlier, later))
-    beside = _beside(weights, q)
-    whole = np.maximum(_total(p, beside), 1e-300)
-    same = np.rint(10_000 * _total(p * np.diag(weights)[:, None, None], q) / whole).astype(np.int64)
+    alike = _total(told.p * np.diag(told.weights)[:, None, None], told.q)
+    same = np.rint(10_000 * alike / told.whole).astype(np.int64)
     both: dict[str, NDArray[Any]] = {
         "probability": np.where(known, [same, 10_000 - same], NOTHING).astype(np.uint16),
         "class": np.full((height, width), NO_DATA, np.uint8),
@@ -187,16 +204,10 @@ def changed(
     return out
 
 
-def _expected(
-    earlier: dict[str, NDArray[Any]],
-    later: dict[str, NDArray[Any]],
-    weights: NDArray[np.float64],
-    areas: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def _expected(told: Weighed, areas: NDArray[np.float64]) -> NDArray[np.float64]:
     """(C, C) m² of each pair of classes by its probability, of pixels of some `areas` (h, w)."""
-    p, q = (part["probability"].astype(np.float64) for part in (earlier, later))
-    share = areas / np.maximum(_total(p, _beside(weights, q)), 1e-300)
-    return np.asarray(np.einsum("ahw,bhw->ab", p * share, q) * weights)
+    share = told.p * (areas / told.whole)
+    return np.asarray(np.einsum("ahw,bhw->ab", share, told.q) * told.weights)
 
 
 def _beside(weights: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
