@@ -8,17 +8,8 @@ from .read.dataset import open_cube, within
 from .read.windows import gather, region, require_data, window_pixels
 from .write.admission import date_of
 from .write.append import append
-from .write.plan import (
-    CubePlan,
-    append_planned,
-    cube_url,
-    fill_cube,
-    ground_url,
-    ingest_scenes,
-    plan_cube,
-    plan_ingest,
-    prepare_ground,
-)
+from .write.ingest import append_planned, fill_cube, ingest_scenes, prepare_ground
+from .write.plan import CubePlan, cube_url, ground_url, plan_cube, plan_ingest
 from .write.report import CubeReport, IngestReport
 
 __all__ = [

@@ -64,7 +64,7 @@ except CpazmalError as error:
 
 FORKING = """
 import json, os, shutil, sys
-import cpazmal_scale.cube.write.plan, cpazmal_scale.scenes.check
+import cpazmal_scale.cube.write.ingest, cpazmal_scale.scenes.check
 import odc.geo.geobox, rasterio.windows, numcodecs.zstd, pyproj, psutil
 
 script, base, work, settings = sys.argv[1], sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
