@@ -294,6 +294,22 @@ def test_ingest_makes_one_cube_per_beam_and_repeats_for_nothing(tmp_path) -> Non
     again = ingest_scenes(config)
     assert [(len(c.appended), len(c.unchanged)) for c in again.cubes] == [(0, 1), (0, 4)]
     assert done.cubes[1].url == cube_url(f"{tmp_path}/ws", "DSC37")
+    words = [" ".join(cube.notes) for cube in done.cubes]
+    assert "not those of DSC37: maps of both" in words[0]
+    assert "not those of ASC45: maps of both" in words[1]
+    assert not any("maps of both" in " ".join(cube.notes) for cube in again.cubes)
+
+
+def test_a_new_cube_beside_those_of_the_workspace(tmp_path: Path) -> None:
+    """Its pixels are compared with those of beams that this ingest has no scenes of."""
+    ingest_scenes(run_config(campaign(tmp_path / "first"), tmp_path / "ws"))
+    bands = [speckle((100, 130)), np.zeros((100, 130))]
+    for beam, at, noted in (("ASC45", (0, 0), False), ("ASC46", (1, 0), True)):
+        folder = tmp_path / beam
+        write_raster(folder / "asc" / file_name("20200110T172517"), bands, at=at)
+        write_table(folder, [row("20200110T172517", beam, "ASC", 44.8, "HH")])
+        told = ingest_scenes(run_config(folder, tmp_path / "ws"), dry_run=True)
+        assert ("its pixels are not those of DSC37" in str(told)) == noted
 
 
 @pytest.mark.parametrize("bad", ["zeros", "truncated", "other grid"])

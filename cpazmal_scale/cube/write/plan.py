@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,35 @@ def plan_ingest(
         mine = [scene for scene in scenes if scene.beam == beam]
         if mine:
             plans.append(plan_cube(config, beam, records[beam], mine, refused=refused))
-    return tuple(plans)
+    return tuple(_beside_other_beams(config.workspace, plans))
+
+
+def _beside_other_beams(workspace: str, plans: Sequence[CubePlan]) -> Iterator[CubePlan]:
+    """The same; of a new cube whose pixels are not those of another beam, its notes tell."""
+    grids_known = {plan.beam: plan.grid for plan in plans}
+    if any(plan.record is None for plan in plans):
+        grids_known = _grids_held(workspace) | grids_known
+    for plan in plans:
+        others = [beam for beam, grid in grids_known.items() if grid != plan.grid]
+        if plan.record is not None or not others:
+            yield plan
+            continue
+        note = (
+            f"its pixels are not those of {', '.join(sorted(others))}: maps of both can be fused "
+            "or compared only if all are ingested with one ingest.grid and ingest.area"
+        )
+        yield replace(plan, notes=(*plan.notes, note))
+
+
+def _grids_held(workspace: str) -> dict[str, GeoBox]:
+    """Grids of the cubes of a workspace; a cube that cannot be read has none."""
+    held = {}
+    for name in storage.list_names(storage.join(storage.absolute(workspace), "cubes")):
+        with contextlib.suppress(CpazmalError):
+            record = read_record(cube_url(workspace, name.removesuffix(".zarr")))
+            if record is not None:
+                held[name.removesuffix(".zarr")] = record.grid
+    return held
 
 
 def plan_cube(
