@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -35,8 +36,8 @@ _ASSIGNED = re.compile(
 _SECRET_NAME = re.compile(
     r"pass(?:w|ph|code|key)|pwd|secret|token|credential|signature|^x_(?:amz|goog|oss|cos|ms)_|"
     r"(?:^|_)(?:(?:user|db)?pass|p(?:ass)?wd?|keys?|key_?id|sig|h?mac|creds?|o?auth|authorization|"
-    r"bearer|jwt|hdnea|hdnts|pat|sid|(?:php|j)?sess(?:ion)?_?id|ticket)(?:_?\d+)?(?:_|$)|(?:api|access|account|auth|client|private|"
-    r"session|shared|storage|master)_?key|session_?id|google_?access_?id"
+    r"bearer|jwt|sas|hdnea|hdnts|rlkey|pat|sid|(?:php|j)?sess(?:ion)?_?id|ticket)(?:_?\d+)?(?:_|$)|(?:api|access|account|auth|client|private|"
+    r"session|shared|storage|master|resource)_?key|session_?id|google_?access_?id"
 )
 """What names of secrets hold, in small letters with `_` between their parts."""
 _FLIGHT = re.compile(r"a|d|(?:asc|des|dsc)\w*|\d+", re.IGNORECASE)
@@ -52,6 +53,20 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 """Headers of requests that hold a secret."""
+_WEB = re.compile(r"\b(?:https?|(?:web)?davs?):[/\\]+[^/\\\s\"'<>]+([^\s\"'<>]*)", re.IGNORECASE)
+"""Addresses of which a part alone may open the rest."""
+_PART = re.compile(r"(?<=[/#=~])[^/?#&;=~.\\]+")
+_SHARING = frozenset(
+    {"s", "p", "d", "dl", "fi", "download", "downloads", "share", "shares", "shared", "static"}
+    | {"public-files", "wms", "wmts", "wcs", "wfs"}
+)
+"""Words before the part of a web address that is known to those only with whom it is shared."""
+_SHORTEST = 10
+_LONG = 15
+"""Signs of a part that looks random, behind such a word and anywhere."""
+_MIXED = 0.35
+"""Changes between small letters, capitals and digits over signs from which a part looks random: in
+random ones of 16, 36 or 62 signs 0.47, 0.40 and 0.62 are expected."""
 FORBIDDEN_TEXT = (
     r"(?i:(?:[a-z0-9+.-]{2}://+|\bhttps?:[/\\]+)[^/?#@:\s\[\\]*:(?![0-9]{1,5}(?:[/?#]|$))[^@]*@"
     r"|[a-z0-9]://(?!localhost:)[^/?#@:.\s\[]+:[0-9]+/[^@]*@"
@@ -92,7 +107,7 @@ def address(text: str) -> str:
     if holds_secret(text):
         raise ValueError(
             "an address holds a password, token or signature; leave it out and set the store's "
-            "environment, such as AWS_ACCESS_KEY_ID"
+            "environment, such as AWS_ACCESS_KEY_ID, or copy what a shared link leads to"
         )
     if _names_nothing(text):
         raise ValueError("the address ends where a bucket or host should stand; write it whole")
@@ -186,10 +201,34 @@ def _secrets(text: str) -> Iterator[tuple[int, int]]:
         pairs = (one for one in _PAIR.finditer(text, _opening(text)) if _is_secret(*one.groups()))
         found += [one.span(2) for one in pairs]
     found += [one.span(2) for one in _ASSIGNED.finditer(text) if _is_secret(*one.groups())]
+    found += _shared(text)
     for start, end in sorted(found):
         if end > last:
             yield max(start, last), end
             last = end
+
+
+def _shared(text: str) -> Iterator[tuple[int, int]]:
+    """Where web addresses hold parts that open what they lead to."""
+    for web in _WEB.finditer(text):
+        before = ""
+        for part in _PART.finditer(text, *web.span(1)):
+            word, before = before, part.group()
+            signs = re.sub(r"[^A-Za-z0-9]", "", before)
+            kinds = [sign.isdigit() + 2 * sign.isupper() for sign in signs]
+            changes = sum(one != two for one, two in pairwise(kinds))
+            name = text[part.end() : part.end() + 1] == "." and word.lower() != "static"
+            random = not name and changes >= _MIXED * (len(signs) - 1)
+            sharing = word.lower() in _SHARING and len(signs) >= _SHORTEST
+            anywhere = len(signs) >= _LONG and len(set(kinds)) == 3
+            named = _is_secret(word, before) and re.search(r"\d", before) and not _is_number(before)
+            if (random and (sharing or anywhere)) or named:
+                yield part.span()
+
+
+def _is_number(text: str) -> bool:
+    """Whether a part of an address is a number or a date, as folders are called."""
+    return bool(re.fullmatch(r"[\d-]{1,10}", text))
 
 
 def _is_secret(name: str, value: str) -> bool:

@@ -19,6 +19,30 @@ from cpazmal_scale.addresses import (
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, StoreMissing
 
+SHARES = [
+    "https://cloud.example.org/s/8sKq5d1cQx3mWbT/download",
+    "https://cloud.example.org/index.php/s/8sKq5d1cQx3mWbT",
+    "webdavs://cloud.example.org/public.php/dav/files/8sKq5d1cQx3mWbT/HH.tif",
+    "https://www.dropbox.com/s/a15d1cd4e5f6g7h/scene.tif?dl=1",
+    "https://www.dropbox.com/scl/fi/x/scene.tif?rlkey=5d1c&dl=1",
+    "https://drive.google.com/file/d/1aBc5d1cGhIjK5mNoPqRsTuVwXyZ01234/view?usp=sharing",
+    "https://drive.google.com/uc?export=download&id=1aBc5d1cGhIjK5mNoPqRsTuVwXyZ01234",
+    "https://x.sharepoint.com/:u:/g/personal/a_b/EaBc5d1cGhIjK5mNoPqRsTuVwXyZ0123",
+    "https://1drv.ms/u/s!Aq5d1c3fGhIjK5mNo",
+    "https://objectstorage.example.com/p/aB3d5d1cjK9mN1pQ3sT5vW7yZ9/n/ns/b/box/o/HH.tif",
+    "https://hooks.slack.com/services/T00000000/B00000000/aB3dE5gH7jK9mN5d1csT5vW7",
+    "https://api.telegram.org/bot123456789:aB3dE5gH7jK9mN5d1csT5vW7/x",
+    "https://app.box.com/shared/static/a1b2c35d1cf6g7h8i9j0.tif",
+    "https://services.sentinel-hub.com/ogc/wms/7c2f9b1e-4a3d-4e8b-9f60-d2b7a15d1c93",
+    "https://host/token/5d1cabcd/scene.tif",
+    "https://host/api/key/5d1cabcd/scene.tif",
+    "https://host/sas/5d1c/x.tif",
+    "https://host/hdnts=exp=1~hmac=5d1c/x.tif",
+    "https://mega.nz/file/x#aB3dE5gH7jK9mN5d1csT5vW7",
+    "https%3A%2F%2Fcloud.example.org%2Fs%2F8sKq5d1cQx3mWbT",
+    "/vsicurl/https://cloud.example.org/s/8sKq5d1cQx3mWbT/HH.tif",
+]
+"""Web addresses that let anybody in who knows them, as the named services write them."""
 SECRETS = [
     "s3://AKIAX:wJalr/K7MD+bPx@bucket/scenes",
     "s3://user:pass word@bucket/scenes",
@@ -81,6 +105,7 @@ SECRETS = [
     "AKIAIOSFODNN7EXAMPLE:5d1c/x@bucket/x",
     "https://host/x?PHPSESSID=5d1c",
     "https://host/x?pat=5d1c&api-version=7",
+    *SHARES,
 ]
 PROLOGUES = ["export AWS_SECRET_ACCESS_KEY=5d1c", "PGPASSWORD='5d1c' x", "x ALL,S3_TOKEN=5d1c"]
 PLAIN = [
@@ -112,6 +137,16 @@ PLAIN = [
     "incidence_angle<40 AND key='x'",
     "https://host/x?path=a&side=2&mackerel=3",
     "tls://10.0.0.1:8786",
+    "https://host/TSX1_SAR__SSC______SM_S_SRA_20120503T060000_20120503T060008/x.tif",
+    "https://host/download/scene20200108HH.tif",
+    "https://host/d/20200108T054421Z/HH.tif",
+    "https://host/files/S1A_IW_GRDH_1SDV_20200101T053012_030612_0381F2_A1B2_Gamma0_TC_VV.tif",
+    "https://host/raster/Copernicus_DSM_COG_10_N45_00_E006_00_DEM/x.tif",
+    "https://raw.githubusercontent.com/o/r/0a1b2c3d4e5f60718293a4b5c6d7e8f901234567/run.yaml",
+    "https://host/mapOfGlaciersMontBlancDSC37v2Final2020.tif",
+    "https://host/token/2020-01-08/key/HH.tif",
+    "http://localhost:8888/maps/b4fcb9e12c3d4e5f.zarr",
+    "https://host/data/key=1/pass=2/x.tif",
 ]
 
 
@@ -144,6 +179,7 @@ BEYOND_A_SCHEMA = {
     "https:u:pw@host/x",
     "//u:pw@host/x",
     "/vsis3/k:5d1c@bucket/x",
+    *SHARES,
 }
 
 
