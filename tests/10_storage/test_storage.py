@@ -297,7 +297,7 @@ def test_credentials_come_from_the_environment_or_fsspec(tmp_path: Path) -> None
             )
             for way, given in ways.items()
         }
-        said = {way: process.communicate(timeout=120)[1] for way, process in running.items()}
+        said = {way: process.communicate(timeout=500)[1] for way, process in running.items()}
         assert {w: said[w].decode()[-500:] for w, p in running.items() if p.returncode} == {}
         refused = subprocess.run(
             [sys.executable, "-c", READS],

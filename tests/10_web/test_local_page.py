@@ -63,7 +63,7 @@ def ask(
     """What a program other than a browser gets; `Host` is as given, or the server's."""
     parts = urlsplit(url)
     assert parts.hostname is not None
-    line = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+    line = http.client.HTTPConnection(parts.hostname, parts.port, timeout=300)
     line.putrequest(method, path, skip_host="host" in headers)
     for key, value in headers.items():
         line.putheader(key.replace("_", "-"), value)
@@ -204,7 +204,7 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
     assert f"//127.0.0.1:{port}/" in url
     assert ask(url, "/")[0] == 403
     process.send_signal(signal.SIGINT)
-    rest, wrong = process.communicate(timeout=60)
+    rest, wrong = process.communicate(timeout=300)
     assert rest.split() == ["closed", "after"]
     assert (process.returncode, wrong) == (0, "")
 

@@ -36,7 +36,7 @@ def test_a_map_is_made_by_slurm_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with slurm_cluster(folder, monkeypatch):
         config = workspace(tmp_path / "there", classify={"block": 32}, cluster=cluster)
         made = map_cube(config, model, cube)
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 400
         while jobs_left() and time.monotonic() < deadline:
             time.sleep(0.5)
         assert jobs_left() == []

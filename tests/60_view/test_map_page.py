@@ -75,7 +75,7 @@ class Client:
         self.cookie = headers["set-cookie"].partition(";")[0]
 
     def ask(self, address: str) -> tuple[int, dict[str, str], bytes]:
-        line = http.client.HTTPConnection(str(self.place.hostname), self.place.port, timeout=60)
+        line = http.client.HTTPConnection(str(self.place.hostname), self.place.port, timeout=300)
         line.request("GET", self.place.path + address, headers={"cookie": self.cookie})
         with line.getresponse() as got:
             return got.status, {k.lower(): v for k, v in got.getheaders()}, got.read()
@@ -195,7 +195,7 @@ def test_chunks_of_all_dates_are_read_at_once(data, finished: str, monkeypatch) 
 
     def meet(self: ChunkReader, *where: int) -> object:
         if next(waiting, None) is not None:
-            together.wait(30)
+            together.wait(300)
         return real(self, *where)
 
     monkeypatch.setattr(ChunkReader, "chunk_of", meet)
@@ -463,7 +463,7 @@ def test_the_command_serves_until_it_is_stopped(
     assert isinstance(found, dict)
     assert len(found["channels"]) == 2
     process.send_signal(signal.SIGINT)
-    rest, wrong = process.communicate(timeout=60)
+    rest, wrong = process.communicate(timeout=300)
     assert (process.returncode, rest, wrong) == (0, "", "")
 
 

@@ -326,7 +326,7 @@ def test_threads_that_ask_for_one_array_make_it_once() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(held.get, "key", make)
-        begun.wait(10)
+        assert begun.wait(300)
         rest = [pool.submit(held.get, "key", make) for _ in range(3)]
         assert all(one.result() is first.result() for one in rest)
     assert made == [1]

@@ -96,7 +96,7 @@ def test_concurrent_publishers_lose_nothing(workspace: str) -> None:
         subprocess.Popen([sys.executable, "-W", "ignore", "-c", PUBLISHER, workspace, str(i)])
         for i in range(3)
     ]
-    assert [publisher.wait(120) for publisher in publishers] == [0, 0, 0]
+    assert [publisher.wait(300) for publisher in publishers] == [0, 0, 0]
     found = catalog.open_catalog(workspace)
     assert sorted(found) == [*(f"map_{i}_{j}" for i in range(3) for j in range(4)), "map_latest"]
     latest = catalog.entry(workspace, "map_latest").path

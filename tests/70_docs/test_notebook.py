@@ -32,7 +32,7 @@ def test_it_runs_on_a_fresh_workspace(tmp_path, monkeypatch: pytest.MonkeyPatch)
     kept = pictures(notebook)
     for cell in notebook.cells:
         cell.pop("outputs", None) if cell.cell_type == "markdown" else cell.update(outputs=[])
-    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": tmp_path}}).execute()
+    NotebookClient(notebook, timeout=500, resources={"metadata": {"path": tmp_path}}).execute()
     assert pictures(notebook) == kept == 3
 
 

@@ -62,14 +62,14 @@ class Client:
         self.opener = urllib.request.build_opener(
             urllib.request.HTTPCookieProcessor(CookieJar()), urllib.request.ProxyHandler({})
         )
-        self.opener.open(url, timeout=30).read()
+        self.opener.open(url, timeout=300).read()
 
     def ask(self, path: str, body: object = None) -> tuple[int, Any]:
         data = None if body is None else json.dumps(body).encode()
         headers = {"origin": self.origin} if data else {}
         request = urllib.request.Request(self.place + path, data, headers)
         try:
-            with self.opener.open(request, timeout=60) as got:
+            with self.opener.open(request, timeout=300) as got:
                 content = got.read()
                 json_ = "json" in got.headers["content-type"]
                 return got.status, json.loads(content) if json_ else content
@@ -426,7 +426,7 @@ def test_edits_outlast_the_browser_and_the_server(
         window.open("about:blank")
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(300) == 0
     table = geopandas.read_file(file, layer="polygons", fid_as_index=True)
     assert table["class"][1] == "ICA"
 

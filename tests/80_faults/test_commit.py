@@ -355,7 +355,7 @@ def test_a_stopped_process_wakes_after_its_lease(
             for scene in (scenes[2], scenes[3]):
                 writer(url, scene, outcomes, scene.id)()
         os.kill(stopped.pid, signal.SIGCONT)
-        told = stopped.communicate(timeout=120)[0].split()
+        told = stopped.communicate(timeout=500)[0].split()
     outcomes[scenes[1].id] = "appended" if stopped.returncode == 0 else told[-1]
     assert stopped.returncode in (0, WriterConflict.exit_code)
     require_whole(url, scenes, {scenes[0].id}, outcomes)

@@ -100,7 +100,7 @@ def killed_everywhere(tmp_path: Path, base: Path, config: RunConfig) -> int:
     """Runs of an ingest on copies of a workspace, `runs/k` killed at its k-th store operation."""
     call = json.dumps({"config": config.model_dump(mode="json")})
     enumerator = run(FORKING, SCRIPT, str(base), str(tmp_path / "runs"), call)
-    output, _ = enumerator.communicate(timeout=240)
+    output, _ = enumerator.communicate(timeout=500)
     assert enumerator.returncode == 0
     return int(output.split()[-1])
 
@@ -206,7 +206,7 @@ def test_a_new_cube_killed_on_the_way(tmp_path, kill_at: int) -> None:
     scenes = campaign(tmp_path / "scenes", shape=(50, 60), starts=STARTS[:2])
     workspace = tmp_path / "ws"
     process = run(SCRIPT, json.dumps(settings(scenes, workspace, kill_at=kill_at)))
-    process.communicate(timeout=120)
+    process.communicate(timeout=500)
     assert process.returncode == -9
     cube = f"{workspace}/cubes/DSC37.zarr"
     if storage.exists(f"{cube}/zarr.json"):
@@ -223,7 +223,7 @@ def test_killed_on_s3(tmp_path, s3_url: str, s3_server: dict[str, str]) -> None:
         process = run(
             SCRIPT, json.dumps(settings(scenes, s3_url, kill_at=kill_at)), env=environment
         )
-        process.communicate(timeout=120)
+        process.communicate(timeout=500)
         assert process.returncode == -9
     report = ingest_scenes(run_config(scenes, s3_url)).cubes[0]
     assert report.dates == 2
@@ -243,7 +243,7 @@ def race(tmp_path: Path, scenes: Path, workspace: str, writers: int) -> list[int
         assert process.stdout.readline() == "ready\n"
     gate.touch()
     for process in processes:
-        output = process.communicate(timeout=240)[0]
+        output = process.communicate(timeout=500)[0]
         assert process.returncode == 0 or output.startswith("writer_conflict"), output
     return [process.returncode for process in processes]
 
@@ -290,7 +290,7 @@ def test_writers_of_overlapping_lists_lose_nothing(tmp_path, writers: int) -> No
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
     gate.touch()
-    outputs = [process.communicate(timeout=240)[0] for process in processes]
+    outputs = [process.communicate(timeout=500)[0] for process in processes]
     for process, output in zip(processes, outputs, strict=True):
         assert process.returncode == 0 or output.startswith("writer_conflict"), output
     assert any(process.returncode == 0 for process in processes)

@@ -68,7 +68,7 @@ def test_a_watched_folder_becomes_a_map_offline_and_without_configuration(tmp_pa
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=280,
+        timeout=500,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
     first, second = [line for line in ran.stdout.splitlines() if line.startswith("COMPLETED")]

@@ -212,7 +212,7 @@ def test_a_run_in_a_notebook_shows_bars(finished_run: Path) -> None:
         "made = cpazmal_scale.run(config, only=['samples'])"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    NotebookClient(notebook, timeout=120).execute()
+    NotebookClient(notebook, timeout=500).execute()
     (output,) = notebook.cells[0]["outputs"]
     assert "draw the samples" in output["data"]["text/html"]
     assert "<progress" in output["data"]["text/html"]

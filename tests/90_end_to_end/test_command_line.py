@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 def cpazmal(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    ran = subprocess.run([CPAZMAL, *map(str, words)], capture_output=True, text=True, timeout=280)
+    ran = subprocess.run([CPAZMAL, *map(str, words)], capture_output=True, text=True, timeout=500)
     assert ran.returncode == code, f"{ran.stdout}\n{ran.stderr}"
     return ran
 

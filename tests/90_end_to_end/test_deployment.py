@@ -292,10 +292,14 @@ def test_a_run_whose_machine_is_gone_is_marked_as_crashed(site: Site) -> None:
         text=True,
     )
     assert process.stdout is not None
-    until(lambda: "up" in process.stdout.readline(), seconds=180)
+    until(lambda: "up" in process.stdout.readline(), seconds=500)
     where = {"flows": {"name": {"any_": ["dies"]}}}
     run = site.prefect.ask("flow_runs/filter", **where)[0]["id"]
-    time.sleep(2)
+    beat = {
+        "event": {"name": ["prefect.flow-run.heartbeat"]},
+        "resource": {"id": [f"prefect.flow-run.{run}"]},
+    }
+    until(lambda: site.prefect.ask("events/filter", filter=beat)["events"])
     process.send_signal(signal.SIGKILL)
     process.wait()
     state = site.ended(run)

@@ -38,7 +38,7 @@ block.classify_block = classify_block
 def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **options.pop("env", {})}  # type: ignore[dict-item]
     given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    ran = subprocess.run([CPAZMAL, *map(str, words)], text=True, timeout=280, env=env, **given)  # type: ignore[call-overload]
+    ran = subprocess.run([CPAZMAL, *map(str, words)], text=True, timeout=500, env=env, **given)  # type: ignore[call-overload]
     assert "Traceback" not in ran.stderr
     return ran
 
@@ -128,11 +128,11 @@ def test_outputs_of_any_kind_do_not_stop_a_verb() -> None:
     assert ascii_only.returncode == 0
     assert len(ascii_only.stdout) == len(whole)
     closed = subprocess.run(
-        ["sh", "-c", f"{CPAZMAL} config >&-"], capture_output=True, text=True, timeout=120
+        ["sh", "-c", f"{CPAZMAL} config >&-"], capture_output=True, text=True, timeout=500
     )
     assert (closed.returncode, closed.stderr) == (0, "")
     broken = subprocess.run(
-        ["sh", "-c", f"{CPAZMAL} config | true"], capture_output=True, text=True, timeout=120
+        ["sh", "-c", f"{CPAZMAL} config | true"], capture_output=True, text=True, timeout=500
     )
     assert broken.stderr == ""
     with Path("/dev/full").open("w") as full:
@@ -179,7 +179,7 @@ def test_ctrl_c_and_sigterm_end_a_verb_with_one_line(tmp_path: Path) -> None:
             seconds=200,
         )
         stop(running.pid, number)
-        assert running.wait(120) == 128 + number
+        assert running.wait(300) == 128 + number
         text = said.read_text()
         assert "Traceback" not in text
         assert "KeyboardInterrupt" not in text

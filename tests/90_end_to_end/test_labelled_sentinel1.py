@@ -23,7 +23,7 @@ SITE = "BAC91C"
 
 
 def run(*words: object) -> str:
-    ran = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=280)
+    ran = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=500)
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
     return ran.stdout
 

@@ -62,7 +62,7 @@ class Served:
         if key is not None:
             headers["Authorization"] = f"Basic {base64.b64encode(key.encode()).decode()}"
         asked = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/{path}", headers=headers)
-        with urllib.request.urlopen(asked, timeout=30) as answer:
+        with urllib.request.urlopen(asked, timeout=300) as answer:
             return json.load(answer)
 
     def prefect(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -85,11 +85,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield one
     finally:
         one.process.terminate()
-        one.process.wait(90)
+        one.process.wait(300)
 
 
 def test_the_page_is_there_and_the_forms_are_filled(served: Served) -> None:
-    with urllib.request.urlopen(f"http://127.0.0.1:{served.port}", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{served.port}", timeout=300) as answer:
         assert b"<html" in answer.read()
     deployment = served.ask("deployments/name/watch/default", key=served.key)
     assert deployment["parameters"]["config"] == served.config
@@ -115,7 +115,7 @@ def test_other_pages_are_not_allowed_to_ask(served: Served) -> None:
             headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
         )
         try:
-            with urllib.request.urlopen(asked, timeout=30) as answer:
+            with urllib.request.urlopen(asked, timeout=300) as answer:
                 said = answer.headers.get("Access-Control-Allow-Origin")
         except urllib.error.HTTPError as error:
             said = error.headers.get("Access-Control-Allow-Origin")
@@ -148,7 +148,7 @@ def test_a_second_one_on_this_port_or_home_touches_nothing(served: Served, home:
     before = served.ask("deployments/name/watch/default", key=served.key)
     port = served.port if home == "another" else free_port()
     said = served.folder / f"second-{home}"
-    assert served.start(home, port, said).wait(60) == 2
+    assert served.start(home, port, said).wait(300) == 2
     assert len(said.read_text().splitlines()) == 1
     assert ("is in use" if home == "another" else "runs from here") in said.read_text()
     assert not (served.folder / "another").exists()
@@ -192,16 +192,16 @@ def test_parameters_come_on_top_of_the_deployment_and_sigterm_ends_all(served: S
     )
     assert said.returncode == 0, said.stderr
     catalog = served.folder / "here" / "catalog.d"
-    until(lambda: (catalog / "samples_DSC37.json").exists(), seconds=300)
+    until(lambda: (catalog / "samples_DSC37.json").exists(), seconds=500)
     serving = psutil.Process(served.process.pid)
 
     def workers() -> list[psutil.Process]:
         return [p for p in serving.children(recursive=True) if "spawn" in " ".join(p.cmdline())]
 
-    until(lambda: bool(workers()), seconds=300, every=0.3)
+    until(lambda: bool(workers()), seconds=500, every=0.3)
     family = serving.children(recursive=True)
     os.kill(served.process.pid, signal.SIGTERM)
-    assert served.process.wait(90) == 0
+    assert served.process.wait(300) == 0
     assert served.output.read_text().endswith("stopped\n")
     until(lambda: not any(one.is_running() for one in family))
 
@@ -220,7 +220,7 @@ def test_nothing_is_left_when_it_is_killed(served: Served, tmp_path: Path) -> No
         assert len(family) >= 3, said.read_text()
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(300)
     until(lambda: not any(map(alive, family)))
 
 

@@ -60,7 +60,7 @@ class Browser:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._server + path, data, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=300) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             with error:
@@ -77,7 +77,7 @@ class Browser:
         return self.call("/execute/sync", {"script": script, "args": list(values)})
 
     def wait(self, script: str) -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not self.run(script):
             assert time.monotonic() < deadline, f"never true: {script}"
             time.sleep(0.05)
@@ -150,7 +150,7 @@ def browser(profile: Path, size: tuple[int, int] = (1360, 860), *flags: str) -> 
         ["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -165,4 +165,4 @@ def browser(profile: Path, size: tuple[int, int] = (1360, 860), *flags: str) -> 
             window.close()
     finally:
         driver.terminate()
-        driver.wait(60)
+        driver.wait(300)

@@ -44,7 +44,7 @@ def limited(url: str, rights: Rights) -> Iterator[str]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, headers, content = 403, {"Content-Type": "application/xml"}, DENIED
             if rights.allow(self.command, self.path):
-                there = HTTPConnection(behind, timeout=60)
+                there = HTTPConnection(behind, timeout=300)
                 there.request(self.command, self.path, body, dict(self.headers.items()))
                 found = there.getresponse()
                 status, content = found.status, found.read()

@@ -59,7 +59,7 @@ class S3Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -71,7 +71,7 @@ class S3Server:
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
-            self.process.wait(60)
+            self.process.wait(300)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -113,7 +113,7 @@ class DecidingS3Server:
     def _wait(self) -> None:
         """Until a bucket can be made: its parts start one after the other."""
         assert self.process is not None
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         request = urllib.request.Request(f"{self.url}/cpazmal", method="PUT")
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -126,7 +126,7 @@ class DecidingS3Server:
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
-            self.process.wait(60)
+            self.process.wait(300)
 
     @property
     def url(self) -> str:
@@ -203,16 +203,16 @@ class PrefectServer:
 
     def kill(self, name: str) -> None:
         self.processes[name].kill()
-        self.processes[name].wait(60)
+        self.processes[name].wait(300)
 
     def stop(self) -> None:
         for process in reversed(self.processes.values()):
             process.terminate()
             try:
-                process.wait(60)
+                process.wait(300)
             except subprocess.TimeoutExpired:  # a worker waits for the runs it has begun
                 process.kill()
-                process.wait(60)
+                process.wait(300)
 
     def cli(self, *words: str, code: int = 0) -> str:
         ran = subprocess.run(
@@ -236,7 +236,7 @@ class PrefectServer:
         )
         for left in reversed(range(10)):
             try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
+                with urllib.request.urlopen(request, timeout=300) as answer:
                     text = answer.read()
                 return json.loads(text) if text else None
             except urllib.error.HTTPError as error:

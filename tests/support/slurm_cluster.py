@@ -135,7 +135,7 @@ def _is_idle() -> bool:
 
 
 def _until(ready: object, name: str, folder: Path) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 400
     while not ready():  # type: ignore[operator]
         if time.monotonic() > deadline:
             logs = "\n".join(

@@ -63,7 +63,7 @@ class RunningCluster:
 
     def stop(self, name: str) -> None:
         self.processes[name].kill()
-        self.processes[name].wait(60)
+        self.processes[name].wait(300)
 
 
 IDLE = {
@@ -92,10 +92,10 @@ def dask_cluster(
     finally:
         for process in reversed(cluster.processes.values()):
             process.kill()
-            process.wait(60)
+            process.wait(300)
 
 
-def until(condition: Callable[[], object], *, seconds: float = 120, every: float = 0.05) -> None:
+def until(condition: Callable[[], object], *, seconds: float = 300, every: float = 0.05) -> None:
     """Wait until a function, called `every` so many seconds, returns something true."""
     deadline = time.monotonic() + seconds
     while not condition():
