@@ -162,23 +162,3 @@ def union(geoboxes: Iterable[tuple[str, GeoBox]], *, resample: bool = False) -> 
     start = first.transform
     transform = Affine(start.a, 0, start.c + left * start.a, 0, start.e, start.f + top * start.e)
     return GeoBox((bottom - top, right - left), transform, first.crs)
-
-
-def overlap(
-    row: int, column: int, geobox: GeoBox, rows: tuple[int, int], width: int
-) -> tuple[slice, slice, slice, slice] | None:
-    """Where a raster at (row, column) of a grid meets a strip of its rows; None when it does not.
-
-    Returns:
-        Rows and columns in the raster, then in the strip.
-    """
-    top, bottom = max(rows[0], row), min(rows[1], row + geobox.shape[0])
-    left, right = max(0, column), min(width, column + geobox.shape[1])
-    if top >= bottom or left >= right:
-        return None
-    return (
-        slice(top - row, bottom - row),
-        slice(left - column, right - column),
-        slice(top - rows[0], bottom - rows[0]),
-        slice(left, right),
-    )

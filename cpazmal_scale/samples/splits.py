@@ -19,7 +19,7 @@ def stratified_group_folds(
     """Folds that keep groups whole and classes balanced, as the authors' evaluation.
 
     scikit-learn's `StratifiedGroupKFold`, shuffled by `seed`. A class with fewer groups than
-    folds is missing from some test sides: `lacking_classes` names it.
+    folds is missing from some test sides; the report names it.
 
     Args:
         y: (N) class of every sample.
@@ -120,13 +120,6 @@ def leave_one_group_out(
     _check_groups(y, groups, 2)
     for group in np.unique(groups):
         yield np.flatnonzero(groups != group), np.flatnonzero(groups == group)
-
-
-def lacking_classes(y: NDArray[Any], train: Rows, test: Rows) -> tuple[str, ...]:
-    """Classes of `y` that a fold has on one side only or on none."""
-    y = np.asarray(y)
-    both = np.intersect1d(y[train], y[test])
-    return tuple(str(label) for label in np.setdiff1d(y, both))
 
 
 def check_disjoint(groups: NDArray[Any], train: Rows, test: Rows) -> None:

@@ -72,10 +72,6 @@ class Candidate:
         of_table = self.row.polarisations if self.row else None
         return ordered(set(self.rules.bands or of_table or ()))
 
-    def owns(self, url: str) -> bool:
-        """Whether a file is this one, or a part of it."""
-        return url == self.url or (self.folder is not None and url.startswith(f"{self.folder}/"))
-
 
 @dataclass(frozen=True)
 class Listing:

@@ -24,7 +24,6 @@ from cpazmal_scale.grid.lattice import (
     difference,
     extent,
     offset,
-    overlap,
     snapped,
     union,
 )
@@ -280,25 +279,6 @@ def test_a_footprint_in_another_crs_lies_inside_its_extent() -> None:
 def test_a_footprint_without_a_place_is_refused() -> None:
     with pytest.raises(GridMismatch, match="no place in EPSG:32632"):
         bounds_in(grid(7, 200, (2, 2), (1, -1), WGS84), UTM, where="scene")
-
-
-@pytest.mark.parametrize(
-    ("row", "column"),
-    [*itertools.product((-5, -2, 0, 3, 9, 12), (-7, -3, 0, 4, 11))],
-)
-def test_an_overlap_is_where_both_hold_a_pixel(row: int, column: int) -> None:
-    rows, width, raster = (2, 9), 10, grid(0, 0, (4, 6))
-    numbers = np.arange(24).reshape(4, 6)
-    expected = np.full((7, width), -1)
-    for y, x in np.ndindex(4, 6):
-        if rows[0] <= row + y < rows[1] and 0 <= column + x < width:
-            expected[row + y - rows[0], column + x] = numbers[y, x]
-    found = np.full((7, width), -1)
-    place = overlap(row, column, raster, rows, width)
-    if place is not None:
-        found[place[2:]] = numbers[place[:2]]
-    np.testing.assert_array_equal(found, expected)
-    assert (place is None) == (expected == -1).all()
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,6 @@ class Annotation:
     item_name: str
     variant: Variant
     projection: str
-    map_projection: str | None
     resolution_variant: str
     orbit_direction: Literal["ASC", "DSC"]
     absolute_orbit: int

@@ -61,7 +61,6 @@ def parse_annotation(root: Node) -> Annotation:
         item_name=header.text("itemName"),
         variant=variant_of(kind),
         projection=kind.text("projection"),
-        map_projection=kind.text("mapProjection", "") or None,
         resolution_variant=kind.text("resolutionVariant", "UNDEFINED"),
         orbit_direction=parse_direction(mission.text("orbitDirection"), where=root.where),
         absolute_orbit=mission.integer("absOrbit"),

@@ -169,7 +169,6 @@ def _annotation(
         item_name="Level 1B Product",
         variant="SSC",
         projection="SLANTRANGE",
-        map_projection=None,
         resolution_variant="UNDEFINED",
         orbit_direction=beam.pass_direction,
         absolute_orbit=0,
