@@ -158,7 +158,7 @@ def _is_document(data: bytes | None) -> bool:
 
 def _axes(record: Record) -> Iterator[Damage]:
     for name, expected in zip("yx", layout.axis_values(record.grid), strict=True):
-        where = storage.join(record.url, name, "c", "0")
+        where = storage.join(record.url, layout.coordinate_key(name, 0))
         try:
             same = np.array_equal(layout.decode(storage.read_bytes(where), "float64"), expected)
         except (StoreMissing, ValueError):
