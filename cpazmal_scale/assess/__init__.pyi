@@ -21,8 +21,7 @@ from .report.parts import Picture
 from .report.report import write_report
 from .validate.choose import Choice, choose
 from .validate.cross_validate import Labelled, cross_validate, require_comparable
-from .validate.folds import require_folds
-from .validate.holdout import by_date
+from .validate.folds import by_date, require_folds
 from .validate.validation import CrossValidation
 
 __all__ = [

@@ -8,7 +8,7 @@ import numpy as np
 
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError
-from cpazmal_scale.pictures import dates_along, decibels_beside, literal
+from cpazmal_scale.pictures import literal
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from cpazmal_scale.legend import Legend
     from cpazmal_scale.mapping import Recipe
     from cpazmal_scale.model import Model, OnDates
-
-_COLUMNS = 3
 
 
 class Pixel(NamedTuple):
@@ -64,33 +62,20 @@ class Pixel(NamedTuple):
 
 def series_figure(pixel: Pixel, legend: Legend, title: str) -> Figure:
     """Every feature's series of a pixel over the typical series of all classes."""
-    from matplotlib.figure import Figure
-
-    from cpazmal_scale.features import axis_label, unit
+    from cpazmal_scale.model import feature_panels, legend_and_title
 
     model, ready = pixel.model, pixel.ready
-    rows = -(-len(model.names) // _COLUMNS)
-    figure = Figure(figsize=(12, 2.6 * rows + 0.8), layout="constrained")
-    axes = figure.subplots(rows, _COLUMNS, sharex=True, squeeze=False)
+    figure, panels = feature_panels(model.names)
     centres = ready.shown.centres()
     at = _dated(pixel.dates[0], ready.days[0], ready.barycenter_days)
-    for axis in axes.T.flat[len(model.names) :]:
-        axis.set_visible(False)
-    for k, (name, axis) in enumerate(zip(model.names, axes.T.flat, strict=False)):
+    for k, axis in enumerate(panels):
         for code, own in zip(model.classes, centres[:, :, k], strict=True):
             for m, centre in enumerate(own):
                 label = None if m else code
                 axis.plot(at, centre, color=legend.colours[code], lw=1.6, label=label)
         axis.plot(pixel.dates, pixel.values[k], "k.-", lw=1, ms=4, label="pixel")
-        axis.set_title(axis_label(name), fontsize=10)
-        axis.grid(alpha=0.25)
-        dates_along(axis)
-        if unit(name) == "Np":
-            decibels_beside(axis)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     typical = method(model.method).typical
-    figure.suptitle(f"{title}; the pixel beside the {typical}", fontsize=12)
+    legend_and_title(figure, panels[0], f"{title}; the pixel beside the {typical}")
     return literal(figure)
 
 

@@ -60,7 +60,7 @@ def radar(cube: xr.Dataset, polarisations: list[str]) -> dict[str, Any]:
     modes = {m[1] for m in map(_MODE.search, cube["scene_id"].values.tolist()) if m}
     found: dict[str, Any] = {"sar:polarizations": polarisations}
     if len(known) == 1 and known[0] is not None:
-        found["platform"] = known[0][0]
+        found["platform"] = known[0].name
     if len(modes) == 1:
         found["sar:instrument_mode"] = modes.pop()
     if known and known[0] is not None and len({each and each[1:] for each in known}) == 1:

@@ -3,13 +3,13 @@
 from .averaging import Barycenter, Barycenters, barycenter, barycenters
 from .band import Band, band_limits, time_weights
 from .block import block_distances
-from .calibration import fitted_temperature
 from .confidence import (
     Calibration,
     as_they_are,
     borne_out,
     calibrated,
     can_calibrate,
+    fitted_temperature,
     known_within,
     stored_width,
 )

@@ -1,4 +1,6 @@
-"""How sure a classifier may be: its largest probability as held-out series bear it out."""
+"""How sure a classifier may be: temperature, and the largest probability as held-out series bear it
+out.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale.dtw.calibration import fitted_temperature
 from cpazmal_scale.kernels.confidence import bear_out
 from cpazmal_scale.vocabulary import CALIBRATED_GROUPS
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.dtw.decision import Decision
 
+_COLDEST, _WARMEST = 1e-2, 1e3
 _RIDGE = 1.0
 _STEEPEST = 10.0
 _LEAST = 1e-6
@@ -41,6 +43,30 @@ def can_calibrate(codes: NDArray[np.intp], groups: NDArray[np.intp]) -> bool:
 def as_they_are(classes: int) -> NDArray[np.float64]:
     """The confidence that changes nothing."""
     return np.concatenate([np.ones(1), np.zeros(classes)])
+
+
+def fitted_temperature(scores: NDArray[np.float64], codes: NDArray[np.intp]) -> float:
+    """Temperature in [0.01, 1000] at which softmax(scores / temperature) has least log-loss.
+
+    Args:
+        scores: `(C, N)` of held-out series.
+        codes: `(N,)` true class positions.
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
+
+    finite = np.isfinite(scores).all(axis=0)
+    known, true = scores[:, finite], codes[finite]
+    if not true.size:
+        return 1.0
+    own = known[true, np.arange(true.size)]
+
+    def loss(log_temperature: float) -> float:
+        sharpness = np.exp(-log_temperature)
+        return float((logsumexp(sharpness * known, axis=0) - sharpness * own).mean())
+
+    bounds = (np.log(_COLDEST), np.log(_WARMEST))
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
 def fitted_confidence(

@@ -1,4 +1,4 @@
-"""Compiled loops of the map that are neither features nor distances."""
+"""Series in z-scores, as the classifiers see them."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from .card import barycenters_figure, model_card
 from .learning import Workers
 from .methods import PixelModel
+from .panels import feature_panels, legend_and_title
 from .season import OnDates, in_order, on_dates
 from .stored import as_dataset, open_model, save_model
 from .trained import Model
@@ -15,7 +16,9 @@ __all__ = [
     "Workers",
     "as_dataset",
     "barycenters_figure",
+    "feature_panels",
     "in_order",
+    "legend_and_title",
     "model_card",
     "on_dates",
     "open_model",

@@ -9,8 +9,8 @@ import numpy as np
 
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.legend import legend
+from cpazmal_scale.model.panels import feature_panels, legend_and_title
 from cpazmal_scale.model.trained import CALIBRATED
-from cpazmal_scale.pictures import dates_along, decibels_beside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -147,17 +147,11 @@ def barycenters_figure(
         labels: class of each window.
         colours: colour of each class.
     """
-    from matplotlib.figure import Figure
-
-    from cpazmal_scale.features import axis_label, unit
-
-    rows = -(-len(model.names) // 3)
-    figure = Figure(figsize=(12, 2.6 * rows + 0.6), layout="constrained")
-    axes = figure.subplots(rows, 3, sharex=True, squeeze=False)
+    figure, panels = feature_panels(model.names)
     centres = model.classifier.centres()
     kind = method(model.method).typical.capitalize()
     days = model.dates.astype("datetime64[s]")
-    for k, (name, axis) in enumerate(zip(model.names, axes.T.flat, strict=False)):
+    for k, axis in enumerate(panels):
         for c, code in enumerate(model.classes):
             members = series.values[np.asarray(labels) == code, k]
             seen = ~np.isnan(members).all(axis=0)
@@ -166,12 +160,5 @@ def barycenters_figure(
             for m, values in enumerate(centres[c, :, k]):
                 known = np.where(seen, values, np.nan)
                 axis.plot(days, known, color=colours[code], lw=1.8, label=code if m == 0 else None)
-        axis.set_title(axis_label(name), fontsize=10)
-        axis.grid(alpha=0.25)
-        dates_along(axis)
-        if unit(name) == "Np":
-            decibels_beside(axis)
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
-    figure.suptitle(f"{kind}; bands hold the middle half of the windows", fontsize=12)
+    legend_and_title(figure, panels[0], f"{kind}; bands hold the middle half of the windows")
     return figure

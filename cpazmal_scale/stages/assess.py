@@ -15,10 +15,9 @@ from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
-from cpazmal_scale.stages.campaign import campaign
 from cpazmal_scale.stages.classify import classify, plan_map
-from cpazmal_scale.stages.portraits import SUM, map_picture, portraits
 from cpazmal_scale.stages.provenance import processing
+from cpazmal_scale.stages.report_contents import SUM, campaign, map_picture, portraits
 from cpazmal_scale.stages.samples import training_data
 from cpazmal_scale.storage import seal
 from cpazmal_scale.vocabulary import STABLE

@@ -1,4 +1,4 @@
-"""Which polygons each fold tests: a table of folds by groups, so that none can be on both sides."""
+"""Which polygons each fold tests, so that none is on both sides, and which dates are held out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cpazmal_scale.dtw import NEW_YEAR, season_days
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.samples import (
+    WindowSeries,
     check_disjoint,
     cyclic_group_folds,
     leave_one_group_out,
@@ -17,6 +19,8 @@ from cpazmal_scale.samples import (
 )
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from numpy.typing import NDArray
 
     from cpazmal_scale.config import RunConfig
@@ -78,6 +82,29 @@ def require_folds(y: NDArray[Any], groups: NDArray[Any], config: RunConfig) -> N
     Folds.of(np.asarray(y, str), numbers.astype(np.intp), config, None)
 
 
+def by_date(
+    series: WindowSeries, until: date | None, season: str = NEW_YEAR
+) -> tuple[WindowSeries, WindowSeries]:
+    """The series up to a date (none: the end of its first year), and those of the dates after it.
+
+    A year begins on the first day of the `season`, `MM-DD`.
+
+    Raises:
+        SampleError: one side has no dates.
+    """
+    dates = series.dates.astype("datetime64[D]")
+    last = np.datetime64(until) if until else _end_of_year(series.dates[0], season)
+    early = dates <= last
+    if early.all() or not early.any():
+        raise SampleError(
+            f"all {len(dates)} dates lie {'before' if early.all() else 'after'} {last}",
+            remedy="set assess.train_until between them, and `end` to a later date",
+        )
+    sides = (early, ~early)
+    one, two = (WindowSeries(series.values[..., s], series.names, series.dates[s]) for s in sides)
+    return one, two
+
+
 def _split(config: RunConfig) -> Split:
     if config.assess.split == "cyclic":
         return partial(_cyclic, config.assess.groups_per_class)
@@ -99,3 +126,10 @@ def _seeds(config: RunConfig) -> Iterator[int]:
     """Seeds of the repeats' splits."""
     for repeat in range(1 if _is_single(config) else config.assess.repeats):
         yield int(np.random.SeedSequence([config.seed, repeat]).generate_state(1)[0])
+
+
+def _end_of_year(first: np.datetime64, season: str) -> np.datetime64:
+    """Last day of the year that the first date lies in."""
+    began = first.astype("datetime64[D]") - int(season_days([first], season)[0])
+    following = began + np.timedelta64(366, "D")
+    return np.datetime64(following - int(season_days([following], season)[0]) - 1, "D")
