@@ -2,10 +2,10 @@
 
 from .against.comparison import MapComparison
 from .against.truth import Reader, boundary_share, compare_map, open_on_grid, require_reference
-from .areas.estimate import AreaEstimate, estimate_areas
+from .areas.estimate import AreaEstimate, estimate_areas, grouped_text
 from .areas.intervals import Z95
 from .areas.population import Population
-from .areas.sampling import FLOOR, allocate, draw_units, sample_size
+from .areas.sampling import FLOOR, allocate, draw_units, sample_size, strata
 from .areas.units import (
     UNKNOWN,
     count_units,
@@ -52,6 +52,7 @@ __all__ = [
     "draw_units",
     "drawn_in_all",
     "estimate_areas",
+    "grouped_text",
     "open_on_grid",
     "place_units",
     "read_units",
@@ -59,6 +60,7 @@ __all__ = [
     "require_folds",
     "require_reference",
     "sample_size",
+    "strata",
     "typical_pairs",
     "write_report",
     "write_units",

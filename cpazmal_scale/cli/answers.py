@@ -97,6 +97,7 @@ KEYS: dict[str, dict[str, str]] = {
     "areas estimate": {
         "overall": "overall accuracy, lower and upper end of its 95 % interval",
         "classes": "`units`, `mapped`, `area` (km²), accuracies, `…_low` and `…_high` by class",
+        "groups": "areas of glacier and other classes, or of what stayed, changed and how",
         "zones": "the same by glacier, one object per row",
         "population": "km² that they are of (`covered`), `mapped`, `rejected` and of `no_data`; "
         "`units`, and of them `unknown` by class and `removed`",

@@ -172,7 +172,7 @@ def areas_design(
     """Draw points from a map, at random within each class, for somebody to interpret.
 
     Args:
-        name: of a map in the catalog.
+        name: of a map in the catalog; of change, too.
         file: GeoPackage to write; fill its column `reference` and give it to `areas estimate`.
         units: how many points; none: what the standard error needs.
         standard_error: wanted of the overall accuracy, as a fraction.
@@ -191,18 +191,21 @@ def areas_estimate(name: str, reference: Place, /, *, config: Config = DEFAULT) 
     """Print planimetric areas (km²), accuracies and 95 % intervals, by glacier too if outlined.
 
     Args:
-        name: of a map in the catalog.
+        name: of a map in the catalog; of change, too.
         reference: interpreted points of `areas design`; or a reference raster: areas are then
             those of the part of the map that it covers.
     """
+    from cpazmal_scale.assess import grouped_text
     from cpazmal_scale.stages import areas as stage
 
     with bar("read the map") as progress:
         whole, zones, of = stage.estimate(config, name, reference, progress=progress)
+    grouped = stage.groups(config, name, whole)
     say(
-        f"{of}\n{whole}",
+        f"{of}\n{whole}" + ("" if grouped is None else f"\n{grouped_text(grouped)}"),
         overall=[whole.overall, *whole.overall_95.tolist()],
         classes=whole.table().to_dict("index"),
+        groups=None if grouped is None else grouped.to_dict("index"),
         zones=None if zones is None else facts.rows(zones),
         population=dataclasses.asdict(of),
     )

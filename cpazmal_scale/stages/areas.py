@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -33,11 +34,11 @@ def design(
     standard_error: float = 0.01,
     users: float = 0.8,
 ) -> geopandas.GeoDataFrame:
-    """Draw units from a map, at random within each of its classes, to be interpreted.
+    """Draw units from a map, at random within each of its strata, to be interpreted.
 
     Args:
         config: the run; its seed rules the draw.
-        name: of a map of classes in the catalog.
+        name: of a map in the catalog, of classes or of change (`assess.strata`).
         units: how many; none: as many as `standard_error` needs.
         standard_error: of the overall accuracy.
         users: user's accuracy expected of every class.
@@ -66,16 +67,17 @@ def estimate(
 
     Args:
         config: the run; with `after.outlines`, glaciers are estimated one by one too.
-        name: of a map of classes in the catalog.
+        name: of a map in the catalog, of classes or of change.
         reference: interpreted units of `design`, of which those answered `unknown` are left out
             and counted; or a reference raster (uint8, tag `classes`), where units are drawn and
-            areas estimated only where it has a class and the map's class has two such pixels.
+            areas estimated only where it has a class. Of a map of change both name transitions,
+            `a` or `a-a` where nothing changed and `a-b` where it did.
         progress: called with pixels done and pixels in all.
 
     Returns:
         The whole map's estimate; a table by `zone` and `class` with `units`, `mapped_km2`, `km2`
-        and its 95 % interval, `km2_low` to `km2_high`, NaN where a mapped class has fewer than two
-        units in the zone, or None without outlines; and what they are of.
+        and its 95 % interval, `km2_low` to `km2_high`, NaN where a mapped stratum has fewer than
+        two units in the zone, or None without outlines; and what they are of.
 
     Raises:
         StoreMissing: the catalog has no map of this name.
@@ -86,10 +88,17 @@ def estimate(
     source = _source(config, name)
     if not reference.lower().endswith((".tif", ".tiff")):
         table = read_units(reference, source.id)
+        table = table.assign(reference=_named(source, table["reference"].tolist(), reference))
         return _estimated(config, source, _Shown(source, progress), table, drawn_in_all(table))
     grid = source.grid.geobox
     with open_on_grid(reference, str(grid.crs), grid.transform, source.shape) as (read, names):
-        labels = _Reference(read, names)
+        if source.of_change and not any("-" in name for name in names):
+            raise SampleError(
+                "its classes are of one date, those of the map of change of two",
+                where=reference,
+                remedy="give a raster whose classes are pairs, `a-a` where nothing changed",
+            )
+        labels = _Reference(read, tuple(_named(source, names, reference)))
         shown = _Shown(source, progress, labels)
         if not shown.pixels.any():
             raise SampleError(
@@ -100,6 +109,56 @@ def estimate(
         table = _drawn(config, source, shown)
         table = table.assign(reference=labels.at(table))
         return _estimated(config, source, shown, table, len(table))
+
+
+def groups(config: RunConfig, name: str, found: AreaEstimate) -> pd.DataFrame | None:
+    """Areas (km²) and 95 % intervals of glacier and other classes, or of the kinds of change.
+
+    Args:
+        config: the run.
+        name: of the map that was estimated.
+        found: its estimate.
+
+    Returns:
+        By `group`: `units`, `mapped`, `area`, `area_low`, `area_high`; none if all is of one group.
+    """
+    from cpazmal_scale.mapping import legend_of, open_map
+    from cpazmal_scale.palette import STAYED, transition
+
+    source = _source(config, name)
+    named = legend_of(open_map(source.url))
+    if not source.of_change:
+        members = named.with_classes(found.classes).groups()
+        return found.groups(members) if members else None
+    singles = dict.fromkeys(part for code in found.classes for part in code.split("-"))
+    ice = named.with_classes(singles).glacier
+    kinds: dict[str, list[str]] = {}
+    for code in found.classes:
+        kinds.setdefault(transition(code, ice), []).append(code)
+    moved = [code for kind, codes in kinds.items() if kind != STAYED for code in codes]
+    return found.groups({STAYED: kinds.pop(STAYED), "changed": moved, **kinds})
+
+
+def _named(source: Source, classes: Sequence[str], where: str) -> list[str]:
+    """Names of classes as the map has them: on a map of change `a` for `a-a`."""
+    if not source.of_change:
+        return list(classes)
+    known = set(source.recipe.classes)
+    for code in {*classes} - known:
+        if not re.fullmatch(r"[\w ]+(-[\w ]+)?", code):
+            raise SampleError(
+                f"`{code}` is neither a class that stayed nor a transition",
+                where=where,
+                remedy=f"name them as the map does, such as {_examples(source)}",
+            )
+    parts = {code: [part.strip() for part in code.split("-")] for code in {*classes} - known}
+    alike = {code: both[0] if len({*both}) == 1 else "-".join(both) for code, both in parts.items()}
+    return [alike.get(code, code) for code in classes]
+
+
+def _examples(source: Source) -> str:
+    """The first class that stays and the first that changes."""
+    return " and ".join(source.recipe.classes[:2])
 
 
 class _Reference(NamedTuple):
@@ -122,8 +181,8 @@ class _Reference(NamedTuple):
 class _Shown:
     """The pixels of a map that units stand for, by class: all, or those with a reference.
 
-    `pixels` and `square_metres` are by class, of the population; `mapped`, `rejected` and `no_data`
-    m² of the whole map.
+    `pixels`, `square_metres` and `strata` are by class, of the population; `mapped`, `rejected` and
+    `no_data` m² of the whole map.
     """
 
     def __init__(
@@ -132,8 +191,10 @@ class _Shown:
         progress: Progress | None = None,
         reference: _Reference | None = None,
     ) -> None:
-        self.source, self._reference = source, reference
+        from cpazmal_scale.assess import strata
         from cpazmal_scale.grid.blocks import Block
+
+        self.source, self._reference = source, reference
 
         values = [*range(1, len(source.recipe.classes) + 1), REJECTED, NO_DATA]
         known, whole = np.zeros((2, len(values) - 2)), np.zeros(len(values))
@@ -146,9 +207,8 @@ class _Shown:
             known += counts, ground[:-2]
             if progress is not None:
                 progress((top + len(codes)) * source.shape[1], source.shape[0] * source.shape[1])
-        if reference is not None:
-            known[:, known[0] < 2] = 0
         self.pixels, self.square_metres = known[0].astype(np.int64), known[1]
+        self.strata = strata(source.recipe.classes, self.pixels, change=source.of_change)
         self.mapped = float(whole[:-2].sum())
         self.rejected, self.no_data = float(whole[-2]), float(whole[-1])
 
@@ -174,11 +234,15 @@ def _drawn(
 ) -> geopandas.GeoDataFrame:
     from cpazmal_scale.assess import FLOOR, allocate, draw_units, place_units, sample_size
 
-    mapped = shown.square_metres
+    mapped = np.bincount(shown.strata, shown.square_metres)
+    pixels = np.bincount(shown.strata, shown.pixels)
     present = int((mapped > 0).sum())
     wanted = units or max(sample_size(mapped, np.full_like(mapped, users), standard_error), 1)
     shares = allocate(mapped, wanted, floor=min(FLOOR, wanted // max(present, 1)))
-    drawn = draw_units(shown.strips(), shown.pixels, shares, config.seed)
+    stratum = np.zeros(NO_DATA + 1, np.uint8)
+    stratum[1 : len(shown.strata) + 1] = shown.strata + 1
+    strips = ((top, stratum[codes]) for top, codes in shown.strips())
+    drawn = draw_units(strips, pixels, shares, config.seed)
     grid = source.grid.geobox
     return place_units(drawn, grid.transform, str(grid.crs), source.id, config.seed)
 
@@ -195,7 +259,7 @@ def _estimated(
     classes, counts = count_units(answered["mapped"], answered["reference"], known)
     mapped = np.zeros(len(classes))
     mapped[: len(known)] = shown.square_metres / SQUARE_METRES_PER_KM2
-    whole = estimate_areas(counts, mapped, classes)
+    whole = estimate_areas(counts, mapped, classes, _with_new(shown.strata, len(classes)))
     of = Population(
         mapped=shown.mapped / SQUARE_METRES_PER_KM2,
         covered=float(mapped.sum()),
@@ -212,7 +276,14 @@ def _estimated(
 def _source(config: RunConfig, name: str) -> Source:
     from cpazmal_scale.mapping import open_source
 
-    return open_source(workspace.url_of(config, catalog.entry(config.workspace, name)))
+    url = workspace.url_of(config, catalog.entry(config.workspace, name))
+    return open_source(url, of_change=True)
+
+
+def _with_new(strata: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Strata of `count` classes, of which those that the map does not know are empty ones."""
+    extra = count - strata.size
+    return np.concatenate([strata, strata.max(initial=-1) + 1 + np.arange(extra)])
 
 
 def _strips(source: Source) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -261,22 +332,26 @@ def _by_zone(config: RunConfig, shown: _Shown, table: geopandas.GeoDataFrame) ->
     for number, sizes in sorted(mapped.items()):
         zone = outlines.table["zone"].iloc[number]
         units = inside[inside["zone"] == zone]
-        found += _zone_rows(str(zone), source.recipe.classes, sizes.tolist(), units)
+        found += _zone_rows(str(zone), shown, sizes, units)
     return pd.DataFrame(found)
 
 
 def _zone_rows(
-    zone: str, known: tuple[str, ...], mapped: list[float], units: geopandas.GeoDataFrame
+    zone: str, shown: _Shown, mapped: NDArray[np.float64], units: geopandas.GeoDataFrame
 ) -> list[dict[str, object]]:
     from cpazmal_scale.assess import count_units, estimate_areas
 
+    known = shown.source.recipe.classes
     classes, counts = count_units(units["mapped"], units["reference"], known)
     sizes = np.array([*mapped, *[0.0] * (len(classes) - len(known))])
+    held = _with_new(shown.strata, len(classes))
+    told = np.bincount(held, counts.sum(axis=1)) >= 2
     nothing = np.full(len(classes), np.nan)
     km2, ends = nothing, np.stack([nothing, nothing], axis=1)
-    if ((counts.sum(axis=1) >= 2) | (sizes == 0)).all() and sizes.any():
-        found = estimate_areas(counts, sizes, classes)
+    if (told | (np.bincount(held, sizes) == 0)).all() and sizes.any():
+        found = estimate_areas(counts, sizes, classes, held)
         km2, ends = found.areas, found.areas_95
+    somewhere = (sizes > 0) | (counts.sum(axis=0) > 0)
     return [
         {
             "zone": zone,
@@ -288,4 +363,5 @@ def _zone_rows(
             "km2_high": float(ends[i, 1]),
         }
         for i, code in enumerate(classes)
+        if somewhere[i] or not shown.source.of_change
     ]

@@ -16,7 +16,7 @@ from cpazmal_scale import catalog
 from cpazmal_scale.assess import read_units, write_units
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import SampleError, StoreError
-from cpazmal_scale.mapping import map_cube, open_source
+from cpazmal_scale.mapping import compare_maps, map_cube, open_source
 from cpazmal_scale.stages import areas
 
 NAME = "map_small"
@@ -185,6 +185,103 @@ def test_glaciers_one_by_one(mapped: RunConfig, raster: str, tmp_path: Path) -> 
     assert np.isfinite(found[0][found[0]["zone"] == "large"]["km2"]).all()
     assert found[0].equals(found[1])
     assert by_name["tiny"]["mapped_km2"].sum() > 0
+
+
+@pytest.fixture(scope="module")
+def of_change(mapped: RunConfig) -> tuple[RunConfig, np.ndarray]:
+    """A map of change in the workspace, and its truth: two codes of the campaign's classes."""
+    folder = mapped.workspace
+    model = f"{folder}/model.zarr"
+    urls = [source_of(mapped).url]
+    urls.append(map_cube(mapped, model, make_cube(f"{folder}/later.zarr", seed=2)).url)
+    made = compare_maps(mapped, *urls)
+    path = made.map.url.removeprefix(f"{folder}/")
+    catalog.publish(folder, catalog.Entry("change", "map", path, {"id": made.map.id}))
+    before, after = truth(SHAPE), truth(SHAPE)
+    after[:, :20] = 3
+    return mapped, np.stack([before, after])
+
+
+def pairs_of(both: np.ndarray) -> np.ndarray:
+    names = np.array(CLASSES)
+    return np.char.add(np.char.add(names[both[0]], "-"), names[both[1]])
+
+
+def test_areas_of_change_hold_the_truth(of_change, tmp_path: Path) -> None:
+    """By a raster of both dates, and by points with the same answers; stable strata included."""
+    config, both = of_change
+    pairs = pairs_of(both)
+    codes = np.unique(pairs)
+    file = tmp_path / "pairs.tif"
+    profile = {"driver": "GTiff", "height": SHAPE[0], "width": SHAPE[1], "count": 1}
+    profile |= {"dtype": "uint8", "crs": "EPSG:32632", "transform": UTM.transform}
+    with rasterio.open(file, "w", **profile) as out:
+        out.write((np.searchsorted(codes, pairs) + 1).astype(np.uint8), 1)
+        out.update_tags(classes=",".join(codes))
+    whole, _, of = areas.estimate(config, "change", str(file))
+    drawn = areas.design(config, "change")
+    answers = pairs[drawn["row"], drawn["column"]]
+    points, *_ = areas.estimate(
+        config, "change", write_units(drawn.assign(reference=answers), f"{tmp_path}/u.gpkg")
+    )
+    source = open_source(
+        f"{config.workspace}/{catalog.entry(config.workspace, 'change').path}", of_change=True
+    )
+    inside = source.group["class"][:] <= 16
+    for found in (whole, points):
+        assert found.classes == source.recipe.classes
+        assert found.areas.sum() == pytest.approx(inside.sum() * M2 / 1e6)
+        for code, area, error in zip(found.classes, found.areas, found.se_areas, strict=True):
+            pair = code if "-" in code else f"{code}-{code}"
+            real = ((pairs == pair) & inside).sum() * M2 / 1e6
+            assert abs(area - real) <= 3.5 * error, code
+    assert of.covered == pytest.approx(of.mapped)
+    kinds = areas.groups(config, "change", whole)
+    assert kinds is not None
+    moved = ((both[0] != both[1]) & inside).sum() * M2 / 1e6
+    assert kinds.loc["changed", "area_low"] < moved < kinds.loc["changed", "area_high"]
+    assert kinds.loc[["stayed", "changed"], "area"].sum() == pytest.approx(whole.areas.sum())
+    assert kinds.loc["within glacier", "area"] == pytest.approx(kinds.loc["changed", "area"])
+
+
+def test_answers_for_change_name_both_dates(of_change, raster: str, tmp_path: Path) -> None:
+    config, both = of_change
+    with pytest.raises(SampleError, match=r"of one date.*`a-a`"):
+        areas.estimate(config, "change", raster)
+    drawn = areas.design(config, "change", units=80)
+    answers = pairs_of(both)[drawn["row"], drawn["column"]].astype(object)
+    answers[0] = "ABL → ICA"
+    file = write_units(drawn.assign(reference=answers), str(tmp_path / "arrow.gpkg"))
+    with pytest.raises(SampleError, match="neither a class that stayed nor a transition"):
+        areas.estimate(config, "change", file)
+    answers[:2] = ["unknown", "ABL-ROC"]
+    found, *_ = areas.estimate(
+        config, "change", write_units(drawn.assign(reference=answers), str(tmp_path / "new.gpkg"))
+    )
+    assert found.classes[-1] == "ABL-ROC"
+    kinds = areas.groups(config, "change", found)
+    assert kinds is not None
+    assert kinds.loc["loss of glacier", "area"] == found.areas[-1] > 0
+
+
+def test_glaciers_of_a_map_of_change_one_by_one(of_change, tmp_path: Path) -> None:
+    config, both = of_change
+    left, top = UTM.transform.c, UTM.transform.f
+    outlines = tmp_path / "outlines.gpkg"
+    geopandas.GeoDataFrame(
+        {"name": ["all"]}, geometry=[box(left, top - 264, left + 312, top)], crs="EPSG:32632"
+    ).to_file(outlines)
+    drawn = areas.design(config, "change", units=200)
+    answers = pairs_of(both)[drawn["row"], drawn["column"]]
+    file = write_units(drawn.assign(reference=answers), str(tmp_path / "units.gpkg"))
+    whole, zones, _ = areas.estimate(
+        config.with_values({"after": {"outlines": str(outlines)}}), "change", file
+    )
+    assert zones is not None
+    told = zones.set_index("class")["km2"]
+    np.testing.assert_allclose(
+        told, [whole.areas[whole.classes.index(code)] for code in told.index]
+    )
 
 
 def test_units_elsewhere_are_refused(mapped: RunConfig, tmp_path: Path) -> None:

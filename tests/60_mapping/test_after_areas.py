@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpazmal_scale.assess import Z95, allocate, draw_units, estimate_areas, sample_size
+from cpazmal_scale.assess import Z95, allocate, draw_units, estimate_areas, sample_size, strata
 from cpazmal_scale.errors import SampleError
 
 CLASSES = ("deforestation", "forest gain", "stable forest", "stable non-forest")
@@ -55,6 +55,59 @@ def test_published_design() -> None:
     assert sample_size(MAPPED, [0.7, 0.6, 0.9, 0.95], 0.01) == 641
     assert allocate(MAPPED, 641, floor=75).tolist() == [75, 75, 163, 328]
     assert allocate(MAPPED, 640, floor=0).tolist() == [13, 9, 205, 413]
+
+
+def test_strata_of_several_classes_cover_the_truth() -> None:
+    """Whole maps drawn unit by unit: 40 of a common stratum, which holds two rare classes."""
+    rng = np.random.default_rng(8)
+    table = np.array([[7000, 300, 50, 20], [200, 2000, 10, 0], [60, 20, 150, 10], [15, 0, 5, 60]])
+    strata, units = [0, 1, 2, 2], [150, 80, 40]
+    ground = np.repeat([(i, j) for i in range(4) for j in range(4)], table.ravel(), axis=0)
+    members = [ground[np.isin(ground[:, 0], rows)] for rows in ([0], [1], [2, 3])]
+    mapped, real = table.sum(axis=1), table.sum(axis=0)
+    right = np.diagonal(table) / real
+    inside, areas, changed = [], [], []
+    for _ in range(500):
+        counts = np.zeros((4, 4), int)
+        for part, n in zip(members, units, strict=True):
+            np.add.at(counts, tuple(rng.choice(part, n, replace=False).T), 1)
+        found = estimate_areas(counts, mapped, "abcd", strata)
+        areas.append(found.areas)
+        inside.append(
+            [
+                *_within(real[:3], found.areas_95[:3]),
+                *_within(right[:3], found.producers_95[:3]),
+                *_within([np.trace(table) / table.sum()], found.overall_95[None]),
+                *_within((np.diagonal(table) / mapped)[:2], found.users_95[:2]),
+            ]
+        )
+        both = found.groups({"changed": "cd", "all": "abcd"})
+        changed.append(both["area_low"].iloc[0] <= real[2:].sum() <= both["area_high"].iloc[0])
+        assert both["area"].iloc[1] == pytest.approx(table.sum())
+    np.testing.assert_allclose(np.mean(areas, axis=0), real, rtol=0.04)
+    assert (np.mean(inside, axis=0) > 0.9).all()
+    assert 0.9 < np.mean(changed) < 0.995
+
+
+def test_a_stratum_of_its_own_is_the_published_case() -> None:
+    alone = estimate_areas(COUNTS, MAPPED, CLASSES, range(4))
+    np.testing.assert_array_equal(alone.areas_95, estimate_areas(COUNTS, MAPPED, CLASSES).areas_95)
+    deforested = alone.groups({"deforested": CLASSES[:1]}).iloc[0]
+    assert deforested["area"] * 0.09 == pytest.approx(21_158, abs=1)
+    assert deforested["area_low"] * 0.09 == pytest.approx(15_000, abs=1)
+
+
+def test_strata_of_a_map_of_change() -> None:
+    """Rare transitions share one stratum, rare ground that stayed another; one pixel joins."""
+    codes = ("A", "A-B", "A-C", "B-A", "B", "C", "B-C")
+    pixels = [5000, 300, 20, 20, 4000, 30, 0]
+    found = strata(codes, pixels, change=True)
+    assert found.max() == 4
+    assert found[2] == found[3] == found[6]
+    assert len(set(found.tolist())) == 5
+    assert strata(codes, pixels).tolist() == list(range(7))
+    assert strata("abc", [1, 5, 9]).tolist() == [1, 0, 1]
+    assert strata(codes, [5000, 300, 1, 0, 4000, 0, 0], change=True)[2] == 0
 
 
 def test_perfect_map() -> None:

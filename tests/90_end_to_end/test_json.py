@@ -123,7 +123,9 @@ def test_every_verb_answers_in_json(run: Path, tmp_path: Path, monkeypatch) -> N
     units = ask("areas design", "map_DSC37", tmp_path / "u.gpkg", "--units", 60, *at)
     assert units["units"] >= 60
     truth = campaign / "truth.tif"
-    assert len(ask("areas estimate", "map_DSC37", truth, *at)["overall"]) == 3
+    estimated = ask("areas estimate", "map_DSC37", truth, *at)
+    assert len(estimated["overall"]) == 3
+    assert estimated["groups"].keys() == {"glacier", "not glacier"}
     listed = ask("catalog ls", *at, "--kind", "map")["products"]
     assert {one["name"] for one in listed} >= {"map_DSC37", "map_fused"}
     assert "intake" in ask("catalog show", "map_DSC37", *at)["open"]

@@ -7,7 +7,7 @@ and its advice on rare classes: a floor for each, the others in proportion to th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,35 @@ if TYPE_CHECKING:
 
 FLOOR = 50
 """Units that even the rarest class gets."""
+RARE = 0.01
+"""Share of a map of change below which a class has no stratum of its own."""
+
+
+def strata(classes: Sequence[str], pixels: ArrayLike, *, change: bool = False) -> NDArray[np.int64]:
+    """The stratum of each class of a map, by nothing but the map itself.
+
+    Every class is one. On a map of change, those of less than 1 % of the pixels share two: one of
+    what stayed, one of what changed. What has a single pixel joins the largest, because one unit
+    says nothing of errors.
+
+    Args:
+        classes: (C) codes; `a-b` is a transition on a map of change.
+        pixels: (C) number of pixels of each class in the map.
+        change: whether it is a map of change.
+
+    Returns:
+        (C) numbers from 0.
+    """
+    sizes = np.asarray(pixels, np.int64)
+    names = np.arange(sizes.size)
+    if change:
+        moved = np.array(["-" in code for code in classes])
+        rare = sizes < RARE * sizes.sum()
+        names = np.where(rare, sizes.size + moved, names)
+    found = np.unique(names, return_inverse=True)[1]
+    total = np.bincount(found, sizes)
+    found = np.where(total[found] == 1, total.argmax(), found)
+    return np.unique(found, return_inverse=True)[1].astype(np.int64)
 
 
 def sample_size(mapped: ArrayLike, users: ArrayLike, standard_error: float) -> int:
