@@ -82,6 +82,11 @@ def ordered(polarisations: set[str]) -> tuple[str, ...]:
     return tuple(p for p in POLARISATIONS if p in polarisations)
 
 
+def polarisations_in(text: str) -> tuple[str, ...]:
+    """Polarisations of a date as cubes write them, such as `HH+HV`, one by one."""
+    return tuple(text.split("+"))
+
+
 CALIBRATED_GROUPS = 4
 """Polygons of every class without which probabilities cannot be calibrated."""
 

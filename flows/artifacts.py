@@ -25,6 +25,7 @@ from prefect.logging import get_run_logger
 from cpazmal_scale import storage
 from cpazmal_scale.catalog import Entry
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 from flows.wording import facts_in_words
 
@@ -34,7 +35,7 @@ _PICTURE_EDGE = 900
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+def progress(title: str) -> Iterator[Progress]:
     """A progress artifact with rate and remaining time, as a function of (done, total)."""
     shown = _shown(create_progress_artifact, 0.0, key=_key(title), description=title)
     began = last = time.monotonic()

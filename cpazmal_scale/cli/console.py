@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -24,6 +24,7 @@ from cpazmal_scale.cli.answers import ANSWER, say
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.written import plain_words
 from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.progress import Progress
 
 COMMAND = Parameter(group=Group("Command", sort_key=1))
 """Flags of one verb, shown before those of the run configuration."""
@@ -52,20 +53,19 @@ PLACE_OF_COMMAND = Parameter(group=COMMAND.group, converter=_as_address)
 
 
 @contextmanager
-def bar(title: str) -> Iterator[Callable[[int, int], None]]:
+def bar(title: str) -> Iterator[Progress]:
     """A progress bar with rate and remaining time, as a function of (done, total)."""
     with bars(title) as (progress,):
         yield progress
 
 
 @contextmanager
-def bars(*titles: str) -> Iterator[tuple[Callable[[int, int], None], ...]]:
+def bars(*titles: str) -> Iterator[tuple[Progress, ...]]:
     """Progress bars of steps that follow each other; the later ones appear when they begin."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         ProgressColumn,
         Task,
         TaskID,
@@ -73,6 +73,7 @@ def bars(*titles: str) -> Iterator[tuple[Callable[[int, int], None], ...]]:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.progress import Progress as Bars
     from rich.text import Text
 
     class Rate(ProgressColumn):
@@ -89,7 +90,7 @@ def bars(*titles: str) -> Iterator[tuple[Callable[[int, int], None], ...]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as shown:
+    with Bars(*columns, console=Console(stderr=True)) as shown:
         tasks = [
             shown.add_task(title, total=None, start=not place, visible=not place)
             for place, title in enumerate(titles)

@@ -15,7 +15,7 @@ from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.grid.lattice import TOLERANCE
 from cpazmal_scale.published.chips import Group, Orbit, Series
-from cpazmal_scale.vocabulary import ordered
+from cpazmal_scale.vocabulary import ordered, polarisations_in
 
 if TYPE_CHECKING:
     import geopandas
@@ -147,8 +147,8 @@ def _dates(cubes: Sequence[_Cube], channel: str, orbit: str) -> _Dates:
     found: list[tuple[str, _Cube, int]] = []
     for cube in cubes:
         days = cube.data["time"].dt.strftime("%Y%m%d").to_numpy().tolist()
-        sent = cube.data["polarisations"].to_numpy().tolist()
-        found += [(days[i], cube, i) for i in range(len(days)) if channel in sent[i].split("+")]
+        sent = [polarisations_in(one) for one in cube.data["polarisations"].to_numpy()]
+        found += [(days[i], cube, i) for i in range(len(days)) if channel in sent[i]]
     found.sort(key=lambda one: one[0])
     days = tuple(day for day, _, _ in found)
     twice = [day for place, day in enumerate(days) if place and days[place - 1] == day]

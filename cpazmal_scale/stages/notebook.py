@@ -6,9 +6,11 @@ import functools
 import html
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from cpazmal_scale.progress import Progress
 
 _PAUSE = 0.2
 """Seconds between two pictures of a bar."""
@@ -21,7 +23,7 @@ def in_notebook() -> bool:
 
 
 @contextmanager
-def bars(*titles: str) -> Iterator[tuple[Callable[[int, int], None], ...]]:
+def bars(*titles: str) -> Iterator[tuple[Progress, ...]]:
     """Bars of steps that follow each other, as functions of (done, total), shown in a notebook."""
     from IPython import display as cell
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -191,7 +193,24 @@ def _room(room: pkgutil.ModuleInfo) -> str:
         parts += [] if name == room.name else [f"## {name}\n"]
         members = "\n   :no-members:" if room.ispkg and name == room.name else ""
         parts += [f"```{{eval-rst}}\n.. automodule:: {name}{members}\n```\n"]
+        parts += _face(room.name) if room.ispkg and name == room.name else []
     return "\n".join(parts)
+
+
+def _face(room: str) -> list[str]:
+    """What a room gives to others, each name with a link to its module; nothing without a face."""
+    given = getattr(import_module(room), "__all__", ())
+    folder = Path(cpazmal_scale.__path__[0]) / room.split(".")[1]
+    stub = folder / "__init__.pyi"
+    links = [
+        f"{{py:obj}}`{alias.name} <{f'{room}.' * node.level}{node.module}.{alias.name}>`"
+        for node in ast.parse((stub if stub.exists() else folder / "__init__.py").read_text()).body
+        if given and isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name in given
+    ]
+    names = ", ".join(sorted(links, key=str.casefold))
+    return [f"`from {room} import …` gives {names}.\n"] if links else []
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,9 @@ TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
     commands = "\n".join(re.findall(r"```sh\n(.*?)```", TUTORIAL, re.DOTALL)[1:])
     assert commands.count("cpazmal ") == 13
-    # The page's intervals need five draws of the folds, its words one.
-    commands = commands.replace("cpazmal assess", "cpazmal assess --assess.repeats 1")
+    # The page's figures need all methods and five draws of the folds, its words some and one.
+    quick = "--assess.repeats 1 --assess.methods sum euclid-sum discriminant"
+    commands = commands.replace("cpazmal assess", f"cpazmal assess {quick}")
     folder = Path(sys.executable).parent
     ran = subprocess.run(
         ["bash", "-e", "-c", commands],
@@ -137,6 +139,10 @@ def test_every_room_is_in_the_reference(reference) -> None:  # type: ignore[no-u
     rooms = {p.stem for p in Path(cpazmal_scale.__path__[0]).iterdir() if p.suffix in ("", ".py")}
     assert set(pages) == {r for r in rooms - {"cli"} if not r.startswith("_")}
     assert ".. automodule:: cpazmal_scale.cube.write.plan" in pages["cube"]
+    for room, page in pages.items():
+        listed = re.findall(r"{py:obj}`(\w+) <", page)
+        face = getattr(import_module(f"cpazmal_scale.{room}"), "__all__", ())
+        assert sorted(listed) == sorted(face), room
 
 
 def test_the_citation_is_that_of_this_version() -> None:

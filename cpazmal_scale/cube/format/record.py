@@ -14,6 +14,7 @@ from cpazmal_scale.cube.format.placement import resampling
 from cpazmal_scale.errors import CubeDamaged, StoreMissing
 from cpazmal_scale.scenes import Scene
 from cpazmal_scale.storage import seal
+from cpazmal_scale.vocabulary import polarisations_in
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -103,7 +104,7 @@ class Record:
 
     def polarisations_of(self, index: int) -> tuple[str, ...]:
         """Channels of a date, co-polarised first."""
-        return tuple(self.dates["polarisations"][index].split("+"))
+        return polarisations_in(self.dates["polarisations"][index])
 
     def sources_of(self, index: int) -> tuple[str, ...]:
         """SHA-256 of the files that a date comes from."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cpazmal_scale.storage import seal
+from cpazmal_scale.vocabulary import polarisations_in
 from cpazmal_scale.words import channels
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ NAME = "channels"
 
 def acquired(cube: xr.Dataset, names: Sequence[str]) -> dict[str, int]:
     """How many dates of an open cube hold each of some channels."""
-    sent = [str(one).split("+") for one in cube["polarisations"].values.tolist()]
+    sent = [polarisations_in(str(one)) for one in cube["polarisations"].values.tolist()]
     return {name: sum(name in one for one in sent) for name in names}
 
 
