@@ -19,7 +19,7 @@ from cpazmal_scale.config.legend import ClassStyle, shared_colour
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.scenes import Ingest
 from cpazmal_scale.config.section import FOLDER, Address, Section, together
-from cpazmal_scale.config.written import plain_words, read_yaml
+from cpazmal_scale.config.written import plain_words, read_yaml, yaml_value
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.vocabulary import CO_POLARISED
 
@@ -231,8 +231,6 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _commented(section: BaseModel, depth: int) -> Iterator[str]:
-    import yaml
-
     margin = "  " * depth
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
@@ -242,9 +240,8 @@ def _commented(section: BaseModel, depth: int) -> Iterator[str]:
             yield from _commented(value, depth + 1)
         else:
             plain = section.model_dump(mode="json", include={name})[name]
-            text = yaml.safe_dump(plain, default_flow_style=True, width=1000).splitlines()[0]
             yield f"{margin}# {' '.join((field.description or '').split())}"
-            yield f"{margin}{name}: {text}"
+            yield f"{margin}{name}: {yaml_value(plain)}"
 
 
 def identity(*parts: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from typing import Any
 
@@ -56,6 +57,37 @@ def read_yaml(text: str) -> Any:
         raise ValueError(f"not valid YAML: {reason}") from None
 
 
+def yaml_value(value: object) -> str:
+    """Plain values as YAML on one line; `read_yaml` and every other reader give them back."""
+    import yaml
+
+    text = yaml.dump(value, Dumper=_dumper(), default_flow_style=True, width=math.inf)
+    return str(text).removesuffix("\n").removesuffix("\n...")
+
+
+@functools.cache
+def _dumper() -> Any:
+    """A safe dumper that quotes what any reader takes for a number, and text with line breaks."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = '"' if len(value.splitlines()) > 1 or value[-1:].isspace() else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    _add_numbers(Dumper)
+    Dumper.add_representer(str, text)
+    return Dumper
+
+
+def _add_numbers(kind: Any) -> None:
+    """Make a loader or dumper know numbers as YAML 1.2 has them."""
+    kind.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
+    kind.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+
+
 @functools.cache
 def _loader() -> Any:
     """A safe loader to which a key that comes twice is an error: the last one would win.
@@ -84,7 +116,6 @@ def _loader() -> Any:
         loader.flatten_mapping(node)
         return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=True))
 
-    Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+    _add_numbers(Loader)
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
     return Loader

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from cpazmal_scale import errors
 from cpazmal_scale.config import Features, RunConfig, identity
+from cpazmal_scale.config.written import read_yaml, yaml_value
 from cpazmal_scale.errors import ConfigError, CpazmalError, SceneChanged
 
 
@@ -145,3 +147,47 @@ def test_the_commented_yaml_is_the_configuration(tmp_path, monkeypatch) -> None:
     for section in (RunConfig, Features):
         for field in section.model_fields.values():
             assert " ".join((field.description or "").split()) in text
+
+
+LONG = {
+    "dates": [str(date(2020, 1, 1) + timedelta(days)) for days in range(120)],
+    "legend": {
+        f"C{n:02}": {"name": f"class {n}: à {n} %", "colour": f"#{n:06x}", "order": n}
+        for n in range(30)
+    },
+    "cluster": {"slurm": {"prologue": ["module load x\n  module load y", "a: b # c", "\t- x\n"]}},
+    "samples": {"where": "\n AND ".join(f"id != {n}" for n in range(120))},
+}
+
+
+def test_long_settings_are_whole_in_the_commented_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = RunConfig.parse(LONG)
+    write(tmp_path, config.commented_yaml())
+    assert RunConfig.load("run.yaml") == config
+    assert config.samples.where == LONG["samples"]["where"]
+
+
+@given(
+    st.recursive(
+        st.text(st.characters(exclude_categories=["Cs"]))
+        | st.from_regex(r"[-+0-9.eExob:_]{1,6}", fullmatch=True)
+        | st.sampled_from(
+            ["null", "~", "yes", "No", "0x1f", "1:20:30", "08", "2020-01-31", "=", "<<"]
+        )
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.none()
+        | st.booleans(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=4), inner),
+        max_leaves=8,
+    )
+)
+def test_what_is_written_as_yaml_is_read_again(value: object) -> None:
+    """By the rules of YAML 1.2 and by those of 1.1."""
+    text = yaml_value(value)
+    assert "\n" not in text
+    assert read_yaml(f"a: {text}\nb: 1\n") == {"a": value, "b": 1}
+    assert yaml.safe_load(f"a: {text}\nb: 1\n") == {"a": value, "b": 1}
