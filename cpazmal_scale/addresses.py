@@ -16,7 +16,12 @@ from urllib.parse import unquote
 
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _CHAIN = re.compile(r"(?:[a-z][a-z0-9+.-]*::)+[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_NAMED_USERS = frozenset({"abfs", "abfss", "adl", "wasb", "wasbs", "sftp", "ssh", "ftp", "hdfs"})
+_NAMED_USERS = frozenset(
+    {
+        *("abfs", "abfss", "adl", "az", "dav", "davs", "ftp", "ftps", "hdfs", "oci", "root"),
+        *("sftp", "smb", "ssh", "wasb", "wasbs", "webdav", "webhdfs"),
+    }
+)
 """Schemes whose addresses hold a name before the `@` that is no secret."""
 _OPENS = re.compile(
     r"[a-z][a-z0-9+.-]{0,40}://+|\b(?:https?|ftps?|sftp|ssh|s3[an]?|gc?s|az|abfss?|adl|wasbs?|hdfs|oss|"
@@ -67,10 +72,20 @@ _LONG = 15
 _MIXED = 0.35
 """Changes between small letters, capitals and digits over signs from which a part looks random: in
 random ones of 16, 36 or 62 signs 0.47, 0.40 and 0.62 are expected."""
+_NAMED = re.compile(
+    r"\\?[\"']([\w.-]+)\\?[\"']\s*:\s*(?:\\?[\"']([^\"'\\…]+)|(\d+))|"
+    r"(?<![\w-])((?i:\w*(?:access|account|secret|api|private)_?key|\w*(?:access|session|auth)_token|\w+_secret|"
+    r"\w*password|\w*passwd))(?:\s+=\s*|=\s+|:\s+)[\"']?([^\s;,\"'$/~.`…][^\s;,\"']*)"
+)
+"""What a Python or JSON text, or a file of settings, gives a name."""
+_SHARED_SIGNATURE = re.compile(
+    r"(?:\bSharedAccessSignature[\s=]+|(?<=&)sig=)([^\s\"'…]+)", re.IGNORECASE
+)
+"""What opens a store of Azure, outside an address."""
 FORBIDDEN_TEXT = (
     r"(?i:(?:[a-z0-9+.-]{2}://+|\bhttps?:[/\\]+)[^/?#@:\s\[\\]*:(?![0-9]{1,5}(?:[/?#]|$))[^@]*@"
-    r"|[a-z0-9]://(?!localhost:)[^/?#@:.\s\[]+:[0-9]+/[^@]*@"
-    r"|\b(?:https?|s3|gs|az)://[^/?#@:\s]+@"
+    r"|(?:\b[a-z0-9]{2}|(?!tcp|tls)[a-z0-9]{3})://(?!localhost:)[^/?#@:.\s\[]+:[0-9]+/[^@]*@"
+    r"|\b(?:https?|s3|gs)://[^/?#@:\s]+@"
     r"|^[^/:@\s\\?#\[]+:[^/@\s\\?#\[\]]+@[\w-]+(?:\.[\w.-]*\w|:[0-9])"
     r"|(?:[a-z0-9]://|\bhttps?:/).*[?&;#](?:[^\s=?&;#/]*(?:passw|passcode|pwd|secret|token|"
     r"credential|signature|api-?key|access-?key|session_?id)[^\s=?&;#/]*|"
@@ -91,10 +106,19 @@ _SERVED = frozenset(
     {"http", "https", "tcp", "tls", "ws", "wss", "sftp", "ssh", "ftp", "ftps", "hdfs"}
 )
 """Schemes whose addresses may hold a port; buckets have none."""
-_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"})
+BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"})
 """Schemes whose addresses begin with a bucket or container."""
+_S3 = re.compile(r"s3a?://", re.IGNORECASE)
+_SLASH_LOST = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*::)*(?:[a-z][a-z0-9+.-]+:/(?!/)|"
+    rf"(?:{'|'.join(sorted(BUCKETS | _SERVED | {'file'}))}):(?!//|:))",
+    re.IGNORECASE,
+)
+"""A scheme without its two slashes: a folder of this machine would be meant."""
 _HOST = re.compile(r"localhost|host|[\w-]+(?:\.[\w-]+)+")
 """A machine with a port: of one word it might be a user with a password."""
+_NO_USERS = frozenset({"tcp", "tls"})
+"""Schemes whose addresses hold no user: one word is a machine."""
 
 
 def address(text: str) -> str:
@@ -109,6 +133,11 @@ def address(text: str) -> str:
             "an address holds a password, token or signature; leave it out and set the store's "
             "environment, such as AWS_ACCESS_KEY_ID, or copy what a shared link leads to"
         )
+    if _SLASH_LOST.match(text):
+        raise ValueError(
+            "two slashes follow the scheme of an address, as in s3://bucket; write ./ before a "
+            "folder of such a name"
+        )
     if _names_nothing(text):
         raise ValueError("the address ends where a bucket or host should stand; write it whole")
     if not is_remote(text) and not _is_name(text):
@@ -116,7 +145,7 @@ def address(text: str) -> str:
             "no file has such a name: a part of more than 255 bytes, or a sign of none"
         )
     if not text.startswith("~"):
-        return text
+        return small_scheme(text)
     try:
         return str(Path(text).expanduser())
     except RuntimeError:
@@ -129,7 +158,7 @@ def _names_nothing(text: str) -> bool:
     scheme, _, rest = last.partition("://")
     if not is_remote(text) or scheme.lower() in ("memory", "file"):
         return False
-    return not rest.strip("/") or (scheme.lower() in _BUCKETS and rest.startswith("/"))
+    return not rest.strip("/") or (scheme.lower() in BUCKETS and rest.startswith("/"))
 
 
 def _is_name(text: str) -> bool:
@@ -143,7 +172,18 @@ def _is_name(text: str) -> bool:
 
 def is_remote(url: str) -> bool:
     """Whether the address needs fsspec; plain paths and `file://` do not."""
-    return bool(_REMOTE.match(url) or _CHAIN.match(url)) and not url.startswith("file://")
+    return bool(_REMOTE.match(url) or _CHAIN.match(url)) and url[:7].lower() != "file://"
+
+
+def is_s3(url: str) -> bool:
+    """Whether the address is one of S3, whichever scheme says so."""
+    return bool(_S3.match(url))
+
+
+def small_scheme(url: str) -> str:
+    """The address with its scheme in small letters, as fsspec knows it."""
+    found = _CHAIN.match(url) or _REMOTE.match(url)
+    return url if found is None else found.group().lower() + url[found.end() :]
 
 
 def is_chain(url: str) -> bool:
@@ -153,7 +193,7 @@ def is_chain(url: str) -> bool:
 
 def local_path(url: str) -> Path:
     """The path of a plain path or `file://` address."""
-    return Path(url.removeprefix("file://"))
+    return Path(small_scheme(url).removeprefix("file://"))
 
 
 def join(url: str, *parts: str) -> str:
@@ -202,6 +242,11 @@ def _secrets(text: str) -> Iterator[tuple[int, int]]:
         found += [one.span(2) for one in pairs]
     found += [one.span(2) for one in _ASSIGNED.finditer(text) if _is_secret(*one.groups())]
     found += _shared(text)
+    found += [one.span(1) for one in _SHARED_SIGNATURE.finditer(text)]
+    for one in _NAMED.finditer(text):
+        place = one.lastindex or 0
+        if place == 5 or _is_secret(one[1], one[place]):
+            found.append(one.span(place))
     for start, end in sorted(found):
         if end > last:
             yield max(start, last), end
@@ -251,7 +296,8 @@ def _users(text: str) -> Iterator[tuple[int, int]]:
         named = "@" in host and "://" not in rest[:at]
         scheme = started.group().partition(":")[0].lower()
         machine = user.rpartition("@")[2] if scheme in _NAMED_USERS else user
-        served = scheme in _SERVED and _PORT.fullmatch(port) and _HOST.fullmatch(machine)
+        is_machine = _HOST.fullmatch(machine) or scheme in _NO_USERS
+        served = scheme in _SERVED and _PORT.fullmatch(port) and is_machine
         open_password = bool(colon) and not served and at >= 0
         if open_password or (named and (":" in user or scheme not in _NAMED_USERS)):
             yield started.end(), started.end() + at

@@ -19,7 +19,6 @@ from cpazmal_scale.storage.files import (
     each,
     read_bytes,
     remove,
-    scratch,
     sweep,
     upload,
     write_bytes,
@@ -40,6 +39,7 @@ from cpazmal_scale.storage.opening import (
     zarr_store,
 )
 from cpazmal_scale.storage.reach import filesystem_of, is_from_store, one_sentence
+from cpazmal_scale.storage.temporary import scratch
 
 __all__ = [
     "REQUESTS",

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cpazmal_scale import storage
+from cpazmal_scale.addresses import is_s3
 from cpazmal_scale.errors import StoreMissing, WriterConflict
 from cpazmal_scale.storage import disk
 
@@ -45,7 +46,7 @@ def look(url: str) -> Seen:
     Raises:
         StoreError: the store refuses or cannot be reached.
     """
-    if not _is_s3(url):
+    if not is_s3(url):
         with contextlib.suppress(StoreMissing):
             return Seen(storage.read_bytes(url))
         return Seen(None)
@@ -74,7 +75,7 @@ def swap(url: str, seen: Seen, data: bytes, *, lock: str) -> bool:
         WriterConflict: another process holds the lock and does not move.
         StoreError: the store refuses or cannot be reached.
     """
-    if _is_s3(url) and decides(url.rpartition("/")[0]):
+    if is_s3(url) and decides(url.rpartition("/")[0]):
         condition = {"IfNoneMatch": "*"} if seen.data is None else {"IfMatch": seen.tag}
         return _put(url, data, condition) or look(url).data == data
     with locked(lock):
@@ -91,7 +92,7 @@ def create(url: str, data: bytes) -> bool:
     Raises:
         StoreError: the store refuses or cannot be reached.
     """
-    if _is_s3(url) and decides(url.rpartition("/")[0]):
+    if is_s3(url) and decides(url.rpartition("/")[0]):
         created = _put(url, data, {"IfNoneMatch": "*"})
     else:
         created = storage.create_bytes(url, data)
@@ -110,7 +111,7 @@ def place(source: str, target: str) -> None:
         if storage.is_remote(source):
             filesystem, there = storage.filesystem_of(source)
             _, path = storage.filesystem_of(target)
-            if _is_s3(source):
+            if is_s3(source):
                 # Chunks are far below the size from which S3 wants a copy in parts.
                 origin, name, _ = filesystem.split_path(there)
                 bucket, key, _ = filesystem.split_path(path)
@@ -160,7 +161,7 @@ def decides(folder: str) -> bool:
     Raises:
         StoreError: the store refuses to write, read or remove in the folder, or cannot be reached.
     """
-    if _is_s3(folder):
+    if is_s3(folder):
         store = folder.split("/")[2], os.environ.get("AWS_ENDPOINT_URL", "")
         if store not in _HONOURS:
             _HONOURS[store] = _honours(folder)
@@ -219,10 +220,6 @@ def _tag(url: str) -> str:
     with storage.one_sentence(url, "read"):
         filesystem, path = storage.filesystem_of(url)
         return str(filesystem.info(path, refresh=True)["ETag"])
-
-
-def _is_s3(url: str) -> bool:
-    return url.startswith("s3://")
 
 
 @contextlib.contextmanager

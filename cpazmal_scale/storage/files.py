@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import glob
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from cpazmal_scale.addresses import is_remote, local_path
+from cpazmal_scale.addresses import is_remote, is_s3, local_path
 from cpazmal_scale.storage import disk
 from cpazmal_scale.storage.reach import filesystem_of, one_sentence, regular
 
@@ -33,7 +32,7 @@ def read_bytes(url: str) -> bytes:
             return regular(url).read_bytes()
         filesystem, path = filesystem_of(url)
         # Asked for a file at once, s3fs asks for its size first: two requests instead of one.
-        at_once = {"max_concurrency": 1} if url.startswith("s3://") else {}
+        at_once = {"max_concurrency": 1} if is_s3(url) else {}
         return bytes(filesystem.cat_file(path, **at_once))
 
 
@@ -105,25 +104,6 @@ def sweep(url: str, *, deep: bool = True) -> None:
     if not is_remote(url):
         with one_sentence(url, "tidy up"):
             disk.sweep(local_path(url), deep=deep)
-
-
-@contextlib.contextmanager
-def scratch(url: str) -> Iterator[str]:
-    """A new folder below one at `url`, gone after the block.
-
-    On a local disk, what processes left there that died is removed first.
-    """
-    if not is_remote(url):
-        with disk.scratch(local_path(url)) as folder:
-            yield str(folder)
-        return
-    new = f"{url.rstrip('/')}/{uuid.uuid4().hex}"
-    try:
-        yield new
-    finally:
-        filesystem, path = filesystem_of(new)
-        if filesystem.exists(path):
-            remove(new, recursive=True)
 
 
 def upload(path: Path, url: str) -> None:

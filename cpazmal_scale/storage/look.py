@@ -6,7 +6,7 @@ import glob
 from datetime import datetime
 from typing import Any
 
-from cpazmal_scale.addresses import is_remote, local_path
+from cpazmal_scale.addresses import is_remote, is_s3, local_path
 from cpazmal_scale.storage.reach import filesystem_of, one_sentence
 
 
@@ -109,7 +109,7 @@ def tags(url: str) -> dict[str, str] | None:
     Raises:
         StoreError: the store refuses or cannot be reached.
     """
-    if not url.startswith("s3://"):
+    if not is_s3(url):
         return None
     with one_sentence(url, "list"):
         filesystem, path = filesystem_of(url)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from cpazmal_scale.addresses import is_chain, is_remote, local_path
+from cpazmal_scale.addresses import is_chain, is_remote, local_path, small_scheme
 from cpazmal_scale.errors import StoreMissing
 from cpazmal_scale.storage.look import exists
-from cpazmal_scale.storage.reach import filesystem_of, one_sentence, regular
+from cpazmal_scale.storage.reach import filesystem_of, one_sentence, options_of, regular, usable
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -87,5 +87,8 @@ def zarr_store(url: str, *, read_only: bool = False) -> Store:
         filesystem, path = filesystem_of(url)
         return FsspecStore.from_mapper(filesystem.get_mapper(path), read_only=read_only)
     if is_remote(url):
-        return FsspecStore.from_url(url, read_only=read_only)
+        with usable(url):
+            return FsspecStore.from_url(
+                small_scheme(url), storage_options=options_of(url), read_only=read_only
+            )
     return RegularFiles(local_path(url), read_only=read_only)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cpazmal_scale.addresses import is_chain, is_remote, local_path
+from cpazmal_scale.addresses import BUCKETS, is_chain, is_remote, local_path, small_scheme
 from cpazmal_scale.errors import DiskFull, StoreError, StoreMissing
 
 _CLIENT_LIBRARIES = frozenset(
@@ -21,6 +21,8 @@ _CLIENT_LIBRARIES = frozenset(
 """Packages whose errors come from a connection, whatever they derive from."""
 _CONNECTION = (TimeoutError, ConnectionError)
 """Errors of a connection that may carry no number of the operating system."""
+_LISTINGS_KEPT = BUCKETS | {"ftp"}
+"""Schemes whose file systems remember listings of folders, and can be told not to."""
 
 
 def filesystem_of(url: str) -> tuple[Any, str]:
@@ -29,16 +31,32 @@ def filesystem_of(url: str) -> tuple[Any, str]:
 
     if not is_remote(url):
         return fsspec.filesystem("file"), str(local_path(url).absolute())
-    # Another process may have written a moment ago: listings must not come from a cache.
-    options = {"use_listings_cache": False} if url.startswith("s3://") else {}
-    try:
+    url = small_scheme(url)
+    with usable(url):
         if is_chain(url):
-            filesystem, path = fsspec.core.url_to_fs(url, **options)
+            filesystem, path = fsspec.core.url_to_fs(url, **options_of(url))
             return filesystem, str(path)
         protocol = url.partition("://")[0]
         kind = fsspec.get_filesystem_class(protocol)
-        options = {**kind._get_kwargs_from_urls(url), **options}
+        options = {**kind._get_kwargs_from_urls(url), **options_of(url)}
         return fsspec.filesystem(protocol, **options), str(kind._strip_protocol(url))
+
+
+def options_of(url: str) -> dict[str, Any]:
+    """What a remote file system is made with, so that it lists what is there now.
+
+    Another process may have written a moment ago: listings must not come from a cache.
+    """
+    *outer, last = url.partition("://")[0].lower().split("::")
+    options = {"use_listings_cache": False} if last in _LISTINGS_KEPT else {}
+    return {last: options} if outer else options
+
+
+@contextlib.contextmanager
+def usable(url: str) -> Iterator[None]:
+    """Turn what fsspec says of an address that it cannot use into one `StoreError`."""
+    try:
+        yield
     except (ImportError, ValueError) as error:
         raise StoreError(
             f"this kind of address cannot be used ({error})",

@@ -43,6 +43,18 @@ SHARES = [
     "/vsicurl/https://cloud.example.org/s/8sKq5d1cQx3mWbT/HH.tif",
 ]
 """Web addresses that let anybody in who knows them, as the named services write them."""
+OUTSIDE_ADDRESSES = [
+    "{'key': '5d1c', 'secret': '5d1c'}",
+    '{"endpoint_url": "http://minio:9000", "secret": "5d1c5d1c"}',
+    r"'{\"aws_session_token\": \"5d1c\"}'",
+    "{'password': 51501}",
+    "aws_secret_access_key = 5d1c5d1c",
+    "aws_session_token: 5d1c5d1c",
+    "password: '5d1c'",
+    "SharedAccessSignature sv=2022-11-02&ss=b&sig=5d1c%3D",
+    "BlobEndpoint=x;SharedAccessSignature=sv=2022&sig=5d1c",
+    "sv=2022-11-02&ss=b&srt=sco&sig=5d1c%3D",
+]
 SECRETS = [
     "s3://AKIAX:wJalr/K7MD+bPx@bucket/scenes",
     "s3://user:pass word@bucket/scenes",
@@ -106,6 +118,10 @@ SECRETS = [
     "https://host/x?PHPSESSID=5d1c",
     "https://host/x?pat=5d1c&api-version=7",
     *SHARES,
+    "az://box:5d1c@account/x",
+    "smb://me:5d1c@host/share",
+    "tcp://user:pw@gpu1:8786",
+    *OUTSIDE_ADDRESSES,
 ]
 PROLOGUES = ["export AWS_SECRET_ACCESS_KEY=5d1c", "PGPASSWORD='5d1c' x", "x ALL,S3_TOKEN=5d1c"]
 PLAIN = [
@@ -147,6 +163,14 @@ PLAIN = [
     "https://host/token/2020-01-08/key/HH.tif",
     "http://localhost:8888/maps/b4fcb9e12c3d4e5f.zarr",
     "https://host/data/key=1/pass=2/x.tif",
+    "tcp://gpu1:8786/a@b",
+    "az://container@account/x",
+    "az://container@account.blob.core.windows.net/x",
+    "oci://bucket@namespace/x",
+    "smb://me@host/share",
+    "{'beam': 'DSC37', 'order': 3, 'name': 'rock'}",
+    "monkey: 5, keyword: ice, passes: ascending",
+    "classes 'a': 'b'",
 ]
 
 
@@ -180,6 +204,7 @@ BEYOND_A_SCHEMA = {
     "//u:pw@host/x",
     "/vsis3/k:5d1c@bucket/x",
     *SHARES,
+    *OUTSIDE_ADDRESSES,
 }
 
 
@@ -209,6 +234,26 @@ def test_names_that_no_file_can_have_are_refused(text: str) -> None:
 def test_addresses_without_a_bucket_or_host_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="where a bucket or host should stand"):
         RunConfig.parse({"ingest": {"scenes": text}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("s3:/bucket/x", "S3:/bucket", "s3:bucket", "gs:/b/x", "file:/data/x", "tcp:/host:8786"),
+        *("https:host/x", "simplecache::s3:/b/x", "abfs:/c@a/x", "unheard:/of", "s3:"),
+    ],
+)
+def test_a_scheme_without_its_slashes_is_no_folder(text: str) -> None:
+    with pytest.raises(ConfigError, match="two slashes follow the scheme"):
+        RunConfig.parse({"ingest": {"scenes": text}})
+    assert address(f"./{text}") == f"./{text}"
+
+
+def test_a_scheme_means_the_same_in_capitals() -> None:
+    assert address("S3://Bucket/X") == "s3://Bucket/X"
+    assert address("SimpleCache::S3A://Bucket/X") == "simplecache::s3a://Bucket/X"
+    assert address("FILE:///Data/X") == "file:///Data/X"
+    assert address("/data/S3://x") == "/data/S3://x"
 
 
 @pytest.mark.parametrize("text", PLAIN)

@@ -50,6 +50,17 @@ def test_only_what_was_seen_is_replaced(url: str, lock: str) -> None:
     assert atomic.swap(where, one, b"two", lock=lock)
 
 
+def test_every_scheme_of_s3_decides(deciding_url: str) -> None:
+    for scheme in ("s3a", "S3"):
+        where = f"{scheme}{deciding_url.removeprefix('s3')}/{scheme}.json"
+        assert atomic.decides(where.rpartition("/")[0])
+        assert atomic.swap(where, atomic.look(where), b"one", lock="never")
+        one = atomic.look(where)
+        assert one.tag
+        assert atomic.swap(where, one, b"two", lock="never")
+        assert not atomic.swap(where, one, b"three", lock="never")
+
+
 def test_one_of_many_creates(url: str) -> None:
     where = storage.join(url, "manifest.json")
     with ThreadPoolExecutor(8) as pool:

@@ -7,15 +7,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from ftplib import error_temp
 from http.client import IncompleteRead
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import zarr
 from aiohttp import ServerDisconnectedError
 from botocore.exceptions import EndpointConnectionError
+from fsspec import AbstractFileSystem
 from fsspec.exceptions import FSTimeoutError
 from fsspec.implementations.memory import MemoryFileSystem
 from s3fs import S3FileSystem
@@ -29,11 +31,11 @@ from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreError, StoreMis
 from cpazmal_scale.storage import atomic, seal, stores
 
 
-@pytest.fixture(params=["local", "file", "s3"])
+@pytest.fixture(params=["", "FILE://", "s3://"])
 def url(request: pytest.FixtureRequest, tmp_path) -> str:
-    if request.param == "s3":
-        return request.getfixturevalue("s3_url")
-    return f"file://{tmp_path}/store" if request.param == "file" else f"{tmp_path}/store"
+    if request.param.lower().startswith("s3"):
+        return str(request.getfixturevalue("s3_url")).replace("s3://", request.param)
+    return f"{request.param}{tmp_path}/store"
 
 
 def test_write_read_replace_list_remove(url: str) -> None:
@@ -65,6 +67,94 @@ def test_missing_is_one_sentence(url: str) -> None:
     with pytest.raises(StoreMissing, match="nothing is stored here; check") as caught:
         storage.read_bytes(storage.join(url, "absent"))
     assert "absent" in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["s3", "s3a", "S3"])
+def test_what_another_process_wrote_is_listed(scheme: str, s3_url: str) -> None:
+    """As a product that a later run publishes is, by a process that has looked before."""
+    url = s3_url.replace("s3", scheme, 1)
+    folder, group = storage.join(url, "listed"), storage.join(url, "group.zarr")
+    storage.write_bytes(storage.join(folder, "a"), b"1")
+    zarr.create_group(storage.zarr_store(group)).create_group("a")
+    assert storage.list_names(folder) == ["a"]
+    assert list(zarr.open_group(storage.zarr_store(group), mode="r").group_keys()) == ["a"]
+    other = S3FileSystem(skip_instance_cache=True)
+    for name in ("listed/b", "group.zarr/b/zarr.json"):
+        document = storage.read_bytes(storage.join(group, "a", "zarr.json"))
+        other.pipe_file(f"{s3_url}/{name}", document)
+    assert storage.list_names(folder) == ["a", "b"]
+    assert len(storage.find(folder)) == len(storage.sizes(folder)) == 2
+    assert storage.tags(folder)
+    found = zarr.open_group(storage.zarr_store(group), mode="r").group_keys()
+    assert sorted(found) == ["a", "b"]
+
+
+class Remembering(AbstractFileSystem):
+    """A file system that keeps listings as those of object stores and FTP do."""
+
+    there: ClassVar[list[str]] = []
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        if path not in self.dircache:
+            found = [{"name": f"{path}/{one}", "size": 1, "type": "file"} for one in self.there]
+            self.dircache[path] = found
+        else:
+            found = self.dircache[path]
+        return found if detail else [one["name"] for one in found]
+
+
+@pytest.mark.parametrize("scheme", ["gs", "gcs", "az", "abfs", "ABFSS", "oss", "ftp"])
+@pytest.mark.parametrize("outer", ["", "simplecache::"])
+def test_no_store_lists_what_was_there_before(
+    scheme: str, outer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = type("Kept", (Remembering,), {"protocol": scheme.lower(), "there": ["a"]})
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, scheme.lower(), kind)
+    url = f"{outer}{scheme}://bucket/folder"
+    assert storage.list_names(url) == ["a"]
+    kind.there = ["a", "b"]
+    assert storage.list_names(url) == ["a", "b"]
+
+
+def test_what_killed_processes_left_in_a_bucket_goes_a_day_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = S3Server(tmp_path)
+    shared = tmp_path / "cpazmal" / "shared"
+    days = {"dead/values": 2, "living/values": 2, "living/alive": 0.5, "recent/values": 0.5}
+    for name, age in days.items():
+        file = shared / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"1")
+        os.utime(file, 2 * (time.time() - age * 86400,))
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()
+    server.start()
+    try:
+        with storage.scratch("s3://cpazmal/shared") as folder:
+            storage.write_bytes(f"{folder}/values", b"1")
+            left = storage.list_names("s3://cpazmal/shared")
+            assert left == sorted(["living", "recent", folder.rpartition("/")[2]])
+        assert storage.list_names("s3://cpazmal/shared") == ["living", "recent"]
+        monkeypatch.setattr(S3FileSystem, "retries", 1)
+        with pytest.raises(StoreError, match="cannot read"), storage.scratch(f"{folder}"):  # noqa: PT012
+            server.stop()
+            storage.read_bytes(f"{folder}/values")
+    finally:
+        server.stop()
+        S3FileSystem.clear_instance_cache()
+
+
+def test_a_process_says_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cpazmal_scale.storage.temporary.RENEWED", 0.01)
+    with storage.scratch("memory://alive/shared") as folder:
+        alive = storage.join(folder, "alive")
+        first, deadline = storage.modified(alive), time.monotonic() + 60
+        while storage.modified(alive) == first:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert storage.list_names("memory://alive/shared") == []
 
 
 def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
