@@ -56,6 +56,10 @@ class Legend:
         """What the user said, as JSON."""
         return json.dumps(plain(self.given), ensure_ascii=False, sort_keys=True)
 
+    def with_classes(self, classes: Iterable[str]) -> Legend:
+        """The same styles for other classes."""
+        return legend(classes, self.given)
+
 
 def legend(classes: Iterable[str], given: Styles | None = None) -> Legend:
     """The legend of some classes; what is not given follows from what their codes mean.

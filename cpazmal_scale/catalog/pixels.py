@@ -42,7 +42,7 @@ class Pixel(NamedTuple):
 
         from cpazmal_scale.samples import window_series
 
-        dates = np.array(recipe.dates, "datetime64[s]")
+        dates = recipe.days
         cube = cube.sel(time=np.isin(cube["time"].values.astype("datetime64[s]"), dates))
         size = model.features.window
         corner = {

@@ -16,6 +16,7 @@ from .refine.fusion import fuse_maps
 from .refine.modal import modal
 from .refine.pool import pool
 from .refine.restrict import restrict
+from .refine.shares import reweigh
 from .refine.sieve import sieve
 from .refine.smooth import smooth
 from .refine.source import Source, open_source
@@ -61,6 +62,7 @@ __all__ = [
     "read_root",
     "refine_map",
     "restrict",
+    "reweigh",
     "sieve",
     "smooth",
     "summary",

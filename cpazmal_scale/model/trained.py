@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from cpazmal_scale.model.methods import PixelModel
     from cpazmal_scale.model.season import OnDates
 
+FLAT = "the polygons do not bear out that surer pixels of a class are righter"
+"""What is said of probabilities that are one number for each class."""
+_FLAT = 0.05
+"""Slope of the confidence below which probabilities of a class hardly differ."""
 CALIBRATED = "calibrated on windows inside polygons held out of the training"
 """What probabilities are that were fitted on groups of polygons."""
 
@@ -66,10 +70,28 @@ class Model:
         known = self.classifier.known_within_
         if self.withheld or known is None:
             return None
-        return (
-            f"{CALIBRATED}, which know the share of right decisions to ± {known:.2f} there; "
-            "windows across a boundary of classes are surer than they are right"
+        confidence = getattr(self.classifier, "confidence_", None)
+        flat = confidence is not None and confidence[0] < _FLAT
+        return "; ".join(
+            [
+                f"{CALIBRATED}, which know the share of right decisions to ± {known:.2f} there",
+                *([FLAT] if flat else []),
+                "windows across a boundary of classes are surer than they are right",
+                "they suppose ground with the classes' shares of the training windows",
+            ]
         )
+
+    @property
+    def shares(self) -> tuple[float, ...] | None:
+        """Shares of the classes' windows, which the probabilities of its maps suppose of the
+        ground; none: withheld, or not said.
+        """
+        windows = self.provenance.get("windows")
+        if self.withheld or not isinstance(windows, Mapping):
+            return None
+        counts = [windows.get(code, 0) for code in self.classes]
+        total = sum(counts)
+        return tuple(count / total for count in counts) if all(counts) else None
 
     @property
     def names(self) -> tuple[str, ...]:

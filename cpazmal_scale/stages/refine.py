@@ -73,8 +73,8 @@ def change(
             remedy="name maps of two periods; `cpazmal catalog ls --versions` lists them",
         )
     found = compare_maps(config, first, second, Execution(progress=progress))
-    if found.doubt:
-        _LOG.warning(found.doubt)
+    for doubt in found.doubts:
+        _LOG.warning(doubt)
     return found, _publish(config, "change", found.map)
 
 

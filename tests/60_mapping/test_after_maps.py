@@ -43,7 +43,7 @@ from cpazmal_scale.mapping.classify.pixels import empty_products
 from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
 from cpazmal_scale.mapping.refine.change import changed, transitions, unlike_data, weighed
 from cpazmal_scale.mapping.refine.fusion import fused
-from cpazmal_scale.mapping.refine.rates import STABLE, estimated, transition_weights
+from cpazmal_scale.mapping.refine.rates import STABLE, estimated, ground_shares, transition_rates
 from cpazmal_scale.mapping.show.figures import transitions_by_kind
 from cpazmal_scale.mapping.show.thumbnail import thumbnail
 from cpazmal_scale.palette import colours, rgb, shows_change
@@ -215,12 +215,14 @@ def test_map_of_change(pair, tmp_path) -> None:
         assert found.mapped.iloc[i, j] == pytest.approx(pixels * M2 / 1e6)
     known = (a < 254) & (b < 254)
     assert found.expected.to_numpy().sum() == pytest.approx(known.sum() * M2 / 1e6)
-    weights = transition_weights(*(open_source(url) for url in pair))
+    sources = [open_source(url) for url in pair]
+    weights = transition_rates(*sources).weights
     p, q = (open_map(url).probability.values[:, known].astype(float) for url in pair)
     joint = p[:, None] * q * weights[..., None]
     expected = (joint / joint.sum(axis=(0, 1))).sum(axis=2)
     np.testing.assert_allclose(found.expected, expected * M2 / 1e6, rtol=1e-6)
-    np.testing.assert_allclose(weights, estimated(p, q), rtol=1e-9)
+    found_again = estimated(p, q, *(source.shares for source in sources))
+    np.testing.assert_allclose(weights, found_again.weights, rtol=1e-9)
     pd.testing.assert_frame_equal(found.expected, results[1].expected)
     data = open_map(found.map.url)
     assert data["class"].attrs["flag_meanings"].split()[:6] == [
@@ -246,7 +248,7 @@ def observed(
 
 
 def share_of_change(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    joint = p[:, None] * q * estimated(p, q)[..., None]
+    joint = p[:, None] * q * estimated(p, q).weights[..., None]
     return 1 - np.trace(joint) / joint.sum(axis=(0, 1))
 
 
@@ -270,11 +272,53 @@ def test_noise_of_two_maps_is_no_change(noise: float, most: float, moved: float)
 def test_maps_that_know_nothing_leave_what_was_taken() -> None:
     even = np.full((8, 50), 0.125)
     np.testing.assert_allclose(share_of_change(even, even), (1 - STABLE) * 7 / 8, rtol=1e-3)
-    np.testing.assert_array_equal(estimated(np.empty((3, 0)), np.empty((3, 0))), np.ones((3, 3)))
+    none = np.empty((3, 0))
+    np.testing.assert_array_equal(estimated(none, none).weights, np.ones((3, 3)))
     sure = np.repeat(np.eye(3), [6, 3, 1], axis=1)
     np.testing.assert_allclose(
         share_of_change(sure, np.roll(sure, 1, axis=1)), [1, 0, 0, 0, 0, 0, 1, 0, 0, 1], atol=1e-6
     )
+
+
+@pytest.mark.parametrize("ground", [(0.9, 0.05, 0.05), (0.7, 0.2, 0.1)])
+def test_change_of_ground_unlike_the_training(ground: tuple[float, ...]) -> None:
+    """A model trained on as many windows of each class, on ground that is nearly all of one."""
+    random = np.random.default_rng(11)
+    before = random.choice(3, 40_000, p=ground)
+    new = (random.random(before.size) < 0.05) & (before == 0)
+    after = np.where(new, random.integers(1, 3, before.size), before)
+    p, q = (observed(random, truth, 3, 0.4) for truth in (before, after))
+    even = np.full(3, 1 / 3)
+    np.testing.assert_allclose(ground_shares(p, even), ground, atol=0.01)
+    rates = estimated(p, q, even, even)
+    joint = p[:, None] * q * rates.weights[..., None]
+    joint /= joint.sum(axis=(0, 1))
+    change = 1 - np.trace(joint)
+    assert change.mean() == pytest.approx(new.mean(), abs=0.005)
+    assert new[change > 0.5].mean() > 0.7
+    assert rates.alone == pytest.approx(rates.differ, rel=0.03)
+    assert rates.doubt is None
+
+
+def test_errors_that_both_maps_share_are_told() -> None:
+    """They hide change; probabilities that are too sure make more of it than there is."""
+    random = np.random.default_rng(3)
+    truth, even = random.choice(3, 40_000, p=(0.6, 0.3, 0.1)), np.full(3, 1 / 3)
+
+    def seen(shared: float, sure: float, noise: float = 0.5) -> list[np.ndarray]:
+        common = random.normal(size=(3, truth.size))
+        out = []
+        for _ in range(2):
+            own = random.normal(size=common.shape)
+            moved = np.sqrt(shared) * common + np.sqrt(1 - shared) * own
+            chances = np.exp(sure * (np.eye(3)[truth].T + noise * moved) / noise**2)
+            out.append(chances / chances.sum(axis=0))
+        return out
+
+    assert estimated(*seen(0, 1), even, even).doubt is None
+    assert "change is underestimated" in str(estimated(*seen(0.5, 1), even, even).doubt)
+    assert "change is underestimated" in str(estimated(*seen(0, 0.5), even, even).doubt)
+    assert "change is overestimated" in str(estimated(*seen(0, 2), even, even).doubt)
 
 
 def test_what_stayed_is_pale() -> None:

@@ -68,7 +68,7 @@ class PixelClassifier:
     @classmethod
     def of(cls, model: Model, recipe: Recipe) -> PixelClassifier:
         """For the dates of a recipe, and what it rejects."""
-        dates = np.array(recipe.dates, "datetime64[s]")
+        dates = recipe.days
         ready = model.on_dates(dates, recipe.season_start)
         classifier = copy.copy(ready.classifier)
         classifier.reject = recipe.reject

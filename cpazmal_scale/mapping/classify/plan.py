@@ -42,7 +42,8 @@ class MapPlan:
     `chunk` is the edge of the map's chunks, `block` the rows and columns of the blocks,
     `cube_chunk` the edge of the cube's chunks, `piece` that of the pieces of it that are read, all
     in pixels; sizes are bytes, `memory` and `memory_limit` those of one worker; `calibration` says
-    how well probabilities are known; `seconds_per_pixel` is what the classifier takes of one core.
+    how well probabilities are known and `shares` which shares of the classes they suppose (none:
+    not known); `seconds_per_pixel` is what the classifier takes of one core.
     With outlines or an exclusion mask, `blocks` are those that hold some of what is wanted, column
     by column as they are computed; `excluded` pixels are left out by the mask.
     """
@@ -56,6 +57,7 @@ class MapPlan:
     excluded: int
     recipe: Recipe
     calibration: str | None
+    shares: tuple[float, ...] | None
     legend: Legend
     acquired: dict[str, int]
     shape: tuple[int, int]
@@ -117,8 +119,7 @@ def plan_map(
     paths = config.classify.outlines, config.classify.exclude
     extent = read_extent(*paths, MapGrid(grid_of(cube), chunk))
     recipe = _recipe(config, model, cube, cube_url, extent)
-    dates = cube["time"].values.astype("datetime64[s]")
-    limits = model.on_dates(dates, recipe.season_start).limits
+    limits = model.on_dates(recipe.days, recipe.season_start).limits
     workers, limit = workers_of(config.cluster), block_memory(config.cluster)
     sizes = Sizes(shape, recipe, cube_chunk, chunk, model.features.window // 2)
     chosen = _shape(config, sizes, limit, workers, block)
@@ -137,6 +138,7 @@ def plan_map(
         excluded=0 if extent is None else extent.excluded_pixels,
         recipe=recipe,
         calibration=model.calibration,
+        shares=model.shares,
         legend=legend(recipe.classes, merged(model.legend, config.legend)),
         acquired=acquired(cube, recipe.polarisations),
         shape=shape,

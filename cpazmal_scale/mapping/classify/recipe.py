@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from cpazmal_scale.config import Features
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Recipe(BaseModel):
@@ -43,3 +49,10 @@ class Recipe(BaseModel):
     """Why the map has no probabilities, entropy and margin; none: it has them."""
     features: Features
     """How windows become series; the model's own."""
+
+    @property
+    def days(self) -> NDArray[np.datetime64]:
+        """`dates` (T,) as datetime64[s]."""
+        import numpy as np
+
+        return np.array(self.dates, "datetime64[s]")

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 REMEDY = "remove it and map again"
 CALIBRATION = "calibration"
 """Attribute of a map that says how well its probabilities are known."""
+SHARES = "class_shares"
+"""Attribute of a map: the shares of the ground that its probabilities suppose, by class."""
 _MOST_CELLS = 2**28
 """Values of a chunk; 512 × 512 pixels of 254 classes are a quarter."""
 
@@ -158,8 +160,7 @@ def read_recipe(url: str) -> Recipe:
     _require_map(root, url)
     with seal.parsing("the recipe of the map is damaged", url, REMEDY):
         recipe = Recipe.model_validate_json(root["attributes"]["recipe"])
-        np.array(recipe.dates, "datetime64[s]")
-        if not recipe.dates or not recipe.classes:
+        if not recipe.days.size or not recipe.classes:
             raise ValueError("no dates or no classes")
         return recipe
 
@@ -375,6 +376,7 @@ def _attributes(plan: MapPlan) -> dict[str, Any]:
         CHANNELS: json.dumps(plan.acquired),
         **withheld(recipe),
         **({CALIBRATION: plan.calibration} if plan.calibration else {}),
+        **({SHARES: list(plan.shares)} if plan.shares else {}),
         "recipe": recipe.model_dump_json(),
         "complete": 0,
     }

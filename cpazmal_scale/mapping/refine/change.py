@@ -16,7 +16,7 @@ from cpazmal_scale.mapping.classify.acquired import acquired_by, unlike
 from cpazmal_scale.mapping.classify.store import open_map
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.fusion import joined
-from cpazmal_scale.mapping.refine.rates import transition_weights
+from cpazmal_scale.mapping.refine.rates import transition_rates
 from cpazmal_scale.mapping.refine.source import (
     Source,
     check_alike,
@@ -43,13 +43,14 @@ class Change:
     `mapped` and `expected` have a row per class of the earlier map and a column per class of the
     later one, in km²: by the two classes of each pixel, and by the probabilities of both maps
     together.
-    `doubt` says that the maps were made from so different dates that they differ by that alone.
+    `doubts` are sentences: the maps have a channel on so different dates that they differ by that
+    alone, or they differ more or less than their probabilities bear out (`Rates.doubt`).
     """
 
     map: DerivedMap
     mapped: pd.DataFrame
     expected: pd.DataFrame
-    doubt: str | None
+    doubts: tuple[str, ...]
 
     def __str__(self) -> str:
         return (
@@ -68,11 +69,12 @@ def compare_maps(
     rejects the pixel and 255 where one has no data.
 
     A pixel goes from a to b with probability ∝ w(a, b) p₁(a) p₂(b), where w is how much more often
-    the pair is on the ground than classes at random; it is estimated from both maps by
-    `rates.estimated`, which supposes that they err independently. `change` is the probability
-    that a and b differ: where the maps know nothing it is about the mean of the ground, and 0
-    between a map and itself. `margin` and `entropy` are those of the question changed or not;
-    `n_valid_dates` is the smaller of both.
+    the pair is on the ground than the shares of classes that the probabilities suppose; it is
+    estimated from both maps by `rates.estimated`, which supposes that they err independently:
+    errors that both maps share hide change. `change` is the probability that a and b differ: where
+    the maps know nothing it is about the mean of the ground, and 0 between a map and itself.
+    `margin` and `entropy` are those of the question changed or not; `n_valid_dates` is the smaller
+    of both.
 
     Args:
         config: sections `workspace` and `cluster` are used.
@@ -96,20 +98,21 @@ def compare_maps(
             remedy=f"map at most {MOST_CLASSES} classes",
         )
     recipe = joined([earlier.recipe, later.recipe])
+    rates = transition_rates(earlier, later)
     made = Derivation(
         kind="change",
         sources=(earlier_url, later_url),
         settings={},
         recipe=recipe.model_copy(update={"classes": transitions(classes)}),
         blank=_blank(1, 1),
-        compute=functools.partial(change_block, weights=transition_weights(earlier, later)),
+        compute=functools.partial(change_block, weights=rates.weights),
     )
     found = derive(config, made, how)
     return Change(
         found,
         _table(found.blocks, "mapped", classes),
         _table(found.blocks, "expected", classes),
-        unlike_data([earlier, later]),
+        tuple(filter(None, (unlike_data([earlier, later]), rates.doubt))),
     )
 
 

@@ -220,6 +220,7 @@ def _template(derivation: Derivation, name: str, source: Source, named: Legend) 
         "time_coverage_end": recipe.dates[-1] + "Z",
         CHANNELS: json.dumps(together(held, len(recipe.dates))),
         **store.withheld(recipe),
+        **_supposed(derivation),
         "recipe": recipe.model_dump_json(),
         "derived": derivation.kind,
         "derived_from": ids,
@@ -228,6 +229,18 @@ def _template(derivation: Derivation, name: str, source: Source, named: Legend) 
     }
     grid = store.open_map(source.url)[["y", "x", "spatial_ref"]].load()
     return store.template(derivation.blank, named, grid, source.shape, source.chunk, attributes)
+
+
+def _supposed(derivation: Derivation) -> dict[str, Any]:
+    """The shares of the classes that all probabilities suppose: a setting, or the sources' own."""
+    if "change" in derivation.blank or "probability" not in derivation.blank:
+        return {}
+    if "shares" in derivation.settings:
+        return {store.SHARES: derivation.settings["shares"]}
+    first, *others = [open_source(url).shares for url in derivation.sources]
+    if first is None or any(one is None or (one != first).any() for one in others):
+        return {}
+    return {store.SHARES: first.tolist()}
 
 
 def _shared(told: Sequence[dict[str, Any]]) -> dict[str, Any]:

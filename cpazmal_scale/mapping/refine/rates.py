@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,70 +19,147 @@ if TYPE_CHECKING:
 
 STABLE = 0.9
 """Share of the ground that is taken as unchanged, beside chance, before the maps say otherwise."""
+NEAR = 0.05
+"""How far `Rates.differ` and `Rates.alone` may be apart, relative, before it is told."""
 _PIXELS = 1 << 16
-_ROUNDS = 300
+_ROUNDS = 1000
 _SETTLED = 1e-6
 _LEAST = 1e-6
 """Share of all ground that no pair of classes is below, divided among all pairs."""
 
 
-def transition_weights(earlier: Source, later: Source) -> NDArray[np.float64]:
-    """(C, C) weights of the pairs of classes: see `estimated`.
+class Rates(NamedTuple):
+    """How often each class became each other one, and whether the two maps bear it out."""
+
+    weights: NDArray[np.float64]
+    """`(C, C)` above 0: a pixel is of (a, b) with probability ∝ weights(a, b) p(a) q(b)."""
+    differ: float
+    """Share of the pixels on which the maps differ."""
+    alone: float
+    """Share on which they would differ by these rates and errors of each map alone."""
+
+    @property
+    def doubt(self) -> str | None:
+        """One sentence where the maps contradict what the rates suppose of them."""
+        if abs(self.differ - self.alone) <= NEAR * max(self.differ, self.alone):
+            return None
+        less = self.differ < self.alone
+        why = (
+            "they share errors, or are righter than their probabilities say: change is "
+            "underestimated"
+            if less
+            else "they are less right than their probabilities say: change is overestimated"
+        )
+        return (
+            f"the maps differ on {self.differ:.1%} of the pixels, and would on {self.alone:.1%} if "
+            f"each erred by itself as its probabilities say; {why}"
+        )
+
+
+def transition_rates(earlier: Source, later: Source) -> Rates:
+    """The rates of two maps: see `estimated`.
 
     They come from some ten thousand pixels on a lattice over both maps, and are the same for any
     blocks.
     """
-    height, width = earlier.shape
+    p, q = lattice((earlier, later))
+    return estimated(p, q, earlier.shares, later.shares)
+
+
+def lattice(sources: Sequence[Source]) -> list[NDArray[np.float64]]:
+    """(C, n) probabilities of each map at the pixels of a lattice that have a class in all."""
+    height, width = sources[0].shape
     step = max(1, math.ceil(math.sqrt(height * width / _PIXELS)))
-    parts: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
-    for y in range(0, height, earlier.chunk):
-        block = Block(y, min(y + earlier.chunk, height), 0, width)
-        parts.append(_lattice((earlier, later), block, step))
-    return estimated(*(np.concatenate(held, axis=1) for held in zip(*parts, strict=True)))
+    parts: list[list[NDArray[np.float64]]] = []
+    for y in range(0, height, sources[0].chunk):
+        block = Block(y, min(y + sources[0].chunk, height), 0, width)
+        at = slice(-block.y0 % step, None, step), slice(None, None, step)
+        codes = [source.read("class", block)[at] for source in sources]
+        known = np.logical_and.reduce([code < REJECTED for code in codes])
+        found = (source.read("probability", block)[:, *at][:, known] for source in sources)
+        parts.append([part.astype(np.float64) for part in found])
+    return [np.concatenate(held, axis=1) for held in zip(*parts, strict=True)]
 
 
-def _lattice(
-    sources: Sequence[Source], block: Block, step: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Probabilities (C, n) of two maps at the pixels of a lattice that have a class in both."""
-    at = slice(-block.y0 % step, None, step), slice(None, None, step)
-    known = np.logical_and(*(source.read("class", block)[at] < REJECTED for source in sources))
-    one, two = (
-        source.read("probability", block)[:, *at][:, known].astype(np.float64) for source in sources
-    )
-    return one, two
+def estimated(
+    p: NDArray[np.float64],
+    q: NDArray[np.float64],
+    p_shares: NDArray[np.float64] | None = None,
+    q_shares: NDArray[np.float64] | None = None,
+) -> Rates:
+    """Rates of largest likelihood where the two maps err independently.
 
-
-def estimated(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights w of the pairs of classes: a pixel is of (a, b) with probability ∝ w(a, b) p(a) q(b).
-
-    w is the share π(a, b) of the ground over the product of the classes' mean probabilities in
-    their maps, and π that of largest likelihood where the two maps err independently (Dempster,
-    Laird, Rubin 1977), among those that leave each map its mean probabilities (Deming, Stephan
-    1940). It is found from ground of which `STABLE` is unchanged: where both maps know nothing it
-    stays there.
+    A probability over the share that it supposes of its class is a likelihood. The share π(a, b)
+    of the ground that goes from a to b is that of largest likelihood (Dempster, Laird, Rubin
+    1977), found from ground of which `STABLE` is unchanged: where both maps know nothing it stays
+    there.
 
     Args:
         p: (C, n) probabilities of n pixels in the earlier map, in any unit.
         q: likewise in the later one.
+        p_shares: (C,) shares of the classes that p supposes; none: the means of p.
+        q_shares: likewise of q.
 
     Returns:
-        (C, C) float64, all above 0; ones without a pixel.
+        Weights of ones without a pixel.
     """
     count = len(p)
-    p, q = (part / np.maximum(part.sum(axis=0), 1e-300) for part in (p, q))
     if p.shape[1] == 0:
-        return np.ones((count, count))
-    means = [np.maximum(part.mean(axis=1), 1e-12) for part in (p, q)]
-    chance = np.outer(*means)
-    share = STABLE * np.diag(np.mean(means, axis=0)) + (1 - STABLE) * chance
+        return Rates(np.ones((count, count)), 0.0, 0.0)
+    p, q = (part / np.maximum(part.sum(axis=0), 1e-300) for part in (p, q))
+    supposed = np.outer(_shares(p, p_shares), _shares(q, q_shares))
+    ground = [ground_shares(p, p_shares), ground_shares(q, q_shares)]
+    share = STABLE * np.diag(np.mean(ground, axis=0)) + (1 - STABLE) * np.outer(*ground)
     for _ in range(_ROUNDS):
-        before, weights = share, share / chance
+        before, weights = share, share / supposed
         whole = np.maximum(np.einsum("an,an->n", p, weights @ q), 1e-300)
         share = weights * ((p / whole) @ q.T) / p.shape[1]
         share = (1 - _LEAST) * share + _LEAST / count**2
-        share *= (means[0] / share.sum(axis=1))[:, None]
-        share *= means[1] / share.sum(axis=0)
         if np.abs(share - before).max() < _SETTLED:
             break
-    return np.asarray(share / chance)
+    differ = float((p.argmax(axis=0) != q.argmax(axis=0)).mean())
+    told = [
+        _confused(p, share.sum(axis=1) / _shares(p, p_shares)),
+        _confused(q, share.sum(axis=0) / _shares(q, q_shares)),
+    ]
+    alone = 1.0 - float(np.trace(told[0].T @ share @ told[1]))
+    return Rates(share / supposed, differ, alone)
+
+
+def ground_shares(
+    p: NDArray[np.float64], supposed: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """(C,) shares of the classes on the ground, of largest likelihood.
+
+    Source: Saerens, Latinne and Decaestecker 2002.
+
+    Args:
+        p: (C, n) probabilities of n pixels, which sum up to 1 over the classes.
+        supposed: (C,) shares of the classes that p supposes; none: the means of p, which then are
+            the answer.
+    """
+    before = _shares(p, supposed)
+    likelihood, share = p / before[:, None], before
+    for _ in range(_ROUNDS):
+        whole = np.maximum(share @ likelihood, 1e-300)
+        found = share * (likelihood / whole).mean(axis=1)
+        found = (1 - _LEAST) * found + _LEAST / len(p)
+        step, share = np.abs(found - share).max(), found
+        if step < _SETTLED:
+            break
+    return np.asarray(share / share.sum())
+
+
+def _shares(p: NDArray[np.float64], supposed: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    return np.maximum(p.mean(axis=1) if supposed is None else supposed, 1e-12)
+
+
+def _confused(p: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(C, C) probability that a pixel of each class (row) is mapped as each class (column).
+
+    `weights` (C,) are the classes' shares on the ground over those that p (C, n) supposes.
+    """
+    truth = p * weights[:, None]
+    truth /= np.maximum(truth.sum(axis=0), 1e-300)
+    found = truth @ np.eye(len(p))[p.argmax(axis=0)]
+    return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1e-300))

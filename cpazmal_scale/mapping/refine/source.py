@@ -21,7 +21,7 @@ from cpazmal_scale.grid.outlines import (
 )
 from cpazmal_scale.mapping.classify.pixels import blank_of
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.store import REMEDY, open_map, read_recipe
+from cpazmal_scale.mapping.classify.store import REMEDY, SHARES, open_map, read_recipe
 from cpazmal_scale.storage import groups, seal
 
 if TYPE_CHECKING:
@@ -83,6 +83,12 @@ class Source:
     def products(self, block: Block) -> dict[str, NDArray[Any]]:
         """All variables of a map in a block."""
         return {name: self.read(name, block) for name in blank_of(self.recipe, 1, 1)}
+
+    @property
+    def shares(self) -> NDArray[np.float64] | None:
+        """(C,) shares of the ground that its probabilities suppose; none: not known."""
+        held: Any = self.group.attrs.get(SHARES)
+        return np.asarray(held, np.float64) if held else None
 
     @cached_property
     def areas(self) -> PixelAreas:

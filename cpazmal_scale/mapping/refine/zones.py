@@ -50,7 +50,8 @@ def by_zone(
         One row per zone that covers a pixel: `zone`, `pixels` and `km2` that have a class,
         `rejected_km2`, `no_data_km2`, and for every class c `c_km2`, `c_share` of the classified
         area, `c_probability` (mean over the pixels that have a class; NaN if none) and
-        `c_expected_km2`, the sum of its probabilities times the pixels' areas; both are NaN where
+        `c_expected_km2`, the sum of its probabilities times the pixels' areas (which suppose ground
+        with the shares of classes that the map's `class_shares` hold); both are NaN where
         the map's probabilities are withheld. A map of change has `c_km2` and
         `c_share` of the transitions that are in a zone.
 

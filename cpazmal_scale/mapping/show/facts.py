@@ -83,7 +83,7 @@ def times(recipe: Recipe, model: Model) -> dict[str, Any]:
     """Dates of the map, and days since 1 January of the first year of both kinds of series."""
     from cpazmal_scale.dtw import season_days
 
-    dates = np.array(recipe.dates, "datetime64[s]")
+    dates = recipe.days
     ready, days = model.on_dates(dates, recipe.season_start), season_days(dates)
     return {
         "dates": list(recipe.dates),

@@ -147,7 +147,7 @@ def _packed(
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Arrays of the sampled pixels, little-endian, and how to read them."""
     table = _whole_numbers(sampled.series)
-    dates = np.array(recipe.dates, "datetime64[s]")
+    dates = recipe.days
     fitted = model.on_dates(dates, recipe.season_start).shown
     centres = fitted.centres()
     finite = np.where(np.isfinite(sampled.distances), np.minimum(sampled.distances, 65), 65.535)
