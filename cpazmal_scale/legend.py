@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from cpazmal_scale.config import ClassStyle
 from cpazmal_scale.config.legend import shared_colour
-from cpazmal_scale.errors import ConfigError
-from cpazmal_scale.palette import colours, shows_change
+from cpazmal_scale.errors import ConfigError, SampleError
+from cpazmal_scale.palette import change_colours, colours, sides
 from cpazmal_scale.surfaces import GLACIER as GLACIER_SURFACES
 from cpazmal_scale.surfaces import kind_of
 from cpazmal_scale.vocabulary import CLASS_NAMES, GLACIER, OTHER
@@ -27,7 +27,8 @@ class Legend:
 
     `classes` are in the order of the map's values, from 1; `order` is that of legends. `names` has
     an entry for every class that has a name beside its code, `colours` (`#rrggbb`) for every class.
-    `given` is what the user said, which is stored.
+    `given` is what the user said, which is stored. `changes` has the classes before and after of
+    every code of a map of change, and is empty for other maps.
     """
 
     classes: tuple[str, ...]
@@ -36,6 +37,14 @@ class Legend:
     colours: Mapping[str, str]
     glacier: frozenset[str]
     given: Styles
+    changes: Mapping[str, tuple[str, str]]
+
+    @property
+    def subject(self) -> str:
+        """What a map of these classes shows, as pictures, pages and reports are titled."""
+        if self.changes:
+            return "Change of surface classes"
+        return "Glacier surface classes" if set(self.classes) <= self.glacier else "Surface classes"
 
     def name(self, code: str) -> str:
         """The name of a class, or its code where it has none."""
@@ -71,29 +80,30 @@ def legend(classes: Iterable[str], given: Styles | None = None) -> Legend:
     codes, said = tuple(classes), dict(given or {})
     styles = {code: said.get(code, ClassStyle()) for code in codes}
     names = {code: style.name or _usual_name(code) for code, style in styles.items()}
-    known = {code: style.colour for code, style in styles.items() if style.colour}
-    change = shows_change(codes)
-    meant = codes if change else tuple(_meant(code, styles[code]) for code in codes)
-    ice = frozenset(
-        code
-        for code, word in zip(codes, meant, strict=True)
-        if _is_glacier(word, styles[code], change=change)
-    )
-    taken = {meant[codes.index(code)]: colour for code, colour in known.items()}
-    drawn = colours(meant, taken, ice if change else None)
+    changes = sides(codes)
+    alone = tuple(code for code in codes if code not in changes or len(set(changes[code])) == 1)
+    meant = {code: _meant(code, styles[code]) for code in alone}
+    own = {code: style.colour for code, style in styles.items() if style.colour}
+    usual = colours(meant.values(), {meant[c]: own[c] for c in alone if c in own})
+    drawn = {code: usual[word] for code, word in meant.items()}
+    ice = frozenset(code for code in codes if _is_glacier(meant.get(code), styles[code]))
+    if changes:
+        of_changes = {code: colour for code, colour in own.items() if code not in meant}
+        drawn = change_colours(changes, drawn, ice) | of_changes
     return Legend(
         classes=codes,
         order=tuple(sorted(codes, key=lambda code: _place(styles[code]))),
         names={code: name for code, name in names.items() if name},
-        colours={code: drawn[word] for code, word in zip(codes, meant, strict=True)},
+        colours=drawn,
         glacier=ice,
         given={code: style for code, style in said.items() if style != ClassStyle()},
+        changes=changes,
     )
 
 
 def _meant(code: str, style: ClassStyle) -> str:
     """The word that says a class's surface: its code, or else its name."""
-    return code if style.name is None or kind_of(code) else f"{style.name} {code}"
+    return code if style.name is None or kind_of(code) else f"{style.name} ({code})"
 
 
 def _usual_name(code: str) -> str:
@@ -104,11 +114,11 @@ def _place(style: ClassStyle) -> float:
     return float("inf") if style.order is None else style.order
 
 
-def _is_glacier(word: str, style: ClassStyle, *, change: bool) -> bool:
+def _is_glacier(word: str | None, style: ClassStyle) -> bool:
     """What is said of a class, or what its word means; pixels that changed are of no class."""
     if style.glacier is not None:
         return style.glacier
-    return not (change and "-" in word) and kind_of(word) in GLACIER_SURFACES
+    return word is not None and kind_of(word) in GLACIER_SURFACES
 
 
 def plain(styles: Styles) -> dict[str, dict[str, Any]]:
@@ -163,6 +173,56 @@ def checked(rows: Mapping[str, Mapping[str, Any]], *, where: object) -> dict[str
     if shared is not None:
         raise ConfigError(shared, where=where, remedy="give each class a colour of its own")
     return styles
+
+
+def spelt_as(answers: Iterable[str], classes: Iterable[str]) -> list[str]:
+    """Names in the spelling of the classes that they differ from by capitals and blanks alone.
+
+    Others keep the spelling that they have first. Classes that differ by capitals alone are told
+    apart by them.
+    """
+    known = tuple(classes)
+    spelling: dict[str, str] = {}
+    for code in known:
+        spelling.setdefault(_folded(code), code)
+    return [
+        answer if answer in known else spelling.setdefault(_folded(answer), answer.strip())
+        for answer in answers
+    ]
+
+
+def answered(name: str, classes: Iterable[str]) -> tuple[str, str]:
+    """The classes before and after that somebody names on a map of change, in its spelling.
+
+    `a` and `a-a` stayed, `a-b` changed. They may be others than the map's `classes`; of several
+    hyphens that one parts them which leaves most of these.
+    """
+    known = tuple(classes)
+    ways = [(name[:at], name[at + 1 :]) for at, sign in enumerate(name) if sign == "-"]
+    spelt = [spelt_as(way, known) for way in (*ways, (name, name))]
+    before, after = max(spelt, key=lambda way: sum(one in known for one in way))
+    return before, after
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+def require_one_spelling(classes: Iterable[str], *, where: object) -> None:
+    """Check that no two classes differ in capitals or blanks alone.
+
+    Raises:
+        SampleError: two do.
+    """
+    spelt: dict[str, str] = {}
+    for code in sorted(set(classes)):
+        other = spelt.setdefault(_folded(code), code)
+        if other != code:
+            raise SampleError(
+                f"classes {other} and {code} differ in capitals or blanks alone",
+                where=where,
+                remedy="write the class in one way",
+            )
 
 
 def require_known(styles: Styles, classes: Iterable[str], *, where: object) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Collection, Iterable, Mapping
+import itertools
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from cpazmal_scale.surfaces import GLACIER, kind_of
+from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.surfaces import kind_of
 
 _KNOWN = {
     "ABL": "#0f6cb4",
@@ -43,6 +46,8 @@ WITHIN, BESIDE = "within glacier", "other change"
 _HUES = {LOSS: (345, 380), GAIN: (200, 240), WITHIN: (265, 315), BESIDE: (60, 150)}
 """Degrees of the colours of each kind of change, red, blue, violet and green."""
 _LIGHT = (0.38, 0.52, 0.66)
+_JOINS = ("-", "->")
+"""Between the classes of a transition; the second where the first leaves two names alike."""
 
 REJECTED = "#d9d4c7"
 """Pixels too far from every class."""
@@ -50,34 +55,22 @@ NO_DATA = "#2b2f36"
 """Background of figures where the map holds no data."""
 
 
-def colours(
-    classes: Iterable[str],
-    given: Mapping[str, str] | None = None,
-    glacier: Collection[str] | None = None,
-) -> dict[str, str]:
+def colours(classes: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
     """Hexadecimal colour of every class code.
 
     A class has the colour that is given for it, or else that of the surface its name says in one of
     four languages; others, such as the `C1 … Cn` of an unsupervised map, get theirs by their
-    position among the unknown ones. No two classes share one before all are used. On a map of
-    change, whose codes are `a` and `a-b` for all pairs, what stayed is pale, and every transition
-    has a colour of its own among those of its kind: red is loss of glacier, blue gain, violet
-    change within the glacier, green any other.
+    position among the unknown ones. No two classes share one before all are used.
 
     Args:
         classes: codes, in the map's order.
         given: colours `#rrggbb` of some of them.
-        glacier: codes that are glacier, for maps of change; none: by what they mean.
     """
     codes, chosen = tuple(classes), dict(given or {})
-    change = shows_change(codes)
-    if change:
-        chosen = _of_change(codes, glacier) | chosen
     taken = {chosen[code] for code in codes if code in chosen}
     found, unknown = {}, 0
     for code in codes:
-        kind = None if change and code not in _KNOWN else kind_of(code)
-        colour = chosen.get(code) or _KNOWN.get(kind or "")
+        colour = chosen.get(code) or _KNOWN.get(kind_of(code) or "")
         if code not in chosen and (colour is None or colour in taken):
             free = [c for c in _OTHERS if c not in taken] or _OTHERS
             colour = _OTHERS[unknown % len(_OTHERS)]
@@ -85,43 +78,71 @@ def colours(
             unknown += 1
         found[code] = colour or NO_DATA
         taken.add(found[code])
-    if change:
-        found |= {code: _pale(found[code]) for code in codes if "-" not in code}
     return found
 
 
-def shows_change(classes: Iterable[str]) -> bool:
-    """Whether these are the codes of a map of change: `a` and `a-b` for all pairs of classes."""
-    codes = set(classes)
-    alone = [code for code in codes if "-" not in code]
-    return len(alone) > 1 and codes == {a if a == b else f"{a}-{b}" for a in alone for b in alone}
+def transitions(classes: Sequence[str]) -> tuple[str, ...]:
+    """Codes of a map of change: `a` where class a stayed, `a-b` where b followed it; b runs faster.
 
+    Two names that hyphens make alike, such as `snow-ice` of a class and of a change, have `->`.
 
-def transition(code: str, glacier: Collection[str] | None = None) -> str:
-    """The kind of a class of a map of change: stayed, loss, gain, within glacier, or other.
-
-    Args:
-        code: `a` or `a-b`.
-        glacier: codes that are glacier; none: by what they mean.
+    Raises:
+        ConfigError: that does not tell them apart.
     """
-    before, _, after = code.partition("-")
-    if not after:
-        return STAYED
-    ice = [
-        kind_of(one) in GLACIER if glacier is None else one in glacier for one in (before, after)
-    ]
-    return {(True, False): LOSS, (False, True): GAIN, (True, True): WITHIN}.get(
-        (ice[0], ice[1]), BESIDE
+    for join in _JOINS:
+        codes = _paired(classes, join)
+        if len(set(codes)) == len(codes):
+            return codes
+    raise ConfigError(
+        "two changes between these classes have one name", remedy="rename classes that contain `->`"
     )
 
 
-def _of_change(codes: tuple[str, ...], glacier: Collection[str] | None) -> dict[str, str]:
-    """Colours of transitions, by kind; of a single kind all hues."""
+def sides(codes: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """The classes before and after of every code of a map of change; empty for other maps.
+
+    They follow from the order of the codes, whatever the names contain.
+    """
+    count = math.isqrt(len(codes))
+    classes = tuple(codes[:: count + 1])
+    if count < 2 or not any(tuple(codes) == _paired(classes, join) for join in _JOINS):
+        return {}
+    return dict(zip(codes, itertools.product(classes, classes), strict=True))
+
+
+def _paired(classes: Sequence[str], join: str) -> tuple[str, ...]:
+    return tuple(a if a == b else f"{a}{join}{b}" for a in classes for b in classes)
+
+
+def transition(before: str, after: str, glacier: Collection[str]) -> str:
+    """The kind of a change between two codes: stayed, loss, gain, within glacier, or other."""
+    if before == after:
+        return STAYED
+    kinds = {(True, False): LOSS, (False, True): GAIN, (True, True): WITHIN}
+    return kinds.get((before in glacier, after in glacier), BESIDE)
+
+
+def change_colours(
+    changes: Mapping[str, tuple[str, str]], classes: Mapping[str, str], glacier: Collection[str]
+) -> dict[str, str]:
+    """Hexadecimal colour of every code of a map of change.
+
+    What stayed is a pale tone of its class, and every transition has a colour of its own among
+    those of its kind: red is loss of glacier, blue gain, violet change within the glacier, green
+    any other.
+
+    Args:
+        changes: the classes before and after of every code, as `sides` tells them.
+        classes: colours of the classes.
+        glacier: classes that are glacier.
+    """
     kinds: dict[str, list[str]] = {}
-    for code in codes:
-        if "-" in code:
-            kinds.setdefault(transition(code, glacier), []).append(code)
     found = {}
+    for code, (before, after) in changes.items():
+        if before == after:
+            found[code] = _pale(classes[before])
+        else:
+            kinds.setdefault(transition(before, after, glacier), []).append(code)
     for kind, members in kinds.items():
         first, last = _HUES[kind] if len(kinds) > 1 else (0, 330)
         for i, code in enumerate(members):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
+_MOST_STEPS = 3
+"""Steps between two dates over which a line is drawn."""
 _DECIBELS = 20 / math.log(10)
 """Of power, in a neper of amplitude."""
 
@@ -39,6 +43,25 @@ def decibels_beside(axis: Axes) -> None:
     beside = axis.secondary_yaxis("right", functions=scales)
     beside.yaxis.set_major_formatter("{x:g} dB")
     beside.tick_params(labelsize=8)
+
+
+def with_gaps(
+    dates: NDArray[np.datetime64], every: NDArray[np.datetime64], *series: NDArray[np.floating]
+) -> tuple[NDArray[Any], ...]:
+    """Dates (T) and series (…, T) with a NaN wherever no date is known for more than three steps.
+
+    `every` holds the dates (T') whose usual step, the median, counts.
+    """
+    import numpy as np
+
+    if len(every) < 2 or len(dates) < 2:
+        return dates, *series
+    most = _MOST_STEPS * np.median(np.diff(every))
+    far = np.flatnonzero(np.diff(dates) > most) + 1
+    between = dates[far - 1] + np.diff(dates)[far - 1] // 2
+    return np.insert(dates, far, between), *(
+        np.insert(values, far, np.nan, axis=-1) for values in series
+    )
 
 
 def dates_along(axis: Axes) -> None:

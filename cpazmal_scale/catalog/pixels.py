@@ -8,7 +8,7 @@ import numpy as np
 
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError
-from cpazmal_scale.pictures import literal
+from cpazmal_scale.pictures import literal, with_gaps
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -72,9 +72,12 @@ def series_figure(pixel: Pixel, legend: Legend, title: str) -> Figure:
         for code, own in zip(model.classes, centres[:, :, k], strict=True):
             for m, centre in enumerate(own):
                 label = None if m else code
-                axis.plot(at, centre, color=legend.colours[code], lw=1.6, label=label)
-        axis.plot(pixel.dates, pixel.values[k], "k.-", lw=1, ms=4, label="pixel")
-    typical = method(model.method).typical
+                line = with_gaps(at, at, centre)
+                axis.plot(*line, color=legend.colours[code], lw=1.6, label=label)
+        own_line = with_gaps(pixel.dates, pixel.dates, pixel.values[k])
+        axis.plot(*own_line, "k.-", lw=1, ms=4, label="pixel")
+    row = method(model.method)
+    typical = f"{row.typical}, {row.aligned}" if row.aligned else row.typical
     legend_and_title(figure, panels[0], f"{title}; the pixel beside the {typical}")
     return literal(figure)
 

@@ -11,9 +11,9 @@ from cpazmal_scale.catalog.stac_fields import footprint, projection, radar
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ModelMismatch, StoreDamaged, StoreMissing
 from cpazmal_scale.legend import Legend
-from cpazmal_scale.mapping import Recipe, acquired, acquired_by, legend_of, open_map, used
+from cpazmal_scale.mapping import Recipe, acquired, acquired_by, compared, legend_of, open_map, used
 from cpazmal_scale.vocabulary import REJECTED
-from cpazmal_scale.words import channels
+from cpazmal_scale.words import channels, coefficient
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -111,9 +111,9 @@ def _cube_item(cube: xr.Dataset, url: str, folder: str) -> dict[str, Any]:
     held = acquired(cube, cube.attrs["polarisations"])
     properties = {
         "title": cube.attrs.get("title", "Backscatter time series"),
-        "description": f"Backscatter ({cube.attrs['radiometry']}; {channels(held, len(times))}) of "
-        f"{len(times)} acquisitions of one viewing geometry, {cube.attrs['beam']}, with layover "
-        "and shadow masks.",
+        "description": f"Backscatter ({coefficient(cube.attrs['radiometry'])}; "
+        f"{channels(held, len(times))}) of {len(times)} acquisitions of one viewing geometry, "
+        f"{cube.attrs['beam']}, with layover and shadow masks.",
         **radar(cube, [name for name, dates in held.items() if dates]),
         **_software(cube.attrs),
     }
@@ -133,6 +133,8 @@ def _map_item(
     chances = "" if recipe.withheld else " with probabilities"
     known = f" Probabilities were {said}." if (said := data.attrs.get("calibration")) else ""
     without = f" Probabilities are withheld: {recipe.withheld}." if recipe.withheld else known
+    periods = " → ".join(map(str, compared(data.attrs)))
+    without += f" It compares {periods}." if periods else ""
     told = {"sar:polarizations": polarisations}
     if cube is not None:
         told = radar(cube, polarisations)

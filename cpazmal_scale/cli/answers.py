@@ -100,7 +100,8 @@ KEYS: dict[str, dict[str, str]] = {
         "groups": "areas of glacier and other classes, or of what stayed, changed and how",
         "zones": "the same by glacier, one object per row",
         "population": "km² that they are of (`covered`), `mapped`, `rejected` and of `no_data`; "
-        "`units`, and of them `unknown` by class and `removed`",
+        "`units`, and of them `unknown` by class, `removed`, and by answer those `beside` the "
+        "map's classes",
     },
     "catalog ls": {"products": "`name`, `kind`, `id`, `path`, `url`, `metadata` of each"},
     "catalog show": {"product": _PRODUCT, "open": _OPEN},

@@ -59,6 +59,13 @@ class Method:
         return "barycenters" if self._averages else "class mean series"
 
     @property
+    def aligned(self) -> str:
+        """What is to be known of typical series that are averages of warped ones; else nothing."""
+        if self.warps and self._averages:
+            return "aligned (warped in time): no calendar dates"
+        return ""
+
+    @property
     def measure(self) -> str:
         """The kind of distance that maps and pages show, such as `DTW` and `Euclidean`."""
         if self.module == f"{_HOME}.laws":

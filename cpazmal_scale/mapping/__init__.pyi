@@ -14,6 +14,7 @@ from .refine.change import Change, compare_maps
 from .refine.derived import DerivedMap
 from .refine.fusion import fuse_maps
 from .refine.modal import modal
+from .refine.periods import compared
 from .refine.pool import pool
 from .refine.restrict import restrict
 from .refine.shares import reweigh
@@ -44,6 +45,7 @@ __all__ = [
     "acquired_by",
     "by_zone",
     "compare_maps",
+    "compared",
     "fuse_maps",
     "legend_of",
     "map_cube",

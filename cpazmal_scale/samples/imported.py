@@ -10,6 +10,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.legend import require_one_spelling
 from cpazmal_scale.samples.draw.polygons import require_groups
 from cpazmal_scale.samples.meeting import gap_of, on_calendar, season_calendar
 from cpazmal_scale.samples.series import WindowSeries
@@ -56,6 +57,7 @@ def import_table(samples: Samples) -> pd.DataFrame:
         made = made[made["class"].isin(samples.classes)].reset_index(drop=True)
     if not len(made):
         raise SampleError("no series is left", where=table.url, remedy=_REMEDY)
+    require_one_spelling(made["class"], where=table.url)
     remedy = "set samples.table.group, or a smaller samples.table.cell_km"
     if table.group is not None:
         remedy = f"label series of it in another `{table.group}`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +11,8 @@ import numpy as np
 
 from cpazmal_scale import catalog
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.legend import answered, spelt_as
+from cpazmal_scale.palette import STAYED, sides, transition
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
@@ -71,7 +74,8 @@ def estimate(
         reference: interpreted units of `design`, of which those answered `unknown` are left out
             and counted; or a reference raster (uint8, tag `classes`), where units are drawn and
             areas estimated only where it has a class. Of a map of change both name transitions,
-            `a` or `a-a` where nothing changed and `a-b` where it did.
+            `a` or `a-a` where nothing changed and `a-b` where it did. Capitals and blanks make no
+            difference.
         progress: called with pixels done and pixels in all.
 
     Returns:
@@ -92,7 +96,7 @@ def estimate(
         return _estimated(config, source, _Shown(source, progress), table, drawn_in_all(table))
     grid = source.grid.geobox
     with open_on_grid(reference, str(grid.crs), grid.transform, source.shape) as (read, names):
-        if source.of_change and not any("-" in name for name in names):
+        if source.of_change and not any("-" in name for name in {*names} - _alone(source)):
             raise SampleError(
                 "its classes are of one date, those of the map of change of two",
                 where=reference,
@@ -123,37 +127,57 @@ def groups(config: RunConfig, name: str, found: AreaEstimate) -> pd.DataFrame | 
         By `group`: `units`, `mapped`, `area`, `area_low`, `area_high`; none if all is of one group.
     """
     from cpazmal_scale.mapping import legend_of, open_map
-    from cpazmal_scale.palette import STAYED, transition
 
     source = _source(config, name)
     named = legend_of(open_map(source.url))
     if not source.of_change:
         members = named.with_classes(found.classes).groups()
         return found.groups(members) if members else None
-    singles = dict.fromkeys(part for code in found.classes for part in code.split("-"))
-    ice = named.with_classes(singles).glacier
+    known = _alone(source)
+    both = {code: named.changes.get(code) or answered(code, known) for code in found.classes}
+    ice = named.with_classes(dict.fromkeys(itertools.chain(*both.values()))).glacier
     kinds: dict[str, list[str]] = {}
-    for code in found.classes:
-        kinds.setdefault(transition(code, ice), []).append(code)
+    for code, (before, after) in both.items():
+        kinds.setdefault(transition(before, after, ice), []).append(code)
     moved = [code for kind, codes in kinds.items() if kind != STAYED for code in codes]
     return found.groups({STAYED: kinds.pop(STAYED), "changed": moved, **kinds})
 
 
 def _named(source: Source, classes: Sequence[str], where: str) -> list[str]:
     """Names of classes as the map has them: on a map of change `a` for `a-a`."""
+    from cpazmal_scale.assess import UNKNOWN
+
     if not source.of_change:
         return list(classes)
-    known = set(source.recipe.classes)
-    for code in {*classes} - known:
-        if not re.fullmatch(r"[\w ]+(-[\w ]+)?", code):
+    changes = sides(source.recipe.classes)
+    code_of = {both: code for code, both in changes.items()}
+    alone = _alone(source)
+    found = {code: code for code in (*changes, UNKNOWN)}
+    for code in {*classes} - set(found):
+        before, after = answered(code, alone)
+        if not all(one in alone or re.fullmatch(r"[\w ]+", one) for one in (before, after)):
             raise SampleError(
                 f"`{code}` is neither a class that stayed nor a transition",
                 where=where,
                 remedy=f"name them as the map does, such as {_examples(source)}",
             )
-    parts = {code: [part.strip() for part in code.split("-")] for code in {*classes} - known}
-    alike = {code: both[0] if len({*both}) == 1 else "-".join(both) for code, both in parts.items()}
-    return [alike.get(code, code) for code in classes]
+        alike = before if before == after else f"{before}-{after}"
+        found[code] = code_of.get((before, after), alike)
+    return [found[code] for code in classes]
+
+
+def _alone(source: Source) -> set[str]:
+    """Classes of a map of change that stayed."""
+    changes = sides(source.recipe.classes)
+    return {code for code, both in changes.items() if both[0] == both[1]}
+
+
+def _moved(source: Source) -> list[bool] | None:
+    """Which classes of a map of change are transitions; none: it is a map of classes."""
+    if not source.of_change:
+        return None
+    changes = sides(source.recipe.classes)
+    return [before != after for before, after in changes.values()]
 
 
 def _examples(source: Source) -> str:
@@ -208,7 +232,7 @@ class _Shown:
             if progress is not None:
                 progress((top + len(codes)) * source.shape[1], source.shape[0] * source.shape[1])
         self.pixels, self.square_metres = known[0].astype(np.int64), known[1]
-        self.strata = strata(source.recipe.classes, self.pixels, change=source.of_change)
+        self.strata = strata(self.pixels, _moved(source))
         self.mapped = float(whole[:-2].sum())
         self.rejected, self.no_data = float(whole[-2]), float(whole[-1])
 
@@ -252,8 +276,9 @@ def _estimated(
 ) -> tuple[AreaEstimate, pd.DataFrame | None, Population]:
     from cpazmal_scale.assess import UNKNOWN, Population, count_units, estimate_areas
 
-    table = table.assign(mapped=_classes_at(source, table))
     known = source.recipe.classes
+    answers = spelt_as(table["reference"], known)
+    table = table.assign(mapped=_classes_at(source, table), reference=answers)
     lost = (table["reference"] == UNKNOWN) & (UNKNOWN not in known)
     answered = table[~lost]
     classes, counts = count_units(answered["mapped"], answered["reference"], known)
@@ -268,6 +293,7 @@ def _estimated(
         units=units,
         unknown={code: int((lost & (table["mapped"] == code)).sum()) for code in known},
         removed=units - len(table),
+        beside={code: int((answered["reference"] == code).sum()) for code in classes[len(known) :]},
     )
     zones = None if config.after.outlines is None else _by_zone(config, shown, answered)
     return whole, zones, of

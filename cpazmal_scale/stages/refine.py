@@ -96,9 +96,10 @@ def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:
 
 def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
     from cpazmal_scale.legend import plain
-    from cpazmal_scale.mapping import open_map, quicklook, read_recipe, to_cog, used
+    from cpazmal_scale.mapping import compared, open_map, quicklook, read_recipe, to_cog, used
 
     recipe, opened = read_recipe(made.url), open_map(made.url)
+    periods = " → ".join(map(str, compared(opened.attrs)))
     stem = made.url.removesuffix(".zarr")
     to_cog(made.url, f"{stem}.tif")
     quicklook(made.url, f"{stem}.png")
@@ -109,6 +110,7 @@ def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
         "start": str(min(recipe.dates))[:10],
         "end": str(max(recipe.dates))[:10],
         "channels": used(opened, recipe),
+        **({"compares": periods} if periods else {}),
         "shape": list(made.shape),
         "classes": list(made.classes),
         **({"legend": plain(made.legend.given)} if made.legend.given else {}),

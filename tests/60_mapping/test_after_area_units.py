@@ -159,6 +159,27 @@ def test_units_that_nobody_can_tell_are_counted(mapped: RunConfig, tmp_path: Pat
     assert "2 removed" in str(of)
 
 
+def test_capitals_and_blanks_make_no_surface(mapped: RunConfig, tmp_path: Path) -> None:
+    """An interpreter's `abl ` is ABL; a surface the map lacks is one, however it is written."""
+    drawn = areas.design(mapped, NAME, units=120)
+    seen = np.array(CLASSES)[truth(SHAPE)[drawn["row"], drawn["column"]]].astype(object)
+    seen[:4] = "bare rock"
+    plain, _, of = areas.estimate(
+        mapped, NAME, write_units(drawn.assign(reference=seen), str(tmp_path / "plain.gpkg"))
+    )
+    assert of.beside == {"bare rock": 4}
+    written = [(str.lower, str.title, str.upper)[i % 3](name) for i, name in enumerate(seen)]
+    written[2] = "  Bare  Rock "
+    table = drawn.assign(reference=[f" {name}" for name in written])
+    found, _, of = areas.estimate(mapped, NAME, write_units(table, str(tmp_path / "as.gpkg")))
+    assert found.overall == plain.overall
+    np.testing.assert_array_equal(found.counts, plain.counts)
+    assert len(of.beside) == 1
+    assert list(of.beside.values()) == [4]
+    assert "no class of the map: " in str(of)
+    assert "(4 units)" in str(of)
+
+
 def test_glaciers_one_by_one(mapped: RunConfig, raster: str, tmp_path: Path) -> None:
     """A large outline gets intervals; one with too few units gets none."""
     left, top = UTM.transform.c, UTM.transform.f

@@ -101,13 +101,14 @@ def test_strata_of_a_map_of_change() -> None:
     """Rare transitions share one stratum, rare ground that stayed another; one pixel joins."""
     codes = ("A", "A-B", "A-C", "B-A", "B", "C", "B-C")
     pixels = [5000, 300, 20, 20, 4000, 30, 0]
-    found = strata(codes, pixels, change=True)
+    moved = [len(code) == 3 for code in codes]
+    found = strata(pixels, moved)
     assert found.max() == 4
     assert found[2] == found[3] == found[6]
     assert len(set(found.tolist())) == 5
-    assert strata(codes, pixels).tolist() == list(range(7))
-    assert strata("abc", [1, 5, 9]).tolist() == [1, 0, 1]
-    assert strata(codes, [5000, 300, 1, 0, 4000, 0, 0], change=True)[2] == 0
+    assert strata(pixels).tolist() == list(range(7))
+    assert strata([1, 5, 9]).tolist() == [1, 0, 1]
+    assert strata([5000, 300, 1, 0, 4000, 0, 0], moved)[2] == 0
 
 
 def test_perfect_map() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
+import json
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,6 +27,7 @@ from cpazmal_scale.catalog.stac import stac_item
 from cpazmal_scale.config import ClassStyle
 from cpazmal_scale.errors import ConfigError, GridMismatch, ModelMismatch, SampleError
 from cpazmal_scale.execute import Execution
+from cpazmal_scale.grid.areas import class_areas
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.grid.outlines import read_outlines
 from cpazmal_scale.kernels.posterior import decide_again
@@ -40,13 +45,16 @@ from cpazmal_scale.mapping import (
 )
 from cpazmal_scale.mapping.classify.acquired import unlike
 from cpazmal_scale.mapping.classify.pixels import empty_products
+from cpazmal_scale.mapping.classify.run import area_lines
 from cpazmal_scale.mapping.classify.store import publish, write_block, write_template
-from cpazmal_scale.mapping.refine.change import changed, transitions, unlike_data, weighed
+from cpazmal_scale.mapping.refine.change import Change, changed, unlike_data, weighed
 from cpazmal_scale.mapping.refine.fusion import fused
 from cpazmal_scale.mapping.refine.rates import STABLE, estimated, ground_shares, transition_rates
-from cpazmal_scale.mapping.show.figures import transitions_by_kind
+from cpazmal_scale.mapping.refine.source import Source
+from cpazmal_scale.mapping.show.figures import figure_of, transitions_by_kind
+from cpazmal_scale.mapping.show.styles import category_names
 from cpazmal_scale.mapping.show.thumbnail import thumbnail
-from cpazmal_scale.palette import colours, rgb, shows_change
+from cpazmal_scale.palette import LOSS, colours, rgb, sides, transition, transitions
 from cpazmal_scale.storage import groups
 from cpazmal_scale.vocabulary import NOTHING
 
@@ -323,9 +331,7 @@ def test_errors_that_both_maps_share_are_told() -> None:
 
 def test_what_stayed_is_pale() -> None:
     codes = transitions(CLASSES)
-    usual, chosen = colours(CLASSES), colours(codes)
-    assert shows_change(codes)
-    assert not shows_change(("ABL", "debris-covered"))
+    usual, chosen = colours(CLASSES), legend(codes).colours
     for code in CLASSES:
         for part, pale in zip(rgb(usual[code]), rgb(chosen[code]), strict=True):
             assert pale == pytest.approx(255 - (255 - part) / 4, abs=1)
@@ -373,6 +379,110 @@ def test_transitions_are_told_apart_by_kind() -> None:
     assert by_kind["loss of glacier"] == [("ABL-ROC", 10.0), ("ICA-FOR", 9.0)]
     own = legend(codes, {"ROC": ClassStyle(glacier=True)})
     assert "within glacier" in transitions_by_kind(own, areas)
+
+
+HYPHENS = ("bare ice", "debris-covered ice", "forest", "snow-ice")
+
+
+def test_names_with_hyphens_are_classes_and_changes_as_others(pair, tmp_path) -> None:
+    """Four surfaces, three of ice: ice that gives way to forest is loss, and of no surface now."""
+    codes = transitions(HYPHENS)
+    named = legend(codes, {"snow-ice": ClassStyle(glacier=True)})
+    assert named.glacier == {"bare ice", "debris-covered ice", "snow-ice"}
+    assert {code: sides(codes)[code] for code in ("debris-covered ice-forest", "snow-ice")} == {
+        "debris-covered ice-forest": ("debris-covered ice", "forest"),
+        "snow-ice": ("snow-ice", "snow-ice"),
+    }
+    assert len({named.colours[code] for code in codes}) == 16
+    for before in set(HYPHENS) - {"forest"}:
+        assert transition(before, "forest", named.glacier) == LOSS
+        red, green, blue = rgb(named.colours[f"{before}-forest"])
+        assert red > max(green, blue)
+    table = category_names(named).decode()
+    assert len(re.findall(r"<F>1</F>\s*<F>\d+</F>\s*<F>\d+</F>\s*<F>\d+</F>", table)) == 3
+
+    found = compare_maps(workspace(tmp_path), *pair)
+    data = open_map(found.map.url)
+    recipe = json.loads(data.attrs["recipe"]) | {"classes": codes}
+    figure = figure_of(data.assign_attrs(recipe=json.dumps(recipe)))
+    assert "Change of surface classes" in figure.get_suptitle()
+    titles = " ".join(axis.get_title() for axis in figure.axes)
+    assert "probability that the ground changed" in titles
+    assert "certainty" not in titles
+    texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert "loss of glacier" in texts
+    assert any(" → " in text and "debris-covered ice" in text for text in texts)
+
+
+def test_a_change_says_which_periods_it_compares(pair, tmp_path, monkeypatch) -> None:
+    """A map of 2020 and one of the first quarter of 2021: both periods, each with its dates."""
+    days = ["2020-01-08", "2020-06-01", "2020-12-20", "2021-01-06", "2021-03-31"]
+
+    def dated(url: str) -> Source:
+        found = open_source(url)
+        own = days[:3] if url == pair[0] else days[3:]
+        return dataclasses.replace(
+            found, recipe=found.recipe.model_copy(update={"dates": tuple(own)})
+        )
+
+    monkeypatch.setattr("cpazmal_scale.mapping.refine.change.open_source", dated)
+    made = compare_maps(workspace(tmp_path), *pair).map
+    monkeypatch.undo()
+    data = open_map(made.url)
+    told = " ".join(text.get_text() for text in figure_of(data).texts)
+    assert "8 Jan 2020 – 20 Dec 2020 (3 dates) → 6 Jan 2021 – 31 Mar 2021 (2 dates)" in told
+    assert "5 dates" not in told
+    with rasterio.open(to_cog(made.url, f"{tmp_path}/change.tif")) as file:
+        assert file.tags()["compared"] == (
+            "2020-01-08/2020-12-20 (3 dates) -> 2021-01-06/2021-03-31 (2 dates)"
+        )
+        assert file.tags(1)["CLASS_1"] == "ABL ablation area"
+        assert file.tags(1)["CLASS_2"] == "ABL-ACC"
+    assert "compares 8 Jan 2020" in stac_item(made.url)["properties"]["description"]
+
+
+def test_tables_of_many_classes_are_whole(pair, tmp_path) -> None:
+    """Eight classes, one of a long name: every column is there, and none runs into the next."""
+    names = ["ABL", "ACC", "FOR", "HAG", "ICA", "LAC", "PLA", "debris-covered ice"]
+    table = pd.DataFrame(np.full((8, 8), 1.25), index=names, columns=names)
+    text = str(Change(compare_maps(workspace(tmp_path), *pair).map, table, table, None))
+    assert "..." not in text
+    assert text.count("1.25") == 2 * 64
+    named = legend(("CEREAL", "1", "ABL", "glacier lake-forest"), {"1": ClassStyle(name="Eis")})
+    counts = dict.fromkeys(named.classes, 1)
+    lines = area_lines(class_areas(named, counts, dict.fromkeys(counts, 2e6)), named)
+    columns = [re.split(r" {2,}", line.strip()) for line in lines]
+    assert columns == [
+        ["CEREAL", "2.000 km²", "25.0%"],
+        ["1", "Eis", "2.000 km²", "25.0%"],
+        ["ABL", "ablation area", "2.000 km²", "25.0%"],
+        ["glacier lake-forest", "2.000 km²", "25.0%"],
+    ]
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_other_maps_show_no_change() -> None:
+    for classes in (("ABL", "debris-covered"), HYPHENS, ("a", "a-b", "b", "b-a"), ("ABL",)):
+        assert sides(classes) == {}
+
+
+def test_changes_that_hyphens_make_alike_are_told_apart() -> None:
+    """`snow-ice` is a surface of its own here, and what snow that became ice would be called."""
+    codes = transitions(("snow", "ice", "snow-ice"))
+    assert len(set(codes)) == 9
+    assert sides(codes)["snow-ice"] == ("snow-ice", "snow-ice")
+    assert ("snow", "ice") in sides(codes).values()
+    with pytest.raises(ConfigError, match="rename"):
+        transitions(("a", "b", "a-b", "a->b"))
+
+
+def test_a_name_says_that_a_code_is_ice() -> None:
+    named = legend(transitions(("1", "2")), {"1": ClassStyle(name="glacier", colour="red")})
+    assert named.glacier == {"1"}
+    assert transition(*named.changes["1-2"], named.glacier) == LOSS
+    red, green, blue = rgb(named.colours["1"])
+    assert red == 255
+    assert 180 < green == blue < 255
 
 
 def test_change_needs_codes_for_all_pairs(monkeypatch, pair, tmp_path) -> None:

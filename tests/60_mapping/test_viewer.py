@@ -371,7 +371,8 @@ def test_click_shows_series_barycenters_and_distances(
     assert f"row {row}, column {column}" in text(shown, "pixel-where")
     picked = shown.run("return viewer.state.picked")
     assert shown.run("return viewer.placeOf(arguments[0])", picked) == [row, column]
-    assert text(shown, "typical") == "barycenters"
+    aligned = "barycenters, aligned (warped in time): no calendar dates"
+    assert text(shown, "typical") == aligned
     assert text(shown, "measure") == "DTW distance to the barycenters (1: usual within a class)"
     for k in (0, 8):
         shown.run(

@@ -498,7 +498,7 @@ MISTAKES: dict[str, tuple[Words, str]] = {
     "a blank group": (lambda p: draw(p, groupless), r"p\.gpkg: a polygon has no group; fill"),
     "a class in two spellings": (
         lambda p: draw(p, spelt_twice),
-        r"p\.gpkg: classes ABL and abl differ in capitals alone; write",
+        r"p\.gpkg: classes ABL and abl differ in capitals or blanks alone; write",
     ),
     "polygons in another CRS": (
         lambda p: draw(p, moved),

@@ -15,6 +15,7 @@ from cpazmal_scale.errors import SampleError, StoreError
 from cpazmal_scale.grid.blocks import Block, cut
 from cpazmal_scale.grid.raster_files import open_plain
 from cpazmal_scale.grid.vectors import placed
+from cpazmal_scale.legend import spelt_as
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def compare_map(
 ) -> MapComparison:
     """Count a map's pixels by reference class, in memory that does not grow with the map.
 
-    The reference is read on the map's grid, nearest pixel.
+    The reference is read on the map's grid, nearest pixel; capitals and blanks of its classes make
+    no difference.
 
     Args:
         map_url: a finished map of classes.
@@ -69,7 +71,8 @@ def compare_map(
     classes, grid = mapped.recipe.classes, mapped.grid.geobox
     crs = str(grid.crs)
     with open_on_grid(truth_url, crs, grid.transform, mapped.shape) as (truth, names):
-        rows = [*classes, *(name for name in names if name not in classes)]
+        names = tuple(spelt_as(names, classes))
+        rows = [*classes, *dict.fromkeys(name for name in names if name not in classes)]
         if not set(names) & set(classes):
             raise SampleError(
                 f"the reference knows none of the map's classes {', '.join(classes)}",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from cpazmal_scale.words import per_cent
+from cpazmal_scale.words import many, per_cent
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class Population:
     `mapped` has a class in the map; units are drawn, and areas estimated, in the `covered` part of
     it, where the reference exists (all of it for interpreted points). `rejected` and `no_data`
     (layover, shadow, too few dates, what was left out) are outside. `units` were drawn; `unknown`
-    counts by map class those whose answer is unknown, `removed` those that the file lacks.
+    counts by map class those whose answer is unknown, `removed` those that the file lacks, and
+    `beside` by answer those whose answer is no class of the map.
     """
 
     mapped: float
@@ -25,6 +26,7 @@ class Population:
     units: int
     unknown: Mapping[str, int]
     removed: int = 0
+    beside: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         whole = f"the {self.mapped:.4f} km² that have a class in the map"
@@ -42,5 +44,11 @@ class Population:
             lines.append(
                 f"{lost} of {self.units} units ({per_cent(lost / self.units)}) without a class: "
                 f"{', '.join(parts)}; the others of their map class stand for them"
+            )
+        if self.beside:
+            parts = [f"{name} ({many(count, 'unit')})" for name, count in self.beside.items()]
+            lines.append(
+                f"no class of the map: {', '.join(parts)}; surfaces that the map lacks, or answers "
+                "to correct"
             )
         return "\n".join(lines)

@@ -23,7 +23,7 @@ RARE = 0.01
 """Share of a map of change below which a class has no stratum of its own."""
 
 
-def strata(classes: Sequence[str], pixels: ArrayLike, *, change: bool = False) -> NDArray[np.int64]:
+def strata(pixels: ArrayLike, moved: ArrayLike | None = None) -> NDArray[np.int64]:
     """The stratum of each class of a map, by nothing but the map itself.
 
     Every class is one. On a map of change, those of less than 1 % of the pixels share two: one of
@@ -31,19 +31,17 @@ def strata(classes: Sequence[str], pixels: ArrayLike, *, change: bool = False) -
     says nothing of errors.
 
     Args:
-        classes: (C) codes; `a-b` is a transition on a map of change.
         pixels: (C) number of pixels of each class in the map.
-        change: whether it is a map of change.
+        moved: (C) whether each class of a map of change is a transition; none: of other maps.
 
     Returns:
         (C) numbers from 0.
     """
     sizes = np.asarray(pixels, np.int64)
     names = np.arange(sizes.size)
-    if change:
-        moved = np.array(["-" in code for code in classes])
+    if moved is not None:
         rare = sizes < RARE * sizes.sum()
-        names = np.where(rare, sizes.size + moved, names)
+        names = np.where(rare, sizes.size + np.asarray(moved, np.int64), names)
     found = np.unique(names, return_inverse=True)[1]
     total = np.bincount(found, sizes)
     found = np.where(total[found] == 1, total.argmax(), found)

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +74,10 @@ class MapResult:
         return self.computed / max(self.stages["all"], 1e-9)
 
     def __str__(self) -> str:
-        rows = [
-            f"  {code:<5}{row['name']:<20}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
-            for code, row in by_legend(self.areas, self.legend)
-        ]
+        rows = area_lines(self.areas, self.legend)
+        wide = rows[0].rindex(" km²") - _KM2
         rows += [
-            f"  {group:<25}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
+            f"  {group:<{wide - 2}}{row['km2']:>{_KM2}.3f} km²{row['share']:>8.1%}"
             for group, row in group_areas(self.areas).iterrows()
         ]
         height, width = self.shape
@@ -93,7 +91,7 @@ class MapResult:
             told = ", ".join(f"{name} {share:.1%}" for name, share in self.floored.items())
             rows.append(f"  below the floor: {told}")
         if self.excluded:
-            rows.append(f"  {'excluded':<25}{self.excluded:>12,} pixels")
+            rows.append(f"  {'excluded':<{wide - 2}}{self.excluded:>{_KM2},} pixels")
         return "\n".join([done, *rows])
 
     @property
@@ -102,11 +100,24 @@ class MapResult:
         return class_areas(self.legend, self.pixels_by_class, self.square_metres)
 
 
-def by_legend(areas: pd.DataFrame, legend: Legend) -> Iterator[tuple[str, Any]]:
-    """Codes and rows of a table of areas in the order of the legend, rejected pixels last."""
-    rest = [code for code in areas.index if code not in legend.classes]
-    for code in (*legend.order, *rest):
-        yield str(code), areas.loc[code]
+def area_lines(areas: pd.DataFrame, legend: Legend) -> list[str]:
+    """Lines of a table of areas in the order of the legend, rejected pixels last.
+
+    A name that is the code stands once, and no column runs into the next.
+    """
+    rest = [str(code) for code in areas.index if code not in legend.classes]
+    codes = [*(code for code in legend.order if code in areas.index), *rest]
+    names = {code: legend.names.get(code, "") for code in codes}
+    names = {code: name if name != code else "" for code, name in names.items()}
+    # A code without a name may reach over the column of names.
+    first = max([3, *(len(code) for code in codes if names[code])]) + 2
+    whole = max([first + 18, *(len(code) for code in codes)])
+    whole = max([whole, *(first + len(names[code]) for code in codes)]) + 2
+    lines = []
+    for code in codes:
+        row, called = areas.loc[code], f"{code:<{first}}{names[code]}"
+        lines.append(f"  {called:<{whole}}{row['km2']:>{_KM2}.3f} km²{row['share']:>8.1%}")
+    return lines
 
 
 def map_cube(
@@ -284,6 +295,8 @@ def _floored(blocks: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {name: float(below / max(every, 1)) for name, (below, every) in counts.items()}
 
 
+_KM2 = 12
+"""Letters of an area in km²."""
 _SUMMED = ("seconds", "pixels", "square_metres")
 
 

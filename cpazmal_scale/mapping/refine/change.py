@@ -14,6 +14,7 @@ from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.kernels.posterior import decide_again
 from cpazmal_scale.mapping.classify.acquired import acquired_by, unlike
 from cpazmal_scale.mapping.classify.store import open_map
+from cpazmal_scale.mapping.refine import periods
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
 from cpazmal_scale.mapping.refine.fusion import joined
 from cpazmal_scale.mapping.refine.rates import transition_rates
@@ -23,6 +24,7 @@ from cpazmal_scale.mapping.refine.source import (
     check_probabilities,
     open_source,
 )
+from cpazmal_scale.palette import transitions
 from cpazmal_scale.vocabulary import NO_DATA, NOTHING, REJECTED
 
 if TYPE_CHECKING:
@@ -54,8 +56,8 @@ class Change:
 
     def __str__(self) -> str:
         return (
-            f"{self.map}\nfrom (row) to (column), km²\n{self.mapped.round(4)}\n"
-            f"expected from the probabilities, km²\n{self.expected.round(4)}"
+            f"{self.map}\nfrom (row) to (column), km²\n{_whole(self.mapped)}\n"
+            f"expected from the probabilities, km²\n{_whole(self.expected)}"
         )
 
 
@@ -106,6 +108,7 @@ def compare_maps(
         recipe=recipe.model_copy(update={"classes": transitions(classes)}),
         blank=_blank(1, 1),
         compute=functools.partial(change_block, weights=rates.weights),
+        attributes=periods.told(earlier.recipe.dates, later.recipe.dates),
     )
     found = derive(config, made, how)
     return Change(
@@ -133,11 +136,6 @@ def unlike_data(sources: Sequence[Source]) -> str | None:
     return "; ".join(
         [*told, "what changes between them may be that alone", *([remedy] if remedy else [])]
     )
-
-
-def transitions(classes: Sequence[str]) -> tuple[str, ...]:
-    """Meaning of the codes of a map of change, from 1."""
-    return tuple(a if a == b else f"{a}-{b}" for a in classes for b in classes)
 
 
 def change_block(sources: Sequence[Source], block: Block, *, weights: NDArray[np.float64]) -> Made:
@@ -236,6 +234,11 @@ def _blank(height: int, width: int) -> dict[str, NDArray[Any]]:
         **fixed,
         "n_valid_dates": np.zeros((height, width), np.uint8),
     }
+
+
+def _whole(table: pd.DataFrame) -> str:
+    """A table of km² as text, with all its columns."""
+    return table.round(4).to_string()
 
 
 def _table(blocks: list[dict[str, Any]], name: str, classes: tuple[str, ...]) -> pd.DataFrame:

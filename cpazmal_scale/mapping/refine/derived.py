@@ -8,7 +8,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cpazmal_scale import __version__, storage
@@ -23,7 +23,8 @@ from cpazmal_scale.mapping.classify.acquired import acquired_by, together
 from cpazmal_scale.mapping.classify.block import digest_of
 from cpazmal_scale.mapping.classify.pixels import Products, blank_of
 from cpazmal_scale.mapping.classify.recipe import Recipe
-from cpazmal_scale.mapping.classify.run import by_legend, run_blocks, summed
+from cpazmal_scale.mapping.classify.run import area_lines, run_blocks, summed
+from cpazmal_scale.mapping.refine import periods
 from cpazmal_scale.mapping.refine.source import Source, open_source
 from cpazmal_scale.words import many
 
@@ -58,7 +59,8 @@ class Derivation:
     """How a map comes from others.
 
     `recipe` is the new map's, `blank` one pixel (…, 1, 1) of no data of each of its variables,
-    `settings` plain JSON values that, with the sources, decide every value of the map.
+    `settings` plain JSON values that, with the sources, decide every value of the map;
+    `attributes` are those that only its kind has.
     """
 
     kind: str
@@ -67,6 +69,7 @@ class Derivation:
     recipe: Recipe
     blank: Products
     compute: Compute
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_one(
@@ -108,11 +111,8 @@ class DerivedMap:
 
     def __str__(self) -> str:
         height, width = self.shape
-        rows = [
-            f"  {code:<9}{row['name']:<20}{row['km2']:>12.3f} km²{row['share']:>8.1%}"
-            for code, row in by_legend(self.areas, self.legend)
-            if row["pixels"]
-        ]
+        areas = self.areas
+        rows = area_lines(areas[areas["pixels"] > 0], self.legend)
         executed = self.blocks_executed
         done = (
             f"{self.kind} map {self.id} of {height} x {width} px: "
@@ -209,7 +209,8 @@ def _template(derivation: Derivation, name: str, source: Source, named: Legend) 
     ]
     attributes = {
         "Conventions": "CF-1.11",
-        **_shared([store.made_of(one.attrs) for one in opened]),
+        **_shared([_passed_on(one.attrs) for one in opened]),
+        **derivation.attributes,
         "title": f"Surface classes, beam {recipe.beam}, {derivation.kind}",
         "source": f"maps {', '.join(ids)}",
         "software": f"cpazmal-scale {__version__}",
@@ -241,6 +242,12 @@ def _supposed(derivation: Derivation) -> dict[str, Any]:
     if first is None or any(one is None or (one != first).any() for one in others):
         return {}
     return {store.SHARES: first.tolist()}
+
+
+def _passed_on(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes that are also those of maps made of this one."""
+    compared = {name: text for name, text in attributes.items() if name == periods.NAME}
+    return {**store.made_of(attributes), **compared}
 
 
 def _shared(told: Sequence[dict[str, Any]]) -> dict[str, Any]:

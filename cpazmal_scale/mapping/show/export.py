@@ -25,6 +25,8 @@ from cpazmal_scale.mapping.classify.store import (
     open_map,
     withheld,
 )
+from cpazmal_scale.mapping.refine.periods import NAME as COMPARED
+from cpazmal_scale.mapping.refine.periods import compared
 from cpazmal_scale.mapping.show.styles import category_names, qgis_classes, qgis_grey
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
@@ -147,6 +149,7 @@ def _write_plain(
             cube=f"{recipe.cube} {recipe.cube_state}",
             **made_of(data.attrs),
             **withheld(recipe),
+            **_periods(data),
             **({CALIBRATION: text} if (text := data.attrs.get(CALIBRATION)) else {}),
         )
         for band, name in enumerate(bands, 1):
@@ -156,6 +159,12 @@ def _write_plain(
             file.write_colormap(1, _colour_table(named))
             file.update_tags(1, **_tags(named))
     return 0.0, float(_PERCENT) if layer == CONFIDENCE else top
+
+
+def _periods(data: xr.Dataset) -> dict[str, str]:
+    """The tag of a map of change: first and last day and number of dates, before and after."""
+    both = [f"{one.first}/{one.last} ({one.dates} dates)" for one in compared(data.attrs)]
+    return {COMPARED: " -> ".join(both)} if both else {}
 
 
 def _bands(data: xr.Dataset, layer: str) -> list[str]:
@@ -233,5 +242,5 @@ def _colour_table(legend: Legend) -> dict[int, tuple[int, int, int, int]]:
 
 
 def _tags(legend: Legend) -> dict[str, str]:
-    named = {f"CLASS_{v}": f"{c} {legend.name(c)}" for v, c in enumerate(legend.classes, 1)}
+    named = {f"CLASS_{value}": legend.label(c) for value, c in enumerate(legend.classes, 1)}
     return {**named, f"CLASS_{REJECTED}": "rejected", f"CLASS_{NO_DATA}": "no data"}

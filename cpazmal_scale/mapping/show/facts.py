@@ -13,7 +13,8 @@ from cpazmal_scale.features import in_words, meaning, unit
 from cpazmal_scale.grid.cf import grid_of, metres
 from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.store import CALIBRATION, legend_of
-from cpazmal_scale.mapping.show.figures import left_out, pixel_size, subject
+from cpazmal_scale.mapping.refine import periods
+from cpazmal_scale.mapping.show.figures import left_out, pixel_size
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.vocabulary import REJECTED
 
@@ -52,7 +53,7 @@ def about(
         entry["group"] = kinds.get(entry["code"], "")
         entry["m2"] = round(square_metres[entry["value"]], 1)
     return {
-        "title": subject(named),
+        "title": named.subject,
         "beam": recipe.beam,
         "pixel": pixel_size(data, recipe.features.window) + left_out(recipe),
         "polarisations": list(recipe.polarisations),
@@ -62,6 +63,8 @@ def about(
         "software": data.attrs["software"],
         "method": method(recipe.method).name,
         "typical": method(recipe.method).typical,
+        "compared": periods.said(data.attrs),
+        "aligned": method(recipe.method).aligned,
         "measure": method(recipe.method).measure,
         "withheld": recipe.withheld,
         "calibration": data.attrs.get(CALIBRATION),

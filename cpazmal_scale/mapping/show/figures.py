@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +15,9 @@ from cpazmal_scale.legend import Legend
 from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import legend_of, open_map
+from cpazmal_scale.mapping.refine import periods
 from cpazmal_scale.mapping.show.thumbnail import Thumbnail, thumbnail
-from cpazmal_scale.palette import BESIDE, GAIN, LOSS, STAYED, WITHIN, rgb, shows_change, transition
+from cpazmal_scale.palette import BESIDE, GAIN, LOSS, STAYED, WITHIN, rgb, transition
 from cpazmal_scale.palette import NO_DATA as NO_DATA_COLOUR
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.pictures import png
@@ -83,14 +83,14 @@ def figure_of(data: xr.Dataset) -> Figure:
     _draw_classes(main, small, named)
     _draw_scale_bar(main, small)
     _draw_north(main, small)
-    if shows_change(named.classes):
+    if named.changes:
         _draw_transitions(legend, small, named)
     else:
         _draw_legend(legend, small, named)
     if recipe.withheld:
         _say_withheld(certainty, recipe.withheld)
     else:
-        _draw_certainty(certainty, small, figure, change=shows_change(named.classes))
+        _draw_certainty(certainty, small, figure, change=bool(named.changes))
     _write_title(figure, data, recipe)
     return figure
 
@@ -209,7 +209,7 @@ def transitions_by_kind(
     found: dict[str, list[tuple[str, float]]] = {}
     for value, code in enumerate(named.classes, 1):
         if square_metres[value]:
-            kind = transition(code, named.glacier)
+            kind = transition(*named.changes[code], named.glacier)
             found.setdefault(kind, []).append((code, square_metres[value]))
     order = sorted(found, key=[*_KINDS].index)
     return {kind: sorted(found[kind], key=lambda one: -one[1]) for kind in order}
@@ -223,7 +223,10 @@ def _draw_transitions(axis: Axes, small: Thumbnail, named: Legend) -> None:
     rows: list[tuple[str | None, str, float]] = []
     for kind, members in transitions_by_kind(named, small.square_metres).items():
         rows.append((None, kind, sum(area for _, area in members)))
-        rows += [(named.colours[code], code, area) for code, area in members[:_NAMED]]
+        rows += [
+            (named.colours[code], " → ".join(dict.fromkeys(named.changes[code])), area)
+            for code, area in members[:_NAMED]
+        ]
     if small.square_metres[REJECTED]:
         rows.append((REJECTED_COLOUR, "rejected", small.square_metres[REJECTED]))
     axis.set(xlim=(0, 1), ylim=(max(len(rows) + 1, 6), 0))
@@ -233,7 +236,7 @@ def _draw_transitions(axis: Axes, small: Thumbnail, named: Legend) -> None:
         if colour:
             axis.add_patch(Rectangle((0.04, y - 0.35), 0.1, 0.7, facecolor=colour, linewidth=0))
         at = 0.18 if colour else 0
-        axis.text(at, y, text.replace("-", " → "), va="center", fontsize=9, weight=weight)
+        axis.text(at, y, text, va="center", fontsize=9, weight=weight)
         share = f"{100 * area / whole:.1f} %"
         axis.text(1, y, share, va="center", ha="right", fontsize=9, weight=weight)
     caption = "what the two maps say, of the mapped area; the largest of each kind"
@@ -273,11 +276,13 @@ def _draw_certainty(axis: Axes, small: Thumbnail, figure: Figure, *, change: boo
 
 
 def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
-    first, last = (datetime.fromisoformat(recipe.dates[i]) for i in (0, -1))
-    days = f"{first.day} {first:%b %Y} – {last.day} {last:%b %Y}"
+    days = periods.said(data.attrs)
+    if not days:
+        days = periods.in_words(recipe.dates[0], recipe.dates[-1])
+        days += f"  ·  {len(recipe.dates)} dates"
     beam = f"beam {recipe.beam}  ·  " if recipe.beam else ""
     figure.suptitle(
-        f"{subject(legend_of(data))}\n",
+        f"{legend_of(data).subject}\n",
         x=0.02,
         ha="left",
         fontsize=16,
@@ -288,8 +293,7 @@ def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
     figure.text(
         0.02,
         1 - 0.62 / figure.get_figheight(),
-        f"{beam}{days}  ·  {len(recipe.dates)} dates  ·  {used(data, recipe)}  ·  {pixel}"
-        f"{left_out(recipe)}",
+        f"{beam}{days}  ·  {used(data, recipe)}  ·  {pixel}{left_out(recipe)}",
         fontsize=11,
         color=_FAINT,
     )
@@ -298,14 +302,6 @@ def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
 def left_out(recipe: Recipe) -> str:
     """What is said of areas that were left out on purpose; nothing where there are none."""
     return "  ·  excluded areas are no data" if recipe.exclude else ""
-
-
-def subject(named: Legend) -> str:
-    """What a map of these classes shows."""
-    if shows_change(named.classes):
-        return "Change of surface classes"
-    glacier = set(named.classes) <= named.glacier
-    return "Glacier surface classes" if glacier else "Surface classes"
 
 
 def pixel_size(data: xr.Dataset, window: int) -> str:

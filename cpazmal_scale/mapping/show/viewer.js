@@ -406,7 +406,7 @@ function show(metres) {
   const away = metres === undefined ? "" : ` · ${metres < 1000 ? `${Math.round(metres)} m` : `${(metres / 1000).toFixed(1)} km`} from the click`;
   if (metres !== undefined || !$("pixel-where").textContent) $("pixel-where").textContent = `row ${row}, column ${column}${away}`;
   $("feature-meaning").textContent = `${features[k].meaning}, ${facts.window} × ${facts.window} pixels`;
-  $("typical").textContent = facts.typical;
+  $("typical").textContent = [facts.typical, facts.aligned].filter(Boolean).join(", ");
   $("measure").textContent = `${facts.measure} distance to the ${facts.typical} (1: usual within a class)`;
   const { rows, all } = distancesOf(i);
   lines(seriesOf(i, k), k, position);

@@ -9,7 +9,7 @@ import numpy as np
 
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.vectors import read_vectors
-from cpazmal_scale.legend import plain
+from cpazmal_scale.legend import plain, require_one_spelling
 from cpazmal_scale.samples.draw.styles import styles_of
 from cpazmal_scale.storage import seal
 from cpazmal_scale.words import listed
@@ -60,8 +60,8 @@ def checked_polygons(
     Raises:
         ConfigError: a column of the legend cannot be understood.
         SampleError: no CRS, no column `class` or `group`, empty labels, classes that differ in
-            capitals alone or are called as no class is, a geometry that is not a polygon, a class
-            that is absent or has fewer than two groups.
+            capitals or blanks alone or are called as no class is, a geometry that is not a
+            polygon, a class that is absent or has fewer than two groups.
     """
     if given.crs is None:
         raise SampleError("no CRS", where=where, remedy="say which one by `set_crs`")
@@ -147,15 +147,7 @@ def _labelled(table: geopandas.GeoDataFrame, where: str) -> geopandas.GeoDataFra
             where=where,
             remedy="give the class another name",
         )
-    spelt: dict[str, str] = {}
-    for code in sorted(set(table["class"])):
-        other = spelt.setdefault(code.casefold(), code)
-        if other != code:
-            raise SampleError(
-                f"classes {other} and {code} differ in capitals alone",
-                where=where,
-                remedy="write the class in one way",
-            )
+    require_one_spelling(table["class"], where=where)
     return table
 
 
