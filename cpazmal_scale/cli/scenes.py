@@ -10,6 +10,7 @@ from cpazmal_scale.cli import facts
 from cpazmal_scale.cli.answers import say
 from cpazmal_scale.cli.console import PLACE_OF_COMMAND, Config, Folder, Place, bar, show_card
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.words import coefficient
 
 if TYPE_CHECKING:
     from cpazmal_scale.scenes import Scene
@@ -100,7 +101,10 @@ def inspect(
 def _lines(scene: Scene) -> list[str]:
     """A scene, the coefficient of its values, and what is to be known of it."""
     notes = sorted({file.note for file in scene.files} - {""})
-    return [f"{scene} {scene.radiometry}", *(f"  {text}" for text in (*notes, *scene.warnings))]
+    return [
+        f"{scene} {coefficient(scene.radiometry)}",
+        *(f"  {text}" for text in (*notes, *scene.warnings)),
+    ]
 
 
 def _show_cards(found: list[Scene], pictures: str) -> list[str]:

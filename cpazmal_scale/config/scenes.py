@@ -22,6 +22,9 @@ class Naming(Section):
     """Viewing geometry when the pattern has no such group."""
     pass_direction: Literal["ASC", "DSC"] | None = None
     """Flight direction when the pattern has no such group."""
+    look_side: Literal["R", "L"] | None = None
+    """Side of the flight path that the antenna looks to where no table has it; none: right for PAZ,
+    TerraSAR-X, TanDEM-X and Sentinel-1, unknown for others."""
     incidence_angle: float | None = Field(None, gt=INCIDENCE[0], lt=INCIDENCE[1])
     """Incidence angle at scene centre in degrees where no acquisition table has it."""
     bands: tuple[str, ...] | None = None

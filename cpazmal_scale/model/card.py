@@ -11,6 +11,7 @@ from cpazmal_scale.config.methods import method
 from cpazmal_scale.legend import legend
 from cpazmal_scale.model.panels import feature_panels, legend_and_title
 from cpazmal_scale.model.trained import CALIBRATED
+from cpazmal_scale.pictures import with_gaps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,8 +81,8 @@ def model_card(
         "missing_dates": {"rule": _missing(own), "min_dates": own.min_dates},
         "decision": {
             "rule": model.method,
-            "temperature": float(own.temperature_),
-            "calibrated": own.calibrated_,
+            "temperature": None if model.withheld else float(own.temperature_),
+            "calibrated": own.calibrated_ and not model.withheld,
             "withheld": model.withheld,
             "known_within": own.known_within_,
             "reject": own.reject,
@@ -141,6 +142,9 @@ def barycenters_figure(
 ) -> Figure:
     """Every feature's typical series by class, over the middle half of their class's windows.
 
+    Barycenters are means of aligned series, whose ups and downs have no date; beside them the mean
+    of the windows date by date is dashed.
+
     Args:
         model: the trained model.
         series: the windows it was trained on.
@@ -149,16 +153,24 @@ def barycenters_figure(
     """
     figure, panels = feature_panels(model.names)
     centres = model.classifier.centres()
-    kind = method(model.method).typical.capitalize()
+    row = method(model.method)
     days = model.dates.astype("datetime64[s]")
     for k, axis in enumerate(panels):
         for c, code in enumerate(model.classes):
             members = series.values[np.asarray(labels) == code, k]
             seen = ~np.isnan(members).all(axis=0)
             low, high = np.nanpercentile(members[:, seen], (25, 75), axis=0)
-            axis.fill_between(days[seen], low, high, color=colours[code], alpha=0.18, lw=0)
+            band = with_gaps(days[seen], days, low, high)
+            axis.fill_between(*band, color=colours[code], alpha=0.18, lw=0)
             for m, values in enumerate(centres[c, :, k]):
                 known = np.where(seen, values, np.nan)
-                axis.plot(days, known, color=colours[code], lw=1.8, label=code if m == 0 else None)
-    legend_and_title(figure, panels[0], f"{kind}; bands hold the middle half of the windows")
+                line = with_gaps(days, days, known)
+                axis.plot(*line, color=colours[code], lw=1.8, label=code if m == 0 else None)
+            if row.aligned:
+                mean = np.nanmean(members[:, seen], axis=0)
+                axis.plot(*with_gaps(days[seen], days, mean), "--", color=colours[code], lw=0.9)
+    typical = row.typical.capitalize()
+    if row.aligned:
+        typical = f"{typical}, {row.aligned}; dashed: mean of the windows on each date"
+    legend_and_title(figure, panels[0], f"{typical}; bands hold the middle half of the windows")
     return figure

@@ -16,7 +16,7 @@ from cpazmal_scale.errors import SceneUnknown
 from cpazmal_scale.grid.lattice import Preset
 from cpazmal_scale.scenes.formats.naming import Named
 from cpazmal_scale.scenes.scene import SceneFile
-from cpazmal_scale.scenes.spellings import X_BAND_SENSORS
+from cpazmal_scale.scenes.spellings import looks_right
 from cpazmal_scale.scenes.table import Row, find_row
 from cpazmal_scale.vocabulary import ordered
 
@@ -108,7 +108,7 @@ class Listing:
                 remedy="complete acquisitions.csv (column beam) or set ingest.naming.beam",
             )
         direction = named.pass_direction or (row and row.pass_direction) or rules.pass_direction
-        side: Literal["R", "L"] | None = "R" if named.sensor in X_BAND_SENSORS else None
+        usual: Literal["R", "L"] | None = "R" if looks_right(named.sensor) else None
         return Candidate(
             url=url,
             named=named,
@@ -117,7 +117,7 @@ class Listing:
             pass_direction=direction or None,
             rules=rules,
             format=format,
-            look_side=(row and row.look_side) or side,
+            look_side=(row and row.look_side) or rules.look_side or usual,
         )
 
 

@@ -10,6 +10,12 @@ from cpazmal_scale.errors import SceneUnknown
 from cpazmal_scale.vocabulary import POLARISATIONS
 
 X_BAND_SENSORS = ("PAZ1", "TSX1", "TDX1")
+_SENTINEL_1 = re.compile(r"S(?:ENTINEL[- ]?)?1[A-D]?", re.IGNORECASE)
+
+
+def looks_right(sensor: str) -> bool:
+    """Whether a sensor looks to the right of its path unless its product says otherwise."""
+    return sensor in X_BAND_SENSORS or _SENTINEL_1.fullmatch(sensor) is not None
 
 
 _TIME = re.compile(

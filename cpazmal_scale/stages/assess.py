@@ -113,7 +113,7 @@ def assess(
     told = campaign(config, series, {} if result is None else result.floored)
     dark = () if shown.backscatter is None else shown.backscatter.floored()
     report = Report(
-        title=_title(config),
+        title=_title(config, validation.classes),
         campaign=replace(told, processing=processing(config), floored_classes=dark),
         validation=validation,
         comparison=comparison,
@@ -294,9 +294,14 @@ def _boundary_share(config: RunConfig, result: MapResult | None) -> float:
     return boundary_share(result.url, config.features.window // 2)
 
 
-def _title(config: RunConfig) -> str:
-    what = "Labelled series" if workspace.has_table(config) else "Glacier map of beam"
-    return f"{what} {workspace.beam_of(config)}"
+def _title(config: RunConfig, classes: tuple[str, ...]) -> str:
+    """What was classified, in the words of the map's picture."""
+    if workspace.has_table(config):
+        return f"Labelled series {workspace.beam_of(config)}"
+    from cpazmal_scale.legend import legend
+
+    shown = legend(classes, workspace.with_legend(config, classes).legend)
+    return f"{shown.subject}, beam {workspace.beam_of(config)}"
 
 
 def _performance(result: MapResult | None, seconds: Mapping[str, float]) -> Performance:

@@ -60,6 +60,9 @@ def _data(config: RunConfig, cube: xr.Dataset) -> dict[str, str]:
         "Incidence at the scene centre": _range(cube["incidence_angle"].values, "°"),
         "Resolution in ground range": _range(cube["resolution_range"].values, " m"),
         "Resolution in azimuth": _range(cube["resolution_azimuth"].values, " m"),
+        "Equivalent number of looks": say.number(cube.attrs["enl"], 2)
+        if "enl" in cube.attrs
+        else "",
         "Resampling": "; ".join(filter(None, np.unique(cube["resampling"].values.astype(str)))),
         "Dates by channel": f"{held}; {cube.sizes['time']} dates in all",
         "Cube": f"state {cube.attrs['state']}, written by {cube.attrs['software']}",
@@ -115,7 +118,12 @@ def _named(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decided(decision: Mapping[str, Any]) -> str:
-    """Temperature, whether held-out polygons calibrated it, and the distance of rejection."""
+    """Temperature, whether held-out polygons calibrated it, and the distance of rejection; where
+    probabilities are withheld, why.
+    """
+    if decision.get("withheld"):
+        reject = _pairs({"reject": decision.get("reject")})
+        return ", ".join(filter(None, (reject, f"no probabilities: {decision['withheld']}")))
     told = _pairs({name: decision.get(name) for name in ("temperature", "reject")})
     known = "calibrated on held-out polygons" if decision.get("calibrated") else "not calibrated"
     return ", ".join(filter(None, (told, known)))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SUM = "sum"
 _TYPICAL = "{} of the model, over the middle half of the windows they stand for"
+_MEANS = ". Dashed: the mean of these windows on each date"
 
 
 def campaign(config: RunConfig, series: WindowSeries, mapped: Mapping[str, float]) -> Campaign:
@@ -104,8 +105,12 @@ def _typical_series(config: RunConfig) -> Picture | None:
         model = workspace.find(config, "model")
     except StoreMissing:
         return None
-    typical = method(model.metadata.get("method", SUM)).typical.capitalize()
-    return _picture(config, f"models/{model.fact('id')}.png", _TYPICAL.format(typical))
+    row = method(model.metadata.get("method", SUM))
+    typical = (
+        f"{row.typical.capitalize()}, {row.aligned}," if row.aligned else row.typical.capitalize()
+    )
+    caption = _TYPICAL.format(typical) + (_MEANS if row.aligned else "")
+    return _picture(config, f"models/{model.fact('id')}.png", caption)
 
 
 def _picture(config: RunConfig, path: str, caption: str) -> Picture | None:

@@ -51,7 +51,7 @@ def test_the_card_of_a_ground_scene_tells_what_is_known(tmp_path: Path) -> None:
     scene = only(ground_campaign(tmp_path))
     rows = dict(scene_card(scene, overview(scene)))
     assert rows["incidence"] == "37.4° at centre"
-    assert rows["values"] == "gamma0_T, linear power"
+    assert rows["values"] == "γ0_T, linear power"
     assert "(HH, HV, mask)" in rows["files"]
     assert rows["grid"].startswith("100 x 130 pixels of 3 m")
     assert "processing" not in rows

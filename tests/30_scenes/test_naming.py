@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from support.scenes_factory import file_name, product, row, write_table
 
-from cpazmal_scale.config import Naming
+from cpazmal_scale.config import Ingest, Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown
 from cpazmal_scale.scenes import spellings
 from cpazmal_scale.scenes import table as tables
+from cpazmal_scale.scenes.format import Listing, Named
 from cpazmal_scale.scenes.formats import naming
 
 AUTHORS = Naming()
@@ -62,6 +63,27 @@ def test_opera_names_by_pattern_share_an_id() -> None:
         (stem, "S1A", "T137-292319-IW1")
     }
     assert naming.parse_name("/data/x/other.tif", OPERA) is None
+
+
+@pytest.mark.parametrize(
+    ("sensor", "rules", "side"),
+    [
+        ("S1A", {}, "R"),
+        ("S1D", {}, "R"),
+        ("SENTINEL-1C", {}, "R"),
+        ("PAZ1", {}, "R"),
+        ("RS2", {}, None),
+        ("S2A", {}, None),
+        ("RS2", {"look_side": "L"}, "L"),
+        ("TSX1", {"look_side": "L"}, "L"),
+    ],
+)
+def test_sides_that_antennas_look_to(sensor: str, rules: dict[str, str], side: str | None) -> None:
+    """Sentinel-1 looks right always; of what may look to either side only the user knows."""
+    named = Named("x", sensor, datetime(2021, 11, 19, tzinfo=UTC), beam="A1")
+    listing = Listing(("x.tif",), Ingest())
+    found = listing.candidate("x.tif", named, Naming(**rules), format="geotiff")
+    assert found.look_side == side
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from cpazmal_scale.assess.report.parts import Heading, Table, Text
 from cpazmal_scale.assess.report.report import blocks, tables
 from cpazmal_scale.config import Dtw, Features
 from cpazmal_scale.cube import open_cube
+from cpazmal_scale.pictures import with_gaps
 from cpazmal_scale.words import number
 
 SIZE = 7
@@ -165,6 +166,25 @@ def test_evolution_shows_the_difference_of_channels_and_many_classes(seen: Seen)
     apart = np.sort(np.concatenate([one[:, 0, 0] for one in bars]))
     assert np.diff(apart).min() > 1
     np.testing.assert_allclose(bars[2][:, :, 1].T, 10 * np.log10(found.span[:, 0, 2]), rtol=1e-6)
+
+
+def test_a_year_without_data_is_a_gap(seen: Seen) -> None:
+    """Nothing is drawn between the last date of one year and the first of the year after next."""
+    found, _ = seen
+    half = len(found.dates) // 2
+    years = found.dates.copy()
+    years[half:] += np.timedelta64(730, "D")
+    for axis in portraits.evolution_figure(dataclasses.replace(found, dates=years), COLOURS).axes:
+        for line in axis.lines:
+            x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata(), float)
+            drawn = np.isfinite(y[:-1]) & np.isfinite(y[1:])
+            assert drawn.any()
+            assert (np.diff(x)[drawn] < np.timedelta64(365, "D")).all()
+        for band in axis.collections:
+            for path in band.get_paths():
+                assert np.ptp(path.vertices[:, 0]) < 365
+    assert with_gaps(years[:1], years[:1], np.ones(1)) == (years[:1], np.ones(1))
+    assert len(with_gaps(found.dates, found.dates, np.ones(len(years)))[0]) == len(years)
 
 
 def test_levels_by_date_are_a_table(seen: Seen) -> None:
@@ -308,6 +328,14 @@ def test_page_needs_nothing_beside_it(written: Path) -> None:
     assert all((written / link).exists() for link in outside)
     assert links.tags.count("img") == 7
     assert "nan" not in re.sub(r"data:[^\"]*", "", text).lower()
+    names = ("accuracy", "probabilities", "accuracy_by_class", "accuracy_by_class_2")
+    for name in names:
+        columns = re.search(
+            r"begin{tabular}{(l+r*)}", (written / "report" / f"{name}.tex").read_text()
+        )
+        assert columns is not None
+        assert len(columns[1]) <= 7, "a page is not wide enough"
+    assert "seconds" not in (written / "report" / "accuracy.tex").read_text()
     for name in ("accuracy", "accuracy_by_class", "differences_between_methods"):
         assert (written / "report" / f"{name}.tex").read_text().startswith(r"\begin{table}")
         assert (written / "report" / f"{name}.csv").exists()

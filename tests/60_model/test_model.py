@@ -10,6 +10,7 @@ import xarray as xr
 
 from cpazmal_scale import features, model, storage
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ModelMismatch, SampleError, StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.execute import DaskExecutor, Executor, SerialExecutor, ThreadExecutor
 from cpazmal_scale.model import Workers, barycenters_figure, model_card
@@ -112,7 +113,20 @@ def test_figure_draws_every_feature() -> None:
     )
     assert figure.axes[0].get_title() == "HH  κ₁ of ln amplitude, Np"
     assert len(figure.axes) == 9
-    assert all(len(axis.lines) == 4 for axis in figure.axes)
+    assert "no calendar dates" in figure.get_suptitle()
+    for at, axis in enumerate(figure.axes):
+        k = at // 3 + 3 * (at % 3)  # features go down the columns
+        dashed = [line for line in axis.lines if line.get_linestyle() == "--"]
+        assert len(axis.lines) - len(dashed) == 4
+        for line, own in zip(dashed, (series.values[:12, k], series.values[12:, k]), strict=True):
+            dated = own[:, np.isfinite(own).any(axis=0)]
+            np.testing.assert_allclose(line.get_ydata(), np.nanmean(dated, axis=0), rtol=1e-5)
+
+
+def test_only_averages_of_warped_series_have_no_dates() -> None:
+    rows = {setting: method(setting).aligned for setting in ("sum", "euclid-sum", "euclid-vote")}
+    assert "warped in time" in rows.pop("sum")
+    assert set(rows.values()) == {""}
 
 
 def same(one: model.Model, two: model.Model) -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 from cyclopts import MissingArgumentError
+from pydantic import BaseModel
 
 import cpazmal_scale
 from cpazmal_scale.cli import app
 from cpazmal_scale.cli.answers import KEYS
 from cpazmal_scale.cli.help_text import EXAMPLES
+from cpazmal_scale.cli.obeyed import obeys, setting_of
 from cpazmal_scale.config import RunConfig
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +134,25 @@ def test_every_command_of_a_page_is_understood(page: Path) -> None:
         assert not unused, line
         helped = words[-1] == "--help" or words[0] in ("areas", "catalog", "dataset")
         assert helped or command.__name__ != "help_print", line
+
+
+def _settings(section: BaseModel, before: str = "") -> set[str]:
+    found: set[str] = set()
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        own = {f"{before}{name}"}
+        found |= _settings(value, f"{before}{name}.") if isinstance(value, BaseModel) else own
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_gives_a_verb_a_flag_that_changes_nothing(page: Path) -> None:
+    known = _settings(RunConfig())
+    for line in _written(page):
+        words = shlex.split(line, comments=True)[1:]
+        verb = next((two for two in (" ".join(words[:2]), words[0]) if two in KEYS), "")
+        given = {setting_of(word) for word in words if word.startswith("--")} & known
+        assert all(obeys(verb, name) for name in given), line
 
 
 def test_every_room_is_in_the_reference(reference) -> None:  # type: ignore[no-untyped-def]

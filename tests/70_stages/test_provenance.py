@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import xarray as xr
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
@@ -36,3 +38,40 @@ def test_a_models_settings_are_told_in_words(
     assert told["Parameters"] == "days to the nearest training date at most 33, seed 42"
     assert told["Missing dates"] == "series with fewer than 8 valid dates get no class"
     assert told["Decision"] == "temperature 2.741, calibrated on held-out polygons"
+
+
+def test_what_is_withheld_is_not_called_calibrated() -> None:
+    told = provenance._decided(
+        {
+            "temperature": 0.1612,
+            "calibrated": True,
+            "reject": 3.0,
+            "withheld": "these classes are clusters of the series themselves",
+        }
+    )
+    assert told == "reject 3, no probabilities: these classes are clusters of the series themselves"
+
+
+def test_the_looks_of_a_cube_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own number, where it knows one."""
+    one = np.ones(2)
+    words = np.array(["a", "a"])
+    cube = xr.Dataset(
+        {
+            name: ("time", values)
+            for name, values in (
+                ("incidence_angle", one),
+                ("resolution_range", one),
+                ("resolution_azimuth", one),
+                ("sensor", words),
+                ("resampling", words),
+            )
+        },
+        attrs={"radiometry": "gamma0", "beam": "X", "state": "1", "software": "s", "enl": 4.2613},
+    )
+    monkeypatch.setattr("cpazmal_scale.stages.workspace.held", lambda *_: {"channels": "HH"})
+    monkeypatch.setattr("cpazmal_scale.stages.workspace.channels", lambda *_: ("HH",))
+    config = RunConfig()
+    assert provenance._data(config, cube)["Equivalent number of looks"] == "4.26"
+    del cube.attrs["enl"]
+    assert "Equivalent number of looks" not in provenance._data(config, cube)

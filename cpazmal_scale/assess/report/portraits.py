@@ -10,7 +10,7 @@ import numpy as np
 from cpazmal_scale.assess.report.backscatter import SEASONS, decibels
 from cpazmal_scale.assess.report.style import GRID, INK, MUTED, canvas, legend_below, quiet
 from cpazmal_scale.features import axis_label
-from cpazmal_scale.pictures import dates_along
+from cpazmal_scale.pictures import dates_along, with_gaps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,8 +78,8 @@ def evolution_figure(own: Backscatter, colours: Mapping[str, str]) -> Figure:
     """Level of a class's mean power by date, with the middle two thirds of its windows.
 
     The windows of more than four classes are thin lines beside each other. Dates on which the mean
-    is not positive are gaps, marked at the foot of the axis. Below two polarisations stands the
-    second less the first, in dB.
+    is not positive are gaps, marked at the foot of the axis, and so are more than three usual steps
+    without a date. Below two polarisations stands the second less the first, in dB.
     """
     count = len(own.polarisations)
     rows = count + (count == 2)
@@ -91,12 +91,13 @@ def evolution_figure(own: Backscatter, colours: Mapping[str, str]) -> Figure:
             dates, mean, colour = own.dates[known], own.mean[p, c][known], colours[name]
             level, spread = decibels(mean), decibels(own.span[:, p, c, known])
             low, high = np.where(np.isfinite(spread), spread, foot)
+            shown, line, bottom, top = with_gaps(dates, own.dates, level, low, high)
             if len(own.classes) <= _BANDS:
-                axis.fill_between(dates, low, high, color=colour, alpha=0.16, linewidth=0)
+                axis.fill_between(shown, bottom, top, color=colour, alpha=0.16, linewidth=0)
             else:
                 beside = dates + _beside(own.dates, c, len(own.classes))
                 axis.vlines(beside, low, high, color=colour, alpha=0.45, linewidth=1)
-            axis.plot(dates, level, "o-", color=colour, linewidth=1.8, markersize=3, label=name)
+            axis.plot(shown, line, "o-", color=colour, linewidth=1.8, markersize=3, label=name)
             below = dates[mean <= 0]
             if len(below):
                 axis.plot(below, np.full(len(below), foot), "v", color=colour, clip_on=False)
@@ -118,8 +119,8 @@ def _difference(axis: Axes, own: Backscatter, colours: Mapping[str, str]) -> Non
     first, second = decibels(own.mean)
     for name, values in zip(own.classes, second - first, strict=True):
         known = np.isfinite(values)
-        dates = own.dates[known]
-        axis.plot(dates, values[known], "o-", color=colours[name], linewidth=1.8, markersize=3)
+        dates, line = with_gaps(own.dates[known], own.dates, values[known])
+        axis.plot(dates, line, "o-", color=colours[name], linewidth=1.8, markersize=3)
     axis.set_ylabel(f"{own.polarisations[1]} − {own.polarisations[0]}, dB")
 
 

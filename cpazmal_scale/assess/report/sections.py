@@ -186,7 +186,7 @@ def areas(table: pd.DataFrame) -> list[Block]:
     rows = [
         (
             str(code),
-            str(row["name"]),
+            str(row["name"]) if row["name"] != code else "",
             say.count(int(row["pixels"])),
             say.number(row["km2"]),
             say.per_cent(row["share"]),

@@ -26,7 +26,6 @@ _SPLITS = {
 }
 _WORST = 6
 _FITTING = 0.05
-_BESIDE = ("weighted_f1", "kappa", "auc", "log_loss", "brier")
 _TESTS = (
     "p by polygons: two methods' predictions are exchanged polygon by polygon, 5000 times. McNemar "
     "counts windows of the first time each is tested; it takes them as independent, which those of "
@@ -57,13 +56,15 @@ def accuracy(own: CrossValidation, subject: str, *, folder: str) -> list[Block]:
         _samples_table(own),
         Picture(f"{folder}/methods.png", "Macro-F1 of all folds with its 95 % interval, by method"),
         _summary_table(own),
+        _probability_table(own),
         Text(_NORMS),
+        _time_table(own),
         Heading("Differences between methods", 3),
         Text(_TESTS),
         _difference_table(own, subject),
         Heading("By class", 3),
         Picture(f"{folder}/confusion.png", "Confusion matrices: share of each reference class"),
-        _class_table(own, tuple(dict.fromkeys((shown, beside)))),
+        *_class_tables(own, tuple(dict.fromkeys((shown, beside)))),
         Heading("Polygons behind most errors", 3),
         Text(f"{shown}, over all folds."),
         Picture(f"{folder}/polygons.png", f"What {shown} takes each polygon for"),
@@ -230,26 +231,48 @@ def _summary_table(own: CrossValidation) -> Table:
                 f"**{pooled}**" if name == best else pooled,
                 say.interval(row["macro_f1_low"], row["macro_f1_high"]),
                 say.spread(row["oa_mean"], row["oa_std"]),
-                *(say.number(row[f"{figure}_mean"]) for figure in _BESIDE),
-                *(
-                    say.number(row[error]) if _calibratable(own, str(name)) else say.NONE
-                    for error in ("ece_pooled", "calibration_rms")
-                ),
-                say.seconds(row["seconds_fit"]),
-                say.seconds(row["seconds_predict"]),
+                say.number(row["weighted_f1_mean"]),
+                say.number(row["kappa_mean"]),
             )
         )
     header = (
         "method|macro-F1 over folds|of all folds|95 % interval|overall accuracy|weighted F1|kappa"
     )
-    header += "|AUC|log-loss|Brier|ECE|debiased RMS calibration error|fit|predict"
     caption = (
-        "Methods side by side: mean and standard deviation over folds, macro-F1 of all folds; no "
-        "calibration error where probabilities cannot be calibrated: a map holds none. ECE is a "
-        "mean of absolute errors, the debiased error a root mean square less what so few windows "
-        "show by chance: the two have different norms."
+        "Methods side by side: mean and standard deviation over folds, macro-F1 of all folds with "
+        "its 95 % interval."
     )
     return Table(header.split("|"), rows, name="accuracy", caption=caption)
+
+
+def _probability_table(own: CrossValidation) -> Table:
+    """How far the methods' probabilities are from what happened."""
+    rows = [
+        (
+            str(name),
+            *(say.number(row[f"{figure}_mean"]) for figure in ("auc", "log_loss", "brier")),
+            *(
+                say.number(row[error]) if _calibratable(own, str(name)) else say.NONE
+                for error in ("ece_pooled", "calibration_rms")
+            ),
+        )
+        for name, row in own.summary().iterrows()
+    ]
+    header = "method|AUC|log-loss|Brier score|ECE|debiased RMS calibration error"
+    caption = (
+        "The methods' probabilities: area under the curve (AUC), log-loss and Brier score, means "
+        "over folds; expected calibration error (ECE) and debiased calibration error of all folds, "
+        "of methods whose probabilities can be calibrated."
+    )
+    return Table(header.split("|"), rows, name="probabilities", caption=caption)
+
+
+def _time_table(own: CrossValidation) -> Table:
+    rows = [
+        (str(name), say.seconds(row["seconds_fit"]), say.seconds(row["seconds_predict"]))
+        for name, row in own.summary().iterrows()
+    ]
+    return Table(("time of a fold", "fit", "predict"), rows)
 
 
 def _difference_table(own: CrossValidation, subject: str) -> Table:
@@ -270,26 +293,31 @@ def _difference_table(own: CrossValidation, subject: str) -> Table:
     return Table(header.split("|"), rows, name="differences_between_methods", caption=caption)
 
 
-def _class_table(own: CrossValidation, methods: tuple[str, ...]) -> Table:
-    shown = [name for name in methods if name in own.methods] or list(own.methods)
-    of = {(row["method"], row["class"]): row for row in own.per_class().to_dict("records")}
-    header = ["class", "windows", "polygons"]
-    for name in shown:
-        header += [f"{name}: recall of windows", "precision", "F1 over folds"]
-    rows = []
-    for label in own.classes:
-        first = of[shown[0], label]
-        cells = [label, say.count(first["windows"]), str(first["groups"])]
-        for name in shown:
-            row = of[name, label]
-            cells += [say.per_cent(row["producers"]), say.per_cent(row["users"])]
-            cells.append(say.spread(row["f1_mean"], row["f1_std"]))
-        rows.append(cells)
-    caption = (
-        "Accuracy by class: recall and precision of windows of all folds, F1 over folds. Windows "
-        "are drawn per polygon, not per area, so that precision is no user's accuracy of the map."
-    )
-    return Table(header, rows, name="accuracy_by_class", caption=caption)
+def _class_tables(own: CrossValidation, methods: tuple[str, ...]) -> list[Block]:
+    """A table for each method, as narrow as a page."""
+    every = own.per_class()
+    found: list[Block] = []
+    for place, name in enumerate(method for method in methods if method in own.methods):
+        rows = [
+            (
+                str(row["class"]),
+                say.count(row["windows"]),
+                str(row["groups"]),
+                say.per_cent(row["producers"]),
+                say.per_cent(row["users"]),
+                say.spread(row["f1_mean"], row["f1_std"]),
+            )
+            for row in every[every["method"] == name].to_dict("records")
+        ]
+        header = ("class", "windows", "polygons", "recall of windows", "precision", "F1 over folds")
+        caption = (
+            f"Accuracy by class of {name}: recall and precision of windows of all folds, F1 over "
+            "folds. Windows are drawn per polygon, not per area, so that precision is no user's "
+            "accuracy of the map."
+        )
+        file = f"accuracy_by_class_{place + 1}" if place else "accuracy_by_class"
+        found += [Text(f"{name}:"), Table(header, rows, name=file, caption=caption)]
+    return found
 
 
 def _alarm_table(own: CrossValidation, method: str) -> list[Block]:

@@ -20,6 +20,7 @@ from cpazmal_scale.scenes.level1b.speckle import equivalent_looks
 from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.terrain.orbit import LIGHT
 from cpazmal_scale.terrain.places import share
+from cpazmal_scale.words import coefficient
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -193,7 +194,7 @@ def _on_the_map(scene: Scene) -> Rows:
             "place",
             f"{west:.3f} to {east:.3f} °E, {south:.3f} to {north:.3f} °N",
         ),
-        ("values", f"{scene.radiometry}, linear power"),
+        ("values", f"{coefficient(scene.radiometry)}, linear power"),
         *([("processing", scene.processing)] if scene.processing else []),
     ]
 
@@ -308,7 +309,7 @@ def _draw(
     axes.set_yticks([])
     axes.set_title(name, color=_INK, fontsize=10)
     bar = figure.colorbar(drawn, ax=axes, shrink=0.8, pad=0.02)
-    bar.set_label(f"{radiometry} (dB)", color=_FAINT, fontsize=9)
+    bar.set_label(f"{coefficient(radiometry)} (dB)", color=_FAINT, fontsize=9)
     bar.ax.tick_params(labelsize=8, labelcolor=_FAINT)
 
 

@@ -70,11 +70,13 @@ function steps(low, high, about) {
   for (let n = Math.ceil(low / step); n * step <= high + 1e-9; n++) found.push(n * step);
   return { found, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
 }
-/** A line with gaps, as the data of an SVG path. */
+/** A line as the data of an SVG path, with gaps where values miss or dates are three usual steps apart. */
 function path(days, values, X, Y) {
+  const strides = days.slice(1).map((day, t) => day - days[t]).sort((a, b) => a - b);
+  const most = 3 * (strides[strides.length >> 1] ?? 0);
   let text = "", pen = false;
   values.forEach((value, t) => {
-    pen = pen && known(value);
+    pen = pen && known(value) && days[t] - days[t - 1] <= most;
     if (known(value)) { text += `${pen ? "L" : "M"}${X(days[t]).toFixed(1)} ${Y(value).toFixed(1)}`; pen = true; }
   });
   return text;
