@@ -7,7 +7,6 @@ import itertools
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.surfaces import kind_of
 
 _KNOWN = {
@@ -87,15 +86,13 @@ def transitions(classes: Sequence[str]) -> tuple[str, ...]:
     Two names that hyphens make alike, such as `snow-ice` of a class and of a change, have `->`.
 
     Raises:
-        ConfigError: that does not tell them apart.
+        ValueError: that does not tell them apart.
     """
     for join in _JOINS:
         codes = _paired(classes, join)
         if len(set(codes)) == len(codes):
             return codes
-    raise ConfigError(
-        "two changes between these classes have one name", remedy="rename classes that contain `->`"
-    )
+    raise ValueError("two changes between these classes have one name")
 
 
 def sides(codes: Sequence[str]) -> dict[str, tuple[str, str]]:

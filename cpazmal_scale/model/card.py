@@ -160,8 +160,8 @@ def barycenters_figure(
             members = series.values[np.asarray(labels) == code, k]
             seen = ~np.isnan(members).all(axis=0)
             low, high = np.nanpercentile(members[:, seen], (25, 75), axis=0)
-            band = with_gaps(days[seen], days, low, high)
-            axis.fill_between(*band, color=colours[code], alpha=0.18, lw=0)
+            dates, lower, upper = with_gaps(days[seen], days, low, high)
+            axis.fill_between(dates, lower, upper, color=colours[code], alpha=0.18, lw=0)
             for m, values in enumerate(centres[c, :, k]):
                 known = np.where(seen, values, np.nan)
                 line = with_gaps(days, days, known)

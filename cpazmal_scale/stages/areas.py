@@ -96,7 +96,7 @@ def estimate(
         return _estimated(config, source, _Shown(source, progress), table, drawn_in_all(table))
     grid = source.grid.geobox
     with open_on_grid(reference, str(grid.crs), grid.transform, source.shape) as (read, names):
-        if source.of_change and not any("-" in name for name in {*names} - _alone(source)):
+        if source.of_change and not any("-" in name for name in {*names} - {*_alone(source)}):
             raise SampleError(
                 "its classes are of one date, those of the map of change of two",
                 where=reference,
@@ -166,10 +166,10 @@ def _named(source: Source, classes: Sequence[str], where: str) -> list[str]:
     return [found[code] for code in classes]
 
 
-def _alone(source: Source) -> set[str]:
+def _alone(source: Source) -> tuple[str, ...]:
     """Classes of a map of change that stayed."""
     changes = sides(source.recipe.classes)
-    return {code for code, both in changes.items() if both[0] == both[1]}
+    return tuple(code for code, both in changes.items() if both[0] == both[1])
 
 
 def _moved(source: Source) -> list[bool] | None:

@@ -472,7 +472,7 @@ def test_changes_that_hyphens_make_alike_are_told_apart() -> None:
     assert len(set(codes)) == 9
     assert sides(codes)["snow-ice"] == ("snow-ice", "snow-ice")
     assert ("snow", "ice") in sides(codes).values()
-    with pytest.raises(ConfigError, match="rename"):
+    with pytest.raises(ValueError, match="one name"):
         transitions(("a", "b", "a-b", "a->b"))
 
 

@@ -7,7 +7,7 @@ and its advice on rare classes: a floor for each, the others in proportion to th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np

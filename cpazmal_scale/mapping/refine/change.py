@@ -86,7 +86,8 @@ def compare_maps(
 
     Raises:
         GridMismatch: the maps have different grids.
-        ModelMismatch: they have different classes, more than 15, or one has no probabilities.
+        ModelMismatch: they have different classes, more than 15, or names that make two changes
+            alike, or one has no probabilities.
         StoreError: one is not finished, or the workspace cannot be written.
     """
     earlier, later = open_source(earlier_url), open_source(later_url)
@@ -99,13 +100,19 @@ def compare_maps(
             where=earlier_url,
             remedy=f"map at most {MOST_CLASSES} classes",
         )
+    try:
+        codes = transitions(classes)
+    except ValueError as error:
+        raise ModelMismatch(
+            str(error), where=earlier_url, remedy="rename classes that contain `->`"
+        ) from None
     recipe = joined([earlier.recipe, later.recipe])
     rates = transition_rates(earlier, later)
     made = Derivation(
         kind="change",
         sources=(earlier_url, later_url),
         settings={},
-        recipe=recipe.model_copy(update={"classes": transitions(classes)}),
+        recipe=recipe.model_copy(update={"classes": codes}),
         blank=_blank(1, 1),
         compute=functools.partial(change_block, weights=rates.weights),
         attributes=periods.told(earlier.recipe.dates, later.recipe.dates),
