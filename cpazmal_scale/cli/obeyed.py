@@ -20,7 +20,12 @@ _SERIES = (*_PRODUCT, *_PERIOD, "polarisations", "features", "samples", "legend"
 _LEARNT = (*_SERIES, "dtw", "train", "few_dates")
 _CHOSEN = ("classify.method", "classify.candidates", "classify.network", "classify.reject")
 _MAPPED = tuple(f"classify.{name}" for name in ("method", "reject", "outlines", "exclude", "block"))
-_CLASSIFIED = (*_PRODUCT, *_PERIOD, *_MAPPED, "dtw.season_start", "legend", "cluster")
+_COMPARED = (
+    *("polarisations", "features"),
+    *("dtw.min_dates", "dtw.radius", "dtw.band_days", "dtw.open_ends"),
+)
+"""What a map has from its model, and refuses if a run asks for another."""
+_CLASSIFIED = (*_COMPARED, *_PRODUCT, *_PERIOD, *_MAPPED, "dtw.season_start", "legend", "cluster")
 _PLACES = ("after.outlines", "after.zone")
 _WHOLE = (*_LEARNT, "ingest", "classify", "assess", "cluster")
 

@@ -445,7 +445,7 @@ def test_tables_of_many_classes_are_whole(pair, tmp_path) -> None:
     """Eight classes, one of a long name: every column is there, and none runs into the next."""
     names = ["ABL", "ACC", "FOR", "HAG", "ICA", "LAC", "PLA", "debris-covered ice"]
     table = pd.DataFrame(np.full((8, 8), 1.25), index=names, columns=names)
-    text = str(Change(compare_maps(workspace(tmp_path), *pair).map, table, table, None))
+    text = str(Change(compare_maps(workspace(tmp_path), *pair).map, table, table, ()))
     assert "..." not in text
     assert text.count("1.25") == 2 * 64
     named = legend(("CEREAL", "1", "ABL", "glacier lake-forest"), {"1": ClassStyle(name="Eis")})

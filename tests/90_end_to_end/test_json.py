@@ -13,7 +13,7 @@ from support.settings_read import names, noted
 
 from cpazmal_scale.cli import app
 from cpazmal_scale.cli.answers import KEYS
-from cpazmal_scale.cli.obeyed import OBEYED, obeys
+from cpazmal_scale.cli.obeyed import OBEYED, kept, obeys
 
 SLOW = {"demo", "talk", "dataset protocol", "serve"}
 """Verbs that are `run` on a campaign of their own, need a larger area than this one, or a server
@@ -33,8 +33,6 @@ def verbs(group: App, above: str = "") -> Iterator[str]:
 
 ASIDE = {
     "ingest": {"samples.polygons"},  # for the verb that it names as the next
-    "classify": {"polarisations"},  # compared with those of the model
-    "map": {"polarisations"},
     "samples import": {"samples.polygons"},  # which a table does not go with
 }
 """Settings that a verb reads and that change nothing of what it makes."""
@@ -217,7 +215,11 @@ def test_a_map_refuses_flags_that_its_model_was_not_trained_with(run: Path) -> N
         ran = cpazmal("map", flag, value, "-c", run)
         assert ran.code == 7
         assert "the model was trained with" in ran.complaints[0]
-    assert cpazmal("map", "--dtw.min-dates", 6, "--dry-run", "-c", run).code == 0
+    same = cpazmal("map", "--dtw.min-dates", 6, "--dry-run", "-c", run)
+    assert same.code == 0
+    assert "changes nothing" not in same.err
+    flags = ("--polarisations", "HH", "--samples.clusters", "4", "--dtw.band-days", "33")
+    assert kept("map", flags) == ["--polarisations", "HH", "--dtw.band-days", "33"]
 
 
 def test_a_flag_that_waits_for_another_setting_is_refused_and_a_line_of_the_file_is_told(
