@@ -83,7 +83,7 @@ def block_series(
         ValueError: shapes or settings do not fit each other.
     """
     xpol, statistics, unbiased, floor, min_valid = _How(**how)
-    power = np.ascontiguousarray(filled(power), np.float32)
+    power = np.asarray(filled(power), np.float32)
     shape = _shape(power, mask, window, xpol, statistics)
     if not floor > 0 or not 0 < min_valid <= 1:
         raise ValueError(f"floor {floor} is not positive, or min_valid {min_valid} not in (0, 1]")
@@ -93,7 +93,7 @@ def block_series(
         raise ValueError(f"out is not a C-contiguous float32 array of shape {shape}")
     flags: NDArray[Any] = np.zeros((0, 0, 0), np.uint8)
     if mask is not None:
-        flags = np.ascontiguousarray(mask, np.uint8)
+        flags = np.asarray(mask, np.uint8)
     need = math.ceil(min_valid * window * window - 1e-9)
     way, lowest = _way(xpol), np.float32(max(floor, _SMALLEST))
     block = (power, flags, mask is not None, np.uint8(excluded), window)
@@ -119,14 +119,30 @@ def _cumulants(
     from cpazmal_scale.kernels.cumulants import cumulants
     from cpazmal_scale.kernels.sevens import WINDOW, sevens
 
-    *values, window = block
+    power, mask, *settings, window = block
     least = max(3 if unbiased else 1, need)
     kernel: Callable[..., None] = cumulants
     if window == WINDOW:
         kernel = sevens
     else:
-        values.append(window)
-    kernel(*values, least, way, unbiased, floor, out)
+        settings.append(window)
+    kernel(*_memory(power), *_memory(mask), *settings, least, way, unbiased, floor, out)
+
+
+def _memory(values: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, ...]]:
+    """One row of all that lies from the first number of an array to its last, and the steps in it.
+
+    A step leads to the next index of an axis but the last. Parts of larger arrays are not copied
+    as long as their rows are contiguous.
+    """
+    size = values.itemsize
+    whole = all(stride >= 0 and stride % size == 0 for stride in values.strides)
+    if not whole or values.strides[-1] != size or not values.size:
+        values = np.ascontiguousarray(values)
+    steps = tuple(stride // size for stride in values.strides)
+    length = sum((n - 1) * step for n, step in zip(values.shape, steps, strict=True)) + 1
+    row = np.lib.stride_tricks.as_strided(values, (length if values.size else 0,), (size,))
+    return row, steps[:-1]
 
 
 def _others(
@@ -149,9 +165,10 @@ def _others(
     logs = np.log(np.maximum(counts, 1))
     least = max(4 if unbiased else 1, need)
     kernel: Callable[..., None] = moments.statistics
+    power, mask, *settings = block
     kernel(
-        *block, least, way[0], unbiased, floor, codes, np.ascontiguousarray(low),
-        np.ascontiguousarray(step), logs, out,
+        np.ascontiguousarray(power), np.ascontiguousarray(mask), *settings, least, way[0], unbiased,
+        floor, codes, np.ascontiguousarray(low), np.ascontiguousarray(step), logs, out,
     )  # fmt: skip
 
 

@@ -16,8 +16,12 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from cpazmal_scale.kernels.compiled import inlined
+from cpazmal_scale.kernels.tiles import LINE, fetch
 
 Array = NDArray[Any]
+
+AHEAD = 2
+"""Rows of power that are asked for before they are read."""
 
 NONE, LOGRATIO, FRACTION, CODE, TALK = range(5)
 
@@ -115,15 +119,22 @@ def both(a: Array, b: Array, out: Array) -> None:
 
 @inlined
 def read_channels(
-    power: Array, mask: Array, masked: bool, excluded: np.uint8, t: int, row: int, x: int,
-    size: int, used: int, xpol: int, floor: np.float32, raw: Array, bad: Array, clean: Array,
-    ok: Array, y: Array, missing: Array,
+    power: Array, to: tuple[int, int, int], mask: Array, mask_to: tuple[int, int], masked: bool,
+    excluded: np.uint8, t: int, row: int, x: int, size: int, used: int, xpol: int,
+    floor: np.float32, raw: Array, bad: Array, clean: Array, ok: Array, y: Array, missing: Array,
 ) -> None:  # fmt: skip
-    """Log amplitudes `y` and validity `ok` of a piece of a row, and whether pixels are missing."""
+    """Log amplitudes `y` and validity `ok` of a piece of a row, and whether pixels are missing.
+
+    `power` and `mask` are memory in which `to` leads to the next polarisation, date and row.
+    """
     if masked:
-        flags(mask[t, row, x : x + size], excluded, bad)
-    for p in range(len(power)):
-        copy(power[p, t, row, x : x + size], raw)
+        at = t * mask_to[0] + row * mask_to[1] + x
+        flags(mask[at : at + size], excluded, bad)
+    for p in range(min(len(y), 2)):
+        at = p * to[0] + t * to[1] + row * to[2] + x
+        for i in range(at + AHEAD * to[2], at + AHEAD * to[2] + size, LINE):
+            fetch(power, i)
+        copy(power[at : at + size], raw)
         missing[p] = read(raw[:used], bad, floor, clean[p], ok[p], y[p])
     if len(y) == 3:
         both(ok[0], ok[1], ok[2, :used])

@@ -32,7 +32,7 @@ from cpazmal_scale.kernels.window_sums import (
 
 Array = NDArray[Any]
 
-SOURCE = source("channels", "lanes_f64", "window_sums")
+SOURCE = source("channels", "lanes_f64", "tiles", "window_sums")
 """Names the content of the files compiled into the kernel."""
 
 
@@ -79,16 +79,18 @@ def _sums(
 
 @kept_with(SOURCE)
 def cumulants(
-    power: Array, mask: Array, masked: bool, excluded: np.uint8, window: int, need: int,
-    xpol: int, unbiased: bool, floor: np.float32, out: Array,
+    power: Array, to: tuple[int, int, int], mask: Array, mask_to: tuple[int, int], masked: bool,
+    excluded: np.uint8, window: int, need: int, xpol: int, unbiased: bool, floor: np.float32,
+    out: Array,
 ) -> None:  # fmt: skip
     """Cumulants of every window of a block, column tile after column tile, row after row.
 
-    `power` (P, T, H, W) float32, `mask` (T, H, W) uint8, read if `masked`; `out`
+    `power` is memory of (P, T, H, W) float32 in which `to` leads to the next polarisation, date and
+    row; `mask` that of (T, H, W) uint8, read if `masked`; `out`
     (K, T, H − window + 1, W − window + 1) float32.
     """
-    dates, height = power.shape[1:3]
-    channels, _, rows, columns = out.shape[0] // 3, *out.shape[1:]
+    channels, dates, rows, columns = out.shape[0] // 3, *out.shape[1:]
+    height = rows + window - 1
     top = 0
     while (2 << top) <= window:
         top += 1
@@ -111,8 +113,8 @@ def cumulants(
             total[:] = float(window * window)
             for row in range(height):
                 read_channels(
-                    power, mask, masked, excluded, t, row, x, size, used, xpol, floor,
-                    raw, bad, clean, ok, y, missing,
+                    power, to, mask, mask_to, masked, excluded, t, row, x, size, used, xpol,
+                    floor, raw, bad, clean, ok, y, missing,
                 )  # fmt: skip
                 find_slots(row, window, top, slots)
                 for c in range(channels):

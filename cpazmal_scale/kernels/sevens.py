@@ -32,7 +32,7 @@ from cpazmal_scale.kernels.window_sums import TILE, central
 
 Array = NDArray[Any]
 
-SOURCE = source("channels", "lanes_f64", "window_sums")
+SOURCE = source("channels", "lanes_f64", "tiles", "window_sums")
 """Names the content of the files compiled into the kernel."""
 
 WINDOW, AROUND = 7, 6
@@ -138,13 +138,13 @@ def _band(
 
 @kept_with(SOURCE)
 def sevens(
-    power: Array, mask: Array, masked: bool, excluded: np.uint8, need: int, xpol: int,
-    unbiased: bool, floor: np.float32, out: Array,
+    power: Array, to: tuple[int, int, int], mask: Array, mask_to: tuple[int, int], masked: bool,
+    excluded: np.uint8, need: int, xpol: int, unbiased: bool, floor: np.float32, out: Array,
 ) -> None:  # fmt: skip
     """Cumulants of every 7 × 7 window of a block, tile of columns by tile, band of rows by band.
 
-    `power` (P, T, H, W) float32, `mask` (T, H, W) uint8, read if `masked`; `out`
-    (K, T, H − 6, W − 6) float32.
+    `power` is memory of (P, T, H, W) float32 in which `to` leads to the next polarisation, date and
+    row; `mask` that of (T, H, W) uint8, read if `masked`; `out` (K, T, H − 6, W − 6) float32.
     """
     channels, dates, rows, columns = out.shape[0] // 3, *out.shape[1:]
     shape = (BAND + AROUND, channels, EDGE)
@@ -167,8 +167,8 @@ def sevens(
                     first = AROUND
                 for row in range(first, high + AROUND):
                     read_channels(
-                        power, mask, masked, excluded, t, top + row, x, size, used, xpol, floor,
-                        raw, bad, clean, ok[row], y[row], missing,
+                        power, to, mask, mask_to, masked, excluded, t, top + row, x, size, used,
+                        xpol, floor, raw, bad, clean, ok[row], y[row], missing,
                     )  # fmt: skip
                     gaps |= missing
                 for c in range(channels):

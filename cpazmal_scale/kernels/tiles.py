@@ -19,7 +19,9 @@ from cpazmal_scale.kernels.lanes_f32 import LANES, address, fill, filled, load, 
 
 CHUNK = 256
 """Pixels of a row that are copied together."""
-_AHEAD, _LINE = 6, 16
+_AHEAD = 6
+LINE = 16
+"""Numbers of a cache line."""
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -40,7 +42,7 @@ def fetch(_context: Any, array: Any, offset: Any) -> Any:
 @inlined
 def fetch_lanes(array: np.ndarray, offset: int) -> None:
     """Ask for the cache lines of one number of each of `LANES` pixels; they may lie outside."""
-    for lane in range(0, LANES, _LINE):
+    for lane in range(0, LANES, LINE):
         fetch(array, offset + lane)
 
 
@@ -60,7 +62,7 @@ def gather(
         d = first + n
         at, other = d * pixels + start, fill(instead[d])
         if d + _AHEAD < numbers:
-            for p in range(0, many, _LINE):
+            for p in range(0, many, LINE):
                 fetch(values, at + _AHEAD * pixels + p)
         for p in range(0, whole, LANES):
             store(out, n * CHUNK + p, filled(load(values, at + p), other))

@@ -327,6 +327,30 @@ def test_writes_into_out_and_leaves_the_input_alone() -> None:
     np.testing.assert_array_equal(out, block_series(power[:, :, ::-1][:, :, ::-1]))
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    "part",
+    [
+        np.s_[:, :, 3:30, 5:44],
+        np.s_[:, ::2, 1::3],
+        np.s_[:1, :, :, 4:],
+        np.s_[:, ::-1, ::-1],
+        np.s_[..., 41:5:-1],
+        np.s_[..., ::2],
+        np.s_[:, :0],
+    ],
+)
+def test_parts_of_larger_arrays_are_read_where_they_lie(part: Any, turned: bool) -> None:
+    power = holes(speckle((2, 4, 40, 60)), 0.05)
+    flags = (np.random.default_rng(4).random(power.shape[1:]) < 0.04).astype(np.uint8)
+    if turned:  # the last axis is not the innermost
+        power, flags = power.swapaxes(2, 3), flags.swapaxes(1, 2)
+    power, mask = power[part], np.broadcast_to(flags, power.shape)[part][0]
+    found = block_series(power, mask, 1)
+    expected = block_series(np.array(power, order="C"), np.array(mask, order="C"), 1)
+    np.testing.assert_array_equal(found, expected)
+
+
 # Refusals
 
 
