@@ -37,10 +37,12 @@ def block_memory(cluster: Cluster) -> int:
     return min(int(_USUAL_GIB * GIB), memory_limit() // (workers_of(cluster) * cluster.threads))
 
 
+MAPPED_FROM, TRIMMED_FROM = 32 << 20, 128 << 20
+"""Bytes of an array that has pages of its own, and of free memory on top that goes back."""
 ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1"),
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(MAPPED_FROM),
+    "MALLOC_TRIM_THRESHOLD_": str(TRIMMED_FROM),
 }
 """Environment of workers: one thread per core overall, since kernels are single-threaded, and the
 memory of a tile stays theirs for the next one, instead of being cleared by the system each time."""

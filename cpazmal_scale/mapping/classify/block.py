@@ -21,6 +21,7 @@ import numpy as np
 from cpazmal_scale import __version__, storage
 from cpazmal_scale.cube import ChunkReader
 from cpazmal_scale.errors import ModelMismatch
+from cpazmal_scale.execute.memory import keep_memory
 from cpazmal_scale.grid.areas import PixelAreas, pixel_areas
 from cpazmal_scale.grid.blocks import Block, Step
 from cpazmal_scale.mapping.classify import records
@@ -295,6 +296,7 @@ def _open(
     from cpazmal_scale.grid.outlines import MapGrid
     from cpazmal_scale.model import open_model
 
+    keep_memory()
     recipe, model = read_recipe(map_url), open_model(model_url)
     if model.id != recipe.model:
         raise ModelMismatch(
