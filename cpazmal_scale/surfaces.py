@@ -29,7 +29,8 @@ _WORDS = {
     "DCG": "debris covered glacier, debris covered ice, debris mantled glacier, black glacier; "
     "glacier noir, glacier couvert, glace couverte de débris; schuttbedeckter gletscher, "
     "schuttbedecktes eis; ghiacciaio nero, ghiacciaio coperto, ghiaccio coperto di detriti",
-    "SNO": "snow, snowfield; neige; schnee, schneefeld, schneefelder; neve, nevi, nevaio, nevai",
+    "SNO": "snow, snowfield, snowpack; neige; schnee, schneefeld, schneefelder; neve, nevi, "
+    "nevaio, nevai",
     "DEB": "debris, moraine, till, scree, talus, boulder, rock glacier, forefield, foreland; "
     "éboulis, pierrier, glacier rocheux, glaciers rocheux, marge proglaciaire; schutt, geröll, "
     "moräne, moränen, blockschutt, blockgletscher, schutthalde, schutthalden, vorfeld, "
@@ -73,7 +74,7 @@ _ACCENTED = {"névé": "ACC", "névés": "ACC"}
 """Words that are others without their accents."""
 _LONGEST = 4
 
-_NEXT = frozenset("no non not off outside hors kein keine nicht fuori".split())  # noqa: SIM905
+_NEXT = frozenset("no non not off outside former hors kein keine nicht fuori".split())  # noqa: SIM905
 """Words that deny the next one."""
 _REST = frozenset("without sans ohne senza libre libero frei".split())  # noqa: SIM905
 """Words that deny all that follows."""

@@ -71,7 +71,7 @@ GLOSSARY = {
     "ABL": "ablation zone; ablation area; glacier tongue; bare ice",
     "ACC": "accumulation zone; accumulation area; firn; wet firn; firn field; dry-snow zone; "
     "percolation zone; wet-snow zone; superimposed ice",
-    "SNO": "snow; wet snow; dry snow; seasonal snow; snow patch; snow field; snow cover; "
+    "SNO": "snow; snowpack; wet snow; dry snow; seasonal snow; snow patch; snow field; snow cover; "
     "avalanche snow; snow on ice; snow-covered area; off-glacier snow; neige sur glace; nasser "
     "Schnee; champ de neige; campo di neve",
     "GLA": "glacier ice; valley glacier; cirque glacier; mountain glacier; piedmont glacier; "
@@ -95,7 +95,7 @@ GLOSSARY = {
     "FOR": "urban forest; valley forest",
     "CRO": "corn field; champ de blé",
     None: "sea ice; pack ice; ground ice; off-glacier; non-glacier; ice-free; ice-free land; "
-    "outside glacier; glacier-free area; WET snowmobile; Meereis",
+    "outside glacier; former glacier; glacier-free area; WET snowmobile; Meereis",
 }
 """Terms of the glossary of mass balance (Cogley and others, 2011) and of land cover, by meaning."""
 
