@@ -8,8 +8,9 @@ from prefect import flow
 
 from cpazmal_scale.config import Name, RunConfig
 from cpazmal_scale.stages import refine as stages
-from flows.artifacts import picture_of, progress, show_picture, show_product
+from flows.artifacts import picture_of, progress, show_picture, show_product, show_table
 from flows.runtime import DEFAULT, deployed, named, refused, stage
+from flows.wording import matrix_in_words
 
 
 @stage("compare-maps")
@@ -18,6 +19,8 @@ def compare_maps(config: RunConfig, earlier: str, later: str) -> tuple[str, dict
     with progress("pixels compared") as update:
         found, entry = stages.change(config, earlier, later, progress=update)
     show_picture("picture of the change", picture_of(config, entry))
+    show_table("change by class", matrix_in_words(found.mapped))
+    show_table("expected change by class", matrix_in_words(found.expected))
     return str(found), entry.metadata
 
 
@@ -32,5 +35,5 @@ def change(earlier: Name, later: Name, config: RunConfig = DEFAULT) -> dict[str,
     """
     config = deployed(config)
     text, facts = compare_maps(config, earlier, later)
-    show_product("map of change", facts, code=text)
+    show_product("map of change", facts)
     return {**facts, "change": text}

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+from fsspec.config import conf, set_conf_env
 from prefect.blocks.core import Block
 from pydantic import SecretStr
 
@@ -16,7 +17,7 @@ VARIABLE = "CPAZMAL_CREDENTIALS"
 
 
 def use_block() -> None:
-    """Put what the block holds into this process' environment, where fsspec and Dask workers look.
+    """Put what the block holds into the environment, where Dask workers look, and into fsspec.
 
     Nothing happens without the variable. A `secret` block holds a JSON object of environment
     variables; an `aws-credentials` block (prefect-aws) is translated.
@@ -29,6 +30,7 @@ def use_block() -> None:
         return
     try:
         os.environ.update(_variables(Block.load(name)))
+        set_conf_env(conf)  # fsspec looked when it was imported
     except (ValueError, TypeError, AttributeError) as error:
         # Never the message: it may quote what the block holds.
         raise ConfigError(

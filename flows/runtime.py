@@ -15,6 +15,7 @@ from prefect import Flow, Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
 
@@ -45,13 +46,21 @@ class Masked(logging.Filter):
     """Leaves secrets out of what Prefect says: it repeats parameters that are refused."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Take the secrets out of a record and let it pass."""
+        """Take the secrets out of a record and of the error that it tells, and let it pass."""
         record.msg, record.args = without_secrets(record.getMessage()), ()
+        if record.exc_info:
+            record.exc_text = without_secrets(_PLAIN.formatException(record.exc_info))
         return True
 
 
-for _name in ("prefect.flows", "prefect.flow_runs", "prefect.engine", "prefect.tasks"):
-    logging.getLogger(_name).addFilter(Masked())
+_PLAIN = logging.Formatter()
+_TELLING = (
+    *("flows", "flow_runs", "engine", "tasks", "task_runs", "states", "client", "results"),
+    *("artifacts", "concurrency", "transactions", "deployment"),
+)
+"""Loggers of Prefect that tell of a run while it goes on."""
+for _name in _TELLING:
+    logging.getLogger(f"prefect.{_name}").addFilter(Masked())
 
 
 def stage(
@@ -87,7 +96,7 @@ def named() -> str:
     given = dict(flow_run.parameters or {})
     config = given.get("config", DEFAULT)
     config = config if isinstance(config, RunConfig) else RunConfig.parse(config)
-    with contextlib.suppress(CpazmalError, httpx.HTTPError):
+    with contextlib.suppress(CpazmalError, httpx.HTTPError, PrefectException):
         config = deployed(config)
     maps = given.get("names") or [given[k] for k in ("earlier", "later", "name") if k in given]
     return without_secrets(run_name(str(flow_run.flow_name), config, maps))
@@ -100,15 +109,19 @@ def refused(
 ) -> None:
     """Name a run whose settings contradict each other: Prefect names no run that it cannot read."""
     given = dict(flow_run.parameters or {}).get("config") or {}
-    with contextlib.suppress(httpx.HTTPError):
+    own: dict[str, Any] = {}
+    with contextlib.suppress(httpx.HTTPError, PrefectException):
         own = {} if flow_run.deployment_id is None else _defaults(str(flow_run.deployment_id))
-        given = {**own, **given}
-    told = {key: given[key] for key in ("beam", "start", "end") if isinstance(given.get(key), str)}
+    seen = {**own, **given}
+    told = {key: seen[key] for key in ("beam", "start", "end") if isinstance(seen.get(key), str)}
     name = without_secrets(run_name(flow.name, RunConfig.model_construct(**told)))
     try:
-        RunConfig.parse(given)
+        RunConfig.parse(own).with_values(given)
     except CpazmalError:
-        with get_client(sync_client=True) as client:
+        with (
+            contextlib.suppress(httpx.HTTPError, PrefectException),
+            get_client(sync_client=True) as client,
+        ):
             client.set_flow_run_name(flow_run.id, name)
 
 
@@ -146,11 +159,11 @@ def subflow(flow: Flow[[RunConfig], _Made], config: RunConfig) -> _Made:
 
 
 def is_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether store or cluster may answer better in a moment; nothing else is worth another try."""
+    """Whether store, cluster or server may answer better in a moment; else no other try is made."""
     error = state.result(raise_on_failure=False)
     if isinstance(error, BlocksFailed):
         error = error.__cause__
     lasting = (StoreMissing, StoreDamaged, CubeDamaged, WriterConflict)
-    return isinstance(error, ClusterLost) or (
+    return isinstance(error, ClusterLost | httpx.TransportError) or (
         isinstance(error, StoreError) and not isinstance(error, lasting)
     )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.errors import CpazmalError
 from cpazmal_scale.legend import legend, parsed
 from cpazmal_scale.words import NONE, count, interval, number, per_cent, spread
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HEADINGS = {
     "id": "identity", "crs": "reference system", "start": "first date", "end": "last date",
@@ -67,6 +71,25 @@ def _by_name(areas: Mapping[str, float], given: Any) -> dict[str, float]:
 def rows_in_words(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """The same of a table."""
     return [{heading(name): _told(name, value) for name, value in row.items()} for row in rows]
+
+
+def matrix_in_words(areas: pd.DataFrame) -> list[dict[str, str]]:
+    """Areas in km² that went from one class to another: a row for each, a column for the other."""
+    return [
+        {
+            "from (row) to (column), km²": str(code),
+            **{str(to): number(area, 4) for to, area in row.items()},
+        }
+        for code, row in areas.iterrows()
+    ]
+
+
+def errors_in_words(errors: Sequence[CpazmalError]) -> list[dict[str, str]]:
+    """What is wrong with each of several scenes or files."""
+    return [
+        {"scene": str(one.where), "what is wrong": one.what, "remedy": one.remedy or NONE}
+        for one in errors
+    ]
 
 
 def merit_in_words(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -10,9 +10,11 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
+from httpx import ConnectError
 from support.servers import PrefectServer
 
 from cpazmal_scale.config import RunConfig
@@ -90,6 +92,89 @@ def test_what_is_refused_in_a_run_is_not_repeated_in_its_log(
     assert "5d1c" not in caplog.text
 
 
+@pytest.mark.parametrize("name", ["flow_runs", "task_runs", "engine", "tasks"])
+def test_no_log_of_a_run_tells_a_secret(
+    name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As botocore and fsspec repeat the options that they were given."""
+    import flows.runtime  # noqa: F401  # adds the filters
+
+    logger = logging.getLogger(f"prefect.{name}")
+    monkeypatch.setattr(logger, "handlers", [caplog.handler])  # Prefect's own need a run
+    try:
+        raise ValueError("no such option: {'key': 'KEY', 'secret': '5d1c5d1c'}")
+    except ValueError:
+        logger.exception("refused %s", {"aws_session_token": "5d1c"})
+    assert "no such option" in caplog.text
+    assert "5d1c" not in caplog.text
+
+
+@pytest.mark.parametrize("variable", ["FSSPEC_S3", "AWS_ENDPOINT_URL"])
+def test_a_block_gives_credentials_after_the_start(
+    variable: str, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec
+    from prefect.blocks.core import Block
+    from prefect.blocks.system import Secret
+    from s3fs import S3FileSystem
+
+    from cpazmal_scale import storage
+    from flows import credentials
+
+    storage.write_bytes(f"{s3_url}/note", b"read")
+    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    held = {name: os.environ[name] for name in names}
+    options = dict(zip(("endpoint_url", "key", "secret"), held.values(), strict=True))
+    for name in (*names, "FSSPEC_S3"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    S3FileSystem.clear_instance_cache()
+    monkeypatch.setitem(fsspec.config.conf, "s3", {})
+    block = {"FSSPEC_S3": json.dumps(options)} if variable == "FSSPEC_S3" else held
+    monkeypatch.setattr(Block, "load", lambda _: Secret(value=block))
+    monkeypatch.setenv(credentials.VARIABLE, "secret/store")
+    credentials.use_block()
+    assert storage.read_bytes(f"{s3_url}/note") == b"read"
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "told"),
+    [
+        ({"ingest": {"table": "t.csv"}}, {"ingest": {"naming": {"beam": "X"}}}, False),
+        ({"dtw": {"radius": 3}, "beam": "X"}, {"dtw": {"band_days": 30}}, True),
+    ],
+)
+def test_a_run_is_named_where_its_settings_contradict_the_deployments(
+    own: dict[str, Any], given: dict[str, Any], told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are joined setting by setting, as for the run; a server that is away stops nothing."""
+    import httpx
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.states import Failed
+
+    from flows import runtime
+    from flows.train import train
+
+    asked: list[str] = []
+
+    class Away:
+        def __enter__(self) -> Away:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+        def set_flow_run_name(self, _: object, name: str) -> None:
+            asked.append(name)
+            raise httpx.ConnectError("away")
+
+    monkeypatch.setattr(runtime, "get_client", lambda **_: Away())
+    monkeypatch.setattr(runtime, "_defaults", lambda _: own)
+    run = FlowRun(flow_id=uuid4(), deployment_id=uuid4(), parameters={"config": given})
+    runtime.refused(train, run, Failed())
+    assert asked == (["train X, all dates"] if told else [])
+
+
 def test_every_flow_is_deployed() -> None:
     from prefect import Flow
 
@@ -132,6 +217,7 @@ def test_the_main_job_checks_its_inputs_before_it_begins(
         (SceneChanged("other bytes"), False),
         (BlocksFailed("one block"), False),
         (ValueError("a bug"), False),
+        (ConnectError("the Prefect server is away"), True),
     ],
 )
 def test_only_a_store_that_fails_for_a_moment_is_tried_again(error: Exception, again: bool) -> None:
@@ -141,7 +227,7 @@ def test_only_a_store_that_fails_for_a_moment_is_tried_again(error: Exception, a
 
     state = Failed(message=str(error), data=error)
     assert is_transient(None, None, state) is again  # type: ignore[arg-type]
-    assert isinstance(error, CpazmalError | ValueError)
+    assert isinstance(error, CpazmalError | ValueError | ConnectError)
 
 
 def test_flow_modules_stay_thin() -> None:
@@ -248,6 +334,19 @@ def test_tables_have_headings_units_and_two_decimals() -> None:
             "log loss": "0.51",
             "calibration error": "0.07",
         }
+    ]
+
+
+def test_areas_that_changed_are_a_table() -> None:
+    import pandas as pd
+
+    from flows.wording import matrix_in_words
+
+    areas = pd.DataFrame([[1.5, 0.0], [0.25, 2.0]], ["ABL", "ICE"], ["ABL", "ROC"])
+    first = "from (row) to (column), km²"
+    assert matrix_in_words(areas) == [
+        {first: "ABL", "ABL": "1.5000", "ROC": "0.0000"},
+        {first: "ICE", "ABL": "0.2500", "ROC": "2.0000"},
     ]
 
 
