@@ -9,18 +9,23 @@ from prefect.logging import get_run_logger
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import CubePlan
+from cpazmal_scale.errors import CpazmalError
 from cpazmal_scale.scenes import Scene
 from cpazmal_scale.stages import ingest as stages
 from flows.artifacts import progress, show_table
 from flows.runtime import DEFAULT, deployed, named, refused, stage
-from flows.wording import facts_in_words
+from flows.wording import errors_in_words, facts_in_words
 
 
 @stage("look-at-scenes")
 def look(config: RunConfig) -> tuple[CubePlan, ...]:
     """Hash, describe and check every scene; nothing is written."""
+    left_out: list[CpazmalError] = []
     with progress("scenes looked at") as update:
-        return stages.plan_ingest(config, progress=update)
+        plans = stages.plan_ingest(config, left_out.append, progress=update)
+    if left_out:
+        show_table("scenes left out", errors_in_words(left_out))
+    return plans
 
 
 @stage("append-scene", "append {scene}")
@@ -43,15 +48,13 @@ def ingest(config: RunConfig = DEFAULT) -> dict[str, Any]:
         config: the run configuration.
 
     Returns:
-        What each cube holds, by beam.
+        What each cube holds, and how many scenes were appended to it, by beam.
     """
     config = deployed(config)
     cubes = {}
     for plan in look(config):
-        outcomes = [append(config, plan, scene) for scene in plan.new]
-        cubes[plan.beam] = publish(config, plan)
-        get_run_logger().info(
-            "%s: %d appended, %d unchanged", plan.beam, len(outcomes), len(plan.unchanged)
-        )
+        new = len([append(config, plan, scene) for scene in plan.new])
+        cubes[plan.beam] = {**publish(config, plan), "appended": new}
+        get_run_logger().info("%s: %d appended, %d unchanged", plan.beam, new, len(plan.unchanged))
     show_table("cubes", [{"beam": beam, **facts_in_words(cube)} for beam, cube in cubes.items()])
     return cubes

@@ -43,5 +43,9 @@ def watch(
     found = look(config, settle_s)
     if found.arriving or not found.new:
         return Completed(message=str(found), data=None)
+    if config.ingest.skip_refused and remap:
+        cubes = subflow(ingest, config)
+        if not any(cube["appended"] for cube in cubes.values()):
+            return Completed(message=f"{found}, all left out", data=None)
     result: dict[str, Any] = subflow(full_area_map if remap else ingest, config)
     return result

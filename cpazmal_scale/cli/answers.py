@@ -39,6 +39,7 @@ KEYS: dict[str, dict[str, str]] = {
         "each",
         "dry_run": "whether nothing was written",
         "refused": "reasons why nothing would be written, each an error",
+        "left_out": "reasons why scenes are left out (`ingest.skip_refused`), each an error",
     },
     "samples": {"product": _PRODUCT},
     "samples import": {"product": _PRODUCT},

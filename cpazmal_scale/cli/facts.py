@@ -51,6 +51,7 @@ def ingested(report: IngestReport) -> dict[str, Any]:
         "cubes": [cube(one) for one in report.cubes],
         "dry_run": report.dry_run,
         "refused": list(report.refused),
+        "left_out": list(report.left_out),
     }
 
 

@@ -95,6 +95,9 @@ class Ingest(Section):
     max_shift: float | None = Field(None, gt=0, le=3)
     """Pixels by which a scene may lie beside the others of its cube, as measured from the images;
     above it is refused. None: what is resampled is measured and reported."""
+    skip_refused: bool = False
+    """Scenes that cannot be used, such as damaged ones, are told and left out, and the others are
+    ingested, instead of none. A store that fails still ends the ingest."""
     grid: Literal["utm32n-3m", "cpazmal"] | None = None
     """Grid of a new cube: UTM zone 32 at 3 m, or the WGS84 pixels of the published dataset; none:
     that of its first scene."""

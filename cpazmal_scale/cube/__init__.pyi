@@ -9,7 +9,7 @@ from .read.windows import gather, region, require_data, window_pixels
 from .write.admission import date_of
 from .write.append import append
 from .write.ingest import append_planned, fill_cube, ingest_scenes, prepare_ground
-from .write.plan import CubePlan, cube_url, ground_url, plan_cube, plan_ingest
+from .write.plan import CubePlan, cube_url, ground_url, plan_cube, plan_ingest, plan_usable
 from .write.report import CubeReport, IngestReport
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "open_cube",
     "plan_cube",
     "plan_ingest",
+    "plan_usable",
     "prepare_ground",
     "read_record",
     "require_record",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest
-from cpazmal_scale.errors import ConfigError, SceneUnknown
+from cpazmal_scale.errors import ConfigError, CpazmalError, SceneError, SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes import registry
-from cpazmal_scale.scenes.format import Candidate, Listing
+from cpazmal_scale.scenes.format import Candidate, Listing, SceneFormat
 from cpazmal_scale.scenes.level1b.product import nearly_product
 from cpazmal_scale.scenes.listing import list_files
 from cpazmal_scale.scenes.scene import SAME_ACQUISITION
@@ -19,10 +21,14 @@ from cpazmal_scale.scenes.table import Row, read_table
 _DATASETS = (".h5", ".hdf5")
 _SENTINEL_1 = re.compile(r"/S1[A-D]_\w+\.(?:SAFE(?:/|$)|zip$)")
 _NOT_READ = (".nc", ".nc4", ".h5", ".hdf5", ".jp2", ".hdf", ".grib", ".grd", ".n1")
+Refused = Callable[[CpazmalError], None]
+"""Takes what is wrong with a scene that is left out."""
 
 
-def find_candidates(ingest: Ingest) -> list[Candidate]:
+def find_candidates(ingest: Ingest, refused: Refused | None = None) -> list[Candidate]:
     """Files recognised by the registered formats, unopened, and products; sorted by URL.
+
+    Scenes whose documents cannot be used are handed to `refused`, if given, and left out.
 
     Raises:
         SceneUnknown: none is recognised, or one has no known viewing geometry.
@@ -36,10 +42,15 @@ def find_candidates(ingest: Ingest) -> list[Candidate]:
     preset = None if ingest.grid is None else lattice.PRESETS[ingest.grid]
     listing = Listing(tuple(files), ingest, _table(ingest, folder), preset)
     found: list[Candidate] = []
+    astray: list[SceneError] = []
     for known in registry.FORMATS:
-        mine = known.recognise(listing)
-        listing = listing.without(mine)
+        mine, listing = _recognised(known, listing, None if refused is None else astray)
         found += mine
+    if astray and not found:
+        raise astray[0]
+    if refused is not None:
+        for error in astray:
+            refused(error)
     if not found and files and all(one.lower().endswith(_DATASETS) for one in files):
         raise SceneUnknown(
             "an HDF5 dataset is no scene",
@@ -55,6 +66,36 @@ def find_candidates(ingest: Ingest) -> list[Candidate]:
             or "describe the names with ingest.naming.pattern, or each file with a sidecar",
         )
     return sorted(found, key=lambda one: one.url)
+
+
+def _recognised(
+    known: SceneFormat, listing: Listing, astray: list[SceneError] | None
+) -> tuple[list[Candidate], Listing]:
+    """The candidates of a format, and the listing without them and without scenes gone `astray`.
+
+    A scene whose document cannot be used goes there with all its files; none: it is an error.
+    """
+    while True:
+        try:
+            mine = known.recognise(listing)
+        except SceneError as error:
+            rest = tuple(one for one in listing.files if not _is_of(one, str(error.where)))
+            if astray is None or len(rest) == len(listing.files):
+                raise
+            astray.append(error)
+            listing = replace(listing, files=rest)
+        else:
+            return mine, listing.without(mine)
+
+
+def _is_of(url: str, document: str) -> bool:
+    """Whether a file is of the scene that a document tells, or is the archive that holds it."""
+    folder, _, name = document.rpartition("/")
+    if name.lower().endswith(".xml") and url.startswith(f"{folder}/"):
+        return True
+    stem = document.removesuffix(PurePosixPath(name).suffix)
+    is_archive = document.startswith(f"{url}/")
+    return is_archive or url in (document, stem) or url.startswith(f"{stem}.")
 
 
 def _of_others(files: list[str]) -> str:

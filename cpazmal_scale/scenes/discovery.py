@@ -11,7 +11,7 @@ from cpazmal_scale.config import Ingest
 from cpazmal_scale.errors import CpazmalError, SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.progress import Progress
-from cpazmal_scale.scenes.candidates import find_candidates, group_scenes
+from cpazmal_scale.scenes.candidates import Refused, find_candidates, group_scenes
 from cpazmal_scale.scenes.check import check_order
 from cpazmal_scale.scenes.format import Candidate
 from cpazmal_scale.scenes.level1b.reader import place_on
@@ -30,7 +30,7 @@ def discover(
     check: bool = False,
     held: Mapping[str, Container[str]] | None = None,
     wanted: Callable[[Candidate], bool] | None = None,
-    refused: Callable[[CpazmalError], None] | None = None,
+    refused: Refused | None = None,
     progress: Progress | None = None,
 ) -> list[Scene]:
     """All scenes of `ingest.scenes`, sorted by start, sensor and beam.
@@ -45,7 +45,8 @@ def discover(
         GridMismatch: slices of one acquisition do not share a pixel lattice.
         StoreMissing: the folder is not there.
     """
-    groups = group_scenes([one for one in find_candidates(ingest) if wanted is None or wanted(one)])
+    found = find_candidates(ingest, refused)
+    groups = group_scenes([one for one in found if wanted is None or wanted(one)])
     scenes = []
     for done, members in enumerate(groups):
         known = (held or {}).get(members[0].named.id, ())

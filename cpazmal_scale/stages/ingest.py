@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ConfigError, CubeDamaged, StoreMissing
+from cpazmal_scale.errors import ConfigError, CpazmalError, CubeDamaged, StoreMissing
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 
@@ -25,7 +26,8 @@ def ingest(
 
     Raises:
         ConfigError: no scenes were given.
-        SceneError: a scene is damaged, unknown or changed; nothing was written.
+        SceneError: a scene is damaged, unknown or changed; nothing was written. With
+            `ingest.skip_refused`, no scene can be used.
     """
     from cpazmal_scale.cube import ingest_scenes
 
@@ -74,16 +76,26 @@ def _altered_item(cube_url: str) -> CubeDamaged | None:
     )
 
 
-def plan_ingest(config: RunConfig, *, progress: Progress | None = None) -> tuple[CubePlan, ...]:
+def plan_ingest(
+    config: RunConfig,
+    left_out: Callable[[CpazmalError], None],
+    *,
+    progress: Progress | None = None,
+) -> tuple[CubePlan, ...]:
     """The first half of `ingest`, for callers that append scene by scene; nothing is written.
+
+    With `ingest.skip_refused` scenes that cannot be used are handed to `left_out`.
 
     Raises:
         ConfigError: no scenes were given.
-        SceneError: a scene is damaged, unknown or changed.
+        SceneError: a scene is damaged, unknown or changed; with `ingest.skip_refused`, all are.
     """
     from cpazmal_scale.cube import plan_ingest as plan
+    from cpazmal_scale.cube import plan_usable
 
     _require_scenes(config)
+    if config.ingest.skip_refused:
+        return plan_usable(config, left_out, progress=progress)
     return plan(config, progress=progress)
 
 
@@ -119,7 +131,8 @@ def arrivals(config: RunConfig, *, settle_s: float = 0.0) -> Arrivals:
     from cpazmal_scale.scenes import find_candidates, group_scenes
 
     _require_scenes(config)
-    scenes = group_scenes(find_candidates(config.ingest))
+    skip = (lambda _: None) if config.ingest.skip_refused else None
+    scenes = group_scenes(find_candidates(config.ingest, skip))
     beams = {scene[0].beam for scene in scenes}
     records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
     new = {one[0].named.id: one for one in scenes if not _is_held(records[one[0].beam], one)}
@@ -202,7 +215,6 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
 def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     """Scenes at `config.ingest.scenes` of the sensor and time of one date."""
     from cpazmal_scale.cube import ground_url, start_of
-    from cpazmal_scale.errors import CpazmalError
     from cpazmal_scale.grid.warp import method_of
     from cpazmal_scale.scenes import (
         SAME_ACQUISITION,

@@ -45,7 +45,7 @@ from cpazmal_scale.errors import (
     StoreMissing,
     WriterConflict,
 )
-from cpazmal_scale.scenes import Scene, discover
+from cpazmal_scale.scenes import Scene, discover, find_candidates
 from cpazmal_scale.storage import atomic
 
 
@@ -340,6 +340,59 @@ def test_a_changed_scene_stops_an_ingest_before_it_writes(tmp_path) -> None:
     with pytest.raises(SceneChanged):
         ingest_scenes(config)
     assert open_cube(url).sizes["time"] == 3
+
+
+def test_scenes_that_cannot_be_used_are_left_out_if_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each kind of them: cut, without a geometry, beside the pixels, under a broken document."""
+    folder = campaign(tmp_path / "scenes", starts=STARTS[:3])
+    pictures = [speckle((100, 130), 9), speckle((100, 130), 8), np.zeros((100, 130))]
+    astray = [f"2020{month:02}08T054412" for month in range(3, 8)]
+    for start in astray:
+        write_raster(folder / "dsc" / file_name(start), pictures, shift=0.5 * (start == astray[0]))
+    write_table(folder, [row(start) for start in (*STARTS[:2], *astray[:4])])
+    with (folder / "acquisitions.csv").open("a") as table:
+        table.write(row(STARTS[2], polarisations="HH") + "\n")
+    cut = folder / "dsc" / file_name(astray[1])
+    cut.write_bytes(cut.read_bytes()[:5000])
+    (folder / "dsc" / f"{file_name(astray[2])}.yaml").write_text("{")
+    (folder / "dsc" / file_name(astray[3])).rename(folder / "dsc" / "half.tif")
+    (folder / "dsc" / "half.dim").write_text("<Dimap_Document>")
+    config = run_config(folder, tmp_path / "ws")
+    with pytest.raises(SceneError):
+        ingest_scenes(config)
+    assert not (tmp_path / "ws").exists()
+    config = config.with_values({"ingest": {"skip_refused": True}})
+    planned = ingest_scenes(config, dry_run=True)
+    report = ingest_scenes(config)
+    assert len(report.cubes[0].appended) == len(planned.cubes[0].appended) == 3
+    told = " ".join(str(one.where) for one in report.left_out)
+    assert all(name in told for name in (*astray[:3], astray[4], "half.dim"))
+    assert len(report.left_out) == len(planned.left_out) == 5
+    assert str(report).count("left out: ") == 5
+    assert open_cube(report.cubes[0].url).sizes["time"] == 3
+    again = ingest_scenes(config)
+    assert (again.cubes[0].appended, len(again.left_out)) == ((), 5)
+    new = [Path(one.url).name for one in find_candidates(config.ingest, lambda _: None)]
+    assert file_name(astray[2]) not in new  # a name says less than its document
+
+    def away(*_: object, **__: object) -> Scene:
+        raise StoreError("the store is away")
+
+    monkeypatch.setattr("cpazmal_scale.scenes.discovery._describe", away)
+    with pytest.raises(StoreError, match="away"):
+        ingest_scenes(config)
+
+
+def test_where_no_scene_can_be_used_nothing_is_ingested(tmp_path: Path) -> None:
+    folder = campaign(tmp_path / "scenes", starts=STARTS[:2])
+    for scene in (folder / "dsc").iterdir():
+        scene.write_bytes(scene.read_bytes()[:5000])
+    config = run_config(folder, tmp_path / "ws").with_values({"ingest": {"skip_refused": True}})
+    with pytest.raises(SceneError):
+        ingest_scenes(config)
+    assert not (tmp_path / "ws").exists()
 
 
 def test_verify_names_what_is_rotten(url: str, scenes: list[Scene]) -> None:

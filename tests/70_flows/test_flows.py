@@ -208,6 +208,31 @@ def test_the_main_job_checks_its_inputs_before_it_begins(
     assert begun == []
 
 
+@pytest.mark.parametrize(("appended", "begun"), [(0, ["ingest"]), (1, ["ingest", "full-area-map"])])
+def test_a_watch_maps_again_only_if_a_scene_went_in(
+    appended: int, begun: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import flows.watch as module
+    from cpazmal_scale.stages.ingest import Arrivals
+
+    asked: list[str] = []
+
+    def subflow(flow: Any, _: RunConfig) -> dict[str, Any]:
+        asked.append(flow.name)
+        return {"DSC37": {"appended": appended}} if flow.name == "ingest" else {"id": "map"}
+
+    monkeypatch.setattr(module, "deployed", lambda config: config)
+    monkeypatch.setattr(module, "look", lambda *_: Arrivals("scenes", ("a", "b"), ()))
+    monkeypatch.setattr(module, "subflow", subflow)
+    skipping = RunConfig.parse({"ingest": {"scenes": "scenes", "skip_refused": True}})
+    made = module.watch.fn(skipping)
+    assert asked == begun
+    assert made == {"id": "map"} if appended else "2 new scenes, all left out" in made.message
+    asked.clear()
+    assert module.watch.fn(skipping.with_values({"ingest": {"skip_refused": False}}))
+    assert asked == ["full-area-map"]
+
+
 @pytest.mark.parametrize(
     ("error", "again"),
     [

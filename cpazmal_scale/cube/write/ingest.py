@@ -10,7 +10,7 @@ from cpazmal_scale.config import Ingest, RunConfig
 from cpazmal_scale.cube.write.append import Outcome, append, is_published, publish
 from cpazmal_scale.cube.write.chunks import Opener
 from cpazmal_scale.cube.write.lease import Lease, hold
-from cpazmal_scale.cube.write.plan import CubePlan, plan_ingest
+from cpazmal_scale.cube.write.plan import CubePlan, plan_ingest, plan_usable
 from cpazmal_scale.cube.write.report import IngestReport
 from cpazmal_scale.errors import CpazmalError
 from cpazmal_scale.execute import SerialExecutor, open_executor
@@ -32,6 +32,7 @@ def ingest_scenes(
     Every scene is hashed, described, checked and compared with the cubes before the first byte is
     written; scenes already there are skipped. `progress` counts scenes, twice each: looked at, and
     written. With `dry_run` nothing is written, and scenes that would be refused are in the report.
+    With `ingest.skip_refused` those that cannot be used are left out and in the report.
 
     Raises:
         SceneError: a scene cannot be used (see `scenes.discover`), or changed.
@@ -45,7 +46,11 @@ def ingest_scenes(
             progress(done, total if dry_run else 2 * total)
 
     refused: list[CpazmalError] = []
-    plans = plan_ingest(config, refused=refused.append if dry_run else None, progress=looked)
+    left_out: list[CpazmalError] = []
+    if config.ingest.skip_refused:
+        plans = plan_usable(config, left_out.append, progress=looked)
+    else:
+        plans = plan_ingest(config, refused=refused.append if dry_run else None, progress=looked)
     if not dry_run:
         scenes = sum(len(plan.new) + len(plan.unchanged) for plan in plans)
         written = scenes + sum(len(plan.unchanged) for plan in plans)
@@ -56,7 +61,8 @@ def ingest_scenes(
         if progress is not None and scenes:
             progress(2 * scenes, 2 * scenes)
     reports = tuple(plan.report for plan in plans)
-    return IngestReport(reports, time.monotonic() - begun, dry_run, tuple(refused))
+    seconds = time.monotonic() - begun
+    return IngestReport(reports, seconds, dry_run, tuple(refused), tuple(left_out))
 
 
 def prepare_ground(config: RunConfig, plan: CubePlan) -> None:

@@ -17,7 +17,7 @@ from cpazmal_scale.cube.write.order import require_order
 from cpazmal_scale.cube.write.report import Action, CubeReport, SceneReport
 from cpazmal_scale.cube.write.shifts import measure_shifts
 from cpazmal_scale.cube.write.usual import of_another_scale, usual_lattice, usual_view
-from cpazmal_scale.errors import CpazmalError, DemError, GridMismatch
+from cpazmal_scale.errors import CpazmalError, DemError, GridMismatch, SceneError
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.scenes import (
     Scene,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.grid.shift import Shift
 
 Refused = Callable[[CpazmalError], None]
+"""Takes what is wrong with a scene that is left out."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def plan_ingest(
         SceneError: a scene cannot be used (see `scenes.discover`), or changed.
         GridMismatch: scenes of one beam do not share a pixel lattice, or miss the cube.
     """
-    beams = sorted({one.beam for one in find_candidates(config.ingest)})
+    listed = find_candidates(config.ingest, refused and _told_later)
+    beams = sorted({one.beam for one in listed})
     records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
     held = {
         name: record.sources_of(index)
@@ -106,6 +108,34 @@ def plan_ingest(
         if mine:
             plans.append(plan_cube(config, beam, records[beam], mine, refused=refused))
     return tuple(_beside_other_beams(config.workspace, plans))
+
+
+def _told_later(_: CpazmalError) -> None:
+    """Leave out a scene that is told when all are looked at."""
+
+
+def plan_usable(
+    config: RunConfig, left_out: Refused, *, progress: Progress | None = None
+) -> tuple[CubePlan, ...]:
+    """The plans of what can be used; scenes that cannot are handed to `left_out`.
+
+    Raises:
+        SceneError, GridMismatch: no scene can be used.
+        CpazmalError: what is wrong is more than a scene: a store, a setting, an elevation raster.
+    """
+    found: list[CpazmalError] = []
+
+    def leave_out(error: CpazmalError) -> None:
+        if isinstance(error, DemError) or not isinstance(error, SceneError | GridMismatch):
+            raise error
+        found.append(error)
+        left_out(error)
+
+    plans = plan_ingest(config, refused=leave_out, progress=progress)
+    plans = tuple(one for one in plans if one.record is not None or one.new)
+    if found and not plans:
+        raise found[0]
+    return plans
 
 
 def _beside_other_beams(workspace: str, plans: Sequence[CubePlan]) -> Iterator[CubePlan]:
@@ -155,6 +185,9 @@ def plan_cube(
     onto = record.grid if record else usual_lattice(scenes)
     scenes = [placed_on(scene, onto) for scene in scenes]
     grid, scenes = (record.grid, scenes) if record else _new_grid(rules, scenes, refused)
+    url = cube_url(config.workspace, beam)
+    if not scenes:
+        return CubePlan(url, beam, record, grid, (), (), ())
     folder = ground_url(config.workspace, beam)
     scenes = [with_ground(scene, folder, grid) for scene in scenes]
     new: list[Scene] = []
@@ -182,7 +215,6 @@ def plan_cube(
     # What holds for a scene holds for the others of its beam.
     notes = sorted({(f.product or f).note for scene in new[:1] for f in scene.files} - {""})
     notes += [*(text for scene in new for text in scene.warnings), *of_another_scale(record, new)]
-    url = cube_url(config.workspace, beam)
     return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))
 
 
@@ -294,7 +326,7 @@ def _new_grid(
             left = [scene for scene in left if scene.id != error.where]
             continue
         return grids.within(grid, rules.area), [scene for scene in scenes if scene in left]
-    return scenes[0].geobox, scenes
+    return scenes[0].geobox, []
 
 
 def _look(

@@ -94,12 +94,16 @@ class CubeReport:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What an ingest did or, if `dry_run`, would do; `refused` are the reasons why it would not."""
+    """What an ingest did or, if `dry_run`, would do.
+
+    `refused` are the reasons why it would not, `left_out` those why scenes are left out.
+    """
 
     cubes: tuple[CubeReport, ...]
     seconds: float
     dry_run: bool
     refused: tuple[CpazmalError, ...] = ()
+    left_out: tuple[CpazmalError, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -108,6 +112,7 @@ class IngestReport:
 
     def __str__(self) -> str:
         lines = [line for cube in self.cubes for line in cube.lines(planned=self.dry_run)]
+        lines += [f"left out: {reason}" for reason in _together(self.left_out)]
         amount = f"{self.bytes / 2**20:.0f} MiB of pixels"
         if not self.dry_run:
             return "\n".join([*lines, f"{amount} in {self.seconds:.1f} s"])
