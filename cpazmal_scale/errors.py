@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from cpazmal_scale.addresses import without_secrets
+
+_WORD = re.compile(r"\S{301,}")
+_MOST = 2000
+
+
+def brief(text: str) -> str:
+    """A message in which words of more than 300 signs, and the whole from 2000 on, are cut."""
+    text = _WORD.sub(lambda word: f"{word[0][:120]}…{word[0][-60:]}", text)
+    return text if len(text) <= _MOST else f"{text[:1600]}…{text[-300:]}"
 
 
 class CpazmalError(Exception):
@@ -27,7 +37,7 @@ class CpazmalError(Exception):
         text = self.what if self.where is None else f"{self.where}: {self.what}"
         text = text if self.remedy is None else f"{text}; {self.remedy}"
         # What comes from a file may hold line breaks and signs that steer a terminal.
-        return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+        return brief("".join(sign if sign.isprintable() else "\ufffd" for sign in text))
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.where, self.remedy)

@@ -23,7 +23,7 @@ from cpazmal_scale.addresses import address, without_secrets
 from cpazmal_scale.cli.answers import ANSWER, say
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.written import plain_words
-from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.errors import ConfigError, brief
 from cpazmal_scale.progress import Progress
 
 COMMAND = Parameter(group=Group("Command", sort_key=1))
@@ -134,7 +134,7 @@ def show_card(title: str, rows: list[tuple[str, str]]) -> None:
 
 def complain(text: str) -> None:
     """Print one sentence to standard error."""
-    sys.stderr.write(f"cpazmal: {without_secrets(text)}\n")
+    sys.stderr.write(f"cpazmal: {brief(without_secrets(text))}\n")
 
 
 def first_sentence(error: CycloptsError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -164,6 +165,8 @@ class Section(BaseModel):
     def _no_endless_numbers(cls, value: Any) -> Any:
         if isinstance(value, int) and abs(value) >= _ENDLESS:
             raise ValueError("the number is too large")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("the number is not finite; leave the setting out for no limit")
         return value
 
     @model_validator(mode="before")

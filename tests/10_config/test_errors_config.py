@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import pickle
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from cpazmal_scale import errors
 from cpazmal_scale.config import Features, RunConfig, identity
+from cpazmal_scale.config.section import Section
 from cpazmal_scale.config.written import read_yaml, yaml_value
 from cpazmal_scale.errors import ConfigError, CpazmalError, SceneChanged
 
@@ -40,6 +44,34 @@ def test_an_error_is_one_sentence_and_travels_between_processes() -> None:
     assert type(again) is SceneChanged
     assert str(again) == str(error)
     assert (again.kind, again.exit_code) == ("scene_changed", 3)
+
+
+def test_long_words_are_cut_in_messages() -> None:
+    path = "/data/" + 40 * "scenes/" + "a.tif"
+    assert str(SceneChanged("the bytes differ", where=path)).startswith(path)
+    for text in (10_000 * "a", "\u00e9" * 4000, " ".join(3000 * ["word"])):
+        assert len(str(ConfigError(f"no setting {text}", where=text, remedy=text))) <= 2000
+
+
+def numbers(section: type[Section], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths of all settings that may be numbers with a fraction."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from numbers(kind, (*above, name))
+        elif kind is float or float in get_args(kind):
+            yield (*above, name)
+
+
+@pytest.mark.parametrize("path", [*numbers(RunConfig)], ids=".".join)
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_numbers_without_end_are_refused(path: tuple[str, ...], value: float) -> None:
+    values: object = value
+    for name in reversed(path):
+        values = {name: values}
+    with pytest.raises(ConfigError, match=".".join(path)) as found:
+        RunConfig.parse(values)  # type: ignore[arg-type]
+    assert len(str(found.value).splitlines()) == 1
 
 
 def write(tmp_path, text: str):

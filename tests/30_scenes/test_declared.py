@@ -222,6 +222,24 @@ def test_gains_of_an_envi_header(tmp_path) -> None:
     np.testing.assert_allclose(pixels(find(tmp_path))[0][0], stored * 1e-4, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("line", "read"), [("", False), ("data gain values = {1e-4}", True)])
+def test_the_reflectance_scale_factor_of_an_envi_header(tmp_path, line: str, read: bool) -> None:
+    """ENVI divides by it; GDAL hands it on as an item and reads the stored numbers."""
+    stored = np.rint(speckle(SHAPE).clip(1e-3, 2) * 10_000).astype("f4")
+    path = write(tmp_path / "x.img", [stored], driver="ENVI")
+    header = path.with_suffix(".hdr")
+    header.write_text(f"{header.read_text()}reflectance scale factor = 10000.000000\n{line}\n")
+    (tmp_path / "x.img.yaml").write_text(
+        "sensor: TSX1\nstart: 20110505T172501\nbeam: A\nbands: [HH]\n"
+        "radiometry: gamma0\nscale: linear\n"
+    )
+    if not read:
+        with pytest.raises(SceneError, match="scale 1 and the offset 0, its metadata items tell 0"):
+            find(tmp_path)
+        return
+    np.testing.assert_allclose(pixels(find(tmp_path))[0][0], stored / 10_000, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "radiometry", "channel"),
     [

@@ -226,3 +226,25 @@ def test_expressions_that_hide_pixels(tmp_path, term: str, known: bool) -> None:
         return
     with pytest.raises(SceneUnknown, match="hides pixels of Gamma0_HH"):
         find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("where", "told", "scaled"),
+    [
+        ("hdr", "data gain values = {1.0}", "data gain values = {0.5}"),
+        ("hdr", "data offset values = {0.0}", "data offset values = {0.1}"),
+        ("dim", "<SCALING_FACTOR>1.0<", "<SCALING_FACTOR>1.0E-4<"),
+        ("dim", "<SCALING_OFFSET>0.0<", "<SCALING_OFFSET>-83.0<"),
+        ("dim", "<LOG10_SCALED>false<", "<LOG10_SCALED>true<"),
+    ],
+)
+def test_values_that_a_product_scales(tmp_path, where: str, told: str, scaled: str) -> None:
+    """A band's value is 10 to the power of factor × number + offset, or that without the power."""
+    document = write_dimap(tmp_path, bands())
+    find(tmp_path)
+    path = document if where == "dim" else tmp_path / "winter.data" / "Gamma0_HH.hdr"
+    text = path.read_text()
+    assert told in text
+    path.write_text(text.replace(told, scaled, 1))
+    with pytest.raises(SceneUnknown, match="scale"):
+        find(tmp_path)

@@ -173,6 +173,13 @@ def test_plain_pixels_shorter_than_their_header_says(tmp_path) -> None:
         assert header.read_text() != honest
         with pytest.raises(SceneError):
             find(tmp_path)
+    # Pixels follow each other row by row: of other counts each row would begin elsewhere.
+    fewer = [("lines   = 40", "lines   = 39"), ("samples = 50", "samples = 49")]
+    for told, lie in (*fewer, ("samples = 50\nlines   = 40", "samples = 40\nlines   = 49")):
+        header.write_text(honest.replace(told, lie))
+        assert header.read_text() != honest
+        with pytest.raises(SceneUnreadable, match="8000 bytes, but its header describes 7"):
+            find(tmp_path)
 
 
 def test_bytes_that_an_esri_header_skips_are_not_pixels(tmp_path) -> None:
