@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 GLACIER_CLASSES = ("ABL", "ACC", "HAG", "ICA")
@@ -85,6 +86,11 @@ def ordered(polarisations: set[str]) -> tuple[str, ...]:
 def polarisations_in(text: str) -> tuple[str, ...]:
     """Polarisations of a date as cubes write them, such as `HH+HV`, one by one."""
     return tuple(text.split("+"))
+
+
+def identifier(label: str) -> str:
+    """A label as part of a catalog's name: all but letters and digits become `_`."""
+    return re.sub(r"[^0-9A-Za-z]+", "_", label).strip("_")
 
 
 CALIBRATED_GROUPS = 4

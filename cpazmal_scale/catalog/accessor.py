@@ -6,7 +6,6 @@ this module.
 
 from __future__ import annotations
 
-import json
 import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -54,7 +53,8 @@ class Accessor:
         Large areas are thinned, so that memory does not grow with them.
 
         Raises:
-            ConfigError: it is neither a map nor a cube.
+            ConfigError: it is neither a map nor a cube, no pixel of it is left, or it lost
+                `spatial_ref`.
         """
         from matplotlib.figure import Figure
 
@@ -64,12 +64,13 @@ class Accessor:
             raise ConfigError(
                 "neither a map nor a cube", remedy="open map_… or cube_… of the catalog"
             )
+        grid = self._grid
         step = max(1, -(-max(self._data.sizes["y"], self._data.sizes["x"]) // _MOST))
         small = self._data["class" if is_map else name].isel(
             y=slice(None, None, step), x=slice(None, None, step)
         )
         (left, right), (top, bottom) = self._edges("x", step), self._edges("y", step)
-        factor, unit = _shown_unit(grid_of(self._data))
+        factor, unit = _shown_unit(grid)
         edges = (left * factor, right * factor, bottom * factor, top * factor)
         figure = Figure(figsize=(9, 6.5), layout="compressed")
         axis = figure.subplots()
@@ -101,8 +102,27 @@ class Accessor:
         centres = self._data[axis].values
         if len(centres) > 1:
             return float(centres[-1] - centres[0]) / (len(centres) - 1)
-        to_pixel = grid_of(self._data).transform
+        to_pixel = self._grid.transform
         return float(to_pixel.a if axis == "x" else to_pixel.e)
+
+    @property
+    def _grid(self) -> GeoBox:
+        """Where its pixels are.
+
+        Raises:
+            ConfigError: none is left, or it lost `spatial_ref`.
+        """
+        self._require_pixels()
+        try:
+            return grid_of(self._data)
+        except (KeyError, ValueError):
+            raise ConfigError(
+                "its coordinate `spatial_ref` is lost or altered", remedy="keep it, or open it anew"
+            ) from None
+
+    def _require_pixels(self) -> None:
+        if not all(self._data.sizes.get(axis) for axis in "yx"):
+            raise ConfigError("no rows and columns are left", remedy="select slices of y and x")
 
     def _channel(self) -> str | None:
         """The first channel of a cube that is there; none if there is none."""
@@ -123,8 +143,8 @@ class Accessor:
         """
         from cpazmal_scale.catalog.pixels import series_figure
 
-        found = self._pixel(y, x, workspace)
-        return series_figure(found, self.legend, f"{self._place(y, x)}: {self._said(y, x)}")
+        said = f"{self._place(y, x)}: {self._said(y, x)}"
+        return series_figure(self._pixel(y, x, workspace), self.legend, said)
 
     def alignment(
         self,
@@ -169,7 +189,13 @@ class Accessor:
 
     @cached_property
     def legend(self) -> Legend:
-        """Names, colours, order and glacier of the map's classes."""
+        """Names, colours, order and glacier of the map's classes.
+
+        Raises:
+            ConfigError: it is no map of classes.
+        """
+        if not self._codes:
+            raise ConfigError("no map of classes", remedy="open map_… of the catalog")
         return legend(self._codes, parsed(self._data.attrs.get("legend")))
 
     @property
@@ -187,8 +213,13 @@ class Accessor:
         """Class code of the pixel around a place in the map's CRS, `rejected` or `no data`.
 
         Raises:
-            ConfigError: the place is outside the map.
+            ConfigError: the place is outside the map, no pixel of it is left, or it is no map of
+                classes.
         """
+        names = {**dict(enumerate(self.legend.classes, 1)), REJECTED: "rejected"}
+        if "class" not in self._data:
+            raise ConfigError("its variable `class` is not there", remedy="open map_… anew")
+        self._require_pixels()
         row, column = (self._index(axis, at) for axis, at in (("y", y), ("x", x)))
         if row is None or column is None:
             raise ConfigError(
@@ -197,7 +228,6 @@ class Accessor:
             )
         at = self._data["class"].isel(y=row, x=column).load()
         value = int(_stored(at).item())
-        names = {**dict(enumerate(self.legend.classes, 1)), REJECTED: "rejected"}
         return names.get(value, "no data")
 
     def _index(self, axis: str, at: float) -> int | None:
@@ -216,7 +246,7 @@ class Accessor:
         """A place in the map's CRS, thousands of metres or feet apart."""
         import pyproj
 
-        crs = pyproj.CRS.from_user_input(str(grid_of(self._data).crs))
+        crs = pyproj.CRS.from_user_input(str(self._grid.crs))
         if crs.is_geographic:
             return f"y {y:.6f}°, x {x:.6f}°"
         unit = crs.axis_info[0].unit_name.replace("metre", "m")
@@ -247,7 +277,12 @@ class Accessor:
     def _recipe(self) -> Recipe:
         if "recipe" not in self._data.attrs:
             raise ConfigError("no map of classes", remedy="open map_… of the catalog")
-        return Recipe.model_validate(json.loads(self._data.attrs["recipe"]))
+        try:
+            return Recipe.model_validate_json(self._data.attrs["recipe"])
+        except ValueError:
+            raise ConfigError(
+                "its attribute `recipe` is altered", remedy="keep it, or open it anew"
+            ) from None
 
     def _workspace(self, workspace: str | None) -> str:
         source = str(self._data.encoding.get("source", ""))

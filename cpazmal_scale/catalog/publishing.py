@@ -6,7 +6,7 @@ publishers need no lock and a lost index is no loss.
 
 from __future__ import annotations
 
-import re
+import contextlib
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.index import as_yaml
@@ -14,12 +14,14 @@ from cpazmal_scale.catalog.records import (
     Entry,
     catalog_url,
     entries,
+    read_record,
     record_url,
     tags,
     write_record,
 )
 from cpazmal_scale.catalog.searching import entry, indexed
-from cpazmal_scale.errors import ConfigError, StoreError, StoreMissing
+from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreError, StoreMissing
+from cpazmal_scale.vocabulary import identifier
 
 _ATTEMPTS = 20
 
@@ -31,7 +33,8 @@ def publish(workspace: str, *new: Entry) -> str:
         The catalog's address.
 
     Raises:
-        ConfigError: a product belongs to a nested catalog.
+        ConfigError: a product belongs to a nested catalog, or its name is that of something else,
+            such as the cube of a beam that differs in punctuation alone.
         StoreError: the workspace cannot be written.
     """
     for product in new:
@@ -39,8 +42,23 @@ def publish(workspace: str, *new: Entry) -> str:
             raise ConfigError(
                 f"{product.name!r} belongs to a nested catalog", remedy="publish it there"
             )
+        if not product.is_version:
+            _require_own_name(workspace, product)
+    for product in new:
         write_record(workspace, product)
     return rebuild(workspace)
+
+
+def _require_own_name(workspace: str, product: Entry) -> None:
+    """A product replaces older ones of its own line alone; a damaged record says nothing."""
+    with contextlib.suppress(StoreDamaged):
+        held = read_record(workspace, f"{product.name}.json")
+        if held is not None and held.line != product.line:
+            raise ConfigError(
+                f"the name {product.name} belongs to the {held.kind} in {held.path}",
+                where=f"{workspace}: {product.path}",
+                remedy="rename one of them, or give it a workspace of its own",
+            )
 
 
 def add_workspace(root: str, folder: str) -> Entry:
@@ -48,11 +66,10 @@ def add_workspace(root: str, folder: str) -> Entry:
 
     Raises:
         StoreMissing: nothing was published in `folder`.
-        ConfigError: `folder` is not below `root`.
+        ConfigError: `folder` is not below `root`, or another product has its name.
     """
     path = storage.join(folder, "catalog.yaml")
-    name = re.sub(r"[^0-9A-Za-z]+", "_", folder).strip("_")
-    nested = Entry(name, "catalog", path)
+    nested = Entry(identifier(folder), "catalog", path)
     if not storage.exists(storage.join(root, path)):
         raise StoreMissing(
             "no catalog here", where=storage.join(root, path), remedy="publish products there first"

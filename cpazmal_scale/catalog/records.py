@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Annotated, Any, Literal, Self, get_args
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreMissing
 from cpazmal_scale.storage import seal
+from cpazmal_scale.vocabulary import identifier
 
 Kind = Literal["cube", "samples", "model", "map", "catalog"]
 _REMEDY = "remove it and publish again"
@@ -100,6 +100,14 @@ class Entry:
         """Whether this name is that of one version, for good, and not of the latest."""
         return bool(self.id) and self.name.endswith(f"_{self.id[:8]}")
 
+    @property
+    def line(self) -> tuple[str, str]:
+        """What newer products of the same name share: the kind, with the path or the beam."""
+        if self.kind in ("cube", "catalog"):
+            return self.kind, self.path
+        beam = str(self.metadata.get("beam", ""))
+        return self.kind, beam if self.name.startswith(entry_name(self.kind, beam)) else ""
+
     def version(self) -> Entry:
         """The same product under the name that stays its own when newer ones are made."""
         return replace(self, name=f"{self.name}_{self.id[:8]}")
@@ -107,7 +115,7 @@ class Entry:
 
 def entry_name(kind: Kind, label: str) -> str:
     """A catalog name: the kind, then the label with everything but letters and digits replaced."""
-    return f"{kind}_{re.sub(r'[^0-9A-Za-z]+', '_', label).strip('_')}"
+    return f"{kind}_{identifier(label)}"
 
 
 def catalog_url(workspace: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,12 @@ def entry(workspace: str, name: str) -> Entry:
     head, _, rest = name.partition("/")
     if head and rest:
         nested = entry(workspace, head)
+        if nested.kind != "catalog":
+            raise StoreMissing(
+                f"{head} is no nested catalog",
+                where=workspace,
+                remedy="`cpazmal catalog ls` shows what there is",
+            )
         return _below(nested, entry(_folder(workspace, nested), rest))
     plain, _, identity = name.partition("@")
     if identity:
@@ -75,9 +81,19 @@ def search(
         kind: class of product.
         beam: viewing geometry.
         time: first and last day; a product whose period overlaps is found. None: open.
-        bbox: west, south, east, north in degrees; a product that overlaps is found.
+        bbox: west, south, east, north in degrees; a product that overlaps is found. A west beyond
+            the east crosses 180°, as in GeoJSON (RFC 7946).
         versions: also the names of single versions, not only the latest.
+
+    Raises:
+        ConfigError: `time` ends before it begins, the south of `bbox` is beyond its north, or an
+            edge is none on Earth.
     """
+    first, last = time or (None, None)
+    if first is not None and last is not None and first > last:
+        raise ConfigError(f"a period from {first} to {last}", remedy="exchange its days")
+    if bbox is not None:
+        _require_box(bbox)
     return [
         e
         for e in _walk(workspace)
@@ -228,5 +244,26 @@ def _meets_period(product: Entry, period: Period) -> bool:
 def _meets_box(product: Entry, box: Box) -> bool:
     if "bbox" not in product.metadata:
         return False
-    west, south, east, north = product.metadata["bbox"]
-    return bool(west <= box[2] and box[0] <= east and south <= box[3] and box[1] <= north)
+    _, south, _, north = product.metadata["bbox"]
+    beside = any(
+        west <= last and first <= east
+        for west, east in _spans(product.metadata["bbox"])
+        for first, last in _spans(box)
+    )
+    return bool(beside and south <= box[3] and box[1] <= north)
+
+
+def _spans(box: Sequence[float]) -> list[tuple[float, float]]:
+    """Longitudes of a box from west to east, two spans where it crosses 180°."""
+    west, east = box[0], box[2]
+    return [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
+
+
+def _require_box(box: Box) -> None:
+    west, south, east, north = box
+    if not (-90 <= south <= north <= 90 and -180 <= west <= 180 and -180 <= east <= 180):
+        raise ConfigError(
+            "no place on Earth",
+            where=f"bbox {west:g} {south:g} {east:g} {north:g}",
+            remedy="give west, south, east, north in degrees; a west beyond the east crosses 180°",
+        )

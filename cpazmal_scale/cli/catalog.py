@@ -39,7 +39,8 @@ def ls(
         kind: only this class of product.
         beam: only this viewing geometry.
         time: only products of a day, 2020-03-01, or period, 2020-03-01/2020-06-30, 2020-03-01/..
-        bbox: only products that overlap west south east north, in degrees.
+        bbox: only products that overlap west south east north, in degrees; a west beyond the east
+            crosses 180°.
         versions: also each single version, not only the latest.
     """
     from cpazmal_scale import catalog

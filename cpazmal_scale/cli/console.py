@@ -61,36 +61,15 @@ def bar(title: str) -> Iterator[Progress]:
 
 @contextmanager
 def bars(*titles: str) -> Iterator[tuple[Progress, ...]]:
-    """Progress bars of steps that follow each other; the later ones appear when they begin."""
+    """Progress bars of steps that follow each other; the later ones appear when they begin.
+
+    An error before the first step begins leaves no bar behind.
+    """
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        ProgressColumn,
-        Task,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
     from rich.progress import Progress as Bars
-    from rich.text import Text
+    from rich.progress import TaskID
 
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.{0 if speed >= 10 else 1}f}/s")
-
-    columns = (
-        TextColumn("{task.description:<26}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=Console(stderr=True)) as shown:
+    with Bars(*_columns(), console=Console(stderr=True)) as shown:
         tasks = [
             shown.add_task(title, total=None, start=not place, visible=not place)
             for place, title in enumerate(titles)
@@ -100,7 +79,62 @@ def bars(*titles: str) -> Iterator[tuple[Progress, ...]]:
             shown.start_task(task)
             shown.update(task, completed=done, total=total, visible=True)
 
-        yield tuple(functools.partial(update, task) for task in tasks)
+        try:
+            yield tuple(functools.partial(update, task) for task in tasks)
+        except BaseException:
+            for task in shown.tasks:
+                shown.update(task.id, visible=task.total is not None)
+            raise
+
+
+def _columns() -> list[Any]:
+    """Columns of progress bars: on 80 characters the bar gives way, and no number is cut."""
+    from rich.progress import (
+        BarColumn,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.table import Column
+    from rich.text import Text
+
+    def whole() -> Column:
+        return Column(no_wrap=True)
+
+    class Done(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            total = "?" if task.total is None else short(task.total)
+            return Text(f"{short(task.completed)}/{total}")
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{short(speed)}/s")
+
+    return [
+        TextColumn("{task.description:<26}"),
+        BarColumn(bar_width=None, table_column=Column(max_width=40)),
+        Done(whole()),
+        Rate(whole()),
+        TimeElapsedColumn(whole()),
+        TextColumn("left"),
+        TimeRemainingColumn(table_column=whole()),
+    ]
+
+
+def short(value: float) -> str:
+    """A number of at most six characters, such as 9999, 65.5k or 123M, for a progress bar."""
+    if value < 10:
+        return f"{value:.1f}".removesuffix(".0")
+    if value < 9_999.5:
+        return f"{value:.0f}"
+    for unit in "kMG":
+        value /= 1000
+        if value < 999.5:
+            return f"{value:.3g}{unit}"
+    return f"{value / 1000:.3g}T"
 
 
 def say_now(text: str, **facts: Any) -> None:

@@ -153,6 +153,14 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
+    def _null_of_a_flag(cls, value: Any, info: ValidationInfo) -> Any:
+        """`null` takes a value away in a flag, too, whose words are all text."""
+        kinds = get_args(cls.model_fields[str(info.field_name)].annotation)
+        given = _APART.get() and value in ("null", ["null"], ("null",))
+        return None if given and type(None) in kinds else value
+
+    @field_validator("*", mode="before")
+    @classmethod
     def _no_truth_for_numbers(cls, value: Any, info: ValidationInfo) -> Any:
         """`yes` and `true` are no numbers, though Python counts them as 1."""
         name = str(info.field_name)

@@ -1,7 +1,7 @@
 """Scenes to append-safe Zarr cubes, and cubes to arrays."""
 
 from .care.repair import Repair, repair_cube
-from .care.verify import verify_cube
+from .care.verify import is_cube, verify_cube
 from .format.record import Record, read_record, require_record, start_of
 from .read.chunks import ChunkReader, Fetch
 from .read.dataset import open_cube, within
@@ -9,7 +9,15 @@ from .read.windows import gather, region, require_data, window_pixels
 from .write.admission import date_of
 from .write.append import append
 from .write.ingest import append_planned, fill_cube, ingest_scenes, prepare_ground
-from .write.plan import CubePlan, cube_url, ground_url, plan_cube, plan_ingest, plan_usable
+from .write.plan import (
+    CubePlan,
+    cube_url,
+    cube_urls,
+    ground_url,
+    plan_cube,
+    plan_ingest,
+    plan_usable,
+)
 from .write.report import CubeReport, IngestReport
 
 __all__ = [
@@ -23,11 +31,13 @@ __all__ = [
     "append",
     "append_planned",
     "cube_url",
+    "cube_urls",
     "date_of",
     "fill_cube",
     "gather",
     "ground_url",
     "ingest_scenes",
+    "is_cube",
     "open_cube",
     "plan_cube",
     "plan_ingest",

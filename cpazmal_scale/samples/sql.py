@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale.errors import SampleError
@@ -73,7 +74,8 @@ def chosen(index: pd.DataFrame, condition: str) -> pd.DataFrame:
     """The rows of an index that satisfy a SQL condition on the table `samples`.
 
     Raises:
-        SampleError: the condition is wrong.
+        SampleError: the condition is wrong, or chance or the clock decides it: the same run would
+            choose other rows another time.
     """
     import duckdb
 
@@ -84,8 +86,53 @@ def chosen(index: pd.DataFrame, condition: str) -> pd.DataFrame:
         raise SampleError(
             f"the query fails: {reason}", where=condition, remedy="give one SQL condition"
         ) from None
+    changing = _changing(condition)
+    if changing is not None:
+        raise SampleError(
+            f"{changing} chooses other windows every time",
+            where=condition,
+            remedy="leave it out: write dates, or choose by `hash` of a column",
+        )
     kept = query(f"SELECT id FROM samples WHERE ({condition})", index)["id"]  # noqa: S608
     return index.iloc[sorted(kept)]
+
+
+_CLOCK = {"age", "current_localtime", "current_localtimestamp", "current_time", "localtime"} | {
+    *("localtimestamp", "today", "now", "current_date", "current_timestamp"),
+}
+"""Words that read the clock, though some of their functions are listed as constant."""
+_UNSTEADY = """
+SELECT DISTINCT lower(function_name) FROM duckdb_functions()
+WHERE stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')
+OR regexp_matches(macro_definition, 'current_(time|date)|localtime|now\\(|today\\(|random')"""
+
+
+def _changing(condition: str) -> str | None:
+    """What in a SQL condition is another thing every time: chance, the clock, a sample; or None."""
+    import duckdb
+
+    with duckdb.connect(config={**_LOCKED}) as connection:
+        unsteady = {row[0] for row in connection.execute(_UNSTEADY).fetchall()} | _CLOCK
+        asked = f"SELECT * FROM samples WHERE ({condition})"  # noqa: S608
+        (tree,) = connection.execute("SELECT json_serialize_sql(?)", [asked]).fetchall()[0]
+    for node in _nodes(json.loads(tree)):
+        if node.get("sample"):
+            return "a sample"
+        names = node.get("column_names", ())
+        name = node.get("function_name") or (names[0] if len(names) == 1 else "")
+        given = node.get("arguments", node.get("children", ()))  # DuckDB 2, 1
+        steady = name.lower() == "age" and len(given) == 2
+        if name.lower() in unsteady and not steady:
+            return f"`{name}`"
+    return None
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """All objects of a JSON document."""
+    if isinstance(tree, dict):
+        yield tree
+    for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _nodes(part)
 
 
 def nothing(index: str | pd.DataFrame | Sequence[str | pd.DataFrame]) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from cpazmal_scale import catalog
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.legend import answered, spelt_as
 from cpazmal_scale.palette import STAYED, sides, transition
@@ -51,6 +50,7 @@ def design(
 
     Raises:
         StoreMissing: the catalog has no map of this name.
+        ConfigError: it is the name of something else.
         SampleError: too few units for the map's classes.
     """
     source = _source(config, name)
@@ -85,6 +85,7 @@ def estimate(
 
     Raises:
         StoreMissing: the catalog has no map of this name.
+        ConfigError: it is the name of something else.
         SampleError: the units are not this map's, are incomplete, or too few.
     """
     from cpazmal_scale.assess import drawn_in_all, open_on_grid, read_units
@@ -302,8 +303,7 @@ def _estimated(
 def _source(config: RunConfig, name: str) -> Source:
     from cpazmal_scale.mapping import open_source
 
-    url = workspace.url_of(config, catalog.entry(config.workspace, name))
-    return open_source(url, of_change=True)
+    return open_source(workspace.map_url(config, name), of_change=True)
 
 
 def _with_new(strata: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
     from cpazmal_scale.cube import CubePlan, IngestReport, Record, Repair
     from cpazmal_scale.scenes import Candidate, Scene
+
+_LOG = logging.getLogger(__name__)
 
 
 def ingest(
@@ -174,7 +177,7 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
 
 
 def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeDamaged]:
-    """Everything lost or altered in the cubes of a workspace.
+    """Everything lost or altered in the cubes of a workspace, listed in its catalog or not.
 
     Raises:
         StoreMissing: the workspace has no cube.
@@ -182,8 +185,8 @@ def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeD
     from cpazmal_scale.cube import verify_cube
 
     found: list[CubeDamaged] = []
-    for url in _cube_urls(config):
-        item = _altered_item(url)
+    for url, listed in _cubes(config):
+        item = _altered_item(url) if listed else None
         found += [*verify_cube(url, progress=progress), *([] if item is None else [item])]
     return found
 
@@ -202,12 +205,12 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
         return _sources(config, record, index)
 
     resample, done = bool(config.ingest.resample), []
-    for url in _cube_urls(config):
-        item = _altered_item(url)
+    for url, listed in _cubes(config):
+        item = _altered_item(url) if listed else None
         done += repair_cube(url, find, resample=resample, progress=progress)
         if item is not None:
             done.append(Repair(item.what, str(item.where), "written again", restored=True))
-        if _altered_item(url) is not None:
+        if listed and _altered_item(url) is not None:
             write_stac(url, _item_of(url))
     return done
 
@@ -242,11 +245,18 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
     return [as_told(with_ground(scene, folder, record.grid), words) for scene in placed]
 
 
-def _cube_urls(config: RunConfig) -> list[str]:
-    cubes = catalog.entries(config.workspace, kind="cube")
-    if not cubes:
+def _cubes(config: RunConfig) -> list[tuple[str, bool]]:
+    """Addresses of the cubes of a workspace, and whether its catalog lists them."""
+    from cpazmal_scale.cube import cube_urls, is_cube
+
+    entries = catalog.entries(config.workspace, kind="cube")
+    urls = [workspace.url_of(config, entry) for entry in entries]
+    unlisted = [url for url in cube_urls(config.workspace) if url not in urls and is_cube(url)]
+    for url in unlisted:
+        _LOG.warning("the catalog does not list the cube %s; `cpazmal ingest` publishes it", url)
+    if not urls and not unlisted:
         workspace.beam_of(config)
-    return [workspace.url_of(config, cube) for cube in cubes]
+    return [*((url, True) for url in urls), *((url, False) for url in unlisted)]
 
 
 def _require_scenes(config: RunConfig) -> None:

@@ -63,7 +63,7 @@ def run(
     Raises:
         ConfigError: a step has another name.
         StoreMissing, SampleError, StoreError: polygons or reference cannot be used.
-        CpazmalError: the first error of a step; of `ingest`, also a scene that was refused.
+        CpazmalError: the first error of a step.
     """
     made: dict[str, object] = {}
     seconds: Seconds = {}
@@ -76,7 +76,6 @@ def run(
         seconds[step.name] = time.perf_counter() - began
         if tell is not None:
             tell(step, made[step.name])
-        _require_all(made[step.name])
     return made
 
 
@@ -189,11 +188,3 @@ def require_inputs(config: RunConfig, names: Collection[str] = ("samples", "asse
         require_reference(config.assess.truth)
         found.append(f"reference: {config.assess.truth}")
     return found
-
-
-def _require_all(made: object) -> None:
-    """Raise the first refusal of an ingest: the steps after it would leave scenes out."""
-    from cpazmal_scale.cube import IngestReport
-
-    if isinstance(made, IngestReport) and made.refused:
-        raise made.refused[0]

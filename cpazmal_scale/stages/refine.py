@@ -42,6 +42,7 @@ def fuse(config: RunConfig, names: Sequence[str], *, progress: Progress | None =
 
     Raises:
         StoreMissing: the catalog has no map of such a name.
+        ConfigError: a name is that of something else.
         GridMismatch: they have different grids.
         ModelMismatch: they have different classes.
     """
@@ -58,7 +59,7 @@ def change(
     """What changed between two maps of the catalog, with its probability.
 
     Raises:
-        ConfigError: they are one map.
+        ConfigError: they are one map, or one is no map.
         StoreMissing: the catalog has no map of such a name.
         GridMismatch: they have different grids.
         ModelMismatch: they have different classes.
@@ -82,7 +83,7 @@ def zonal(config: RunConfig, name: str, *, progress: Progress | None = None) -> 
     """Areas and mean probabilities of a map by class in every outline of `after.outlines`.
 
     Raises:
-        ConfigError: there are no outlines.
+        ConfigError: there are no outlines, or it is no map.
         StoreMissing: the catalog has no map of this name.
     """
     from cpazmal_scale.mapping import by_zone
@@ -91,7 +92,7 @@ def zonal(config: RunConfig, name: str, *, progress: Progress | None = None) -> 
 
 
 def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:
-    return [workspace.url_of(config, catalog.entry(config.workspace, name)) for name in names]
+    return [workspace.map_url(config, name) for name in names]
 
 
 def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cpazmal_scale import catalog, storage
+from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ConfigError, StoreMissing
+from cpazmal_scale.errors import StoreMissing
 from cpazmal_scale.stages import workspace
 
 if TYPE_CHECKING:
@@ -46,26 +46,5 @@ def map_page(
 
 def shown(config: RunConfig, *names: str) -> list[str]:
     """Addresses of the maps that `map_page` shows; see there."""
-    urls = [url_of(config, name) for name in names]
+    urls = [workspace.map_url(config, name) for name in names]
     return urls or [workspace.url_of(config, workspace.find(config, "map"))]
-
-
-def url_of(config: RunConfig, name: str) -> str:
-    """Address of a map by its name in the catalog, or by its address.
-
-    Raises:
-        StoreMissing: there is none.
-        ConfigError: it is no map.
-    """
-    if name.rstrip("/").endswith(".zarr"):
-        return storage.absolute(name.rstrip("/"))
-    if "/" in name or name.endswith((".tif", ".tiff")):
-        raise ConfigError(
-            "not the address of a map, which ends in .zarr",
-            where=name,
-            remedy="give that, or the name of a map in the catalog",
-        )
-    entry = catalog.entry(config.workspace, name)
-    if entry.kind != "map":
-        raise ConfigError(f"{name} is a {entry.kind}", remedy="give the name of a map")
-    return workspace.url_of(config, entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import catalog, storage
@@ -63,14 +63,15 @@ def find(config: RunConfig, kind: Kind) -> Entry:
         StoreMissing: there is none; says which verb makes it.
     """
     beam = beam_of(config)
-    try:
-        return catalog.entry(config.workspace, catalog.entry_name(kind, beam))
-    except StoreMissing:
-        raise StoreMissing(
-            f"no {kind} of beam {beam} was published",
-            where=catalog.catalog_url(config.workspace),
-            remedy=f"run `cpazmal {MADE_BY[kind]}` first",
-        ) from None
+    with suppress(StoreMissing):
+        found = catalog.entry(config.workspace, catalog.entry_name(kind, beam))
+        if found.metadata.get("beam", beam) == beam:
+            return found
+    raise StoreMissing(
+        f"no {kind} of beam {beam} was published",
+        where=catalog.catalog_url(config.workspace),
+        remedy=f"run `cpazmal {MADE_BY[kind]}` first",
+    )
 
 
 def with_legend(config: RunConfig, classes: Collection[str]) -> RunConfig:
@@ -90,6 +91,32 @@ def with_legend(config: RunConfig, classes: Collection[str]) -> RunConfig:
 def url_of(config: RunConfig, entry: Entry) -> str:
     """Address of a product."""
     return storage.join(storage.absolute(config.workspace), entry.path)
+
+
+def map_url(config: RunConfig, name: str) -> str:
+    """Address of a map by its name in the catalog, also of a nested one, or by its address.
+
+    Raises:
+        StoreMissing: there is none.
+        ConfigError: it is no map.
+    """
+    if name.rstrip("/").endswith(".zarr"):
+        return storage.absolute(name.rstrip("/"))
+    parts = [part.partition("@")[0] for part in name.split("/")]
+    is_name = all(part.isidentifier() for part in parts)
+    if not is_name and (len(parts) > 1 or name.endswith((".tif", ".tiff"))):
+        raise ConfigError(
+            "not the address of a map, which ends in .zarr",
+            where=name,
+            remedy="give that, or the name of a map in the catalog",
+        )
+    entry = catalog.entry(config.workspace, name)
+    if entry.kind != "map":
+        raise ConfigError(
+            f"{name} is of kind {entry.kind}",
+            remedy="give the name of a map: `cpazmal catalog ls --kind map` lists them",
+        )
+    return url_of(config, entry)
 
 
 def open_period(config: RunConfig) -> xr.Dataset:

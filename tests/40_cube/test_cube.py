@@ -37,6 +37,7 @@ from cpazmal_scale.cube.write import commit as commits
 from cpazmal_scale.cube.write import lease as leases
 from cpazmal_scale.errors import (
     BeamMismatch,
+    ConfigError,
     CubeDamaged,
     GridMismatch,
     SceneChanged,
@@ -310,6 +311,41 @@ def test_a_new_cube_beside_those_of_the_workspace(tmp_path: Path) -> None:
         write_table(folder, [row("20200110T172517", beam, "ASC", 44.8, "HH")])
         told = ingest_scenes(run_config(folder, tmp_path / "ws"), dry_run=True)
         assert ("its pixels are not those of DSC37" in str(told)) == noted
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"end": "2020"}, "2020 is no day"),
+        ({"start": "2020-02-30"}, "2020-02-30 is no day"),
+        ({"dates": ["2020-01-08", "x"]}, "x is no day"),
+        ({"months": (1, 13)}, "no month 13"),
+        ({"start": "2020-02-01", "end": "2020-01-31"}, "start 2020-02-01 is after end 2020-01-31"),
+    ],
+)
+def test_a_period_that_is_none_is_refused(
+    tmp_path: Path, asked: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        open_cube(str(tmp_path / "none.zarr"), **asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["at once", "one after the other"])
+def test_beams_that_differ_in_punctuation_alone(tmp_path: Path, held: bool) -> None:
+    """The catalog would list one cube for both, and the other's data would be lost to its users."""
+    folder = campaign(tmp_path / "scenes", shape=(32, 32), starts=STARTS[:2])
+    table = [row(STARTS[0], "A-1"), row(STARTS[1], "A_1", polarisations="HH")]
+    config = run_config(folder, tmp_path / "ws")
+    if held:
+        other = campaign(tmp_path / "first", shape=(32, 32), starts=STARTS[:2])
+        write_table(other, [row(STARTS[0], "A-1"), row(STARTS[1], "A-1", polarisations="HH")])
+        ingest_scenes(run_config(other, tmp_path / "ws"))
+        table[0] = row(STARTS[0], "A_1")
+    write_table(folder, table)
+    with pytest.raises(ConfigError, match="the beams A-1 and A_1 have one name in the catalog"):
+        ingest_scenes(config)
+    assert (tmp_path / "ws/cubes/A-1.zarr").exists() == held
+    assert not (tmp_path / "ws/cubes/A_1.zarr").exists()
 
 
 @pytest.mark.parametrize("bad", ["zeros", "truncated", "other grid"])

@@ -30,6 +30,7 @@ from cpazmal_scale.samples import (
     window_series,
     write_index,
 )
+from cpazmal_scale.samples.sql import chosen
 
 LEFT, TOP, PIXEL = 334_000.0, 5_082_000.0, 3.0
 FEATURES = Features()
@@ -441,6 +442,36 @@ def test_wrong_sql_is_one_sentence(sql: str, tmp_path: Path) -> None:
     assert any(word in str(caught.value.remedy) for word in ("valid_fraction", "one question"))
     assert not Path("/tmp/never.csv").exists()
     assert len(secret) == 1
+
+
+CHANGING = (
+    *("random() < 0.5", "RANDOM() < 0.5", "main.random() < 0.5", "uuid() > 'a'"),
+    *("list_transform([1], lambda x: random())[1] < 0.5", "time_start < now()"),
+    *("time_start < current_date", "time_start < CURRENT_TIMESTAMP", "time_start < today()"),
+    *("time_start < localtimestamp", "time_start > ago(INTERVAL 3 DAY)"),
+    *("age(time_start) > INTERVAL 3 DAY", "id IN (SELECT id FROM samples USING SAMPLE 50%)"),
+    *("id IN (SELECT id FROM samples TABLESAMPLE 50%)",),
+    "id IN (SELECT id FROM samples ORDER BY random() LIMIT 3)",
+)
+STEADY = (
+    *("hash(id) % 2 = 0", "class = 'random'", "age(time_end, time_start) > INTERVAL 3 DAY"),
+    *("year(time_start) = 2020", "strftime(time_start, '%m') = '01'"),
+    "list_max(dates) > '2020-01-01'",
+    "id IN (SELECT min(id) FROM samples GROUP BY class)",
+)
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_steady"), [*((c, False) for c in CHANGING), *((c, True) for c in STEADY)]
+)
+def test_chance_and_the_clock_choose_no_windows(condition: str, is_steady: bool) -> None:
+    """The same run would take other windows, and be told as the same."""
+    index = index_of(make_cube())
+    if is_steady:
+        assert len(chosen(index, condition)) <= len(index)
+        return
+    with pytest.raises(SampleError, match="chooses other windows every time"):
+        chosen(index, condition)
 
 
 def test_several_indices_are_asked_together_and_old_ones_are_named() -> None:

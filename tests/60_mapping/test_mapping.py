@@ -226,8 +226,8 @@ def test_period_and_decision_are_part_of_the_identity(data, tmp_path: Path) -> N
         ({"features": {"floor_db": -30}}, "features.floor_db -31.0, the run asks for -30.0"),
         ({"features": {"masked": []}}, "features.masked layover, shadow"),
         ({"dtw": {"min_dates": 8}}, "dtw.min_dates 6, the run asks for 8"),
-        ({"dtw": {"radius": 1}}, "dtw.radius None, the run asks for 1"),
-        ({"dtw": {"open_ends": "both"}}, "dtw.open_ends None, the run asks for both"),
+        ({"dtw": {"radius": 1}}, "dtw.radius null, the run asks for 1"),
+        ({"dtw": {"open_ends": "both"}}, "dtw.open_ends null, the run asks for both"),
         ({"polarisations": ["HH"]}, "polarisations HH, HV, the run asks for HH"),
     ],
 )

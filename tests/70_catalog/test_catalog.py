@@ -200,12 +200,45 @@ def test_versions_are_found_by_their_identity(workspace: str) -> None:
         ({"bbox": (6.9, 45.85, 8.0, 46.0)}, ["cube_ASC45", "map_DSC37"]),
         ({"bbox": (7.1, 45.85, 8.0, 46.0)}, []),
         ({"bbox": (6.9, 45.95, 8.0, 46.0)}, []),
+        ({"bbox": (179.0, 45.85, 6.95, 46.0)}, ["cube_ASC45", "map_DSC37"]),
+        ({"bbox": (6.9, 45.85, -179.0, 46.0)}, ["cube_ASC45", "map_DSC37"]),
+        ({"bbox": (8.0, 45.85, 6.0, 46.0)}, []),
     ],
 )
 def test_search(tmp_path, conditions: dict[str, object], found: list[str]) -> None:
     versions(str(tmp_path))
     catalog.withdraw(str(tmp_path), "map_DSC37_abbaabba")
     assert [e.name for e in catalog.search(str(tmp_path), **conditions)] == found  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("box", "is_found"),
+    [
+        ((178.0, -19.0, -178.0, -16.0), True),
+        ((179.9, -19.0, 180.0, -16.0), True),
+        ((-180.0, -19.0, -179.5, -16.0), True),
+        ((170.0, -19.0, 178.0, -16.0), False),
+        ((-178.0, -19.0, 178.0, -16.0), False),
+    ],
+)
+def test_a_product_across_180_degrees(tmp_path, box: tuple[float, ...], is_found: bool) -> None:
+    """Fiji, as GeoJSON writes its box: the west is beyond the east."""
+    facts = {"bbox": [179.0, -18.0, -179.0, -17.0]}
+    catalog.publish(str(tmp_path), catalog.Entry("map_m", "map", "maps/m.zarr", facts))
+    assert bool(catalog.search(str(tmp_path), bbox=box)) == is_found
+
+
+@pytest.mark.parametrize(
+    "box", [(6.0, 46.0, 7.0, 45.0), (6.0, -91.0, 7.0, 46.0), (181.0, 0, 182, 1), (0, 0, np.nan, 1)]
+)
+def test_a_box_that_is_none_is_refused(tmp_path, box: tuple[float, ...]) -> None:
+    with pytest.raises(ConfigError, match="no place on Earth"):
+        catalog.search(str(tmp_path), bbox=box)
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="from 2020-06-01 to 2020-03-01; exchange"):
+        catalog.search(str(tmp_path), time=(date(2020, 6, 1), date(2020, 3, 1)))
 
 
 def test_products_without_place_or_period_meet_no_condition_on_it(tmp_path) -> None:
@@ -243,6 +276,46 @@ def test_names_are_identifiers() -> None:
     assert catalog.entry_name("cube", "T137-292319-IW1") == "cube_T137_292319_IW1"
     with pytest.raises(ConfigError, match="cannot be a catalog name"):
         catalog.Entry("a-b", "map", "maps/x")
+
+
+@pytest.mark.parametrize(
+    ("held", "new"),
+    [
+        (("cube_A_1", "cube", "cubes/A-1.zarr", {}), ("cube_A_1", "cube", "cubes/A_1.zarr", {})),
+        (
+            ("map_A_1", "map", "maps/a.zarr", {"beam": "A-1"}),
+            ("map_A_1", "map", "maps/b.zarr", {"beam": "A_1"}),
+        ),
+        (
+            ("map_fused", "map", "maps/a.zarr", {"beam": "ASC45, DSC37"}),
+            ("map_fused", "map", "maps/b.zarr", {"beam": "fused"}),
+        ),
+        (("w_m", "catalog", "w-m/catalog.yaml", {}), ("w_m", "catalog", "w_m/catalog.yaml", {})),
+        (("map_m", "map", "maps/m.zarr", {}), ("map_m", "catalog", "map/m/catalog.yaml", {})),
+    ],
+)
+def test_a_name_stays_that_of_its_own_product(tmp_path, held: tuple, new: tuple) -> None:
+    first = catalog.Entry(*held)
+    catalog.publish(str(tmp_path), first)
+    with pytest.raises(ConfigError, match=f"the name {held[0]} belongs to the .* in {held[2]}"):
+        catalog.publish(str(tmp_path), catalog.Entry("model_x", "model", "x"), catalog.Entry(*new))
+    assert catalog.entries(str(tmp_path)) == [first]
+
+
+def test_a_fused_map_of_other_beams_replaces_the_latest(tmp_path) -> None:
+    for beam in ("ASC45, DSC37", "ASC46, DSC38"):
+        new = catalog.Entry("map_fused", "map", f"maps/{beam[3:5]}.zarr", {"beam": beam})
+        catalog.publish(str(tmp_path), new)
+    assert catalog.entry(str(tmp_path), "map_fused").path == "maps/46.zarr"
+
+
+def test_nested_catalogs_of_one_name_are_refused(tmp_path) -> None:
+    for folder in ("w/m-b", "w/m_b"):
+        catalog.publish(str(tmp_path / folder), catalog.Entry("map_m", "map", "maps/m.zarr"))
+    assert catalog.add_workspace(str(tmp_path), "w/m-b").name == "w_m_b"
+    assert catalog.add_workspace(str(tmp_path), "w/m-b").name == "w_m_b"
+    with pytest.raises(ConfigError, match="the name w_m_b belongs to the catalog in w/m-b"):
+        catalog.add_workspace(str(tmp_path), "w/m_b")
 
 
 def test_the_entry_catalog_leads_to_a_workspace(

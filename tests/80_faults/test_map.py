@@ -190,12 +190,16 @@ def test_killed_at_any_block(recorded: bool, data, undisturbed, tmp_path: Path) 
         assert fingerprint(made.url) == undisturbed
 
 
-def test_resumed_run_keeps_the_first_ones_blocks(data, undisturbed, tmp_path: Path) -> None:
-    """Another block size does not throw finished blocks away."""
+def test_resumed_run_keeps_the_first_ones_blocks(
+    data, undisturbed, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another block size does not throw finished blocks away, and the run that began is named."""
     first = Sabotaged(SerialExecutor(), fail_late)
     with pytest.raises(BlocksFailed):
         map_cube(workspace(tmp_path, **BLOCKS), *data, executor=first)
+    assert "another run" not in caplog.text
     made = map_cube(workspace(tmp_path, classify={"block": 96}), *data)
+    assert f"another run was at work on the map {made.url}" in caplog.text
     assert (made.blocks_executed, made.blocks_skipped) == (4, 8)
     assert fingerprint(made.url) == undisturbed
 

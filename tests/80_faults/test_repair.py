@@ -14,6 +14,7 @@ from support.late_channels import config as channels
 from support.scenes_factory import STARTS, campaign, file_name, run_config, speckle, write_raster
 from support.small_products import settings as level1b
 
+from cpazmal_scale import catalog
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import open_cube, verify_cube
 from cpazmal_scale.errors import StoreMissing
@@ -71,6 +72,20 @@ def test_one_damage_is_named_and_undone(cube, name: str, damage) -> None:
     assert verify_cube(url) == []
     assert content(url) == before
     assert stages.repair(config) == []
+
+
+def test_a_cube_that_the_catalog_does_not_list_is_read_as_well(
+    cube, caplog: pytest.LogCaptureFixture
+) -> None:
+    config, url = cube
+    before = content(url)
+    catalog.withdraw(config.workspace, "cube_DSC37")
+    assert stages.verify(config) == []
+    assert "the catalog does not list the cube" in caplog.text
+    (Path(url) / "HH" / "zarr.json").write_bytes(b"")
+    assert "the document of HH is lost or altered" in str(stages.verify(config))
+    assert [one.restored for one in stages.repair(config)] == [True]
+    assert content(url) == before
 
 
 def test_strays_are_removed(cube) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import h5py
@@ -16,6 +17,7 @@ from nbclient import NotebookClient
 
 import cpazmal_scale.catalog.accessor  # noqa: F401  # `.cpazmal` on what intake opens
 from cpazmal_scale import catalog
+from cpazmal_scale.cli.console import bars, short
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import open_cube
 from cpazmal_scale.errors import ConfigError
@@ -104,6 +106,35 @@ def test_a_class_is_that_of_the_pixel_around_a_place(glacier_map) -> None:
     for beyond in ((top - 0.6 * dy, inside[1]), (inside[0], left - 1e6), (float("nan"), inside[1])):
         with pytest.raises(ConfigError, match="no pixel at"):
             glacier_map.cpazmal.class_at(*beyond)
+
+
+def test_what_is_no_whole_map_is_refused_in_one_sentence(glacier_map, home: str) -> None:
+    at = place(glacier_map)
+    cube = catalog.read(home, "cube_DSC37")
+    for ask in (
+        lambda: cube.cpazmal.class_at(*at),
+        lambda: cube.cpazmal.legend,
+        lambda: cube.cpazmal.series(*at),
+        lambda: cube.cpazmal.alignment(*at),
+        lambda: glacier_map[["probability"]].cpazmal.class_at(*at),
+        lambda: xr.Dataset().cpazmal.class_at(*at),
+        lambda: xr.Dataset().cpazmal.plot(),
+        lambda: glacier_map.drop_vars("spatial_ref").cpazmal.plot(),
+        lambda: glacier_map.drop_vars("spatial_ref").cpazmal.series(*at),
+        lambda: glacier_map.assign_attrs(recipe="{}").cpazmal.series(*at),
+        lambda: cube.drop_vars("spatial_ref").cpazmal.plot(),
+    ):
+        with pytest.raises(ConfigError):
+            ask()
+    for part in ({"y": slice(0, 0)}, {"x": slice(0, 0)}, {"y": 3}, {"y": 3, "x": 4}):
+        small = glacier_map.isel(part)
+        with pytest.raises(ConfigError):
+            small.cpazmal.plot()
+        for name in ("class_at", "series", "alignment"):
+            with pytest.raises(ConfigError):
+                getattr(small.cpazmal, name)(*at)
+    bare = glacier_map.drop_vars("spatial_ref")
+    assert bare.cpazmal.class_at(*at) == glacier_map.cpazmal.class_at(*at)
 
 
 def test_a_cube_is_drawn(home: str) -> None:
@@ -216,6 +247,32 @@ def test_a_run_in_a_notebook_shows_bars(finished_run: Path) -> None:
     (output,) = notebook.cells[0]["outputs"]
     assert "draw the samples" in output["data"]["text/html"]
     assert "<progress" in output["data"]["text/html"]
+
+
+def test_bars_fit_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No number is cut on 80 characters, and an error before the first step leaves no bar."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with bars("classify the pixels") as (progress,):
+        progress(123_400_000, 123_400_000)
+    said = capsys.readouterr().err
+    assert "123M/123M" in said
+    assert "…" not in said
+    assert max(map(len, said.splitlines())) <= 80
+
+    def refused(done: int) -> str:
+        with contextlib.suppress(ConfigError), bars("fuse the maps", "later") as (progress, _):
+            if done:
+                progress(done, 3)
+            raise ConfigError("a fusion needs two different maps")
+        return capsys.readouterr().err
+
+    assert "fuse" not in refused(0)
+    assert "1/3" in refused(1)
+    values = (0, 9.94, 9.96, 9999, 9999.6, 65_536, 999_600, 5e13)
+    texts = ["0", "9.9", "10", "9999", "10k", "65.5k", "1M", "50T"]
+    assert [short(value) for value in values] == texts
 
 
 def test_titles_of_bars_are_text() -> None:

@@ -211,15 +211,44 @@ def test_a_flag_of_another_step_is_told(run: Path, words: tuple[object, ...], us
 
 
 def test_a_map_refuses_flags_that_its_model_was_not_trained_with(run: Path) -> None:
-    for flag, value in (("--dtw.min-dates", 8), ("--features.window", 5)):
+    asked = (("--dtw.min-dates", 8), ("--features.window", 5), ("--polarisations", "HH"))
+    for flag, value in asked:
         ran = cpazmal("map", flag, value, "-c", run)
         assert ran.code == 7
         assert "the model was trained with" in ran.complaints[0]
+        assert "changes nothing" not in ran.err
     same = cpazmal("map", "--dtw.min-dates", 6, "--dry-run", "-c", run)
     assert same.code == 0
     assert "changes nothing" not in same.err
     flags = ("--polarisations", "HH", "--samples.clusters", "4", "--dtw.band-days", "33")
     assert kept("map", flags) == ["--polarisations", "HH", "--dtw.band-days", "33"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "written", "absent"),
+    [
+        ("--dtw.band-days", "dtw: {band_days: 20}", True),
+        ("--samples.max-per-group", "samples: {max_per_group: 9}", True),
+        ("--months", "months: [1, 2]", True),
+        ("--start", "start: 2020-06-01", True),
+        ("--beam", "beam: DSC37", True),
+        ("--dtw.open-ends", "dtw: {open_ends: both}", True),
+        ("--train.barycenters", "train: {barycenters: auto}", True),
+        ("--seed", "seed: 3", False),
+    ],
+)
+def test_null_takes_a_setting_away(tmp_path: Path, flag: str, written: str, absent: bool) -> None:
+    """As in the file, and of settings alone that may be absent."""
+    run = tmp_path / "run.yaml"
+    run.write_text(f"{written}\n")
+    ran = cpazmal("config", "-c", run, flag, "null", "--json")
+    if not absent:
+        assert (ran.code, len(ran.complaints)) == (2, 1)
+        return
+    value = ran.document["settings"]
+    for name in flag.removeprefix("--").replace("-", "_").split("."):
+        value = value[name]
+    assert value is None
 
 
 def test_a_flag_that_waits_for_another_setting_is_refused_and_a_line_of_the_file_is_told(

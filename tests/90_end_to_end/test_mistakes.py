@@ -572,6 +572,33 @@ MISTAKES: dict[str, tuple[Words, str]] = {
         lambda p: ["view", p.run.parent / "run/cubes/DSC37.zarr", "-c", p.run],
         r"DSC37\.zarr: a cube, no map; give a map",
     ),
+    "samples counted by glacier": (
+        lambda p: [
+            *("zonal", "samples_DSC37", "-c", p.run),
+            *("--after.outlines", p.campaign / "polygons.gpkg"),
+        ],
+        r"samples_DSC37 is of kind samples; give the name of a map: ",
+    ),
+    "a map compared with a model": (
+        lambda p: ["change", "map_DSC37", "model_DSC37", "-c", p.run],
+        r"model_DSC37 is of kind model; give the name of a map: ",
+    ),
+    "units of a cube": (
+        lambda p: ["areas", "design", "cube_DSC37", p.folder / "units.gpkg", "-c", p.run],
+        r"cube_DSC37 is of kind cube; give the name of a map: ",
+    ),
+    "a map of a map": (
+        lambda p: [*("export", "map_DSC37/map_DSC37", "-c", p.run), "--raster", p.folder / "a.tif"],
+        r"map_DSC37 is no nested catalog; ",
+    ),
+    "windows by chance": (
+        lambda p: ["samples", "-c", p.run, "--samples.where", "random() < 0.5"],
+        r"random\(\) < 0\.5: `random` chooses other windows every time; leave it out",
+    ),
+    "a box from north to south": (
+        lambda p: ["catalog", "ls", "-c", p.run, "--bbox", "6", "46", "7", "45"],
+        r"bbox 6 46 7 45: no place on Earth; give west, south, east, north",
+    ),
     "a reference that is not there": (
         lambda p: ["assess", "-c", p.yaml(assess={"truth": str(p.folder / "truth.tif")})],
         r"truth\.tif: .*; ",

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio.transform import Affine
 
-    from cpazmal_scale.grid.blocks import Block
     from cpazmal_scale.mapping import Source
     from cpazmal_scale.progress import Progress
 

@@ -67,12 +67,17 @@ def verify_cube(url: str, *, progress: Progress | None = None) -> list[CubeDamag
         record = read_record(url)
     except CubeDamaged as finding:
         return [finding]
-    if record is None and manifest.numbers(url):
+    if record is None and is_cube(url):
         where = storage.join(url, ROOT)
         return [Damage("document", "the root document is lost", where).error]
     if record is None:
         raise StoreMissing("no cube is here", where=url, remedy="check the address")
     return [damage.error for damage in examine(record, progress=progress)]
+
+
+def is_cube(url: str) -> bool:
+    """Whether a cube was written here, even if nobody can read it now."""
+    return storage.exists(storage.join(url, ROOT)) or bool(manifest.numbers(url))
 
 
 def examine(record: Record, *, progress: Progress | None = None) -> list[Damage]:

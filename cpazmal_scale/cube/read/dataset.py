@@ -12,7 +12,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.cube.format import integrity, layout
 from cpazmal_scale.cube.format.record import require_record, state
 from cpazmal_scale.cube.read.zarr_store import CubeStore
-from cpazmal_scale.errors import CpazmalError, CubeDamaged
+from cpazmal_scale.errors import ConfigError, CpazmalError, CubeDamaged
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,7 +28,8 @@ def open_cube(
 ) -> xr.Dataset:
     """A cube with its dates sorted, from `start` to `end` (whole days, inclusive).
 
-    Of these, only those in some `months` (1 to 12) and on some days, `dates`, if given.
+    Of these, only those in some `months` (1 to 12) and on some days, `dates`, if given. Days are
+    written 2020-01-31; a time of day is left out of account.
 
     Returns:
         Dataset with dimensions (time, y, x): one float32 variable of linear power per
@@ -37,6 +38,7 @@ def open_cube(
         selected dates, whatever the order in which they were ingested.
 
     Raises:
+        ConfigError: a day or month is none, or `start` lies after `end`.
         StoreMissing: no cube is there.
         CubeDamaged: it cannot be read as one. Computing from the arrays raises it too, when a
             chunk is lost or altered.
@@ -44,6 +46,7 @@ def open_cube(
     import rioxarray  # noqa: F401  # makes `.rio` available to the caller
     import xarray as xr
 
+    within(np.empty(0, "datetime64[s]"), start, end, months, dates)
     record = require_record(url)
     try:
         # A store out of reach is no damage.
@@ -112,13 +115,23 @@ def within(
     months: Sequence[int] | None = None,
     dates: Sequence[date | str] | None = None,
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which times lie in a period, in some months and on some days; none: no such condition."""
+    """Which times lie in a period, in some months and on some days; none: no such condition.
+
+    Raises:
+        ConfigError: a day or month is none, or `start` lies after `end`.
+    """
     chosen = np.ones(times.shape, np.bool_)
-    if start is not None:
-        chosen &= times >= _day(start)
-    if end is not None:
-        chosen &= times < _day(end) + np.timedelta64(1, "D")
+    first, last = (when if when is None else _day(when) for when in (start, end))
+    if first is not None and last is not None and first > last:
+        raise ConfigError(f"start {first} is after end {last}", remedy="exchange them")
+    if first is not None:
+        chosen &= times >= first
+    if last is not None:
+        chosen &= times < last + np.timedelta64(1, "D")
     if months is not None:
+        wrong = [month for month in months if month not in range(1, 13)]
+        if wrong:
+            raise ConfigError(f"there is no month {wrong[0]}", remedy="write numbers from 1 to 12")
         chosen &= np.isin(times.astype("datetime64[M]").astype(np.int64) % 12 + 1, months)
     if dates is not None:
         chosen &= np.isin(times.astype("datetime64[D]"), [_day(one) for one in dates])
@@ -126,6 +139,8 @@ def within(
 
 
 def _day(when: date | str) -> np.datetime64:
-    if isinstance(when, datetime):
-        when = when.date()
-    return np.datetime64(str(when)[:10], "D")
+    """A day, of a text with a whole date."""
+    try:
+        return np.datetime64(datetime.fromisoformat(str(when)).date(), "D")
+    except ValueError:
+        raise ConfigError(f"{when} is no day", remedy="write the day as 2020-01-31") from None

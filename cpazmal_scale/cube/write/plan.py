@@ -17,7 +17,7 @@ from cpazmal_scale.cube.write.order import require_order
 from cpazmal_scale.cube.write.report import Action, CubeReport, SceneReport
 from cpazmal_scale.cube.write.shifts import measure_shifts
 from cpazmal_scale.cube.write.usual import of_another_scale, usual_lattice, usual_view
-from cpazmal_scale.errors import CpazmalError, DemError, GridMismatch, SceneError
+from cpazmal_scale.errors import ConfigError, CpazmalError, DemError, GridMismatch, SceneError
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.scenes import (
     Scene,
@@ -28,6 +28,7 @@ from cpazmal_scale.scenes import (
     placed_on,
     with_ground,
 )
+from cpazmal_scale.vocabulary import identifier
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -75,6 +76,12 @@ def cube_url(workspace: str, beam: str) -> str:
     return storage.join(storage.absolute(workspace), "cubes", f"{beam}.zarr")
 
 
+def cube_urls(workspace: str) -> list[str]:
+    """Where cubes lie in a workspace, whatever its catalog lists, sorted."""
+    folder = storage.join(storage.absolute(workspace), "cubes")
+    return [storage.join(folder, n) for n in storage.list_names(folder) if n.endswith(".zarr")]
+
+
 def ground_url(workspace: str, beam: str) -> str:
     """Where what a beam sees of its ground is kept in a workspace."""
     return storage.join(storage.absolute(workspace), "terrain", beam)
@@ -91,10 +98,12 @@ def plan_ingest(
     Raises:
         SceneError: a scene cannot be used (see `scenes.discover`), or changed.
         GridMismatch: scenes of one beam do not share a pixel lattice, or miss the cube.
+        ConfigError: a beam differs from another one in punctuation alone.
     """
     listed = find_candidates(config.ingest, refused and _told_later)
     beams = sorted({one.beam for one in listed})
     records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
+    _require_names(beams, _beams_held(config.workspace))
     held = {
         name: record.sources_of(index)
         for record in records.values()
@@ -158,12 +167,35 @@ def _beside_other_beams(workspace: str, plans: Sequence[CubePlan]) -> Iterator[C
 def _grids_held(workspace: str) -> dict[str, GeoBox]:
     """Grids of the cubes of a workspace; a cube that cannot be read has none."""
     held = {}
-    for name in storage.list_names(storage.join(storage.absolute(workspace), "cubes")):
+    for beam in _beams_held(workspace):
         with contextlib.suppress(CpazmalError):
-            record = read_record(cube_url(workspace, name.removesuffix(".zarr")))
+            record = read_record(cube_url(workspace, beam))
             if record is not None:
-                held[name.removesuffix(".zarr")] = record.grid
+                held[beam] = record.grid
     return held
+
+
+def _beams_held(workspace: str) -> list[str]:
+    """Beams of all cubes that lie in a workspace, in the catalog or not."""
+    return [url.rpartition("/")[2].removesuffix(".zarr") for url in cube_urls(workspace)]
+
+
+def _require_names(beams: Sequence[str], held: Sequence[str]) -> None:
+    """The catalog would take beams whose names differ in punctuation alone for one.
+
+    Raises:
+        ConfigError: it would take one of `beams` for another one, or for one that is `held`.
+    """
+    known: dict[str, str] = {}
+    for beam in [*held, *beams]:
+        other = known.setdefault(identifier(beam), beam)
+        if other != beam and {other, beam} & {*beams}:
+            raise ConfigError(
+                f"the beams {other} and {beam} have one name in the catalog, "
+                f"cube_{identifier(beam)}",
+                where="ingest.scenes",
+                remedy="give one of them another name, or a workspace of its own",
+            )
 
 
 def plan_cube(

@@ -282,6 +282,8 @@ def _require_hemisphere(start: str | None, model: Model, cube: xr.Dataset) -> No
 
 
 def _said(value: object) -> str:
+    if value is None:
+        return "null"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from cpazmal_scale import storage
@@ -10,6 +13,10 @@ from cpazmal_scale.errors import StoreDamaged, StoreMissing
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping.classify import store
 from cpazmal_scale.storage import groups, seal
+
+_LOG = logging.getLogger(__name__)
+_AT_WORK = 120.0
+"""Seconds after its last finished block for which a run may still be at work."""
 
 
 def summary_url(map_url: str) -> str:
@@ -22,8 +29,12 @@ def _folder(map_url: str) -> str:
 
 
 def begin(map_url: str, block: tuple[int, int]) -> tuple[int, int]:
-    """Remember rows and columns of the blocks; a run that continues another keeps that one's."""
+    """Remember rows and columns of the blocks; a run that continues another keeps that one's.
+
+    It warns where the other one may still be at work.
+    """
     url = storage.join(_folder(map_url), "plan.json")
+    _tell_of_another(map_url)
     for folder in (map_url, _folder(map_url)):
         storage.sweep(folder)
     known = (_read(url) or {}).get("block")
@@ -31,6 +42,27 @@ def begin(map_url: str, block: tuple[int, int]) -> tuple[int, int]:
         seal.write_document(url, {"block": list(block)})
         return block
     return known[0], known[1]
+
+
+def _tell_of_another(map_url: str) -> None:
+    """Warn where another run may be at work on the same map."""
+    folder = _folder(map_url)
+    urls = [storage.join(folder, name) for name in storage.list_names(folder)]
+    last = max(filter(None, storage.each(folder, _changed, urls)), default=None)
+    idle = _AT_WORK if last is None else (datetime.now(UTC) - last).total_seconds()
+    if idle < _AT_WORK:
+        _LOG.warning(
+            "another run was at work on the map %s %.0f s ago: if it still is, both compute many "
+            "of the same blocks, and the map is the same",
+            map_url,
+            max(idle, 0.0),
+        )
+
+
+def _changed(url: str) -> datetime | None:
+    with contextlib.suppress(StoreMissing):
+        return storage.modified(url)
+    return None
 
 
 def record(map_url: str, digest: dict[str, Any]) -> None:
