@@ -95,17 +95,19 @@ def with_trailer(data: bytes, at: int) -> bytes:
     return data[:at] + _MARK + digest + data[at:]
 
 
-def check_trailer(data: bytes, where: str, remedy: str) -> None:
-    """Compare bytes with the digest that `with_trailer` put in; without one nothing is compared.
+def check_trailer(data: bytes, where: str, remedy: str, *, required: bool = False) -> None:
+    """Compare bytes with the digest that `with_trailer` put in.
+
+    Without one nothing is compared, unless it is required.
 
     Raises:
         StoreDamaged: a byte was altered.
     """
     at = data.rfind(_MARK)
-    if at < 0:
+    if at < 0 and not required:
         return
     end = at + len(_MARK) + _DIGEST
-    rest = hashlib.sha256(data[:at])
+    rest = hashlib.sha256(memoryview(data)[: max(at, 0)])
     rest.update(data[end:])
-    if rest.hexdigest().encode() != data[at + len(_MARK) : end]:
+    if at < 0 or rest.hexdigest().encode() != data[at + len(_MARK) : end]:
         raise StoreDamaged("the file was altered", where=where, remedy=remedy)

@@ -27,6 +27,8 @@ _SHIFT = 0.01
 _SHARED = 1
 """Rows that the tiles of two bands may both have: original tiles of Copernicus have one."""
 _TURNS = (0, -1, 1)
+_GLANCE = 64
+"""Rows and columns of a tile that are compared with another one's."""
 _EVER = 2**40
 """A row beyond all."""
 
@@ -128,6 +130,8 @@ def open_bands(urls: list[str], stack: contextlib.ExitStack) -> tuple[Band, ...]
         start = tile.row if bands else -_EVER
         bands.append(Band((tile,), left, step, _around_earth(first, step), (start, _EVER)))
         numbers.append(number)
+    for band in bands:
+        _require_one(band)
     order = {id(raster): number for number, (raster, _) in enumerate(rasters)}
     return tuple(
         replace(band, tiles=tuple(sorted(band.tiles, key=lambda tile: order[id(tile.raster)])))
@@ -173,5 +177,29 @@ def _require_below(band: Band, tile: Tile) -> None:
             raise _unlike(f"it does not share the pixels of {one.url} beside it", tile.url)
 
 
+def _require_one(band: Band) -> None:
+    """Refuse rasters of one place that hold other heights, such as a mask of water beside them.
+
+    Raises:
+        DemError: two of them do.
+    """
+    seen: dict[tuple[int, int, int, int], Tile] = {}
+    for tile in band.tiles:
+        place = tile.row, tile.column, *tile.raster.shape
+        one = seen.setdefault(place, tile)
+        if one is not tile and not np.array_equal(_glance(one), _glance(tile), equal_nan=True):
+            raise _unlike(f"it holds other values than {one.url} of the same place", tile.url)
+
+
+def _glance(tile: Tile) -> Array:
+    """Heights of some pixels of a tile, NaN unknown."""
+    rows, columns = (slice(0, edge) for edge in tile.raster.shape)
+    found = np.full([min(edge, _GLANCE) for edge in tile.raster.shape], np.nan)
+    Part(tile, rows, columns, (0, 0)).heights(found, sea=True)
+    return found
+
+
 def _unlike(reason: str, url: str) -> DemError:
-    return DemError(reason, where=url, remedy="warp the tiles into one raster")
+    return DemError(
+        reason, where=url, remedy="keep the rasters of heights, and warp these into one"
+    )

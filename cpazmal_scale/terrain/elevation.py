@@ -138,20 +138,29 @@ class Elevation:
 
     def span(self, lon: Array, lat: Array) -> tuple[float, float]:
         """Lowest and highest height between points, of some pixels of the tiles; 0, 0: of none."""
-        y, across = self._places(DEGREES, lon, lat)
-        rows = _around(y)
         up = self.datum.above_ellipsoid(lon, lat)
         known = [np.zeros(1)] if self.dem.sea else []
-        for band in self._bands:
-            for part in band.parts(rows, _around(band.columns(across))):
-                values = np.full([min(edge, _SAMPLES) for edge in part.shape], np.nan)
-                part.heights(values, sea=self.dem.sea)
-                known.append(values[np.isfinite(values)])
+        known += [values[np.isfinite(values)] for values in self.some(lon, lat, _SAMPLES)]
         heights = np.concatenate(known) if known else np.zeros(0)
-        if heights.size == 0:
+        if heights.size == 0 or np.isnan(up).all():
             return 0.0, 0.0
         low, high = heights.min() + np.nanmin(up), heights.max() + np.nanmax(up)
         return float(low), float(high)
+
+    def some(self, lon: Array, lat: Array, most: int) -> Iterator[Array]:
+        """Heights above the raster's own surface of some pixels between points, tile by tile, NaN
+        unknown; at most so many rows and columns of a tile.
+
+        Raises:
+            DemError: a raster cannot be decoded.
+        """
+        y, across = self._places(DEGREES, lon, lat)
+        rows = _around(y)
+        for band in self._bands:
+            for part in band.parts(rows, _around(band.columns(across))):
+                values = np.full([min(edge, most) for edge in part.shape], np.nan)
+                part.heights(values, sea=self.dem.sea)
+                yield values
 
     def under(self, grid: GeoBox) -> Iterator[tuple[Array, float]]:
         """Heights (n) of the raster's own pixels whose centres lie under a grid, strip by strip.

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.terrain.elevation import open_dem
+from cpazmal_scale.terrain.elevation import Elevation, open_dem
 from cpazmal_scale.terrain.facets import facet_terms
 from cpazmal_scale.terrain.files import read, strip_url, tile_url, write
 from cpazmal_scale.terrain.ground import BLOCK, PLACES, TILE, Ground
+from cpazmal_scale.terrain.margin import take_marks
 from cpazmal_scale.terrain.nodes import Lattice, NodeLattice, Places
 from cpazmal_scale.terrain.ratio import gather
 
@@ -26,20 +27,29 @@ NO_DEM = 4
 """Bit of a pixel whose height is not known, or that unknown ground may be laid over or hide."""
 
 
-def run_tile(tile: tuple[int, int], ground: Ground) -> tuple[int, int]:
-    """Take the values of a tile's pixels from the strips and store them.
+def run_tiles(tiles: tuple[tuple[int, int], ...], ground: Ground) -> tuple[int, int]:
+    """Take the values of some tiles' pixels from the strips and store them.
 
     Returns:
         Pixels whose height is not known, and others that unknown ground may be laid over or hide.
     """
+    unknown = beyond = 0
+    with open_dem(ground.dem) as elevation:
+        for tile in tiles:
+            counted = _run_tile(tile, ground, elevation)
+            unknown, beyond = unknown + counted[0], beyond + counted[1]
+    return unknown, beyond
+
+
+def _run_tile(tile: tuple[int, int], ground: Ground, elevation: Elevation) -> tuple[int, int]:
+    """See `run_tiles`."""
     lattice, row, column = Lattice.of(ground.grid)
     rows, columns = (
         slice(max(0, number * TILE - start), min(size, (number + 1) * TILE - start))
         for number, start, size in zip(tile, (row, column), ground.grid.shape, strict=True)
     )
-    with open_dem(ground.dem) as elevation:
-        around = [slice(edge.start - 1, edge.stop + 1) for edge in (rows, columns)]
-        posts = elevation.heights(ground.grid, around[0], around[1])
+    around = [slice(edge.start - 1, edge.stop + 1) for edge in (rows, columns)]
+    posts = elevation.heights(ground.grid, around[0], around[1])
     height = np.ascontiguousarray(posts[1:-1, 1:-1])
     places = NodeLattice(ground.grid, ground.sight).window(rows, columns)
     line, sample = places.image(height)
@@ -83,17 +93,17 @@ def _beyond(
     ground: Ground, places: Places, flat: Array, line: Array, sample: Array
 ) -> NDArray[np.bool_]:
     """Pixels (h, w) that unknown ground may be laid over or hide, by the marks of the strips."""
-    found = np.zeros(line.shape, bool)
+    found = np.zeros(line.shape, np.uint8)
     around = _window(ground, line, sample)
     marks = _marks(ground, "missed", around, 1)
     if marks is not None:
-        found |= _marked(marks, (around[0], around[2]), line + 0.5, sample + 0.5)
+        take_marks(marks, (around[0], around[2]), line, sample, (0.5, 1), found)
     around = _window(ground, flat[..., 0], flat[..., 1] / PLACES)
     marks = _marks(ground, "doubted", around, PLACES)
     if marks is not None:
         at, on = places.image(np.full(line.shape, ground.reference))
-        found |= _marked(marks, (around[0], around[2] * PLACES), at, on * PLACES)
-    return found
+        take_marks(marks, (around[0], around[2] * PLACES), at, on, (0.0, PLACES), found)
+    return found > 0
 
 
 def _marks(ground: Ground, name: str, window: tuple[int, int, int, int], fine: int) -> Bytes | None:
@@ -103,17 +113,6 @@ def _marks(ground: Ground, name: str, window: tuple[int, int, int, int], fine: i
         if name in stored:
             marks[part], some = np.unpackbits(stored[name], axis=1)[inside], True
     return marks if some else None
-
-
-def _marked(marks: Bytes, first: tuple[int, int], at: Array, on: Array) -> NDArray[np.bool_]:
-    """Whether places (h, w) lie in marked cells, of which `first` is the first."""
-    known = np.isfinite(at) & np.isfinite(on)
-    found = np.zeros(at.shape, bool)
-    k = np.floor(at[known]).astype(np.int64) - first[0]
-    m = np.floor(on[known]).astype(np.int64) - first[1]
-    held = (k >= 0) & (k < marks.shape[0]) & (m >= 0) & (m < marks.shape[1])
-    found[known] = held & (marks[k * held, m * held] != 0)
-    return found
 
 
 def _cells(ground: Ground, line: Array, sample: Array) -> tuple[Floats, Bytes, tuple[int, int]]:

@@ -90,3 +90,30 @@ def _raise(height: Array, highest: float, since: Whole, raised: Array) -> bool:
             raised[line, place] = highest if high else height[line, place]
         since[line] = length
     return met
+
+
+@kept
+def take_marks(
+    marks: Bytes,
+    first: tuple[int, int],
+    line: Array,
+    sample: Array,
+    cell: tuple[float, int],
+    found: Bytes,
+) -> None:
+    """Mark pixels (h, w) whose places lie in marked cells.
+
+    Args:
+        marks: (lines, samples) 1 marked.
+        first: Line and sample of the first of them.
+        line: (h, w) of the pixels, NaN where they have no place.
+        sample: Likewise.
+        cell: How far a cell begins before its number, and cells per sample.
+        found: Gets 1 for these pixels, and keeps what it has for others.
+    """
+    for r in range(found.shape[0]):
+        for c in range(found.shape[1]):
+            k = np.floor(line[r, c] + cell[0]) - first[0]
+            m = np.floor(sample[r, c] * cell[1] + cell[0]) - first[1]
+            if 0 <= k < marks.shape[0] and 0 <= m < marks.shape[1] and marks[int(k), int(m)] > 0:
+                found[r, c] = 1

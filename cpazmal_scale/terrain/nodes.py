@@ -118,7 +118,7 @@ class Places:
         Returns:
             Two arrays of that shape; NaN where the height is.
         """
-        return self._pair(self._image, height, places)
+        return self._pair(self.polynomials, height, places)
 
     def times(self, height: Array, places: int = 1) -> tuple[Array, Array]:
         """Azimuth and two-way range times of points; see `image`."""
@@ -133,9 +133,9 @@ class Places:
     def level(self, height: float) -> Array:
         """Line and sample (nodes, nodes, 2) of the nodes at one height."""
         z = (height - MIDDLE) / HALF
-        found = np.zeros(self._image.shape[:3])
+        found = np.zeros(self.polynomials.shape[:3])
         for power in reversed(range(LEVELS)):
-            found = self._image[..., power] + z * found
+            found = self.polynomials[..., power] + z * found
         return found
 
     def _pair(self, powers: Array, height: Array, places: int) -> tuple[Array, Array]:
@@ -146,7 +146,8 @@ class Places:
         return first, second
 
     @cached_property
-    def _image(self) -> Array:
+    def polynomials(self) -> Array:
+        """Of line and sample at the nodes, see `interpolate_row`."""
         return _powers(self.seen.line, self.seen.sample)
 
     @cached_property
@@ -199,45 +200,72 @@ def _interpolate(
     second: Array,
 ) -> None:
     """Bilinear polynomials of the surrounding nodes at every point."""
+    for y in range(height.shape[0]):
+        whole = 0, height.shape[1]
+        interpolate_row(powers, height[y], starts, places, y, whole, first[y], second[y])
+
+
+@inlined
+def interpolate_row(
+    powers: Array,
+    height: Array,
+    starts: tuple[int, int],
+    places: int,
+    y: int,
+    part: tuple[int, int],
+    first: Array,
+    second: Array,
+) -> None:
+    """Bilinear polynomials of the surrounding nodes at points of a row.
+
+    Args:
+        powers: Coefficients (nodes, nodes, 2, LEVELS) of two numbers.
+        height: (w·places) metres.
+        starts: Row and column of the first pixel in the lattice.
+        places: Points per pixel and axis.
+        y: The row, counted in places from the first pixel.
+        part: The first of its points that are computed, and the first beyond.
+        first: (w·places) gets the first number.
+        second: (w·places) gets the second one.
+    """
     top, left = starts[0] // CELL, starts[1] // CELL
     fine = CELL * places
-    for y in range(height.shape[0]):
-        row = starts[0] * places + y
-        j = row // fine
-        v = (row - j * fine + 0.5) / fine
-        x = 0
-        while x < height.shape[1]:
-            column = starts[1] * places + x
-            i = column // fine
-            stop = min(height.shape[1], (i + 1) * fine - starts[1] * places)
-            here, below = powers[j - top, i - left], powers[j - top + 1, i - left]
-            there, beyond = powers[j - top, i - left + 1], powers[j - top + 1, i - left + 1]
-            a0 = here[0, 0] + v * (below[0, 0] - here[0, 0])
-            a1 = here[0, 1] + v * (below[0, 1] - here[0, 1])
-            a2 = here[0, 2] + v * (below[0, 2] - here[0, 2])
-            a3 = here[0, 3] + v * (below[0, 3] - here[0, 3])
-            a4 = here[0, 4] + v * (below[0, 4] - here[0, 4])
-            b0 = here[1, 0] + v * (below[1, 0] - here[1, 0])
-            b1 = here[1, 1] + v * (below[1, 1] - here[1, 1])
-            b2 = here[1, 2] + v * (below[1, 2] - here[1, 2])
-            b3 = here[1, 3] + v * (below[1, 3] - here[1, 3])
-            b4 = here[1, 4] + v * (below[1, 4] - here[1, 4])
-            c0 = there[0, 0] + v * (beyond[0, 0] - there[0, 0]) - a0
-            c1 = there[0, 1] + v * (beyond[0, 1] - there[0, 1]) - a1
-            c2 = there[0, 2] + v * (beyond[0, 2] - there[0, 2]) - a2
-            c3 = there[0, 3] + v * (beyond[0, 3] - there[0, 3]) - a3
-            c4 = there[0, 4] + v * (beyond[0, 4] - there[0, 4]) - a4
-            d0 = there[1, 0] + v * (beyond[1, 0] - there[1, 0]) - b0
-            d1 = there[1, 1] + v * (beyond[1, 1] - there[1, 1]) - b1
-            d2 = there[1, 2] + v * (beyond[1, 2] - there[1, 2]) - b2
-            d3 = there[1, 3] + v * (beyond[1, 3] - there[1, 3]) - b3
-            d4 = there[1, 4] + v * (beyond[1, 4] - there[1, 4]) - b4
-            begin = i * fine - starts[1] * places
-            for n in range(x, stop):
-                u = (n - begin + 0.5) / fine
-                z = (height[y, n] - MIDDLE) / HALF
-                high = a3 + u * c3 + z * (a4 + u * c4)
-                first[y, n] = a0 + u * c0 + z * (a1 + u * c1 + z * (a2 + u * c2 + z * high))
-                high = b3 + u * d3 + z * (b4 + u * d4)
-                second[y, n] = b0 + u * d0 + z * (b1 + u * d1 + z * (b2 + u * d2 + z * high))
-            x = stop
+    row = starts[0] * places + y
+    j = row // fine
+    v = (row - j * fine + 0.5) / fine
+    x = part[0]
+    while x < part[1]:
+        column = starts[1] * places + x
+        i = column // fine
+        stop = min(part[1], (i + 1) * fine - starts[1] * places)
+        here, below = powers[j - top, i - left], powers[j - top + 1, i - left]
+        there, beyond = powers[j - top, i - left + 1], powers[j - top + 1, i - left + 1]
+        a0 = here[0, 0] + v * (below[0, 0] - here[0, 0])
+        a1 = here[0, 1] + v * (below[0, 1] - here[0, 1])
+        a2 = here[0, 2] + v * (below[0, 2] - here[0, 2])
+        a3 = here[0, 3] + v * (below[0, 3] - here[0, 3])
+        a4 = here[0, 4] + v * (below[0, 4] - here[0, 4])
+        b0 = here[1, 0] + v * (below[1, 0] - here[1, 0])
+        b1 = here[1, 1] + v * (below[1, 1] - here[1, 1])
+        b2 = here[1, 2] + v * (below[1, 2] - here[1, 2])
+        b3 = here[1, 3] + v * (below[1, 3] - here[1, 3])
+        b4 = here[1, 4] + v * (below[1, 4] - here[1, 4])
+        c0 = there[0, 0] + v * (beyond[0, 0] - there[0, 0]) - a0
+        c1 = there[0, 1] + v * (beyond[0, 1] - there[0, 1]) - a1
+        c2 = there[0, 2] + v * (beyond[0, 2] - there[0, 2]) - a2
+        c3 = there[0, 3] + v * (beyond[0, 3] - there[0, 3]) - a3
+        c4 = there[0, 4] + v * (beyond[0, 4] - there[0, 4]) - a4
+        d0 = there[1, 0] + v * (beyond[1, 0] - there[1, 0]) - b0
+        d1 = there[1, 1] + v * (beyond[1, 1] - there[1, 1]) - b1
+        d2 = there[1, 2] + v * (beyond[1, 2] - there[1, 2]) - b2
+        d3 = there[1, 3] + v * (beyond[1, 3] - there[1, 3]) - b3
+        d4 = there[1, 4] + v * (beyond[1, 4] - there[1, 4]) - b4
+        begin = i * fine - starts[1] * places
+        for n in range(x, stop):
+            u = (n - begin + 0.5) / fine
+            z = (height[n] - MIDDLE) / HALF
+            high = a3 + u * c3 + z * (a4 + u * c4)
+            first[n] = a0 + u * c0 + z * (a1 + u * c1 + z * (a2 + u * c2 + z * high))
+            high = b3 + u * d3 + z * (b4 + u * d4)
+            second[n] = b0 + u * d0 + z * (b1 + u * d1 + z * (b2 + u * d2 + z * high))
+        x = stop

@@ -11,8 +11,10 @@ import numpy as np
 from cpazmal_scale.errors import DemError, DemMismatch
 from cpazmal_scale.grid.areas import METRES_PER_DEGREE
 from cpazmal_scale.terrain.coordinates import continuous
+from cpazmal_scale.terrain.ground import around
 from cpazmal_scale.terrain.marks import Extremes
 from cpazmal_scale.terrain.nodes import Lattice
+from cpazmal_scale.terrain.resample import HIGHEST, LOWEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +40,10 @@ LEAST = 0.5
 """Share of an area whose heights must be known."""
 _LOOKS = 9
 """Points along a side of a grid from which its bounds in degrees are taken."""
+_OF_DATUM = 33
+"""The same, at which the datum is looked at."""
+_BESIDE = 2048
+"""Pixels along a side of a tile in which marks are looked for around a map."""
 _FEET = 3.2808
 
 
@@ -173,15 +179,20 @@ def covered(elevation: Elevation, grid: GeoBox, ground: tuple[float, float] | No
         ground: Lowest and highest ground there by another source, metres above the ellipsoid.
 
     Raises:
-        DemError: it is less than half, naming both places; or heights that return stand apart from
-            all others and from that ground, so that they mark missing ones.
+        DemError: it is less than half, naming both places; what heights are above is not known
+            there; or heights that return, under the map or around it, stand apart from all others
+            and from that ground, so that they mark missing ones.
     """
     found, ends = _under(elevation, grid)
     if found < LEAST:
         raise _short(elevation, _bounds(grid), found)
+    lattice, top, left = Lattice.of(grid)
+    rows, columns = (np.linspace(0.5, edge - 0.5, _OF_DATUM) for edge in grid.shape)
+    elevation.datum.require(*lattice.points(rows + top, columns + left))
     if ground is not None:
         up = _undulation(elevation, grid)
-        mark = ends.mark((ground[0] - up, ground[1] - up))
+        surface = ground[0] - up, ground[1] - up
+        mark = ends.mark(surface) or _beside(elevation, grid).mark(surface)
         if mark is not None:
             raise DemError(
                 str(mark),
@@ -189,6 +200,14 @@ def covered(elevation: Elevation, grid: GeoBox, ground: tuple[float, float] | No
                 remedy="declare them, such as with `gdal_edit.py -a_nodata`",
             )
     return found
+
+
+def _beside(elevation: Elevation, grid: GeoBox) -> Extremes:
+    """Ends of the heights on and around a map, which may lie over it or hide it."""
+    ends = Extremes()
+    for heights in elevation.some(*around(grid), _BESIDE):
+        ends.add(heights)
+    return ends
 
 
 def _undulation(elevation: Elevation, grid: GeoBox) -> float:
@@ -212,13 +231,19 @@ def _bounds(grid: GeoBox) -> Bounds:
 def _short(elevation: Elevation, area: Bounds, found: float) -> DemError:
     west, south, east, north = raster = elevation.bounds()
     swapped = _meet(area, (south, west, north, east)) and not _meet(area, raster)
+    remedy = "give an elevation raster of the whole area and some kilometres around"
+    if swapped:
+        remedy = "its latitude and longitude look swapped: save it with its axes in order"
+    elif found == 0 and _meet(area, raster):
+        remedy = (
+            f"its values there are missing, 0 or not between {LOWEST:.0f} and {HIGHEST:.0f} m: "
+            "give heights in metres, and terrain.sea where 0 is the sea"
+        )
     return DemError(
         f"it has heights for {math.floor(found * 1000) / 10:.1f}% of the area: it covers "
         f"{_words(raster)}, the area is {_words(area)}",
         where=elevation.dem.url,
-        remedy="its latitude and longitude look swapped: save it with its axes in order"
-        if swapped
-        else "give an elevation raster of the whole area and some kilometres around",
+        remedy=remedy,
     )
 
 

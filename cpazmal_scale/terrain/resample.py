@@ -291,27 +291,28 @@ def known_heights(
             found[r, c] = height if known else found[r, c]
 
 
-@kept
-def inside_pixels(posts: Array, fine: int, found: Array) -> None:
-    """Heights at `fine`² points of every pixel, bilinear between pixel centres.
+@inlined
+def inside_row(posts: Array, fine: int, y: int, part: tuple[int, int], found: Array) -> None:
+    """Heights at points of a row inside pixels, bilinear between pixel centres.
 
     Args:
         posts: (h + 2, w + 2) heights at pixel centres, those around the window included.
         fine: Points per pixel and axis.
-        found: (h·fine, w·fine) gets the heights; that of the pixel where a neighbour is unknown,
-            NaN where its own is.
+        y: The row of points, counted from the first pixel.
+        part: The first pixel whose points are computed, and the first beyond.
+        found: (w·fine) gets the heights; that of the pixel where a neighbour is unknown, NaN where
+            its own is.
     """
-    for y in range(found.shape[0]):
-        v = (y % fine + 0.5) / fine - 0.5
-        r = y // fine + 1
-        down = r + 1 if v > 0 else r - 1
-        v = abs(v)
-        for point in range(fine):
-            u = (point + 0.5) / fine - 0.5
-            beside = 1 if u > 0 else -1
-            u = abs(u)
-            for c in range(1, posts.shape[1] - 1):
-                near = posts[r, c] + u * (posts[r, c + beside] - posts[r, c])
-                far = posts[down, c] + u * (posts[down, c + beside] - posts[down, c])
-                height = near + v * (far - near)
-                found[y, (c - 1) * fine + point] = posts[r, c] if np.isnan(height) else height
+    v = (y % fine + 0.5) / fine - 0.5
+    r = y // fine + 1
+    down = r + 1 if v > 0 else r - 1
+    v = abs(v)
+    for point in range(fine):
+        u = (point + 0.5) / fine - 0.5
+        beside = 1 if u > 0 else -1
+        u = abs(u)
+        for c in range(part[0] + 1, part[1] + 1):
+            near = posts[r, c] + u * (posts[r, c + beside] - posts[r, c])
+            far = posts[down, c] + u * (posts[down, c + beside] - posts[down, c])
+            height = near + v * (far - near)
+            found[(c - 1) * fine + point] = posts[r, c] if np.isnan(height) else height

@@ -124,6 +124,8 @@ def _problem(raster: Any) -> tuple[str, str] | None:
     wrong = misplaced(raster)
     if wrong:
         return wrong, "save it with the right reference system"
+    if to_map.a == 0 or to_map.e == 0:
+        return "its columns run northwards", "warp it north up"
     lean = max(abs(to_map.b) * height / abs(to_map.a), abs(to_map.d) * width / abs(to_map.e))
     if lean > _LEAN:
         return "it is rotated", "warp it to a grid along its axes"

@@ -6,15 +6,18 @@ a word, where it lacks a geoid's grid; here only its best operation is used, or 
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError
+from cpazmal_scale.grid.areas import METRES_PER_DEGREE
 from cpazmal_scale.terrain.coordinates import through
 
 if TYPE_CHECKING:
@@ -28,6 +31,10 @@ NAMED = {"EGM2008": 3855, "EGM96": 5773, "LN02": 5728, "IGN69": 5720}
 ELLIPSOID = "ellipsoid"
 MOST = 120.0
 """No geoid is farther from the ellipsoid, in metres."""
+_LEAST = 0.5
+"""Share of an area for which the surface must be known."""
+_STEEP, _ROUGH = 1e-3, 1.0
+"""Twice the steepest slope of a geoid, and metres that its raster may be rough."""
 _REMEDY = (
     f"set ingest.level1b.terrain.vertical to {ELLIPSOID}, {', '.join(NAMED)}, an EPSG code or a "
     "geoid raster"
@@ -49,19 +56,30 @@ class Datum:
         """Metres to be added to heights at points in degrees, NaN where not known.
 
         Raises:
-            DemError: no point is covered.
+            DemError: PROJ lacks a grid.
         """
         if self.undulation is None or lon.size == 0:
             return np.zeros(lon.shape)
         found = self.undulation(lon, lat)
-        found = np.where(np.abs(found) <= MOST, found, np.nan)
-        if np.isnan(found).all():
-            raise DemError(
-                f"{self.name} is not known in the area",
-                where="ingest.level1b.terrain.vertical",
-                remedy="give a geoid raster that covers it",
-            )
-        return found
+        return np.where(np.abs(found) <= MOST, found, np.nan)
+
+    def require(self, lon: Array, lat: Array) -> None:
+        """Look whether the surface is known over an area, of which points in degrees are given.
+
+        Raises:
+            DemError: PROJ lacks a grid, the surface is known for less than half of the points, or
+                a geoid raster is too steep for a geoid.
+        """
+        known = float(np.isfinite(self.above_ellipsoid(lon, lat)).mean())
+        problem = f"{self.name} is known for {known:.0%} of the area" if known < _LEAST else None
+        remedy = "give a geoid raster that covers it"
+        if problem is None and isinstance(self.undulation, _Geoid):
+            jump = self.undulation.jump(lon, lat)
+            if jump is not None:
+                problem = f"{self.name} changes by {jump:.0f} m from one pixel to the next"
+                remedy = "declare its missing values, or give the raster of a geoid"
+        if problem is not None:
+            raise DemError(problem, where="ingest.level1b.terrain.vertical", remedy=remedy)
 
 
 def datum_of(crs: CRS, vertical: str | None, *, where: object) -> Datum:
@@ -147,20 +165,27 @@ def _of_vertical(vertical: CRS, where: object) -> Datum:
                 found = through(strict, lon, lat, np.zeros(lon.shape))[2]
         except ProjError:
             raise _no_grid(vertical, source, ellipsoid) from None
-        if not np.isfinite(found).any():
+        if not np.isfinite(found).any() and not _ways(source, ellipsoid).best_available:
             raise _no_grid(vertical, source, ellipsoid)
         return found
 
     return Datum(vertical.name, undulation)
 
 
-def _no_grid(vertical: CRS, source: CRS, ellipsoid: CRS) -> DemError:
-    from pyproj.datadir import get_user_data_dir  # type: ignore[attr-defined]
+@lru_cache(maxsize=8)
+def _ways(source: CRS, target: CRS) -> Any:
+    """The operations between two systems that PROJ knows, for want of grids or not."""
     from pyproj.transformer import TransformerGroup
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        ways = TransformerGroup(source, ellipsoid, always_xy=True, allow_ballpark=False)
+        return TransformerGroup(source, target, always_xy=True, allow_ballpark=False)
+
+
+def _no_grid(vertical: CRS, source: CRS, ellipsoid: CRS) -> DemError:
+    from pyproj.datadir import get_user_data_dir  # type: ignore[attr-defined]
+
+    ways = _ways(source, ellipsoid)
     names = sorted({grid.short_name for way in ways.unavailable_operations for grid in way.grids})
     lacking = f"PROJ lacks the grid {' or '.join(names)}" if names else "PROJ knows no way"
     delivered = next((name for name in names if name.endswith(".tif")), None)
@@ -205,6 +230,27 @@ class _Geoid:
         low = self.values[row + 1, left] * (1 - u) + self.values[row + 1, right] * u
         return np.where(inside, top * (1 - v) + low * v, np.nan)
 
+    def jump(self, lon: Array, lat: Array) -> float | None:
+        """The largest change (m) between pixels beside each other under an area, if no geoid is as
+        steep.
+        """
+        height, width = self.values.shape
+        x = (float(lon.flat[0]) - self.first[0] + 180.0) % 360.0 - 180.0 + lon - lon.flat[0]
+        column, row = x / self.step[0], (lat - self.first[1]) / self.step[1]
+        columns, rows = (
+            np.clip(np.arange(math.floor(one.min()), math.ceil(one.max()) + 1), 0, size - 1)
+            for one, size in ((column, width), (row, height))
+        )
+        part = self.values[np.ix_(np.unique(rows), np.unique(columns))]
+        north, east = (abs(one) * METRES_PER_DEGREE for one in (self.step[1], self.step[0]))
+        found = None
+        for axis, metres in ((0, north), (1, east)):
+            change = np.abs(np.diff(part, axis=axis))
+            most = float(np.nanmax(change, initial=0.0))
+            if most > _ROUGH + _STEEP * metres:
+                found = max(most, found or 0.0)
+        return found
+
 
 _DRIVERS = {".gtx": "GTX", ".tif": "GTiff", ".tiff": "GTiff"}
 
@@ -220,8 +266,10 @@ def _read_geoid(url: str) -> _Geoid:
             try:
                 with rasterio.open(path, driver=driver) as raster:
                     values: Any = raster.read(1, masked=True).astype(np.float64).filled(np.nan)
+                    values = values * raster.scales[0] + raster.offsets[0]
                     crs, to_map = raster.crs, raster.transform
                     problem = "" if crs is not None and crs.is_geographic else "not in degrees"
+                    problem = "it is rotated" if (to_map.b, to_map.d) != (0, 0) else problem
             except RasterioError as error:
                 problem = f"it cannot be read ({str(error).splitlines()[0]})"
     if problem:

@@ -197,3 +197,21 @@ def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
             assert elevation.at(np.array([LON]), np.array([60.99]))[0] == 700
             assert np.isnan(elevation.at(np.array([LON]), np.array([60.5])))[0]
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("beside", ["the same", "a mask", "other heights"])
+def test_two_rasters_of_one_place(tmp_path: Path, beside: str) -> None:
+    """Elevation models come with masks of water and of edits, on the same pixels."""
+    values = 1500.0 + np.add.outer(np.arange(100.0), np.arange(120.0))
+    other = {"the same": values, "a mask": np.ones_like(values), "other heights": values + 5}
+    for name, part in (("dem", values), ("beside", other[beside])):
+        kind = "uint8" if part.max() < 2 else "float32"
+        write_dem(tmp_path / f"{name}.tif", part, 7.0, 46.0, 0.0003, dtype=kind)
+    dem = Dem(str(tmp_path), "ellipsoid")
+    if beside == "the same":
+        with open_dem(dem) as elevation:
+            assert elevation.at(np.array([7.015]), np.array([45.985]))[0] > 1500
+        return
+    said = r"holds other values than .* of the same place; keep"
+    with pytest.raises(DemError, match=said), open_dem(dem):
+        pass

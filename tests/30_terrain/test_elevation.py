@@ -194,6 +194,18 @@ def test_marks_that_nobody_declared_are_no_heights(
         covered(elevation, grid, known)
 
 
+@pytest.mark.parametrize("mark", [8999.0, -500.0, 255.0])
+def test_marks_beside_the_map_are_no_walls(tmp_path: Path, mark: float) -> None:
+    """Undeclared, they would lay a cliff over the map, or a shadow on it."""
+    values = hills((200, 200))
+    values[:, :20] = mark
+    path = write_dem(tmp_path / "d.tif", values, LON - 0.03, LAT + 0.03, 0.0003)
+    with open_dem(Dem(str(path), "ellipsoid")) as elevation:
+        with pytest.raises(DemError, match=f"exactly {mark:g} m.* declare them"):
+            covered(elevation, utm((500, 500)), (1700.0, 2500.0))
+        assert covered(elevation, utm((500, 500)), (min(mark, 1700.0), max(mark, 2500.0))) == 1
+
+
 @pytest.mark.parametrize("missing", [-32768, 3.4e38, np.nan, -9999, 0])
 @pytest.mark.parametrize("told", [True, False])
 def test_missing_heights_are_no_heights(tmp_path: Path, missing: float, told: bool) -> None:
@@ -236,6 +248,65 @@ def test_a_geoid_known_to_proj_is_used_strictly(
 def test_no_geoid_is_left_out_in_silence(dem: Path, name: str) -> None:
     with pytest.raises(DemError, match="PROJ lacks the grid"):
         at(Dem(str(dem), name), LON, LAT)
+
+
+def _flat_geoid(path: Path, values: np.ndarray, step: float = 0.001, **profile: Any) -> Path:
+    """Undulations around the map of the tests, NaN unknown."""
+    north = LAT + values.shape[0] / 2 * step
+    return write_dem(path, values, LON - values.shape[1] / 2 * step, north, step, **profile)
+
+
+def _holes(missing: float) -> np.ndarray:
+    values = np.full((80, 80), 50.0)
+    values[38:41, 38:41] = missing
+    return values
+
+
+def test_a_geoid_counts_in_its_own_unit(tmp_path: Path, dem: Path) -> None:
+    path = _flat_geoid(tmp_path / "g.tif", np.full((80, 80), 4700.0), dtype="int16")
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = (0.01,), (3.0,)
+    lifted = at(Dem(str(dem), str(path)), LON, LAT) - at(Dem(str(dem), "ellipsoid"), LON, LAT)
+    assert lifted == pytest.approx(50.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("geoid", "said"),
+    [
+        (np.full((80, 16), 50.0), r"known for \d+% of the area; give a geoid raster that covers"),
+        (_holes(0.0), r"changes by 50 m from one pixel to the next; declare its missing values"),
+        (50 + (hills((80, 80)) - 2000) / 10, r"m from one pixel to the next"),
+    ],
+    ids=["a part", "zeros", "a mountain"],
+)
+def test_what_is_no_geoid_of_the_area_is_refused(
+    tmp_path: Path, dem: Path, geoid: np.ndarray, said: str
+) -> None:
+    path = _flat_geoid(tmp_path / "g.tif", geoid, 0.0005 if geoid.shape[1] < 80 else 0.001)
+    with (
+        open_dem(Dem(str(dem), str(path))) as elevation,
+        pytest.raises(DemError, match=said) as caught,
+    ):
+        covered(elevation, utm((500, 500)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_geoid_that_leans_is_refused(tmp_path: Path, dem: Path) -> None:
+    path = _flat_geoid(tmp_path / "g.tif", np.full((80, 80), 50.0))
+    with rasterio.open(path, "r+") as file:
+        file.transform = file.transform * Affine.shear(5, 0)
+    with pytest.raises(DemError, match="it is rotated"):
+        at(Dem(str(dem), str(path)), LON, LAT)
+
+
+def test_a_hole_in_a_geoid_is_one_in_the_heights(tmp_path: Path, dem: Path) -> None:
+    path = _flat_geoid(tmp_path / "g.tif", _holes(np.nan))
+    with open_dem(Dem(str(dem), str(path))) as elevation:
+        covered(elevation, utm((500, 500)))
+        heights = elevation.heights(utm((500, 500)), slice(0, 500), slice(0, 500))
+    assert 0.01 < np.isnan(heights).mean() < 0.3
+    # A window in the hole alone is unknown, and no error.
+    assert np.isnan(at(Dem(str(dem), str(path)), LON - 0.0005, LAT + 0.0005))
 
 
 def test_a_compound_crs_tells_the_datum(shared_data: Path) -> None:
@@ -302,6 +373,20 @@ def _south_up(path: Path) -> None:
         file.transform = Affine(to_map.a, 0, to_map.c, 0, -to_map.e, south)
 
 
+def _on_its_side(path: Path) -> None:
+    """Pixels and transform with rows and columns exchanged: the same ground."""
+    with rasterio.open(path) as file:
+        values, to_map, profile = file.read(1), file.transform, file.profile
+    height, width = values.shape
+    profile |= {"transform": to_map * Affine(0, 1, 0, 1, 0, 0), "width": height, "height": width}
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(values.T.copy(), 1)
+
+
+def _in_centimetres(path: Path) -> None:
+    write_dem(path, hills((200, 200)) * 100, LON - 0.03, LAT + 0.03, 0.0003)
+
+
 def _elsewhere(path: Path) -> None:
     write_dem(path, hills((200, 200)), LON + 3, LAT + 0.03, 0.0003)
 
@@ -334,6 +419,8 @@ BAD: dict[str, tuple[Callable[[Path], None], str | None, str]] = {
     "leaning": (_leaning, "ellipsoid", "rotated"),
     "swapped": (_swapped, "ellipsoid", "look swapped"),
     "south up": (_south_up, "ellipsoid", "not its north-west corner; warp it north up"),
+    "on its side": (_on_its_side, "ellipsoid", "its columns run northwards; warp it north up"),
+    "centimetres untold": (_in_centimetres, "ellipsoid", "0.0% .*give heights in metres"),
     "elsewhere": (_elsewhere, "ellipsoid", "0% of the area"),
 }
 

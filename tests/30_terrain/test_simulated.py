@@ -39,12 +39,16 @@ def ground(view: View, level: float | None = None) -> tuple[np.ndarray, np.ndarr
     return lon, lat, height
 
 
-@pytest.mark.parametrize("case", CASES)
+LOOKS = {**CASES, "ASC-L": replace(CASES["ASC-R"], side="L")}
+"""The simulated cases, and the fourth pair of flight and side."""
+
+
+@pytest.mark.parametrize("case", LOOKS)
 def test_places_are_those_of_the_simulated_radar(
     tmp_path: Path, case: str, at_most: Callable[[str, float, float], None]
 ) -> None:
     """Within a decimetre along both axes: relief, and 0 to 4800 m above the ellipsoid."""
-    made = simulate_case(tmp_path, CASES[case], size=SIZE, truth=False)
+    made = simulate_case(tmp_path, LOOKS[case], size=SIZE, truth=False)
     (view,) = made.views
     sight = sight_of(made.products[0])
     late, far = [], []

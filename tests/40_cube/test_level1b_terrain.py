@@ -342,6 +342,21 @@ def _each(name: str, change: Callable[[float], float]) -> Edit:
     return lambda text: re.sub(rf"<{name}>([^<]+)<", value, text)
 
 
+def _exchange(text: str, one: str, other: str) -> str:
+    return other.join(part.replace(other, one) for part in text.split(one))
+
+
+def _swap(after: str) -> Edit:
+    """Latitude and longitude exchanged."""
+
+    def edit(text: str) -> str:
+        head, found, tail = text.partition(after)
+        lat, lon = (re.search(rf"<{name}>([^<]+)<", tail)[1] for name in ("lat", "lon"))
+        return head + found + _set("lon", lat)(_set("lat", lon)(tail))
+
+    return edit
+
+
 _CENTRE, _NOISE = "<sceneCenterCoord>", "<noise layerIndex"
 _CONTRADICTIONS: dict[str, Edit] = {
     "incidenceAngle is 0.68 degrees": _set("incidenceAngle", "0.68", after=_CENTRE),
@@ -366,6 +381,13 @@ _CONTRADICTIONS: dict[str, Edit] = {
         count=1,
         flags=re.S,
     ),
+    r"centre at -111.90° N, 36.03° E lies 1.22e\+04 km from where its times": _swap(_CENTRE),
+    r"centre at 36.03° N, 111.90° E lies 1.12e\+04 km from where its times": _set(
+        "lon", "111.9", after=_CENTRE
+    ),
+    "its corner at 36.32° N, -112.04° E lies 20.9 km from where": lambda text: _exchange(
+        text, "-1.11664738184032274E+02", "-1.12040403944853892E+02"
+    ).replace("3.62692959995967357E+01", "3.63215524107729735E+01", 1),
     "its noise is annotated for 17\\d+ s beside the scene": lambda text: re.sub(
         r"(<imageNoise>\s*<timeUTC>)2008-03-10", r"\g<1>2008-03-12", text
     ),

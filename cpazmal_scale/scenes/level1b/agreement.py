@@ -30,6 +30,8 @@ _DELAY = 30.0
 """Metres between annotated delays and those of the geolocation grid."""
 _BEYOND = 1000.0
 """Metres by which a scene's mean height may lie beyond the heights of its grid."""
+_OFF_PLACE = 1000.0
+"""Metres along the track and of slant range by which centre and corners may lie off their times."""
 _AWAY = 60.0
 """Seconds by which noise may be annotated beside the scene."""
 _STEP, _OFF = 30.0, (5.0, 0.5)
@@ -38,7 +40,7 @@ and metres per second they may fail: 0.4 and 0.04 at that step."""
 
 
 def require_agreement(annotation: Annotation, geolocation: Geolocation) -> None:
-    """Compare rates, spacings, angles, delays, heights, noise times and state vectors.
+    """Compare rates, spacings, angles, delays, heights, places, noise times and state vectors.
 
     Raises:
         SceneUnreadable: two of them contradict each other.
@@ -49,6 +51,7 @@ def require_agreement(annotation: Annotation, geolocation: Geolocation) -> None:
         *_angles(annotation, geolocation),
         *_delays(geolocation),
         *_heights(annotation, geolocation),
+        *_places(annotation, geolocation),
         *_noise(annotation),
         *_vectors(geolocation.orbit),
     ):
@@ -130,6 +133,30 @@ def _heights(annotation: Annotation, geolocation: Geolocation) -> Iterator[str]:
     mean = annotation.average_height
     if mean != 0 and not low - _BEYOND < mean < high + _BEYOND:
         yield f"its mean height is {mean:g} m, those of its grid are {low:.0f} to {high:.0f} m"
+
+
+def _places(annotation: Annotation, geolocation: Geolocation) -> Iterator[str]:
+    """Centre and corners lie where their times say, at a height of the grid."""
+    orbit, (late, far) = geolocation.orbit, geolocation.delay
+    speed = float(np.linalg.norm(orbit.velocity(geolocation.first)))
+    ends = np.array([geolocation.heights.max(), geolocation.heights.min()])
+    for name, told in (
+        ("centre", annotation.centre),
+        *(("corner", corner) for corner in annotation.corners),
+    ):
+        lon, lat = np.full(2, told.lon), np.full(2, told.lat)
+        t, tau = orbit.radar(lon, lat, ends, first=geolocation.first)
+        time = (told.azimuth_time - geolocation.grid.reference_time).total_seconds()
+        along = float(np.abs(t + late - time).min()) * speed
+        low, high = (tau + far) * LIGHT / 2
+        place = told.range_time * LIGHT / 2
+        across = max(low - place, place - high, 0.0)
+        if not max(along, across) < _OFF_PLACE:
+            yield (
+                f"its {name} at {told.lat:.2f}° N, {told.lon:.2f}° E lies "
+                f"{max(along, across) / 1000:.3g} km from where its times say"
+            )
+            return
 
 
 def _noise(annotation: Annotation) -> Iterator[str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.kernels.compiled import kept
 from cpazmal_scale.scenes.level1b.annotation import MAX_EDGE
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Cosar:
         size = end - offset if size is None else size
         if offset + size > end:
             raise self._unreadable(f"truncated: {end - offset} bytes of {size}")
+        self._maps: dict[int, NDArray[Any]] = {}
         with self.path.open("rb") as file:
             self.bursts = self._bursts(file, offset, offset + size)
 
@@ -131,9 +133,37 @@ class Cosar:
                 rows = slice(begin - first, stop - first)
                 values[part], valid[part] = self._window(burst, rows, samples)
             first += burst.lines
+        self._require_finite(values, lines)
+        return values, valid
+
+    def _require_finite(self, values: NDArray[np.complex64], lines: slice) -> None:
         if not np.isfinite(values).all():
             raise self._unreadable(f"a sample of lines {lines.start} to {lines.stop} is not finite")
-        return values, valid
+
+    def power(self, lines: slice, samples: slice) -> NDArray[np.float32]:
+        """|DN|² (h, w) float32 of a window, NaN where not valid; see `read`."""
+        found = np.empty((lines.stop - lines.start, samples.stop - samples.start), np.float32)
+        first = 0
+        for burst in self.bursts:
+            begin, stop = max(lines.start, first), min(lines.stop, first + burst.lines)
+            if begin < stop:
+                part = found[begin - lines.start : stop - lines.start]
+                self._power(burst, slice(begin - first, stop - first), samples, part)
+            first += burst.lines
+        return found
+
+    def _power(self, burst: Burst, rows: slice, samples: slice, found: NDArray[np.float32]) -> None:
+        """Power of a window of a burst."""
+        if burst.version != 1:
+            values, valid = self._window(burst, rows, samples)
+            self._require_finite(values, rows)
+            np.copyto(found, values.real**2 + values.imag**2)
+            found[~valid] = np.nan
+            return
+        mapped, (first, last, begin, end) = self._valid(burst, rows, samples)
+        lines = slice(rows.start + HEADER_LINES, rows.stop + HEADER_LINES)
+        parts = mapped.view("<u2")[lines, samples.start + 2 : samples.stop + 2]
+        _integer_power(parts, first, last, begin, end, (rows.start, samples.start), found)
 
     def unwritten(self, lines: slice) -> int:
         """How many of some lines were never written: they lack the range of valid samples."""
@@ -150,38 +180,83 @@ class Cosar:
     def _window(
         self, burst: Burst, rows: slice, samples: slice
     ) -> tuple[NDArray[np.complex64], NDArray[np.bool_]]:
-        mapped = self._map(burst)
-        words = mapped.view(">u4")[..., 0]
+        mapped, (first, last, begin, end) = self._valid(burst, rows, samples)
         lines = slice(rows.start + HEADER_LINES, rows.stop + HEADER_LINES)
         columns = slice(samples.start + 2, samples.stop + 2)
         parts = np.asarray(mapped[lines, columns]).astype(np.float32)
         values = parts.view(np.complex64)[..., 0]
-        first, last = words[lines, 0], words[lines, 1]
+        sample = np.arange(samples.start + 1, samples.stop + 1)
+        line = np.arange(rows.start + 1, rows.stop + 1)[:, None]
+        valid = (sample >= first[:, None]) & (sample <= last[:, None])
+        valid &= (line >= begin) & (line <= end)
+        values[~valid] = 0
+        return values, valid
+
+    def _valid(
+        self, burst: Burst, rows: slice, samples: slice
+    ) -> tuple[NDArray[Any], tuple[NDArray[np.uint32], ...]]:
+        """A burst as a mapped file; first and last valid sample of lines, and line of samples."""
+        mapped = self._map(burst)
+        words = mapped.view(">u4")[..., 0]
+        lines = slice(rows.start + HEADER_LINES, rows.stop + HEADER_LINES)
+        columns = slice(samples.start + 2, samples.stop + 2)
+        told = words[lines, 0], words[lines, 1], words[2, columns], words[3, columns]
+        first, last, begin, end = (np.asarray(one, np.uint32) for one in told)
         if (last > burst.samples).any():
             raise self._unreadable(
                 f"a line of {rows.start} to {rows.stop} says that sample {last.max()} of "
                 f"{burst.samples} is valid"
             )
-        sample = np.arange(samples.start + 1, samples.stop + 1)
-        line = np.arange(rows.start + 1, rows.stop + 1)[:, None]
-        valid = (sample >= first[:, None]) & (sample <= last[:, None])
-        valid &= (line >= words[2, columns]) & (line <= words[3, columns])
-        values[~valid] = 0
-        return values, valid
+        return mapped, (first, last, begin, end)
 
     def _map(self, burst: Burst) -> NDArray[Any]:
-        return np.memmap(
-            self.path,
-            dtype=_TYPES[burst.version],
-            mode="r",
-            offset=burst.offset,
-            shape=(burst.lines + HEADER_LINES, burst.samples + 2, 2),
-        )
+        if burst.offset not in self._maps:
+            self._maps[burst.offset] = np.memmap(
+                self.path,
+                dtype=_TYPES[burst.version],
+                mode="r",
+                offset=burst.offset,
+                shape=(burst.lines + HEADER_LINES, burst.samples + 2, 2),
+            )
+        return self._maps[burst.offset]
 
     def _unreadable(self, what: str) -> SceneUnreadable:
         return SceneUnreadable(
             what, where=self.where, remedy="copy the product again from its source"
         )
+
+
+@kept
+def _integer_power(
+    parts: NDArray[np.uint16],
+    first: NDArray[np.uint32],
+    last: NDArray[np.uint32],
+    begin: NDArray[np.uint32],
+    end: NDArray[np.uint32],
+    start: tuple[int, int],
+    found: NDArray[np.float32],
+) -> None:
+    """|DN|² of big-endian int16, NaN where not valid.
+
+    Args:
+        parts: (h, w, 2) real and imaginary parts, their bytes in the wrong order.
+        first: (h) first valid sample of every line, from 1.
+        last: (h) the last one.
+        begin: (w) first valid line of every sample, from 1.
+        end: (w) the last one.
+        start: Line and sample of the first, from 0.
+        found: (h, w) gets the power.
+    """
+    for r in range(found.shape[0]):
+        line = start[0] + r + 1
+        for c in range(found.shape[1]):
+            one, other = parts[r, c, 0], parts[r, c, 1]
+            real = np.float32(np.int16(((one & 255) << 8) | (one >> 8)))
+            imaginary = np.float32(np.int16(((other & 255) << 8) | (other >> 8)))
+            power = real * real + imaginary * imaginary
+            valid = start[1] + c + 1 >= first[r] and start[1] + c + 1 <= last[r]
+            valid = valid and line >= begin[c] and line <= end[c]
+            found[r, c] = power if valid else np.float32(np.nan)
 
 
 def write_burst(

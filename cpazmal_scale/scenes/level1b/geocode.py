@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from cpazmal_scale.grid.areas import pixel_edge
-from cpazmal_scale.kernels.compiled import inlined, kept
+from cpazmal_scale.kernels.compiled import kept
+from cpazmal_scale.terrain.nodes import CELL, Places, interpolate_row
+from cpazmal_scale.terrain.resample import inside_row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 SUBPIXELS = 2
 """Places per pixel and axis whose power is averaged."""
+
+AROUND = 3
+"""Samples by which places may exceed those at the nodes around them."""
 
 Resampling = Literal["average", "nearest"]
 
@@ -59,54 +64,139 @@ class Sampling:
         return cls((looks[0], looks[1]), SUBPIXELS)
 
 
-def sample(image: Image, line: Array, column: Array, sampling: Sampling) -> NDArray[np.float32]:
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """The looks of an image that lie at the places of a window's pixels.
+
+    `cells` (2, h·n, w·n) int32 are row and column of the look at each of n places per pixel and
+    axis, −1 where there is none; `first` and `last` the rows and columns between which they lie.
+    """
+
+    sampling: Sampling
+    cells: NDArray[np.int32]
+    first: tuple[int, int]
+    last: tuple[int, int]
+
+
+def looks_at(
+    places: Places, posts: Array, sampling: Sampling, shape: tuple[int, int]
+) -> Looks | None:
+    """Find the looks at the pixels of a window.
+
+    Args:
+        places: Of the window's pixels in the image.
+        posts: Metres above the ellipsoid (h + 2, w + 2) at pixel centres of the window and around
+            it, NaN unknown.
+        sampling: Looks, and places of a pixel.
+        shape: Lines and samples of the image.
+
+    Returns:
+        None where no pixel lies in the image.
+    """
+    meets = _meets(places, posts, shape)
+    if not meets.any():
+        return None
+    fine, looks = sampling.places, sampling.looks
+    size = -(-shape[0] // looks[0]), -(-shape[1] // looks[1])
+    cells = np.full((2, (posts.shape[0] - 2) * fine, (posts.shape[1] - 2) * fine), -1, np.int32)
+    starts = places.rows.start, places.columns.start
+    around = _cells(places.polynomials, posts, meets, starts, fine, looks, size, cells)
+    top, bottom, left, right = around
+    return Looks(sampling, cells, (top, left), (bottom, right)) if top <= bottom else None
+
+
+def _meets(places: Places, posts: Array, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether ground of a node cell (J, I), between the lowest and the highest height of the
+    window, may lie in the image.
+    """
+    low, high = _span(posts)
+    if low > high:
+        return np.zeros((1, 1), bool)
+    both = np.stack([places.level(low), places.level(high)])
+    corners = both[:, :-1, :-1], both[:, :-1, 1:], both[:, 1:, :-1], both[:, 1:, 1:]
+    ends = np.concatenate(corners)
+    # Nodes that are not seen tell nothing.
+    misses = (ends.max(axis=0) < -AROUND) | (ends.min(axis=0) > np.add(shape, AROUND))
+    meets: NDArray[np.bool_] = ~misses.any(axis=-1)
+    return meets
+
+
+def sample(image: Image, looks: Looks) -> NDArray[np.float32]:
     """Mean power of an image at every pixel.
 
     Args:
         image: |DN|².
-        line: Image lines (h·n, w·n) of n places per pixel and axis, from 0 at the centre of the
-            first; NaN: no place.
-        column: Image samples, likewise.
-        sampling: Looks, and places n.
+        looks: At the pixels (h, w).
 
     Returns:
         Power (h, w) float32; NaN where no place of the pixel has a valid sample.
     """
-    places, looks = sampling.places, sampling.looks
-    found = np.full((line.shape[0] // places, line.shape[1] // places), np.nan, np.float32)
-    size = -(-image.shape[0] // looks[0]), -(-image.shape[1] // looks[1])
-    top, bottom, left, right = _bounds(line, column, looks, size)
-    if top > bottom:
-        return found
-    block = _looked(image, [top, left], [bottom, right], looks)
-    _means(block, (top, left), line, column, looks, places, found)
+    places = looks.sampling.places
+    _, height, width = looks.cells.shape
+    found = np.full((height // places, width // places), np.nan, np.float32)
+    block = _looked(image, [*looks.first], [*looks.last], looks.sampling.looks)
+    _means(block, looks.first, looks.cells, places, found)
     return found
 
 
-@inlined
-def _cell(place: float, looks: int) -> float:
-    """The look that a place along an axis lies in, before the first and beyond the last ones too;
-    NaN where the place is.
-    """
-    cell: float = np.floor((place + 0.5) / looks)
-    return cell
+@kept
+def _span(posts: Array) -> tuple[float, float]:
+    """Lowest and highest of heights, NaN left out; lowest > highest: none is known."""
+    low, high = np.inf, -np.inf
+    for r in range(posts.shape[0]):
+        for c in range(posts.shape[1]):
+            height = posts[r, c]
+            low, high = height if height < low else low, height if height > high else high
+    return low, high
 
 
 @kept
-def _bounds(
-    line: Array, column: Array, looks: tuple[int, int], size: tuple[int, int]
+def _cells(
+    powers: Array,
+    posts: Array,
+    meets: NDArray[np.bool_],
+    starts: tuple[int, int],
+    places: int,
+    looks: tuple[int, int],
+    size: tuple[int, int],
+    cells: NDArray[np.int32],
 ) -> tuple[int, int, int, int]:
-    """First and last look along both axes that places (h, w) lie in, of so many; first > last:
-    none does.
+    """Row and column of the look at every place.
+
+    Args:
+        powers: See `interpolate_row`.
+        posts: See `looks_at`.
+        meets: Which cells of nodes are looked at.
+        starts: Row and column of the first pixel in the lattice.
+        places: Of a pixel along each axis.
+        looks: Samples of a look.
+        size: Looks of the image.
+        cells: (2, h·places, w·places), −1; gets them where there is one.
+
+    Returns:
+        First and last row, first and last column; first > last: no place lies in the image.
     """
+    width = cells.shape[2]
+    height, line, column = np.empty(width), np.empty(width), np.empty(width)
     top, bottom, left, right = size[0], -1, size[1], -1
-    for r in range(line.shape[0]):
-        for c in range(line.shape[1]):
-            down, along = _cell(line[r, c], looks[0]), _cell(column[r, c], looks[1])
-            if 0 <= down < size[0] and 0 <= along < size[1]:
-                k, m = int(down), int(along)
-                top, bottom = min(top, k), max(bottom, k)
-                left, right = min(left, m), max(right, m)
+    for y in range(cells.shape[1]):
+        j = (starts[0] + y // places) // CELL - starts[0] // CELL
+        for i in range(meets.shape[1]):
+            if not meets[j, i]:
+                continue
+            begin = max(0, (starts[1] // CELL + i) * CELL - starts[1])
+            end = min(width // places, (starts[1] // CELL + i + 1) * CELL - starts[1])
+            part = begin * places, end * places
+            inside_row(posts, places, y, (begin, end), height)
+            interpolate_row(powers, height, starts, places, y, part, line, column)
+            for n in range(part[0], part[1]):
+                down = np.floor((line[n] + 0.5) / looks[0])
+                along = np.floor((column[n] + 0.5) / looks[1])
+                inside = 0 <= down < size[0] and 0 <= along < size[1]
+                k, m = np.int32(down if inside else -1.0), np.int32(along if inside else -1.0)
+                cells[0, y, n], cells[1, y, n] = k, m
+                top, bottom = min(top, int(k) if inside else top), max(bottom, int(k))
+                left, right = min(left, int(m) if inside else left), max(right, int(m))
     return top, bottom, left, right
 
 
@@ -114,9 +204,7 @@ def _bounds(
 def _means(
     block: NDArray[np.float32],
     first: tuple[int, int],
-    line: Array,
-    column: Array,
-    looks: tuple[int, int],
+    cells: NDArray[np.int32],
     places: int,
     found: NDArray[np.float32],
 ) -> None:
@@ -126,9 +214,7 @@ def _means(
     Args:
         block: Looks of a part of an image, NaN where not valid.
         first: Row and column of its first look among all.
-        line: (h·places, w·places) see `sample`.
-        column: Likewise.
-        looks: Samples of a look.
+        cells: (2, h·places, w·places) see `Looks`.
         places: Of a pixel along each axis.
         found: Gets the means.
     """
@@ -137,12 +223,11 @@ def _means(
             total, count = 0.0, 0
             for y in range(r * places, (r + 1) * places):
                 for x in range(c * places, (c + 1) * places):
-                    down = _cell(line[y, x], looks[0]) - first[0]
-                    along = _cell(column[y, x], looks[1]) - first[1]
-                    if 0 <= down < block.shape[0] and 0 <= along < block.shape[1]:
-                        power = block[int(down), int(along)]
-                        if not np.isnan(power):
-                            total, count = total + np.float64(power), count + 1
+                    if cells[0, y, x] >= 0:
+                        power = block[cells[0, y, x] - first[0], cells[1, y, x] - first[1]]
+                        known = power == power
+                        total += np.float64(power) if known else 0.0
+                        count += 1 if known else 0
             if count > 0:
                 found[r, c] = total / count
 

@@ -45,10 +45,7 @@ class CosarImage:
         Raises:
             SceneUnreadable: see `Cosar.read`.
         """
-        values, valid = self.cosar.read(lines, samples)
-        power: NDArray[np.float32] = values.real**2 + values.imag**2
-        power[~valid] = np.nan
-        return power
+        return self.cosar.power(lines, samples)
 
     def unwritten(self, lines: slice) -> int:
         """Lines that were never written; see `Cosar.unwritten`."""

@@ -19,7 +19,7 @@ from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.formats.georeference import geobox_of
 from cpazmal_scale.scenes.level1b.agreement import require_agreement
 from cpazmal_scale.scenes.level1b.frame import beside_frame
-from cpazmal_scale.scenes.level1b.geocode import Sampling, sample
+from cpazmal_scale.scenes.level1b.geocode import Sampling, looks_at, sample
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.scenes.level1b.georef import parse_georef
 from cpazmal_scale.scenes.level1b.images import CosarImage, TiffImage, check_image, open_image
@@ -46,10 +46,10 @@ from cpazmal_scale.scenes.level1b.radiometry import (
 from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.untrusted import archive, xml
 from cpazmal_scale.terrain.elevation import Elevation, open_dem
+from cpazmal_scale.terrain.ground import TILE
 from cpazmal_scale.terrain.layers import read_layer
-from cpazmal_scale.terrain.nodes import NodeLattice, Places
+from cpazmal_scale.terrain.nodes import Lattice, NodeLattice
 from cpazmal_scale.terrain.places import Difference, compare, meet
-from cpazmal_scale.terrain.resample import inside_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,10 +61,6 @@ Window = tuple[slice, slice]
 """Rows and columns."""
 MOST_UNTOLD = 0.02
 """Share of the range without annotated noise up to which it is subtracted all the same."""
-TILE = 256
-"""Edge in pixels of the tiles that are geocoded at once."""
-AROUND = 3
-"""Samples by which places may exceed those at the nodes around them."""
 PIXEL = 3.0
 """Metres of a pixel in UTM, where no grid is given."""
 BESIDE = 6.0
@@ -168,34 +164,30 @@ class ProductReader:
         shape = rows.stop - rows.start, columns.stop - columns.start
         power = np.full((len(self.images), *shape), np.nan, np.float32)
         flags = np.zeros(shape, np.uint8)
-        for part, place in _tiles(rows, columns):
+        for part, place in _tiles(self.geobox, rows, columns):
             self._fill(place, power[:, *part], flags[part])
         return power, flags
 
     def _fill(self, place: Window, power: NDArray[np.float32], flags: NDArray[np.uint8]) -> None:
         """Calibrate one tile in place."""
-        fine, places = self.sampling.places, self.nodes.window(*place)
+        places = self.nodes.window(*place)
         posts = self._posts(place)
         heights = posts[1:-1, 1:-1]
         # What is known of the ground is flagged beyond the image, too: it ends within tiles.
-        flags[np.isnan(heights)] |= MASK_BITS["no_dem"]
+        flags |= np.isnan(heights).view(np.uint8) * np.uint8(MASK_BITS["no_dem"])
         ratio = self._flattening(place, flags)
-        if not _may_meet(self.images[0], places, posts):
+        looks = looks_at(places, posts, self.sampling, self.images[0].shape)
+        if looks is None:
             return
-        inside = heights
-        if fine > 1:
-            inside = np.empty((heights.shape[0] * fine, heights.shape[1] * fine))
-            inside_pixels(posts, fine, inside)
-        line, column = places.image(inside, fine)
         radiometry, start = self.product.radiometry, self.geolocation.grid.reference_time
         angle = places.incidence(heights) if radiometry in OF_INCIDENCE else None
         times = places.times(heights) if self.subtract else None
         layers = self.product.annotation.layers
         for channel, (layer, image) in enumerate(zip(layers, self.images, strict=True)):
-            beta0 = layer.cal_factor * sample(image, line, column, self.sampling)
+            beta0 = layer.cal_factor * sample(image, looks)
             noise = None if times is None else noise_beta0(layer, start, *times)
             power[channel], limited = calibrate(beta0, noise, angle, radiometry, ratio)
-            flags[limited] |= MASK_BITS["noise_limited"]
+            flags |= limited.view(np.uint8) * np.uint8(MASK_BITS["noise_limited"])
 
     def _flattening(self, place: Window, flags: NDArray[np.uint8]) -> Array | None:
         """Area ratios (h, w) of a window, whose layover and shadow are flagged in place."""
@@ -223,7 +215,7 @@ class ProductReader:
     def incidence(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Incidence angles (h, w) of the ellipsoid in degrees, NaN outside the image."""
         angles = np.full((rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32)
-        for part, place in _tiles(rows, columns):
+        for part, place in _tiles(self.geobox, rows, columns):
             places, heights = self.nodes.window(*place), self._posts(place)[1:-1, 1:-1]
             line, column = places.image(heights)
             size = self.images[0].shape
@@ -233,12 +225,11 @@ class ProductReader:
         return angles
 
 
-def _tiles(rows: slice, columns: slice) -> Iterator[tuple[Window, Window]]:
-    """Places in the window, and in the grid, tile by tile."""
-    for y in range(rows.start, rows.stop, TILE):
-        for x in range(columns.start, columns.stop, TILE):
-            down = slice(y, min(rows.stop, y + TILE))
-            along = slice(x, min(columns.stop, x + TILE))
+def _tiles(grid: GeoBox, rows: slice, columns: slice) -> Iterator[tuple[Window, Window]]:
+    """Places in the window, and in the grid, tile by tile of the grid's lattice."""
+    _, top, left = Lattice.of(grid)
+    for down in _cut(rows, top):
+        for along in _cut(columns, left):
             part = (
                 slice(down.start - rows.start, down.stop - rows.start),
                 slice(along.start - columns.start, along.stop - columns.start),
@@ -246,15 +237,11 @@ def _tiles(rows: slice, columns: slice) -> Iterator[tuple[Window, Window]]:
             yield part, (down, along)
 
 
-def _may_meet(image: CosarImage | TiffImage, places: Places, posts: Array) -> bool:
-    """Whether ground between the lowest and the highest of some heights may lie in the image."""
-    if np.isnan(posts).all():
-        return False
-    ends = [places.level(float(height)) for height in (np.nanmin(posts), np.nanmax(posts))]
-    first = np.min(ends, axis=(0, 1, 2)) - AROUND
-    last = np.max(ends, axis=(0, 1, 2)) + AROUND
-    # Nodes that are not seen tell nothing.
-    return not ((last < 0) | (first > image.shape)).any()
+def _cut(edge: slice, first: int) -> Iterator[slice]:
+    """Parts of a slice of pixels between tiles; its pixel 0 has the number `first`."""
+    for number in range((edge.start + first) // TILE, (edge.stop - 1 + first) // TILE + 1):
+        start = number * TILE - first
+        yield slice(max(edge.start, start), min(edge.stop, start + TILE))
 
 
 def _refuse(product: Product) -> None:
