@@ -132,7 +132,7 @@ def known_within(right: NDArray[Any], count: NDArray[Any]) -> float:
     return float(min(_QUANTILE * np.sqrt((away**2).sum()) / of.sum(), 1.0))
 
 
-def stored_width(value: Any) -> float | None:
+def stored_width(value: object) -> float | None:
     """`known_within` as a model's JSON has it; none: not calibrated, or of an earlier version.
 
     Raises:
@@ -140,9 +140,9 @@ def stored_width(value: Any) -> float | None:
     """
     if value is None:
         return None
-    if isinstance(value, bool | str) or not 0.0 <= (width := float(value)) <= 1.0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
         raise ValueError(f"the share of right decisions is known to {value!r}")
-    return width
+    return float(value)
 
 
 def calibrated(

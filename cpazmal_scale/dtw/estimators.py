@@ -158,7 +158,7 @@ class Scaling(NamedTuple):
         return ((series - self.mean[:, None]) / self.scale[:, None]).astype(np.float32)
 
 
-def checked_series(estimator: Any, X: ArrayLike, *, reset: bool) -> NDArray[np.float64]:
+def checked_series(estimator: BaseEstimator, X: ArrayLike, *, reset: bool) -> NDArray[np.float64]:
     """`(N, K, T)` float64; `(N, T)` is one feature.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.dtw.pairwise import Alignment
 
+
+class _PathWords(BandWords, total=False):
+    """Keywords of `path`."""
+
+    band: Band | None
+    time_weights: ArrayLike | None
+
+
 _BLUE, _RED = "#0072b2", "#d55e00"
 _COLOURS = (_BLUE, _RED, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MONTHS = ("Jan", "Mar", "May", "Jul", "Sep", "Nov")
@@ -33,7 +41,7 @@ def alignment_figure(
     names: tuple[str, str] = ("series", "reference"),
     unit: str = "value",
     title: str | None = None,
-    **options: Any,
+    **options: Unpack[_PathWords],
 ) -> Figure:
     """Two series `(T,)` and `(T',)` and how DTW matches them.
 
@@ -61,7 +69,8 @@ def alignment_figure(
         raise ValueError("a figure shows one feature: give (T,) and (T',)")
     if np.isnan(both[0]).all():
         raise ValueError("the series has no valid date to show")
-    words: Any = {name: options[name] for name in BandWords.__annotations__ if name in options}
+    given: Any = options
+    words: Any = {name: given[name] for name in BandWords.__annotations__ if name in given}
     band = Band.of(options.get("band"), words)
     dates = band.dates if dates is None else dates
     figure = Figure(figsize=(11, 4.8), layout="constrained")

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from cpazmal_scale.errors import ConfigError, CpazmalError, StoreMissing
 
 
-def answer(value: Any, status: int = 200) -> Response:
+def answer(value: object, status: int = 200) -> Response:
     """A value of plain types as JSON; NaN and infinities are null.
 
     A page that puts it in place as text shows what looks like markup as it is written.

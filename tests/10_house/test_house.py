@@ -9,6 +9,7 @@ import sys
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib import import_module
+from inspect import isfunction
 from pathlib import Path
 from types import ModuleType
 
@@ -96,6 +97,23 @@ def test_a_face_holds_what_it_names(name: str) -> None:
     for one in named:
         value = getattr(face, one)
         assert not isinstance(value, ModuleType), f"{name}.{one} is hidden by a module"
+
+
+UNTYPED = re.compile(r"(?<!\[)(?<!, )\bAny\b")
+"""Of annotations: `NDArray[Any]` and `dict[str, Any]` say enough, `Any` alone nothing."""
+AS_GIVEN = {"features.filled"}
+"""Functions that give back whatever they get, unless it is masked."""
+
+
+@pytest.mark.parametrize("name", ROOMS_WITH_A_FACE)
+def test_functions_of_a_face_are_typed(name: str) -> None:
+    face, loose = import_module(f"cpazmal_scale.{name}"), set()
+    for one in face.__all__:
+        value = getattr(face, one)
+        told = value.__annotations__ if isfunction(value) else {}
+        if any(UNTYPED.search(str(kind)) for kind in told.values()):
+            loose.add(f"{name}.{one}")
+    assert loose <= AS_GIVEN
 
 
 BEHIND = {("simulate", "scenes")}

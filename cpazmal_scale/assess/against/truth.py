@@ -219,7 +219,7 @@ def open_raster(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
 
 @contextlib.contextmanager
 def open_on_grid(
-    url: str, crs: Any, transform: Affine, shape: tuple[int, int]
+    url: str, crs: str, transform: Affine, shape: tuple[int, int]
 ) -> Iterator[tuple[Reader, tuple[str, ...]]]:
     """A reference raster on a grid, nearest pixel, and the class names of its values from 1.
 

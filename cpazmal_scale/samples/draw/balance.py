@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +9,12 @@ import numpy as np
 from cpazmal_scale.errors import SampleError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 def balanced(
-    classes: Sequence[Any] | Any,
-    groups: Sequence[Any] | Any,
+    classes: ArrayLike,
+    groups: ArrayLike,
     threshold: int | None = None,
     seed: int = 42,
 ) -> NDArray[np.intp]:

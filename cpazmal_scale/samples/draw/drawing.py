@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.samples.windows import Windows
 
 if TYPE_CHECKING:
+    import geopandas as gpd
     import pandas as pd
     import xarray as xr
 
@@ -54,7 +55,7 @@ def open_windows(
 
 def draw_windows(
     cube: str | xr.Dataset,
-    polygons: str | Any,
+    polygons: str | gpd.GeoDataFrame,
     samples: Samples | None = None,
     features: Features | None = None,
     *,
