@@ -216,7 +216,9 @@ def judge(report: Report, one: Set) -> None:
         print(
             f"    {name:34s} {row['macro_f1_pooled']:.3f} "
             f"({row['macro_f1_low']:.3f}–{row['macro_f1_high']:.3f}) "
-            f"ECE {row['ece_pooled']:.3f}, without chance {row['calibration_rms']:.3f}",
+            f"ECE {row['ece_pooled']:.3f}, perfect {row['ece_perfect']:.3f} up to "
+            f"{row['ece_perfect_high']:.3f}, without chance {row['calibration_rms']:.3f} "
+            f"({row['calibration_low']:.3f}–{row['calibration_high']:.3f})",
             flush=True,
         )
 

@@ -16,7 +16,7 @@ from cpazmal_scale.errors import ConfigError, StoreMissing
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.classify import classify, plan_map
-from cpazmal_scale.stages.provenance import processing
+from cpazmal_scale.stages.provenance import acquisitions, processing
 from cpazmal_scale.stages.report_contents import SUM, campaign, map_picture, portraits
 from cpazmal_scale.stages.samples import training_data
 from cpazmal_scale.storage import seal
@@ -119,6 +119,7 @@ def assess(
         comparison=comparison,
         boundary=_boundary_share(config, result),
         areas=None if result is None else result.areas,
+        acquisitions=acquisitions(config),
         performance=_performance(result, stages),
         portraits=shown,
         pictures=() if result is None else map_picture(config, result.id),

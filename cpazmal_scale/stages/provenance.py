@@ -11,11 +11,12 @@ import numpy as np
 from cpazmal_scale import __version__, storage
 from cpazmal_scale import words as say
 from cpazmal_scale.config.methods import method
-from cpazmal_scale.errors import StoreMissing
+from cpazmal_scale.errors import DemError, StoreError, StoreMissing
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
     from cpazmal_scale.catalog import Kind
@@ -53,6 +54,7 @@ def _data(config: RunConfig, cube: xr.Dataset) -> dict[str, str]:
     told = {
         "Radiometry": f"{say.coefficient(cube.attrs['radiometry'])}, linear power",
         "Processing": cube.attrs.get("processing", ""),
+        "Elevation model": _elevation(config, str(cube.attrs.get("processing", ""))),
         "Sensors": ", ".join(np.unique(cube["sensor"].values.astype(str))),
         "Geometry": ", ".join(
             [f"beam {cube.attrs['beam']}", *(said.format(way) for way, said in facing if way)]
@@ -68,6 +70,53 @@ def _data(config: RunConfig, cube: xr.Dataset) -> dict[str, str]:
         "Cube": f"state {cube.attrs['state']}, written by {cube.attrs['software']}",
     }
     return {name: text for name, text in told.items() if text}
+
+
+def _elevation(config: RunConfig, processing: str) -> str:
+    """Name, spacing and vertical datum of the run's elevation model, if it is the cube's."""
+    from cpazmal_scale.terrain.elevation import Dem, digest, open_dem
+
+    own = config.ingest.level1b.terrain
+    if own.dem is None or "elevation raster" not in processing:
+        return ""
+    dem = Dem(storage.absolute(own.dem), own.vertical, own.sea)
+    try:
+        if digest(dem)[:12] not in processing:
+            return ""
+        with open_dem(dem) as elevation:
+            across, down = elevation.spacing
+            unit = elevation.crs.axis_info[0].unit_name
+            system, above = elevation.crs.name, elevation.datum.name
+    except (DemError, StoreError):
+        return ""
+    name = dem.url.rstrip("/").rsplit("/", 1)[-1]
+    above = "the ellipsoid" if above == "ellipsoid" else above.rsplit("/", 1)[-1]
+    return f"{name}, {across:.6g} × {down:.6g} {unit} ({system}), heights above {above}"
+
+
+def acquisitions(config: RunConfig) -> pd.DataFrame | None:
+    """One row per date of the run: when, by what and from where it was acquired; none of a table.
+
+    Columns: date, time (UTC, start of acquisition), sensor, beam, pass (`ASC` or `DSC`),
+    polarisations, product, incidence_angle (degrees, scene centre), resolution_range and
+    resolution_azimuth (m), source_sha256.
+    """
+    import pandas as pd
+
+    if workspace.has_table(config):
+        return None
+    cube = workspace.open_period(config)
+    when = pd.DatetimeIndex(cube["time"].values)
+    columns = {"date": when.strftime("%Y-%m-%d"), "time": when.strftime("%H:%M:%S")}
+    held = {
+        **{name: name for name in ("sensor", "beam")},
+        "pass": "pass_direction",
+        "polarisations": "polarisations",
+        "product": "scene_id",
+        **{name: name for name in ("incidence_angle", "resolution_range", "resolution_azimuth")},
+        "source_sha256": "source_sha256",
+    }
+    return pd.DataFrame({**columns, **{name: cube[of].values for name, of in held.items()}})
 
 
 def _range(values: Any, unit: str) -> str:

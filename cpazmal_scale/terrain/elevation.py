@@ -64,6 +64,11 @@ class Elevation:
         _require_place(self.crs, first.url)
         self._top, self._down = float(first.raster.transform.f), float(first.raster.transform.e)
 
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Width and height of a pixel, in units of the CRS."""
+        return abs(self._bands[0].step), abs(self._down)
+
     def heights(self, grid: GeoBox, rows: slice, columns: slice) -> Array:
         """Metres (h, w) above the ellipsoid, means over the pixels of a window of a grid.
 

@@ -451,6 +451,15 @@ def test_report_says_whether_probabilities_fit(found: CrossValidation) -> None:
     assert "right 0.900 in windows inside polygons, which they know to ± 0." in claiming(0.61, 0.9)
     assert "too sure of itself**" in claiming(0.65, 0.4)
     assert "claims what it keeps" in claiming(0.65, 0.66)
+    assert "so few polygons do not tell whether it is below 0.05" in claiming(0.65, 0.4)
+    assert "where perfect probabilities would show" in believable(found, methods.SUM)
+    sure = np.zeros_like(found.reliability)
+    sure[:, :, 9] = np.array([10, 9.5, 5])
+    many = on_more_polygons(replace(found, reliability=sure))
+    assert "**more than 0.05 is shown**" in believable(many, methods.SUM)
+    sure[:, :, 9, 2] = 9.4
+    many = on_more_polygons(replace(found, reliability=sure))
+    assert "it is shown to be below 0.05" in believable(many, methods.SUM)
     mapped = Report("", replace(FACTS, window="7 × 7 pixels (21 m)"), found, boundary=0.377)
     text = markdown("", blocks(mapped))
     assert "A window of 7 × 7 pixels (21 m) across a boundary mixes" in text

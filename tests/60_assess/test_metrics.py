@@ -9,6 +9,8 @@ from sklearn import metrics as oracle
 from cpazmal_scale.assess.validate.metrics import (
     BINS,
     SMALLEST,
+    calibration_interval,
+    chance_calibration_error,
     codes_of,
     confusion_counts,
     debiased_calibration_error,
@@ -186,3 +188,43 @@ def test_debiased_error_does_not_take_polygons_of_one_course_for_faults() -> Non
     plain = [expected_calibration_error(one.sum(axis=0)) for one in found]
     assert np.mean(plain) > 0.12
     assert np.mean([debiased_calibration_error(one) == 0 for one in found]) > 0.4
+
+
+def polygons(
+    rng: np.random.Generator, off: float, count: int = 150, windows: int = 5
+) -> np.ndarray:
+    """Windows of polygons, each all right or all wrong, that claim `off` more than they keep."""
+    claimed = rng.choice([0.35, 0.55, 0.75, 0.95], count)
+    right = rng.random(count) < claimed - off
+    return np.stack(
+        [
+            reliability_counts(
+                np.zeros(windows, int), np.full(windows, int(not r)), np.full(windows, p)
+            )
+            for p, r in zip(claimed, right, strict=True)
+        ]
+    )
+
+
+def test_what_perfect_probabilities_show_is_what_they_show() -> None:
+    """Repeated samples that claim what they keep, and others whose fault is no chance."""
+    rng = np.random.default_rng(6)
+    drawn = [polygons(rng, 0.0) for _ in range(60)]
+    shown = [expected_calibration_error(one.sum(axis=0)) for one in drawn]
+    said = np.array([chance_calibration_error(one, 0) for one in drawn])
+    assert said[:, 0].mean() == pytest.approx(np.mean(shown), rel=0.1)
+    assert 0.85 < np.mean(np.array(shown) < said[:, 1]) <= 1
+    wrong = np.array([chance_calibration_error(polygons(rng, 0.2), 0) for _ in range(20)])
+    assert wrong[:, 0].mean() == pytest.approx(np.mean(shown), rel=0.25)
+    assert np.isnan(chance_calibration_error(np.zeros((2, 10, 3)), 0)).all()
+
+
+@pytest.mark.parametrize("off", [0.0, 0.1, 0.2])
+def test_interval_of_the_calibration_error_holds_it(off: float) -> None:
+    rng = np.random.default_rng(7)
+    ends = np.array([calibration_interval(polygons(rng, off), 1) for _ in range(50)])
+    assert (ends[:, 0] <= ends[:, 1]).all()
+    assert np.mean((ends[:, 0] <= off) & (off <= ends[:, 1])) > 0.88
+    if off == 0.2:
+        assert (ends[:, 0] > 0.05).mean() > 0.7
+    assert np.isnan(calibration_interval(polygons(rng, off, count=4), 1)).all()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
+import rasterio
 import xarray as xr
+from affine import Affine
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
@@ -75,3 +80,23 @@ def test_the_looks_of_a_cube_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert provenance._data(config, cube)["Equivalent number of looks"] == "4.26"
     del cube.attrs["enl"]
     assert "Equivalent number of looks" not in provenance._data(config, cube)
+
+
+def test_the_elevation_model_is_named_if_it_is_the_cubes(tmp_path: Path) -> None:
+    path = tmp_path / "massif_dem.tif"
+    profile = {"driver": "GTiff", "height": 40, "width": 30, "count": 1, "dtype": "float32"}
+    with rasterio.open(
+        path, "w", crs="EPSG:32632", transform=Affine(10, 0, 33e4, 0, -20, 508e4), **profile
+    ) as file:
+        file.write(np.full((1, 40, 30), 2000, np.float32))
+    terrain = {"dem": str(path), "vertical": "ellipsoid"}
+    config = RunConfig.parse({"ingest": {"level1b": {"terrain": terrain}}})
+    digest = hashlib.sha256(hashlib.sha256(path.read_bytes()).hexdigest().encode()).hexdigest()
+    said = f"terrain-corrected on the elevation raster {digest[:12]} (heights above ellipsoid)"
+    told = provenance._elevation(config, said)
+    assert told.startswith("massif_dem.tif, 10 × 20 metre (WGS 84 / UTM zone 32N)")
+    assert told.endswith("heights above the ellipsoid")
+    assert provenance._elevation(config, said.replace(digest[:12], "0" * 12)) == ""
+    assert provenance._elevation(RunConfig(), said) == ""
+    path.unlink()
+    assert provenance._elevation(config, said) == ""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import rasterio
 from support.command import ended
@@ -85,6 +86,10 @@ def test_the_whole_main_job(run_yaml: Path, tmp_path: Path) -> None:
         "memory",
     ):
         assert part in report
+    listed = pd.read_csv(workspace / "report" / "acquisitions.csv")
+    assert {"date", "time", "pass", "beam", "polarisations", "product"} <= set(listed)
+    assert listed["product"].is_unique
+    assert listed["date"].is_monotonic_increasing
     lines = [line.strip() for line in ran.stdout.split("open the map:\n")[1].splitlines()]
     opened = subprocess.run(
         [sys.executable, "-c", "\n".join([*lines, "print(dict(glacier_map.sizes))"])],

@@ -95,6 +95,8 @@ class Report:
     or one without probabilities."""
     areas: pd.DataFrame | None = None
     """One row per class (index) with name, pixels, km2 and share."""
+    acquisitions: pd.DataFrame | None = None
+    """One row per date."""
     performance: Performance = field(default_factory=Performance)
     portraits: Portraits | None = None
     pictures: tuple[Picture, ...] = ()

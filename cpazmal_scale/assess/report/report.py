@@ -122,6 +122,8 @@ def tables(report: Report) -> dict[str, bytes]:
         found["backscatter_by_date"] = report.portraits.backscatter.by_date()
     if report.areas is not None:
         found["areas"] = report.areas.reset_index()
+    if report.acquisitions is not None:
+        found["acquisitions"] = report.acquisitions
     return {f"{name}.csv": to_csv(frame).encode() for name, frame in found.items()}
 
 

@@ -166,6 +166,11 @@ def believable(own: CrossValidation, method: str) -> str:
     figures = f"mean confidence {say.number(claimed / count)}, right {say.number(right / count)}"
     figures += " in windows inside polygons"
     figures += f", which they know to ± {known}"
+    return f"{_claims(method, gap, figures)} {_calibration(own, method)}"
+
+
+def _claims(method: str, gap: float, figures: str) -> str:
+    """Whether a method claims more or less than it keeps, on the whole."""
     if abs(gap) < _FITTING:
         return f"On the whole {method} claims what it keeps: {figures}."
     if gap > 0:
@@ -173,6 +178,25 @@ def believable(own: CrossValidation, method: str) -> str:
     return (
         f"**{method} is too cautious**: {figures}. Its probabilities rank predictions; they are "
         "not frequencies."
+    )
+
+
+def _calibration(own: CrossValidation, method: str) -> str:
+    """The calibration errors beside what perfect probabilities would show, and what is shown."""
+    row = own.summary().loc[[method]].iloc[0].astype(float).to_dict()
+    low, high = row["calibration_low"], row["calibration_high"]
+    known = (
+        f"**more than {_FITTING} is shown**: do not take them for frequencies"
+        if low > _FITTING
+        else f"it is shown to be below {_FITTING}"
+        if high < _FITTING
+        else f"so few polygons do not tell whether it is below {_FITTING}"
+    )
+    return (
+        f"ECE is {say.number(row['ece_pooled'])}, where perfect probabilities would show "
+        f"{say.number(row['ece_perfect'])}, in 95 % of cases up to "
+        f"{say.number(row['ece_perfect_high'])}; the debiased error is "
+        f"{say.number(row['calibration_rms'])} (95 % interval {say.interval(low, high)}): {known}."
     )
 
 

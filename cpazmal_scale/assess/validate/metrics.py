@@ -21,6 +21,10 @@ SMALLEST = 1e-4
 """Probabilities are raised to this before a log-loss: the step in which maps store them."""
 BINS = 10
 """Bins of the reliability diagram, equal in confidence."""
+FEWEST = 5
+"""Groups with predictions whose calibration error has an interval."""
+DRAWS = 1000
+"""Of groups, for what is said of calibration errors."""
 
 
 class Scores(NamedTuple):
@@ -161,14 +165,74 @@ def debiased_calibration_error(reliability: NDArray[np.float64]) -> float:
     Returns:
         0 where chance explains the gaps, NaN without predictions.
     """
-    count, gap = reliability[..., 0], reliability[..., 1] - reliability[..., 2]
-    total, groups = count.sum(axis=0), (count > 0).sum(axis=0)
-    if not total.any():
+    count, gap = _gaps(reliability)
+    if not len(count):
         return float("nan")
-    mean = gap.sum(axis=0) / np.maximum(total, 1)
-    spread = ((gap - count * mean) ** 2).sum(axis=0) * groups / np.maximum(groups - 1, 1)
-    squares = total * mean**2 - spread / np.maximum(total, 1)
-    return float(np.sqrt(max(squares.sum() / total.sum(), 0.0)))
+    square = _squared_error(count, gap, np.ones((1, len(count))))[1]
+    return float(np.sqrt(np.maximum(square[0], 0.0)))
+
+
+def calibration_interval(reliability: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    """95 % interval of `debiased_calibration_error`, from a bootstrap of the groups.
+
+    A draw's own error is less what chance adds to it; what is left of the draws beside the groups'
+    own figure is what chance added to that one, and is subtracted. NaN below five groups.
+    """
+    count, gap = _gaps(reliability)
+    if len(count) < FEWEST:
+        return float("nan"), float("nan")
+    plain, square = _squared_error(count, gap, np.ones((1, len(count))))
+    groups = len(count)
+    chosen = np.random.default_rng(seed).integers(groups, size=(DRAWS, groups))
+    cells = chosen + groups * np.arange(DRAWS)[:, None]
+    drawn = np.bincount(cells.ravel(), minlength=cells.size).reshape(cells.shape)
+    found = _squared_error(count, gap, drawn.astype(np.float64))[1] - (plain - square)
+    low, high = np.sqrt(np.maximum(np.quantile(found, [0.025, 0.975]), 0.0))
+    return float(low), float(high)
+
+
+def chance_calibration_error(reliability: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    """What the expected calibration error of perfect probabilities would be: mean, 95 % quantile.
+
+    Each group keeps how far it lies from its bins' means, and takes it to either side at random,
+    so that claims are kept on the average of all groups.
+
+    Args:
+        reliability: `(G, 10, 3)`, `reliability_counts` of each group.
+        seed: of the draws.
+    """
+    count, gap = _gaps(reliability)
+    if not len(count):
+        return float("nan"), float("nan")
+    total, groups = count.sum(axis=0), (count > 0).sum(axis=0)
+    away = gap - count * gap.sum(axis=0) / np.maximum(total, 1)
+    away *= np.sqrt(groups / np.maximum(groups - 1, 1))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (DRAWS, len(count)))
+    found = np.abs(signs @ away).sum(axis=1) / total.sum()
+    return float(found.mean()), float(np.quantile(found, 0.95))
+
+
+def _gaps(
+    reliability: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Predictions and sums of confidence minus right ones `(G, 10)` of groups that have some."""
+    some = reliability[reliability[..., 0].any(axis=1)]
+    return some[..., 0], some[..., 1] - some[..., 2]
+
+
+def _squared_error(
+    count: NDArray[np.float64], gap: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean squared gap over the bins `(D,)`, and less chance, of groups by weights `(D, G)`."""
+    total, groups = weights @ count, weights @ (count > 0)
+    mean = weights @ gap / np.maximum(total, 1)
+    spread = (
+        weights @ gap**2 - 2 * mean * (weights @ (gap * count)) + mean**2 * (weights @ count**2)
+    )
+    chance = spread * groups / np.maximum(groups - 1, 1) / np.maximum(total, 1)
+    whole = total.sum(axis=1)
+    plain = (total * mean**2).sum(axis=1) / whole
+    return plain, plain - chance.sum(axis=1) / whole
 
 
 def probability_figures(

@@ -12,6 +12,8 @@ import numpy as np
 from cpazmal_scale.assess.validate.metrics import (
     BINS,
     Scores,
+    calibration_interval,
+    chance_calibration_error,
     debiased_calibration_error,
     expected_calibration_error,
     scores,
@@ -107,8 +109,9 @@ class CrossValidation:
         """One row per method: `{figure}_mean` and `_std` over folds (ddof 1); macro-F1, overall
         accuracy, weighted F1 and kappa of all folds' counts together (`_pooled`) with their 95 %
         intervals over polygons (`_low`, `_high`); the calibration error of all folds' predictions
-        together (`ece_pooled`: that of one fold is mostly chance) and their root mean squared one
-        less what chance adds (`calibration_rms`); mean seconds per fold.
+        together (`ece_pooled`: that of one fold is mostly chance), what perfect probabilities would
+        show (`ece_perfect`, in 95 % of cases up to `ece_perfect_high`), and the root mean squared
+        one less what chance adds (`calibration_rms`, `_low` and `_high`); mean seconds per fold.
         """
         import pandas as pd
 
@@ -126,6 +129,10 @@ class CrossValidation:
             reliability = self.reliability[self._place(method)]
             row["ece_pooled"] = expected_calibration_error(reliability.sum(axis=0))
             row["calibration_rms"] = debiased_calibration_error(reliability)
+            spread = calibration_interval(reliability, self.seed)
+            row["calibration_low"], row["calibration_high"] = spread
+            chance = chance_calibration_error(reliability, self.seed)
+            row["ece_perfect"], row["ece_perfect_high"] = chance
             for name in ("seconds_fit", "seconds_predict"):
                 row[name] = float(own[name].mean())
             rows[method] = row
