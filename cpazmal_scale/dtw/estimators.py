@@ -68,6 +68,8 @@ class SeriesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         try:
             with beside.open("wb") as file:
                 np.savez(file, kind=type(self).__name__, settings=settings, **arrays)  # type: ignore[arg-type]
+                file.flush()
+                os.fsync(file.fileno())
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)

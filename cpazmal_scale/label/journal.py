@@ -38,9 +38,14 @@ class Journal:
         Raises:
             StoreError: the place cannot be written.
         """
-        journal = cls(storage.join(place, f"{_last(place) + 1:04d}"))
+        last = _last(place)
+        journal = cls(storage.join(place, f"{last + 1:04d}"))
         storage.write_bytes(storage.join(journal.folder, _BASE), base)
         journal.add(head)
+        before = cls(storage.join(place, f"{last:04d}"))
+        # On a disk nobody else begins one now: without a head its writer died.
+        if not storage.is_remote(place) and not storage.exists(before._url(0)):
+            storage.remove(before.folder, recursive=True)
         return journal
 
     @classmethod

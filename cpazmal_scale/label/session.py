@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from cpazmal_scale.label.edits import Edit, from_plain, to_plain
 from cpazmal_scale.label.geopackage import POLYGONS, Rows, read_layer, write_layer
 from cpazmal_scale.label.journal import Journal
 from cpazmal_scale.label.layer import Layer
-from cpazmal_scale.storage import atomic
+from cpazmal_scale.storage import atomic, disk
 
 
 class Session:
@@ -261,8 +260,8 @@ def _digest(data: bytes) -> str:
 
 @contextlib.contextmanager
 def _as_file(data: bytes) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
-        path = Path(folder) / "polygons.gpkg"
+    with storage.local_scratch() as folder:
+        path = folder / "polygons.gpkg"
         path.write_bytes(data)
         yield path
 
@@ -301,8 +300,8 @@ def _converted(url: str) -> bytes:
 
 
 def _written(table: Any, **how: Any) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
-        path = Path(folder) / "polygons.gpkg"
+    with storage.local_scratch() as folder:
+        path = folder / "polygons.gpkg"
         table.to_file(path, driver="GPKG", layer="polygons", **how)
         with path.open("rb") as file:
             return file.read()
@@ -339,7 +338,7 @@ def _alone(place: str, url: str) -> Iterator[None]:
         return
     folder = storage.local_path(place)
     with storage.one_sentence(place, "write"):
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(folder)
         lock = (folder / "lock").open("ab")
     with lock:
         try:

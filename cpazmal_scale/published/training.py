@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,8 +106,8 @@ def write_training(windows: LabelledWindows, url: str) -> None:
     values = windows.X if windows.X.shape[-1] > 1 else windows.X[..., 0]
     codes = np.array(windows.class_names)[windows.y].astype("S3")
     names = np.array(windows.group_names)[windows.groups].astype("S6")
-    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
-        path = Path(folder) / "training.h5"
+    with storage.local_scratch() as folder:
+        path = folder / "training.h5"
         with h5py.File(path, "w") as file:
             for name, data in (
                 ("img", values),

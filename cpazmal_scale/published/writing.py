@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import defaultdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,8 +52,8 @@ def write_published(
         raise SampleError(
             "no group has a chip to write", where=url, remedy="check polygons and classes"
         )
-    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
-        path = Path(folder) / "dataset.hdf5"
+    with storage.local_scratch() as folder:
+        path = folder / "dataset.hdf5"
         with h5py.File(path, "w", libver=("v108", "v108")) as file:
             data = file.create_group("data")
             for done, series in enumerate(chips.series, 1):

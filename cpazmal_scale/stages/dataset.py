@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -197,8 +196,8 @@ def _write_account(account: Account, url: str) -> None:
 
 
 def _write_polygons(polygons: Any, url: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
-        path = Path(folder) / "polygons.gpkg"
+    with storage.local_scratch() as folder:
+        path = folder / "polygons.gpkg"
         polygons.to_file(path, driver="GPKG")
         storage.upload(path, url)
 

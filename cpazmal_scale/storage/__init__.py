@@ -6,6 +6,7 @@ from cpazmal_scale.addresses import (
     join,
     local_path,
 )
+from cpazmal_scale.storage.disk import local_scratch
 from cpazmal_scale.storage.documents import (
     json_bytes,
     read_arrays,
@@ -69,6 +70,7 @@ __all__ = [
     "scratch",
     "sweep",
     "tags",
+    "local_scratch",
     "upload",
     "write_arrays",
     "write_bytes",

@@ -225,7 +225,7 @@ def _tag(url: str) -> str:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
     with storage.one_sentence(str(path), "lock"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         yield handle

@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
+import stat
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 PART = ".part"
 """What the names of files that are being written end with."""
+_OURS = re.compile(r"\..+\.[0-9a-f]{32}\.part")
 _FOREIGN = ".partial"
 TRIES = 3
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV, errno.EMLINK})
@@ -51,15 +56,21 @@ def link(source: Path, target: Path) -> None:
 def create(target: Path, data: bytes) -> bool:
     """Write a file if there is none; whether it was written."""
     make_folder(target.parent)
-    part = _part_of(target)
-    try:
-        _write(part, data)
-        # A link appears with its content: nobody reads a half-written file.
-        target.hardlink_to(part)
-    except FileExistsError:
-        return False
-    finally:
-        part.unlink(missing_ok=True)
+    for left in reversed(range(TRIES)):
+        part = _part_of(target)
+        try:
+            _write(part, data)
+            # A link appears with its content: nobody reads a half-written file.
+            target.hardlink_to(part)
+            break
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            # Another process that clears up after dead writers may have taken it for theirs.
+            if not left:
+                raise
+        finally:
+            part.unlink(missing_ok=True)
     sync_folder(target.parent)
     return True
 
@@ -117,7 +128,7 @@ def scratch(parent: Path) -> Iterator[Path]:
                 shutil.rmtree(left, ignore_errors=True)
     for _ in range(TRIES):
         folder = parent / uuid.uuid4().hex
-        make_folder(folder)
+        folder.mkdir(parents=True)
         with _locked_folder(folder) as ours:
             if ours is False or not folder.is_dir():
                 continue  # another process, which clears up, was between the two steps
@@ -130,42 +141,72 @@ def scratch(parent: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def local_scratch() -> Iterator[Path]:
+    """A new folder of this machine for what a process works on, gone after the block.
+
+    Those of this user's dead processes go before it.
+    """
+    parent = Path(tempfile.gettempdir(), f"cpazmal-{os.getuid()}")
+    with contextlib.suppress(FileExistsError):
+        parent.mkdir(0o700)
+    facts = parent.lstat()
+    if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o022:
+        with scratch(parent) as folder:
+            yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="cpazmal-") as name:  # another user took the name
+        yield Path(name)
+
+
+@lru_cache(maxsize=4096)
+def tidy(folder: Path) -> None:
+    """Remove what dead writers left in a folder, once in the life of a process.
+
+    Where files cannot be locked nobody knows who lives, and it stays.
+    """
+    with contextlib.suppress(OSError):
+        for path in [Path(one) for one in os.scandir(folder) if _OURS.fullmatch(one.name)]:
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                if _is_free(file):
+                    path.unlink()
+
+
+@contextlib.contextmanager
 def _locked_folder(folder: Path) -> Iterator[bool | None]:
     """Whether a folder is locked by this block now; none where that cannot be told."""
-    import fcntl
-
     try:
         file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         yield None
         return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        ours: bool | None = True
-    except OSError as error:
-        ours = False if isinstance(error, BlockingIOError) else None
-    try:
-        yield ours
+        yield _is_free(file)
     finally:
         os.close(file)
 
 
-def _lock(file: BinaryIO) -> bool:
-    """Lock a file until it is closed, unless another process has; true where there are no locks."""
+def _is_free(file: BinaryIO | int) -> bool | None:
+    """Whether this process has locked a file until it is closed; none where that cannot be told."""
     import fcntl
 
     try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True
+        return None
     return True
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Lock a file until it is closed, unless another process has; true where there are no locks."""
+    return _is_free(file) is not False
 
 
 def _settle(target: Path, fill: Callable[[Path], None]) -> None:
     for left in reversed(range(TRIES)):
         make_folder(target.parent)
+        tidy(target.parent)
         part = _part_of(target)
         try:
             fill(part)

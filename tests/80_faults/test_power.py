@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from cpazmal_scale.cube import ingest_scenes, open_cube, verify_cube
 
 
 @pytest.mark.parametrize("held", [0, 1])
+@pytest.mark.parametrize("order", ["none", "any"])
 def test_the_power_goes_while_a_date_is_written(
-    tmp_path, monkeypatch: pytest.MonkeyPatch, held: int
+    tmp_path, monkeypatch: pytest.MonkeyPatch, held: int, order: str
 ) -> None:
+    """Of what was not synced nothing is there, or any of it."""
     scenes = campaign(tmp_path / "scenes", shape=(20, 30), starts=STARTS[:2])
     last = sorted((scenes / "dsc").iterdir())[-1]
     config = run_config(scenes, tmp_path / "ws")
@@ -31,7 +34,10 @@ def test_the_power_goes_while_a_date_is_written(
     lengths = set()
     for moment in range(0, len(disk.moments), every(7)):
         after = tmp_path / str(moment)
-        disk.restore(moment, after)
+        if order == "none":
+            disk.restore(moment, after)
+        else:
+            disk.restore_in_any_order(moment, after, random.Random(moment))
         cube = f"{after}/cubes/DSC37.zarr"
         length = 0
         if Path(cube, "zarr.json").exists():

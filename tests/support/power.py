@@ -1,16 +1,31 @@
 """A disk without power: what survives is what was synced, as a pessimist reads POSIX.
 
 A file's bytes last once it is synced; a name lasts once its folder is synced after it was given.
-What was not synced is empty, or its name is gone.
+What was not synced is empty, or its name is gone; or, in any order, a part of it is there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+Names = dict[Path, dict[str, int]]
+"""Files of folders, by the numbers of their bytes."""
+
+
+class Moment(NamedTuple):
+    """What lasts at a moment, and what is seen of it then."""
+
+    bytes: dict[int, bytes]
+    names: Names
+    seen_bytes: dict[int, bytes]
+    seen_names: Names
 
 
 class Disk:
@@ -19,9 +34,9 @@ class Disk:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.bytes: dict[int, bytes] = {}
-        self.names: dict[Path, dict[str, int]] = {}
+        self.names: Names = {}
         self.folders: dict[Path, set[str]] = {}
-        self.moments: list[tuple[dict[int, bytes], dict[Path, dict[str, int]]]] = []
+        self.moments: list[Moment] = []
         self._kept: list[object] = []
         self.sync_all()
 
@@ -45,12 +60,26 @@ class Disk:
         """In place of `os.fsync`: notes the moment before, then what lasts from now on."""
         path = Path(f"/proc/self/fd/{handle}").readlink()
         if self.root == path or self.root in path.parents:
-            self.moments.append((dict(self.bytes), self.snapshot()))
+            self.moments.append(Moment(dict(self.bytes), self.snapshot(), *self._seen()))
             self.synced(path)
 
-    def snapshot(self) -> dict[Path, dict[str, int]]:
+    def _seen(self) -> tuple[dict[int, bytes], Names]:
+        """Bytes that were not synced, and all names."""
+        contents: dict[int, bytes] = {}
+        names: Names = {}
+        for folder, _, files in os.walk(self.root):
+            for path in (Path(folder, name) for name in files):
+                with contextlib.suppress(FileNotFoundError):  # another thread renames it now
+                    inode = path.stat().st_ino
+                    if inode not in self.bytes:
+                        contents[inode] = path.read_bytes()
+                    names.setdefault(path.parent, {})[path.name] = inode
+            names.setdefault(Path(folder), {})
+        return contents, names
+
+    def snapshot(self) -> Names:
         """Names that last, in folders whose own names last."""
-        found: dict[Path, dict[str, int]] = {}
+        found: Names = {}
         waiting = [self.root]
         while waiting:
             folder = waiting.pop()
@@ -59,13 +88,30 @@ class Disk:
         return found
 
     def restore(self, moment: int, target: Path) -> None:
-        """The folder as it is found after the power was gone at a moment."""
-        contents, names = self.moments[moment]
-        for folder, entries in names.items():
+        """The folder as a pessimist finds it after the power was gone at a moment."""
+        at = self.moments[moment]
+        for folder, entries in at.names.items():
             here = target / folder.relative_to(self.root)
             here.mkdir(parents=True, exist_ok=True)
             for name, inode in entries.items():
-                (here / name).write_bytes(contents.get(inode, b""))
+                (here / name).write_bytes(at.bytes.get(inode, b""))
+
+    def restore_in_any_order(self, moment: int, target: Path, chance: random.Random) -> None:
+        """The folder as it may be: of what was not synced, any names and any beginnings."""
+        at = self.moments[moment]
+        for folder in sorted({*at.names, *at.seen_names}):
+            here = target / folder.relative_to(self.root)
+            if folder not in at.names and (not here.parent.is_dir() or chance.random() < 0.3):
+                continue
+            here.mkdir(parents=True, exist_ok=True)
+            lasting, seen = at.names.get(folder, {}), at.seen_names.get(folder, {})
+            for name in sorted({*lasting, *seen}):
+                inode = chance.choice((lasting.get(name), seen.get(name)))
+                if inode is None:
+                    continue
+                content = at.seen_bytes.get(inode, b"")
+                cut = chance.choice((0, len(content) // 2, len(content)))
+                (here / name).write_bytes(at.bytes.get(inode, content[:cut]))
 
     def close(self) -> None:
         """Forget the files."""

@@ -124,15 +124,12 @@ def write_units(table: geopandas.GeoDataFrame, url: str) -> str:
     Raises:
         StoreError: something is there already: interpreted units are not overwritten.
     """
-    import tempfile
-    from pathlib import Path
-
     if storage.exists(url):
         raise StoreError(
             "something is there already", where=url, remedy="give another name, or remove it"
         )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "units.gpkg"
+    with storage.local_scratch() as folder:
+        path = folder / "units.gpkg"
         table.to_file(path, driver="GPKG", layer="units")
         storage.upload(path, url)
     return url

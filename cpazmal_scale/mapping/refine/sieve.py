@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpazmal_scale import storage
 from cpazmal_scale.execute import PLAIN, Execution, SerialExecutor
 from cpazmal_scale.grid.blocks import Block
 from cpazmal_scale.mapping.refine.derived import Derivation, DerivedMap, Made, derive
@@ -48,7 +48,7 @@ def sieve(config: RunConfig, map_url: str, how: Execution = PLAIN) -> DerivedMap
     pixel = source.areas.within(Block(row, row + 1, column, column + 1)).item()
     # An area is a whole number of pixels but for rounding.
     least = max(1, math.ceil((config.after.min_area or 0) / pixel - 1e-6))
-    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
+    with storage.local_scratch() as folder:
         compute = _Sieved(source, least, folder)
         made = Derivation.of_one("sieved", map_url, {"pixels": least}, compute)
         return derive(config, made, how.on(SerialExecutor()))
@@ -60,7 +60,7 @@ class _Sieved:
 
     source: Source
     least: int
-    folder: str
+    folder: Path
 
     def __call__(self, sources: Sequence[Source], block: Block) -> Made:
         products = sources[0].products(block)
@@ -72,7 +72,7 @@ class _Sieved:
         """Sieved class values of the whole map, on disk."""
         height, width = self.source.shape
         codes, spare, valid = (
-            np.memmap(Path(self.folder) / name, np.uint8, "w+", shape=self.source.shape)
+            np.memmap(self.folder / name, np.uint8, "w+", shape=self.source.shape)
             for name in ("codes", "spare", "valid")
         )
         for y0 in range(0, height, self.source.chunk):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,8 +72,8 @@ def to_cog(map_url: str, tif_url: str, *, layer: str = "class") -> str:
     data = open_map(map_url)
     recipe, named = Recipe.model_validate_json(data.attrs["recipe"]), legend_of(data)
     _require(data, layer, recipe, map_url)
-    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
-        plain, cog = Path(folder) / "plain.tif", Path(folder) / "cog.tif"
+    with storage.local_scratch() as folder:
+        plain, cog = folder / "plain.tif", folder / "cog.tif"
         limits = _write_plain(data, plain, recipe, named, layer)
         _copy_to_cog(plain, cog, "mode" if layer == "class" else "average")
         if layer == "class":

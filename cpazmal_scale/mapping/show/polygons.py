@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -60,8 +59,8 @@ def to_polygons(map_url: str, url: str) -> int:
         )
     data = open_map(map_url)
     write = _geopackage if suffix == GEOPACKAGE else _parquet
-    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
-        path = Path(folder) / f"polygons{suffix}"
+    with storage.local_scratch() as folder:
+        path = folder / f"polygons{suffix}"
         count = write(_tables(data), path)
         storage.upload(path, url)
     return count

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpazmal_scale import storage
 from cpazmal_scale.config import MASK_BITS
 from cpazmal_scale.execute import SerialExecutor
 from cpazmal_scale.scenes.level1b.geocode import cell_mean
@@ -77,8 +77,8 @@ def _of_product(scene: Scene, step: int) -> Overview:
 
 def _flattened(product: Product, geobox: GeoBox) -> NDArray[np.float32]:
     """γ0_T by what the product sees of the ground in the pixels of a coarse grid."""
-    with tempfile.TemporaryDirectory() as folder:
-        product = replace(product, ground=folder)
+    with storage.local_scratch() as folder:
+        product = replace(product, ground=str(folder))
         compute_ground(product, geobox, SerialExecutor())
         return _read(product, geobox)[0]
 

@@ -283,8 +283,8 @@ def _check(url: str, names: list[str], sizes: dict[str, int], path: Path) -> Non
 @contextlib.contextmanager
 def _spilled(stream: IO[bytes], size: int) -> Iterator[Extent]:
     """A temporary copy of a stream that must have `size` bytes."""
-    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
-        path = Path(folder) / "member"
+    with storage.local_scratch() as folder:
+        path = folder / "member"
         with path.open("wb") as copy:
             done = 0
             while piece := stream.read(min(_PIECE, size + 1 - done)):
