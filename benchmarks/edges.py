@@ -24,22 +24,23 @@ from scipy import ndimage
 from cpazmal_scale.assess.validate.metrics import expected_calibration_error, reliability_counts
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.mapping import open_map, refine_map
+from cpazmal_scale.mapping.refine.rates import ground_shares, lattice
+from cpazmal_scale.mapping.refine.source import Source, open_source
 from cpazmal_scale.simulate.campaign import campaign
 from cpazmal_scale.stages.pipeline import run
+from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WINDOW = 7
-REFINED: dict[str, dict[str, int | str]] = {
+REFINED: dict[str, dict[str, int]] = {
     "as mapped": {},
     "smooth 15": {"window": 15},
     "pool 3": {"pool": 3},
     "pool 5": {"pool": 5},
     "pool 7": {"pool": 7},
     "pool 9": {"pool": 9},
-    "shares": {"shares": "map"},
-    "shares, pool 5": {"shares": "map", "pool": 5},
 }
 
 
@@ -58,6 +59,21 @@ def maps(folder: Path, method: str) -> Iterator[tuple[str, Any]]:
         if after:
             url = refine_map(config.with_values({"after": after}), url)[-1].url
         yield name, open_map(url).load()
+    yield "reweighed", reweighed(open_source(made[0].url))
+
+
+def reweighed(source: Source) -> Any:
+    """The map with probabilities of the ground's shares as the map itself tells them."""
+    told = open_map(source.url).load()
+    supposed, (some,) = source.shares, lattice([source])
+    assert supposed is not None
+    ratio = ground_shares(some / some.sum(axis=0), supposed) / supposed
+    probability = told["probability"].to_numpy() * ratio[:, None, None]
+    probability /= np.maximum(probability.sum(axis=0), 1e-300)
+    known = told["class"].to_numpy() < REJECTED
+    told["class"].to_numpy()[known] = probability.argmax(axis=0)[known] + 1
+    told["probability"] = told["probability"].dims, 1e4 * probability
+    return told
 
 
 def figures(truth: NDArray[np.intp], told: Any) -> NDArray[np.float64]:

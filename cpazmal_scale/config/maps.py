@@ -55,9 +55,6 @@ class Classify(Section):
 class After(Section):
     """Maps to maps: what is done to a map once it has classes (method §7)."""
 
-    shares: Literal["map"] | None = None
-    """Shares of the classes on the ground that probabilities suppose: `map` estimates them from the
-    map's own; none: those of the windows that the model was trained on."""
     pool: int | None = Field(None, ge=3, le=63, json_schema_extra=ODD)
     """Edge of the window over which probabilities are averaged in pixels, odd, such as 5: a pixel
     then has the mean of the windows around it; none: that of its own alone."""

@@ -17,7 +17,6 @@ from .refine.modal import modal
 from .refine.periods import compared
 from .refine.pool import pool
 from .refine.restrict import restrict
-from .refine.shares import reweigh
 from .refine.sieve import sieve
 from .refine.smooth import smooth
 from .refine.source import Source, open_source
@@ -64,7 +63,6 @@ __all__ = [
     "read_root",
     "refine_map",
     "restrict",
-    "reweigh",
     "sieve",
     "smooth",
     "summary",

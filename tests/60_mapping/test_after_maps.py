@@ -309,7 +309,7 @@ def test_change_of_ground_unlike_the_training(ground: tuple[float, ...]) -> None
 
 
 def test_errors_that_both_maps_share_are_told() -> None:
-    """They hide change; probabilities that are too sure make more of it than there is."""
+    """So are probabilities that are too flat or too sure."""
     random = np.random.default_rng(3)
     truth, even = random.choice(3, 40_000, p=(0.6, 0.3, 0.1)), np.full(3, 1 / 3)
 
@@ -324,9 +324,23 @@ def test_errors_that_both_maps_share_are_told() -> None:
         return out
 
     assert estimated(*seen(0, 1), even, even).doubt is None
-    assert "change is underestimated" in str(estimated(*seen(0.5, 1), even, even).doubt)
-    assert "change is underestimated" in str(estimated(*seen(0, 0.5), even, even).doubt)
-    assert "change is overestimated" in str(estimated(*seen(0, 2), even, even).doubt)
+    assert "share errors" in str(estimated(*seen(0.5, 1), even, even).doubt)
+    assert "righter than" in str(estimated(*seen(0, 0.5), even, even).doubt)
+    assert "less right than" in str(estimated(*seen(0, 2), even, even).doubt)
+
+
+def test_maps_that_contradict_their_probabilities_keep_their_classes() -> None:
+    """Likelihood alone would call all ground one class where probabilities are too flat."""
+    random = np.random.default_rng(4)
+    truth, even = random.integers(0, 4, 20_000), np.full(4, 0.25)
+    p, q = (observed(random, truth, 4, 1.0) ** 0.3 for _ in range(2))
+    p, q = (part / part.sum(axis=0) for part in (p, q))
+    rates = estimated(p, q, even, even)
+    assert rates.doubt
+    joint = p[:, None] * q * rates.weights[..., None]
+    share = (joint / joint.sum(axis=(0, 1))).mean(axis=2)
+    np.testing.assert_allclose(share.sum(axis=1), p.mean(axis=1), atol=1e-3)
+    np.testing.assert_allclose(share.sum(axis=0), q.mean(axis=1), atol=1e-3)
 
 
 def test_what_stayed_is_pale() -> None:

@@ -11,7 +11,6 @@ from cpazmal_scale.execute import PLAIN, Execution
 from cpazmal_scale.mapping.refine.modal import modal
 from cpazmal_scale.mapping.refine.pool import pool
 from cpazmal_scale.mapping.refine.restrict import restrict
-from cpazmal_scale.mapping.refine.shares import reweigh
 from cpazmal_scale.mapping.refine.sieve import sieve
 from cpazmal_scale.mapping.refine.smooth import smooth
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 
 STEPS: tuple[tuple[str, Callable[[RunConfig, str, Execution], DerivedMap]], ...] = (
-    ("shares", reweigh),
     ("pool", pool),
     ("window", smooth),
     ("modal", modal),
@@ -31,7 +29,7 @@ STEPS: tuple[tuple[str, Callable[[RunConfig, str, Execution], DerivedMap]], ...]
 
 
 def refine_map(config: RunConfig, map_url: str, how: Execution = PLAIN) -> list[DerivedMap]:
-    """Reweigh, pool, smooth, filter, sieve and restrict a map, as far as section `after` asks.
+    """Pool, smooth, filter, sieve and restrict a map, as far as section `after` asks.
 
     Each step is a map of its own, made from the one before; steps that exist are not made again.
 
@@ -52,7 +50,6 @@ def refine_map(config: RunConfig, map_url: str, how: Execution = PLAIN) -> list[
         raise ConfigError(
             "nothing to do",
             where="after",
-            remedy="set after.shares (map), pool (such as 5), window (such as 15), modal, "
-            "min_area or outlines",
+            remedy="set after.pool (such as 5), window (such as 15), modal, min_area or outlines",
         )
     return made

@@ -233,11 +233,9 @@ def _template(derivation: Derivation, name: str, source: Source, named: Legend) 
 
 
 def _supposed(derivation: Derivation) -> dict[str, Any]:
-    """The shares of the classes that all probabilities suppose: a setting, or the sources' own."""
+    """The shares of the classes that the probabilities of all sources suppose."""
     if "change" in derivation.blank or "probability" not in derivation.blank:
         return {}
-    if "shares" in derivation.settings:
-        return {store.SHARES: derivation.settings["shares"]}
     first, *others = [open_source(url).shares for url in derivation.sources]
     if first is None or any(one is None or (one != first).any() for one in others):
         return {}

@@ -24,6 +24,8 @@ NEAR = 0.05
 _PIXELS = 1 << 16
 _ROUNDS = 1000
 _SETTLED = 1e-6
+_NONE = 1e-12
+"""Share of a class that is on no pixel."""
 _LEAST = 1e-6
 """Share of all ground that no pair of classes is below, divided among all pairs."""
 
@@ -43,16 +45,15 @@ class Rates(NamedTuple):
         """One sentence where the maps contradict what the rates suppose of them."""
         if abs(self.differ - self.alone) <= NEAR * max(self.differ, self.alone):
             return None
-        less = self.differ < self.alone
         why = (
-            "they share errors, or are righter than their probabilities say: change is "
-            "underestimated"
-            if less
-            else "they are less right than their probabilities say: change is overestimated"
+            "they share errors, or are righter than their probabilities say"
+            if self.differ < self.alone
+            else "they are less right than their probabilities say"
         )
         return (
             f"the maps differ on {self.differ:.1%} of the pixels, and would on {self.alone:.1%} if "
-            f"each erred by itself as its probabilities say; {why}"
+            f"each erred by itself as its probabilities say: {why}; rely on no probability of "
+            "change, estimate its area by a reference sample (cpazmal areas design)"
         )
 
 
@@ -92,7 +93,9 @@ def estimated(
     A probability over the share that it supposes of its class is a likelihood. The share π(a, b)
     of the ground that goes from a to b is that of largest likelihood (Dempster, Laird, Rubin
     1977), found from ground of which `STABLE` is unchanged: where both maps know nothing it stays
-    there.
+    there. Where the maps contradict what this supposes, likelihood no longer tells the classes'
+    shares: then each map keeps its mean probabilities (Deming, Stephan 1940), which also are the
+    shares that it is taken to suppose.
 
     Args:
         p: (C, n) probabilities of n pixels in the earlier map, in any unit.
@@ -103,43 +106,65 @@ def estimated(
     Returns:
         Weights of ones without a pixel.
     """
-    count = len(p)
     if p.shape[1] == 0:
-        return Rates(np.ones((count, count)), 0.0, 0.0)
+        return Rates(np.ones((len(p), len(p))), 0.0, 0.0)
     p, q = (part / np.maximum(part.sum(axis=0), 1e-300) for part in (p, q))
-    supposed = np.outer(_shares(p, p_shares), _shares(q, q_shares))
-    ground = [ground_shares(p, p_shares), ground_shares(q, q_shares)]
-    share = STABLE * np.diag(np.mean(ground, axis=0)) + (1 - STABLE) * np.outer(*ground)
-    for _ in range(_ROUNDS):
-        before, weights = share, share / supposed
-        whole = np.maximum(np.einsum("an,an->n", p, weights @ q), 1e-300)
-        share = weights * ((p / whole) @ q.T) / p.shape[1]
-        share = (1 - _LEAST) * share + _LEAST / count**2
-        if np.abs(share - before).max() < _SETTLED:
-            break
+    means = [np.maximum(part.mean(axis=1), _NONE) for part in (p, q)]
+    supposed = [
+        mean if given is None else np.maximum(given, _NONE)
+        for mean, given in zip(means, (p_shares, q_shares), strict=True)
+    ]
+    ground = [ground_shares(p, supposed[0]), ground_shares(q, supposed[1])]
+    share = _likeliest(p, q, supposed, ground, kept=None)
     differ = float((p.argmax(axis=0) != q.argmax(axis=0)).mean())
     told = [
-        _confused(p, share.sum(axis=1) / _shares(p, p_shares)),
-        _confused(q, share.sum(axis=0) / _shares(q, q_shares)),
+        _confused(part, share.sum(axis=side) / known)
+        for part, known, side in zip((p, q), supposed, (1, 0), strict=True)
     ]
     alone = 1.0 - float(np.trace(told[0].T @ share @ told[1]))
-    return Rates(share / supposed, differ, alone)
+    rates = Rates(share / np.outer(*supposed), differ, alone)
+    if rates.doubt:
+        share = _likeliest(p, q, means, means, kept=means)
+        rates = rates._replace(weights=share / np.outer(*means))
+    return rates
 
 
-def ground_shares(
-    p: NDArray[np.float64], supposed: NDArray[np.float64] | None = None
+def _likeliest(
+    p: NDArray[np.float64],
+    q: NDArray[np.float64],
+    supposed: Sequence[NDArray[np.float64]],
+    ground: Sequence[NDArray[np.float64]],
+    kept: Sequence[NDArray[np.float64]] | None,
 ) -> NDArray[np.float64]:
+    """(C, C) shares of the pairs of classes; `ground` (C,) of each map are those to begin with.
+
+    With `kept`, the pairs sum up to these shares of the classes in each map.
+    """
+    chance = np.outer(*supposed)
+    share = STABLE * np.diag(np.mean(ground, axis=0)) + (1 - STABLE) * np.outer(*ground)
+    for _ in range(_ROUNDS):
+        before, weights = share, share / chance
+        whole = np.maximum(np.einsum("an,an->n", p, weights @ q), 1e-300)
+        share = weights * ((p / whole) @ q.T) / p.shape[1]
+        share = (1 - _LEAST) * share + _LEAST / len(p) ** 2
+        if kept is not None:
+            share *= (kept[0] / share.sum(axis=1))[:, None]
+            share *= kept[1] / share.sum(axis=0)
+        if np.abs(share - before).max() < _SETTLED:
+            break
+    return np.asarray(share)
+
+
+def ground_shares(p: NDArray[np.float64], supposed: NDArray[np.float64]) -> NDArray[np.float64]:
     """(C,) shares of the classes on the ground, of largest likelihood.
 
     Source: Saerens, Latinne and Decaestecker 2002.
 
     Args:
         p: (C, n) probabilities of n pixels, which sum up to 1 over the classes.
-        supposed: (C,) shares of the classes that p supposes; none: the means of p, which then are
-            the answer.
+        supposed: (C,) shares of the classes that p supposes, above 0.
     """
-    before = _shares(p, supposed)
-    likelihood, share = p / before[:, None], before
+    likelihood, share = p / supposed[:, None], supposed
     for _ in range(_ROUNDS):
         whole = np.maximum(share @ likelihood, 1e-300)
         found = share * (likelihood / whole).mean(axis=1)
@@ -148,10 +173,6 @@ def ground_shares(
         if step < _SETTLED:
             break
     return np.asarray(share / share.sum())
-
-
-def _shares(p: NDArray[np.float64], supposed: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    return np.maximum(p.mean(axis=1) if supposed is None else supposed, 1e-12)
 
 
 def _confused(p: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
