@@ -504,7 +504,7 @@ def test_report_holds_the_numbers_of_the_tables(tmp_path: Any, found: CrossValid
     text = (tmp_path / "report.md").read_text()
     summary = found.summary()
     for name, row in summary.iterrows():
-        line = next(s for s in text.splitlines() if s.startswith(f"| {name} |"))
+        line = "".join(s for s in text.splitlines() if s.startswith(f"| {name} |"))
         assert f"{row['macro_f1_mean']:.3f} ± {row['macro_f1_std']:.3f}" in line
         assert f"{row['macro_f1_low']:.3f} to {row['macro_f1_high']:.3f}" in line
         assert f"{row['log_loss_mean']:.3f}" in line

@@ -209,7 +209,7 @@ class PrefectServer:
         for process in reversed(self.processes.values()):
             process.terminate()
             try:
-                process.wait(300)
+                process.wait(20)
             except subprocess.TimeoutExpired:  # a worker waits for the runs it has begun
                 process.kill()
                 process.wait(300)

@@ -6,7 +6,9 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from cpazmal_scale import storage
 from cpazmal_scale.config import Ingest, RunConfig
+from cpazmal_scale.cube.format import manifest
 from cpazmal_scale.cube.write.append import Outcome, append, is_published, publish
 from cpazmal_scale.cube.write.chunks import Opener
 from cpazmal_scale.cube.write.lease import Lease, hold
@@ -111,13 +113,15 @@ def fill_cube(
     total: int,
     opener: Opener | None = None,
 ) -> None:
-    """Append the plan's new scenes and publish the cube; `progress` goes on from `done`."""
-    unfinished = plan.record is not None and not is_published(plan.record)
-    if not plan.new and not unfinished:
-        return
-    with hold(plan.url) as lease:
-        for number, scene in enumerate(plan.new, start=1):
-            append_planned(plan, scene, rules, lease=lease, opener=opener)
-            if progress is not None:
-                progress(done + number, total)
-        publish(plan.url)
+    """Append the plan's new scenes and publish the cube; `progress` goes on from `done`.
+
+    What killed writers left beside its manifests goes, whether there are new scenes or not.
+    """
+    if plan.new or (plan.record is not None and not is_published(plan.record)):
+        with hold(plan.url) as lease:
+            for number, scene in enumerate(plan.new, start=1):
+                append_planned(plan, scene, rules, lease=lease, opener=opener)
+                if progress is not None:
+                    progress(done + number, total)
+            publish(plan.url)
+    storage.sweep(manifest.folder(plan.url), deep=False)
