@@ -111,7 +111,7 @@ def compare_maps(
     made = Derivation(
         kind="change",
         sources=(earlier_url, later_url),
-        settings={},
+        settings={"weighed_by": "class_shares"},
         recipe=recipe.model_copy(update={"classes": codes}),
         blank=_blank(1, 1),
         compute=functools.partial(change_block, weights=rates.weights),
