@@ -11,7 +11,15 @@ from cpazmal_scale.catalog.stac_fields import footprint, projection, radar
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ModelMismatch, StoreDamaged, StoreMissing
 from cpazmal_scale.legend import Legend
-from cpazmal_scale.mapping import Recipe, acquired, acquired_by, compared, legend_of, open_map, used
+from cpazmal_scale.mapping import (
+    Recipe,
+    acquired,
+    acquired_by,
+    compared_periods,
+    legend_of,
+    open_map,
+    used,
+)
 from cpazmal_scale.vocabulary import REJECTED
 from cpazmal_scale.words import channels, coefficient
 
@@ -133,7 +141,7 @@ def _map_item(
     chances = "" if recipe.withheld else " with probabilities"
     known = f" Probabilities were {said}." if (said := data.attrs.get("calibration")) else ""
     without = f" Probabilities are withheld: {recipe.withheld}." if recipe.withheld else known
-    periods = " → ".join(map(str, compared(data.attrs)))
+    periods = compared_periods(data.attrs)
     without += f" It compares {periods}." if periods else ""
     told = {"sar:polarizations": polarisations}
     if cube is not None:

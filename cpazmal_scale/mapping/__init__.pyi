@@ -14,7 +14,7 @@ from .refine.change import Change, compare_maps
 from .refine.derived import DerivedMap
 from .refine.fusion import fuse_maps
 from .refine.modal import modal
-from .refine.periods import compared
+from .refine.periods import compared_periods
 from .refine.pool import pool
 from .refine.restrict import restrict
 from .refine.sieve import sieve
@@ -44,7 +44,7 @@ __all__ = [
     "acquired_by",
     "by_zone",
     "compare_maps",
-    "compared",
+    "compared_periods",
     "fuse_maps",
     "legend_of",
     "map_cube",

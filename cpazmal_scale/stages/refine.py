@@ -97,10 +97,17 @@ def _urls(config: RunConfig, names: Sequence[str]) -> list[str]:
 
 def _publish(config: RunConfig, label: str, made: DerivedMap) -> Entry:
     from cpazmal_scale.legend import plain
-    from cpazmal_scale.mapping import compared, open_map, quicklook, read_recipe, to_cog, used
+    from cpazmal_scale.mapping import (
+        compared_periods,
+        open_map,
+        quicklook,
+        read_recipe,
+        to_cog,
+        used,
+    )
 
     recipe, opened = read_recipe(made.url), open_map(made.url)
-    periods = " → ".join(map(str, compared(opened.attrs)))
+    periods = compared_periods(opened.attrs)
     stem = made.url.removesuffix(".zarr")
     to_cog(made.url, f"{stem}.tif")
     quicklook(made.url, f"{stem}.png")

@@ -103,7 +103,8 @@ def plan_ingest(
     listed = find_candidates(config.ingest, refused and _told_later)
     beams = sorted({one.beam for one in listed})
     records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
-    _require_names(beams, _beams_held(config.workspace))
+    lying = _beams_held(config.workspace)
+    _require_names(beams, lying)
     held = {
         name: record.sources_of(index)
         for record in records.values()
@@ -116,7 +117,7 @@ def plan_ingest(
         mine = [scene for scene in scenes if scene.beam == beam]
         if mine:
             plans.append(plan_cube(config, beam, records[beam], mine, refused=refused))
-    return tuple(_beside_other_beams(config.workspace, plans))
+    return tuple(_beside_other_beams(config.workspace, lying, plans))
 
 
 def _told_later(_: CpazmalError) -> None:
@@ -147,11 +148,16 @@ def plan_usable(
     return plans
 
 
-def _beside_other_beams(workspace: str, plans: Sequence[CubePlan]) -> Iterator[CubePlan]:
-    """The same; of a new cube whose pixels are not those of another beam, its notes tell."""
+def _beside_other_beams(
+    workspace: str, lying: Sequence[str], plans: Sequence[CubePlan]
+) -> Iterator[CubePlan]:
+    """The same; of a new cube whose pixels are not those of another beam, its notes tell.
+
+    `lying` are the beams of the cubes in the workspace.
+    """
     grids_known = {plan.beam: plan.grid for plan in plans}
     if any(plan.record is None for plan in plans):
-        grids_known = _grids_held(workspace) | grids_known
+        grids_known |= _grids_held(workspace, [beam for beam in lying if beam not in grids_known])
     for plan in plans:
         others = [beam for beam, grid in grids_known.items() if grid != plan.grid]
         if plan.record is not None or not others:
@@ -164,10 +170,10 @@ def _beside_other_beams(workspace: str, plans: Sequence[CubePlan]) -> Iterator[C
         yield replace(plan, notes=(*plan.notes, note))
 
 
-def _grids_held(workspace: str) -> dict[str, GeoBox]:
-    """Grids of the cubes of a workspace; a cube that cannot be read has none."""
+def _grids_held(workspace: str, beams: Sequence[str]) -> dict[str, GeoBox]:
+    """Grids of cubes of a workspace; a cube that cannot be read has none."""
     held = {}
-    for beam in _beams_held(workspace):
+    for beam in beams:
         with contextlib.suppress(CpazmalError):
             record = read_record(cube_url(workspace, beam))
             if record is not None:

@@ -234,7 +234,7 @@ def _template(derivation: Derivation, name: str, source: Source, named: Legend) 
 
 def _supposed(derivation: Derivation) -> dict[str, Any]:
     """The shares of the classes that the probabilities of all sources suppose."""
-    if "change" in derivation.blank or "probability" not in derivation.blank:
+    if "probability" not in derivation.blank:
         return {}
     first, *others = [open_source(url).shares for url in derivation.sources]
     if first is None or any(one is None or (one != first).any() for one in others):

@@ -50,6 +50,6 @@ def compared(attributes: Mapping[str, Any]) -> tuple[Period, ...]:
         return tuple(Period(*period) for period in json.loads(attributes.get(NAME, "[]")))
 
 
-def said(attributes: Mapping[str, Any]) -> str:
+def compared_periods(attributes: Mapping[str, Any]) -> str:
     """Both periods in words; nothing where there are none."""
     return " → ".join(map(str, compared(attributes)))

@@ -63,7 +63,7 @@ def about(
         "software": data.attrs["software"],
         "method": method(recipe.method).name,
         "typical": method(recipe.method).typical,
-        "compared": periods.said(data.attrs),
+        "compared": periods.compared_periods(data.attrs),
         "aligned": method(recipe.method).aligned,
         "measure": method(recipe.method).measure,
         "withheld": recipe.withheld,

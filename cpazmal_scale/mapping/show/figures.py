@@ -276,7 +276,7 @@ def _draw_certainty(axis: Axes, small: Thumbnail, figure: Figure, *, change: boo
 
 
 def _write_title(figure: Figure, data: xr.Dataset, recipe: Recipe) -> None:
-    days = periods.said(data.attrs)
+    days = periods.compared_periods(data.attrs)
     if not days:
         days = periods.in_words(recipe.dates[0], recipe.dates[-1])
         days += f"  ·  {len(recipe.dates)} dates"
