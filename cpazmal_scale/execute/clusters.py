@@ -15,6 +15,7 @@ from cpazmal_scale.execute.executors import (
     SerialExecutor,
     ThreadExecutor,
 )
+from cpazmal_scale.execute.own_core import has_own_cores
 from cpazmal_scale.execute.sizes import ENVIRONMENT, GIB, block_memory, workers_of
 
 if TYPE_CHECKING:
@@ -110,18 +111,22 @@ def _local_cluster(cluster: Cluster) -> Iterator[Any]:
     loaded = dask.config.get("distributed.worker.preload", []) or []
     if isinstance(loaded, str):
         loaded = [loaded]
+    workers = cluster.minimum or workers_of(cluster)
+    loaded = [*loaded, "cpazmal_scale.execute.quiet"]
+    if has_own_cores(cluster, workers):
+        loaded.append("cpazmal_scale.execute.own_core")
     settings = {
         "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
         "distributed.scheduler.allowed-failures": 1,
         # Profiles that nobody reads and fast ticks take 4% of a core in every process.
         "distributed.worker.profile.enabled": False,
         "distributed.admin.tick.interval": "500ms",
-        "distributed.worker.preload": [*loaded, "cpazmal_scale.execute.quiet"],
+        "distributed.worker.preload": loaded,
     }
     with (
         dask.config.set(settings),
         LocalCluster(
-            n_workers=cluster.minimum or workers_of(cluster),
+            n_workers=workers,
             threads_per_worker=cluster.threads,
             processes=True,
             memory_limit=block_memory(cluster) * cluster.threads,

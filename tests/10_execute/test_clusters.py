@@ -43,6 +43,30 @@ def test_workers_and_memory_come_from_the_machine() -> None:
     assert block_memory(Cluster(workers=10_000)) == memory_limit() // 10_000
 
 
+def cores_of_all_threads(key: int) -> frozenset[int]:
+    time.sleep(0.2)  # so that every worker has to answer
+    threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    return frozenset().union(*(os.sched_getaffinity(thread) for thread in threads))
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs 2 cores"
+)
+def test_workers_that_fill_the_machine_stay_on_a_core_each() -> None:
+    every = os.sched_getaffinity(0)
+    first, second = sorted(every)[:2]
+    os.sched_setaffinity(0, {first, second})
+    try:
+        for workers, expected in (
+            (1, {frozenset({first, second})}),
+            (2, {frozenset({first}), frozenset({second})}),
+        ):
+            with open_executor(Cluster(workers=workers)) as executor:
+                assert set(dict(executor.run(cores_of_all_threads, range(8))).values()) == expected
+    finally:
+        os.sched_setaffinity(0, every)
+
+
 def test_a_dashboard_is_named_and_dask_is_quiet_meanwhile(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
