@@ -7,6 +7,7 @@ publishers need no lock and a lost index is no loss.
 from __future__ import annotations
 
 import contextlib
+import posixpath
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.index import as_yaml
@@ -19,7 +20,7 @@ from cpazmal_scale.catalog.records import (
     tags,
     write_record,
 )
-from cpazmal_scale.catalog.searching import entry, indexed
+from cpazmal_scale.catalog.searching import entry, indexed, real_folder
 from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.vocabulary import identifier
 
@@ -66,13 +67,20 @@ def add_workspace(root: str, folder: str) -> Entry:
 
     Raises:
         StoreMissing: nothing was published in `folder`.
-        ConfigError: `folder` is not below `root`, or another product has its name.
+        ConfigError: `folder` is not below `root` or leads back to it, or its name is taken.
     """
+    folder = posixpath.normpath(folder.strip())
     path = storage.join(folder, "catalog.yaml")
     nested = Entry(identifier(folder), "catalog", path)
     if not storage.exists(storage.join(root, path)):
         raise StoreMissing(
             "no catalog here", where=storage.join(root, path), remedy="publish products there first"
+        )
+    if f"{real_folder(root)}/".startswith(f"{real_folder(storage.join(root, folder))}/"):
+        raise ConfigError(
+            "a catalog cannot hold itself",
+            where=storage.join(root, folder),
+            remedy="name the folder of another workspace, below this one",
         )
     publish(root, nested)
     return nested

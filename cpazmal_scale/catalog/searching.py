@@ -212,12 +212,19 @@ def _version(workspace: str, name: str, identity: str) -> Entry:
     )
 
 
-def _walk(workspace: str) -> Iterator[Entry]:
+def _walk(workspace: str, above: tuple[str, ...] = ()) -> Iterator[Entry]:
+    """All products; a catalog that is nested in itself, by a link, is not entered again."""
+    way = (*above, real_folder(workspace))
     for found in entries(workspace):
         yield found
-        if found.kind == "catalog":
-            for product in _walk(_folder(workspace, found)):
+        if found.kind == "catalog" and real_folder(_folder(workspace, found)) not in way:
+            for product in _walk(_folder(workspace, found), way):
                 yield _below(found, product)
+
+
+def real_folder(url: str) -> str:
+    """The address of a folder without symbolic links, which object stores do not have."""
+    return url if storage.is_remote(url) else str(storage.local_path(url).resolve())
 
 
 def _folder(workspace: str, nested: Entry) -> str:

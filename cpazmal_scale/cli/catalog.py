@@ -142,9 +142,10 @@ def rebuild(*, workspace: Workspace = DEFAULT) -> None:
 
 
 def _period(text: str) -> tuple[date | None, date | None]:
-    first, _, last = text.partition("/")
+    first, slash, last = text.partition("/")
+    ends = (first, last) if slash else (first, first)
     try:
-        days = [None if day == ".." else date.fromisoformat(day) for day in (first, last or first)]
+        days = [None if slash and day in ("", "..") else date.fromisoformat(day) for day in ends]
     except ValueError:
         raise ConfigError(
             f"{text!r} is not a day or period",

@@ -34,7 +34,7 @@ def simulate(
 
     Args:
         folder: where the files go.
-        size: edge of the area in pixels.
+        size: edge of the area in pixels, 256 to 20000.
         seed: of every random choice.
         start: first day of the calendar; none: its beginning, January 2020.
         end: last day of the calendar; none: its end, December 2022.

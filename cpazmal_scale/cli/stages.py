@@ -25,7 +25,7 @@ def demo(folder: Folder = Path("build/demo"), /, *, size: int = 512, seed: int =
 
     Args:
         folder: where everything goes.
-        size: edge of the area in pixels of 3 m.
+        size: edge of the area in pixels of 3 m, 256 to 20000.
         seed: of the simulation and of every random choice.
     """
     run(config=_simulated(folder, size, seed, end=date(2021, 1, 31), level1b="mountains"))
@@ -126,7 +126,7 @@ def talk(
 
     Args:
         folder: where a simulated campaign and its results go.
-        size: edge of the simulated area in pixels of 3 m.
+        size: edge of the simulated area in pixels of 3 m, 256 to 20000.
     """
     from cpazmal_scale.stages import pipeline
     from cpazmal_scale.stages.talk import settings

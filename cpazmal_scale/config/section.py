@@ -31,7 +31,9 @@ def _placed(text: str, info: ValidationInfo) -> str:
     """The address a user means, seen from the folder of the file it stands in."""
     folder = (info.context or {}).get(FOLDER, "")
     meant = address(text)
-    if folder in ("", ".") or not meant or is_remote(meant) or meant.startswith(("/", "file://")):
+    if not meant:
+        raise ValueError("an empty address; leave the setting out for none")
+    if folder in ("", ".") or is_remote(meant) or meant.startswith(("/", "file://")):
         return meant
     return os.path.normpath(f"{folder}/{meant}")
 

@@ -97,7 +97,14 @@ def _loader() -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        pass
+        def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+            try:
+                return super().construct_object(node, deep=deep)
+            except _BUILDING as error:
+                reason = (str(error).splitlines() or ["a value makes no sense"])[0]
+                raise yaml.constructor.ConstructorError(
+                    None, None, reason, node.start_mark
+                ) from None
 
     Loader.yaml_implicit_resolvers = {
         first: [one for one in rules if not one[0].endswith((":int", ":float"))]

@@ -6,6 +6,7 @@ arrays of a tile in the cache of another core.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,4 +29,5 @@ def dask_setup(worker: Worker) -> None:
     number, threads = int(worker.name), worker.state.nthreads
     own = sorted(os.sched_getaffinity(0))[number * threads : (number + 1) * threads]
     for task in Path("/proc/self/task").iterdir():
-        os.sched_setaffinity(int(task.name), own)
+        with contextlib.suppress(ProcessLookupError):  # a thread that ends meanwhile
+            os.sched_setaffinity(int(task.name), own)

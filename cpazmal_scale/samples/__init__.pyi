@@ -11,7 +11,7 @@ from .regular import regular_series
 from .scale import Scale, WindowRule, to_scale
 from .series import WindowSeries, window_series
 from .splits import check_disjoint, cyclic_group_folds, leave_one_group_out, stratified_group_folds
-from .sql import nothing, query
+from .sql import nothing, query, require_condition
 from .table import BY_DATE, read_index, write_index
 from .windows import Normalisation, Windows
 
@@ -42,6 +42,7 @@ __all__ = [
     "read_index",
     "read_polygons",
     "regular_series",
+    "require_condition",
     "self_labelled",
     "stratified_group_folds",
     "to_scale",

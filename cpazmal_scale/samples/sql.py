@@ -70,11 +70,11 @@ def query(sql: str, index: str | pd.DataFrame | Sequence[str | pd.DataFrame]) ->
             raise SampleError(f"the query fails: {reason}", remedy=_remedy(samples)) from None
 
 
-def chosen(index: pd.DataFrame, condition: str) -> pd.DataFrame:
-    """The rows of an index that satisfy a SQL condition on the table `samples`.
+def require_condition(condition: str) -> None:
+    """Check what can be checked of a SQL condition before there are windows.
 
     Raises:
-        SampleError: the condition is wrong, or chance or the clock decides it: the same run would
+        SampleError: it is no condition, or chance or the clock decides it: the same run would
             choose other rows another time.
     """
     import duckdb
@@ -93,6 +93,15 @@ def chosen(index: pd.DataFrame, condition: str) -> pd.DataFrame:
             where=condition,
             remedy="leave it out: write dates, or choose by `hash` of a column",
         )
+
+
+def chosen(index: pd.DataFrame, condition: str) -> pd.DataFrame:
+    """The rows of an index that satisfy a SQL condition on the table `samples`.
+
+    Raises:
+        SampleError: see `require_condition`, or the table has no such column.
+    """
+    require_condition(condition)
     kept = query(f"SELECT id FROM samples WHERE ({condition})", index)["id"]  # noqa: S608
     return index.iloc[sorted(kept)]
 

@@ -36,6 +36,13 @@ def ingest(
 
     _require_scenes(config)
     report = ingest_scenes(config, dry_run=dry_run, progress=progress)
+    beams = {cube.beam for cube in report.cubes}
+    if config.beam is not None and config.beam not in {*beams, *workspace.beams_of(config)}:
+        _LOG.warning(
+            "no scene is of beam %s, which is to be mapped; there are %s",
+            config.beam,
+            ", ".join(sorted(beams)),
+        )
     if not dry_run:
         for cube in report.cubes:
             publish_cube(config, cube.beam)

@@ -169,10 +169,12 @@ def require_inputs(config: RunConfig, names: Collection[str] = ("samples", "asse
     """
     from cpazmal_scale.assess import require_folds, require_reference
     from cpazmal_scale.model import require_method
-    from cpazmal_scale.samples import read_polygons
+    from cpazmal_scale.samples import read_polygons, require_condition
     from cpazmal_scale.stages.samples import without_names
 
     rules, found = config.samples, []
+    if "samples" in names and rules.where is not None:
+        require_condition(rules.where)
     if "samples" in names and rules.polygons is not None:
         table = read_polygons(rules.polygons, rules.classes)
         counts = table["class"].value_counts(sort=False)

@@ -153,6 +153,18 @@ def test_without_the_extra_it_is_named(tmp_path, monkeypatch, package) -> None:
     assert caught.value.remedy == "pip install 'cpazmal-scale[onnx]'"
 
 
+def test_a_network_learnt_anew_answers_as_the_new_one(tmp_path) -> None:
+    """The session of a file is found by a digest that is kept."""
+    values, labels, groups = windows()
+    answers = []
+    made = methods.network.Network(file=None)
+    for network in (linear(), linear([(("Neg", ["scores"], ["y"]), {})], "y")):
+        made.file = saved(tmp_path, network).read_bytes()
+        made.fit(values, labels, groups=groups)
+        answers.append(made.scores(np.ascontiguousarray(values.reshape(len(values), -1).T)))
+    np.testing.assert_array_equal(answers[0], -answers[1])
+
+
 def test_a_network_is_brought_not_compared() -> None:
     from cpazmal_scale.assess.validate.methods import chosen
 

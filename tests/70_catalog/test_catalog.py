@@ -266,6 +266,34 @@ def test_catalogs_nest(workspace: str) -> None:
         catalog.add_workspace(workspace, "andes")
 
 
+@pytest.mark.parametrize("folder", ["sub", "./sub", "sub/", " sub "])
+def test_a_folder_has_one_name_however_it_is_written(tmp_path, folder: str) -> None:
+    catalog.publish(str(tmp_path / "sub"), catalog.Entry("map_m", "map", "maps/m.zarr"))
+    for one in ("sub", folder):
+        assert catalog.add_workspace(str(tmp_path), one).path == "sub/catalog.yaml"
+
+
+@pytest.mark.parametrize("target", [".", "..", "again"])
+def test_a_catalog_does_not_hold_itself(tmp_path, target: str) -> None:
+    root = tmp_path / "above" / "root"
+    for folder in (root, root.parent):
+        catalog.publish(str(folder), catalog.Entry("map_m", "map", "maps/m.zarr"))
+    (root / "again").symlink_to(root)
+    (root / "link").symlink_to(root / target)
+    with pytest.raises(ConfigError, match="a catalog cannot hold itself"):
+        catalog.add_workspace(str(root), "link")
+
+
+def test_each_product_of_catalogs_in_a_circle_is_found_once(tmp_path) -> None:
+    for folder in ("a", "b"):
+        catalog.publish(str(tmp_path / folder), catalog.Entry("map_m", "map", "maps/m.zarr"))
+        other = "b" if folder == "a" else "a"
+        (tmp_path / folder / other).symlink_to(tmp_path / other)
+        catalog.add_workspace(str(tmp_path / folder), other)
+    found = [one.name for one in catalog.search(str(tmp_path / "a"), kind="map")]
+    assert sorted(found) == ["b/map_m", "map_m"]
+
+
 @pytest.mark.parametrize("path", ["/etc/x", "s3://other/x", "../x", "maps/../../x"])
 def test_products_outside_are_refused(path: str) -> None:
     with pytest.raises(ConfigError, match="not below the workspace"):

@@ -116,6 +116,9 @@ def test_the_whole_main_job(run_yaml: Path, tmp_path: Path) -> None:
     assert [line.split()[1] for line in maps.splitlines()] == [
         *("map_DSC37", "map_DSC37_refined", "map_change", "map_fused")
     ]
+    for days, found in (("2010-01-01/", 4), ("/2010-01-01", 0), ("2010-01-01", 0)):
+        lines = ended("catalog", "ls", "-c", config, "--kind", "map", "--time", days).out
+        assert lines.count("map_") == found
     version = "map_DSC37@" + maps.splitlines()[0].split()[-1]
     opened_map = ended("catalog", "open", version, "-c", config).out
     assert "<xarray.Dataset>" in opened_map

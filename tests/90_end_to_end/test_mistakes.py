@@ -595,6 +595,10 @@ MISTAKES: dict[str, tuple[Words, str]] = {
         lambda p: ["samples", "-c", p.run, "--samples.where", "random() < 0.5"],
         r"random\(\) < 0\.5: `random` chooses other windows every time; leave it out",
     ),
+    "a condition that is none, before scenes are read": (
+        lambda p: ["run", "-c", p.run, "--dry-run", "--samples.where", "1; DROP TABLE x"],
+        r"1; DROP TABLE x: the query fails: .*; give one SQL condition",
+    ),
     "a box from north to south": (
         lambda p: ["catalog", "ls", "-c", p.run, "--bbox", "6", "46", "7", "45"],
         r"bbox 6 46 7 45: no place on Earth; give west, south, east, north",

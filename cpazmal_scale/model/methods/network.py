@@ -6,6 +6,7 @@ the operators of the runtime alone, and its bytes are kept in the model with the
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -95,6 +96,7 @@ class Network(FlatClassifier):
         raw = bytes(self.file or b"")
         session, told, _ = _opened(raw)
         self.network_ = np.frombuffer(raw, np.uint8).copy()
+        self.__dict__.pop("_digest", None)
         self.fill_ = imputed(values)[1].astype(np.float32)
         answers, mapped = _run(session, self._input(np.ascontiguousarray(values.T, np.float32)))
         names = _listed(told.get("classes")) or mapped
@@ -131,16 +133,22 @@ class Network(FlatClassifier):
 
     def scores(self, block: NDArray[np.float32]) -> NDArray[np.float64]:
         """Logits, or logarithms of probabilities, `(C, P)` of raw vectors `(K·T, P)`."""
-        answers, _ = _run(_opened(self.network_.tobytes())[0], self._input(block))
+        session = _SESSIONS.get(self._digest) or _opened(self.network_.tobytes())[0]
+        answers, _ = _run(session, self._input(block))
         _require_answers(answers, block.shape[1], len(self.names_))
         order = np.argsort(self.names_)
         found = np.ascontiguousarray(answers[:, order].T, np.float64)
         return found if self.logits_ else np.log(np.maximum(found, _LEAST))
 
+    @functools.cached_property
+    def _digest(self) -> str:
+        """SHA-256 of the file, which tells its session; taken once and not for every tile."""
+        return hashlib.sha256(self.network_.tobytes()).hexdigest()
+
     @property
     def facts_(self) -> dict[str, str]:
         """What the card says of the file."""
-        return {"network_sha256": hashlib.sha256(self.network_.tobytes()).hexdigest()}
+        return {"network_sha256": self._digest}
 
     def check(self) -> None:
         """Refuse classes or means of another shape; the file is checked when it is opened."""
