@@ -38,10 +38,13 @@ def png(figure: Figure, dpi: int = 150) -> bytes:
 
 
 def decibels_beside(axis: Axes) -> None:
-    """A second vertical axis in dB, for one in nepers of amplitude."""
+    """A second vertical axis in dB, for one of κ1 in nepers: the geometric mean of the power.
+
+    It lies below the mean power, of single-look speckle by 2.5 dB.
+    """
     scales = (lambda nepers: nepers * _DECIBELS, lambda decibels: decibels / _DECIBELS)
     beside = axis.secondary_yaxis("right", functions=scales)
-    beside.yaxis.set_major_formatter("{x:g} dB")
+    beside.set_ylabel("geometric mean, dB", fontsize=8)
     beside.tick_params(labelsize=8)
 
 

@@ -59,7 +59,7 @@ def change(
     """What changed between two maps of the catalog, with its probability.
 
     Raises:
-        ConfigError: they are one map, or one is no map.
+        ConfigError: they are one map, one is no map, or the later one is of an earlier period.
         StoreMissing: the catalog has no map of such a name.
         GridMismatch: they have different grids.
         ModelMismatch: they have different classes.

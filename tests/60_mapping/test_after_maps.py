@@ -455,6 +455,34 @@ def test_a_change_says_which_periods_it_compares(pair, tmp_path, monkeypatch) ->
     assert "compares 8 Jan 2020" in stac_item(made.url)["properties"]["description"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ((3, 5), (0, 3), None),
+        ((0, 3), (2, 5), "1 of 5 dates are in both maps"),
+        ((0, 3), (0, 3), "3 of 3 dates are in both maps"),
+    ],
+)
+def test_periods_of_a_change_follow_each_other(
+    pair, tmp_path, monkeypatch, first: tuple[int, int], second: tuple[int, int], said: str | None
+) -> None:
+    """Reversed ones would turn loss into gain; scenes in both hide what they make wrong."""
+    days = ["2020-01-08", "2020-06-01", "2020-12-20", "2021-01-06", "2021-03-31"]
+
+    def dated(url: str) -> Source:
+        found = open_source(url)
+        own = tuple(days[slice(*(first if url == pair[0] else second))])
+        return dataclasses.replace(found, recipe=found.recipe.model_copy(update={"dates": own}))
+
+    monkeypatch.setattr("cpazmal_scale.mapping.refine.change.open_source", dated)
+    if said is None:
+        with pytest.raises(ConfigError, match="8 Jan 2020 – 20 Dec 2020: what was lost would be"):
+            compare_maps(workspace(tmp_path), *pair)
+        return
+    doubts = compare_maps(workspace(tmp_path), *pair).doubts
+    assert any(doubt.startswith(said) for doubt in doubts)
+
+
 def test_tables_of_many_classes_are_whole(pair, tmp_path) -> None:
     """Eight classes, one of a long name: every column is there, and none runs into the next."""
     names = ["ABL", "ACC", "FOR", "HAG", "ICA", "LAC", "PLA", "debris-covered ice"]

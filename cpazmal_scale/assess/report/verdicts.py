@@ -14,6 +14,8 @@ from cpazmal_scale.dtw import known_within
 from cpazmal_scale.vocabulary import CALIBRATED_GROUPS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cpazmal_scale.assess.validate.validation import CrossValidation, Difference
 
 _SPLITS = {
@@ -63,7 +65,11 @@ def accuracy(own: CrossValidation, subject: str, *, folder: str) -> list[Block]:
         Text(_TESTS),
         _difference_table(own, subject),
         Heading("By class", 3),
-        Picture(f"{folder}/confusion.png", "Confusion matrices: share of each reference class"),
+        Picture(
+            f"{folder}/confusion.png",
+            "Confusion matrices: share of each reference class, and windows, counted once for each "
+            "time that they are tested",
+        ),
         *_class_tables(own, tuple(dict.fromkeys((shown, beside)))),
         Heading("Polygons behind most errors", 3),
         Text(f"{shown}, over all folds."),
@@ -275,20 +281,27 @@ def _probability_table(own: CrossValidation) -> Table:
         (
             str(name),
             *(say.number(row[f"{figure}_mean"]) for figure in ("auc", "log_loss", "brier")),
-            *(
-                say.number(row[error]) if _calibratable(own, str(name)) else say.NONE
-                for error in ("ece_pooled", "calibration_rms")
-            ),
+            *(_errors(row) if _calibratable(own, str(name)) else (say.NONE, say.NONE, say.NONE)),
         )
         for name, row in own.summary().iterrows()
     ]
-    header = "method|AUC|log-loss|Brier score|ECE|debiased RMS calibration error"
+    header = "method|AUC|log-loss|Brier score|ECE|debiased RMS calibration error|95 % interval"
     caption = (
         "The methods' probabilities: area under the curve (AUC), log-loss and Brier score, means "
         "over folds; expected calibration error (ECE) and debiased calibration error of all folds, "
-        "of methods whose probabilities can be calibrated."
+        "of methods whose probabilities can be calibrated, with the 95 % interval of the debiased "
+        "one; 0 says that chance would show as much."
     )
     return Table(header.split("|"), rows, name="probabilities", caption=caption)
+
+
+def _errors(row: pd.Series) -> tuple[str, str, str]:
+    """Calibration errors of a row of the summary: expected, debiased, and its interval."""
+    return (
+        say.number(row["ece_pooled"]),
+        say.number(row["calibration_rms"]),
+        say.interval(row["calibration_low"], row["calibration_high"]),
+    )
 
 
 def _time_table(own: CrossValidation) -> Table:

@@ -46,7 +46,8 @@ class Change:
     later one, in km²: by the two classes of each pixel, and by the probabilities of both maps
     together.
     `doubts` are sentences: the maps have a channel on so different dates that they differ by that
-    alone, or they differ more or less than their probabilities bear out (`Rates.doubt`).
+    alone, they share scenes, or they differ more or less than their probabilities bear out
+    (`Rates.doubt`).
     """
 
     map: DerivedMap
@@ -85,6 +86,7 @@ def compare_maps(
         how: executor, block size and progress.
 
     Raises:
+        ConfigError: the later map is of an earlier period.
         GridMismatch: the maps have different grids.
         ModelMismatch: they have different classes, more than 15, or names that make two changes
             alike, or one has no probabilities.
@@ -93,6 +95,8 @@ def compare_maps(
     earlier, later = open_source(earlier_url), open_source(later_url)
     check_alike([earlier, later])
     check_probabilities([earlier, later])
+    dates = earlier.recipe.dates, later.recipe.dates
+    periods.require_order(*dates, where=later_url)
     classes = earlier.recipe.classes
     if len(classes) > MOST_CLASSES:
         raise ModelMismatch(
@@ -115,14 +119,14 @@ def compare_maps(
         recipe=recipe.model_copy(update={"classes": codes}),
         blank=_blank(1, 1),
         compute=functools.partial(change_block, weights=rates.weights),
-        attributes=periods.told(earlier.recipe.dates, later.recipe.dates),
+        attributes=periods.told(*dates),
     )
     found = derive(config, made, how)
     return Change(
         found,
         _table(found.blocks, "mapped", classes),
         _table(found.blocks, "expected", classes),
-        tuple(filter(None, (unlike_data([earlier, later]), rates.doubt))),
+        tuple(filter(None, (unlike_data([earlier, later]), periods.shared(*dates), rates.doubt))),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.storage import seal
 
 NAME = "compared"
@@ -33,6 +34,32 @@ def in_words(first: str, last: str) -> str:
     """Two days as people write them."""
     days = [date.fromisoformat(day[:10]) for day in (first, last)]
     return " – ".join(f"{day.day} {day:%b %Y}" for day in days)
+
+
+def require_order(earlier: Sequence[str], later: Sequence[str], where: str) -> None:
+    """Refuse maps, of dates in the order of time, that were named in the opposite order.
+
+    Raises:
+        ConfigError: the later map's last date is before the earlier one's first.
+    """
+    if later[-1] < earlier[0]:
+        raise ConfigError(
+            f"the earlier map is of {in_words(earlier[0], earlier[-1])}, after the later one, of "
+            f"{in_words(later[0], later[-1])}: what was lost would be gained",
+            where=where,
+            remedy="name the earlier map first",
+        )
+
+
+def shared(earlier: Sequence[str], later: Sequence[str]) -> str | None:
+    """One sentence where both maps are made of some of the same scenes."""
+    both = len({*earlier} & {*later})
+    if not both:
+        return None
+    return (
+        f"{both} of {len({*earlier} | {*later})} dates are in both maps: what speckle and weather "
+        "of these scenes make wrong is wrong in both and shows no change; map periods apart"
+    )
 
 
 def told(earlier: Sequence[str], later: Sequence[str]) -> dict[str, str]:
