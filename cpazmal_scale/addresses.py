@@ -34,13 +34,23 @@ _OPENS = re.compile(
 """Where the part of an address begins that may hold a user: people forget slashes and schemes."""
 _PAIR = re.compile(r"(?<=[?&;#])([^\s=?&;#/]+)=([^\s&;#]+)")
 _ASSIGNED = re.compile(
-    r"(?:^|(?<=[\s,;\"']))([A-Z]\w*|(?<![;])(?i:\w*(?:passw|secret|token)\w*))="
+    r"(?:^|(?<=[\s,;\"'=]))([A-Z]\w*|(?<![;])(?i:\w*(?:passw|secret|token)\w*))="
     r"[\"']?([^\s;,\"'$/~.`][^\s;,]*)"
 )
 """A variable of a shell or a part of a connection string with a value that is no path."""
+_FLAG = re.compile(
+    r"(?:(?<!\S)--?[\w-]*(?:passw|secret|token)(?![\w-]*(?:file|path|stdin))[\w-]*(?:=|\s+)|"
+    r"\bsetenv\s+\w*(?:SECRET|TOKEN|PASSW|ACCESS_KEY|API_KEY)\w*\s+|"
+    r"\blogin\s+\S+\s+password\s+|(?:^|\s)curl\s(?:.*\s)?(?:-u|--user)[=\s]+[^\s:/]+:(?=\S))"
+    r"[\"']?([^\s\"'$/~.`…-][^\s\"']*)",
+    re.IGNORECASE,
+)
+"""What a flag, a C shell or a `netrc` gives a name, and `user:password` of curl."""
+_PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----([^…-]+)")
 _SECRET_NAME = re.compile(
-    r"pass(?:w|ph|code|key)|pwd|secret|token|credential|signature|^x_(?:amz|goog|oss|cos|ms)_|"
-    r"(?:^|_)(?:(?:user|db)?pass|p(?:ass)?wd?|keys?|key_?id|sig|h?mac|creds?|o?auth|authorization|"
+    r"pass(?:w|ph|code|key)|pwd|kennwort|mot_?de_?passe|contrase|secret|token|credential|"
+    r"signature|^x_(?:amz|goog|oss|cos|ms)_|(?:^|_)(?:(?:user|db)?pass|p(?:ass)?wd?|pswd?|mdp|pin|"
+    r"t?otp|keys?|key_?id|sig|h?mac|creds?|o?auth|authorization|"
     r"bearer|jwt|sas|hdnea|hdnts|rlkey|pat|sid|(?:php|j)?sess(?:ion)?_?id|ticket)(?:_?\d+)?(?:_|$)|(?:api|access|account|auth|client|private|"
     r"session|shared|storage|master|resource)_?key|session_?id|google_?access_?id"
 )
@@ -49,12 +59,12 @@ _FLIGHT = re.compile(r"a|d|(?:asc|des|dsc)\w*|\d+", re.IGNORECASE)
 """What `pass` may say of an orbit."""
 _TOKEN = re.compile(
     r"\b(?:gh[opsur]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{24,}|"
-    r"xox[abprs]-[\w-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}:[^\s@]+|ey[\w-]{10,}\.ey[\w-]{10,}\.[\w-]*|bearer\s+[\w.~+/=-]{16,})",
+    r"xox[abprs]-[\w-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}(?::[^\s@]+|[/,;|\s]+[\w/+]{40}\b)|ey[\w-]{10,}\.ey[\w-]{10,}\.[\w-]*|bearer\s+[\w.~+/=-]{16,})",
     re.IGNORECASE,
 )
 """Tokens that are known by how they begin."""
 _HEADER = re.compile(
-    r"\b(?:authorization|x-api-key|x-auth-token|private-token)[\"']?\s*[:=]\s*[\"']?([^\"'…]+)",
+    r"\b(?:authorization|x-api-key|x-auth-token|private-token|cookie)[\"']?\s*[:=]\s*[\"']?([^\"'…]+)",
     re.IGNORECASE,
 )
 """Headers of requests that hold a secret."""
@@ -91,10 +101,15 @@ FORBIDDEN_TEXT = (
     r"credential|signature|api-?key|access-?key|session_?id)[^\s=?&;#/]*|"
     r"key|sig|auth|authorization|jwt|hdnea|pat|sid|(?:php|j)?sess_?id|ticket)=[^\s&;#…]"
     r"|\bhttps?%3A%2F%2F[^%\s]*%3A[^%\s]*%40"
-    r"|\b(?:akia|asia)[a-z0-9]{16}:[^\s@]"
-    r"|(?:^|[\s,])\w*(?:passw|secret|token)\w*=[\"']?[^\s;,\"'$/~.`]"
+    r"|\b(?:akia|asia)[a-z0-9]{16}:[^\s@]|-----begin [a-z ]*private key-----[^…-]"
+    r"|(?:^|[\s,=])\w*(?:passw|secret|token)\w*=[\"']?[^\s;,\"'$/~.`]"
+    r"|(?:^|\s)--?[\w-]*(?:passw|secret|token)(?![\w-]*(?:file|path|stdin))[\w-]*(?:=|\s+)"
+    r"[\"']?[^\s\"'$/~.`…-]"
+    r"|\bsetenv\s+\w*(?:secret|token|passw|access_key|api_key)\w*\s+[\"']?[^\s\"'$/~.`…-]"
+    r"|\blogin\s+\S+\s+password\s+[^\s…]"
+    r"|(?:^|\s)curl\s(?:.*\s)?(?:-u|--user)[=\s]+[^\s:/]+:[^\s\"'$/~.`…-]"
     r"|\bgh[opsur]_\w{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{16,}"
-    r"|\b(?:authorization|x-api-key|x-auth-token)[\"']?\s*[:=]\s*[\"']?[^\"'…\s])"
+    r"|\b(?:authorization|x-api-key|x-auth-token|cookie)[\"']?\s*[:=]\s*[\"']?[^\"'…\s])"
     r"|(?:^|[\s,;])(?:[A-Z]\w*)?(?:SECRET|TOKEN|PASSWORD|ACCESS_KEY|AccountKey)\w*="
     r"[\"']?[^\s;,\"'$/~.`]"
 )
@@ -236,13 +251,13 @@ def _secrets(text: str) -> Iterator[tuple[int, int]]:
     """Where credentials stand; no two overlap."""
     last = 0
     found = [*_users(text), *(one.span() for one in _TOKEN.finditer(text))]
-    found += [one.span(1) for one in _HEADER.finditer(text)]
+    for form in (_HEADER, _FLAG, _PRIVATE, _SHARED_SIGNATURE):
+        found += [one.span(1) for one in form.finditer(text)]
     if _OPENS.search(text):
         pairs = (one for one in _PAIR.finditer(text, _opening(text)) if _is_secret(*one.groups()))
         found += [one.span(2) for one in pairs]
     found += [one.span(2) for one in _ASSIGNED.finditer(text) if _is_secret(*one.groups())]
     found += _shared(text)
-    found += [one.span(1) for one in _SHARED_SIGNATURE.finditer(text)]
     for one in _NAMED.finditer(text):
         place = one.lastindex or 0
         if place == 5 or _is_secret(one[1], one[place]):

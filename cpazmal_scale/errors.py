@@ -31,7 +31,7 @@ class CpazmalError(Exception):
         self.what = without_secrets(what)
         super().__init__(self.what)
         self.where = None if where is None else without_secrets(str(where))
-        self.remedy = remedy
+        self.remedy = None if remedy is None else without_secrets(remedy)
 
     def __str__(self) -> str:
         text = self.what if self.where is None else f"{self.where}: {self.what}"

@@ -120,10 +120,22 @@ SECRETS = [
     *SHARES,
     "az://box:5d1c@account/x",
     "smb://me:5d1c@host/share",
+    "https://host/x?pin=5d1c",
+    "https://host/x?a=1&mdp=5d1c",
+    "https://host/x?Kennwort=5d1c",
+    "https://host/x?otp=5d1c&psw=5d1c",
+    "Cookie: session=5d1c",
+    "AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "-----BEGIN RSA PRIVATE KEY----- 5d1c -----END RSA PRIVATE KEY-----",
     "tcp://user:pw@gpu1:8786",
     *OUTSIDE_ADDRESSES,
 ]
-PROLOGUES = ["export AWS_SECRET_ACCESS_KEY=5d1c", "PGPASSWORD='5d1c' x", "x ALL,S3_TOKEN=5d1c"]
+PROLOGUES = [
+    *("export AWS_SECRET_ACCESS_KEY=5d1c", "PGPASSWORD='5d1c' x", "x ALL,S3_TOKEN=5d1c"),
+    *("setenv AWS_SECRET_ACCESS_KEY 5d1c", "srun --export=S3_SECRET=5d1c x", "x --password 5d1c"),
+    *("wget --http-password=5d1c host", "curl -s -u 'me:5d1c' https://host/x"),
+    "echo machine host login me password 5d1c",
+]
 PLAIN = [
     "build/run",
     "/data/a@b:c/x",
@@ -149,6 +161,10 @@ PLAIN = [
     "basic authors of token rings",
     "export AWS_SHARED_CREDENTIALS_FILE=/home/x/.aws/credentials",
     "export TOKEN=$(cat token.txt)",
+    "docker login --password-stdin registry --token-file /run/token",
+    "sort -u a:b --no-token",
+    "setenv TOKEN_FILE /run/token",
+    "x --token=$TOKEN --password /run/p",
     "user:pw",
     "incidence_angle<40 AND key='x'",
     "https://host/x?path=a&side=2&mackerel=3",
@@ -190,6 +206,7 @@ def test_secrets_are_refused_wherever_an_address_is_set_and_not_repeated(text: s
         said = str(caught.value)
         assert not any(part in said for part in ("TOKEN", ":pw", "wJalr", "5d1c"))
     shown = f"{StoreMissing('nothing', where=text)} {ConfigError(f'what is {text}?')}"
+    shown += str(ConfigError("wrong", remedy=f"leave {text} out"))
     hidden = ("TOKEN", "K7MD", "pass word", "p?w", "12345", ":key", ":pw", "5d1c", "Signature=b")
     assert not any(part in shown for part in hidden), shown
 
@@ -203,6 +220,11 @@ BEYOND_A_SCHEMA = {
     "https:u:pw@host/x",
     "//u:pw@host/x",
     "/vsis3/k:5d1c@bucket/x",
+    "https://host/x?pin=5d1c",
+    "https://host/x?a=1&mdp=5d1c",
+    "https://host/x?Kennwort=5d1c",
+    "https://host/x?otp=5d1c&psw=5d1c",
+    "AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     *SHARES,
     *OUTSIDE_ADDRESSES,
 }
