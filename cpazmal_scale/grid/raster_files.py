@@ -30,6 +30,7 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MEANING = re.compile(
     rb"<(?:SRS|GeoTransform|GCPList|NoDataValue|Offset|Scale|ColorInterp|Description|UnitType)[ >]"
 )
+_SYSTEM = re.compile(rb"^ref\. system[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _METADATA = ("metadata", "summary", "rpc", "hdr", "dim_", "strip_")
 """How names begin that GDAL opens beside a GeoTIFF of any name: notes of other satellites."""
 _MOST_AUX = 4 * 2**20
@@ -52,7 +53,11 @@ def open_plain(
     """
     import rasterio
 
+    if any("\ud800" <= sign <= "\udfff" for sign in str(path)):
+        raise ValueError("its name holds bytes that are no text: rename it")
     check_beside(path)
+    if driver == "RST":
+        _check_idrisi(path)
     options: dict[str, Any] = {"NUM_THREADS": "ALL_CPUS"} if driver == "GTiff" else {}
     if overview_level is not None:
         options["OVERVIEW_LEVEL"] = overview_level
@@ -82,6 +87,21 @@ def check_beside(path: Path) -> None:
     described = _start(f"{path}.aux.xml", _MOST_AUX)
     if b"OVERVIEW_FILE" in described or len(described) == _MOST_AUX:
         raise ValueError(f"`{path.name}.aux.xml` beside it names a file, or is too long")
+
+
+def _check_idrisi(path: Path) -> None:
+    """The reference system of an Idrisi raster is one by its name: GDAL reads others from a file.
+
+    Raises:
+        ValueError: it is a path, or the name of a file beside it.
+    """
+    for one in path.parent.iterdir():
+        if one.name.lower() == f"{path.stem}.rdc".lower():
+            found = _SYSTEM.search(_start(str(one), _MOST_AUX))
+            name = found[1].decode("latin-1").strip() if found else ""
+            beside = {other.name.lower() for other in path.parent.iterdir()}
+            if "/" in name or "\\" in name or f"{name}.ref".lower() in beside:
+                raise ValueError(f"its reference system `{name[:60]}` is another file")
 
 
 def _never_ends(path: Path) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import logging
 import math
 import re
+import sqlite3
 import warnings
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
@@ -32,6 +35,14 @@ _CRS_NAME = re.compile(
 """Names of reference systems that are known without asking anyone."""
 _SHAPEFILE = b"\0\0\x27\x0a"
 _SQLITE = b"SQLite format 3\0"
+_BLANK = r"(?:\s|/\*.*?\*/|--[^\n]*\n)+"
+_VIRTUAL = re.compile(rf"create{_BLANK}virtual\b", re.IGNORECASE | re.DOTALL)
+_INDEX = re.compile(
+    r"""create\s+virtual\s+table\s+(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|\[[^\]]*\]|[\w.]+)\s+"""
+    r"using\s+rtree\s*\(.*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""An index of places, the one virtual table that reads nothing but its own file."""
 _NOTES = ".shp.xml"
 _OF_SHAPEFILE = (
     *(".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".qpj", ".qmd"),
@@ -136,9 +147,45 @@ def _check_content(path: Path) -> str:
             raise ValueError(
                 f"a shapefile is several files; beside it is no {' and no '.join(lost)}"
             )
+        if suffix == ".gpkg":
+            check_geopackage(path)
         if any(not one.is_file() for one in path.parent.glob(f"{glob.escape(path.stem)}.*")):
             raise ValueError("a file beside it is a folder, pipe or device")
     return str(path)
+
+
+def check_geopackage(path: Path) -> None:
+    """A GeoPackage of tables alone: virtual ones read other files, and a view computes what its
+    author wrote whenever it is read.
+
+    Raises:
+        ValueError: it has others, or is no database.
+    """
+    try:
+        with contextlib.closing(_reading(path)) as database:
+            database.execute("PRAGMA trusted_schema = OFF")
+            made = database.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+            found = database.execute("SELECT lower(table_name) FROM gpkg_contents").fetchall()
+    except sqlite3.Error as error:
+        raise ValueError(f"no GeoPackage ({error})") from None
+    layers = {name for (name,) in found}
+    for kind, name, text in ((*map(str, one),) for one in made):
+        if kind == "view" and (name.lower() in layers or name.lower().startswith("gpkg")):
+            raise ValueError(f"its layer {name[:60]!r} is a view: save it as a table")
+        if _VIRTUAL.match(text) and not _INDEX.fullmatch(text):
+            raise ValueError(f"its table {name[:60]!r} is virtual and may read other files")
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """A database as it is, with what another program has written beside it, if that can be read."""
+    address = f"file:{quote(str(path.absolute()))}?mode=ro"
+    database = sqlite3.connect(address, uri=True)
+    try:
+        database.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError:
+        database.close()
+        return sqlite3.connect(f"{address}&immutable=1", uri=True)
+    return database
 
 
 def _beside(path: Path, suffix: str) -> bool:

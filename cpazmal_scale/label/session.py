@@ -269,9 +269,11 @@ def _as_file(data: bytes) -> Iterator[Path]:
 def _crs(path: Path, layer: str, url: str) -> str:
     import geopandas
 
+    from cpazmal_scale.grid.vectors import check_geopackage
     from cpazmal_scale.storage import seal
 
     with seal.parsing("not a GeoPackage that can be read", url, "save it again", SampleError):
+        check_geopackage(path)
         crs = geopandas.read_file(path, layer=layer, rows=0).crs
     if crs is None:
         raise SampleError("no CRS", where=url, remedy="save the file with its reference system")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from cpazmal_scale.vocabulary import POLARISATIONS
@@ -22,10 +24,12 @@ _COEFFICIENTS: dict[str, Kind] = {
     **dict.fromkeys(("sigma", "sigma0", "sigmanought", "sigmanaught"), "sigma0"),
     **dict.fromkeys(("gamma", "gamma0", "gammanought", "gammanaught"), "gamma0"),
     **dict.fromkeys(("β0", "β"), "beta0"),
-    **dict.fromkeys(("σ0", "σ", "s0"), "sigma0"),
+    **dict.fromkeys(("σ0", "σ", "s0", "nrcs"), "sigma0"),
     **dict.fromkeys(("γ0", "γ", "g0"), "gamma0"),
 }
-_NO_UNITS = frozenset({"1", "unitless", "dimensionless", "none", "na", "n", "a", "intensity"})
+_NO_UNITS = frozenset({"1", "unitless", "dimensionless", "none", "na", "n", "a", "intensity"}) | {
+    *("unspecified", "unknown", "undefined"),
+}
 _DECIBELS = frozenset({"db", "decibel", "decibels"})
 _LINEAR = frozenset({"linear", "lin"})
 _INTENSITY = frozenset({"intensity", "intensities"})
@@ -37,7 +41,9 @@ mean average avg log log10 ln neper noise nesz angle incidence lia degrees deg r
 elevation height dem dsm slope aspect simulated simulatedimage simulation projected
 ifg interferogram interferometric pha phs unwrapped unw wrapped displacement disp los velocity
 percentile sum span anomaly zscore trend index rvi rfdi dprvi dop weight weights flag flags counts
-snr classes labels
+snr classes labels rcs uncertainty error errors quality anisotropy alpha pauli eigenvalue stokes
+covariance coherency kennaugh c11 c22 c33 t11 t22 t33 divergence diff delta change abs residual
+quantile coefvar probability confidence fase
 """
 _PLAIN_WORDS = """
 0 t e nought naught zero backscatter backscattering coefficient power rtc nrb grd terrain flattened
@@ -49,16 +55,40 @@ value values band1 band2 band3 b1 b2 b3
 _SHORT = frozenset({"beta", "sigma", "gamma", "s0", "g0", "σ", "γ", "β"})
 _DEFINITE = frozenset({"amplitude", "amplitudes", "phase", "coherence", "complex", "interferogram"})
 """Words of `_OTHER_WORDS` that no file of backscatter has in its name."""
+_OTHER_BEGINNINGS = ("glcm", "amplitud", "coheren", "interfero", "uncalib", "uncert", "magnitud")
+_OTHER_FORMS = re.compile(r"[pq]\d\d|sigma\d\d")
+"""Percentiles, and coefficients brought to an angle."""
+_FORMULA = re.compile(
+    r"[|√∠]|[*×]\s*\d|\d\s*[*×]|(?<![a-z0-9])x\s?\d+(?![a-z0-9])|/\s*10+\b|"
+    r"(?<![a-z0-9.])1e-?\d|centi",
+    re.I,
+)
+"""Signs of values that were made of backscatter, or multiplied."""
 _OF_UNITS = frozenset({*_NO_UNITS, *_DECIBELS, *_LINEAR, *_INTENSITY, *_COEFFICIENTS}) | {
     *("power", "backscatter", "backscattering", "coefficient"),
 }
-_AREA_PER_AREA = ["m2", "m2"]
+_NO_SIZE = frozenset({"m2/m2", "m2m2", "m2m-2", "-", ""})
+"""Units of area per area and of numbers, without signs that programs write between."""
 _OF_MASKS = frozenset({"mask", "layover", "shadow", "layovershadow", "and", "codes", "band"})
 _OTHER, _PLAIN = frozenset(_OTHER_WORDS.split()), frozenset(_PLAIN_WORDS.split())
 _SWATH = re.compile(r"iw\d?|ew\d?|s[1-6]|sm|strip|stripfar|stripnear")
 _SNAP = re.compile(
     r"(?P<kind>beta|sigma|gamma)0_(?:(?:IW|EW)\d_|S\d_)?(?P<channel>HH|HV|VH|VV)(?P<db>_db)?", re.I
 )
+_DATED = re.compile(
+    r"(?<!\d)(?P<day>\d\d)(?P<name>[a-z]{3})(?:20)?(?P<year>\d\d)(?!\d)|"
+    r"(?<!\d)20(?P<years>\d\d)(?P<sign>[-/_.]?)(?P<month>\d\d)(?P=sign)(?P<days>\d\d)(?!\d)",
+    re.I,
+)
+"""A date as SNAP and other programs add it to the names of bands."""
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_ASF = re.compile(
+    r"_RTC?\d+_(?:\d{8}T\d{6}_)?[A-Z]_(?P<kind>[gs])(?P<scale>[pad])(?:[uw][nf][ec][dm]|[nf])_?",
+    re.I,
+)
+"""The part of a name in which ASF's RTC products tell coefficient, scale and processing."""
+_ASF_EXTRA = re.compile(r"_(?:dem|area|rgb|(?:ls|inc)_map)\.tiff?$", re.I)
+_ASF_SCALES = {"p": "linear", "a": "amplitude", "d": "db"}
 
 
 @dataclass(frozen=True)
@@ -97,10 +127,23 @@ def read_name(text: str) -> Said:
     unknown = [word for word in words if not _is_known(word)]
     return Said(
         layer=channels.pop() if len(channels) == 1 else None,
-        kind=_kind(words),
+        kind="other" if _FORMULA.search(text) and not _has_no_size(text) else _kind(words),
         scale="dB" if decibels else ("linear" if linear else None),
         unknown=tuple(unknown) if len(channels) < 2 else tuple(words),
     )
+
+
+def asf_words(name: str) -> str:
+    """What the name of a file of ASF's radiometrically terrain-corrected products says of its
+    values; empty for any other.
+    """
+    found = _ASF.search(name)
+    if found is None:
+        return ""
+    if _ASF_EXTRA.search(name):
+        return "angle"
+    kind = {"g": "gamma0", "s": "sigma0"}[found["kind"].lower()]
+    return f"{kind} {_ASF_SCALES[found['scale'].lower()]}"
 
 
 def plain_words(text: str) -> str:
@@ -110,17 +153,32 @@ def plain_words(text: str) -> str:
     return " ".join(w for w in words if w in known or w.upper() in POLARISATIONS)
 
 
+def dates_in(text: str) -> Iterator[date]:
+    """Dates in a name."""
+    for found in _DATED.finditer(text):
+        name = (found["name"] or "").lower()
+        month = _MONTHS.index(name) + 1 if name in _MONTHS else int(found["month"] or 0)
+        with contextlib.suppress(ValueError):
+            year = 2000 + int(found["year"] or found["years"])
+            yield date(year, month, int(found["day"] or found["days"]))
+
+
 def is_unit(text: str) -> bool:
     """Whether a unit may be that of backscatter; an empty one may.
 
     Words that names of bands are full of, such as `m` and `in`, are units of other things.
     """
-    said, words = read_name(text), _words(text)
-    return not text.strip() or (
-        not set(said.unknown) - _NO_UNITS
+    return _has_no_size(text) or (
+        not set(read_name(text).unknown) - _NO_UNITS
         and "%" not in text
-        and (_has(words, _OF_UNITS) or words == _AREA_PER_AREA)
+        and _has(_words(text), _OF_UNITS)
     )
+
+
+def _has_no_size(text: str) -> bool:
+    """Whether a unit is that of area per area or of plain numbers, however it is written."""
+    bare = re.sub(r"[\s^.·()\[\]]|\*\*", "", unicodedata.normalize("NFKC", text)).lower()
+    return bare in _NO_SIZE
 
 
 def _words(text: str) -> list[str]:
@@ -143,8 +201,12 @@ def _has(words: Iterable[str], some: frozenset[str]) -> bool:
     return not some.isdisjoint(words)
 
 
+def _is_other(word: str) -> bool:
+    return word.startswith(_OTHER_BEGINNINGS) or _OTHER_FORMS.fullmatch(word) is not None
+
+
 def _kind(words: list[str]) -> Kind | None:
-    if _has(words, _OTHER) or any(word.startswith("glcm") for word in words):
+    if _has(words, _OTHER) or any(map(_is_other, words)):
         return "other"
     kinds = {_COEFFICIENTS[word] for word in words if word in _COEFFICIENTS}
     if len(kinds) > 1:

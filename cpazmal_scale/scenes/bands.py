@@ -12,14 +12,13 @@ from typing import Any, Literal
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import SceneError, SceneUnknown
 from cpazmal_scale.grid import projections
-from cpazmal_scale.scenes.band_names import Kind, Said, is_unit, read_name
+from cpazmal_scale.scenes.band_names import Kind, Said, dates_in, is_unit, read_name
 from cpazmal_scale.scenes.format import Candidate
-from cpazmal_scale.scenes.formats.items import BandItems
+from cpazmal_scale.scenes.formats.items import BandItems, View
+from cpazmal_scale.scenes.formats.snap_header import SnapHeader
 from cpazmal_scale.vocabulary import BANDS, POLARISATIONS
 
 _SAY = "set ingest.naming.bands, the table's polarisations or `bands` of a sidecar"
-_DATED = re.compile(r"(?<!\d)\d\d(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\d{4}", re.I)
-"""A date as SNAP adds it to the names of bands."""
 _FLATTENED = re.compile(r"(?<![a-z])(tf|rtc)(?![a-z])|flat|gamma0_?t(?![a-z])", re.I)
 _CORRECT = "correct that, or the band's description (`gdal_edit.py`, `rio edit-info`)"
 
@@ -33,6 +32,8 @@ class Contents:
     scale: Literal["linear", "dB"]
     note: str = ""
     """What people should know of the radiometry."""
+    warnings: tuple[str, ...] = ()
+    """What people should know of this raster."""
 
 
 def contents(raster: Any, member: Candidate) -> Contents:
@@ -43,6 +44,8 @@ def contents(raster: Any, member: Candidate) -> Contents:
             its values are complex or no calibrated power.
     """
     rules, url = member.rules, member.url
+    _refuse_other_view(raster, member)
+    header = SnapHeader.of(raster)
     said = [_said(raster, at) for at in range(raster.count)]
     alpha = _alpha(raster)
     bands = _bands(raster, member, said, alpha)
@@ -59,15 +62,37 @@ def contents(raster: Any, member: Candidate) -> Contents:
     for at, (band, one) in enumerate(zip(bands, said, strict=True)):
         if band != "skip":
             _check_band(raster, at, band, one, member, alpha=at in alpha)
+            header.refuse_altered(at + 1, url)
     powers = [one for band, one in zip(bands, said, strict=True) if band in POLARISATIONS]
     if powers:
         powers.append(_of_file(member.named.rest, bands, url))
     described = member.format != "named"
-    radiometry = _radiometry(powers, rules, url, described=described)
+    radiometry = _radiometry(powers, rules, url, header.flattened, described=described)
     scale = _scale(powers, rules, url, described=described)
     if scale == "linear":
         _refuse_whole_numbers(raster, bands, url)
-    return Contents(bands, radiometry, scale, _assumed(radiometry, member, described=described))
+    known = described or header.flattened is not None
+    note = _assumed(radiometry, member, described=known)
+    return Contents(bands, radiometry, scale, note, _not_understood(raster, bands, said))
+
+
+def _refuse_other_view(raster: Any, member: Candidate) -> None:
+    """The raster was seen from where it is taken to be seen from.
+
+    Raises:
+        SceneUnknown: its own items say otherwise.
+    """
+    view = View.of(raster)
+    for own, told, name in (
+        (view.pass_direction, member.pass_direction, "pass_direction"),
+        (view.look_side, member.look_side, "look_side"),
+    ):
+        if own is not None and told is not None and own != told:
+            raise SceneUnknown(
+                f"it says that its {name} is {own}, but it is taken for {told}",
+                where=member.url,
+                remedy=f"correct {name} in the acquisition table, its sidecar or ingest.naming",
+            )
 
 
 def _of_file(rest: str, bands: tuple[str, ...], url: str) -> Said:
@@ -123,13 +148,18 @@ def _unit(raster: Any, at: int) -> str:
     return unit
 
 
+def _name(raster: Any, at: int) -> str:
+    """What a band is called; empty where it has no name."""
+    return raster.descriptions[at] or BandItems.of(raster, at + 1).name
+
+
 def _said(raster: Any, at: int) -> Said:
     """What description, unit and metadata items of a band say together, the description first."""
     items = BandItems.of(raster, at + 1)
-    name = read_name(raster.descriptions[at] or items.name)
+    name = read_name(_name(raster, at))
     unit = read_name(_unit(raster, at))
     layer = name.layer or read_name(items.channel).layer
-    kind: Kind | None = name.kind
+    kind: Kind | None = name.kind or read_name(items.coefficient).kind
     if kind is None or unit.kind == "other":
         kind = unit.kind if unit.kind != "intensity" else kind
     return Said(layer, kind, name.scale or unit.scale, name.unknown)
@@ -160,8 +190,11 @@ def _bands(
     elif channel is not None:
         bands = (channel, "mask")[:count]
     elif member.row is not None and member.row.polarisations is not None:
-        bands = (*member.row.polarisations, "mask")
-        if count == 1 or alpha or rules.pattern is not None:
+        told = member.row.polarisations
+        bands = (*told, "mask")
+        if count == 1 < len(told):
+            bands = (_one_of(told, there[0].layer, member.url),)
+        elif count == 1 or alpha or rules.pattern is not None:
             bands = bands[:count]
     else:
         _require_names(raster, member.url, there)
@@ -171,22 +204,39 @@ def _bands(
     return (*with_alpha, *rest)
 
 
+def _one_of(told: tuple[str, ...], layer: str | None, url: str) -> str:
+    """Which of an acquisition's polarisations a single band holds, by its own name.
+
+    Raises:
+        SceneUnknown: it does not say.
+    """
+    if layer in POLARISATIONS:
+        return str(layer)
+    raise SceneUnknown(
+        f"nothing tells which of {' and '.join(told)} its only band is: neither its name nor its "
+        "description",
+        where=url,
+        remedy="add it to the file's name (…_HV.tif) or to the band's description",
+    )
+
+
 def _require_names(raster: Any, url: str, said: list[Said]) -> None:
     """Every band has a name that is understood whole.
 
     Raises:
         SceneUnknown: one has none, or one that says more.
     """
-    if not any(raster.descriptions):
+    names = [_name(raster, at) for at in range(raster.count)]
+    if not any(names):
         raise SceneUnknown(
             "nothing gives the polarisations of its bands: no table, no description, no name",
             where=url,
             remedy=_SAY,
         )
-    for text, one in zip(raster.descriptions, said, strict=False):
+    for text, one in zip(names, said, strict=False):
         if one.layer is None or one.unknown:
             raise SceneUnknown(
-                f"its band `{(text or '')[:60]}` is not known to be backscatter or a mask",
+                f"its band `{text[:60]}` is not known to be backscatter or a mask",
                 where=url,
                 remedy=_SAY,
             )
@@ -200,15 +250,15 @@ def _check_band(
     Raises:
         SceneUnknown: the raster says otherwise.
     """
-    name, start = f"band {at + 1}", member.named.start
-    if raster.descriptions[at]:
-        name += f" (`{raster.descriptions[at][:60]}`)"
+    name, start, called = f"band {at + 1}", member.named.start, _name(raster, at)
+    if called:
+        name += f" (`{called[:60]}`)"
     problem, remedy = None, _CORRECT
-    dated = _DATED.search(raster.descriptions[at] or "")
+    others = [day for day in dates_in(called) if day != start.date()]
     if raster.dtypes[at].startswith("complex"):
         problem = f"{name} holds complex numbers"
         remedy = "give calibrated power of terrain-corrected scenes, or the Level-1b product itself"
-    elif dated is not None and dated[0].lower() != f"{start:%d%b%Y}".lower():
+    elif others:
         problem = f"{name} is of another date than the scene, {start:%d %b %Y}"
         remedy = "write every date of a stack as a scene of its own"
     elif raster.colorinterp[at].name == "palette":
@@ -232,6 +282,19 @@ def _check_band(
         raise SceneUnknown(problem, where=member.url, remedy=remedy)
 
 
+def _not_understood(raster: Any, bands: tuple[str, ...], said: list[Said]) -> tuple[str, ...]:
+    """Words of bands' names that nobody knows here; numbers and dates aside."""
+    found = []
+    for at, (band, one) in enumerate(zip(bands, said, strict=True)):
+        words = [w for w in one.unknown if not (w.isdigit() or any(dates_in(w)) or w == "mst")]
+        if band in POLARISATIONS and words:
+            found.append(
+                f"the name of band {at + 1} (`{_name(raster, at)[:60]}`) holds "
+                f"`{' '.join(words)[:60]}`, which is not understood: it is taken for {band}"
+            )
+    return tuple(found)
+
+
 def _given(rules: Naming, name: str, *, described: bool) -> bool:
     """Whether a rule was told: of this very raster, or by another value than the default.
 
@@ -240,8 +303,13 @@ def _given(rules: Naming, name: str, *, described: bool) -> bool:
     return described or getattr(rules, name) != Naming.model_fields[name].default
 
 
-def _radiometry(said: list[Said], rules: Naming, url: str, *, described: bool) -> str:
-    """The coefficient that was configured, or the one that the bands name."""
+def _radiometry(
+    said: list[Said], rules: Naming, url: str, flattened: bool | None, *, described: bool
+) -> str:
+    """The coefficient that was configured, or the one that the bands name.
+
+    `flattened` tells whether γ0 is terrain-flattened, where the raster's history does.
+    """
     kinds = {one.kind for one in said if one.kind is not None}
     given = _given(rules, "radiometry", described=described)
     if len(kinds) > 1 or (kinds == {"intensity"} and not given):
@@ -250,13 +318,20 @@ def _radiometry(said: list[Said], rules: Naming, url: str, *, described: bool) -
             where=url,
             remedy="give one calibrated coefficient (beta0, sigma0 or gamma0)",
         )
-    kind = kinds.pop() if kinds else None
-    if kind in (None, "intensity") or rules.radiometry.removesuffix("_T") == kind:
+    kind: str | None = kinds.pop() if kinds else None
+    if kind in (None, "intensity"):
+        return rules.radiometry
+    if kind == "gamma0" and flattened is not None:
+        kind = "gamma0_T" if flattened else kind
+    elif rules.radiometry.removesuffix("_T") == kind:
+        return rules.radiometry
+    if kind == rules.radiometry:
         return rules.radiometry
     if not given and kind is not None:
         return kind
     raise SceneUnknown(
-        f"its bands are {kind} by their names, not {rules.radiometry}",
+        f"its bands are {kind} by their names{'' if flattened is None else ' and history'}, not "
+        f"{rules.radiometry}",
         where=url,
         remedy=f"set ingest.naming.radiometry (or `radiometry` of its sidecar) to {kind}",
     )

@@ -21,6 +21,7 @@ from cpazmal_scale.scenes.table import Row, read_table
 _DATASETS = (".h5", ".hdf5")
 _SENTINEL_1 = re.compile(r"/S1[A-D]_\w+\.(?:SAFE(?:/|$)|zip$)")
 _NOT_READ = (".nc", ".nc4", ".h5", ".hdf5", ".jp2", ".hdf", ".grib", ".grd", ".n1")
+_PACKED = (".zip", ".7z", ".rar", ".gz", ".tgz", ".xz", ".bz2", ".zst", ".tar", ".z")
 Refused = Callable[[CpazmalError], None]
 """Takes what is wrong with a scene that is left out."""
 
@@ -104,6 +105,12 @@ def _of_others(files: list[str]) -> str:
         return (
             "Sentinel-1 products as ESA delivers them are not read: calibrate and terrain-correct "
             "them, for instance with SNAP, or take OPERA's RTC-S1"
+        )
+    packed = [one for one in files if one.lower().endswith(_PACKED)]
+    if packed:
+        return (
+            f"unpack {packed[0].rpartition('/')[2]}: archives are read (zip, tar, tar.gz) if they "
+            "hold a product of PAZ, TerraSAR-X or TanDEM-X"
         )
     suffixes = {PurePosixPath(one).suffix.lower() for one in files}
     other = next((one for one in _NOT_READ if one in suffixes), None)

@@ -71,9 +71,11 @@ def small_file(url: str, most: int) -> bytes:
 
 
 def _fixed_part(url: str) -> str:
-    """The folder of a glob up to its first sign."""
-    at = min(url.find(sign) for sign in _SIGNS if sign in url)
-    return url[:at].rsplit("/", 1)[0]
+    """The folder of a glob above its first sign; a folder of the very name is none of its signs."""
+    folder = url.rsplit("/", 1)[0]
+    while any(sign in folder for sign in _SIGNS) and not storage.exists(folder):
+        folder = folder.rsplit("/", 1)[0]
+    return folder
 
 
 def _find(url: str) -> list[str]:

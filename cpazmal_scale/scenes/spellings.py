@@ -58,20 +58,34 @@ def parse_time(text: str, *, where: object) -> datetime:
     return when + timedelta(seconds=int(leap)) - (-ahead if match["sign"] == "-" else ahead)
 
 
+def direction_in(text: str) -> Literal["ASC", "DSC"] | None:
+    """Flight direction from its usual spellings; None: it is none of them."""
+    word = text.strip().lower()
+    if re.fullmatch(r"a|asc(end(ing)?)?", word):
+        return "ASC"
+    return "DSC" if re.fullmatch(r"d|dsc|des(c(end(ing)?)?)?", word) else None
+
+
 def parse_direction(text: str, *, where: object) -> Literal["ASC", "DSC"]:
     """Flight direction from its usual spellings.
 
     Raises:
         SceneUnknown: it is none of them.
     """
-    word = text.strip().lower()
-    if re.fullmatch(r"a|asc(end(ing)?)?", word):
-        return "ASC"
-    if re.fullmatch(r"d|dsc|des(c(end(ing)?)?)?", word):
-        return "DSC"
+    found = direction_in(text)
+    if found is not None:
+        return found
     raise SceneUnknown(
         f"`{text}` is not a flight direction", where=where, remedy="write ASC or DSC"
     )
+
+
+def side_in(text: str) -> Literal["R", "L"] | None:
+    """Side the antenna looks to, from `R`, `right`, `L` or `left`; None: it is none of them."""
+    word = re.sub(r"[\s_-]*look(ing)?[\s_-]*", "", text.strip().lower())
+    if word in ("r", "right"):
+        return "R"
+    return "L" if word in ("l", "left") else None
 
 
 def parse_side(text: str, *, where: object) -> Literal["R", "L"]:
@@ -80,11 +94,9 @@ def parse_side(text: str, *, where: object) -> Literal["R", "L"]:
     Raises:
         SceneUnknown: it is none of them.
     """
-    word = re.sub(r"[\s_-]*look(ing)?[\s_-]*", "", text.strip().lower())
-    if word in ("r", "right"):
-        return "R"
-    if word in ("l", "left"):
-        return "L"
+    found = side_in(text)
+    if found is not None:
+        return found
     raise SceneUnknown(f"`{text}` is not a look side", where=where, remedy="write R or L")
 
 

@@ -139,14 +139,18 @@ def find_row(table: list[Row], sensor: str, start: datetime) -> Row | None:
     """The sensor's row nearest to `start`, if within two minutes.
 
     Raises:
-        SceneUnknown: another row of that time says something else.
+        SceneUnknown: another row of that time says something else, or one within two minutes does
+            and neither is of the very seconds.
     """
     near = [row for row in table if row.sensor == sensor]
     best = min(near, key=lambda row: abs(row.start - start), default=None)
     if best is None or abs(best.start - start) > SAME_ACQUISITION:
         return None
+    within = SAME_ROW if abs(best.start - start) <= SAME_ROW else 2 * SAME_ACQUISITION
     for other in near:
-        if abs(other.start - best.start) <= SAME_ROW and replace(other, start=best.start) != best:
+        if abs(other.start - start) > SAME_ACQUISITION:
+            continue
+        if abs(other.start - best.start) <= within and replace(other, start=best.start) != best:
             raise SceneUnknown(
                 f"two rows of {sensor} {best.start:%Y%m%dT%H%M%S} say different things",
                 where="the acquisition table",

@@ -166,6 +166,20 @@ def test_complex_numbers_are_refused(tmp_path, dtype: str) -> None:
         (("HH displacement",), {}, "no backscatter"),
         (("projectedLocalIncidenceAngle",), {}, "no backscatter"),
         (("Gamma0_HH_slv1_19Jan2020",), {}, "of another date than the scene, 08 Jan 2020"),
+        (("HH_19JAN20",), {}, "of another date than the scene"),
+        (("HH 2020-01-19",), {}, "of another date than the scene"),
+        (("20200119_HH",), {}, "of another date than the scene"),
+        (("uncalibrated HH",), {}, "no backscatter"),
+        (("HH uncertainty",), {}, "no backscatter"),
+        (("|HH|",), {}, "no backscatter"),
+        (("√γ0 HH",), {}, "no backscatter"),
+        (("HH*100",), {}, "no backscatter"),
+        (("Gamma0_HH_x100",), {}, "no backscatter"),
+        (("HH_1e4",), {}, "no backscatter"),
+        (("HH amplitude²",), {}, "no backscatter"),
+        (("p95_HH",), {}, "no backscatter"),
+        (("sigma40_HH",), {}, "no backscatter"),
+        (("C22",), {}, "no backscatter"),
     ],
 )
 def test_names_that_contradict_are_refused(tmp_path, names, naming, match: str) -> None:
@@ -179,6 +193,8 @@ def test_names_that_contradict_are_refused(tmp_path, names, naming, match: str) 
     [
         *((unit, False) for unit in ("m/s", "%", "dBm", "K", "mm", "kelvin", "m", "in", "°C")),
         *((unit, True) for unit in ("", "1", "m2/m2", "m²/m²", "power", "linear", "unitless")),
+        *((unit, True) for unit in ("m^2/m^2", "m2 m-2", "m2.m-2", "m**2/m**2", "-", "[-]")),
+        *((unit, False) for unit in ("cdB", "0.01 dB", "1e-4", "m2", "m-2", "sr-1")),
     ],
 )
 def test_units_that_backscatter_does_not_have(tmp_path, unit: str, taken: bool) -> None:
@@ -346,6 +362,25 @@ def test_files_of_two_polarisations_are_not_averaged(tmp_path) -> None:
     found = find(tmp_path)
     assert found.polarisations == ("HH", "HV")
     np.testing.assert_array_equal(pixels(found)[0], np.stack([hh, hv]))
+
+
+def test_words_that_are_not_understood_are_told(tmp_path) -> None:
+    scene(tmp_path / "a", [speckle(SHAPE)], say=described("Gamma0_HH_mst_08Jan2020"))
+    scene(tmp_path / "b", [speckle(SHAPE)], say=described("HH frobnicated"))
+    assert find(tmp_path / "a").warnings == ()
+    (told,) = find(tmp_path / "b").warnings
+    assert "holds `frobnicated`, which is not understood: it is taken for HH" in told
+
+
+@pytest.mark.parametrize("name", [None, "Gamma0_HV", "backscatter"])
+def test_one_band_of_two_polarisations_is_not_taken_for_the_first(tmp_path, name) -> None:
+    say = None if name is None else described(name)
+    scene(tmp_path, [speckle(SHAPE)], "HH/HV", say=say)
+    if name == "Gamma0_HV":
+        assert find(tmp_path).polarisations == ("HV",)
+        return
+    with pytest.raises(SceneUnknown, match="nothing tells which of HH and HV its only band is"):
+        find(tmp_path)
 
 
 def test_a_polarisation_is_never_guessed(tmp_path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import os
 import socket
+import sqlite3
 import struct
 import tarfile
 import threading
@@ -344,3 +346,71 @@ def test_of_two_reference_systems_neither_is_fetched(tmp_path, listener) -> None
         with pytest.raises(SampleError, match="its CRS is no name"):
             read_vectors(str(tmp_path / "p.geojson"))
     assert asked == []
+
+
+def view(path: Path, column: str, virtual: str = "") -> None:
+    """The layer of a GeoPackage becomes a view, its classes what an expression gives."""
+    square().to_file(path, layer="p q")
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA writable_schema = ON")
+        if virtual:
+            row = ("table", "q", "q", 0, f"CREATE VIRTUAL TABLE q USING {virtual}")
+            database.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
+        database.execute("UPDATE gpkg_contents SET table_name = 'v'")
+        database.execute("UPDATE gpkg_geometry_columns SET table_name = 'v'")
+        database.execute(
+            f"CREATE VIEW v AS SELECT fid, geom, CAST(({column}) AS TEXT) AS class, "
+            'class AS "group" FROM "p q"'
+        )
+        database.commit()
+
+
+@pytest.mark.parametrize("module", ["VirtualShape", "VirtualDbf", "VirtualText", "VirtualOGR"])
+def test_a_virtual_table_of_a_geopackage_reads_no_other_file(tmp_path, module: str) -> None:
+    (tmp_path / "home").mkdir()
+    secret = tmp_path / "home" / "s"
+    square().assign(**{"class": "SECRET"}).to_file(secret.with_suffix(".shp"))
+    suffix = {"VirtualDbf": ".dbf", "VirtualOGR": ".shp"}.get(module, "")
+    more = {"VirtualShape": ", 'UTF-8', 4326", "VirtualOGR": ", 0"}.get(module, ", 'UTF-8'")
+    view(tmp_path / "p.gpkg", "SELECT class FROM q", f"{module}('{secret}{suffix}'{more})")
+    with pytest.raises(SampleError, match=r"is virtual and may read other files|is a view"):
+        read_vectors(str(tmp_path / "p.gpkg"))
+
+
+def test_a_view_that_never_ends_is_not_computed(tmp_path) -> None:
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c"
+    view(tmp_path / "p.gpkg", endless)
+    with pytest.raises(SampleError, match="is a view: save it as a table"):
+        read_vectors(str(tmp_path / "p.gpkg"))
+
+
+def test_a_geopackage_with_an_index_is_read(tmp_path) -> None:
+    square().to_file(tmp_path / "p.gpkg", layer="my using rtree( polygons")
+    assert read_vectors(str(tmp_path / "p.gpkg"))["class"].tolist() == ["ABL"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "p.gpkg")) as database:
+        database.execute("PRAGMA writable_schema = ON")
+        trick = "CREATE VIRTUAL TABLE \"x using rtree(\" USING VirtualShape('/etc/x')"
+        row = ("table", "x using rtree(", "x using rtree(", 0, trick)
+        database.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
+        database.commit()
+    with pytest.raises(SampleError, match="may read other files"):
+        read_vectors(str(tmp_path / "p.gpkg"))
+
+
+@pytest.mark.parametrize("system", ["../home", "mine", "C:\\home"])
+def test_an_idrisi_raster_takes_its_reference_system_from_no_file(tmp_path, system: str) -> None:
+    folder = tmp_path / "in"
+    plain = dict.fromkeys(("tiled", "compress", "blockxsize", "blockysize"))
+    write_raster(folder / "x.rst", [speckle((40, 50))], driver="RST", nodata=None, **plain)
+    (folder / "x.rst.yaml").write_text(SIDECAR)
+    find(folder)
+    text = (folder / "x.rdc").read_text()
+    assert "utm-32n" in text
+    (folder / "x.rdc").write_text(text.replace("utm-32n", system))
+    known = (
+        "projection : Transverse Mercator\ndatum : WGS84\nellipsoid : WGS 84\norigin long : 15\n"
+    )
+    for name in (tmp_path / "home.ref", folder / "mine.ref"):
+        name.write_text(f"ref. system : x\n{known}")
+    with pytest.raises(SceneUnreadable, match="is another file"):
+        find(folder)

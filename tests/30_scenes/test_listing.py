@@ -25,6 +25,8 @@ def test_folders_whose_names_look_like_patterns(tmp_path, name: str) -> None:
     assert len(files) == 3
     one = next(file for file in files if file.endswith(".tif"))
     assert listing.list_files(one)[0] == [one]
+    files, there = listing.list_files(f"{folder}/dsc/*.tif")
+    assert (len(files), there) == (2, f"{folder}/dsc")
 
 
 def test_a_pattern_still_matches(tmp_path) -> None:
@@ -120,3 +122,18 @@ def test_pipes_that_gdal_would_open_beside_a_raster(tmp_path, name: str) -> None
     os.mkfifo(scene.with_name(name.format(scene.stem)))
     with pytest.raises(SceneUnreadable, match="beside it is"):
         discover(run_config(folder, "unused").ingest, check=True)
+
+
+def test_a_name_of_bytes_that_are_no_text_is_told(tmp_path) -> None:
+    folder = campaign(tmp_path, (64, 64), STARTS[:1])
+    (scene,) = (folder / "dsc").iterdir()
+    scene.rename(scene.with_name(scene.name.replace("_TC.tif", "_\udce9_TC.tif")))
+    with pytest.raises(SceneUnreadable, match="bytes that are no text: rename it"):
+        discover(run_config(folder, "unused").ingest)
+
+
+@pytest.mark.parametrize("name", ["x.7z", "PAZ1_SAR.tar.xz", "scene.tif.gz", "x.rar", "scene.zip"])
+def test_what_is_packed_otherwise_is_named(tmp_path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\5\6" + bytes(18))
+    with pytest.raises(CpazmalError, match=f"unpack {name}|archive"):
+        discover(run_config(tmp_path, "unused").ingest)

@@ -211,3 +211,9 @@ def test_rows_of_one_time_that_contradict_each_other_are_refused(tmp_path) -> No
         tables.find_row(tables.read_table(str(write_table(tmp_path, rows))), "PAZ1", at)
     slices = [row("20200108T054412"), row("20200108T054419")]
     assert tables.find_row(tables.read_table(str(write_table(tmp_path, slices))), "PAZ1", at)
+    minutes = [row("20200108T0544", beam="DSC37"), row("20200108T0545", beam="DSC44")]
+    table = tables.read_table(str(write_table(tmp_path, minutes)))
+    with pytest.raises(SceneUnknown, match="say different things"):
+        tables.find_row(table, "PAZ1", at.replace(second=21))
+    assert tables.find_row(table, "PAZ1", at.replace(second=2)).beam == "DSC37"
+    assert tables.find_row(table[1:], "PAZ1", at).beam == "DSC44"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -119,3 +120,81 @@ def write_dimap(
     path = folder / f"{stem}.dim"
     path.write_text(document)
     return path
+
+
+def write_snap_geotiff(
+    path: Path,
+    bands: dict[str, np.ndarray],
+    *,
+    unit: str = "intensity",
+    operator: str = "Terrain-Flattening",
+    big: bool = False,
+    virtual: str | None = None,
+    change: tuple[str, str] = ("", ""),
+) -> Path:
+    """A GeoTIFF as SNAP's writer lays it out: big-endian, one strip a band, the product's document
+    in tag 65000; `big`: BigTIFF. `virtual` is a band that is an expression and not stored;
+    `change` replaces a text of the document.
+    """
+    height, width = next(iter(bands.values())).shape
+    names = [*bands, *([] if virtual is None else [virtual])]
+    listed = [BAND.format(index=i, name=n, unit=unit, factor=1.0) for i, n in enumerate(names)]
+    if virtual is not None:
+        end = "<VIRTUAL_BAND>true</VIRTUAL_BAND><EXPRESSION>1</EXPRESSION></Spectral_Band_Info>"
+        listed[-1] = listed[-1].replace("</Spectral_Band_Info>", end)
+    facts = {"stem": path.stem, "width": width, "height": height, "count": len(names)}
+    document = DOCUMENT.format(
+        **facts, files="", bands="".join(listed), product=path.stem, operator=operator
+    ).replace(*change)
+    pixels = [band.astype(">f4").tobytes() for band in bands.values()]
+    sizes = [len(one) for one in pixels]
+    shorts, longs, doubles, word = ("H", 3), ("I", 4), ("d", 12), ("Q", 16) if big else ("I", 4)
+    tags: list[tuple[int, tuple[str, int], list[float] | bytes]] = [
+        (256, longs, [width]),
+        (257, longs, [height]),
+        (258, shorts, [32] * len(bands)),
+        (259, shorts, [1]),
+        (262, shorts, [1]),
+        (273, word, [0] * len(bands)),
+        (277, shorts, [len(bands)]),
+        (278, longs, [height]),
+        (279, word, sizes),
+        (284, shorts, [2]),
+        (339, shorts, [3] * len(bands)),
+        (33550, doubles, [3.0, 3.0, 0.0]),
+        (33922, doubles, [0.0, 0.0, 0.0, 339_000.0, 5_087_001.0, 0.0]),
+        (34735, shorts, [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32632]),
+        (65000, ("s", 2), document.encode("latin-1") + b"\0"),
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_tiff(tags, pixels, big=big))
+    return path
+
+
+def _tiff(tags: list, pixels: list[bytes], *, big: bool) -> bytes:
+    """A big-endian TIFF file of one directory, its values behind it and the strips last."""
+    number, entry, offset, room = (">Q", ">HHQ", ">Q", 8) if big else (">H", ">HHI", ">I", 4)
+    head = (
+        struct.pack(">2sHHHQ", b"MM", 43, 8, 0, 16) if big else struct.pack(">2sHI", b"MM", 42, 8)
+    )
+    begin = len(head) + struct.calcsize(number) + len(tags) * (4 + 2 * room) + room
+
+    def packed(form: str, values: list | bytes) -> bytes:
+        return values if form == "s" else struct.pack(f">{len(values)}{form}", *values)
+
+    at = begin
+    for _, (form, _kind), values in tags:
+        size = len(packed(form, values))
+        at += size + size % 2 if size > room else 0
+    starts = [at + sum(map(len, pixels[:n])) for n in range(len(pixels))]
+    directory, data = struct.pack(number, len(tags)), b""
+    for tag, (form, kind), told in tags:
+        values = starts if tag == 273 else told
+        value = packed(form, values)
+        directory += struct.pack(entry, tag, kind, len(values))
+        if len(value) > room:
+            directory += struct.pack(offset, begin + len(data))
+            data += value + b"\0" * (len(value) % 2)
+        else:
+            directory += value.ljust(room, b"\0")
+    return head + directory + struct.pack(offset, 0) + data + b"".join(pixels)

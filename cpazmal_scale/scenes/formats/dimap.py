@@ -6,7 +6,6 @@ Bands are recognised by SNAP's names: `Gamma0_HH`, `Sigma0_HV_db`, `layover_shad
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from typing import Literal
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes.band_names import ANGLES, read_name, snap_band
 from cpazmal_scale.scenes.format import Candidate, Listing
+from cpazmal_scale.scenes.formats import snap_bands
 from cpazmal_scale.scenes.formats.naming import Named, parse_name
 from cpazmal_scale.scenes.formats.rasters import Rasters
 from cpazmal_scale.scenes.spellings import parse_direction
@@ -23,20 +23,9 @@ from cpazmal_scale.vocabulary import INCIDENCE
 
 SUFFIX = ".dim"
 DRIVER = "ENVI"
-MAX_BANDS = 1000
 Radiometry = Literal["beta0", "sigma0", "gamma0", "gamma0_T"]
 
 _OF_STACK = re.compile(r"_(?:mst|slv|ref|sec)\d*(?:_|$)", re.I)
-_NAME = r"'?(?P<name>\w+?)(?:\.raw)?'?"
-_NO_DATA = tuple(
-    re.compile(rf"{text}[\s)]*", re.I)
-    for text in (
-        rf"{_NAME}\s*(?:!=|>)\s*0(?:\.0*)?f?",
-        rf"(?:!|not)\s*(?:nan|inf)\s*\(\s*{_NAME}\s*\)",
-        rf"fneq\s*\(\s*{_NAME}\s*,\s*(?:0(?:\.0*)?f?|nan)\s*\)",
-    )
-)
-"""Expressions of SNAP that hide what is no data anyway: zero, NaN and infinite values of a band."""
 _KINDS: dict[str, Radiometry] = {"gamma0": "gamma0", "sigma0": "sigma0", "beta0": "beta0"}
 _SENSORS = {"PAZ": "PAZ1", "TSX": "TSX1", "TDX": "TDX1"}
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
@@ -116,7 +105,8 @@ def read_dimap(url: str) -> Dimap:
             where=url,
             remedy="write the product from SNAP as BEAM-DIMAP",
         )
-    facts, names = _abstracted(root), _band_names(root)
+    facts = snap_bands.abstracted(root)
+    names = [info.text("BAND_NAME") for info in snap_bands.described_bands(root)]
     _refuse_stack(names, url)
     size = root.one("Raster_Dimensions")
     near, far = (_number(facts.get(f"incidence_{end}")) for end in ("near", "far"))
@@ -129,11 +119,6 @@ def read_dimap(url: str) -> Dimap:
         bands=_bands(root, url),
         others=tuple(names),
     )
-
-
-def _band_names(root: Node) -> list[str]:
-    infos = list(root.all("Image_Interpretation/Spectral_Band_Info"))[:MAX_BANDS]
-    return [info.text("BAND_NAME") for info in infos]
 
 
 def _refuse_stack(names: list[str], url: str) -> None:
@@ -149,14 +134,6 @@ def _refuse_stack(names: list[str], url: str) -> None:
             where=url,
             remedy="write every date from SNAP as a product of its own (Stack Split)",
         )
-
-
-def _abstracted(root: Node) -> dict[str, str]:
-    """SNAP's common metadata of every product, by attribute name."""
-    element = root.maybe(".//MDElem[@name='Abstracted_Metadata']")
-    if element is None:
-        return {}
-    return {one.attribute("name") or "": one.text() for one in element.all("MDATTR")}
 
 
 def _named(url: str, facts: dict[str, str]) -> Named:
@@ -212,14 +189,12 @@ def _bands(root: Node, url: str) -> tuple[Band, ...]:
         one.text("BAND_INDEX"): one.one("DATA_FILE_PATH").attribute("href") or ""
         for one in root.all("Data_Access/Data_File")
     }
-    described = list(root.all("Image_Interpretation/Spectral_Band_Info"))[:MAX_BANDS]
     found = [
         band
-        for info in described
+        for info in snap_bands.described_bands(root)
         if (band := _band(info, files.get(info.text("BAND_INDEX", "")), url)) is not None
     ]
-    operators = {one.text() for one in root.all(".//MDATTR[@name='operator']")}
-    if "Terrain-Flattening" in operators:
+    if snap_bands.FLATTENING in snap_bands.operators(root):
         found = [replace(b, kind="gamma0_T") if b.kind == "gamma0" else b for b in found]
     angles = [band for band in found if band.layer == "incidence"]
     best = min(angles, key=lambda band: ANGLES.index(band.name.lower()), default=None)
@@ -239,65 +214,17 @@ def _band(info: Node, path: str | None, url: str) -> Band | None:
         return None
     if path is None:
         return None
-    _refuse_scaled(info, name, url)
+    snap_bands.refuse_scaled(info, name, url)
+    snap_bands.refuse_hidden(info, name, url)
     decibel = kind is not None and (unit.lower().endswith("db") or name.lower().endswith("_db"))
-    used = info.flag("NO_DATA_VALUE_USED", False)
-    _refuse_hidden(info, name, url)
     return Band(
         name=name,
         url=_raster_url(url, path),
         layer=layer,
         kind=kind,
         scale="dB" if decibel else "linear",
-        nodata=_nodata(info) if used else None,
+        nodata=snap_bands.nodata(info),
     )
-
-
-def _nodata(info: Node) -> float | None:
-    """The no-data value; none where it is NaN or infinite, which never are data, or not told: SNAP
-    takes 0 then, which is none either.
-    """
-    text = info.text("NO_DATA_VALUE", "").strip()
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        return info.number("NO_DATA_VALUE")
-    return value if math.isfinite(value) else None
-
-
-def _refuse_hidden(info: Node, name: str, url: str) -> None:
-    """What the band's own expression hides is no data anyway.
-
-    Raises:
-        SceneUnknown: it hides something else.
-    """
-    term = info.text("VALID_MASK_TERM", "").strip()
-    if all(_hides_nothing(one, name) for one in re.split(r"&&|\band\b", term)):
-        return
-    raise SceneUnknown(
-        f"the expression `{term[:60]}` hides pixels of {name}",
-        where=url,
-        remedy="write it from SNAP with that expression converted to a no-data value",
-    )
-
-
-def _hides_nothing(term: str, name: str) -> bool:
-    """Whether an expression is true of every pixel of a band that is data."""
-    term = term.strip().lstrip("( ")
-    matches = [one.fullmatch(term) for one in _NO_DATA]
-    return term.lower() in ("", "true") or any(one and one["name"] == name for one in matches)
-
-
-def _refuse_scaled(info: Node, name: str, url: str) -> None:
-    factor, offset = info.number("SCALING_FACTOR", 1.0), info.number("SCALING_OFFSET", 0.0)
-    if (factor, offset) != (1, 0) or info.flag("LOG10_SCALED", False):
-        raise SceneUnknown(
-            f"the values of {name} are scaled",
-            where=url,
-            remedy="write it from SNAP as 32-bit floating point",
-        )
 
 
 def _raster_url(url: str, path: str) -> str:

@@ -1,7 +1,8 @@
-"""What the metadata items of a band say, under the names of CF, of GDAL and of other programs.
+"""What a raster says beside GDAL's own fields: metadata items, and the document of SNAP.
 
 Programs that write a GeoTIFF from NetCDF or Zarr may leave scale, unit, fill value and name of a
-variable in items alone, which GDAL hands on and does not apply.
+variable in items alone, of a band or of the whole raster, which GDAL hands on and does not apply.
+Providers name the coefficient and the orbit there.
 """
 
 from __future__ import annotations
@@ -9,12 +10,39 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+from cpazmal_scale.scenes.band_names import read_name
+from cpazmal_scale.scenes.formats.snap_header import SnapHeader
+from cpazmal_scale.scenes.spellings import direction_in, side_in
 
 _FILLS = ("_fillvalue", "missing_value", "nodata", "no_data", "nodata_value", "no_data_value")
 _UNITS = ("units", "unit")
 _NAMES = ("netcdf_varname", "long_name", "standard_name", "band_name", "name", "description")
 _CHANNELS = ("polarization", "polarisation", "pol")
+_COEFFICIENTS = (
+    "processing_information_output_backscatter_normalization_convention",
+    "output_backscatter_normalization_convention",
+)
+_EXPRESSIONS = (
+    "processing_information_output_backscatter_expression_convention",
+    "output_backscatter_expression_convention",
+)
+"""Items of OPERA's rasters."""
+_DIRECTIONS = (
+    "orbit_pass_direction",
+    "pass_direction",
+    "orbit_direction",
+    "orbitproperties_pass",
+    "pass",
+)
+_NO_BANDS = frozenset(
+    {"nc_global", "x", "y", "lat", "lon", "latitude", "longitude", "time", "crs"}
+) | {
+    *("spatial_ref", "transverse_mercator", "band"),
+}
+"""Variables of NetCDF that hold no values of pixels."""
+_SIDES = ("look_direction", "look_side", "antenna_pointing")
 
 
 @dataclass(frozen=True)
@@ -24,23 +52,40 @@ class BandItems:
     name: str = ""
     unit: str = ""
     channel: str = ""
+    coefficient: str = ""
     fill: float | None = None
     factor: float | None = None
     offset: float | None = None
 
     @classmethod
     def of(cls, raster: Any, band: int) -> BandItems:
-        """Those of a band (from 1) of an open raster."""
-        found = {str(key).lower(): str(text) for key, text in raster.tags(band).items()}
+        """Those of a band (from 1) of an open raster, or else of all of it.
+
+        Raises:
+            SceneUnreadable: a document of SNAP inside is damaged.
+        """
+        found, snap = _items(raster.tags(band)), SnapHeader.of(raster)
+        called = raster.descriptions[band - 1] or found.get("netcdf_varname", "")
+        whole = _of_variables(_items(raster.tags()), called.lower())
+        shared = {
+            key: whole[key] for key in ("scale_factor", "add_offset", *_FILLS) if key in whole
+        }
+        numbers = shared | found
         divisor = _number(raster.tags(ns="ENVI").get("reflectance_scale_factor", ""))
-        factor = _number(found.get("scale_factor", ""))
+        factor = _number(numbers.get("scale_factor", ""))
+        unit = _first(found, _UNITS) or snap.unit(band)
+        general = _first(whole, (*_EXPRESSIONS, *_UNITS))
+        if not unit and (read_name(general).scale or read_name(general).kind):
+            unit = general
+        fill = _number(_first(numbers, _FILLS))
         return cls(
-            name=_first(found, _NAMES),
-            unit=_first(found, _UNITS),
+            name=_first(found, _NAMES) or snap.name(band),
+            unit=unit,
             channel=_first(found, _CHANNELS),
-            fill=_number(_first(found, _FILLS)),
+            coefficient=_first(whole, _COEFFICIENTS),
+            fill=snap.nodata(band) if fill is None else fill,
             factor=1 / divisor if factor is None and divisor else factor,
-            offset=_number(found.get("add_offset", "")),
+            offset=_number(numbers.get("add_offset", "")),
         )
 
     def contradicts(self, factor: float, offset: float) -> bool:
@@ -50,6 +95,45 @@ class BandItems:
             math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-12)
             for one, other in zip(told, (factor, offset), strict=True)
         )
+
+
+@dataclass(frozen=True)
+class View:
+    """From where a raster says it was seen; None where it does not."""
+
+    pass_direction: Literal["ASC", "DSC"] | None = None
+    look_side: Literal["R", "L"] | None = None
+
+    @classmethod
+    def of(cls, raster: Any) -> View:
+        """That of an open raster, by its items or by SNAP's document.
+
+        Raises:
+            SceneUnreadable: a document of SNAP inside is damaged.
+        """
+        told = _items(SnapHeader.of(raster).facts) | _items(raster.tags())
+        return cls(direction_in(_first(told, _DIRECTIONS)), side_in(_first(told, _SIDES)))
+
+
+def _items(told: Mapping[str, str]) -> dict[str, str]:
+    return {str(key).lower(): str(text) for key, text in told.items()}
+
+
+def _of_variables(told: Mapping[str, str], called: str) -> dict[str, str]:
+    """Items of a whole raster, and those that GDAL keeps there for variables of NetCDF, such as
+    `VV#scale_factor`: of the band's own, or what all of them share.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for key, text in told.items():
+        variable, mark, item = key.rpartition("#")
+        if mark and variable not in _NO_BANDS:
+            found.setdefault(item, {})[variable] = text
+    shared = {
+        item: values.get(called, next(iter(values.values())))
+        for item, values in found.items()
+        if called in values or len(set(values.values())) == 1
+    }
+    return shared | dict(told)
 
 
 def _first(found: Mapping[str, str], names: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown
-from cpazmal_scale.scenes.band_names import plain_words
+from cpazmal_scale.scenes.band_names import asf_words, plain_words
 from cpazmal_scale.scenes.spellings import (
     X_BAND_SENSORS,
     parse_direction,
@@ -96,7 +96,7 @@ def parse_name(url: str, naming: Naming) -> Named | None:
         beam=found.get("beam"),
         pass_direction=parse_direction(direction, where=url) if direction else None,
         polarisation=parse_polarisations(channel, where=url)[0] if channel else None,
-        rest=plain_words(_beside(url, match)),
+        rest=f"{plain_words(_beside(url, match))} {asf_words(url.rpartition('/')[2])}",
     )
 
 

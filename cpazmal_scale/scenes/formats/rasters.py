@@ -52,13 +52,14 @@ class Rasters:
                 driver=found.driver,
                 nodata=found.nodata,
                 note=holds.note,
+                warnings=holds.warnings,
             )
             if check and not (known and sha256.result() in known):
                 seen = check_file(raster, file)
                 file = replace(
                     file,
                     levels=tuple((one.polarisation, one.level) for one in seen),
-                    warnings=tuple(one.warning for one in seen if one.warning),
+                    warnings=(*holds.warnings, *(one.warning for one in seen if one.warning)),
                 )
             return replace(file, sha256=sha256.result())
 
