@@ -11,6 +11,16 @@ from cpazmal_scale.vocabulary import POLARISATIONS
 
 X_BAND_SENSORS = ("PAZ1", "TSX1", "TDX1")
 _SENTINEL_1 = re.compile(r"S(?:ENTINEL[- ]?)?1[A-D]?", re.IGNORECASE)
+_COMPONENT = re.compile(r"_SAR__?SSC_([A-Z]{3})(\d)_")
+"""A component of a TanDEM-X pair: how it was acquired, T or R for transmitting, and its number."""
+
+
+def is_later_component(name: str) -> bool:
+    """Whether a name is that of an image of a TanDEM-X pair that was only received, or is resampled
+    onto the first.
+    """
+    found = _COMPONENT.search(name)
+    return found is not None and ("R" in found[1][1:] or found[2] != "1")
 
 
 def looks_right(sensor: str) -> bool:

@@ -91,6 +91,9 @@ def test_decibels_are_told_by_name_or_unit_and_linear_goes_before(tmp_path) -> N
     write_dimap(tmp_path, {"Sigma0_HH_db": 10 * np.log10(power)}, unit="intensity_db")
     (scene,) = find(tmp_path)
     np.testing.assert_allclose(read(scene, scene.geobox, (0, 40))[0][0], power, rtol=1e-5)
+    write_dimap(tmp_path, {"Sigma0_HH": 10 * np.log10(power)}, unit="decibel")
+    (scene,) = find(tmp_path)
+    np.testing.assert_allclose(read(scene, scene.geobox, (0, 40))[0][0], power, rtol=1e-5)
     both = {"Sigma0_HH_db": 10 * np.log10(power), "Sigma0_HH": power}
     write_dimap(tmp_path, both)
     (scene,) = find(tmp_path)

@@ -55,6 +55,16 @@ def test_unknown_sensor_is_refused() -> None:
     assert error.value.exit_code == 3
 
 
+@pytest.mark.parametrize("kind", ["BRX2", "MRX2", "MTX2", "BTX1"])
+def test_the_second_image_of_a_pair_has_no_geometry_of_its_own(kind: str) -> None:
+    name = f"TDX1_SAR__SSC_{kind}_SM_S_SRA_20111122T172529_20111122T172536_Cal_TC.tif"
+    if kind == "BTX1":
+        assert naming.parse_name(name, AUTHORS).sensor == "TDX1"
+        return
+    with pytest.raises(SceneUnknown, match="second image of a TanDEM-X pair"):
+        naming.parse_name(name, AUTHORS)
+
+
 def test_opera_names_by_pattern_share_an_id() -> None:
     stem = "OPERA_L2_RTC-S1_T137-292319-IW1_20211119T015857Z_20250830T120333Z_S1A_30_v1.0"
     both = [naming.parse_name(f"/data/x/{stem}_{p}.tif", OPERA) for p in ("VV", "VH")]

@@ -52,6 +52,8 @@ def test_what_is_read() -> None:
 
 
 def test_leap_seconds_are_the_next_second() -> None:
+    for text in ("2008-03-10T13:32:20+00:00", "2008-03-10T13:32:20Z"):
+        assert xml.parse_utc(text, where="x") == datetime(2008, 3, 10, 13, 32, 20, 0, UTC)
     leap = xml.parse_utc("2016-12-31T23:59:60.500000Z", where="x")
     assert leap == datetime(2017, 1, 1, 0, 0, 0, 500_000, UTC)
     assert xml.parse_utc("2008-03-10T13:32:20", where="x") == datetime(

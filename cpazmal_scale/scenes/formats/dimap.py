@@ -216,7 +216,7 @@ def _band(info: Node, path: str | None, url: str) -> Band | None:
         return None
     snap_bands.refuse_scaled(info, name, url)
     snap_bands.refuse_hidden(info, name, url)
-    decibel = kind is not None and (unit.lower().endswith("db") or name.lower().endswith("_db"))
+    decibel = said is not None and "dB" in (said.scale, read_name(unit).scale)
     return Band(
         name=name,
         url=_raster_url(url, path),

@@ -13,6 +13,7 @@ from cpazmal_scale.errors import ConfigError, SceneUnknown
 from cpazmal_scale.scenes.band_names import asf_words, plain_words
 from cpazmal_scale.scenes.spellings import (
     X_BAND_SENSORS,
+    is_later_component,
     parse_direction,
     parse_polarisations,
     parse_time,
@@ -70,7 +71,8 @@ def parse_name(url: str, naming: Naming) -> Named | None:
     """What the name says, or None when the file is no scene by its name.
 
     Raises:
-        SceneUnknown: it looks like a scene, but of an unknown sensor, time or polarisation.
+        SceneUnknown: it looks like a scene, but of an unknown sensor, time or polarisation, or of
+            the second image of a pair.
         ConfigError: the user's pattern is wrong.
     """
     pattern = compile_pattern(naming)
@@ -109,6 +111,12 @@ def _authors_name(url: str) -> Named | None:
             f"unknown sensor `{match['sensor']}`",
             where=url,
             remedy=f"known: {', '.join(X_BAND_SENSORS)}; others need ingest.naming.pattern",
+        )
+    if is_later_component(match["id"]):
+        raise SceneUnknown(
+            "it is of the second image of a TanDEM-X pair, whose geometry is not its own",
+            where=url,
+            remedy="take the first, which transmits (BTX1)",
         )
     rest = match.string[: match.start()] + match.string[match.end() :]
     return Named(

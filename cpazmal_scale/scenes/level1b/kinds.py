@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import VARIANTS, Annotation, Variant
+from cpazmal_scale.scenes.spellings import is_later_component
 from cpazmal_scale.scenes.untrusted.xml import Node
 
 WITHOUT_BURSTS = ("SM", "SL", "HS", "ST")
@@ -20,8 +19,6 @@ _SAYS: dict[Variant, dict[str, str]] = {
 """Values of the format's schema that belong to each variant."""
 _UNTOLD = ("", "UNDEFINED")
 _LAYERS = "imageDataInfo/numberOfLayers"
-_COMPONENT = re.compile(r"_SAR__?SSC_([A-Z]{3})(\d)_")
-"""A component of a TanDEM-X pair: how it was acquired, T or R for transmitting, and its number."""
 
 
 def variant_of(kind: Node) -> Variant:
@@ -102,8 +99,4 @@ def later_of_a_pair(annotation: Annotation, name: str) -> bool:
     By its file's or its annotated name: components that only receive see from between the two
     satellites, and all but the first are resampled onto the first.
     """
-    for text in (name, annotation.id):
-        found = _COMPONENT.search(text)
-        if found is not None and ("R" in found[1][1:] or found[2] != "1"):
-            return True
-    return False
+    return any(map(is_later_component, (name, annotation.id)))

@@ -27,7 +27,8 @@ MAX_MARKUP = 2**20
 """Longest tag with its attributes: expat begins with it anew at every piece it is given."""
 _PIECE = 64 * 2**10
 _STAMP = re.compile(
-    r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d):?(\d\d):?(\d\d)(?:\.(\d{1,9}))?)?Z?", re.ASCII
+    r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d):?(\d\d):?(\d\d)(?:\.(\d{1,9}))?)?(?:Z|[+-]00:00)?",
+    re.ASCII,
 )
 
 
