@@ -42,9 +42,17 @@ from cpazmal_scale.scenes import discover
 from cpazmal_scale.simulate.campaign import campaign as simulated
 from support import mutations as m
 from support.damage import Stored, below, small_workspace
-from support.scenes_factory import ORIGIN, campaign, run_config, speckle, write_raster
+from support.scenes_factory import (
+    ORIGIN,
+    STARTS,
+    campaign,
+    file_name,
+    run_config,
+    speckle,
+    write_raster,
+)
 from support.small_campaign import UTM
-from support.snap_factory import write_dimap
+from support.snap_factory import write_dimap, write_snap_geotiff
 
 TEXT = (m.of_bytes, m.of_words, m.of_lines)
 BYTES = (m.of_bytes,)
@@ -257,7 +265,11 @@ def _products(folder: Path) -> list[Door]:
     ssc = RunConfig.parse({"workspace": "unused", "ingest": rules}).ingest
     enter = lambda: discover(ssc, check=True)  # noqa: E731
     header = next(document.with_suffix(".data").glob("*.hdr"))
+    inside = write_snap_geotiff(
+        folder / "inside" / file_name(STARTS[0]), {"Gamma0_HH": speckle((40, 50))}
+    )
     return [
+        Door("SNAP GeoTIFF", inside, _found(inside.parent, beam="DSC37"), TEXT),
         Door("SNAP document", document, _found(snap, beam="DSC37"), TEXT),
         Door("SNAP header", header, _found(snap, beam="DSC37"), TEXT),
         Door("annotation", product / f"{product.name}.xml", enter, TEXT),
