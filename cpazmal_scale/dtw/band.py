@@ -271,6 +271,8 @@ def check_limits(
     if not np.all((given >= -1) & (given <= max(columns, rows) + 1)):
         raise ValueError("limits must rise from column 0 to the last one without a gap")
     table = np.ascontiguousarray(given, dtype=np.int32)
+    if not np.array_equal(table, given):
+        raise ValueError("limits must be whole numbers")
     if table.shape != (rows, 2):
         raise ValueError(f"limits must have shape ({rows}, 2), not {table.shape}")
     first, end = table[:, 0], table[:, 1]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
+import numbers
 import zipfile
 import zlib
 from pathlib import Path
@@ -58,21 +59,16 @@ class SeriesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Write the fitted classifier to one `.npz` file without pickle; replaced at once, or not.
 
         Raises:
-            ValueError: labels are neither text nor numbers.
+            ValueError: something of it is an object that only pickle could write.
         """
+        from cpazmal_scale.storage import disk
+
         arrays, settings = self.state()
         if any(array.dtype.hasobject for array in arrays.values()):
-            raise ValueError("only labels that are text or numbers can be saved")
-        target = Path(path)
-        beside = target.with_name(f"{target.name}.{os.getpid()}.part")
-        try:
-            with beside.open("wb") as file:
-                np.savez(file, kind=type(self).__name__, settings=settings, **arrays)  # type: ignore[arg-type]
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
+            raise ValueError("only text and numbers can be saved")
+        data = io.BytesIO()
+        np.savez(data, kind=type(self).__name__, settings=settings, **arrays)  # type: ignore[arg-type]
+        disk.replace(Path(path), data.getvalue())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -129,6 +125,10 @@ def as_json(settings: dict[str, Any]) -> str:
     """Settings as JSON, NumPy's numbers included."""
 
     def plain(value: Any) -> Any:
+        if isinstance(value, numbers.Integral):
+            return int(value)
+        if isinstance(value, numbers.Real):  # NumPy's longest float is a list of itself
+            return float(value)
         if isinstance(value, np.generic | np.ndarray):
             return value.tolist()
         raise TypeError(f"a {type(value).__name__} cannot be saved")
@@ -144,12 +144,19 @@ class Scaling(NamedTuple):
 
     @classmethod
     def of(cls, series: NDArray[np.float64]) -> Scaling:
-        """From `(N, K, T)`, ignoring NaN; a constant or empty feature keeps its scale."""
+        """From `(N, K, T)`, ignoring NaN; a constant or empty feature keeps its scale.
+
+        Raises:
+            ValueError: values are so large that their squares are infinite.
+        """
         valid = ~np.isnan(series)
         counts = np.maximum(valid.sum(axis=(0, 2)), 1)
         mean = np.where(valid, series, 0.0).sum(axis=(0, 2)) / counts
         away = np.where(valid, series - mean[:, None], 0.0)
-        scale = np.sqrt((away * away).sum(axis=(0, 2)) / counts)
+        with np.errstate(over="ignore"):
+            scale = np.sqrt((away * away).sum(axis=(0, 2)) / counts)
+        if not np.isfinite(scale).all():
+            raise ValueError("series must hold values below 1e150")
         return cls(mean, np.where(scale > 1e-12 * np.maximum(np.abs(mean), 1e-300), scale, 1.0))
 
     def apply(self, series: NDArray[Any]) -> NDArray[np.float32]:
@@ -188,12 +195,7 @@ def checked_labels(y: ArrayLike, count: int) -> tuple[NDArray[Any], NDArray[np.i
         ValueError: not class labels, wrong number, fewer than two classes or more than 253, or a
             label that stands for no class.
     """
-    labels = column_or_1d(in_rows("labels", y), warn=True)
-    texts = {isinstance(one, str) for one in labels.tolist() if one is not None}
-    if labels.dtype.kind not in "OUSbiuf" or len(texts) > 1:
-        raise ValueError("labels must be text, or whole numbers, all of one kind")
-    if labels.dtype.kind == "O" and None in labels.tolist():
-        raise ValueError(_NO_CLASS)
+    labels = column_or_1d(_of_one_kind(in_rows("labels", y), y), warn=True)
     check_classification_targets(labels)
     if len(labels) != count:
         raise ValueError(f"{count} series, {len(labels)} labels")
@@ -207,11 +209,28 @@ def checked_labels(y: ArrayLike, count: int) -> tuple[NDArray[Any], NDArray[np.i
     return classes, codes
 
 
+def _of_one_kind(labels: NDArray[Any], given: ArrayLike) -> NDArray[Any]:
+    """Labels as text or numbers that can be saved, and that -1 or '' can stand beside."""
+    values = labels.ravel().tolist()
+    if isinstance(given, list | tuple) and labels.ndim == 1:
+        values = list(given)  # what is missing among text became text
+    if labels.dtype.kind != "f" and any(map(_is_missing, values)):
+        raise ValueError(_NO_CLASS)
+    if labels.dtype.kind == "O":
+        labels = np.array(values).reshape(labels.shape)
+    texts = {isinstance(one, str) for one in values}
+    if labels.dtype.kind not in "USbiuf" or len(texts) > 1:
+        raise ValueError("labels must be text, or whole numbers, all of one kind")
+    if labels.dtype.kind == "u":
+        if labels.size and labels.max() > np.iinfo(np.int64).max:
+            raise ValueError(f"labels must be below 2^63, not {labels.max()}")
+        labels = labels.astype(np.int64) if labels.dtype.itemsize == 8 else labels
+    return labels
+
+
 def labels_of(index: NDArray[np.uint8], classes: NDArray[Any]) -> NDArray[Any]:
     """Labels of decisions; rejected and undecided ones are '' (text labels) or -1."""
     none = np.array([""] if classes.dtype.kind in "US" else [-1])
-    if classes.dtype.kind == "O":
-        none = np.array([None], dtype=object)
     if classes.dtype.kind == "b":
         classes = classes if np.all(index < len(classes)) else classes.astype(np.int8)
     table = np.concatenate([classes, none.astype(np.result_type(classes, none))])

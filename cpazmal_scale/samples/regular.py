@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,10 +52,12 @@ def regular_series(
             "the dates of a series are no dates",
             remedy="give datetime64, not numbers: 20200108 is no day",
         )
-    if len(dates) != np.shape(values)[axis] or np.iscomplexobj(values):
+    shape, kind = np.shape(values), np.asarray(values).dtype
+    along = operator.index(axis) if hasattr(axis, "__index__") else len(shape)
+    fits = -len(shape) <= along < len(shape) and shape[along] == len(dates)
+    if not fits or kind.kind not in "biuf":
         raise SampleError(
-            f"{len(dates)} dates for values of shape {np.shape(values)} and type "
-            f"{np.asarray(values).dtype}",
+            f"{len(dates)} dates for values of shape {shape} and type {kind} along axis {axis}",
             remedy="give a real value for each date along `axis`",
         )
     if np.ma.is_masked(dates) or not np.all(np.diff(dates.astype("datetime64[s]")) > 0):

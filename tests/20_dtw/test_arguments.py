@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -167,6 +168,8 @@ def test_a_saved_classifier_keeps_its_dates(make, write, tmp_path):
         NearestBarycenter(
             radius=np.int64(3), iterations=np.int32(5), seed=np.int64(1), reject=np.float32(9)
         ),
+        NearestBarycenter(radius=np.array(3), reject=np.longdouble(9)),
+        NearestBarycenter(reject=Fraction(19, 2)),
         KNeighborsDTW(n_neighbors=np.int64(3), radius=np.int8(2), standardise=np.bool_(True)),
     ],
 )
@@ -205,11 +208,34 @@ def test_a_search_fits_the_temperature_on_its_groups():
         np.repeat([-1.0, 2.0], 12),
         np.repeat(np.array([-1, 1], np.int8), 12),
         np.repeat(np.array(["", "x"], object), 12),
+        [None, *"abc" * 7, "a", "b"],
+        [float("nan"), *"abc" * 7, "a", "b"],
+        [np.ma.masked, *"abc" * 7, "a", "b"],
+        pd.array(["a", pd.NA] * 12, "string"),
     ],
 )
 def test_labels_that_stand_for_no_class_are_refused(make, labels):
     with pytest.raises(ValueError, match="stand for no class"):
         make().fit(labelled()[0], labels)
+
+
+@pytest.mark.parametrize("make", [NearestBarycenter, KNeighborsDTW])
+@pytest.mark.parametrize(
+    ("labels", "none"),
+    [
+        (pd.Series(["x", "y"] * 12, dtype=object), ""),
+        (pd.Categorical(["x", "y"] * 12), ""),
+        (np.array([3, 2] * 12, object), -1),
+        (np.array([3, 2**60 + 1] * 12, np.uint64), -1),
+    ],
+)
+def test_labels_that_are_objects_are_saved(make, labels, none, tmp_path):
+    X = labelled()[0]
+    model = make().fit(X, labels)
+    model.save(tmp_path / "model.npz")
+    again = make.load(tmp_path / "model.npz").predict(np.r_[X, X[:1] * np.nan]).tolist()
+    assert again == [*model.predict(X).tolist(), none]
+    assert set(again) <= {*labels, none}
 
 
 @pytest.mark.parametrize("make", [NearestBarycenter, KNeighborsDTW])
@@ -260,6 +286,13 @@ X24, Y24, G24 = labelled()
             lambda: KNeighborsDTW().fit(np.where(Y24[:, None, None] == "a", np.nan, X24), Y24),
             "of: ",
         ),
+        (
+            lambda: NearestBarycenter().fit(X24, np.repeat(np.array([2**64 - 1, 0], "u8"), 12)),
+            "below 2.63",
+        ),
+        (lambda: NearestBarycenter().fit(1e200 * X24, Y24), "values below 1e150"),
+        (lambda: KNeighborsDTW().fit(1e200 * X24, Y24), "values below 1e150"),
+        (lambda: distances(X24, X24, limits=band_limits(30, 30, radius=2) + 0.5), "whole numbers"),
         (lambda: season_days(["20200231"]), "dates must be datetime64"),
         (lambda: season_days(["1 May 2020"]), "dates must be datetime64"),
         (lambda: time_weights(DAYS.astype(float) > 0, DAYS), "days must be numbers of days"),

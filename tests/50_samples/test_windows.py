@@ -623,6 +623,15 @@ def test_what_is_no_series_of_dates_is_refused(values, dates, step: float, says:
         samples.regular_series(values, dates, every_days=step, max_gap_days=40)
 
 
+@pytest.mark.parametrize(
+    ("values", "axis"), [(np.zeros(2), 5), (np.zeros(2), 0.5), (np.array(["1", "2"]), 0)]
+)
+def test_what_has_no_place_in_a_series_is_refused(values, axis) -> None:
+    dates = np.array(["2020-01-08", "2020-01-19"], "M8[D]")
+    with pytest.raises(SampleError, match=f"2 dates for values of .* along axis {axis}"):
+        samples.regular_series(values, dates, every_days=6, max_gap_days=40, axis=axis)
+
+
 def test_a_calendar_agrees_with_numpy_where_nothing_is_missing() -> None:
     rng = np.random.default_rng(0)
     days = np.sort(rng.choice(300, 25, replace=False))

@@ -255,9 +255,23 @@ def test_draw_is_random_within_classes_and_knows_no_strips() -> None:
         ([[5, 0], [0, 5]], [np.nan, 1.0], "not finite"),
         ([[5, 0], [0, 5]], [0.0, 0.0], "all areas are zero"),
         ([[5, 0, 0], [0, 5, 0]], [1.0, 1.0], "do not fit 2 classes"),
+        ([[5.5, 0], [0, 5]], [1.0, 1.0], "no whole number"),
+        ([[5e300, 0], [0, 5]], [1.0, 1.0], "no whole number"),
+        (np.ma.masked_less([[5, 0], [0, 5]], 1), [1.0, 1.0], "not finite"),
+        ([[5, 0], [0, 5]], np.ma.masked_less([1.0, 2.0], 2), "not finite"),
+        ([[5, 0], [0, 5]], [1e308, 1e308], "not finite"),
+        ([[5, 0], [0, 5]], [10**400, 1], "not finite"),
+        ([["5", "0"], ["0", "5"]], [1.0, 1.0], "not finite"),
+        ([[5, 0], [0, 5j]], [1.0, 1.0], "not finite"),
+        ([[5, 0], [0]], [1.0, 1.0], "not finite"),
     ],
 )
 def test_estimates_of_what_cannot_be_are_refused(counts, mapped, says: str) -> None:
     with pytest.raises(SampleError, match=says) as caught:
         estimate_areas(counts, mapped, "ab")
     assert caught.value.remedy
+
+
+def test_a_class_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(SampleError, match="named twice"):
+        estimate_areas([[5, 0], [0, 5]], [1.0, 2.0], "aa")

@@ -140,10 +140,13 @@ def estimate_areas(
         strata: (C) number of the stratum, from 0, that holds each class; none: each its own.
 
     Raises:
-        SampleError: shapes do not fit, a count or area is negative, or a stratum that the map has
-            got fewer than two sample units, so that nothing is known of its errors.
+        SampleError: shapes do not fit, a class is named twice, a count is no whole number, a count
+            or area is negative, masked or not finite, or a stratum that the map has got fewer than
+            two sample units, so that nothing is known of its errors.
     """
-    n, areas = np.asarray(counts), np.asarray(mapped, np.float64)
+    given, areas = _numbers(counts), _numbers(mapped)
+    _check_numbers(given, areas)
+    n = given.astype(np.int64)
     held = np.arange(len(classes)) if strata is None else np.asarray(strata, np.int64)
     _check(n, areas, classes, held)
     sample = _Sample.of(n, areas, held)
@@ -248,6 +251,36 @@ class _Sample(NamedTuple):
         return np.asarray(np.maximum(self.units, 1))
 
 
+def _numbers(values: ArrayLike) -> NDArray[np.float64]:
+    """Plain numbers, NaN where they are masked, or one NaN for what holds others."""
+    try:
+        given = np.ma.asarray(values)
+    except (TypeError, ValueError):
+        return np.full((), np.nan)
+    if given.dtype.kind not in "biuf":
+        return np.full(given.shape, np.nan)
+    return np.asarray(given.astype(np.float64).filled(np.nan))
+
+
+def _check_numbers(counts: NDArray[np.float64], areas: NDArray[np.float64]) -> None:
+    known = bool(np.isfinite(counts).all() and np.isfinite(areas).all())
+    known = known and counts.min(initial=0) >= 0 and areas.min(initial=0) >= 0
+    with np.errstate(over="ignore"):
+        known = known and 0 < areas.sum() < np.inf
+    if not known:
+        raise SampleError(
+            "a count or an area is negative or not finite, or all areas are zero",
+            where="area estimate",
+            remedy="give the sample's counts and the map's areas",
+        )
+    if not np.array_equal(counts, np.rint(counts)) or counts.sum() > 2**53:
+        raise SampleError(
+            "a count of sample units is no whole number",
+            where="area estimate",
+            remedy="give how many units of the sample are of each pair of classes",
+        )
+
+
 def _check(
     n: NDArray[np.int64],
     areas: NDArray[np.float64],
@@ -261,12 +294,11 @@ def _check(
             where="area estimate",
             remedy="give one row, one column and one area per class",
         )
-    finite = bool(np.isfinite(n).all() and np.isfinite(areas).all())
-    if not finite or n.min(initial=0) < 0 or not (areas >= 0).all() or not areas.sum() > 0:
+    if len(set(classes)) < size:
         raise SampleError(
-            "a count or an area is negative or not finite, or all areas are zero",
+            f"a class is named twice among {', '.join(classes)}",
             where="area estimate",
-            remedy="give the sample's counts and the map's areas",
+            remedy="give each class one row, one column and one area",
         )
     sample = _Sample.of(n, areas, held)
     for stratum, (units, share) in enumerate(zip(sample.units, sample.weight, strict=True)):
