@@ -47,5 +47,6 @@ def watch(
         cubes = subflow(ingest, config)
         if not any(cube["appended"] for cube in cubes.values()):
             return Completed(message=f"{found}, all left out", data=None)
+        config = config.with_values({"ingest": {"scenes": None}})  # every scene was read once
     result: dict[str, Any] = subflow(full_area_map if remap else ingest, config)
     return result

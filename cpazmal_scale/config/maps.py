@@ -105,7 +105,7 @@ class Assess(Section):
     """Methods to compare, as `classify.method` calls them."""
     neighbors: int = Field(25, ge=1)
     """Neighbours that vote in the nearest-neighbour methods."""
-    report: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    report: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
     """Name of the report's files; none: `report`, with the split's name unless `stratified`."""
     truth: Address | None = None
     """Reference raster (uint8 from 1, in the order of its `classes` tag) to compare the map to."""

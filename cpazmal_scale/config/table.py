@@ -16,7 +16,7 @@ class Table(Section):
     url: Address | None = None
     """CSV or Parquet file, one row per series (wide) or per series and date (long); none: samples
     come from polygons and a cube."""
-    name: str = Field("table", pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+    name: str = Field("table", pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")
     """Name that stands for the beam in catalog and reports."""
     label: str = "class"
     """Column of the class."""

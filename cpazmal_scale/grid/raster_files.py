@@ -42,10 +42,8 @@ _NO_ADDRESS = {
 
 
 @contextlib.contextmanager
-def open_plain(
-    path: Path, driver: str, overview_level: int | None = None, **settings: Any
-) -> Iterator[Any]:
-    """A local raster, or one of its overviews, open with one driver; `settings` are GDAL's.
+def open_plain(path: Path, driver: str, **settings: Any) -> Iterator[Any]:
+    """A local raster, open with one driver; `settings` are GDAL's.
 
     Raises:
         ValueError: in one sentence, what is not plain about it.
@@ -59,8 +57,6 @@ def open_plain(
     if driver == "RST":
         _check_idrisi(path)
     options: dict[str, Any] = {"NUM_THREADS": "ALL_CPUS"} if driver == "GTiff" else {}
-    if overview_level is not None:
-        options["OVERVIEW_LEVEL"] = overview_level
     with rasterio.Env(**_NO_ADDRESS, **settings), warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         raster = rasterio.open(path, driver=driver, **options)

@@ -7,24 +7,26 @@ two writers cannot both believe to have written the same one.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import StoreDamaged, WriterConflict
 from cpazmal_scale.storage import seal
 
-_BASE, _END = "base.gpkg", ".json"
+_BASE, _END, _PLACE = "base.gpkg", ".json", "place"
 _REMEDY = "move this folder away to begin anew from the file"
 
 
 @dataclass
 class Journal:
-    """One folder of entries, of which `length` were read or written here."""
+    """One folder of entries, the `head` first, of which `length` were read or written here."""
 
     folder: str
     length: int = 0
+    head: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, place: str, head: Mapping[str, Any], base: bytes) -> Journal:
@@ -41,7 +43,8 @@ class Journal:
         last = _last(place)
         journal = cls(storage.join(place, f"{last + 1:04d}"))
         storage.write_bytes(storage.join(journal.folder, _BASE), base)
-        journal.add(head)
+        journal.head = {**head, "base": hashlib.sha256(base).hexdigest()}
+        journal.add(journal.head)
         before = cls(storage.join(place, f"{last:04d}"))
         # On a disk nobody else begins one now: without a head its writer died.
         if not storage.is_remote(place) and not storage.exists(before._url(0)):
@@ -70,7 +73,8 @@ class Journal:
             StoreError: the store cannot be written.
         """
         url = self._url(self.length)
-        if not storage.create_bytes(url, storage.json_bytes(seal.sealed(entry))):
+        numbered = {**entry, _PLACE: self.length}
+        if not storage.create_bytes(url, storage.json_bytes(seal.sealed(numbered))):
             raise WriterConflict(
                 "another `cpazmal label` edits the same polygons",
                 where=self.folder,
@@ -89,13 +93,27 @@ class Journal:
         for place, name in enumerate(names):
             if name != f"{place:06d}{_END}":
                 raise StoreDamaged(f"entry {place} is lost", where=self.folder, remedy=_REMEDY)
-            found.append(seal.read_document(storage.join(self.folder, name), _REMEDY))
-        self.length = len(found)
+            entry = seal.read_document(storage.join(self.folder, name), _REMEDY)
+            if entry.pop(_PLACE, place) != place:
+                raise StoreDamaged(
+                    f"entry {place} is another one's", where=self.folder, remedy=_REMEDY
+                )
+            found.append(entry)
+        self.length, self.head = len(found), dict(found[0]) if found else {}
         return found
 
     def base(self) -> bytes:
-        """The file as it was when the journal began."""
-        return storage.read_bytes(storage.join(self.folder, _BASE))
+        """The file as it was when the journal began.
+
+        Raises:
+            StoreDamaged: it is not the one that the head names.
+        """
+        url = storage.join(self.folder, _BASE)
+        data = storage.read_bytes(url)
+        digest = hashlib.sha256(data).hexdigest()
+        if self.head.get("base", digest) != digest:
+            raise StoreDamaged("the file was altered", where=url, remedy=_REMEDY)
+        return data
 
     def remove(self) -> None:
         """Take the journal away; its head goes first, without which it is none."""

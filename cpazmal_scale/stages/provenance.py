@@ -67,7 +67,7 @@ def _data(config: RunConfig, cube: xr.Dataset) -> dict[str, str]:
         else "",
         "Resampling": "; ".join(filter(None, np.unique(cube["resampling"].values.astype(str)))),
         "Dates by channel": f"{held}; {cube.sizes['time']} dates in all",
-        "Cube": f"state {cube.attrs['state']}, written by {cube.attrs['software']}",
+        "Cube": f"state {cube.attrs['state']}, written by {cube.attrs.get('software', 'others')}",
     }
     return {name: text for name, text in told.items() if text}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from cpazmal_scale.addresses import is_chain, is_remote, local_path, small_scheme
 from cpazmal_scale.errors import StoreMissing
+from cpazmal_scale.storage.disk import local_scratch
 from cpazmal_scale.storage.look import exists
 from cpazmal_scale.storage.reach import filesystem_of, one_sentence, options_of, regular, usable
 
@@ -69,12 +69,12 @@ def open_local(url: str, *beside: str) -> Iterator[Path]:
             raise StoreMissing("no such file", where=url, remedy="check the path")
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="cpazmal-") as folder:
+    with local_scratch() as folder:
         for one in (url, *filter(exists, beside)):
             with one_sentence(one, "read"):
                 filesystem, path_there = filesystem_of(one)
-                filesystem.get_file(path_there, str(Path(folder) / one.rsplit("/", 1)[-1]))
-        yield Path(folder) / url.rsplit("/", 1)[-1]
+                filesystem.get_file(path_there, str(folder / one.rsplit("/", 1)[-1]))
+        yield folder / url.rsplit("/", 1)[-1]
 
 
 def zarr_store(url: str, *, read_only: bool = False) -> Store:

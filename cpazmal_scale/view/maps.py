@@ -25,9 +25,8 @@ from cpazmal_scale.mapping import (
     read_recipe,
 )
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
-from cpazmal_scale.view.cog import Cog
 from cpazmal_scale.view.paint import Ramp, class_table, picture, ramp_table
-from cpazmal_scale.view.pyramid import EDGE, Pyramid, Ready
+from cpazmal_scale.view.pyramid import Pyramid, Ready
 from cpazmal_scale.view.reduce import commonest
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
 
@@ -53,21 +52,18 @@ _MOST_BYTES = 1 << 28
 
 @dataclass(frozen=True)
 class Made:
-    """Where a map's cube, model and GeoTIFF are; none where they are not."""
+    """Where a map's cube and model are; none where they are not."""
 
     cube: str | None = None
     model: str | None = None
-    cog: str | None = None
 
     @classmethod
     def beside(cls, map_url: str, recipe: Recipe) -> Made:
         """In the workspace that holds the map, as far as they are there."""
-        folder, _, name = map_url.rstrip("/").rpartition("/")
-        root = folder.rpartition("/")[0]
+        root = map_url.rstrip("/").rpartition("/")[0].rpartition("/")[0]
         cube = storage.join(root, "cubes", recipe.cube)
         model = storage.join(root, "models", f"{recipe.model}.zarr")
-        cog = storage.join(folder, name.removesuffix(".zarr") + ".tif")
-        found = [url if storage.exists(url) else None for url in (cube, model, cog)]
+        found = [url if storage.exists(url) else None for url in (cube, model)]
         return cls(*found)
 
 
@@ -81,18 +77,16 @@ class ShownMap:
     grid: GeoBox
     colours: Mapping[int, str]
     group: zarr.Group
-    cog: Cog | None
     held: Held
     pool: ThreadPoolExecutor
 
     @classmethod
-    def open(cls, url: str, held: Held, cog: str | None = None) -> ShownMap:
+    def open(cls, url: str, held: Held) -> ShownMap:
         """Open a finished map.
 
         Args:
             url: of the map.
             held: keeps what was decoded last.
-            cog: its GeoTIFF, whose overviews are used if it is on a local disk.
 
         Raises:
             StoreMissing: there is none.
@@ -121,9 +115,7 @@ class ShownMap:
         }
         colours = {REJECTED: REJECTED_COLOUR, **colours}
         grid = grid_of(data)
-        shape = (int(grid.shape[0]), int(grid.shape[1]))
-        overviews = Cog.of(cog, str(data.attrs["id"]), shape, _values(recipe))
-        return cls(url, data, recipe, grid, colours, group, overviews, held, pool)
+        return cls(url, data, recipe, grid, colours, group, held, pool)
 
     def close(self) -> None:
         """Give up what is being read."""
@@ -157,11 +149,7 @@ class ShownMap:
         """
         if layer not in self.layers or not 0 <= index < len(self.recipe.classes):
             raise ConfigError(f"the map has no layer {layer} {index}", where=self.url)
-        level, row, column = place
-        if layer == "class" and self.cog is not None and level:
-            cells = self.cog.cells(1 << level, row * EDGE, column * EDGE, EDGE, EDGE)
-        else:
-            cells = self.pyramid(layer).tile(*place)
+        cells = self.pyramid(layer).tile(*place)
         if layer == "class":
             return picture(cells, class_table(self.colours, hidden))
         values = cells[index] if cells.ndim > 2 else cells

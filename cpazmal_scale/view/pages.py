@@ -42,12 +42,12 @@ class _Side:
 def map_page(*urls: str, made: Made | None = None, memory: int = MEMORY) -> Page:
     """A page of one finished map, or of two on one grid, for a local server.
 
-    Tiles come from the chunks of map and cube, and, where it lies beside the map, from the
-    overviews of its GeoTIFF; the series of a pixel from all dates of the cube at once.
+    Tiles come from the chunks of map and cube and from the map's own overviews; the series of a
+    pixel from all dates of the cube at once.
 
     Args:
         urls: one map or two.
-        made: where cube, model and GeoTIFF of the first map are; none: in its workspace.
+        made: where cube and model of the first map are; none: in its workspace.
         memory: bytes of decoded chunks that are kept.
 
     Raises:
@@ -75,7 +75,7 @@ def _opened(url: str, made: Made | None, held: Held) -> _Side:
     from cpazmal_scale.model import open_model
 
     where = made or Made.beside(url, read_recipe(url))
-    shown = ShownMap.open(url, held, where.cog)
+    shown = ShownMap.open(url, held)
     model = None if where.model is None else open_model(where.model)
     cube = None if where.cube is None else ShownCube.open(where.cube, shown.recipe.dates, held)
     series = None if cube is None else PixelSeries.of(cube, shown.recipe, model)

@@ -106,6 +106,8 @@ def test_yaml_and_flags_are_the_same_model(tmp_path) -> None:
         ("samples: {also: ['']}", "an empty address"),
         ("just text", "not a mapping"),
         ("polarisations: []", "polarisations"),
+        (f"assess: {{report: {'a' * 200}}}", r"assess\.report"),  # no folder has such a name
+        (f"samples: {{table: {{name: {'a' * 100}}}}}", r"samples\.table\.name"),
     ],
 )
 def test_bad_settings_are_one_sentence(tmp_path, text: str, message: str) -> None:

@@ -18,7 +18,6 @@ from cpazmal_scale.errors import ConfigError, StoreError
 from cpazmal_scale.mapping import LEVELS, map_cube, mean_levels, mean_shares, open_map
 from cpazmal_scale.palette import colours, rgb
 from cpazmal_scale.view import EDGE, Held, Pyramid, ShownCube, ShownMap
-from cpazmal_scale.view.cog import Cog
 from cpazmal_scale.view.paint import in_decibels
 from cpazmal_scale.view.reduce import commonest, mean_power
 
@@ -212,87 +211,6 @@ def test_radar_tiles_are_grey_from_dark_to_bright(cube: ShownCube) -> None:
     assert (np.diff(grey[np.isfinite(power)][order]) >= 0).all()
     power = np.array([[-0.001, 0.0, np.nan, 1.0]], np.float32)  # subtracted noise, no data, 0 dB
     assert in_decibels(power, (-10, 0)).tolist() == [[0, 0, BLANK, LEVELS]]
-
-
-def tiff(path: Path, values: np.ndarray, name: str) -> str:
-    """A GeoTIFF of classes with overviews of the most frequent value, as GDAL makes them."""
-    import rasterio
-    from rasterio.enums import Resampling
-
-    height, width = values.shape
-    profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "nodata": BLANK, "tiled": True}
-    profile |= {"height": height, "width": width, "blockxsize": 128, "blockysize": 128}
-    transform = rasterio.Affine(3, 0, 5e5, 0, -3, 5e6)
-    with rasterio.open(path, "w", transform=transform, crs="EPSG:32632", **profile) as file:
-        file.write(values, 1)
-        file.update_tags(id=name)
-        file.build_overviews([2, 4, 8], Resampling.mode)
-    return str(path)
-
-
-def test_overviews_of_a_cloud_optimized_geotiff_reach_the_last_pixel(tmp_path: Path) -> None:
-    """GDAL's COG driver halves an odd side downwards: 1035 rows, then 517, 258 cells."""
-    import rasterio
-
-    rng = np.random.default_rng(6)
-    values = np.kron(rng.integers(1, 5, (15, 11)), np.ones((69, 123), int)).astype(np.uint8)
-    height, width = values.shape
-    transform = rasterio.Affine(3, 0, 5e5, 0, -3, 5e6)
-    url = tmp_path / "map.tif"
-    profile = {"driver": "COG", "dtype": "uint8", "count": 1, "nodata": BLANK, "blocksize": 128}
-    profile |= {"height": height, "width": width, "transform": transform, "crs": "EPSG:32632"}
-    with rasterio.open(url, "w", overview_resampling="mode", **profile) as file:
-        file.write(values, 1)
-        file.update_tags(id="one")
-    with rasterio.open(url, overview_level=1) as file:
-        assert file.shape == (height // 4, width // 4)
-    cog = Cog.of(str(url), "one", values.shape, [1, 2, 3, 4])
-    assert cog is not None
-    for step in (2, 4, 8, 16):
-        rows, columns = -(-height // step), -(-width // step)
-        for y in range(0, rows, EDGE):
-            for x in range(0, columns, EDGE):
-                found = cog.cells(step, y, x, EDGE, EDGE)[: rows - y, : columns - x]
-                middle = np.ix_(
-                    *(
-                        np.minimum(step * (at + np.arange(n)) + step // 2, side - 1)
-                        for at, n, side in zip((y, x), found.shape, values.shape, strict=True)
-                    )
-                )
-                assert (found == values[middle]).mean() > 0.85
-                assert found[-1, -1] == values[middle][-1, -1]
-    last = cog.cells(2, height // 2, width // 2, 1, 1)
-    assert last.tolist() == [[values[-1, -1]]]
-
-
-def test_coarse_classes_come_from_the_overviews_of_the_geotiff(tmp_path: Path) -> None:
-    import rasterio
-
-    rng = np.random.default_rng(5)
-    values = np.kron(rng.integers(1, 5, (67, 90)), np.ones((9, 7), int)).astype(np.uint8)
-    values[:40] = BLANK
-    url = tiff(tmp_path / "map.tif", values, "one")
-    cog = Cog.of(url, "one", values.shape, [1, 2, 3, 4, 254])
-    assert cog is not None
-    for level in (1, 2, 3):
-        step = 1 << level
-        with rasterio.open(url, overview_level=level - 1) as file:
-            overview = file.read(1)
-        found = cog.cells(step, 10, 5, EDGE, EDGE)
-        expected = overview[10 : 10 + EDGE, 5 : 5 + EDGE]
-        height, width = expected.shape
-        np.testing.assert_array_equal(found[:height, :width], expected)
-        assert (found[height:] == BLANK).all()
-        assert (found[:, width:] == BLANK).all()
-    coarse = cog.cells(32, 0, 0, 20, 20)
-    agree = [coarse[row, column] in np.unique(part) for row, column, part in parts(values, 32)]
-    assert all(agree)
-    assert (cog.cells(2, 1000, 0, 4, 4) == BLANK).all()
-    assert Cog.of(url, "another", values.shape, [1]) is None
-    assert Cog.of(url, "one", (603, 631), [1]) is None
-    assert Cog.of(None, "one", values.shape, [1]) is None
-    (tmp_path / "no.tif").write_bytes(b"II*\0 nothing")
-    assert Cog.of(f"{tmp_path}/no.tif", "one", values.shape, [1]) is None
 
 
 def test_what_is_kept_is_bounded_and_was_used_last() -> None:

@@ -208,17 +208,21 @@ def test_the_main_job_checks_its_inputs_before_it_begins(
     assert begun == []
 
 
-@pytest.mark.parametrize(("appended", "begun"), [(0, ["ingest"]), (1, ["ingest", "full-area-map"])])
+@pytest.mark.parametrize(
+    ("appended", "begun"),
+    [(0, [("ingest", "scenes")]), (1, [("ingest", "scenes"), ("full-area-map", None)])],
+)
 def test_a_watch_maps_again_only_if_a_scene_went_in(
-    appended: int, begun: list[str], monkeypatch: pytest.MonkeyPatch
+    appended: int, begun: list[tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The scenes are read once: the map is made of the cube as it is then."""
     import flows.watch as module
     from cpazmal_scale.stages.ingest import Arrivals
 
-    asked: list[str] = []
+    asked: list[tuple[str, str | None]] = []
 
-    def subflow(flow: Any, _: RunConfig) -> dict[str, Any]:
-        asked.append(flow.name)
+    def subflow(flow: Any, config: RunConfig) -> dict[str, Any]:
+        asked.append((flow.name, config.ingest.scenes and Path(config.ingest.scenes).name))
         return {"DSC37": {"appended": appended}} if flow.name == "ingest" else {"id": "map"}
 
     monkeypatch.setattr(module, "deployed", lambda config: config)
@@ -230,7 +234,7 @@ def test_a_watch_maps_again_only_if_a_scene_went_in(
     assert made == {"id": "map"} if appended else "2 new scenes, all left out" in made.message
     asked.clear()
     assert module.watch.fn(skipping.with_values({"ingest": {"skip_refused": False}}))
-    assert asked == ["full-area-map"]
+    assert asked == [("full-area-map", "scenes")]
 
 
 @pytest.mark.parametrize(

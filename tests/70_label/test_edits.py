@@ -295,6 +295,19 @@ def test_changes_that_another_program_holds_back_are_noticed(file: Path, tmp_pat
     session.close()
 
 
+def test_entries_that_change_places_are_told(file: Path, tmp_path: Path) -> None:
+    session = Session(str(file), str(tmp_path / "run"))
+    for number in (1, 2):
+        session.do(Delete([number]))
+    session.close()
+    one, two = (next((tmp_path / "run").rglob(f"00000{place}.json")) for place in (1, 2))
+    data = one.read_bytes()
+    one.write_bytes(two.read_bytes())
+    two.write_bytes(data)
+    with pytest.raises(StoreDamaged, match="entry 1 is another one's"):
+        Session(str(file), str(tmp_path / "run"))
+
+
 def test_a_lost_entry_is_said(file: Path, tmp_path: Path) -> None:
     session = Session(str(file), str(tmp_path / "run"))
     for number in (1, 2):

@@ -21,8 +21,8 @@ from cpazmal_scale import catalog, storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.config.cluster import Cluster
 from cpazmal_scale.errors import ClusterError, ConfigError, SampleError, StoreError, StoreMissing
-from cpazmal_scale.execute import SerialExecutor, open_executor
-from cpazmal_scale.mapping import map_cube, open_map, open_source, plan_map
+from cpazmal_scale.execute import Execution, SerialExecutor, open_executor
+from cpazmal_scale.mapping import map_cube, open_map, open_source, plan_map, refine_map
 from cpazmal_scale.mapping.classify import records
 from cpazmal_scale.pictures import png
 from cpazmal_scale.samples import write_index
@@ -358,3 +358,20 @@ def test_a_finished_map_keeps_no_records(data, tmp_path: Path) -> None:
     told = records.summary(made.url)
     assert len(told["blocks"]) == 12
     assert all("objects" not in block for block in told["blocks"])
+
+
+def test_records_of_a_run_that_died_as_it_finished_go_with_the_next_one(data, tmp_path) -> None:
+    config = workspace(tmp_path, **BLOCKS)
+    refined = config.with_values({"after": {"modal": 3}})
+
+    def both() -> list[str]:
+        made = map_cube(config, *data).url
+        return [made, *(one.url for one in refine_map(refined, made, Execution()))]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(records, "clear", lambda _: None)
+        folders = [Path(url.replace(".zarr", ".progress")) for url in both()]
+    assert len(folders) == 2
+    assert all(folder.exists() for folder in folders)
+    both()
+    assert not any(folder.exists() for folder in folders)

@@ -14,13 +14,25 @@ import pandas as pd
 
 from cpazmal_scale import catalog, model, storage
 from cpazmal_scale.config import RunConfig
+from cpazmal_scale.execute import Execution
 from cpazmal_scale.grid.blocks import Block
-from cpazmal_scale.mapping import map_cube, open_map, open_source
+from cpazmal_scale.label.edits import Draw
+from cpazmal_scale.label.session import Session
+from cpazmal_scale.mapping import (
+    compare_maps,
+    fuse_maps,
+    map_cube,
+    open_map,
+    open_source,
+    refine_map,
+)
 from cpazmal_scale.mapping.classify import records, store
 from cpazmal_scale.samples import BY_DATE, read_index, write_index
 from cpazmal_scale.storage import seal
 from cpazmal_scale.terrain import files
 from cpazmal_scale.terrain.layers import lacking
+from cpazmal_scale.view import Held, ShownMap
+from support.labelling import square, users_file
 from support.small_campaign import make_cube, make_model, workspace
 
 ALL = os.environ.get("CPAZMAL_FAULTS") == "all"
@@ -88,6 +100,8 @@ def small_workspace(folder: Path) -> tuple[RunConfig, list[Stored]]:
     cube_url = make_cube(f"{folder.parent}/cube.zarr")
     made = map_cube(config, model_url, cube_url)
     half = _unfinished(config, model_url, cube_url)
+    later = _made_of_maps(config, model_url, cube_url, made.url)
+    polygons = _labelled(folder)
     samples_url = f"{home}/samples/{'b' * 16}.parquet"
     write_index(table(), samples_url)
     card_url = f"{home}/models/{'a' * 16}.json"
@@ -112,6 +126,17 @@ def small_workspace(folder: Path) -> tuple[RunConfig, list[Stored]]:
         ),
         Stored("map records", below(half.replace(".zarr", ".progress")), lambda: _records(half)),
         Stored("unfinished map", below(half), lambda: store.is_template(half)),
+        Stored("map on the screen", below(made.url), lambda: _shown(made.url)),
+        Stored(
+            "maps of maps",
+            tuple(file for url in later for file in below(url)),
+            lambda: [whole(open_map(url)) for url in later],
+        ),
+        Stored(
+            "labels",
+            tuple(file for file in below(f"{folder}/labels") if file.stat().st_size),
+            lambda: _drawn(polygons, str(folder)),
+        ),
         Stored("samples", (Path(samples_url),), lambda: _table(samples_url)),
         Stored("card", (Path(card_url),), lambda: str(seal.read_document(card_url))),
         Stored("shared arrays", (Path(shared_url),), lambda: _arrays(shared_url)),
@@ -136,6 +161,48 @@ def _unfinished(config: RunConfig, model_url: str, cube_url: str) -> str:
     for block in plan.blocks:
         classify_block(block, cube_url=cube_url, model_url=model_url, map_url=plan.url)
     return plan.url
+
+
+def _made_of_maps(config: RunConfig, model_url: str, cube_url: str, url: str) -> list[str]:
+    """A refined map, two that are fused, and a change."""
+    other = map_cube(config.with_values({"end": "2020-03-20"}), model_url, cube_url).url
+    after = config.with_values({"after": {"window": 3, "modal": 3, "min_area": 50.0}})
+    refined = [one.url for one in refine_map(after, url, Execution())]
+    fused = fuse_maps(config, [url, other], Execution()).url
+    return [*refined, fused, compare_maps(config, other, url, Execution()).map.url]
+
+
+def _labelled(folder: Path) -> str:
+    """A file of polygons, and edits of it that are not saved."""
+    file = str(users_file(folder / "polygons.gpkg", "EPSG:32632"))
+    session = Session(file, str(folder))
+    for row, code in ((40, "ICA"), (60, "ABL")):
+        box = ((tuple(map(tuple, square(row, 40, 10).exterior.coords)),),)
+        session.do(Draw(box, code, f"{code}009"))
+    session.close()
+    return file
+
+
+def _drawn(file: str, home: str) -> object:
+    session = Session(file, home)
+    try:
+        return [(one.label, one.group, one.shape.wkt) for one in session.layer], session.can
+    finally:
+        session.close()
+
+
+def _shown(url: str) -> object:
+    """What a person sees of a map: coarse tiles, and what is told of a pixel."""
+    shown = ShownMap.open(url, Held(32 << 20))
+    try:
+        tiles = [
+            hashlib.sha256(shown.tile(layer, (level, 0, 0), hidden=())).hexdigest()
+            for layer in shown.layers
+            for level in (1, 2, 4, 6)
+        ]
+        return tiles, shown.at(7, 9)
+    finally:
+        shown.close()
 
 
 def _ground(url: str) -> str:

@@ -254,12 +254,13 @@ class _Sample(NamedTuple):
 def _numbers(values: ArrayLike) -> NDArray[np.float64]:
     """Plain numbers, NaN where they are masked, or one NaN for what holds others."""
     try:
-        given = np.ma.asarray(values)
+        given = np.ma.array(values)  # type: ignore[no-untyped-call]
     except (TypeError, ValueError):
         return np.full((), np.nan)
     if given.dtype.kind not in "biuf":
         return np.full(given.shape, np.nan)
-    return np.asarray(given.astype(np.float64).filled(np.nan))
+    numbers: NDArray[np.float64] = given.astype(np.float64).filled(np.nan)
+    return numbers
 
 
 def _check_numbers(counts: NDArray[np.float64], areas: NDArray[np.float64]) -> None:

@@ -112,7 +112,7 @@ def summary(map_url: str) -> dict[str, Any]:
 
 
 def clear(map_url: str) -> None:
-    """Remove the records of a published map."""
+    """Remove the records of a published map, those that a killed run left there too."""
     storage.remove(_folder(map_url), recursive=True)
 
 

@@ -153,6 +153,7 @@ def map_cube(
     if root is not None and store.is_complete(root):
         store.relabel(made.url, made.legend)
         store.open_map(made.url).close()
+        records.clear(made.url)
         return _result(made, records.summary(made.url), 0, began)
     if root is None or not store.is_template(made.url):
         store.write_template(made)

@@ -145,6 +145,7 @@ def derive(config: RunConfig, derivation: Derivation, how: Execution = PLAIN) ->
     if root is not None and store.is_complete(root):
         store.relabel(url, named)
         store.open_map(url).close()
+        records.clear(url)
         return _result(derivation, url, sources[0], named, 0)
     if root is None or not store.is_template(url):
         store.write_metadata(_template(derivation, name, sources[0], named), url)
