@@ -22,6 +22,7 @@ from .report.report import write_report
 from .validate.choose import Choice, choose
 from .validate.cross_validate import Labelled, cross_validate, require_comparable
 from .validate.folds import by_date, require_folds
+from .validate.stored import read_validation, save_validation
 from .validate.validation import CrossValidation
 
 __all__ = [
@@ -56,10 +57,12 @@ __all__ = [
     "open_on_grid",
     "place_units",
     "read_units",
+    "read_validation",
     "require_comparable",
     "require_folds",
     "require_reference",
     "sample_size",
+    "save_validation",
     "strata",
     "typical_pairs",
     "write_report",

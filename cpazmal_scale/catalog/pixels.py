@@ -149,7 +149,8 @@ def _told(pixel: Pixel, k: int, distance: float) -> str:
     valid = int(np.isfinite(pixel.values[k]).sum())
     if valid < own.min_dates:
         return f"does not count: {valid} valid dates of {own.min_dates}"
-    return f"DTW distance {distance / (own.scale_[k] * own.tau_[k]):.3g} × that within classes"
+    within = own.scale_[k] * np.broadcast_to(own.tau_, own.scale_.shape)[k]
+    return f"DTW distance {distance / within:.3g} × that within classes"
 
 
 def _dated(

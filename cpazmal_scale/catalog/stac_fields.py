@@ -64,7 +64,8 @@ def radar(cube: xr.Dataset, polarisations: list[str]) -> dict[str, Any]:
     if len(modes) == 1:
         found["sar:instrument_mode"] = modes.pop()
     if known and known[0] is not None and len({each and each[1:] for each in known}) == 1:
-        found["sar:frequency_band"], found["sar:center_frequency"] = known[0][1:]
+        found["sar:frequency_band"] = known[0].band
+        found["sar:center_frequency"] = known[0].gigahertz
     found["sar:product_type"] = "RTC" if cube.attrs["radiometry"] == "gamma0_T" else "GTC"
     for key in ("sar:observation_direction", "sat:orbit_state", "sat:relative_orbit"):
         if key in cube.attrs:

@@ -130,13 +130,15 @@ def rm(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
 
 @catalog_app.command
 def rebuild(*, workspace: Workspace = DEFAULT) -> None:
-    """Write the index again from the records of all products.
+    """Write the index again: the records of all products, and cubes that have none.
 
     Args:
         workspace: folder or bucket URL.
     """
     from cpazmal_scale import catalog
+    from cpazmal_scale.stages.ingest import list_cubes
 
+    list_cubes(RunConfig(workspace=workspace))
     url, count = catalog.rebuild(workspace), len(catalog.entries(workspace))
     say(f"{url} lists {count} products", catalog=url, products=count)
 

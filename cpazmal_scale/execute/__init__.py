@@ -1,9 +1,10 @@
 """Where blocks are computed: one executor interface over serial code, threads and Dask clusters."""
 
 from cpazmal_scale.execute.clusters import open_executor
-from cpazmal_scale.execute.execution import PLAIN, Execution
 from cpazmal_scale.execute.executors import (
+    PLAIN,
     DaskExecutor,
+    Execution,
     Executor,
     SerialExecutor,
     ThreadExecutor,

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cpazmal_scale.errors import ClusterLost
@@ -14,6 +14,8 @@ from cpazmal_scale.execute.lanes import Lanes
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from cpazmal_scale.progress import Progress
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -42,6 +44,28 @@ class Executor(Protocol):
         their worker, lane by lane.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Executor, block size and progress of a job.
+
+    `block` is the edge of a block in pixels, rounded up to whole chunks (none: the job's own);
+    `executor` computes the blocks (none: as `config.cluster` says); `progress` is called with
+    pixels done and pixels in all.
+    """
+
+    block: int | None = None
+    executor: Executor | None = None
+    progress: Progress | None = None
+
+    def on(self, executor: Executor) -> Execution:
+        """The same with another executor."""
+        return replace(self, executor=executor)
+
+
+PLAIN = Execution()
+"""As the configuration says, in silence."""
 
 
 @dataclass(frozen=True)

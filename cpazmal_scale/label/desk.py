@@ -21,6 +21,7 @@ from cpazmal_scale.legend import Styles, legend
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
+    from shapely.geometry.base import BaseGeometry
 
     from cpazmal_scale.config import Features
     from cpazmal_scale.label.layer import Polygon
@@ -87,7 +88,7 @@ class Desk:
         grid = grid_of(self.cube)
         return Places.between(grid.transform * onto, str(grid.crs), self.session.crs)
 
-    def series(self, shape: Any) -> means.Means:
+    def series(self, shape: BaseGeometry) -> means.Means:
         """Mean backscatter of the pixels inside a shape (file's CRS), or of a window at a point."""
         if shape.geom_type == "Point":
             column, row = (

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from numpy.typing import NDArray
+    from torch import Tensor
+    from torch.utils.data import Dataset
 
 
 SEASONS = {
@@ -272,7 +274,7 @@ class Windows:
             },
         )
 
-    def to_torch(self) -> Any:
+    def to_torch(self) -> Dataset[tuple[Tensor, int]]:
         """A map-style torch `Dataset` of (pixels (P, T, w, w) float32, class number).
 
         Missing pixels are 0, after normalisation the mean. Classes are numbered in the order of

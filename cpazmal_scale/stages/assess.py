@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,9 @@ from cpazmal_scale import catalog, storage
 from cpazmal_scale import words as say
 from cpazmal_scale.catalog import how_to_open
 from cpazmal_scale.config.methods import BEST, method
-from cpazmal_scale.errors import ConfigError, StoreMissing
+from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreMissing
 from cpazmal_scale.progress import Progress
-from cpazmal_scale.stages import workspace
+from cpazmal_scale.stages import reuse, workspace
 from cpazmal_scale.stages.classify import classify, plan_map
 from cpazmal_scale.stages.provenance import acquisitions, processing
 from cpazmal_scale.stages.report_contents import SUM, campaign, map_picture, portraits
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping import MapResult
     from cpazmal_scale.samples import WindowSeries
 
+_LOG = logging.getLogger(__name__)
 CLUSTERED = (
     "The classes are clusters of the series themselves: the figures say how well they are found "
     "again in other places, not what they are."
@@ -86,6 +89,8 @@ def assess(
 ) -> Assessment:
     """Cross-validate by groups beside a random forest, compare the map with the reference, report.
 
+    Methods that were cross-validated on the same samples, cubes and settings are not again.
+
     Args:
         config: the run.
         reading: called as (chunks read, chunks).
@@ -105,8 +110,10 @@ def assess(
     config, choice = _settled(config)
     _require_folds(config)
     series, windows = training_data(config, progress=reading)
-    validation = _validate(config, _labelled(series, windows), progress)
-    stages = {**(seconds or {}), "cross-validation": time.perf_counter() - began}
+    validation, is_new = _validation(config, _labelled(series, windows), progress)
+    stages = dict(seconds or {})
+    if is_new:
+        stages["cross-validation"] = time.perf_counter() - began
     result = _finished_map(config)
     comparison = None if result is None else _compare(config, result)
     shown = portraits(config, series, windows, validation.classes)
@@ -218,6 +225,22 @@ def _labelled(series: WindowSeries, windows: pd.DataFrame) -> Labelled:
     from cpazmal_scale.assess import Labelled
 
     return Labelled(series, windows["class"].to_numpy(), windows["group"].to_numpy())
+
+
+def _validation(
+    config: RunConfig, known: Labelled, progress: Progress | None
+) -> tuple[CrossValidation, bool]:
+    """Every method on the folds, and whether that was computed or found."""
+    from cpazmal_scale.assess import read_validation, save_validation
+
+    folder, inputs = storage.join(config.workspace, "validations"), reuse.of_validation(config)
+    with suppress(StoreMissing, StoreDamaged):
+        found = read_validation(folder, inputs)
+        _LOG.info("cross-validation found: made from the same samples, cubes and settings")
+        return found, False
+    made = _validate(config, known, progress)
+    save_validation(made, folder, inputs)
+    return made, True
 
 
 def _validate(config: RunConfig, known: Labelled, progress: Progress | None) -> CrossValidation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -254,16 +254,44 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
 
 def _cubes(config: RunConfig) -> list[tuple[str, bool]]:
     """Addresses of the cubes of a workspace, and whether its catalog lists them."""
-    from cpazmal_scale.cube import cube_urls, is_cube
-
     entries = catalog.entries(config.workspace, kind="cube")
     urls = [workspace.url_of(config, entry) for entry in entries]
-    unlisted = [url for url in cube_urls(config.workspace) if url not in urls and is_cube(url)]
+    unlisted = _unlisted(config, urls)
     for url in unlisted:
-        _LOG.warning("the catalog does not list the cube %s; `cpazmal ingest` publishes it", url)
+        _LOG.warning("the catalog does not list the cube %s: run `cpazmal catalog rebuild`", url)
     if not urls and not unlisted:
         workspace.beam_of(config)
     return [*((url, True) for url in urls), *((url, False) for url in unlisted)]
+
+
+def _unlisted(config: RunConfig, listed: Collection[str]) -> list[str]:
+    """Addresses of the workspace's cubes that are not among those of its catalog."""
+    from cpazmal_scale.cube import cube_urls, is_cube
+
+    return [url for url in cube_urls(config.workspace) if url not in listed and is_cube(url)]
+
+
+def list_cubes(config: RunConfig) -> list[Entry]:
+    """Publish the cubes of a workspace that its catalog does not list.
+
+    A cube that cannot be read, or that does not lie under the name of its beam, is named in a
+    warning.
+    """
+    from cpazmal_scale.cube import require_record
+
+    entries, made = catalog.entries(config.workspace, kind="cube"), []
+    for url in _unlisted(config, [workspace.url_of(config, entry) for entry in entries]):
+        name = url.rpartition("/")[2].removesuffix(".zarr")
+        try:
+            beam = require_record(url).attributes["beam"]
+            if beam == name:
+                made.append(publish_cube(config, beam))
+                continue
+            why = f"it is of beam {beam}: name it {beam}.zarr"
+        except (ConfigError, CubeDamaged) as error:
+            why = error.what
+        _LOG.warning("%s is not listed: %s", url, why)
+    return made
 
 
 def _require_scenes(config: RunConfig) -> None:

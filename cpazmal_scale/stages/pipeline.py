@@ -47,8 +47,9 @@ def run(
 ) -> dict[str, object]:
     """Do the main job, or some steps of it.
 
-    Dates and blocks that exist are not computed again, so that an interrupted run continues;
-    windows, model and figures of merit are made again, and come out the same.
+    What exists and was made from the same cube, polygons and settings is used again: dates,
+    windows, model, blocks and cross-validation. An interrupted run continues, and a changed
+    setting makes anew what depends on it.
 
     Args:
         config: the run.

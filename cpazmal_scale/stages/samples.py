@@ -10,11 +10,13 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig, identity
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.progress import Progress
-from cpazmal_scale.stages import workspace
+from cpazmal_scale.stages import reuse, workspace
 from cpazmal_scale.vocabulary import CLUSTERS
 
 if TYPE_CHECKING:
+    import geopandas
     import pandas as pd
+    import xarray as xr
 
     from cpazmal_scale.catalog import Entry
     from cpazmal_scale.samples import WindowSeries
@@ -25,20 +27,26 @@ _LOG = logging.getLogger(__name__)
 def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entry:
     """Labelled windows of a cube; without polygons the windows' clusters are their classes.
 
-    With `samples.table.url`, the labelled series of a table instead.
+    Windows that were drawn from the same cube, polygons and settings are not drawn again. With
+    `samples.table.url`, the labelled series of a table instead.
 
     Raises:
         SampleError: polygons, classes or groups, or the table, do not allow it.
     """
-    from cpazmal_scale.samples import BY_DATE, write_index
+    from cpazmal_scale.samples import BY_DATE, read_index, write_index
 
     if workspace.has_table(config):
         return _import_table(config)
 
-    windows, state = _windows(config, progress)
-    unnamed = without_names(windows, config)
+    cube, polygons = workspace.open_period(config), _polygons(config)
+    unnamed = None if polygons is None else without_names(polygons, config)
     if unnamed is not None:
         _LOG.warning(unnamed)
+    inputs = reuse.of_samples(config, cube, polygons)
+    found = reuse.found(config, "samples", inputs, read_index)
+    if found is not None:
+        return found
+    windows, state = _windows(config, cube, polygons, progress), str(cube.attrs["state"])
     plain = windows.drop(columns=list(BY_DATE))
     content = hashlib.sha256(plain.to_csv(index=False).encode()).hexdigest()
     name = identity("samples", content, state)
@@ -48,6 +56,7 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
         **_counts(windows),
         "labels": "polygons" if config.samples.polygons else CLUSTERS,
         "window": config.features.window,
+        "inputs": inputs,
     }
     if "legend" in windows.attrs:
         facts["legend"] = windows.attrs["legend"]
@@ -57,7 +66,7 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
 
 
 def without_names(table: pd.DataFrame, config: RunConfig) -> str | None:
-    """A note on classes of polygons or windows that are numbers without a name; none: all have."""
+    """A note on classes of polygons that are numbers without a name; none: all have one."""
     named = {**table.attrs.get("legend", {}), **config.legend}
     codes = table["class"].unique()
     bare = sorted((code for code in codes if code.isdecimal() and code not in named), key=int)
@@ -176,32 +185,37 @@ def query_samples(config: RunConfig, sql: str) -> tuple[pd.DataFrame, str]:
     return answer, "" if len(answer) else nothing(url)
 
 
-def _windows(config: RunConfig, progress: Progress | None) -> tuple[pd.DataFrame, str]:
+def _polygons(config: RunConfig) -> geopandas.GeoDataFrame | None:
+    """The run's polygons, once its legend speaks of their classes alone; none: clusters."""
     from cpazmal_scale.legend import require_known
-    from cpazmal_scale.samples import read_polygons, self_labelled, window_index
+    from cpazmal_scale.samples import read_polygons
 
-    cube = workspace.open_period(config)
-    polarisations = workspace.channels(config, cube)
     if config.samples.polygons is None:
-        windows = self_labelled(
-            cube, config.samples, config.features, config.seed, polarisations, progress
-        )
-    else:
-        polygons = read_polygons(config.samples.polygons, config.samples.classes)
-        known = {*polygons["class"], *(config.samples.classes or ()), *_said(polygons)}
-        require_known(config.legend, known, where="legend")
-        windows = window_index(
-            cube,
-            polygons,
-            config.samples,
-            config.features,
-            seed=config.seed,
-            polarisations=polarisations,
-            progress=progress,
-        )
-    return windows, str(cube.attrs["state"])
+        return None
+    polygons = read_polygons(config.samples.polygons, config.samples.classes)
+    said = polygons.attrs.get("legend", {})
+    known = {*polygons["class"], *(config.samples.classes or ()), *said}
+    require_known(config.legend, known, where="legend")
+    return polygons
 
 
-def _said(polygons: Any) -> dict[str, Any]:
-    """What the polygons' columns say of classes, plain values."""
-    return dict(polygons.attrs.get("legend", {}))
+def _windows(
+    config: RunConfig,
+    cube: xr.Dataset,
+    polygons: geopandas.GeoDataFrame | None,
+    progress: Progress | None,
+) -> pd.DataFrame:
+    from cpazmal_scale.samples import self_labelled, window_index
+
+    channels, rules = workspace.channels(config, cube), config.samples
+    if polygons is None:
+        return self_labelled(cube, rules, config.features, config.seed, channels, progress)
+    return window_index(
+        cube,
+        polygons,
+        rules,
+        config.features,
+        seed=config.seed,
+        polarisations=channels,
+        progress=progress,
+    )

@@ -11,7 +11,7 @@ from cpazmal_scale.config.methods import BEST
 from cpazmal_scale.execute import open_executor
 from cpazmal_scale.pictures import png
 from cpazmal_scale.progress import Progress
-from cpazmal_scale.stages import workspace
+from cpazmal_scale.stages import reuse, workspace
 from cpazmal_scale.stages.samples import training_data
 from cpazmal_scale.stages.sites import is_southern
 from cpazmal_scale.storage import seal
@@ -35,6 +35,8 @@ def train(
 ) -> Entry:
     """Samples to a model, its card and its figure; the best method is chosen first, if asked for.
 
+    A model of the same samples, cubes and settings is not trained again.
+
     Args:
         config: the run.
         reading: called as (chunks read, chunks).
@@ -50,11 +52,16 @@ def train(
     from cpazmal_scale.model import Workers, barycenters_figure, model_card
 
     models.require_method(config)
+    polarisations, held = _channels(config)
+    inputs = reuse.of_model(config)
+    found = reuse.found(config, "model", inputs, _read)
+    if found is not None:
+        _show(config, found.id)
+        return found
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
     config = workspace.with_legend(config, labels)
     where = _workers(config, len(windows))
-    polarisations, held = _channels(config)
     with workspace.shared(where) as share, open_executor(where.cluster) as executor:
         provenance: dict[str, Any] = {
             "beam": workspace.beam_of(config),
@@ -78,8 +85,8 @@ def train(
     path = f"models/{model.id}.zarr"
     models.save_model(model, storage.join(config.workspace, path))
     figure = barycenters_figure(model, series, labels, legend(model.classes, model.legend).colours)
-    for name in (f"models/{model.id}.png", "barycenters.png"):
-        storage.write_bytes(storage.join(config.workspace, name), png(figure))
+    storage.write_bytes(storage.join(config.workspace, f"models/{model.id}.png"), png(figure))
+    _show(config, model.id)
     told = model_card(model, labels, groups, f"{model.id}.png") | _seen(series, config, held)
     seal.write_document(storage.join(config.workspace, f"models/{model.id}.json"), told)
     facts = {
@@ -92,9 +99,31 @@ def train(
         "samples": windows.attrs["id"],
         "method": model.method,
         "card": f"models/{model.id}.json",
+        "inputs": inputs,
         **({"legend": plain(model.legend)} if model.legend else {}),
     }
     return workspace.publish(config, "model", model.id, path, facts)
+
+
+def _read(url: str) -> None:
+    """Read a model, its card and its figure.
+
+    Raises:
+        StoreMissing: one of them is not there.
+        StoreDamaged: one of them is not what was written.
+    """
+    from cpazmal_scale.model import open_model
+
+    open_model(url)
+    stem = url.removesuffix(".zarr")
+    seal.read_document(f"{stem}.json")
+    storage.read_bytes(f"{stem}.png")
+
+
+def _show(config: RunConfig, identity: str) -> None:
+    """Make a model's figure that of the workspace."""
+    own = storage.join(config.workspace, "models", f"{identity}.png")
+    storage.write_bytes(storage.join(config.workspace, "barycenters.png"), storage.read_bytes(own))
 
 
 def _chosen(

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib import import_module
@@ -101,19 +102,29 @@ def test_a_face_holds_what_it_names(name: str) -> None:
 
 UNTYPED = re.compile(r"(?<!\[)(?<!, )\bAny\b")
 """Of annotations: `NDArray[Any]` and `dict[str, Any]` say enough, `Any` alone nothing."""
-AS_GIVEN = {"features.filled"}
-"""Functions that give back whatever they get, unless it is masked."""
 
 
 @pytest.mark.parametrize("name", ROOMS_WITH_A_FACE)
-def test_functions_of_a_face_are_typed(name: str) -> None:
+def test_what_a_face_names_is_typed(name: str) -> None:
     face, loose = import_module(f"cpazmal_scale.{name}"), set()
     for one in face.__all__:
         value = getattr(face, one)
-        told = value.__annotations__ if isfunction(value) else {}
-        if any(UNTYPED.search(str(kind)) for kind in told.values()):
-            loose.add(f"{name}.{one}")
-    assert loose <= AS_GIVEN
+        for owner, told in _annotations(one, value):
+            if any(UNTYPED.search(str(kind)) for kind in told.values()):
+                loose.add(owner)
+    assert not loose
+
+
+def _annotations(name: str, value: object) -> Iterator[tuple[str, dict[str, object]]]:
+    """Annotations of a function, or of a class's attributes and public methods."""
+    if isfunction(value):
+        yield name, value.__annotations__
+    if isinstance(value, type):
+        yield name, vars(value).get("__annotations__", {})
+        for own, part in vars(value).items():
+            inner = part.fget if isinstance(part, property) else getattr(part, "__func__", part)
+            if isfunction(inner) and not own.startswith("_"):
+                yield f"{name}.{own}", inner.__annotations__
 
 
 BEHIND = {("simulate", "scenes")}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.reflectors import FALSE_CLOCK
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import ingest_scenes, open_cube
@@ -16,7 +17,7 @@ from cpazmal_scale.cube.write import plan
 from cpazmal_scale.cube.write.align import Alignment
 from cpazmal_scale.errors import GridMismatch
 from cpazmal_scale.scenes import Scene, as_told, discover, movable, told
-from cpazmal_scale.simulate.radar.cases import CASES, FALSE_CLOCK, simulate_case
+from cpazmal_scale.simulate.radar.cases import CASES, simulate_case
 from cpazmal_scale.stages import ingest as stages
 
 INJECTED = 0.37, -0.61

@@ -22,13 +22,12 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import binary_erosion
 from scipy.optimize import brentq
-from support.reflectors import complex_image, peak
+from support.reflectors import FALSE_CLOCK, complex_image, peak
 
 from cpazmal_scale.simulate.given.kernels import layover_shadow
 from cpazmal_scale.simulate.radar import earth, orbit
 from cpazmal_scale.simulate.radar.cases import (
     CASES,
-    FALSE_CLOCK,
     aloft,
     passes_of,
     simulate_case,

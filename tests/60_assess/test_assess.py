@@ -44,8 +44,9 @@ from cpazmal_scale.model import Workers
 from cpazmal_scale.pictures import png
 from cpazmal_scale.samples import WindowSeries, stratified_group_folds
 
+FOREST = method("forest").name
 ONCE = CONFIG.model_copy(update={"assess": CONFIG.assess.model_copy(update={"repeats": 1})})
-COMPARED = (methods.SUM, method("vote").name, method("euclid-sum").name, methods.FOREST)
+COMPARED = (methods.SUM, method("vote").name, method("euclid-sum").name, FOREST)
 QUICK = (methods.SUM, method("vote").name, method("euclid-sum").name)
 
 
@@ -86,7 +87,7 @@ def test_forest_figures_are_those_of_plain_scikit_learn(case: Case, found: Cross
     series, labels, polygons = case
     seed = int(np.random.SeedSequence([CONFIG.seed, 0]).generate_state(1)[0])
     flat = series.values.reshape(len(labels), -1)
-    own = found.folds[(found.folds["method"] == methods.FOREST) & (found.folds["repeat"] == 0)]
+    own = found.folds[(found.folds["method"] == FOREST) & (found.folds["repeat"] == 0)]
     for fold, (train, test) in enumerate(stratified_group_folds(labels, polygons, 3, seed)):
         forest = RandomForestClassifier(100, random_state=CONFIG.seed)
         forest.fit(flat[train], labels[train])
@@ -103,11 +104,11 @@ def test_polygons_that_tell_the_label_by_themselves_do_not_help() -> None:
     noise = rng.normal(0, 1, (36, 2, DATES.size))[np.repeat(np.arange(36), 6)]
     values = (noise + rng.normal(0, 0.05, noise.shape)).astype(np.float32)
     series = WindowSeries(values, ("a", "b"), DATES)
-    only = (methods.FOREST,)
+    only = (FOREST,)
     honest = cross_validate(Labelled(series, labels, polygons), ONCE, methods=only)
     fooled = cross_validate(Labelled(series, labels, np.arange(len(labels))), ONCE, methods=only)
-    assert honest.pooled(methods.FOREST).macro_f1 < 0.5
-    assert fooled.pooled(methods.FOREST).macro_f1 > 0.95
+    assert honest.pooled(FOREST).macro_f1 < 0.5
+    assert fooled.pooled(FOREST).macro_f1 > 0.95
 
 
 def leaking(y: Any, groups: Any, folds: int, seed: int) -> Iterator[Any]:
@@ -130,7 +131,7 @@ def test_a_split_through_a_polygon_is_refused(case: Case) -> None:
 def test_nothing_is_learnt_from_the_test_side(case: Case) -> None:
     """Absurd values in other polygons of the same test side change no prediction."""
     series, labels, polygons = case
-    both = (methods.SUM, methods.FOREST)
+    both = (methods.SUM, FOREST)
     before = cross_validate(Labelled(*case), ONCE, methods=both)
     seed = int(np.random.SeedSequence([CONFIG.seed, 0]).generate_state(1)[0])
     _, test = next(stratified_group_folds(labels, polygons, 3, seed))
@@ -310,8 +311,8 @@ def test_intervals_are_those_of_a_plain_bootstrap(found: CrossValidation) -> Non
 
 
 def test_summary_is_the_mean_and_deviation_over_folds(found: CrossValidation) -> None:
-    own = found.folds[found.folds["method"] == methods.FOREST]["macro_f1"].to_numpy()
-    row = found.summary().loc[methods.FOREST]
+    own = found.folds[found.folds["method"] == FOREST]["macro_f1"].to_numpy()
+    row = found.summary().loc[FOREST]
     assert row["macro_f1_mean"] == pytest.approx(own.mean())
     assert row["macro_f1_std"] == pytest.approx(own.std(ddof=1))
 
@@ -319,8 +320,8 @@ def test_summary_is_the_mean_and_deviation_over_folds(found: CrossValidation) ->
 def test_a_method_does_not_differ_from_itself(found: CrossValidation) -> None:
     nothing = found.difference(methods.SUM, methods.SUM)
     assert (nothing.value, nothing.low, nothing.high, nothing.decided) == (0, 0, 0, False)
-    there = found.difference(methods.SUM, methods.FOREST)
-    back = found.difference(methods.FOREST, methods.SUM)
+    there = found.difference(methods.SUM, FOREST)
+    back = found.difference(FOREST, methods.SUM)
     turned = (-back.value, -back.high, -back.low)
     assert (there.value, there.low, there.high) == pytest.approx(turned)
     with pytest.raises(ValueError, match="was not compared"):
@@ -368,7 +369,7 @@ def settled(own: CrossValidation, other: float, forest: float) -> CrossValidatio
     """The same validation with the given share right in every polygon."""
     counts = np.zeros_like(own.counts)
     for m, name in enumerate(own.methods):
-        share = forest if name == methods.FOREST else other
+        share = forest if name == FOREST else other
         for g, c in zip(*np.nonzero(own.windows), strict=True):
             right = round(1000 * share)
             counts[m, g, c, c] = right
@@ -381,7 +382,7 @@ def test_verdict_says_who_wins_even_when_it_is_the_forest(found: CrossValidation
     lost = verdict(settled(many, 0.7, 0.9), methods.SUM)
     assert lost.startswith("**random forest is ahead of DTW barycenter (sum)**: macro-F1")
     assert "macro-F1 over all folds 0.900 against 0.700" in lost
-    won = verdict(settled(many, 0.6, 0.8), methods.FOREST)
+    won = verdict(settled(many, 0.6, 0.8), FOREST)
     assert won.startswith("**random forest is ahead**: macro-F1 over all folds 0.800 against 0.600")
     assert "near 0.33" in won
     level = verdict(settled(many, 0.7, 0.7), methods.SUM)
@@ -391,7 +392,7 @@ def test_verdict_says_who_wins_even_when_it_is_the_forest(found: CrossValidation
 
 def test_verdict_is_against_the_best_of_the_others(found: CrossValidation) -> None:
     many = settled(on_more_polygons(found), 0.7, 0.9)
-    third = next(name for name in many.methods if name not in (methods.SUM, methods.FOREST))
+    third = next(name for name in many.methods if name not in (methods.SUM, FOREST))
     counts = many.counts.copy()
     counts[many.methods.index(third)] = 0
     for g, c in zip(*np.nonzero(many.windows), strict=True):

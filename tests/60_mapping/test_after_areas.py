@@ -30,6 +30,8 @@ def test_published_example() -> None:
     assert half["users"].round(2).tolist() == [0.07, 0.10, 0.04, 0.02]
     assert table["producers"].round(2).tolist() == [0.75, 0.85, 0.93, 0.96]
     assert half["producers"].round(2).tolist() == [0.21, 0.25, 0.03, 0.02]
+    shares = [0.0176, 0, 0.0013, 0.0011], [0, 0.0110, 0.0016, 0.0024]
+    np.testing.assert_allclose(found.proportions[:2], shares, atol=5e-5)
     assert found.overall == pytest.approx(0.95, abs=0.005)
     assert Z95 * found.se_overall == pytest.approx(0.02, abs=0.005)
     assert found.areas[0] == pytest.approx(235_086, abs=1)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cyclopts import MissingArgumentError
+from packaging.version import Version
 from pydantic import BaseModel
 
 import cpazmal_scale
@@ -171,8 +172,22 @@ def test_the_citation_is_that_of_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
     assert citation["cff-version"] == "1.2.0"
-    assert citation["version"] == cpazmal_scale.__version__
     assert citation["references"][0]["authors"][0]["family-names"] == "Lin-Kwong-Chon"
+
+
+def test_what_is_not_released_is_not_called_by_a_release() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    heads = re.findall(r"^## (\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)$", changes, re.MULTILINE)
+    newest, day = heads[0]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], str(citation["date-released"])) == (newest, day)
+    version = Version(cpazmal_scale.__version__)
+    unreleased = changes.partition("## Unreleased\n")[2].partition(f"\n## {newest}")[0]
+    if unreleased.strip():
+        assert version.is_devrelease
+        assert Version(version.base_version) > Version(newest)
+    else:
+        assert str(version) == newest
 
 
 def test_nothing_comes_from_another_host() -> None:

@@ -86,6 +86,12 @@ def test_a_cube_that_the_catalog_does_not_list_is_read_as_well(
     assert "the document of HH is lost or altered" in str(stages.verify(config))
     assert [one.restored for one in stages.repair(config)] == [True]
     assert content(url) == before
+    copy = Path(url).with_name("COPY.zarr")
+    shutil.copytree(url, copy)
+    assert [entry.name for entry in stages.list_cubes(config)] == ["cube_DSC37"]
+    assert catalog.entry(config.workspace, "cube_DSC37").path == "cubes/DSC37.zarr"
+    assert "COPY.zarr is not listed" in caplog.text
+    shutil.rmtree(copy)
 
 
 def test_strays_are_removed(cube) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
+FALSE_CLOCK = 600e-6, 2e-9
+"""Seconds along azimuth and range (two-way) of a clock that is wrong."""
+
 
 def peak(image: np.ndarray, line: float, sample: float) -> tuple[float, float]:
     """Centre of the bright point near a place, by zero-filling the spectrum 32 times."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAMES = tuple(row.name for row in METHODS if row.learns and row.usual)
 """The methods that are compared unless others are named, as reports print them."""
-SUM, NEIGHBORS, FOREST = (method(setting).name for setting in ("sum", "neighbors", "forest"))
+SUM, NEIGHBORS = (method(setting).name for setting in ("sum", "neighbors"))
 TWINS = {row.name: method(row.twin).name for row in METHODS if row.twin is not None}
 """Each method that warps, and the same without warping."""
 

@@ -31,8 +31,6 @@ class PixelModel(Protocol):
     """`(K,)` of the training features."""
     scale_: NDArray[np.float64]
     """`(K,)`, their standard deviation."""
-    tau_: Any
-    """Typical distance within a class, of each feature `(K,)` or of all."""
     reject: float | None
     """Series farther from every class than this multiple of `tau_` are rejected."""
     min_dates: int
@@ -44,7 +42,11 @@ class PixelModel(Protocol):
     known_within_: float | None
     """How well these know the share of right decisions: half width of its 95 % interval."""
 
-    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Any:
+    @property
+    def tau_(self) -> NDArray[np.float64] | float:
+        """Typical distance within a class, of each feature `(K,)` or of all."""
+
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> object:
         """Learn from series `(N, K, T)`, NaN missing, their labels and groups (polygons)."""
 
     @property

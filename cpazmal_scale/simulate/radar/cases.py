@@ -35,8 +35,6 @@ TUBE = 250.0
 JITTER = 1e-6
 """Seconds by which the annotated azimuth shift differs between dates."""
 REPEAT = timedelta(days=11)
-FALSE_CLOCK = 600e-6, 2e-9
-"""Seconds along azimuth and range (two-way) of a clock that is wrong."""
 SECTION = 2_700.0
 """Radar cross-section (m²) of a reflector: 40 dB above ground of −9 dB in one sample."""
 _MARGIN = 1_500.0
