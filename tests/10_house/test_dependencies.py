@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GIVEN = {"IPython"}
-"""Imported in a notebook's kernel only, which brings it."""
+GIVEN = {"IPython", "torch"}
+"""Imported in a notebook's kernel only, which brings it, or where the caller has it."""
 
 
 def normal(name: str) -> str:

@@ -7,6 +7,7 @@ import threading
 import types
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support import operations
 from support.scenes_factory import campaign, run_config
@@ -17,7 +18,9 @@ from cpazmal_scale.catalog.records import write_record
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
 from cpazmal_scale.errors import ConfigError, StoreMissing
-from cpazmal_scale.stages import workspace
+from cpazmal_scale.stages import pipeline, workspace
+from cpazmal_scale.stages.classify import export_layer
+from cpazmal_scale.stages.samples import without_names
 
 
 @pytest.fixture
@@ -50,6 +53,30 @@ def test_missing_products_name_their_verb(two_beams: str, tmp_path) -> None:
         workspace.find(config(two_beams, beam="DSC37"), "model")
     with pytest.raises(StoreMissing, match="run `cpazmal ingest`"):
         workspace.beam_of(config(str(tmp_path / "empty")))
+
+
+def test_steps_are_known_by_name(two_beams: str) -> None:
+    assert [step.name for step in pipeline.steps(config(two_beams))][0] == "samples"
+    assert [s.name for s in pipeline.steps(config(two_beams), ("assess", "ingest"))] == [
+        "ingest",
+        "assess",
+    ]
+    with pytest.raises(ConfigError, match=r"no step `tarin`; name some of ingest, samples, train"):
+        pipeline.run(config(two_beams), only=("train", "tarin"))
+
+
+def test_classes_that_are_numbers_want_names(two_beams: str) -> None:
+    table = pd.DataFrame({"class": ["10", "2", "ICA", "3"]})
+    table.attrs["legend"] = {"3": {"name": "rock"}}
+    told = without_names(table, config(two_beams, legend={"2": {"name": "snow"}}))
+    assert told is not None
+    assert told.startswith("classes 10 are numbers")
+    assert without_names(table.iloc[2:], config(two_beams)) is None
+
+
+def test_a_layer_is_written_as_a_geotiff(two_beams: str) -> None:
+    with pytest.raises(ConfigError, match="entropy.png: a GeoTIFF's name ends in .tif"):
+        export_layer(config(two_beams), f"{two_beams}/entropy.png", "entropy")
 
 
 def test_a_map_is_meant_by_its_name_or_address(two_beams: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -21,23 +23,23 @@ _REMEDY = "remove it and assess again"
 
 
 def save_validation(found: CrossValidation, folder: str, inputs: str) -> None:
-    """Write a cross-validation: its arrays, then the sealed document that names them.
+    """Write a cross-validation as one file with its digest, in one step.
 
     Raises:
         StoreError: the store cannot be written.
     """
-    arrays: dict[str, NDArray[Any]] = {}
+    plain = {name: getattr(found, name) for name in _PLAIN}
+    arrays: dict[str, NDArray[Any]] = {"plain": np.array(json.dumps(plain))}
     for field in fields(found):
         value = getattr(found, field.name)
         if field.name in _TABLES:
             arrays |= {f"{field.name}/{name}": _column(value[name]) for name in value}
         elif field.name not in _PLAIN:
             arrays[field.name] = value
-    url = storage.write_arrays(folder, arrays)
-    told = {name: getattr(found, name) for name in _PLAIN}
-    seal.write_document(
-        storage.join(folder, f"{inputs}.json"), {**told, "arrays": url.rpartition("/")[2]}
-    )
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    data = buffer.getvalue()
+    storage.write_bytes(_url(folder, inputs), seal.with_trailer(data, len(data)))
 
 
 def read_validation(folder: str, inputs: str) -> CrossValidation:
@@ -49,20 +51,23 @@ def read_validation(folder: str, inputs: str) -> CrossValidation:
     """
     import pandas as pd
 
-    url = storage.join(folder, f"{inputs}.json")
-    told = seal.read_document(url, _REMEDY)
+    url = _url(folder, inputs)
+    data = storage.read_bytes(url)
+    seal.check_trailer(data, url, _REMEDY, required=True)
     with seal.parsing("no cross-validation", url, _REMEDY):
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in told.items()
-            if name in _PLAIN
-        }
-        values |= storage.read_arrays(storage.join(folder, told["arrays"]))
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            values: dict[str, Any] = {name: stored[name] for name in stored.files}
+        plain = json.loads(str(values.pop("plain")))
+        values |= {n: tuple(v) if isinstance(v, list) else v for n, v in plain.items()}
         for table in _TABLES:
             names = [name for name in values if name.startswith(f"{table}/")]
             columns = {name.partition("/")[2]: values.pop(name).tolist() for name in names}
             values[table] = pd.DataFrame(columns)
         return CrossValidation(**values)
+
+
+def _url(folder: str, inputs: str) -> str:
+    return storage.join(folder, f"{inputs}.npz")
 
 
 def _column(column: pd.Series[Any]) -> NDArray[Any]:
