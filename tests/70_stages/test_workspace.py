@@ -56,7 +56,7 @@ def test_missing_products_name_their_verb(two_beams: str, tmp_path) -> None:
 
 
 def test_steps_are_known_by_name(two_beams: str) -> None:
-    assert [step.name for step in pipeline.steps(config(two_beams))][0] == "samples"
+    assert pipeline.steps(config(two_beams))[0].name == "samples"
     assert [s.name for s in pipeline.steps(config(two_beams), ("assess", "ingest"))] == [
         "ingest",
         "assess",
@@ -75,7 +75,7 @@ def test_classes_that_are_numbers_want_names(two_beams: str) -> None:
 
 
 def test_a_layer_is_written_as_a_geotiff(two_beams: str) -> None:
-    with pytest.raises(ConfigError, match="entropy.png: a GeoTIFF's name ends in .tif"):
+    with pytest.raises(ConfigError, match=r"entropy\.png: a GeoTIFF's name ends in \.tif"):
         export_layer(config(two_beams), f"{two_beams}/entropy.png", "entropy")
 
 
