@@ -18,8 +18,13 @@ from cpazmal_scale.storage import seal
 from cpazmal_scale.vocabulary import CLUSTERS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.figure import Figure
+
     from cpazmal_scale.catalog import Entry
     from cpazmal_scale.execute import Executor
+    from cpazmal_scale.model import Model
     from cpazmal_scale.samples import WindowSeries
 
 _MANY = 5000
@@ -48,7 +53,6 @@ def train(
         SampleError: the samples do not allow training.
     """
     from cpazmal_scale import model as models
-    from cpazmal_scale.legend import legend, plain
     from cpazmal_scale.model import Workers, barycenters_figure, model_card
 
     models.require_method(config)
@@ -82,13 +86,33 @@ def train(
             provenance=provenance,
             workers=Workers(executor, share, progress),
         )
-    path = f"models/{model.id}.zarr"
-    models.save_model(model, storage.join(config.workspace, path))
-    figure = barycenters_figure(model, series, labels, legend(model.classes, model.legend).colours)
-    storage.write_bytes(storage.join(config.workspace, f"models/{model.id}.png"), png(figure))
-    _show(config, model.id)
     told = model_card(model, labels, groups, f"{model.id}.png") | _seen(series, config, held)
-    seal.write_document(storage.join(config.workspace, f"models/{model.id}.json"), told)
+    _save(config, model, told, barycenters_figure(model, series, labels, _colours(model)))
+    return _publish(config, model, held, inputs)
+
+
+def _colours(model: Model) -> Mapping[str, str]:
+    """The colour of each class of a model."""
+    from cpazmal_scale.legend import legend
+
+    return legend(model.classes, model.legend).colours
+
+
+def _save(config: RunConfig, model: Model, card: Mapping[str, Any], figure: Figure) -> None:
+    """Write a model, its figure and its card."""
+    from cpazmal_scale.model import save_model
+
+    stem = storage.join(config.workspace, "models", model.id)
+    save_model(model, f"{stem}.zarr")
+    storage.write_bytes(f"{stem}.png", png(figure))
+    _show(config, model.id)
+    seal.write_document(f"{stem}.json", card)
+
+
+def _publish(config: RunConfig, model: Model, held: str, inputs: str) -> Entry:
+    """Publish a model that was saved; `held` names its channels."""
+    from cpazmal_scale.legend import plain
+
     facts = {
         "classes": list(model.classes),
         "features": list(model.names),
@@ -96,13 +120,13 @@ def train(
         "end": str(model.dates.max())[:10],
         "dates": len(model.dates),
         "channels": held,
-        "samples": windows.attrs["id"],
+        "samples": model.provenance["samples"],
         "method": model.method,
         "card": f"models/{model.id}.json",
         "inputs": inputs,
         **({"legend": plain(model.legend)} if model.legend else {}),
     }
-    return workspace.publish(config, "model", model.id, path, facts)
+    return workspace.publish(config, "model", model.id, f"models/{model.id}.zarr", facts)
 
 
 def _read(url: str) -> None:
