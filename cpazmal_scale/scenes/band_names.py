@@ -87,7 +87,11 @@ _ASF = re.compile(
     re.I,
 )
 """The part of a name in which ASF's RTC products tell coefficient, scale and processing."""
-_ASF_EXTRA = re.compile(r"_(?:dem|area|rgb|(?:ls|inc)_map)\.tiff?$", re.I)
+_BESIDE = re.compile(
+    r"[_-](?:dem|area|rgb|ls|lsm|inc|lia|nesz|angle|incidence|pix_\w+)(?:_map)?(?:[_-]geo)?\.tiff?$",
+    re.I,
+)
+"""How names of layers end that SNAP, GAMMA, ASF and pyroSAR write beside backscatter."""
 _ASF_SCALES = {"p": "linear", "a": "amplitude", "d": "db"}
 
 
@@ -133,15 +137,15 @@ def read_name(text: str) -> Said:
     )
 
 
-def asf_words(name: str) -> str:
-    """What the name of a file of ASF's radiometrically terrain-corrected products says of its
-    values; empty for any other.
+def file_words(name: str) -> str:
+    """What the end of a file's name, or one of ASF's radiometrically terrain-corrected products,
+    says of its values; empty where neither does.
     """
+    if _BESIDE.search(name):
+        return "angle"
     found = _ASF.search(name)
     if found is None:
         return ""
-    if _ASF_EXTRA.search(name):
-        return "angle"
     kind = {"g": "gamma0", "s": "sigma0"}[found["kind"].lower()]
     return f"{kind} {_ASF_SCALES[found['scale'].lower()]}"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cpazmal_scale.config import Ingest
-from cpazmal_scale.errors import CpazmalError, SceneUnknown
+from cpazmal_scale.errors import CpazmalError, SceneConflict, SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.scenes.candidates import Refused, find_candidates, group_scenes
@@ -41,6 +41,7 @@ def discover(
 
     Raises:
         SceneUnknown: no scene is there, or one cannot be described.
+        SceneConflict: two acquisitions of a beam have one identifier.
         SceneUnreadable, SceneImplausible: see `scenes.check`.
         GridMismatch: slices of one acquisition do not share a pixel lattice.
         StoreMissing: the folder is not there.
@@ -51,6 +52,7 @@ def discover(
     for done, members in enumerate(groups):
         known = (held or {}).get(members[0].named.id, ())
         try:
+            _refuse_shared_id(members[0], groups[:done])
             scenes.append(_describe(members, ingest, check=check, known=known))
         except CpazmalError as error:
             if refused is None:
@@ -59,6 +61,22 @@ def discover(
         if progress is not None:
             progress(done + 1, len(groups))
     return scenes
+
+
+def _refuse_shared_id(one: Candidate, before: Sequence[Sequence[Candidate]]) -> None:
+    """A scene's identifier is that of no other acquisition of its beam.
+
+    Raises:
+        SceneConflict: it is.
+    """
+    for other, *_ in before:
+        if (other.beam, other.named.id) == (one.beam, one.named.id):
+            raise SceneConflict(
+                f"it is called {one.named.id[:80]} as {other.url} is, which is another acquisition",
+                where=one.url,
+                remedy="give every scene a name of its own: by its file's, `id` of its sidecar, or "
+                "the group id of ingest.naming.pattern",
+            )
 
 
 def _describe(

@@ -15,7 +15,7 @@ import rasterio
 from support.scenes_factory import STARTS, file_name, row, run_config, speckle, write_table
 from support.snap_factory import write_snap_geotiff
 
-from cpazmal_scale.errors import SceneError, SceneUnknown, SceneUnreadable
+from cpazmal_scale.errors import SceneConflict, SceneError, SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes import Scene, discover
 from cpazmal_scale.scenes.reading import read
 
@@ -158,6 +158,50 @@ def test_names_of_asf_tell_coefficient_and_scale(tmp_path, name: str, found) -> 
     one = find(tmp_path, **rules)
     assert (one.radiometry, one.files[0].scale) == found
     np.testing.assert_allclose(pixels(one)[0], power, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "end", ["inc_geo", "ls_geo", "pix_ratio_geo", "pix_area_gamma0_geo", "lsm", "dem", "inc"]
+)
+def test_layers_beside_backscatter_are_none(tmp_path, end: str) -> None:
+    """As GAMMA and pyroSAR name them."""
+    write(tmp_path / f"S1A__IW___A_20210214T173400_VV_{end}.tif", speckle(SHAPE))
+    start = r"(?P<sensor>S1[A-D])__IW___(?P<pass_direction>[AD])_(?P<start>\d{8}T\d{6})"
+    with pytest.raises(SceneUnknown, match="no backscatter coefficient by the name"):
+        find(tmp_path, pattern=start + "_(?P<polarisation>VV|VH)", beam="A88")
+
+
+def test_files_of_all_dates_that_are_called_alike(tmp_path) -> None:
+    """As Microsoft's Planetary Computer keeps Sentinel-1: the date stands in the folder."""
+    for start in ("20210214T173400", "20210226T173400"):
+        for channel in ("vv", "vh"):
+            folder = (
+                tmp_path / f"S1A_IW_GRDH_1SDV_{start}_{start}_036600_044C9D_rtc" / "measurement"
+            )
+            folder.mkdir(parents=True, exist_ok=True)
+            write(folder / f"iw-{channel}.rtc.tiff", speckle(SHAPE, len(channel)))
+    pattern = (
+        r"(?P<sensor>S1[A-D])_IW_GRDH_1SD._(?P<start>\d{8}T\d{6})_.*_rtc/measurement/"
+        r"iw-(?P<polarisation>vv|vh)\.rtc\.tiff$"
+    )
+    found = discover(run_config(tmp_path, "unused", pattern=pattern, beam="A88").ingest, check=True)
+    assert [one.id for one in found] == [
+        "S1A_20210214T173400_iw-.rtc",
+        "S1A_20210226T173400_iw-.rtc",
+    ]
+    assert all(one.polarisations == ("VV", "VH") for one in found)
+
+
+def test_two_acquisitions_of_one_name_are_refused_before_anything_is_written(tmp_path) -> None:
+    for day in ("08", "19"):
+        (tmp_path / day).mkdir()
+        write(tmp_path / day / "HH.tif", speckle(SHAPE, int(day)))
+        (tmp_path / day / "HH.tif.yaml").write_text(
+            f"sensor: TSX1\nstart: 202001{day}T054412\nbeam: A\nbands: [HH]\n"
+            "radiometry: gamma0\nscale: linear\n"
+        )
+    with pytest.raises(SceneConflict, match=r"is called HH as .*08/HH.tif is, which is another"):
+        discover(run_config(tmp_path, "unused").ingest)
 
 
 OPERA = "PROCESSING_INFORMATION_OUTPUT_BACKSCATTER_{}_CONVENTION"

@@ -10,7 +10,7 @@ from typing import Literal
 
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown
-from cpazmal_scale.scenes.band_names import asf_words, plain_words
+from cpazmal_scale.scenes.band_names import file_words, plain_words
 from cpazmal_scale.scenes.spellings import (
     X_BAND_SENSORS,
     is_later_component,
@@ -90,15 +90,18 @@ def parse_name(url: str, naming: Naming) -> Named | None:
             remedy="extend ingest.naming.pattern or set ingest.naming.sensor",
         )
     direction, channel = found.get("pass_direction"), found.get("polarisation")
+    start, stem = parse_time(found["start"], where=url), _stem_without(url, match, "polarisation")
+    if match.start("start") <= url.rfind("/"):  # files of all dates may be called alike
+        stem = f"{sensor}_{start:%Y%m%dT%H%M%S}_{stem}"
     return Named(
-        id=found.get("id") or _stem_without(url, match, "polarisation"),
+        id=found.get("id") or stem,
         sensor=sensor,
-        start=parse_time(found["start"], where=url),
+        start=start,
         stop=parse_time(found["stop"], where=url) if "stop" in found else None,
         beam=found.get("beam"),
         pass_direction=parse_direction(direction, where=url) if direction else None,
         polarisation=parse_polarisations(channel, where=url)[0] if channel else None,
-        rest=f"{plain_words(_beside(url, match))} {asf_words(url.rpartition('/')[2])}",
+        rest=f"{plain_words(_beside(url, match))} {file_words(url.rpartition('/')[2])}",
     )
 
 
