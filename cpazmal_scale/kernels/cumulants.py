@@ -32,7 +32,7 @@ from cpazmal_scale.kernels.window_sums import (
 
 Array = NDArray[Any]
 
-SOURCE = source("channels", "lanes_f64", "tiles", "window_sums")
+SOURCE = source("channels", "lanes_f32", "lanes_f64", "tiles", "window_sums")
 """Names the content of the files compiled into the kernel."""
 
 

@@ -14,7 +14,8 @@ REJECTED = 254
 """Index of a pixel that is too far from every class."""
 NO_CLASS = 255
 """Index of a pixel without any distance."""
-_TOGETHER = 64
+TOGETHER = 64
+"""Pixels of a row that are decided together."""
 
 
 @kept
@@ -31,15 +32,15 @@ def decide_pixels(
     margin: np.ndarray,
     distance: np.ndarray,
 ) -> None:
-    """All in float32, `_TOGETHER` pixels at a time, row by row in loops that become SIMD."""
+    """All in float32, `TOGETHER` pixels at a time, row by row in loops that become SIMD."""
     features, classes, pixels = distances.shape
-    own = np.zeros((classes, _TOGETHER), np.float32)
+    own = np.zeros((classes, TOGETHER), np.float32)
     chances, sums, work = np.empty_like(own), np.empty_like(own), np.empty_like(own)
-    rows = np.empty((5, _TOGETHER), np.float32)
+    rows = np.empty((5, TOGETHER), np.float32)
     least, weight, gap, doubt, spare = rows[0], rows[1], rows[2], rows[3], rows[4]
-    best = np.empty(_TOGETHER, np.int32)
-    for start in range(0, pixels, _TOGETHER):
-        count = min(_TOGETHER, pixels - start)
+    best = np.empty(TOGETHER, np.int32)
+    for start in range(0, pixels, TOGETHER):
+        count = min(TOGETHER, pixels - start)
         chances[:], sums[:], weight[:] = 0, 0, 0
         for k in range(features):
             if weights[k] == 0:
@@ -59,7 +60,7 @@ def decide_pixels(
         if rule == 2:
             _add_softmax(sums, least, sharpness, np.float32(1), chances, work, spare)
         _choose(chances, sums, rule, best, gap, spare)
-        _entropies(chances, doubt, spare)
+        entropies(chances, doubt, spare)
         for p in range(count):
             chosen = best[p] if least[p] <= reject else REJECTED
             index[start + p] = chosen if weight[p] > 0 else NO_CLASS
@@ -79,7 +80,7 @@ def _scale(raw: np.ndarray, factor: np.float32, row: np.ndarray) -> None:
 
 @inlined
 def _share(row: np.ndarray, weight: np.ndarray) -> None:
-    for p in range(_TOGETHER):
+    for p in range(TOGETHER):
         row[p] /= weight[p] if weight[p] > 0 else np.float32(1)
 
 
@@ -94,7 +95,7 @@ def _smallest(own: np.ndarray, least: np.ndarray) -> None:
     least[:] = own[0]
     for c in range(1, own.shape[0]):
         row = own[c]
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             least[p] = row[p] if row[p] < least[p] else least[p]
 
 
@@ -109,17 +110,17 @@ def _weigh(
     least[:] = 0
     for c in range(own.shape[0]):
         row = own[c]
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             least[p] += row[p] - row[p]
-    for p in range(_TOGETHER):
+    for p in range(TOGETHER):
         weight[p] += share if least[p] == 0 else np.float32(0)
     for c in range(own.shape[0]):
         row, total = own[c], sums[c]
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             total[p] += share * row[p] if least[p] == 0 else np.float32(0)
     for c in range(own.shape[0]):
         row = own[c]
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             row[p] = row[p] if least[p] == 0 else np.float32(np.nan)
     _smallest(own, least)
 
@@ -132,7 +133,7 @@ def _add_vote(
     left[:] = share
     for c in range(own.shape[0]):
         row, chance = own[c], chances[c]
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             vote = left[p] if row[p] == least[p] else np.float32(0)
             chance[p] += vote
             left[p] -= vote
@@ -152,16 +153,16 @@ def _add_softmax(
     total[:] = 0
     for c in range(own.shape[0]):
         row, power = own[c], work[c]
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             power[p] = sharpness * (least[p] - row[p]) * (least[p] + row[p])
         _exp(power)
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             total[p] += power[p]
-    for p in range(_TOGETHER):
+    for p in range(TOGETHER):
         total[p] = share / total[p] if least[p] >= 0 else np.float32(0)
     for c in range(own.shape[0]):
         power, chance = work[c], chances[c]
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             chance[p] += power[p] * total[p]
 
 
@@ -172,9 +173,9 @@ def _exp(values: np.ndarray) -> None:
     `2^n` from the bits of n, `exp(x)`, |x| <= ln(2) / 2, by its Taylor polynomial: plain additions
     and multiplications, the same in every lane.
     """
-    bits = np.empty(_TOGETHER, np.int32)
+    bits = np.empty(TOGETHER, np.int32)
     powers = bits.view(np.float32)
-    for p in range(_TOGETHER):
+    for p in range(TOGETHER):
         value = values[p] if values[p] > np.float32(-87) else np.float32(-87)
         power = value * np.float32(1.4426950408889634)
         whole = np.int32(power - np.float32(0.5))
@@ -186,7 +187,7 @@ def _exp(values: np.ndarray) -> None:
         series = series * x + np.float32(1 / 6)
         series = series * x + np.float32(0.5)
         values[p] = (series * x + np.float32(1)) * x + np.float32(1)
-    for p in range(_TOGETHER):
+    for p in range(TOGETHER):
         values[p] *= powers[p]
 
 
@@ -204,7 +205,7 @@ def _choose(
     best[:], second[:] = 0, 0
     for c in range(1, chances.shape[0]):
         one, far = chances[c], sums[c]
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             nearer = (far[p] < away[p]) & ((rule == 2) | (rule == 1) & (one[p] == chance[p]))
             better = nearer | (one[p] > chance[p]) & (rule != 2)
             loser = chance[p] if better else one[p]
@@ -212,31 +213,31 @@ def _choose(
             best[p] = np.int32(c) if better else best[p]
             chance[p] = one[p] if better else chance[p]
             away[p] = far[p] if better else away[p]
-    for p in range(_TOGETHER):
+    for p in range(TOGETHER):
         gap[p] = chance[p] - second[p]
 
 
 @inlined
-def _entropies(chances: np.ndarray, total: np.ndarray, power: np.ndarray) -> None:
+def entropies(chances: np.ndarray, total: np.ndarray, power: np.ndarray) -> None:
     """Normalised entropies; logarithms by the bits and the area series of the mantissa."""
-    bits = np.empty(_TOGETHER, np.int32)
+    bits = np.empty(TOGETHER, np.int32)
     mantissa = bits.view(np.float32)
     per_log = np.float32(1 / np.log(max(chances.shape[0], 2)))
     total[:] = 0
     for c in range(chances.shape[0]):
         chance = chances[c]
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             mantissa[p] = chance[p] if chance[p] > np.float32(1e-30) else np.float32(1e-30)
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             whole = (bits[p] - np.int32(0x3F3504F3)) >> np.int32(23)
             bits[p] -= whole << np.int32(23)
             power[p] = np.float32(whole) * np.float32(0.6931471805599453)
-        for p in range(_TOGETHER):
+        for p in range(TOGETHER):
             x = (mantissa[p] - np.float32(1)) / (mantissa[p] + np.float32(1))
             square = x * x
             series = np.float32(2 / 7) * square + np.float32(2 / 5)
             series = (series * square + np.float32(2 / 3)) * square + np.float32(2)
             total[p] -= chance[p] * (power[p] + series * x)
-    for p in range(_TOGETHER):
+    for p in range(TOGETHER):
         doubt = total[p] * per_log
         total[p] = min(max(doubt, np.float32(0)), np.float32(1))

@@ -24,7 +24,7 @@ SKIP, MEAN, STD, CV, SKEWNESS, KURTOSIS, K4, ENTROPY, HISTOGRAM = range(-1, 8)
 FLAT = 1e-6
 """Variance over mean square below which a window has no shape: 0.01 dB, less than a radar sees."""
 
-SOURCE = source("channels", "lanes_f64", "tiles", "window_sums")
+SOURCE = source("channels", "lanes_f32", "lanes_f64", "tiles", "window_sums")
 """Names the content of the files compiled into the kernel."""
 
 

@@ -1,9 +1,11 @@
-"""Class, entropy and margin of given probabilities, as a map stores them; compiled loops."""
+"""Probabilities as a map stores them, and class, entropy and margin out of them; compiled."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cpazmal_scale.kernels.compiled import kept
 from cpazmal_scale.vocabulary import NO_DATA, NOTHING, REJECTED
@@ -13,6 +15,24 @@ if TYPE_CHECKING:
 
 ONE = 10_000
 """A probability of 1 as it is stored."""
+_WHOLE = np.float32(1 << 23)
+"""Added to a float32 from 0 to 2^22 it leaves the nearest whole number, ties to even ones."""
+
+
+def as_stored(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Numbers from 0 to 1 in units of 1e-4; NaN as `NOTHING`."""
+    stored = np.empty(values.shape, np.uint16)
+    _store(np.ascontiguousarray(values, np.float32).reshape(-1), stored.reshape(-1))
+    return stored
+
+
+@kept
+def _store(values: Any, stored: Any) -> None:
+    for i in range(values.size):
+        value = values[i]
+        known = value == value
+        whole = ((value if known else np.float32(0)) * np.float32(ONE) + _WHOLE) - _WHOLE
+        stored[i] = np.uint16(np.int32(whole)) if known else np.uint16(NOTHING)
 
 
 def decide_again(products: dict[str, NDArray[Any]]) -> None:

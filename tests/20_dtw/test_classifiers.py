@@ -26,6 +26,7 @@ from cpazmal_scale.dtw import (
 from cpazmal_scale.dtw.decision import REJECTED
 from cpazmal_scale.dtw.temperature import fit_temperature
 from cpazmal_scale.kernels.k_smallest import keep_smallest
+from cpazmal_scale.kernels.standardise import standardised
 
 CLASSES = np.array(["ABL", "ACC", "HAG", "ICA"])
 
@@ -394,3 +395,16 @@ def test_neighbours_do_not_depend_on_threads_or_company(windows):
     for found in (two.kneighbors(many), [np.tile(part, (3, 1)) for part in one.kneighbors(values)]):
         np.testing.assert_array_equal(found[0], away)
         np.testing.assert_array_equal(found[1], order)
+
+
+def test_z_scores_are_quotients_to_the_last_bit() -> None:
+    """In float64, where a product with the reciprocal shows; rounded to float32 it hardly does."""
+    rng = np.random.default_rng(5)
+    values = (rng.normal(size=(40, 3, 203)) * 10.0 ** rng.integers(-6, 6, (40, 1, 1))).astype("f4")
+    values[:, 1, ::7], values[:, 2, :2] = np.nan, [np.inf, -np.inf]
+    mean, scale = rng.normal(size=40), rng.uniform(1e-3, 30, 40)
+    expected = (values.astype(float) - mean[:, None, None]) / scale[:, None, None]
+    for kind in (np.float64, np.float32):
+        out = np.empty(values.shape, kind)
+        standardised(values, mean, scale, out)
+        np.testing.assert_array_equal(out, expected.astype(kind))

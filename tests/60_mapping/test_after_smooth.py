@@ -23,7 +23,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac import stac_item
 from cpazmal_scale.errors import BlocksFailed, ConfigError, StoreError
 from cpazmal_scale.execute import Execution, SerialExecutor
-from cpazmal_scale.kernels.posterior import decide_again
+from cpazmal_scale.kernels.posterior import as_stored, decide_again
 from cpazmal_scale.mapping import (
     map_cube,
     modal,
@@ -167,6 +167,14 @@ def test_deciding_again_equals_its_twin(seed, classes) -> None:
         assert got[0] == (254 if codes[y, x] == 254 else share.argmax() + 1)
         assert got[1] == pytest.approx(1e4 * doubt, abs=0.51)
         assert got[2] == pytest.approx(1e4 * (ordered[-1] - ordered[-2]), abs=0.51)
+
+
+def test_shares_are_stored_to_the_nearest_unit() -> None:
+    halves = (np.arange(10_001, dtype=np.float32) + np.float32(0.5)) * np.float32(1e-4)
+    around = np.stack([halves, np.nextafter(halves, np.float32(0)), halves - np.float32(5e-5)])
+    expected = np.rint(around * np.float32(10_000)).astype(np.uint16)
+    around[0, 7], expected[0, 7] = np.nan, NOTHING
+    np.testing.assert_array_equal(as_stored(around), expected)
 
 
 def test_certain_stays_certain() -> None:

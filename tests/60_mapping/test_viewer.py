@@ -30,7 +30,7 @@ from cpazmal_scale.errors import ModelMismatch, StoreError
 from cpazmal_scale.mapping import Recipe, map_cube, open_map, plan_map, write_viewer
 from cpazmal_scale.mapping.classify.store import write_template
 from cpazmal_scale.mapping.show import viewer
-from cpazmal_scale.mapping.show.overview import Averages, Layer, step_for
+from cpazmal_scale.mapping.show.overview import Averages, Layer, mean_layers, step_for
 from cpazmal_scale.mapping.show.sampled import Sampled, grid_points, sample
 from cpazmal_scale.model import open_model
 from cpazmal_scale.palette import colours, rgb
@@ -170,6 +170,26 @@ def _are_means(found: np.ndarray, values: np.ndarray, step: int) -> None:
                 assert mean == pytest.approx(sum(known) / len(known), rel=1e-6, abs=1e-6)
             else:
                 assert np.isnan(mean)
+
+
+@pytest.mark.parametrize(("step", "cells"), [(3, 3), (4, 4), (5, 8), (9, 12)])
+def test_mean_layers_are_means_of_the_map(finished: str, step: int, cells: int) -> None:
+    """Out of the map's own cells of 4 pixels where these are small enough."""
+    opened = open_map(finished)
+    found = mean_layers(finished, opened, ("entropy", "probability"), step)
+    assert set(found) == {"entropy", *(f"probability-{c}" for c in range(len(CLASSES)))}
+    for key, layer in found.items():
+        assert layer.step == cells
+        name, _, number = key.partition("-")
+        stored = opened[name].values[int(number)] if number else opened[name].values
+        for row, line in enumerate(layer.values):
+            for column, value in enumerate(line):
+                here = slice(row * cells, (row + 1) * cells), slice(column * cells, None)
+                cell = stored[here][:, :cells].astype(float)
+                known = cell[cell != 65535]
+                if known.size == cell.size:
+                    assert abs(value - known.mean() / 100) < 1
+                assert (value == 255) == (known.size == 0)
 
 
 def test_page_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:

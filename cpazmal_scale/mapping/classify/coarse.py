@@ -72,6 +72,22 @@ def most_frequent(
     return reduced, by_row[:, :others]
 
 
+def finest(url: str) -> Any:
+    """The array of a finished map's smallest cells, `fine` or `shares`; none if it has none.
+
+    Raises:
+        StoreMissing: there is no map.
+        StoreDamaged: its checksums were altered or lost; reading the array raises it, too.
+    """
+    import zarr
+
+    from cpazmal_scale.storage import stores
+
+    store = stores.open_checked(url, "remove it and map again")
+    group = zarr.open_group(store, mode="r", use_consolidated=True)
+    return next((group[member] for member in _BLOCKS if member in group), None)
+
+
 def write(group: zarr.Group, block: Block, products: Mapping[str, NDArray[Any]]) -> None:
     """Write the cells of a block of whole chunks, if the map has an overview."""
     if GROUP not in group:

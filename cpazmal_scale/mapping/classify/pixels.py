@@ -94,6 +94,7 @@ class PixelClassifier:
             seconds: grows by the time of each stage.
         """
         from cpazmal_scale.features import block_series
+        from cpazmal_scale.kernels.posterior import as_stored
 
         clock = _Clock(seconds)
         settings = self.features
@@ -112,20 +113,13 @@ class PixelClassifier:
         index = decided.index.reshape(height, width)
         out["class"][...] = np.where(index < REJECTED, index + 1, index)
         if "probability" in out:
-            out["probability"][...] = _fixed(decided.probability).reshape(-1, height, width)
-            out["entropy"][...] = _fixed(decided.entropy).reshape(height, width)
-            out["margin"][...] = _fixed(decided.margin).reshape(height, width)
+            out["probability"][...] = as_stored(decided.probability).reshape(-1, height, width)
+            out["entropy"][...] = as_stored(decided.entropy).reshape(height, width)
+            out["margin"][...] = as_stored(decided.margin).reshape(height, width)
         short = np.minimum(decided.distance, 65504).astype(np.float16)  # zeros at the end pack well
         out["distance"][...] = short.reshape(height, width)
         out["n_valid_dates"][...] = np.minimum(valid, MOST_DATES)
         clock.lap("classes")
-
-
-def _fixed(values: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Numbers from 0 to 1 in units of `SCALE`; NaN as `NOTHING`."""
-    missing = np.isnan(values)
-    whole = np.rint(np.where(missing, np.float32(0), values) * np.float32(10000))
-    return np.where(missing, NOTHING, whole).astype(np.uint16)
 
 
 class _Clock:

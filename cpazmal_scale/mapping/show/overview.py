@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale.mapping.classify import coarse
 from cpazmal_scale.mapping.show.export import rows_of
-from cpazmal_scale.vocabulary import NOTHING
+from cpazmal_scale.vocabulary import NO_DATA, NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,12 +81,20 @@ def step_for(shape: tuple[int, int], edge: int) -> int:
     return max(1, math.ceil(max(shape) / edge))
 
 
-def mean_layers(data: xr.Dataset, names: Iterable[str], step: int) -> dict[str, Layer]:
-    """Means of a map's variables that are stored in units of 1e-4, in per cent.
+def mean_layers(
+    map_url: str, data: xr.Dataset, names: Iterable[str], step: int
+) -> dict[str, Layer]:
+    """Means of variables of an open map that are stored in units of 1e-4, in per cent.
 
-    The map is read once. A variable of C classes becomes C layers, `name-0` to `name-(C - 1)`.
+    Where the map holds cells of its own that are no larger than `step`, they are means of these,
+    in cells of the next multiple; the map itself is read once otherwise. A variable of C classes
+    becomes C layers, `name-0` to `name-(C - 1)`.
     """
-    parts = data[list(names)]
+    wanted = list(names)
+    cells = coarse.finest(map_url)
+    if cells is not None and cells.attrs["step"] <= step:
+        return _means_of_cells(cells, data, wanted, step)
+    parts = data[wanted]
     found: dict[str, Averages] = {}
     height, width = data["class"].shape
     across = _CHUNKS * data["class"].encoding["chunks"][1]
@@ -93,8 +102,7 @@ def mean_layers(data: xr.Dataset, names: Iterable[str], step: int) -> dict[str, 
         tile = parts.isel(y=rows, x=slice(left, left + across)).compute()
         for name, array in tile.data_vars.items():
             planes = array.values.reshape(-1, *array.shape[-2:])
-            for number, plane in enumerate(planes):
-                key = f"{name}-{number}" if array.ndim > 2 else str(name)
+            for key, plane in zip(_keys(data, str(name)), planes, strict=True):
                 averages = found.setdefault(key, Averages((height, width), step))
                 averages.add_stored(plane, rows.start, left)
     return {
@@ -103,6 +111,29 @@ def mean_layers(data: xr.Dataset, names: Iterable[str], step: int) -> dict[str, 
         )
         for key, averages in found.items()
     }
+
+
+def _keys(data: xr.Dataset, name: str) -> list[str]:
+    """The layers that a variable becomes."""
+    count = math.prod(data[name].shape[:-2])
+    return [f"{name}-{number}" for number in range(count)] if data[name].ndim > 2 else [name]
+
+
+def _means_of_cells(cells: Any, data: xr.Dataset, names: list[str], step: int) -> dict[str, Layer]:
+    """Layers of a map's own cells, so many rows at a time that these are whole chunks and cells."""
+    own, layers = cells.attrs["step"], cells.attrs["layers"]
+    times = math.ceil(step / own)
+    high = math.lcm(times, cells.chunks[-2])
+    found: dict[str, list[NDArray[np.uint8]]] = {}
+    for top in range(0, cells.shape[-2], high):
+        part = np.asarray(cells[:, top : top + high])
+        for name in names:
+            means = coarse.mean_levels(part[slice(*layers[name])], times)
+            for key, plane in zip(_keys(data, name), means, strict=True):
+                found.setdefault(key, []).append(plane)
+    percent = np.rint(np.arange(256) * (PERCENT / coarse.LEVELS)).astype(np.uint8)
+    percent[NO_DATA] = BLANK
+    return {key: Layer(percent[np.concatenate(rows)], times * own) for key, rows in found.items()}
 
 
 def quantised(

@@ -26,7 +26,8 @@ class Thumbnail:
     """A reduced map.
 
     `classes` (h, w) uint8 holds the most frequent value of each cell, 255 where most is no data;
-    `margin` (h, w) float32 its mean, on a map of change that of `change`, NaN no data or withheld;
+    `margin` (h, w) float32 its mean, on a map of change that of `change`, NaN no data, withheld or
+    not asked for;
     `cell` the (height, width) of a cell in metres; `square_metres` the area of each class value in
     the whole map.
     """
@@ -42,8 +43,8 @@ class Thumbnail:
         return self.cell[0] * self.classes.shape[0], self.cell[1] * self.classes.shape[1]
 
 
-def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
-    """Reduce an open map so that no side has more than `pixels` cells.
+def thumbnail(data: xr.Dataset, *, pixels: int = 1400, margins: bool = True) -> Thumbnail:
+    """Reduce an open map so that no side has more than `pixels` cells, with or without margins.
 
     Memory holds some rows of the map at a time.
     """
@@ -52,14 +53,14 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
     values = [*range(1, data.sizes["class_name"] + 1), REJECTED]
     grid = grid_of(data)
     ground, areas = pixel_areas(grid), np.zeros(len(values))
-    classes, margins = [], Averages((height, width), step)
+    classes, sureness = [], Averages((height, width), step)
     rest = np.empty((0, width), np.uint8)
     sure = "change" if "change" in data else "margin"
-    held = [name for name in ("class", sure) if name in data]
+    held = [name for name in ("class", *([sure] if margins else [])) if name in data]
     for rows in rows_of(data["class"]):
         part = data[held].isel(y=rows).compute()
         if sure in part:
-            margins.add_stored(part[sure].values, rows.start, 0)
+            sureness.add_stored(part[sure].values, rows.start, 0)
         strip = np.concatenate((rest, part["class"].values))
         first, whole = rows.start - len(rest), len(strip) // step * step
         if rows.stop == height:
@@ -69,7 +70,7 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400) -> Thumbnail:
         classes.append(cells)
         rest = strip[whole:]
     tall, wide = metres(grid)
-    margin = margins.means() * np.float32(1e-4)
+    margin = sureness.means() * np.float32(1e-4)
     return Thumbnail(
         np.concatenate(classes),
         margin,

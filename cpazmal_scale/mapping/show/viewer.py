@@ -82,7 +82,7 @@ def write_viewer(
             where=model_url,
             remedy="give the map's own model",
         )
-    small = thumbnail(data, pixels=EDGE)
+    small = thumbnail(data, pixels=EDGE, margins=False)
     shape = (int(data.sizes["y"]), int(data.sizes["x"]))
     classes = Layer(small.classes, step_for(shape, EDGE))
     mean = Averages(shape, classes.step)
@@ -91,7 +91,7 @@ def write_viewer(
     sampled = sample(data, grid_points(classes, shape, per_side), cube_url, model, recipe, mean)
     means = {}
     if not recipe.withheld:
-        means = mean_layers(data, ("margin", "entropy", "probability"), classes.step)
+        means = mean_layers(map_url, data, ("margin", "entropy", "probability"), classes.step)
     image, decibels = _image(mean.means(), classes.step)
     layers = fitted_layers({"class": classes, "backscatter": image, **means})
     facts = {
