@@ -169,7 +169,7 @@ def area_ratio(made: Ground, grid: GeoBox, heights: NDArray[np.float64]) -> NDAr
         facet_terms(lattice, made.sight, places.rows, places.columns),
     )
     corner, light = (made.cells[0] - 1, made.cells[2] - 1), np.zeros((0, 0), np.uint8)
-    squares = np.zeros((made.cells[1] - corner[0] + 1, made.cells[3] - corner[1] + 1, 4))
+    squares = np.zeros((made.cells[1] - corner[0] + 1, made.cells[3] - corner[1] + 1, 8))
     folded = np.zeros((squares.shape[0] + 1, squares.shape[1] + 1), np.uint8)
     ground = line, sample, flat, (0, 0), light, terms, (row, column)
     accumulate(heights, *ground, made.turn, corner, squares, folded)

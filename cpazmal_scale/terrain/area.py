@@ -1,9 +1,11 @@
 """Ground area per radar cell: facets between pixel centres, summed into cells in radar geometry.
 
-γ-areas of all lit facets are spread over points as dense as a third of a cell, and from each point
+γ-areas of all lit facets are spread over points as dense as half a cell, and from each point
 bilinearly to the four cells around it (Small 2011). They are collected by *squares* between four
-cell centres, one number per corner. Where the ground folds over, facets arrive with reversed
-orientation: their cells hold layover.
+cell centres, two numbers per corner: the second is how often the facets, lit or not, cover the
+cell, reversed ones less than 0. That is 1 on every ground without gaps, folded or not; points make
+it ripple by a percent or two, and the area with it, which is divided by it. Where the ground folds
+over, facets arrive with reversed orientation: their cells hold layover.
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
     Words = NDArray[np.int64]
 
-PER_CELL, MOST = 3, 64
+PER_CELL, MOST = 2, 64
 """Points per cell and axis over which a facet is spread, and the most per facet and axis."""
+RIPPLE = 0.05
+"""Share by which points may miss how often a cell is covered; what exceeds it are gaps."""
 _BITS = 8
 """Bits of a facet's number of points along each of its axes."""
 _REVERSED, _INSIDE = 1 << 16, 1 << 17
@@ -61,9 +65,16 @@ def _gammas(
 
 @inlined
 def _shapes(
-    line: Array, sample: Array, r: int, turn: float, limits: tuple[float, ...], shape: Words
+    line: Array,
+    sample: Array,
+    r: int,
+    turn: float,
+    limits: tuple[float, ...],
+    shape: Words,
+    cover: Array,
 ) -> None:
-    """Points along both axes of every facet below a row, whether it is reversed, and where it is.
+    """Points along both axes of every facet below a row, whether it is reversed, and where it is;
+    `cover` gets the cells it covers, less than 0 where it is reversed.
 
     `limits` are the first and last line and sample between which points are in the strip.
     """
@@ -80,20 +91,25 @@ def _shapes(
         meets = high >= limits[0] and low < limits[1] and far >= limits[2] and near < limits[3]
         word = int(min(PER_CELL * wide, MOST - 1.0)) + 1
         word |= (int(min(PER_CELL * long, MOST - 1.0)) + 1) << _BITS
-        word |= _REVERSED if here * turn < 0 else 0
+        cover[n] = here * turn / 4
+        word |= _REVERSED if cover[n] < 0 else 0
         word |= _INSIDE if inside else 0
         shape[n] = word if meets else 0
 
 
 @inlined
-def _add(squares: Array, k: int, m: int, f: float, g: float, amount: float) -> None:
-    """Share an amount between the corners of a square, by the place in it."""
-    low = amount * f
-    high = amount - low
-    squares[k, m, 0] += high - high * g
-    squares[k, m, 1] += high * g
-    squares[k, m, 2] += low - low * g
-    squares[k, m, 3] += low * g
+def _add(squares: Array, k: int, m: int, f: float, g: float, gamma: float, cover: float) -> None:
+    """Share amounts between the corners of a square, by the place in it."""
+    fourth, third, second = f * g, f - f * g, g - f * g
+    first = 1 - f - second
+    squares[k, m, 0] += gamma * first
+    squares[k, m, 1] += gamma * second
+    squares[k, m, 2] += gamma * third
+    squares[k, m, 3] += gamma * fourth
+    squares[k, m, 4] += cover * first
+    squares[k, m, 5] += cover * second
+    squares[k, m, 6] += cover * third
+    squares[k, m, 7] += cover * fourth
 
 
 @inlined
@@ -101,17 +117,19 @@ def _spread(
     line: tuple[float, float, float, float],
     sample: tuple[float, float, float, float],
     shape: int,
-    gamma: float,
+    amounts: tuple[float, float],
     corner: tuple[int, int],
     squares: Array,
     folded: Bytes,
 ) -> None:
-    """Spread a facet's area over points between its corners, which come row by row."""
+    """Spread a facet's area, and the cells it covers, over points between its corners, which come
+    row by row.
+    """
     la, lb, ld, le = line
     sa, sb, sd, se = sample
     wide, long = shape & 255, (shape >> _BITS) & 255
     inside, folds = shape & _INSIDE != 0, shape & _REVERSED != 0
-    share = gamma / (wide * long)
+    gamma, cover = amounts[0] / (wide * long), amounts[1] / (wide * long)
     lines, samples = squares.shape[0], squares.shape[1]
     for p in range(long):
         y = (p + 0.5) / long
@@ -123,7 +141,7 @@ def _spread(
             f, g = np.floor(at), np.floor(on)
             k, m = int(f) - corner[0], int(g) - corner[1]
             if inside or (0 <= k < lines and 0 <= m < samples):
-                _add(squares, k, m, at - f, on - g, share)
+                _add(squares, k, m, at - f, on - g, gamma, cover)
             if folds:
                 k, m = int(np.floor(at + 0.5)) - corner[0], int(np.floor(on + 0.5)) - corner[1]
                 if 0 <= k < folded.shape[0] and 0 <= m < folded.shape[1]:
@@ -158,27 +176,28 @@ def accumulate(
         starts: Row and column of the first post in the map's lattice.
         turn: Sign of the orientation of flat ground.
         corner: Line and sample of the first cell, the first corner of the first square.
-        squares: (lines, samples, 4) m², added to: corners above left, above right, below left and
-            below right.
+        squares: (lines, samples, 8), added to: m² of the corners above left, above right, below
+            left and below right, and how often these are covered.
         folded: (lines + 1, samples + 1) set to 1 where a facet arrives reversed.
     """
     top, start, size = starts[0] // CELL, starts[1] % CELL, height.shape[1] - 1
-    gamma, shape, dark = np.empty(size), np.empty(size, np.int64), np.empty(size, np.uint8)
+    gamma, cover = np.empty(size), np.empty(size)
+    shape, dark = np.empty(size, np.int64), np.empty(size, np.uint8)
     down, right = corner[0] + squares.shape[0], corner[1] + squares.shape[1]
     limits = float(corner[0]), float(down), float(corner[1]), float(right)
     for r in range(height.shape[0] - 1):
         row = starts[0] + r + 1
         j = row // CELL
         v = (row - j * CELL) / CELL
-        _shapes(line, sample, r, turn, limits, shape)
+        _shapes(line, sample, r, turn, limits, shape, cover)
         _gammas(height, r, terms, j - top, start, v, gamma)
         look_up(flat, (j - top, start + 1, v), 0.0, first, hidden, dark)
         for c in range(size):
-            lit = gamma[c] if gamma[c] > 0 and dark[c] == 0 else 0.0
-            if shape[c] != 0 and (lit > 0 or shape[c] & _REVERSED != 0):
+            if shape[c] != 0 and not np.isnan(gamma[c]):
+                lit = gamma[c] if gamma[c] > 0 and dark[c] == 0 else 0.0
                 corners = line[r, c], line[r, c + 1], line[r + 1, c], line[r + 1, c + 1]
                 others = sample[r, c], sample[r, c + 1], sample[r + 1, c], sample[r + 1, c + 1]
-                _spread(corners, others, shape[c], lit, corner, squares, folded)
+                _spread(corners, others, shape[c], (lit, cover[c]), corner, squares, folded)
 
 
 @kept
@@ -187,4 +206,7 @@ def cells_of(squares: Array, sums: NDArray[np.float32]) -> None:
     for k in range(sums.shape[0]):
         for m in range(sums.shape[1]):
             upper = squares[k, m, 3] + squares[k, m + 1, 2]
-            sums[k, m] = upper + squares[k + 1, m, 1] + squares[k + 1, m + 1, 0]
+            gamma = upper + squares[k + 1, m, 1] + squares[k + 1, m + 1, 0]
+            upper = squares[k, m, 7] + squares[k, m + 1, 6]
+            cover = upper + squares[k + 1, m, 5] + squares[k + 1, m + 1, 4]
+            sums[k, m] = gamma / min(max(cover, 1 - RIPPLE), 1 + RIPPLE)

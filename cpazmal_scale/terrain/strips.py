@@ -41,7 +41,7 @@ def run_strip(number: int, ground: Ground) -> int:
     """Sum the ground of one strip and store it in blocks; returns its number."""
     top, bottom = ground.own(number)
     left, right = ground.cells[2], ground.cells[3] + 1
-    squares = np.zeros((bottom - top + 1, right - left + 1, 4))
+    squares = np.zeros((bottom - top + 1, right - left + 1, 8))
     folded = np.zeros((bottom - top + 2, right - left + 2), np.uint8)
     missed = np.zeros((bottom - top, right - left), np.uint8)
     with open_dem(ground.dem) as elevation:
