@@ -117,18 +117,23 @@ class Elevation:
         resample.onto_pixels(flat, lines, rows.start, nodes, starts, fine, found)
         return found
 
-    def at(self, lon: Array, lat: Array) -> Array:
-        """Metres above the ellipsoid at points (n) in degrees, NaN where not known."""
+    def at(self, lon: Array, lat: Array, together: int = 1) -> Array:
+        """Metres above the ellipsoid at points (n) in degrees, NaN where not known.
+
+        So many points that follow each other lie close together, and are read at once.
+        """
         y, across = self._places(DEGREES, lon, lat)
         found = np.full(lon.shape, np.nan)
-        for n in range(lon.size):
-            if not (math.isfinite(across[n]) and math.isfinite(y[n])):
+        seen = np.isfinite(across) & np.isfinite(y)
+        for first in range(0, lon.size, together):
+            some = first + np.flatnonzero(seen[first : first + together])
+            if some.size == 0:
                 continue
-            one = slice(n, n + 1)
-            rows = _around(y[one])
-            flat, lines, columns = self._read(rows, across[one])
+            rows, heights = _around(y[some]), np.empty(some.size)
+            flat, lines, columns = self._read(rows, across[some])
             x = np.stack(columns, axis=-1)
-            resample.at_points(flat, lines, rows.start, y[one], x, found[one])
+            resample.at_points(flat, lines, rows.start, y[some], x, heights)
+            found[some] = heights
         known = np.isfinite(found)
         found[known] += self.datum.above_ellipsoid(lon[known], lat[known])
         return found

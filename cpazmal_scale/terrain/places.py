@@ -11,6 +11,7 @@ import numpy as np
 from cpazmal_scale.errors import DemError, DemMismatch
 from cpazmal_scale.grid.areas import METRES_PER_DEGREE
 from cpazmal_scale.terrain.coordinates import continuous
+from cpazmal_scale.terrain.displaced import EAST, NORTH, Displacement, displacement
 from cpazmal_scale.terrain.ground import around
 from cpazmal_scale.terrain.marks import Extremes
 from cpazmal_scale.terrain.nodes import Lattice
@@ -32,8 +33,9 @@ UNLIKE = 0.6
 both are median absolute deviations, and those below twice `FARTHEST` may be terrain."""
 FEWEST, MOST = 10, 400
 """Points that are needed to judge, and that are looked at."""
-_AROUND = (-200.0, -100.0, 0.0, 100.0, 200.0)
-"""Metres north and east around a point over which its own height is taken to be a mean."""
+DISPLACED, HALVED = 300.0, 0.5
+"""Metres by which a raster may seem displaced beside a product's own heights, which are those of
+cells of 300 m; and of the spread of differences, what is left at most where it is."""
 _SURE = 3 * 1.2533 * 1.4826
 """Standard errors, of a median by the median absolute deviation, that chance may explain."""
 LEAST = 0.5
@@ -50,18 +52,20 @@ _FEET = 3.2808
 @dataclass(frozen=True)
 class Difference:
     """An elevation raster minus a product's own heights, in metres: median, median absolute
-    deviation, and the number of points.
+    deviation, the number of points, and how far it seems displaced, if it does.
     """
 
     median: float
     deviation: float
     points: int
+    displaced: Displacement | None = None
 
     def __str__(self) -> str:
-        return (
+        said = (
             f"{self.median:+.1f} m from the product's own heights (± {self.deviation:.1f} m, "
             f"{self.points} points)"
         )
+        return said if self.displaced is None else f"{said}, and seems {self.displaced}"
 
 
 def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Difference | None:
@@ -88,14 +92,16 @@ def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Diff
         return None
     some = np.unique(np.linspace(0, points[0].size - 1, MOST).astype(np.int64))
     east, north, own = (one[some] for one in points)
-    here = _around(elevation, east, north)
+    here = _mean(_around(elevation, east, north))
     known = np.isfinite(here)
     if known.sum() < FEWEST:
         return None
     here, own = here[known], own[known]
     apart = here - own
     median = float(np.median(apart))
-    found = Difference(median, float(np.median(np.abs(apart - median))), int(known.sum()))
+    displaced = _displaced(elevation, east[known], north[known], own)
+    deviation = float(np.median(np.abs(apart - median)))
+    found = Difference(median, deviation, int(known.sum()), displaced)
     if abs(median) > FARTHEST + _SURE * found.deviation / found.points**0.5:
         raise DemMismatch(
             f"the elevation raster lies {abs(median):.0f} m {'above' if median > 0 else 'below'} "
@@ -114,13 +120,35 @@ def compare(elevation: Elevation, lon: Array, lat: Array, height: Array) -> Diff
     return found
 
 
-def _around(elevation: Elevation, lon: Array, lat: Array) -> Array:
-    """Mean heights around points; NaN where all of them are unknown."""
-    north = np.repeat(_AROUND, len(_AROUND)) / METRES_PER_DEGREE
-    east = np.tile(_AROUND, len(_AROUND)) / METRES_PER_DEGREE
-    wide = east / np.cos(np.radians(lat))[:, None]
-    heights = elevation.at((lon[:, None] + wide).ravel(), (lat[:, None] + north).ravel())
-    heights = heights.reshape(lon.size, -1)
+def _displaced(elevation: Elevation, lon: Array, lat: Array, own: Array) -> Displacement | None:
+    """How far a raster seems to be displaced, if it does.
+
+    Raises:
+        DemMismatch: too far.
+    """
+    found = displacement(lambda *metres: _around(elevation, lon, lat, *metres), own)
+    if found is not None and found.distance > DISPLACED and found.left < HALVED:
+        raise DemMismatch(
+            f"the ground of the elevation raster lies {found}",
+            where=elevation.dem.url,
+            remedy="correct its corner or its CRS",
+        )
+    return found
+
+
+def _around(
+    elevation: Elevation, lon: Array, lat: Array, right: float = 0.0, up: float = 0.0
+) -> Array:
+    """Heights (n, 25) around points (n) that are moved by metres east and north."""
+    north = (NORTH + up) / METRES_PER_DEGREE
+    wide = (EAST + right) / METRES_PER_DEGREE / np.cos(np.radians(lat))[:, None]
+    here, there = np.broadcast_arrays(lon[:, None] + wide, lat[:, None] + north)
+    heights = elevation.at(here.ravel(), there.ravel(), together=EAST.size)
+    return heights.reshape(lon.size, -1)
+
+
+def _mean(heights: Array) -> Array:
+    """Means of the known heights of rows; NaN where none is."""
     known = np.isfinite(heights)
     total = np.where(known, heights, 0.0).sum(axis=1)
     count = known.sum(axis=1)

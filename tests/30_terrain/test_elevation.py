@@ -613,6 +613,41 @@ def test_a_raster_is_judged_by_the_products_own_heights(
         compare(elevation, lon, lat, own)
 
 
+@pytest.mark.parametrize(
+    ("east", "north", "said"),
+    [
+        (0, 0, None),
+        (150, 150, "m to the north-east"),
+        (-300, 200, r"lies 3[3-8]\d m to the north-west"),
+        (0, 1000, r"lies (99|10[01])\d m to the north of where"),
+    ],
+)
+def test_real_ground_that_is_displaced_is_told(
+    tmp_path: Path, shared_data: Path, east: float, north: float, said: str | None
+) -> None:
+    """Mont Blanc; the product's own heights are means of cells of ten seconds, as annotated."""
+    values = np.fromfile(shared_data / "dem" / "chamonix.bin", "<u2").reshape(576, 640)
+    wide, high = 0.45 / 640, 0.28 / 576
+    path = tmp_path / "d.tif"
+    west, top = 6.55 + east / 77_500, 46.0 + north / 111_200
+    write_dem(path, values.astype(float), west, top, high, wide=wide / high)
+    lon, lat = np.meshgrid(np.linspace(6.64, 6.86, 20), np.linspace(45.78, 45.94, 20))
+    row, column = np.floor((46.0 - lat) * 360) / 360, np.floor((lon - 6.55) * 360) / 360
+    corner = np.rint(row / high).astype(int), np.rint(column / wide).astype(int)
+    own = uniform_filter(values.astype(float), (6, 4))[corner[0] + 3, corner[1] + 2]
+    with open_dem(Dem(str(path), "ellipsoid")) as elevation:
+        if np.hypot(east, north) > 300:
+            with pytest.raises(DemMismatch, match=said):
+                compare(elevation, lon, lat, own)
+            return
+        found = compare(elevation, lon, lat, own)
+    assert found is not None
+    assert (found.displaced is None) == (said is None)
+    if found.displaced is not None:
+        assert abs(found.displaced.east - east) < 30 > abs(found.displaced.north - north)
+        assert str(said) in str(found)
+
+
 def test_rasters_are_known_by_their_bytes(tmp_path: Path, dem: Path) -> None:
     first = digest(Dem(str(dem), "EGM2008"))
     assert digest(Dem(str(dem), "ellipsoid")) == first
