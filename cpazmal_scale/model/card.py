@@ -118,14 +118,15 @@ def _settings(model: Model) -> dict[str, Any]:
 
 def _held_out(model: Model) -> dict[str, Any] | None:
     """How training windows fare against barycenters of other polygons, before and after
-    calibration; none where nothing was held out.
+    calibration; none where no barycenters were held out.
     """
-    from cpazmal_scale.dtw import NO_CLASS, decide
+    from cpazmal_scale.dtw import NO_CLASS, HeldOut, decide
 
     own: Any = model.classifier
-    if getattr(own, "held_out_", None) is None:
+    held = getattr(own, "held_out_", None)
+    if not isinstance(held, HeldOut):
         return None
-    distances, codes, _ = own.held_out_
+    distances, codes, _ = held
     figures: dict[str, Any] = {"windows": int(codes.size)}
     for name, temperature in (("uncalibrated", 1.0), ("calibrated", own.temperature_)):
         made = decide(distances, np.ones(len(distances)), temperature, decision=own.decision)

@@ -196,11 +196,10 @@ def _add_to_card(config: RunConfig, validation: CrossValidation) -> None:
         return
     url = storage.join(config.workspace, facts["card"])
     card, name = seal.read_document(url, "train again"), method(config.classify.method).name
-    row = validation.summary().to_dict("index")[name]
     card.setdefault("assessed", {})[validation.split] = {
         "method": name,
         "folds": validation.fold_count,
-        **{str(name): value for name, value in row.items() if "seconds" not in str(name)},
+        **validation.figures(name),
     }
     seal.write_document(url, card)
 

@@ -6,7 +6,6 @@ from cpazmal_scale.addresses import (
     join,
     local_path,
 )
-from cpazmal_scale.storage.disk import local_scratch
 from cpazmal_scale.storage.documents import (
     json_bytes,
     read_arrays,
@@ -40,7 +39,7 @@ from cpazmal_scale.storage.opening import (
     zarr_store,
 )
 from cpazmal_scale.storage.reach import filesystem_of, is_from_store, one_sentence
-from cpazmal_scale.storage.temporary import scratch
+from cpazmal_scale.storage.temporary import local_scratch, scratch
 
 __all__ = [
     "REQUESTS",

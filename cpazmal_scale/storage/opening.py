@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cpazmal_scale.addresses import is_chain, is_remote, local_path, small_scheme
 from cpazmal_scale.errors import StoreMissing
-from cpazmal_scale.storage.disk import local_scratch
 from cpazmal_scale.storage.look import exists
 from cpazmal_scale.storage.reach import filesystem_of, one_sentence, options_of, regular, usable
+from cpazmal_scale.storage.temporary import local_scratch
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store

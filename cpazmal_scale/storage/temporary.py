@@ -6,12 +6,14 @@ import contextlib
 import threading
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 from cpazmal_scale.addresses import is_remote, join, local_path
 from cpazmal_scale.errors import StoreError
 from cpazmal_scale.storage import disk
 from cpazmal_scale.storage.files import remove, write_bytes
 from cpazmal_scale.storage.look import find, list_names, modified
+from cpazmal_scale.storage.reach import one_sentence
 
 ALIVE = "alive"
 """The object by which a process says that it still needs a folder of a remote store."""
@@ -46,6 +48,21 @@ def scratch(url: str) -> Iterator[str]:
         over.set()
         with contextlib.suppress(StoreError):  # a day later, the next run removes it
             remove(new, recursive=True)
+
+
+@contextlib.contextmanager
+def local_scratch() -> Iterator[Path]:
+    """A new folder of this machine for what a process works on, gone after the block.
+
+    Those of this user's dead processes go before it.
+
+    Raises:
+        StoreError: the folder of temporary files is full, or nothing may be written there.
+    """
+    with contextlib.ExitStack() as stack:
+        with one_sentence("the folder of temporary files", "write"):
+            folder = stack.enter_context(disk.local_scratch())
+        yield folder
 
 
 def _renew(folder: str, over: threading.Event) -> None:

@@ -146,6 +146,18 @@ def test_what_killed_processes_left_in_a_bucket_goes_a_day_later(
         S3FileSystem.clear_instance_cache()
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_temporary_files_without_a_place_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def full(path: object, *_: object) -> None:
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(os, "mkdir", full)
+    with pytest.raises(StoreError, match="temporary files"), storage.local_scratch():
+        pass
+
+
 def test_a_process_says_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cpazmal_scale.storage.temporary.RENEWED", 0.01)
     with storage.scratch("memory://alive/shared") as folder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -600,7 +601,10 @@ def test_no_split_tests_a_polygon_it_was_trained_on(
     size = {"stratified": {3, 4, 5}, "cyclic": {3}, "leave-one-group-out": {1}}[split]
     assert {len(one) for one in tested} <= size
     assert set().union(*tested) == everyone
-    assert (own.lacking_folds("test") == 12) == (split == "leave-one-group-out")
+    lacking = split == "leave-one-group-out"
+    assert (own.lacking_folds("test") == 12) == lacking
+    told = json.loads(json.dumps(own.figures(method("euclid-sum").name), allow_nan=False))
+    assert (None in told.values()) == lacking
 
 
 def test_other_windows_are_tested_in_the_folds_of_their_polygons(case: Case) -> None:

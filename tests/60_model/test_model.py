@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 
 import numpy as np
@@ -197,9 +198,16 @@ def test_a_failed_average_is_raised() -> None:
         trained(Workers(Failing()))
 
 
-def test_card_says_what_the_model_is() -> None:
-    import json
+@pytest.mark.parametrize("method", ["neighbors", "learned", "vote", "forest"])
+def test_methods_of_every_kind_have_a_card(method: str) -> None:
+    _, labels, groups = windows()
+    made = trained(classify={"method": method})[1]
+    told = json.loads(json.dumps(model_card(made, labels, groups, "a.png"), allow_nan=False))
+    assert told["id"] == made.id
+    assert told["held_out"] is None or told["held_out"]["windows"] == len(labels)
 
+
+def test_card_says_what_the_model_is() -> None:
     _, labels, groups = windows()
     made = trained(dtw={"band_days": 22}, train={"barycenters": 2})[1]
     told = json.loads(json.dumps(model_card(made, labels, groups, "a.png")))

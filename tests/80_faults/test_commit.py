@@ -18,7 +18,7 @@ import pytest
 import rasterio
 from support.late_channels import channel
 from support.late_channels import config as channels
-from support.limited_store import Rights, limited
+from support.limited_store import Failing, Rights, limited
 from support.scenes_factory import STARTS, campaign, run_config
 from support.writers import every, standing_still
 
@@ -204,6 +204,42 @@ def test_a_store_that_lets_nothing_be_removed_is_refused_before_anything_is_done
             ingest(run_config(folder, deciding_url))
         (left,) = storage.find(deciding_url)
     assert left.startswith(f"{deciding_url}/cubes/DSC37.zarr.lease/")
+
+
+@pytest.mark.parametrize("way", ["away", "lost answer"])
+def test_a_server_that_fails_in_the_middle_of_a_commit(
+    monkeypatch: pytest.MonkeyPatch, scenes: list[Scene], deciding_url: str, way: str
+) -> None:
+    """Away from a request on, or one request done whose answer is a 500; then it is back."""
+    import s3fs
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 2)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    failing = Failing()
+    with limited(os.environ["AWS_ENDPOINT_URL"], failing) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        count = f"{deciding_url}/{way[0]}-count.zarr"
+        append(count, scenes[0], chunk=32)
+        before = failing.count
+        append(count, scenes[1], chunk=32)
+        requests = failing.count - before
+        for point in range(3, requests, every(requests // 3)):
+            url = f"{deciding_url}/{way[0]}-{point}.zarr"
+            failing.begins = float("inf")
+            append(url, scenes[0], chunk=32)
+            failing.begins = failing.count + point
+            failing.done = way == "lost answer"
+            failing.ends = failing.begins + 1 if failing.done else float("inf")
+            outcomes: Outcomes = {}
+            writer(url, scenes[1], outcomes, scenes[1].id)()
+            failing.begins = float("inf")
+            said = outcomes[scenes[1].id]
+            assert said in ("appended", "store"), point
+            assert said == "appended" or way == "away", point
+            held = {scenes[0].id, *([scenes[1].id] if said == "appended" else [])}
+            assert held <= set(open_cube(url).scene_id.to_numpy().tolist())
+            assert append(url, scenes[1], chunk=32) in ("appended", "unchanged")
+            require_whole(url, scenes, {scenes[0].id, scenes[1].id}, {})
 
 
 def test_a_late_polarisation_beside_a_new_date(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

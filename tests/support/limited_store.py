@@ -1,16 +1,19 @@
-"""An S3 server behind the rights of one user: what is not allowed is answered as S3 answers it."""
+"""An S3 server that is not always there: behind the rights of a user, or with answers of 500."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from dataclasses import field as counted
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+DENIED = 403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+FAILED = 500, b"<Error><Code>InternalError</Code><Message>We failed</Message></Error>"
+Asked = Callable[[], tuple[int, dict[str, str], bytes]]
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,43 @@ class Rights:
             return asked.get("prefix", [""])[0].startswith(self.prefix)
         return key.startswith(self.prefix)
 
+    def __call__(self, method: str, target: str, ask: Asked) -> tuple[int, dict[str, str], bytes]:
+        """What the server answers to a request that may pass, or that it may not."""
+        return ask() if self.allow(method, target) else refused(*DENIED)
+
+
+@dataclass
+class Failing:
+    """All requests pass but those from number `begins` to before `ends`, which get a 500.
+
+    With `done` they are carried out all the same, and their answers are lost.
+    """
+
+    begins: float = float("inf")
+    ends: float = float("inf")
+    done: bool = False
+    count: int = 0
+    lock: threading.Lock = counted(default_factory=threading.Lock)
+
+    def __call__(self, _method: str, _target: str, ask: Asked) -> tuple[int, dict[str, str], bytes]:
+        """What the server answers to a request."""
+        with self.lock:
+            number, self.count = self.count, self.count + 1
+        if not self.begins <= number < self.ends:
+            return ask()
+        if self.done:
+            ask()
+        return refused(*FAILED)
+
+
+def refused(status: int, content: bytes) -> tuple[int, dict[str, str], bytes]:
+    """An answer that is an error of S3."""
+    return status, {"Content-Type": "application/xml"}, content
+
 
 @contextlib.contextmanager
-def limited(url: str, rights: Rights) -> Iterator[str]:
-    """The address of an S3 server that passes on what the rights allow."""
+def limited(url: str, rights: Rights | Failing) -> Iterator[str]:
+    """The address of an S3 server that passes on what it is told to."""
     behind = urlsplit(url).netloc
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,14 +78,17 @@ def limited(url: str, rights: Rights) -> Iterator[str]:
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, headers, content = 403, {"Content-Type": "application/xml"}, DENIED
-            if rights.allow(self.command, self.path):
+
+            def ask() -> tuple[int, dict[str, str], bytes]:
                 there = HTTPConnection(behind, timeout=300)
                 there.request(self.command, self.path, body, dict(self.headers.items()))
                 found = there.getresponse()
-                status, content = found.status, found.read()
+                content = found.read()
                 headers = {k: v for k, v in found.getheaders() if k != "Transfer-Encoding"}
                 there.close()
+                return found.status, headers, content
+
+            status, headers, content = rights(self.command, self.path, ask)
             self.send_response_only(status)
             for name, value in headers.items():
                 if name != "Content-Length" or self.command == "HEAD":

@@ -138,6 +138,15 @@ class CrossValidation:
             rows[method] = row
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
+    def figures(self, name: str) -> dict[str, float | None]:
+        """A method's row of the summary but for its seconds; None where a fold lacks classes."""
+        row = self.summary().loc[name]
+        return {
+            str(key): float(value) if np.isfinite(value) else None
+            for key, value in row.items()
+            if "seconds" not in str(key)
+        }
+
     def per_class(self) -> pd.DataFrame:
         """One row per method and class: windows, groups, and for producers, users and f1 the value
         of all folds' counts, its 95 % interval over polygons (`_low`, `_high`), and mean and
