@@ -56,14 +56,14 @@ class Cluster(Section):
     """Worker processes or threads; none: one per core here, four on `kubernetes` and `slurm`."""
     threads: int = Field(1, ge=1)
     """Threads of one worker process; each computes a block."""
-    memory_gib: float | None = Field(None, gt=0)
+    memory_gib: float | None = Field(None, gt=0, le=1_000_000)
     """Memory of one worker in GiB; none: 2 for each of its threads, or its share of this machine
     where that is less."""
     minimum: int | None = Field(None, ge=1)
     """Fewest workers; with `maximum` their number follows the work, instead of `workers`."""
     maximum: int | None = Field(None, ge=1)
     """Most workers."""
-    wait_s: float = Field(60.0, gt=0)
+    wait_s: float = Field(60.0, gt=0, le=1_000_000)
     """Seconds to wait for scheduler and first worker of `address`, `kubernetes` or `slurm`."""
     address: Elsewhere | None = None
     """Address of a Dask scheduler, for kind `address`; `tls://` needs the three files below, or

@@ -108,6 +108,8 @@ def test_yaml_and_flags_are_the_same_model(tmp_path) -> None:
         ("polarisations: []", "polarisations"),
         (f"assess: {{report: {'a' * 200}}}", r"assess\.report"),  # no folder has such a name
         (f"samples: {{table: {{name: {'a' * 100}}}}}", r"samples\.table\.name"),
+        ("cluster: {memory_gib: 1.0e+300}", r"cluster\.memory_gib"),
+        ("cluster: {wait_s: 1.0e+300}", r"cluster\.wait_s"),
     ],
 )
 def test_bad_settings_are_one_sentence(tmp_path, text: str, message: str) -> None:

@@ -140,7 +140,7 @@ class CrossValidation:
 
     def figures(self, name: str) -> dict[str, float | None]:
         """A method's row of the summary but for its seconds; None where a fold lacks classes."""
-        row = self.summary().loc[name]
+        row: dict[Any, Any] = self.summary().to_dict("index")[name]
         return {
             str(key): float(value) if np.isfinite(value) else None
             for key, value in row.items()
