@@ -33,6 +33,7 @@ from cpazmal_scale.cube import append, cube_url, ingest_scenes, open_cube, verif
 from cpazmal_scale.cube.format import layout
 from cpazmal_scale.cube.format.manifest import Manifest
 from cpazmal_scale.cube.format.placement import PRESETS, snapped, union
+from cpazmal_scale.cube.read.dataset import within
 from cpazmal_scale.cube.write import commit as commits
 from cpazmal_scale.cube.write import lease as leases
 from cpazmal_scale.errors import (
@@ -697,3 +698,14 @@ def test_a_new_cube_covers_the_area_asked_for(tmp_path) -> None:
     with pytest.raises(GridMismatch, match=r"ingest.area: no scene lies there"):
         ingest_scenes(config)
     assert not (tmp_path / "no").exists()
+
+
+def test_a_period_may_end_in_the_year_9999() -> None:
+    times = np.array(["2020-01-08T05:44", "2020-12-31T23:59"], "M8[ns]")
+    for period, held in (
+        ({"end": "9999-12-31"}, [True, True]),
+        ({"start": "9999-12-31"}, [False, False]),
+        ({"start": "0001-01-01", "end": "2020-01-08"}, [True, False]),
+        ({"start": "2020-12-31", "end": "2020-12-31"}, [False, True]),
+    ):
+        assert within(times, **period).tolist() == held

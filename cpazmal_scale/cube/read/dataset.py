@@ -124,17 +124,18 @@ def within(
     first, last = (when if when is None else _day(when) for when in (start, end))
     if first is not None and last is not None and first > last:
         raise ConfigError(f"start {first} is after end {last}", remedy="exchange them")
+    days = times.astype("datetime64[D]")  # nanoseconds end in 2262, and begin again in 1677
     if first is not None:
-        chosen &= times >= first
+        chosen &= days >= first
     if last is not None:
-        chosen &= times < last + np.timedelta64(1, "D")
+        chosen &= days <= last
     if months is not None:
         wrong = [month for month in months if month not in range(1, 13)]
         if wrong:
             raise ConfigError(f"there is no month {wrong[0]}", remedy="write numbers from 1 to 12")
         chosen &= np.isin(times.astype("datetime64[M]").astype(np.int64) % 12 + 1, months)
     if dates is not None:
-        chosen &= np.isin(times.astype("datetime64[D]"), [_day(one) for one in dates])
+        chosen &= np.isin(days, [_day(one) for one in dates])
     return chosen
 
 
