@@ -195,7 +195,7 @@ def checked_labels(y: ArrayLike, count: int) -> tuple[NDArray[Any], NDArray[np.i
         ValueError: not class labels, wrong number, fewer than two classes or more than 253, or a
             label that stands for no class.
     """
-    labels = column_or_1d(_of_one_kind(in_rows("labels", y), y), warn=True)
+    labels = _of_one_kind(column_or_1d(in_rows("labels", y), warn=True), y)
     check_classification_targets(labels)
     if len(labels) != count:
         raise ValueError(f"{count} series, {len(labels)} labels")

@@ -207,9 +207,12 @@ def test_other_files_are_not_loaded(windows, tmp_path):
     np.savez(saved, kind="KNeighborsDTW", settings=np.array([{}], dtype=object))
     with pytest.raises(ValueError):
         KNeighborsDTW.load(saved)
-    mixed = np.where(labels == "ABL", labels, labels).astype(object)
-    with pytest.raises(ValueError, match="text or numbers"):
-        KNeighborsDTW().fit(values, mixed).save(tmp_path / "other.npz")
+    mixed = labels.astype(object)
+    KNeighborsDTW().fit(values, mixed).save(saved)
+    assert list(KNeighborsDTW.load(saved).classes_) == sorted(set(labels))
+    mixed[0] = 1
+    with pytest.raises(ValueError, match="all of one kind"):
+        KNeighborsDTW().fit(values, mixed)
     assert [path.name for path in tmp_path.iterdir()] == ["model.npz"]
 
 

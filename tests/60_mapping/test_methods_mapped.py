@@ -39,7 +39,7 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def series() -> np.ndarray:
     """Features `(K, T, P)` of every pixel, without blocks or tiles."""
-    return whole_series(workspace("").features).reshape(-1, DATES, SHAPE[0] * SHAPE[1])
+    return whole_series(workspace(".").features).reshape(-1, DATES, SHAPE[0] * SHAPE[1])
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

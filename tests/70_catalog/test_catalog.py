@@ -287,7 +287,7 @@ def test_a_catalog_does_not_hold_itself(tmp_path, target: str) -> None:
 def test_each_product_of_catalogs_in_a_circle_is_found_once(tmp_path) -> None:
     for folder in ("a", "b"):
         catalog.publish(str(tmp_path / folder), catalog.Entry("map_m", "map", "maps/m.zarr"))
-        other = "b" if folder == "a" else "a"
+    for folder, other in (("a", "b"), ("b", "a")):
         (tmp_path / folder / other).symlink_to(tmp_path / other)
         catalog.add_workspace(str(tmp_path / folder), other)
     found = [one.name for one in catalog.search(str(tmp_path / "a"), kind="map")]

@@ -240,12 +240,12 @@ def test_a_run_in_a_notebook_shows_bars(finished_run: Path) -> None:
     source = (
         "import cpazmal_scale\n"
         f"config = cpazmal_scale.RunConfig.load({str(finished_run)!r})\n"
-        "made = cpazmal_scale.run(config, only=['samples'])"
+        "made = cpazmal_scale.run(config, only=['ingest'])"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     NotebookClient(notebook, timeout=500).execute()
     (output,) = notebook.cells[0]["outputs"]
-    assert "draw the samples" in output["data"]["text/html"]
+    assert "ingest the scenes" in output["data"]["text/html"]
     assert "<progress" in output["data"]["text/html"]
 
 

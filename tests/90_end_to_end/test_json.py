@@ -33,7 +33,7 @@ def verbs(group: App, above: str = "") -> Iterator[str]:
 
 ASIDE = {
     "assess": {"ingest.level1b.terrain.dem"},  # the name of a file whose heights the cube holds
-    "ingest": {"samples.polygons"},  # for the verb that it names as the next
+    "ingest": {"samples.polygons", "beam"},  # for the verb that it names as the next, and a warning
     "samples import": {"samples.polygons"},  # which a table does not go with
 }
 """Settings that a verb reads and that change nothing of what it makes."""
