@@ -174,9 +174,9 @@ def require_inputs(config: RunConfig, names: Collection[str] = ("samples", "asse
     from cpazmal_scale.stages.samples import without_names
 
     rules, found = config.samples, []
-    if "samples" in names and rules.where is not None:
-        require_condition(rules.where)
     if "samples" in names and rules.polygons is not None:
+        if rules.where is not None:
+            require_condition(rules.where)
         table = read_polygons(rules.polygons, rules.classes)
         counts = table["class"].value_counts(sort=False)
         held = ", ".join(f"{code} {count}" for code, count in counts.items())
