@@ -37,10 +37,21 @@ _DIRECTIONS = (
     "pass",
 )
 _NO_BANDS = frozenset(
-    {"nc_global", "x", "y", "lat", "lon", "latitude", "longitude", "time", "crs"}
-) | {
-    *("spatial_ref", "transverse_mercator", "band"),
-}
+    [
+        "nc_global",
+        "x",
+        "y",
+        "lat",
+        "lon",
+        "latitude",
+        "longitude",
+        "time",
+        "crs",
+        "spatial_ref",
+        "transverse_mercator",
+        "band",
+    ]
+)
 """Variables of NetCDF that hold no values of pixels."""
 _SIDES = ("look_direction", "look_side", "antenna_pointing")
 
