@@ -53,8 +53,12 @@ def read_yaml(text: str) -> Any:
         line = "" if mark is None else f", line {mark.line + 1}"
         raise ValueError(f"not valid YAML{line}: {error.problem or error.context}") from None
     except (yaml.YAMLError, *_BUILDING) as error:
-        reason = (str(error).splitlines() or ["a value makes no sense"])[0]
-        raise ValueError(f"not valid YAML: {reason}") from None
+        raise ValueError(f"not valid YAML: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what was raised."""
+    return (str(error).splitlines() or ["a value makes no sense"])[0]
 
 
 def yaml_value(value: object) -> str:
@@ -101,9 +105,8 @@ def _loader() -> Any:
             try:
                 return super().construct_object(node, deep=deep)
             except _BUILDING as error:
-                reason = (str(error).splitlines() or ["a value makes no sense"])[0]
                 raise yaml.constructor.ConstructorError(
-                    None, None, reason, node.start_mark
+                    None, None, _reason(error), node.start_mark
                 ) from None
 
     Loader.yaml_implicit_resolvers = {

@@ -211,8 +211,8 @@ def checked_labels(y: ArrayLike, count: int) -> tuple[NDArray[Any], NDArray[np.i
 
 def _of_one_kind(labels: NDArray[Any], given: ArrayLike) -> NDArray[Any]:
     """Labels as text or numbers that can be saved, and that -1 or '' can stand beside."""
-    values = labels.ravel().tolist()
-    if isinstance(given, list | tuple) and labels.ndim == 1:
+    values = labels.tolist()
+    if isinstance(given, list | tuple) and not any(isinstance(one, list | tuple) for one in given):
         values = list(given)  # what is missing among text became text
     if labels.dtype.kind != "f" and any(map(_is_missing, values)):
         raise ValueError(_NO_CLASS)

@@ -91,11 +91,12 @@ def _check_idrisi(path: Path) -> None:
     Raises:
         ValueError: it is a path, or the name of a file beside it.
     """
-    for one in path.parent.iterdir():
+    files = list(path.parent.iterdir())
+    beside = {one.name.lower() for one in files}
+    for one in files:
         if one.name.lower() == f"{path.stem}.rdc".lower():
             found = _SYSTEM.search(_start(str(one), _MOST_AUX))
             name = found[1].decode("latin-1").strip() if found else ""
-            beside = {other.name.lower() for other in path.parent.iterdir()}
             if "/" in name or "\\" in name or f"{name}.ref".lower() in beside:
                 raise ValueError(f"its reference system `{name[:60]}` is another file")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -49,10 +49,11 @@ def discover(
     found = find_candidates(ingest, refused)
     groups = group_scenes([one for one in found if wanted is None or wanted(one)])
     scenes = []
+    called: dict[tuple[str, str], str] = {}
     for done, members in enumerate(groups):
         known = (held or {}).get(members[0].named.id, ())
         try:
-            _refuse_shared_id(members[0], groups[:done])
+            _refuse_shared_id(members[0], called)
             scenes.append(_describe(members, ingest, check=check, known=known))
         except CpazmalError as error:
             if refused is None:
@@ -63,20 +64,23 @@ def discover(
     return scenes
 
 
-def _refuse_shared_id(one: Candidate, before: Sequence[Sequence[Candidate]]) -> None:
+def _refuse_shared_id(one: Candidate, called: dict[tuple[str, str], str]) -> None:
     """A scene's identifier is that of no other acquisition of its beam.
+
+    `called` has the address of the first scene of each beam and identifier, and gets this one's.
 
     Raises:
         SceneConflict: it is.
     """
-    for other, *_ in before:
-        if (other.beam, other.named.id) == (one.beam, one.named.id):
-            raise SceneConflict(
-                f"it is called {one.named.id[:80]} as {other.url} is, which is another acquisition",
-                where=one.url,
-                remedy="give every scene a name of its own: by its file's, `id` of its sidecar, or "
-                "the group id of ingest.naming.pattern",
-            )
+    key = one.beam, one.named.id
+    if key in called:
+        raise SceneConflict(
+            f"it is called {one.named.id[:80]} as {called[key]} is, which is another acquisition",
+            where=one.url,
+            remedy="give every scene a name of its own: by its file's, `id` of its sidecar, or "
+            "the group id of ingest.naming.pattern",
+        )
+    called[key] = one.url
 
 
 def _describe(

@@ -37,10 +37,11 @@ def ingest(
     _require_scenes(config)
     report = ingest_scenes(config, dry_run=dry_run, progress=progress)
     beams = {cube.beam for cube in report.cubes}
-    if config.beam is not None and config.beam not in {*beams, *workspace.beams_of(config)}:
+    wanted = config.beam
+    if wanted not in (None, *beams) and wanted not in workspace.beams_of(config, str(wanted)):
         _LOG.warning(
             "no scene is of beam %s, which is to be mapped; there are %s",
-            config.beam,
+            wanted,
             ", ".join(sorted(beams)),
         )
     if not dry_run:

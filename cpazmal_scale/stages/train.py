@@ -60,7 +60,8 @@ def train(
     inputs = reuse.of_model(config)
     found = reuse.found(config, "model", inputs, _read)
     if found is not None:
-        _show(config, found.id)
+        own = storage.join(config.workspace, "models", f"{found.id}.png")
+        _show(config, storage.read_bytes(own))
         return found
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
@@ -104,8 +105,9 @@ def _save(config: RunConfig, model: Model, card: Mapping[str, Any], figure: Figu
 
     stem = storage.join(config.workspace, "models", model.id)
     save_model(model, f"{stem}.zarr")
-    storage.write_bytes(f"{stem}.png", png(figure))
-    _show(config, model.id)
+    picture = png(figure)
+    storage.write_bytes(f"{stem}.png", picture)
+    _show(config, picture)
     seal.write_document(f"{stem}.json", card)
 
 
@@ -144,10 +146,9 @@ def _read(url: str) -> None:
     storage.read_bytes(f"{stem}.png")
 
 
-def _show(config: RunConfig, identity: str) -> None:
+def _show(config: RunConfig, picture: bytes) -> None:
     """Make a model's figure that of the workspace."""
-    own = storage.join(config.workspace, "models", f"{identity}.png")
-    storage.write_bytes(storage.join(config.workspace, "barycenters.png"), storage.read_bytes(own))
+    storage.write_bytes(storage.join(config.workspace, "barycenters.png"), picture)
 
 
 def _chosen(
