@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -12,7 +13,8 @@ from collections.abc import Iterator
 class DelayedStore:
     """Passes HTTP/1.1 on to a port of this machine, each request `seconds` later.
 
-    `requests` counts methods, `received` the bytes that the server answered.
+    `requests` counts methods, `received` the bytes that the server answered, `busy` the seconds of
+    processor time that passing on took.
     """
 
     def __init__(self, port: int, seconds: float) -> None:
@@ -22,7 +24,8 @@ class DelayedStore:
         self._to, self._seconds = port, seconds
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
         self._ready.wait(10)
 
     def _serve(self) -> None:
@@ -33,11 +36,18 @@ class DelayedStore:
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
+        open_ways = asyncio.all_tasks(self._loop)
+        for way in open_ways:
+            way.cancel()
+        self._loop.run_until_complete(asyncio.gather(*open_ways, return_exceptions=True))
+        self._loop.close()
 
     async def _meet(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
         server, ask = await asyncio.open_connection("127.0.0.1", self._to, limit=1 << 20)
         back = asyncio.ensure_future(self._pass_back(server, answer))
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.suppress(
+            ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
+        ):
             while True:
                 head = await client.readuntil(b"\r\n\r\n")
                 self.requests[head.split(b" ", 1)[0].decode()] += 1
@@ -71,9 +81,15 @@ class DelayedStore:
                 await answer.drain()
         answer.close()
 
+    @property
+    def busy(self) -> float:
+        """Seconds of processor time so far; none once closed."""
+        return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident or 0))
+
     def close(self) -> None:
         """Stop passing on."""
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
 
 
 @contextlib.contextmanager

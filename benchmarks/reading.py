@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from benchmarks.cubes import drop_from_cache
 from benchmarks.delayed import delayed
 from benchmarks.mapping import write_model
@@ -97,12 +99,14 @@ def from_store(folder: Path, model_url: str, workers: int, delay: float) -> None
             chunks = sum(1 for f in (folder / "cubes").rglob("*") if f.is_file())
             size = sum(f.stat().st_size for f in (folder / "cubes").rglob("*") if f.is_file())
             gets = store.requests["GET"]
+            own = sum(psutil.Process(process.pid).cpu_times()[:2]) + store.busy
             print(
                 f"\n{gets:,} GET for {chunks:,} objects ({gets / chunks:.2f} each), "
                 f"{store.received / 1e9:.2f} GB for {size / 1e9:.2f} GB "
                 f"({store.received / size:.2f}), {store.received / made.computed:.0f} bytes per "
                 f"pixel of {len(passes())} dates; other requests: "
-                f"{sum(store.requests.values()) - gets}"
+                f"{sum(store.requests.values()) - gets}; the store and the delay took {own:.1f} s of "
+                f"the processor time that the map had to share"
             )
     finally:
         process.terminate()
