@@ -105,8 +105,8 @@ def from_store(folder: Path, model_url: str, workers: int, delay: float) -> None
                 f"{store.received / 1e9:.2f} GB for {size / 1e9:.2f} GB "
                 f"({store.received / size:.2f}), {store.received / made.computed:.0f} bytes per "
                 f"pixel of {len(passes())} dates; other requests: "
-                f"{sum(store.requests.values()) - gets}; the store and the delay took {own:.1f} s of "
-                f"the processor time that the map had to share"
+                f"{sum(store.requests.values()) - gets}; store and delay took {own:.1f} s of the "
+                f"processor time that the map shares with them"
             )
     finally:
         process.terminate()
