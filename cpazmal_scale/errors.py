@@ -9,6 +9,8 @@ from cpazmal_scale.addresses import without_secrets
 
 _WORD = re.compile(r"\S{301,}")
 _MOST = 2000
+COPY_AGAIN = "copy the product again from its source"
+"""Remedy where the files of a delivered product contradict each other or themselves."""
 
 
 def brief(text: str) -> str:

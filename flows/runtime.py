@@ -146,7 +146,7 @@ def subflow(flow: Flow[[RunConfig], _Made], config: RunConfig) -> _Made:
     """Run a flow inside another one; a Prefect server that is away is waited for.
 
     Prefect gives up at once when a new flow cannot be made known. To begin it again does no harm:
-    what is finished is not done twice.
+    it repeats no finished work.
     """
     for seconds in (5, 15, 30, 60):
         try:

@@ -69,7 +69,7 @@ for _verbs in (catalog_app, dataset_app, samples_app, maps.areas_app):
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     config: Annotated[Path | None, Parameter(name=("--config", "-c")), PLACE] = None,
-    debug: bool = False,  # noqa: ARG001 - read by `main`
+    debug: bool = False,  # noqa: ARG001 - see `_debugging`
     json: bool = False,
 ) -> Any:
     """Read the configuration file, then run the command.
@@ -128,7 +128,7 @@ def main() -> None:
     # Zarr asks for many objects at once: the first that fails is the error, the others are no news.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     output, _ = steady()
-    if "--debug" not in sys.argv:
+    if not _debugging():
         ignore_undecodable_words()
     ANSWER.begin(as_json="--json" in sys.argv)
     if threading.current_thread() is threading.main_thread():
@@ -136,7 +136,7 @@ def main() -> None:
     try:
         app.meta(exit_on_error=False, print_error=False, result_action="return_value")
     except CpazmalError as error:
-        if "--debug" in sys.argv:
+        if _debugging():
             raise
         _refuse(error)
     except CycloptsError as error:
@@ -144,7 +144,7 @@ def main() -> None:
     except ValueError as error:
         said = str(error)
         name = next((own for begins, own in _OF_LIBRARIES.items() if said.startswith(begins)), None)
-        if name is None or "--debug" in sys.argv:
+        if name is None or _debugging():
             raise
         what = said.splitlines()[0].partition("; ")[0].rstrip(":")
         _refuse(ConfigError(what, remedy=f"correct it, or unset {name}"))
@@ -155,6 +155,11 @@ def main() -> None:
     if output.failure is not None and not isinstance(output.failure, BrokenPipeError):
         complain(f"standard output cannot be written ({output.failure.strerror}); all else is done")
         sys.exit(StoreError.exit_code)
+
+
+def _debugging() -> bool:
+    """Whether tracebacks are asked for, known also where the words cannot be understood."""
+    return "--debug" in sys.argv
 
 
 def _stop(number: int, _frame: object) -> None:

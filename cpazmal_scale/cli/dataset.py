@@ -33,7 +33,7 @@ def show(file: Place, /, *, windows: Switch = False, pixels: Switch = False) -> 
         pixels: also read every pixel, to count the defects that only they show.
     """
     from cpazmal_scale.published.file import opened
-    from cpazmal_scale.published.healing import Account
+    from cpazmal_scale.published.repairs import Account
     from cpazmal_scale.published.training import is_training, read_training
 
     if is_training(file):
@@ -42,7 +42,7 @@ def show(file: Place, /, *, windows: Switch = False, pixels: Switch = False) -> 
             f"{read_training(file, account)}\n{account}",
             groups={},
             checks=[],
-            healed=facts.healed(account),
+            healed=facts.repaired(account),
         )
         return
     with opened(file) as chips:
@@ -57,7 +57,7 @@ def show(file: Place, /, *, windows: Switch = False, pixels: Switch = False) -> 
         )
         say(
             f"\nwhat is wrong, and what is done about it:\n{chips.account}",
-            healed=facts.healed(chips.account),
+            healed=facts.repaired(chips.account),
         )
 
 
@@ -108,7 +108,7 @@ def import_(file: Place, /, *, config: Config = DEFAULT, dry_run: Switch = False
     say(
         str(report),
         cubes=[facts.cube(one) for one in report.cubes],
-        healed=facts.healed(report.account),
+        healed=facts.repaired(report.account),
         settings=report.settings,
     )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
     from cpazmal_scale.cube import CubeReport, IngestReport
     from cpazmal_scale.mapping import MapPlan, MapResult
-    from cpazmal_scale.published.healing import Account
+    from cpazmal_scale.published.repairs import Account
     from cpazmal_scale.scenes import Scene
     from cpazmal_scale.stages.assess import Assessment
 
@@ -98,6 +98,6 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in whole.to_dict("records")]
 
 
-def healed(account: Account) -> list[dict[str, Any]]:
+def repaired(account: Account) -> list[dict[str, Any]]:
     """What was wrong in a published file."""
     return rows(account.table())

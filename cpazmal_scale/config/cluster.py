@@ -8,6 +8,9 @@ from pydantic import Field
 
 from cpazmal_scale.config.section import Address, Elsewhere, Section, never_both, together
 
+_MOST = 10_000
+"""Workers that one scheduler serves, and more threads than a machine has."""
+
 
 class Kubernetes(Section):
     """Dask workers as pods, for `cluster.kind: kubernetes`; the Dask operator must run there."""
@@ -52,16 +55,16 @@ class Cluster(Section):
     kind: Literal["serial", "threads", "local", "address", "kubernetes", "slurm"] = "local"
     """`local` starts Dask worker processes here, `address` uses a running Dask scheduler,
     `kubernetes` and `slurm` start workers there; `threads` and `serial` are this process."""
-    workers: int | None = Field(None, ge=1)
+    workers: int | None = Field(None, ge=1, le=_MOST)
     """Worker processes or threads; none: one per core here, four on `kubernetes` and `slurm`."""
-    threads: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, le=_MOST)
     """Threads of one worker process; each computes a block."""
     memory_gib: float | None = Field(None, gt=0, le=1_000_000)
     """Memory of one worker in GiB; none: 2 for each of its threads, or its share of this machine
     where that is less."""
-    minimum: int | None = Field(None, ge=1)
+    minimum: int | None = Field(None, ge=1, le=_MOST)
     """Fewest workers; with `maximum` their number follows the work, instead of `workers`."""
-    maximum: int | None = Field(None, ge=1)
+    maximum: int | None = Field(None, ge=1, le=_MOST)
     """Most workers."""
     wait_s: float = Field(60.0, gt=0, le=1_000_000)
     """Seconds to wait for scheduler and first worker of `address`, `kubernetes` or `slurm`."""

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from cpazmal_scale.config.section import (
     DAY_OF_EVERY_YEAR,
     ODD,
+    ONCE,
     Address,
     Section,
     never_both,
@@ -39,7 +40,7 @@ class Samples(Section):
 
     polygons: Address | None = None
     """Vector file with columns `class` and `group`; none: the map is unsupervised."""
-    classes: tuple[str, ...] | None = Field(None, min_length=1)
+    classes: tuple[str, ...] | None = Field(None, min_length=1, json_schema_extra=ONCE)
     """Classes to learn; none: all that the polygons hold, so that every pixel has a
     class that it can be of. A map counts them from 1 in alphabetical order."""
     stride: int | None = Field(None, ge=1)
@@ -69,7 +70,7 @@ class Samples(Section):
     """Windows a group needs to count when classes are balanced; none: what keeps most windows."""
     clusters: int = Field(4, ge=2, le=32)
     """Number of classes of an unsupervised map."""
-    also: tuple[Address, ...] = ()
+    also: tuple[Address, ...] = Field((), json_schema_extra=ONCE)
     """Cubes to train on together with the run's own: beams of this workspace, or cubes of others
     (such as `../alps2/cubes/DSC37.zarr`), each with its samples drawn; their dates are met on the
     run's own at the same time of the season, which begins half a year later in the other
@@ -93,7 +94,7 @@ class Features(Section):
     xpol: Literal["logratio", "fraction", "code", "talk", "none"] = "logratio"
     """Third channel made of the cross-polarised and co-polarised ones."""
     statistics: tuple[Statistic, ...] = Field(
-        ("k1", "k2", "k3"), min_length=1, json_schema_extra={"uniqueItems": True}
+        ("k1", "k2", "k3"), min_length=1, json_schema_extra=ONCE
     )
     """Statistics of every channel: log-cumulants k1 to k4; mean, std, cv (std / mean), skewness and
     kurtosis of the amplitude; entropy and histogram of its levels of 3 dB (16 series)."""
@@ -105,10 +106,7 @@ class Features(Section):
     min_valid: float = Field(0.60, gt=0, le=1)
     """Smallest share of valid pixels in a window; fewer give NaN."""
     masked: tuple[Literal["layover", "shadow", "no_dem", "outside_swath", "noise_limited"], ...] = (
-        "layover",
-        "shadow",
-        "no_dem",
-        "outside_swath",
+        Field(("layover", "shadow", "no_dem", "outside_swath"), json_schema_extra=ONCE)
     )
     """Mask flags whose pixels are left out."""
 
@@ -132,8 +130,6 @@ class Features(Section):
     def _odd(self) -> Self:
         if self.window % 2 == 0:
             raise ValueError("features.window must be odd, so that a window has a centre pixel")
-        if not self.statistics or len(set(self.statistics)) < len(self.statistics):
-            raise ValueError("features.statistics names each statistic once, and at least one")
         return self
 
 

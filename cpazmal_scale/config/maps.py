@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from cpazmal_scale.config.methods import BEST, CANDIDATES, COMPARED, MethodChoice, MethodName
-from cpazmal_scale.config.section import ODD, Address, Section, never_both, together
+from cpazmal_scale.config.section import ODD, ONCE, Address, Section, never_both, together
 
 
 class Classify(Section):
@@ -22,7 +22,7 @@ class Classify(Section):
     the Wasserstein distance of laws, `wasserstein` and `wasps`; linear `discriminant`, `logistic`
     regression, `minirocket`, random `forest`, gradient `boosting`; or a `network` of your own,
     `onnx`."""
-    candidates: tuple[MethodName, ...] = Field(CANDIDATES, min_length=1)
+    candidates: tuple[MethodName, ...] = Field(CANDIDATES, min_length=1, json_schema_extra=ONCE)
     """Methods that `best` chooses among; the cheapest of those that are level."""
     network: Address | None = None
     """ONNX file of the method `onnx`: one float input (N, K, T), a number for each class as output,
@@ -101,7 +101,7 @@ class Assess(Section):
     """Last date trained on in a temporal split; later ones are tested; none: the first year's."""
     test_beam: str | None = None
     """Beam that is tested in a geometry split; its samples must have been drawn."""
-    methods: tuple[MethodName, ...] = COMPARED
+    methods: tuple[MethodName, ...] = Field(COMPARED, json_schema_extra=ONCE)
     """Methods to compare, as `classify.method` calls them."""
     neighbors: int = Field(25, ge=1)
     """Neighbours that vote in the nearest-neighbour methods."""

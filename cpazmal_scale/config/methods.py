@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, WithJsonSchema
 
 _HOME = "cpazmal_scale.model.methods"
+_JOINT = f"{_HOME}.joint_barycenter"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Method:
     @property
     def warps(self) -> bool:
         """Whether it aligns series in time."""
-        return self.module == f"{_HOME}.laws" or bool(self.options.get("warps"))
+        return self.module == _JOINT or bool(self.options.get("warps"))
 
     @property
     def aligns_features(self) -> bool:
@@ -68,7 +69,7 @@ class Method:
     @property
     def measure(self) -> str:
         """The kind of distance that maps and pages show, such as `DTW` and `Euclidean`."""
-        if self.module == f"{_HOME}.laws":
+        if self.module == _JOINT:
             return self.name
         return "DTW" if self.warps else "Euclidean"
 
@@ -85,7 +86,7 @@ class Method:
 
     @property
     def _averages(self) -> bool:
-        return self.module in (f"{_HOME}.barycenters", f"{_HOME}.laws")
+        return self.module in (f"{_HOME}.barycenters", _JOINT)
 
 
 def _distance_methods() -> tuple[Method, ...]:
@@ -121,16 +122,9 @@ METHODS: tuple[Method, ...] = (
     Method("minirocket", "MiniRocket", f"{_HOME}.minirocket", 45),
     Method("forest", "random forest", f"{_HOME}.forest", 50),
     Method("boosting", "gradient boosting", f"{_HOME}.boosting", 60),
-    Method("soft-dtw", "soft-DTW", f"{_HOME}.laws", 75, {"cost": "squared"}, usual=False),
-    Method(
-        "wasserstein",
-        "Wasserstein DTW",
-        f"{_HOME}.laws",
-        42,
-        {"cost": "wasserstein"},
-        usual=False,
-    ),
-    Method("wasps", "WaSPS-DTW", f"{_HOME}.laws", 76, {"cost": "weibull"}, usual=False),
+    Method("soft-dtw", "soft-DTW", _JOINT, 75, {"cost": "squared"}, usual=False),
+    Method("wasserstein", "Wasserstein DTW", _JOINT, 42, {"cost": "wasserstein"}, usual=False),
+    Method("wasps", "WaSPS-DTW", _JOINT, 76, {"cost": "weibull"}, usual=False),
     Method("onnx", "ONNX network", f"{_HOME}.network", 70, needs="onnx", learns=False),
 )
 """Every classifier there is."""

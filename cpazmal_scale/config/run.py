@@ -18,7 +18,7 @@ from cpazmal_scale.config.learning import Dtw, Features, Samples, Train
 from cpazmal_scale.config.legend import ClassStyle, shared_colour
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.scenes import Ingest
-from cpazmal_scale.config.section import FOLDER, Address, Section, together
+from cpazmal_scale.config.section import FOLDER, ONCE, Address, Section, together
 from cpazmal_scale.config.written import plain_words, read_yaml, yaml_value
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.vocabulary import CO_POLARISED
@@ -35,11 +35,15 @@ class RunConfig(Section):
     """First date used for training and mapping."""
     end: date | None = None
     """Last date used for training and mapping."""
-    months: tuple[Annotated[int, Field(ge=1, le=12)], ...] | None = None
+    months: tuple[Annotated[int, Field(ge=1, le=12)], ...] | None = Field(
+        None, json_schema_extra=ONCE
+    )
     """Months used for training and mapping, such as 12, 1, 2; none: all."""
-    dates: tuple[date, ...] | None = None
+    dates: tuple[date, ...] | None = Field(None, json_schema_extra=ONCE)
     """Days used for training and mapping; none: all from `start` to `end`."""
-    polarisations: tuple[str, ...] | None = Field(None, min_length=1, max_length=2)
+    polarisations: tuple[str, ...] | None = Field(
+        None, min_length=1, max_length=2, json_schema_extra=ONCE
+    )
     """Co-polarised, then cross-polarised channel, such as HH, HV; none: those of the cube."""
     few_dates: int = Field(10, ge=0)
     """Channels with fewer dates than this in the period are named in a warning."""
@@ -67,8 +71,6 @@ class RunConfig(Section):
     @field_validator("polarisations")
     @classmethod
     def _co_polarised_first(cls, channels: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if channels and len(set(channels)) < len(channels):
-            raise ValueError(f"{channels[0]} is there twice")
         if channels and channels[0] not in CO_POLARISED and channels[-1] in CO_POLARISED:
             raise ValueError("write the co-polarised channel first")
         return channels

@@ -81,6 +81,8 @@ Name = Annotated[str, AfterValidator(_plain), _Forbidden()]
 """The name of something in the catalog."""
 ODD: dict[str, Any] = {"not": {"type": "integer", "multipleOf": 2}}
 """An odd number in a JSON schema, which is checked where a run is asked for."""
+ONCE: dict[str, Any] = {"uniqueItems": True}
+"""A list that names each thing once, where a run is asked for, too."""
 
 
 def never_both(one: str, condition: Any, other: str, type_: str) -> ConfigDict:
@@ -177,6 +179,15 @@ class Section(BaseModel):
             raise ValueError("the number is too large")
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError("the number is not finite; leave the setting out for no limit")
+        return value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _each_once(cls, value: Any, info: ValidationInfo) -> Any:
+        if value and cls.model_fields[str(info.field_name)].json_schema_extra == ONCE:
+            twice = next((one for at, one in enumerate(value) if one in value[:at]), None)
+            if twice is not None:
+                raise ValueError(f"{twice} is there twice")
         return value
 
     @model_validator(mode="before")

@@ -21,7 +21,6 @@ from .estimators import (
     checked_labels,
     checked_series,
 )
-from .laws import wasserstein_series, weibull_parameters
 from .nearest_barycenter import NearestBarycenter
 from .neighbors import KNeighborsDTW
 from .pairwise import Alignment, distance, distances, path
@@ -31,7 +30,6 @@ from .seasons import (
     MatchedDates,
     by_season,
     check_start,
-    days_of_season,
     distance_to,
     is_dates,
     match_dates,
@@ -42,6 +40,7 @@ from .soft import soft_alignment, soft_barycenter, soft_distances, soft_self_dis
 from .temperature import group_folds
 from .training_set import AverageKey, HeldOut, RunAverages, TrainingSet
 from .typical import Typical
+from .weibull import wasserstein_series, weibull_parameters
 
 __all__ = [
     "Alignment",
@@ -77,7 +76,6 @@ __all__ = [
     "checked_groups",
     "checked_labels",
     "checked_series",
-    "days_of_season",
     "decide",
     "distance",
     "distance_to",

@@ -138,13 +138,6 @@ def season_days(dates: ArrayLike, start: str = NEW_YEAR) -> NDArray[np.float64]:
     return np.asarray((stamps - _beginning(_first_year(stamps, start), start)) / _DAY, np.float64)
 
 
-def days_of_season(dates: ArrayLike, start: str = NEW_YEAR) -> NDArray[np.float64]:
-    """Days since the season of each date began, in [0, 366)."""
-    stamps = as_dates(dates)
-    found = [season_days([stamp], start)[0] for stamp in stamps.ravel()]
-    return np.asarray(found, np.float64).reshape(stamps.shape)
-
-
 def stored_days(days: ArrayLike) -> NDArray[Any]:
     """Days as they are kept in a file: dates stay dates (datetime64[s]), numbers are float64."""
     return as_dates(days) if is_dates(days) else plain_days(days)

@@ -9,14 +9,14 @@ import numpy as np
 
 from cpazmal_scale.dtw.band import Band, BandWords
 from cpazmal_scale.dtw.checks import measured, numbers, one_of, real, whole
-from cpazmal_scale.dtw.laws import (
+from cpazmal_scale.dtw.members import Barycenter
+from cpazmal_scale.dtw.weibull import (
     Cost,
     from_wasserstein,
     laws_of,
     wasserstein_series,
     weibull_gradient,
 )
-from cpazmal_scale.dtw.members import Barycenter
 from cpazmal_scale.kernels.lanes_soft import LANES
 from cpazmal_scale.kernels.soft_sweep import soft_rows, soft_selves, soft_shares
 

@@ -117,7 +117,7 @@ def _cumulants(
     block: tuple[Any, ...], need: int, way: int, unbiased: bool, floor: np.float32, out: Any
 ) -> None:
     from cpazmal_scale.kernels.cumulants import cumulants
-    from cpazmal_scale.kernels.sevens import WINDOW, sevens
+    from cpazmal_scale.kernels.cumulants_7x7 import WINDOW, sevens
 
     power, mask, *settings, window = block
     least = max(3 if unbiased else 1, need)

@@ -1,1 +1,1 @@
-"""The published CPAZMaL dataset: HDF5 files read, healed, written, and its learning scenarios."""
+"""The published CPAZMaL dataset: HDF5 files read, repaired, written, and its learning scenarios."""

@@ -14,7 +14,7 @@ from cpazmal_scale.config import NOT_VALID
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid.lattice import AUTHORS_PIXEL, TOLERANCE
 from cpazmal_scale.published.chips import STUDY, Chips, Series
-from cpazmal_scale.published.healing import Account
+from cpazmal_scale.published.repairs import Account
 from cpazmal_scale.scenes import Scene, SceneFile
 from cpazmal_scale.vocabulary import ordered
 

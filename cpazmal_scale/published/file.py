@@ -15,7 +15,7 @@ from cpazmal_scale.errors import DatasetUnreadable
 from cpazmal_scale.published import chunks, hdf5
 from cpazmal_scale.published.beams import beams_by_day
 from cpazmal_scale.published.chips import Group, Orbit, Series
-from cpazmal_scale.published.healing import Account, heal_image, heal_mask
+from cpazmal_scale.published.repairs import Account, repaired_image, repaired_mask
 from cpazmal_scale.vocabulary import POLARISATIONS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _DAY = re.compile(r"[12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
 @contextlib.contextmanager
 def opened(url: str, account: Account | None = None) -> Iterator[PublishedFile]:
-    """A published file; what is healed goes into `account`.
+    """A published file; what is repaired goes into `account`.
 
     Raises:
         DatasetUnreadable: damaged, unsafe, or not of this layout.
@@ -40,10 +40,10 @@ def opened(url: str, account: Account | None = None) -> Iterator[PublishedFile]:
 
 
 class PublishedFile:
-    """`Chips` of a published file, healed as they are read.
+    """`Chips` of a published file, repaired as they are read.
 
     `groups` by name, `series` by path, `classes` in the file's order, `created` its date, and
-    the `account` of what was healed so far.
+    the `account` of what was repaired so far.
     """
 
     def __init__(self, file: Any, url: str, account: Account) -> None:
@@ -76,9 +76,9 @@ class PublishedFile:
         images, masks = self._sources[series.path]
         stored = self._order[series.path][date]
         where = f"{series.path} {series.dates[date]}"
-        power = heal_image(chunks.image(images, stored), self.nodata, self.account, where)
+        power = repaired_image(chunks.image(images, stored), self.nodata, self.account, where)
         codes = chunks.image(masks, stored)
-        return power, heal_mask(codes, power, self.account, where)
+        return power, repaired_mask(codes, power, self.account, where)
 
     def check(self) -> None:
         """Check that every image and mask is there, without reading them.

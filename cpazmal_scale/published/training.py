@@ -12,7 +12,7 @@ from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.published import chunks, hdf5
 from cpazmal_scale.published.file import NODATA
-from cpazmal_scale.published.healing import Account, heal_values
+from cpazmal_scale.published.repairs import Account, repaired_values
 from cpazmal_scale.samples import WindowSeries
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def read_training(url: str, account: Account | None = None) -> TrainingWindows:
         for rows in _batches(images):
             box = ((rows.start, rows.stop), *((0, length) for length in images.shape[1:]))
             part = chunks.region(images, box).astype(np.float32)
-            values, rim = heal_values(part, NODATA)
+            values, rim = repaired_values(part, NODATA)
             account.add("resampling_rim", f"img {rows.start}", int(rim.sum()), rim.size)
             power[rows] = values.reshape(-1, *shape[1:])
     return TrainingWindows(power, labels, groups, names, tuple(dates))

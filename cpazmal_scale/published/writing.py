@@ -14,7 +14,7 @@ from cpazmal_scale.config import MASK_BITS
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.published.chips import Chips, Group, Series
 from cpazmal_scale.published.file import NODATA
-from cpazmal_scale.published.healing import NODATA_CODE
+from cpazmal_scale.published.repairs import NODATA_CODE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,6 +11,7 @@ from .regular import regular_series
 from .scale import Scale, WindowRule, to_scale
 from .series import WindowSeries, window_series
 from .splits import check_disjoint, cyclic_group_folds, leave_one_group_out, stratified_group_folds
+from .splitters import CyclicStratifiedGroupKFold, LeakFree
 from .sql import nothing, query, require_condition
 from .table import BY_DATE, read_index, write_index
 from .windows import Normalisation, Windows
@@ -25,6 +26,8 @@ __all__ = [
     "import_table",
     "channels_of",
     "BY_DATE",
+    "CyclicStratifiedGroupKFold",
+    "LeakFree",
     "Normalisation",
     "Scale",
     "WindowRule",

@@ -39,7 +39,7 @@ class LeakFree:
             yield train, test
 
     def get_n_splits(
-        self, X: Any = None, y: ArrayLike | None = None, groups: ArrayLike | None = None
+        self, X: object = None, y: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> int:
         """Number of folds."""
         return int(self.splitter.get_n_splits(X, y, groups))
@@ -67,7 +67,7 @@ class CyclicStratifiedGroupKFold:
 
     def split(
         self,
-        X: Any,  # noqa: ARG002 - scikit-learn's interface
+        X: object,  # noqa: ARG002 - scikit-learn's interface
         y: ArrayLike,
         groups: ArrayLike | None = None,
     ) -> Iterator[tuple[Rows, Rows]]:
@@ -85,7 +85,7 @@ class CyclicStratifiedGroupKFold:
         )
 
     def get_n_splits(
-        self, X: Any = None, y: ArrayLike | None = None, groups: ArrayLike | None = None
+        self, X: object = None, y: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> int:
         """Number of folds.
 

@@ -1,5 +1,6 @@
 """Untrusted files to calibrated, described scenes."""
 
+from .brightness import levels_of, unlike
 from .candidates import find_candidates, group_scenes
 from .check import SWAPPED
 from .discovery import discover, placed_on
@@ -16,7 +17,6 @@ from .level1b.ground import (
 )
 from .level1b.moving import as_told, image_times, movable, moved, told
 from .level1b.speckle import equivalent_looks
-from .levels import levels_of, unlike
 from .reading import SceneReader
 from .registry import platforms
 from .scene import SAME_ACQUISITION, Scene, SceneFile

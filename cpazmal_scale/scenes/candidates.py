@@ -12,11 +12,11 @@ from cpazmal_scale.config import Ingest
 from cpazmal_scale.errors import ConfigError, CpazmalError, SceneError, SceneUnknown
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes import registry
+from cpazmal_scale.scenes.acquisitions import Row, read_table
 from cpazmal_scale.scenes.format import Candidate, Listing, SceneFormat
 from cpazmal_scale.scenes.level1b.product import nearly_product
 from cpazmal_scale.scenes.listing import list_files
 from cpazmal_scale.scenes.scene import SAME_ACQUISITION
-from cpazmal_scale.scenes.table import Row, read_table
 
 _DATASETS = (".h5", ".hdf5")
 _SENTINEL_1 = re.compile(r"/S1[A-D]_\w+\.(?:SAFE(?:/|$)|zip$)")

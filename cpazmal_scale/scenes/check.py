@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.errors import SceneImplausible
+from cpazmal_scale.scenes.fill_values import Repeated
 from cpazmal_scale.scenes.formats.geotiff import check_blocks, coding, read_bands, read_valid
-from cpazmal_scale.scenes.repeated import Repeated
 from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.values import (
     DECIBELS,

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from cpazmal_scale.config import Ingest, Naming
 from cpazmal_scale.errors import SceneUnknown
 from cpazmal_scale.grid.lattice import Preset
+from cpazmal_scale.scenes.acquisitions import Row, find_row
 from cpazmal_scale.scenes.formats.naming import Named
 from cpazmal_scale.scenes.scene import SceneFile
 from cpazmal_scale.scenes.spellings import looks_right
-from cpazmal_scale.scenes.table import Row, find_row
 from cpazmal_scale.vocabulary import ordered
 
 if TYPE_CHECKING:

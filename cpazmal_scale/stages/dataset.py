@@ -17,7 +17,7 @@ from cpazmal_scale.errors import ConfigError, SampleError
 from cpazmal_scale.grid.vectors import read_vectors
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.published.chips import STUDY, Chips
-from cpazmal_scale.published.healing import DEFECTS, Account
+from cpazmal_scale.published.repairs import DEFECTS, Account
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.ingest import publish_cube
 from cpazmal_scale.stages.samples import draw_samples
@@ -35,7 +35,7 @@ POLYGONS, HEALED, SETTINGS = "dataset/polygons.gpkg", "dataset/healed.csv", "dat
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import made, or would make: cubes, what was healed, and windows of each beam.
+    """What an import made, or would make: cubes, what was repaired, and windows of each beam.
 
     `settings` is the run.yaml to go on with; none: nothing was written.
     """
@@ -47,7 +47,7 @@ class ImportReport:
 
     def __str__(self) -> str:
         cubes = [line for cube in self.cubes for line in cube.lines(planned=False)]
-        lines = [*cubes, "healed:", str(self.account), *self.samples]
+        lines = [*cubes, "repaired:", str(self.account), *self.samples]
         if self.settings is None:
             size = sum(cube.bytes for cube in self.cubes) / 2**20
             return "\n".join([*lines, f"nothing written; would write {size:.0f} MiB of pixels"])
@@ -157,7 +157,7 @@ def _reader(
     scene: Any,
     grid: Any,
 ) -> Iterator[Any]:
-    """A reader of one scene's chips, on the canvas' grid; what it healed is kept before the commit.
+    """A reader of one scene's chips, on the canvas' grid; what it repaired is kept first.
 
     An import that stops after the commit does not read the scene again.
     """
@@ -183,7 +183,7 @@ def _sha256(url: str) -> str:
 
 
 def _write_account(account: Account, url: str) -> None:
-    """Keep what was healed; what an import before this one healed stays."""
+    """Keep what was repaired; what an import before this one repaired stays."""
     import pandas as pd
 
     tables = [account.table()]
@@ -229,7 +229,7 @@ def _cubes(config: RunConfig) -> list[xr.Dataset]:
         return [workspace.open_period(config)]
     beams = workspace.beams_of(config)
     if not beams:
-        workspace.beam_of(config)
+        raise workspace.no_cube(config)
     found = []
     for beam in sorted(beams):
         try:

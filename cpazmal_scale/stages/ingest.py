@@ -51,11 +51,16 @@ def ingest(
 
 
 def publish_cube(config: RunConfig, beam: str) -> Entry:
-    """Bring a cube's catalog entry and STAC item up to date."""
+    """Publish a beam's cube as it is now, with its STAC item."""
     from cpazmal_scale.catalog.stac import write_stac
+    from cpazmal_scale.cube import open_cube
 
-    entry = workspace.publish_cube(config, beam)
-    url = workspace.url_of(config, entry)
+    path = f"cubes/{beam}.zarr"
+    url = storage.join(config.workspace, path)
+    cube = open_cube(url)
+    facts = {"id": cube.attrs["state"], **workspace.extent(cube)}
+    entry = catalog.Entry(catalog.entry_name("cube", beam), "cube", path, facts)
+    catalog.publish(config.workspace, entry)
     write_stac(url, _item_of(url))
     return entry
 
@@ -209,8 +214,10 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
     from cpazmal_scale.catalog.stac import write_stac
     from cpazmal_scale.cube import Repair, repair_cube
 
+    refused: dict[str, str] = {}
+
     def find(record: Record, index: int) -> list[Scene]:
-        return _sources(config, record, index)
+        return _sources(config, record, index, refused)
 
     resample, done = bool(config.ingest.resample), []
     for url, listed in _cubes(config):
@@ -220,11 +227,20 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
             done.append(Repair(item.what, str(item.where), "written again", restored=True))
         if listed and _altered_item(url) is not None:
             write_stac(url, _item_of(url))
+    if refused and not all(one.restored for one in done):
+        _LOG.warning(
+            "%d of the scenes' files could not be used to look for sources: %s",
+            len(refused),
+            "; ".join(list(refused.values())[:3]),
+        )
     return done
 
 
-def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
-    """Scenes at `config.ingest.scenes` of the sensor and time of one date."""
+def _sources(config: RunConfig, record: Record, index: int, refused: dict[str, str]) -> list[Scene]:
+    """Scenes at `config.ingest.scenes` of the sensor and time of one date.
+
+    What cannot be used goes into `refused`, by its address.
+    """
     from cpazmal_scale.cube import ground_url, start_of
     from cpazmal_scale.grid.warp import method_of
     from cpazmal_scale.scenes import (
@@ -241,10 +257,13 @@ def _sources(config: RunConfig, record: Record, index: int) -> list[Scene]:
         named = one.named
         return named.sensor == sensor and abs(named.start - start) <= SAME_ACQUISITION
 
-    unreadable: list[CpazmalError] = []
+    def refuse(error: CpazmalError) -> None:
+        refused[str(error.where)] = str(error)
+
     try:
-        found = discover(config.ingest, wanted=near, refused=unreadable.append)
-    except CpazmalError:
+        found = discover(config.ingest, wanted=near, refused=refuse)
+    except CpazmalError as error:
+        refuse(error)
         return []
     words = record.dates["resampling"][index]
     how = method_of(words)
@@ -261,7 +280,7 @@ def _cubes(config: RunConfig) -> list[tuple[str, bool]]:
     for url in unlisted:
         _LOG.warning("the catalog does not list the cube %s: run `cpazmal catalog rebuild`", url)
     if not urls and not unlisted:
-        workspace.beam_of(config)
+        raise workspace.no_cube(config)
     return [*((url, True) for url in urls), *((url, False) for url in unlisted)]
 
 

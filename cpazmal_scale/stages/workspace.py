@@ -37,15 +37,20 @@ def beam_of(config: RunConfig) -> str:
         return config.beam
     beams = beams_of(config)
     if not beams:
-        raise StoreMissing(
-            "no cube was published here", where=config.workspace, remedy="run `cpazmal ingest`"
-        )
+        raise no_cube(config)
     if config.beam is None and len(beams) == 1:
         return beams[0]
     raise ConfigError(
         "several beams are there" if config.beam is None else f"there is no beam {config.beam}",
         where=config.workspace,
         remedy=f"set `beam` to one of {', '.join(sorted(beams))}",
+    )
+
+
+def no_cube(config: RunConfig) -> StoreMissing:
+    """The workspace has no cube."""
+    return StoreMissing(
+        "no cube was published here", where=config.workspace, remedy="run `cpazmal ingest`"
     )
 
 
@@ -214,18 +219,6 @@ def shared(config: RunConfig) -> Iterator[str | None]:
         return
     with storage.scratch(storage.join(storage.absolute(config.workspace), "shared")) as url:
         yield url
-
-
-def publish_cube(config: RunConfig, beam: str) -> Entry:
-    """Publish a beam's cube as it is now."""
-    from cpazmal_scale.cube import open_cube
-
-    path = f"cubes/{beam}.zarr"
-    cube = open_cube(storage.join(config.workspace, path))
-    metadata = {"id": cube.attrs["state"], **extent(cube)}
-    entry = Entry(catalog.entry_name("cube", beam), "cube", path, metadata)
-    catalog.publish(config.workspace, entry)
-    return entry
 
 
 def publish(

@@ -13,7 +13,7 @@ from cpazmal_scale.grid.areas import METRES_PER_DEGREE
 from cpazmal_scale.terrain.coordinates import continuous
 from cpazmal_scale.terrain.displaced import EAST, NORTH, Displacement, displacement
 from cpazmal_scale.terrain.ground import around
-from cpazmal_scale.terrain.marks import Extremes
+from cpazmal_scale.terrain.missing_heights import Extremes
 from cpazmal_scale.terrain.nodes import Lattice
 from cpazmal_scale.terrain.resample import HIGHEST, LOWEST
 

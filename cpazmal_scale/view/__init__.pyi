@@ -1,7 +1,7 @@
 """Maps and cubes of any size on the screen: tiles, and the series of any pixel."""
 
+from .cache import Held
 from .cube import ShownCube
-from .held import Held
 from .maps import Made, ShownMap
 from .pages import map_page
 from .paint import in_decibels, picture, ramp_table

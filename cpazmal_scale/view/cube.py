@@ -20,7 +20,7 @@ from cpazmal_scale.view.reduce import mean_power
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cpazmal_scale.view.held import Held
+    from cpazmal_scale.view.cache import Held
 
 _SPREAD = 4
 """Chunks along a side that tell the brightness of a channel."""

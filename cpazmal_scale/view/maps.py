@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
-    from cpazmal_scale.view.held import Held
+    from cpazmal_scale.view.cache import Held
 
 RAMPS: dict[str, Ramp] = {
     "margin": "viridis",

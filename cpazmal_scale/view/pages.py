@@ -11,8 +11,8 @@ import numpy as np
 
 from cpazmal_scale.errors import ConfigError, GridMismatch
 from cpazmal_scale.mapping import about, mean_shares, place, read_recipe, summary, times
+from cpazmal_scale.view.cache import Held
 from cpazmal_scale.view.cube import ShownCube
-from cpazmal_scale.view.held import Held
 from cpazmal_scale.view.maps import Made, ShownMap
 from cpazmal_scale.view.paint import ramp_table
 from cpazmal_scale.view.pixel import PixelSeries

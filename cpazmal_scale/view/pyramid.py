@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cpazmal_scale.view.held import Held
+    from cpazmal_scale.view.cache import Held
 
 EDGE = 256
 """Cells along the side of a tile."""

@@ -110,6 +110,16 @@ def test_yaml_and_flags_are_the_same_model(tmp_path) -> None:
         (f"samples: {{table: {{name: {'a' * 100}}}}}", r"samples\.table\.name"),
         ("cluster: {memory_gib: 1.0e+300}", r"cluster\.memory_gib"),
         ("cluster: {wait_s: 1.0e+300}", r"cluster\.wait_s"),
+        ("cluster: {workers: 1000000}", r"cluster\.workers: .*10000"),
+        ("cluster: {minimum: 1, maximum: 1000000}", r"cluster\.maximum: .*10000"),
+        ("samples: {classes: [ABL, ICA, ABL]}", r"samples\.classes: ABL is there twice"),
+        ("samples: {also: [a/b, a/c/../b]}", r"samples\.also: \S*a/b is there twice"),
+        ("months: [12, 1, 12]", "months: 12 is there twice"),
+        ("dates: [2020-01-01, '2020-01-01']", "dates: 2020-01-01 is there twice"),
+        ("features: {statistics: [k1, k1]}", r"features\.statistics: k1 is there twice"),
+        ("features: {masked: [shadow, shadow]}", r"features\.masked: shadow is there twice"),
+        ("classify: {candidates: [sum, sum]}", r"classify\.candidates: sum is there twice"),
+        ("assess: {methods: [sum, sum]}", r"assess\.methods: sum is there twice"),
     ],
 )
 def test_bad_settings_are_one_sentence(tmp_path, text: str, message: str) -> None:

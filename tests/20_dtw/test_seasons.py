@@ -14,7 +14,6 @@ from cpazmal_scale.dtw import (
     band_limits,
     by_season,
     check_start,
-    days_of_season,
     distances,
     match_dates,
     match_season,
@@ -24,6 +23,16 @@ from cpazmal_scale.dtw import (
 
 def every(first: str, count: int, step: int = 11) -> np.ndarray:
     return np.datetime64(first, "s") + np.arange(count) * np.timedelta64(step * 86400, "s")
+
+
+def days_of_season(dates: np.ndarray, start: str = "01-01") -> np.ndarray:
+    """Days since the season of each date began, in [0, 366)."""
+    years = dates.astype("datetime64[Y]").astype(int) + 1970
+    this, last = (
+        np.array([np.datetime64(f"{year - back}-{start}", "s") for year in years])
+        for back in (0, 1)
+    )
+    return (dates - np.where(this <= dates, this, last)) / np.timedelta64(1, "D")
 
 
 def seasonal(dates: np.ndarray, phase: float, start: str = "01-01") -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The published dataset: read and healed, refused when hostile, written and read back identical."""
+"""The published dataset: read and repaired, refused when hostile, written and read back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cpazmal_scale.published.beams import beams_by_day
 from cpazmal_scale.published.canvas import canvas_of
 from cpazmal_scale.published.chips import find, stacked
 from cpazmal_scale.published.file import opened
-from cpazmal_scale.published.healing import Account
+from cpazmal_scale.published.repairs import Account
 from cpazmal_scale.published.writing import to_codes, write_published
 
 
@@ -206,7 +206,7 @@ def test_beams_are_told_apart_by_incidence() -> None:
     assert beams_by_day({"1": float("nan")}, "ASC") == {"1": "ASC_unknown"}
 
 
-def test_other_defects_are_healed_and_reported(copy: Path) -> None:
+def test_other_defects_are_repaired_and_reported(copy: Path) -> None:
     with h5py.File(copy, "r+") as file:
         for name in small.GROUPS:
             for channel in ("HH", "HV"):

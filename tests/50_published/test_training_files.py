@@ -14,7 +14,7 @@ from cpazmal_scale.config import Features
 from cpazmal_scale.errors import DatasetUnreadable, SampleError
 from cpazmal_scale.features import windows as kernel
 from cpazmal_scale.published.file import opened
-from cpazmal_scale.published.healing import Account
+from cpazmal_scale.published.repairs import Account
 from cpazmal_scale.published.scenarios import temporal_stack
 from cpazmal_scale.published.training import (
     is_training,

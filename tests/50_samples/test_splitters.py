@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.samples.splitters import CyclicStratifiedGroupKFold, LeakFree
+from cpazmal_scale.samples import CyclicStratifiedGroupKFold, LeakFree
 
 
 def labelled(seed: int, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

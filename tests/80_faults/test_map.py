@@ -223,10 +223,10 @@ def test_failed_blocks_are_named_and_nothing_is_published(data, tmp_path: Path) 
 def killing(function: Any, block: Block, *, folder: str, every: int) -> Any:
     """The process that begins the n-th, 2 n-th, … block dies of it."""
     calls = Path(folder) / "calls"
-    with calls.open("a") as file:
-        file.write(f"{block.name}\n")
-    count = len(calls.read_text().split())
-    if count % every == 0:
+    with calls.open("ab", buffering=0) as file:
+        file.write(f"{block.name}\n".encode())
+        mine = file.tell()  # others may have written since
+    if len(calls.read_bytes()[:mine].split()) % every == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return function(block)
 

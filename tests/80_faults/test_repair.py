@@ -119,14 +119,18 @@ def test_many_damages_at_once(cube) -> None:
     assert content(url) == before
 
 
-@pytest.mark.parametrize("loss", ["gone", "changed"])
-def test_without_its_source_a_chunk_is_given_up_in_the_open(cube, tmp_path, loss: str) -> None:
+@pytest.mark.parametrize("loss", ["gone", "changed", "cut short"])
+def test_without_its_source_a_chunk_is_given_up_in_the_open(
+    cube, tmp_path, caplog: pytest.LogCaptureFixture, loss: str
+) -> None:
     config, url = cube
     state = open_cube(url).attrs["state"]
     source = tmp_path / "scenes" / "dsc" / file_name(STARTS[1])
     kept = source.read_bytes()
     if loss == "gone":
         source.unlink()
+    elif loss == "cut short":
+        source.write_bytes(kept[:300])
     else:
         write_raster(source, [speckle((50, 60), 8), speckle((50, 60), 9), np.zeros((50, 60))])
     flip(Path(url, "HV", "c", "1", "1", "1"))
@@ -134,6 +138,8 @@ def test_without_its_source_a_chunk_is_given_up_in_the_open(cube, tmp_path, loss
     assert not done.restored
     assert "reads as no data from now on" in done.done
     assert f"it was {source}" in done.done
+    told = f"1 of the scenes' files could not be used to look for sources: {source}: "
+    assert (told in caplog.text) == (loss == "cut short")
     seen = open_cube(url)
     assert np.isnan(seen.HV[1, 32:, 32:]).all()
     assert not np.isnan(seen.HH[1, 32:, 32:]).any()

@@ -176,7 +176,7 @@ def test_ctrl_c_and_sigterm_end_a_verb_with_one_line(tmp_path: Path) -> None:
                 or ("dashboard" in said.read_text() and verb is words)  # noqa: B023
                 or running.poll() is not None  # noqa: B023
             ),
-            seconds=200,
+            seconds=500,
         )
         stop(running.pid, number)
         assert running.wait(300) == 128 + number

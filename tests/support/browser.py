@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from support.servers import free_port
+
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -143,9 +145,7 @@ def move(x: float, y: float) -> dict[str, Any]:
 @contextmanager
 def browser(profile: Path, size: tuple[int, int] = (1360, 860), *flags: str) -> Iterator[Browser]:
     """A new browser with an empty profile."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     driver = subprocess.Popen(
         ["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

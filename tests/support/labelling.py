@@ -12,6 +12,7 @@ import shapely
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.mapping import map_cube
 from cpazmal_scale.stages import workspace
+from cpazmal_scale.stages.ingest import publish_cube
 from support.small_campaign import UTM, make_cube, make_model
 from support.small_campaign import workspace as run_in
 
@@ -64,7 +65,7 @@ def mapped_workspace(folder: Path) -> RunConfig:
     """A run whose cube and map are published, with 10 dates of HH and 9 of HV."""
     config = run_in(folder, beam="DSC_1")
     cube = make_cube(f"{folder}/cubes/DSC_1.zarr")
-    workspace.publish_cube(config, "DSC_1")
+    publish_cube(config, "DSC_1")
     made = map_cube(config, make_model(f"{folder}/models/m.zarr"), cube)
     path = made.url.removeprefix(str(folder)).lstrip("/")
     workspace.publish(config, "map", made.id, path, {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import shutil
 import socket
 import subprocess
@@ -20,6 +21,8 @@ import pytest
 from cpazmal_scale.cli.serve import LEASES
 
 HERE = Path(sys.executable)
+_CHANCE = random.SystemRandom()
+"""Of its own: Hypothesis seeds the common one alike in every process."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,12 +31,25 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, each another one."""
+    """Ports that nobody listens on, each another one.
+
+    They lie below those that the system gives to outgoing connections, of which one might take a
+    port before its server starts.
+    """
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+        while len(found) < count:
+            probe = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):  # somebody listens
+                probe.bind(("127.0.0.1", _CHANCE.randrange(10_000, _first_outgoing())))
+                found.append(int(probe.getsockname()[1]))
+    return found
+
+
+def _first_outgoing() -> int:
+    """The lowest port of outgoing connections; elsewhere than on Linux that of most systems."""
+    told = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    return max(10_001, int(told.read_text().split()[0])) if told.exists() else 32_768
 
 
 @dataclass

@@ -17,11 +17,16 @@ from cpazmal_scale.cube.care.sources import Finder, Sources
 from cpazmal_scale.cube.care.verify import Damage, examine
 from cpazmal_scale.cube.format import layout, manifest
 from cpazmal_scale.cube.format.manifest import Manifest
-from cpazmal_scale.cube.format.record import Record, read_record, read_root, root_document
+from cpazmal_scale.cube.format.record import (
+    Record,
+    no_cube,
+    read_record,
+    read_root,
+    root_document,
+)
 from cpazmal_scale.cube.write import commit as commits
 from cpazmal_scale.cube.write.append import member_documents, publish, write_axes
 from cpazmal_scale.cube.write.lease import hold
-from cpazmal_scale.errors import StoreMissing
 from cpazmal_scale.progress import Progress
 
 __all__ = ["Finder", "Repair", "repair_cube"]
@@ -43,7 +48,7 @@ def repair_cube(
         WriterConflict: another writer is at work.
     """
     if read_root(url) is None and not manifest.numbers(url):
-        raise StoreMissing("no cube is here", where=url, remedy="check the address")
+        raise no_cube(url)
     with hold(url) as lease:
         done = documents.restore_root(url)
         for step in (documents.withdraw_lost_commit, documents.restore_coordinates):

@@ -14,7 +14,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.cube.format import integrity, layout, manifest
-from cpazmal_scale.cube.format.record import ROOT, Record, read_record, start_of
+from cpazmal_scale.cube.format.record import ROOT, Record, no_cube, read_record, start_of
 from cpazmal_scale.cube.read.checked import CheckedChunks
 from cpazmal_scale.cube.write.append import member_documents
 from cpazmal_scale.errors import CubeDamaged, StoreMissing
@@ -71,7 +71,7 @@ def verify_cube(url: str, *, progress: Progress | None = None) -> list[CubeDamag
         where = storage.join(url, ROOT)
         return [Damage("document", "the root document is lost", where).error]
     if record is None:
-        raise StoreMissing("no cube is here", where=url, remedy="check the address")
+        raise no_cube(url)
     return [damage.error for damage in examine(record, progress=progress)]
 
 

@@ -161,8 +161,13 @@ def require_record(url: str) -> Record:
     """
     record = read_record(url)
     if record is None:
-        raise StoreMissing("no cube is here", where=url, remedy="run `cpazmal ingest` first")
+        raise no_cube(url, "run `cpazmal ingest` first")
     return record
+
+
+def no_cube(url: str, remedy: str = "check the address") -> StoreMissing:
+    """There is no cube at a URL."""
+    return StoreMissing("no cube is here", where=url, remedy=remedy)
 
 
 def _check(record: Record) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cpazmal_scale.dtw import group_folds
-from cpazmal_scale.kernels.rocket import TAPS, convolutions, shares_above
+from cpazmal_scale.kernels.minirocket import TAPS, convolutions, shares_above
 from cpazmal_scale.kernels.scores import linear_scores
 from cpazmal_scale.model.methods.flat import NEAREST_DAYS, FlatClassifier, imputed
 from cpazmal_scale.model.methods.linear import z_scores

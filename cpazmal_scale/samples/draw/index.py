@@ -136,7 +136,7 @@ def require_window(cube: xr.Dataset, size: int) -> None:
 
 
 def admitted(index: pd.DataFrame, samples: Samples) -> pd.DataFrame:
-    """The windows whose shares and facts allow their use, said which rule leaves none."""
+    """The windows that all rules allow; an error names the rule that leaves none."""
     from cpazmal_scale.samples.sql import chosen
 
     kept = index

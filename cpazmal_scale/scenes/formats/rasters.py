@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 from cpazmal_scale.scenes.bands import contents
 from cpazmal_scale.scenes.check import check_file
 from cpazmal_scale.scenes.format import Candidate, FileReader, Listing, Platform
@@ -36,7 +36,7 @@ class Rasters:
                     f"it has {raster.height} x {raster.width} pixels, but its product promises "
                     f"{found.shape[0]} x {found.shape[1]}",
                     where=found.url,
-                    remedy="copy the product again from its source",
+                    remedy=COPY_AGAIN,
                 )
             holds = contents(raster, found)
             sha256 = beside.submit(geotiff.digest, raster)

@@ -17,12 +17,12 @@ from cpazmal_scale import storage
 from cpazmal_scale.config import Naming, Section
 from cpazmal_scale.errors import SceneError, SceneUnknown
 from cpazmal_scale.grid import raster_files
+from cpazmal_scale.scenes.acquisitions import Row
 from cpazmal_scale.scenes.format import Candidate, Listing, safe_beam
 from cpazmal_scale.scenes.formats.geotiff import DRIVERS
 from cpazmal_scale.scenes.formats.naming import Named
 from cpazmal_scale.scenes.formats.rasters import Rasters
 from cpazmal_scale.scenes.spellings import parse_direction, parse_time
-from cpazmal_scale.scenes.table import Row
 from cpazmal_scale.vocabulary import BANDS, INCIDENCE
 
 SUFFIXES = (".yaml", ".yml")

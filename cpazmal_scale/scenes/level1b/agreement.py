@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 from cpazmal_scale.terrain.ellipsoid import ecef, incidence
 from cpazmal_scale.terrain.orbit import LIGHT, Orbit
 
@@ -58,7 +58,7 @@ def require_agreement(annotation: Annotation, geolocation: Geolocation) -> None:
         raise SceneUnreadable(
             f"its annotation contradicts itself: {what}",
             where=geolocation.where,
-            remedy="copy the product again from its source",
+            remedy=COPY_AGAIN,
         )
 
 

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Literal
 
-from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import (
     MAX_EDGE,
     Annotation,
@@ -187,7 +187,7 @@ def _centre(node: Node) -> Coordinate:
         raise SceneUnreadable(
             f"the incidence angle of its centre is {found.incidence_angle:g}°",
             where=node.where,
-            remedy="copy the product again from its source",
+            remedy=COPY_AGAIN,
         )
     return found
 
@@ -215,7 +215,7 @@ def _angle(node: Node) -> float:
         raise SceneUnreadable(
             f"incidenceAngle is {angle:g} degrees, not from {INCIDENCE[0]:g} to {INCIDENCE[1]:g}",
             where=node.where,
-            remedy="copy the product again from its source",
+            remedy=COPY_AGAIN,
         )
     return angle
 
@@ -293,7 +293,7 @@ def _layers(root: Node) -> tuple[Layer, ...]:
         raise SceneUnreadable(
             "it names no image file, or one for two polarisations",
             where=root.where,
-            remedy="copy the product again from its source",
+            remedy=COPY_AGAIN,
         )
     return tuple(layers)
 
@@ -352,7 +352,7 @@ def _polynomial(node: Node) -> Polynomial:
             raise SceneUnreadable(
                 f"{node.tag} has a coefficient of exponent {told[:20]}, its degree is {degree}",
                 where=node.where,
-                remedy="copy the product again from its source",
+                remedy=COPY_AGAIN,
             )
         coefficients[exponent] = found.number()
         untold.discard(exponent)
@@ -360,7 +360,7 @@ def _polynomial(node: Node) -> Polynomial:
         raise SceneUnreadable(
             f"{node.tag} has no coefficient of exponent {min(untold)}, its degree is {degree}",
             where=node.where,
-            remedy="copy the product again from its source",
+            remedy=COPY_AGAIN,
         )
     return Polynomial(
         low=node.number("validityRangeMin"),

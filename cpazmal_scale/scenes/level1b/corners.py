@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 
 if TYPE_CHECKING:
     from cpazmal_scale.scenes.level1b.annotation import Annotation
@@ -54,6 +54,4 @@ def check_corners(annotation: Annotation, geolocation: Geolocation, axes: Axes) 
 
 
 def _unreadable(what: str, geolocation: Geolocation) -> SceneUnreadable:
-    return SceneUnreadable(
-        what, where=geolocation.where, remedy="copy the product again from its source"
-    )
+    return SceneUnreadable(what, where=geolocation.where, remedy=COPY_AGAIN)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 from cpazmal_scale.kernels.compiled import kept
 from cpazmal_scale.scenes.level1b.annotation import MAX_EDGE
 
@@ -221,9 +221,7 @@ class Cosar:
         return self._maps[burst.offset]
 
     def _unreadable(self, what: str) -> SceneUnreadable:
-        return SceneUnreadable(
-            what, where=self.where, remedy="copy the product again from its source"
-        )
+        return SceneUnreadable(what, where=self.where, remedy=COPY_AGAIN)
 
 
 @kept

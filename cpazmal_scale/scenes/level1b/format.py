@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Container, Mapping
 
 from cpazmal_scale.config import Naming
+from cpazmal_scale.scenes.acquisitions import find_row
 from cpazmal_scale.scenes.format import Candidate, FileReader, Listing, Platform, safe_beam
 from cpazmal_scale.scenes.formats.naming import Named
 from cpazmal_scale.scenes.level1b.product import READER_VERSION, Product, find_products
 from cpazmal_scale.scenes.level1b.reader import describe_product, open_product
 from cpazmal_scale.scenes.scene import SceneFile
-from cpazmal_scale.scenes.table import find_row
 
 
 class Level1bProducts:

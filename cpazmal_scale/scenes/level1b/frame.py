@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 from cpazmal_scale.grid.areas import pixel_edge
 from cpazmal_scale.scenes.level1b.annotation import Annotation
 
@@ -42,6 +42,6 @@ def beside_frame(geobox: GeoBox, annotation: Annotation, where: object) -> tuple
         raise SceneUnreadable(
             f"the corners of its image lie {apart}",
             where=where,
-            remedy="copy the product again from its source",
+            remedy=COPY_AGAIN,
         )
     return (f"the corners of its image lie {apart}: compare its place with the other dates",)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import Annotation, StateVector
 from cpazmal_scale.scenes.level1b.georef import GeoGrid
 from cpazmal_scale.terrain.coordinates import continuous
@@ -154,9 +154,7 @@ class Geolocation:
         )
 
     def _unreadable(self, what: str) -> SceneUnreadable:
-        return SceneUnreadable(
-            what, where=self.where, remedy="copy the product again from its source"
-        )
+        return SceneUnreadable(what, where=self.where, remedy=COPY_AGAIN)
 
 
 def orbit_of(vectors: Sequence[StateVector], reference: datetime) -> Orbit:

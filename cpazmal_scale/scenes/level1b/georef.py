@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import MAX_EDGE
 from cpazmal_scale.scenes.untrusted.xml import Node
 
@@ -151,4 +151,4 @@ def _check(grid: GeoGrid, root: Node) -> None:
 
 
 def _unreadable(what: str, node: Node) -> SceneUnreadable:
-    return SceneUnreadable(what, where=node.where, remedy="copy the product again from its source")
+    return SceneUnreadable(what, where=node.where, remedy=COPY_AGAIN)

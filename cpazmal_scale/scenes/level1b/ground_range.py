@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import Annotation, Polynomial
 from cpazmal_scale.scenes.level1b.corners import check_corners
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
@@ -105,6 +105,4 @@ def _orientation(annotation: Annotation, geolocation: Geolocation) -> tuple[bool
 
 
 def _unreadable(what: str, geolocation: Geolocation) -> SceneUnreadable:
-    return SceneUnreadable(
-        what, where=geolocation.where, remedy="copy the product again from its source"
-    )
+    return SceneUnreadable(what, where=geolocation.where, remedy=COPY_AGAIN)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.errors import SceneImplausible, SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneImplausible, SceneUnreadable
 from cpazmal_scale.scenes.formats.geotiff import read_bands
 from cpazmal_scale.scenes.level1b.annotation import Annotation, Layer
 from cpazmal_scale.scenes.level1b.cosar import Cosar
@@ -121,7 +121,7 @@ def _opened(extent: Extent, where: str, depth: int) -> Iterator[Any]:
         raise SceneUnreadable(
             f"not a readable GeoTIFF ({reason})",
             where=where,
-            remedy="copy the product again from its source",
+            remedy=COPY_AGAIN,
         ) from None
     with raster:
         if raster.count != 1 or not np.issubdtype(raster.dtypes[0], np.integer):
@@ -144,7 +144,7 @@ def _contradiction(found: str, annotated: str, where: str) -> SceneUnreadable:
     return SceneUnreadable(
         f"it has {found}, its annotation says {annotated}",
         where=where,
-        remedy="copy the product again from its source",
+        remedy=COPY_AGAIN,
     )
 
 
@@ -172,7 +172,7 @@ def check_image(image: CosarImage | TiffImage, cal_factor: float, noise: float =
         total += float(np.nansum(power, dtype=np.float64))
         zero_rows += int((good.any(axis=1) & (np.nan_to_num(power).max(axis=1) == 0)).sum())
     mean = cal_factor * total / max(valid, 1)
-    problem, remedy = None, "copy the product again from its source"
+    problem, remedy = None, COPY_AGAIN
     if valid == 0:
         problem = "no pixel is valid"
     elif zero_rows >= ZERO_ROWS:

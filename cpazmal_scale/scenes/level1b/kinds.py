@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import VARIANTS, Annotation, Variant
 from cpazmal_scale.scenes.spellings import is_later_component
 from cpazmal_scale.scenes.untrusted.xml import Node
@@ -89,7 +89,7 @@ def _contradiction(right: str, told: str, info: Node) -> SceneUnreadable:
     return SceneUnreadable(
         f"its annotation contradicts itself: {right}, it says {told[:60]}",
         where=info.where,
-        remedy="copy the product again from its source",
+        remedy=COPY_AGAIN,
     )
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import Annotation
 from cpazmal_scale.scenes.level1b.corners import check_corners
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
 from cpazmal_scale.scenes.level1b.ground_range import detected_axes
+from cpazmal_scale.terrain.orbit import LIGHT
 from cpazmal_scale.terrain.sight import Axes, Seen, Sight
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _check(axes: Axes, geolocation: Geolocation) -> None:
         raise SceneUnreadable(
             f"its geolocation grid and its annotation are {misfit:.0f} pixels apart",
             where=geolocation.where,
-            remedy="copy the product again from its source",
+            remedy=COPY_AGAIN,
         )
 
 
@@ -132,7 +133,7 @@ def require_place(geobox: GeoBox, geolocation: Geolocation) -> None:
         raise SceneUnreadable(
             f"its image and its geolocation grid share {shared:.0%} of their area",
             where=geolocation.where,
-            remedy="copy the product again from its source",
+            remedy=COPY_AGAIN,
         )
 
 
@@ -167,7 +168,7 @@ def ground_spacing(annotation: Annotation) -> tuple[float, float]:
     raster = annotation.raster
     if not annotation.is_complex:
         return raster.line_spacing, raster.sample_spacing
-    slant = annotation.slant_range_spacing or raster.sample_spacing * 149_896_229.0
+    slant = annotation.slant_range_spacing or raster.sample_spacing * LIGHT / 2
     azimuth = annotation.azimuth_spacing or raster.azimuth_resolution
     return azimuth, slant / math.sin(math.radians(annotation.centre.incidence_angle))
 

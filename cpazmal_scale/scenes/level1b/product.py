@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from cpazmal_scale import config, storage
-from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.level1b.annotation import Annotation
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
@@ -265,7 +265,7 @@ def digest(product: Product) -> str:
                 raise SceneUnreadable(
                     f"{own} is {seen[one]} under another name",
                     where=product.where,
-                    remedy="copy the product again from its source",
+                    remedy=COPY_AGAIN,
                 )
             seen[one] = own
             whole.update(f"{one}  {own}\n".encode())

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import SceneUnreadable, StoreError
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable, StoreError
 from cpazmal_scale.scenes import listing
 from cpazmal_scale.scenes.untrusted.tar_stream import Guarded, open_stream
 
@@ -315,4 +315,4 @@ def _one_sentence(url: str) -> Iterator[None]:
 
 
 def _unreadable(what: str, url: str) -> SceneUnreadable:
-    return SceneUnreadable(what, where=url, remedy="copy the product again from its source")
+    return SceneUnreadable(what, where=url, remedy=COPY_AGAIN)

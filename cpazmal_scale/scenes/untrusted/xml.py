@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -228,4 +228,4 @@ def parse_utc(text: str, *, where: object) -> datetime:
 
 
 def _unreadable(what: str, where: object) -> SceneUnreadable:
-    return SceneUnreadable(what, where=where, remedy="copy the product again from its source")
+    return SceneUnreadable(what, where=where, remedy=COPY_AGAIN)

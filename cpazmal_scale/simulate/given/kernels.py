@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from cpazmal_scale.kernels.compiled import kept
+from cpazmal_scale.kernels.compiled import inlined, kept
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _PRIME = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -22,8 +21,8 @@ _24_BITS = np.float32(2.0**-24)
 _TURN = np.float32(2.0 * math.pi * 2.0**-24)
 
 
-@numba.njit(inline="always")
-def _mix(z):  # type: ignore[no-untyped-def]
+@inlined
+def _mix(z: np.uint64) -> np.uint64:
     z = (z ^ (z >> np.uint64(30))) * _MIX1
     z = (z ^ (z >> np.uint64(27))) * _MIX2
     return z ^ (z >> np.uint64(31))
@@ -71,8 +70,15 @@ def smooth(
     return out
 
 
-@numba.njit(inline="always")
-def _power(states, code, first, share, asked, softness):  # type: ignore[no-untyped-def]
+@inlined
+def _power(
+    states: NDArray[np.float32],
+    code: int,
+    first: int,
+    share: np.float32,
+    asked: np.float32,
+    softness: np.float32,
+) -> np.float32:
     """Linear power of a class between two days: its dry and wet powers by the thawed share."""
     following = first + 1 if first + 1 < states.shape[2] else 0
     rest = np.float32(1.0) - share
@@ -198,8 +204,8 @@ def detect(
             out[i, j] = value
 
 
-@numba.njit(inline="always")
-def _height(z, y, x):  # type: ignore[no-untyped-def]
+@inlined
+def _height(z: NDArray[np.float32], y: float, x: float) -> float:
     top, left = int(y), int(x)
     down, along = y - top, x - left
     top2, left2 = min(top + 1, z.shape[0] - 1), min(left + 1, z.shape[1] - 1)

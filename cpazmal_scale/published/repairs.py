@@ -1,4 +1,4 @@
-"""The known defects of the published files, how each is healed, and the account of it."""
+"""The known defects of the published files, how each is repaired, and the account of it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Finding:
 
 @dataclass
 class Account:
-    """What was healed, gathered while a file is read; reading a place again counts it once."""
+    """What was repaired, gathered while a file is read; reading a place again counts it once."""
 
     found: dict[tuple[str, str], Finding] = field(default_factory=dict)
 
@@ -95,7 +95,7 @@ class Account:
         return "\n".join(lines) or "no defect found"
 
 
-def heal_image(
+def repaired_image(
     raw: NDArray[np.float32], nodata: float, account: Account, where: str
 ) -> NDArray[np.float32]:
     """Linear power (H, W), NaN for no data, of a stored image.
@@ -104,7 +104,7 @@ def heal_image(
     of a group to one shape. What is below zero afterwards, without being no-data, is thus a mixture
     of both and no backscatter; zeros come from beyond the image.
     """
-    power, rim = heal_values(raw, nodata)
+    power, rim = repaired_values(raw, nodata)
     if rim.any():
         account.add("resampling_rim", where, int(rim.sum()), raw.size)
         beside = _grown(rim) & np.isfinite(power)
@@ -112,7 +112,7 @@ def heal_image(
     return power
 
 
-def heal_values(
+def repaired_values(
     raw: NDArray[np.float32], nodata: float
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Linear power of stored values, NaN for no data, and which were smeared; any shape."""
@@ -123,7 +123,7 @@ def heal_values(
     return power, rim
 
 
-def heal_mask(
+def repaired_mask(
     codes: NDArray[np.int8], power: NDArray[np.float32], account: Account, where: str
 ) -> NDArray[np.uint8]:
     """Our mask bits (H, W) of stored codes; no-data codes are flagged, not compared."""

@@ -1,4 +1,4 @@
-"""Laws of a window's amplitudes, from its log-cumulants, and how far apart two laws are.
+"""Laws of a window's amplitudes (Weibull, log-normal), from its log-cumulants, and their distance.
 
 A window at one date is a sample of amplitudes `a`. With the mean `k1` and the variance `k2` of
 `ln a` (Nicolas 2002), a Weibull law has shape `pi / sqrt(6 k2)` and scale
