@@ -48,8 +48,12 @@ def write(url: str, **arrays: NDArray[Any]) -> None:
 
 
 @lru_cache(maxsize=16)
-def read(url: str) -> dict[str, NDArray[Any]]:
+def read(url: str, state: str = "") -> dict[str, NDArray[Any]]:  # noqa: ARG001 - part of the key
     """Arrays of a file; the last ones stay in memory.
+
+    Args:
+        url: of the file.
+        state: what changes when it is replaced, such as its `storage.stamp`.
 
     Raises:
         StoreMissing: it is not there.

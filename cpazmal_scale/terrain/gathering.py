@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpazmal_scale import storage
 from cpazmal_scale.terrain.elevation import Elevation, open_dem
 from cpazmal_scale.terrain.facets import facet_terms
 from cpazmal_scale.terrain.files import read, strip_url, tile_url, write
@@ -161,14 +162,14 @@ def _blocks(
         first, last = ground.own(strip)
         rows = slice(max(top, first), min(bottom, last))
         for block in range((left - start) // BLOCK, (right - 1 - start) // BLOCK + 1):
-            begin = start + block * BLOCK
+            begin, where = start + block * BLOCK, strip_url(ground, strip, block)
             columns = slice(max(left, begin), min(right, begin + BLOCK))
             yield (
                 (
                     slice(rows.start - top, rows.stop - top),
                     slice((columns.start - left) * fine, (columns.stop - left) * fine),
                 ),
-                read(strip_url(ground, strip, block)),
+                read(where, storage.stamp(where)),
                 (
                     slice(rows.start - first, rows.stop - first),
                     slice((columns.start - begin) * fine, (columns.stop - begin) * fine),

@@ -46,9 +46,10 @@ def read_layer(url: str, grid: GeoBox, rows: slice, columns: slice, name: str) -
     shape = rows.stop - rows.start, columns.stop - columns.start
     found = np.full(shape, nothing, kind)
     first, start = rows.start + row, columns.start + column
+    state = storage.stamp(storage.join(url, FINISHED))
     for j in range(first // TILE, (first + shape[0] - 1) // TILE + 1):
         for i in range(start // TILE, (start + shape[1] - 1) // TILE + 1):
-            stored = read(tile_url(url, (j, i)))
+            stored = read(tile_url(url, (j, i)), state)
             tile, (top, left) = stored[name], (int(edge) for edge in stored["first"])
             down = slice(max(first, top), min(first + shape[0], top + tile.shape[0]))
             along = slice(max(start, left), min(start + shape[1], left + tile.shape[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -174,6 +175,19 @@ def cap(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def tent(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Two planes of 20° about a ridge across the line of sight."""
     return 1950.0 - np.tan(np.radians(20)) * np.abs(x * np.sin(1.75) + y * np.cos(1.75))
+
+
+def test_layers_made_again_at_an_address_are_read_again(scene: Geolocation, tmp_path: Path) -> None:
+    """A process that lives longer than its workspace, such as a notebook or a worker."""
+    url, grid, found = tmp_path / "g", box(64), []
+    for surface in (cap, tent):
+        shutil.rmtree(url, ignore_errors=True)
+        dem = dem_of(tmp_path / f"{surface.__name__}.tif", surface)
+        found.append(layers(ground(scene, url, dem, grid)))
+    other = layers(ground(scene, tmp_path / "h", dem, grid))
+    for name in LAYERS:
+        np.testing.assert_array_equal(found[1][name], other[name])
+    assert not np.array_equal(found[0]["elevation"], other["elevation"])
 
 
 @pytest.mark.parametrize("surface", [cap, tent], ids=["cap", "tent"])
