@@ -5,6 +5,10 @@ without any configuration are set here, before; existing environment variables w
 """
 
 import os
+from importlib.util import find_spec
+
+if find_spec("prefect") is None:
+    raise ImportError("the flows need Prefect; pip install 'cpazmal-scale[flows]'")
 
 for _name, _value in {
     "DO_NOT_TRACK": "1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -187,9 +188,16 @@ def _executor(client: Client, address: str, cluster: Cluster) -> Executor:
     if cluster.kind != "local":
         check_versions(client, address)
         _check_memory(client, address, cluster)
-    _LOG.info("Dask dashboard: %s", client.dashboard_link)
+    _LOG.info("Dask dashboard: %s", _dashboard(client, cluster))
     threads = sum(client.nthreads().values())
     return DaskExecutor(client, address, max(threads, (cluster.maximum or 0) * cluster.threads))
+
+
+def _dashboard(client: Client, cluster: Cluster) -> str:
+    """Address of the scheduler's dashboard, or what it lacks here."""
+    if cluster.kind == "local" and importlib.util.find_spec("bokeh") is None:
+        return "none without bokeh; pip install 'cpazmal-scale[dashboard]'"
+    return str(client.dashboard_link)
 
 
 def _check_memory(client: Client, address: str, cluster: Cluster) -> None:

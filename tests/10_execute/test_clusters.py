@@ -67,9 +67,15 @@ def test_workers_that_fill_the_machine_stay_on_a_core_each() -> None:
         os.sched_setaffinity(0, every)
 
 
+@pytest.mark.parametrize(
+    ("bokeh", "said"),
+    [(True, "http://127.0.0.1:"), (False, "none without bokeh; pip install 'cpazmal-scale[dash")],
+)
 def test_a_dashboard_is_named_and_dask_is_quiet_meanwhile(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, bokeh: bool, said: str
 ) -> None:
+    if not bokeh:
+        monkeypatch.setitem(sys.modules, "bokeh", None)
     own = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
     for logger in own:
         monkeypatch.setattr(logger, "level", logging.INFO)
@@ -79,7 +85,7 @@ def test_a_dashboard_is_named_and_dask_is_quiet_meanwhile(
             assert dict(executor.run(square, range(5)))[4] == 16
             assert not any(logger.isEnabledFor(logging.ERROR) for logger in own)
         assert all(logger.isEnabledFor(logging.INFO) for logger in own)
-    assert "Dask dashboard: http://127.0.0.1:" in caplog.text
+    assert f"Dask dashboard: {said}" in caplog.text
 
 
 def test_the_workers_follow_the_work() -> None:
