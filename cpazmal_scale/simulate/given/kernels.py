@@ -86,7 +86,8 @@ def _power(
     dry = states[1, code, first] * rest + states[1, code, following] * share
     wet = states[2, code, first] * rest + states[2, code, following] * share
     thawed = np.float32(1.0) / (np.float32(1.0) + np.exp(-thaw / softness))
-    return dry + (wet - dry) * thawed
+    power: np.float32 = dry + (wet - dry) * thawed
+    return power
 
 
 @kept
@@ -209,9 +210,10 @@ def _height(z: NDArray[np.float32], y: float, x: float) -> float:
     top, left = int(y), int(x)
     down, along = y - top, x - left
     top2, left2 = min(top + 1, z.shape[0] - 1), min(left + 1, z.shape[1] - 1)
-    return (z[top, left] * (1 - along) + z[top, left2] * along) * (1 - down) + (
+    height: float = (z[top, left] * (1 - along) + z[top, left2] * along) * (1 - down) + (
         z[top2, left] * (1 - along) + z[top2, left2] * along
     ) * down
+    return height
 
 
 @kept
