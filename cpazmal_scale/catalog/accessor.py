@@ -84,7 +84,8 @@ class Accessor:
             power = small.mean([d for d in small.dims if d == "time"]).transpose("y", "x").values
             _draw_power(axis, power, f"mean {name}", edges)
         axis.set(xlim=sorted(edges[:2]), ylim=sorted(edges[2:]), aspect="equal")
-        axis.set(xlabel=f"east ({unit})", ylabel=f"north ({unit})")
+        names = ("longitude", "latitude") if unit == "°" else ("x", "y")
+        axis.set(xlabel=f"{names[0]} ({unit})", ylabel=f"{names[1]} ({unit})")
         return literal(figure)
 
     def _edges(self, axis: str, step: int = 1) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -56,14 +56,35 @@ def grid_of(data: xr.Dataset) -> GeoBox:
     return from_attributes(data["spatial_ref"].attrs, shape)
 
 
+class Middle(NamedTuple):
+    """The pixel at the centre of a grid, on the ground."""
+
+    tall: float
+    """Its height in metres."""
+    wide: float
+    """Its width in metres."""
+    azimuth: float
+    """Degrees clockwise from north in which its column leads up."""
+
+
 def metres(grid: GeoBox) -> tuple[float, float]:
-    """Height and width on the ground of the pixel at the centre of a north-up grid, in metres."""
+    """Height and width on the ground of the pixel at the centre of a grid, in metres."""
+    return middle(grid)[:2]
+
+
+def middle(grid: GeoBox) -> Middle:
+    """The pixel at the centre of a grid, by geodesics on the ellipsoid of its datum.
+
+    Up is north in geographic grids alone: in others it is off by the convergence of meridians,
+    some degrees in UTM and any angle in polar projections. Where nothing says how the grid lies on
+    the earth, sizes are those of its own unit and up is north.
+    """
     import pyproj
 
     crs = pyproj.CRS.from_user_input(str(grid.crs))
     base = crs.source_crs if crs.is_derived else crs.geodetic_crs
     row, column = (count / 2 for count in grid.shape)
-    right, down = np.array([-0.5, 0.5, 0, 0]) + column, np.array([0, 0, -0.5, 0.5]) + row
+    right, down = np.array([-0.5, 0.5, 0, 0]) + column, np.array([0, 0, 0.5, -0.5]) + row
     matrix = grid.transform
     x = matrix.a * right + matrix.b * down + matrix.c
     y = matrix.d * right + matrix.e * down + matrix.f
@@ -73,7 +94,7 @@ def metres(grid: GeoBox) -> tuple[float, float]:
         x, y = np.asarray(x) * degrees, np.asarray(y) * degrees
     if base is None or not np.isfinite([x, y]).all():
         unit = float(crs.axis_info[0].unit_conversion_factor)
-        return abs(float(grid.transform.e)) * unit, abs(float(grid.transform.a)) * unit
+        return Middle(abs(float(matrix.e)) * unit, abs(float(matrix.a)) * unit, 0.0)
     geod: Any = base.get_geod() or pyproj.Geod(ellps="WGS84")
-    wide, tall = geod.inv(x[::2], y[::2], x[1::2], y[1::2])[2]
-    return float(tall), float(wide)
+    azimuths, _, (wide, tall) = geod.inv(x[::2], y[::2], x[1::2], y[1::2])
+    return Middle(float(tall), float(wide), float(azimuths[1]))

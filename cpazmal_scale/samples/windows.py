@@ -92,6 +92,8 @@ class Windows:
     def about(self, group: str) -> dict[str, Any]:
         """What is known of a group: class, windows, mean position and terrain.
 
+        The mean aspect is the direction of the mean of unit vectors, NaN if no window has one.
+
         Raises:
             SampleError: no window is of this group.
         """
@@ -100,6 +102,8 @@ class Windows:
             known = ", ".join(np.unique(self.groups).tolist())
             raise SampleError(f"no window of group {group}", remedy=f"there are {known}")
         means = own[["y", "x", "elevation", "slope", "aspect", "valid_fraction"]].mean()
+        ways = np.radians(own["aspect"])
+        means["aspect"] = np.degrees(np.arctan2(np.sin(ways).mean(), np.cos(ways).mean())) % 360
         facts = {"class": str(own["class"].iloc[0]), "windows": len(own)}
         return {"group": group, **facts, **{str(k): float(v) for k, v in means.items()}}
 

@@ -150,6 +150,32 @@ def test_a_projected_pixel_is_as_long_as_its_ground(
     assert found == pytest.approx((4 * tall, 3 * wide), rel=1e-5)
 
 
+def _convergence(longitude: float, latitude: float, meridian: float) -> float:
+    """Of a transverse Mercator's columns, on the sphere: some hundredths of a degree near it."""
+    across = np.tan(np.radians(longitude - meridian)) * np.sin(np.radians(latitude))
+    return float(np.degrees(np.arctan(across)))
+
+
+@pytest.mark.parametrize(
+    ("crs", "left", "top", "azimuth"),
+    [
+        (WGS84, -70, -30, 0),
+        (UTM, 334_000, 5_082_000, _convergence(6.8612, 45.8715, 9)),
+        ("EPSG:32719", 334_000, 5_082_000, _convergence(-71.0844, -44.3963, -69)),
+        ("EPSG:3413", 0, 2_000_000, 180),  # the pole is below, and is that of the north
+        ("EPSG:3413", 2_000_000, 2_000_000, 135),
+        ("EPSG:3031", 0, 2_000_000, 0),  # the pole is below, and is that of the south
+        ("EPSG:3031", -1_500_000, 0, 90),
+        ("EPSG:3857", 700_000, 5_700_000, 0),
+    ],
+)
+def test_columns_lead_up_at_an_azimuth(crs: str, left: float, top: float, azimuth: float) -> None:
+    degrees = crs == WGS84
+    step = 1e-5 if degrees else 3
+    found = cf.middle(grid(left, top, (2, 2), (step, -step), crs)).azimuth
+    assert (found - azimuth + 180) % 360 - 180 == pytest.approx(0, abs=0.02)
+
+
 @pytest.mark.parametrize("crs", [UTM, WGS84, "EPSG:3031", "EPSG:2154"])
 def test_rioxarray_reads_the_grid_that_attributes_say(crs: str) -> None:
     given = grid(340_001.1, 5_080_000.7, (3, 5), (2.69494585e-5, -1 / 3), crs)

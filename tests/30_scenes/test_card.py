@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from datetime import date
@@ -9,12 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
 from matplotlib import image
+from matplotlib.text import Text
+from odc.geo.geobox import GeoBox
 from support.scenes_factory import STARTS
 from support.scenes_factory import campaign as ground_campaign
 
 from cpazmal_scale.config import Ingest
 from cpazmal_scale.scenes import Scene, discover, overview, scene_card, scene_picture
+from cpazmal_scale.scenes.inspect.card import figure_of
 from cpazmal_scale.scenes.reading import read
 from cpazmal_scale.simulate.campaign import campaign
 
@@ -83,6 +88,24 @@ def test_the_picture_shows_the_scene(products: Path, tmp_path: Path) -> None:
     grey = pixels[np.ptp(pixels, axis=-1) < 0.01]
     assert pixels.shape[1] > pixels.shape[0] > 400  # two panels side by side
     assert np.std(grey) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("crs", "x", "y", "words"),
+    [
+        ("EPSG:32632", 500_000, 5_082_000, "north is up"),
+        ("EPSG:32633", -130_000, 5_110_000, "north is 6° right of up"),  # 8° west of its meridian
+        ("EPSG:3413", 2_000_000, 2_000_000, "north is 135° left of up"),
+    ],
+)
+def test_the_picture_tells_where_north_is(
+    crs: str, x: float, y: float, words: str, tmp_path: Path
+) -> None:
+    scene = only(ground_campaign(tmp_path))
+    seen = overview(scene)
+    turned = GeoBox(seen.geobox.shape, Affine(3, 0, x, 0, -3, y), crs)
+    figure = figure_of(scene, dataclasses.replace(seen, geobox=turned))
+    assert words in [text.get_text().partition(", ")[2] for text in figure.findobj(Text)]
 
 
 def inspect(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

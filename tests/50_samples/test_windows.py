@@ -11,6 +11,7 @@ from typing import Any
 import geopandas
 import numpy as np
 import pandas as pd
+import pyproj
 import pytest
 import rasterio
 import rioxarray  # noqa: F401
@@ -429,7 +430,9 @@ def test_slope_and_aspect_of_a_plane(
     dem = write_dem(tmp_path / "dem.tif", plane)
     index = index_of(rules(dem=str(dem)))
     np.testing.assert_allclose(index["slope"], slope, atol=0.01)
-    turned = (index["aspect"] - aspect + 180) % 360 - 180
+    # Columns of UTM 32 lead north on its meridian at 9° E, and west of north on this side of it.
+    convergence = -1.538
+    turned = (index["aspect"] - aspect - convergence + 180) % 360 - 180
     np.testing.assert_allclose(turned, 0, atol=0.01)
     east, north = index["x"] - LEFT + 50, index["y"] - TOP - 50
     expected = 2000 + plane[0] * east + plane[1] * north
@@ -499,6 +502,36 @@ def test_slope_on_a_grid_in_degrees(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["aspect"], 180, atol=0.1)
 
 
+@pytest.mark.parametrize(
+    ("crs", "latitude"), [("EPSG:3413", 75.0), ("EPSG:3031", -75.0), ("EPSG:3857", 60.0)]
+)
+def test_slope_and_aspect_are_those_of_the_ground(
+    crs: str, latitude: float, tmp_path: Path
+) -> None:
+    """One metre up per metre north at 150° W, whatever way the columns of a projection lead."""
+    west = -150.0
+    middle = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(west, latitude)
+    cube = make_cube(dates=3).drop_vars("spatial_ref")
+    cube = cube.assign_coords(
+        y=middle[1] - (np.arange(SIZE[0]) - SIZE[0] / 2) * PIXEL,
+        x=middle[0] + (np.arange(SIZE[1]) - SIZE[1] / 2) * PIXEL,
+    ).rio.write_crs(crs)
+    metres = pyproj.Geod(ellps="WGS84").inv(west, latitude - 0.01, west, latitude + 0.01)[2] / 0.02
+    size, step = (200, 600), 1e-4
+    y = latitude + (size[0] / 2 - np.arange(size[0])[:, None] - 0.5) * step
+    heights = np.broadcast_to(2000 + (y - latitude) * metres, size).astype(np.float32)
+    place = Affine(step, 0, west - size[1] / 2 * step, 0, -step, latitude + size[0] / 2 * step)
+    profile = {"driver": "GTiff", "height": size[0], "width": size[1], "count": 1}
+    with rasterio.open(
+        *(tmp_path / "dem.tif", "w"), crs="EPSG:4326", transform=place, dtype="float32", **profile
+    ) as file:
+        file.write(heights, 1)
+    at = np.array([10, 40]), np.array([10, 60])
+    found = terrain(str(tmp_path / "dem.tif"), PixelEdges(cube), *at, 7)
+    np.testing.assert_allclose(found["slope"], 45, atol=0.2)
+    np.testing.assert_allclose(found["aspect"], 180, atol=0.2)
+
+
 def test_terrain_filters_windows_and_is_unknown_elsewhere(tmp_path: Path) -> None:
     dem = write_dem(tmp_path / "dem.tif", (0, 1))
     every = index_of(rules(dem=str(dem)))
@@ -559,6 +592,10 @@ def test_a_balanced_index(windows: samples.Windows) -> None:
     about = windows.about("ICA002")
     assert (about["class"], about["windows"]) == ("ICA", 16)
     assert LEFT + 70 * PIXEL < about["x"] < LEFT + 100 * PIXEL
+    around = windows.index.assign(aspect=np.where(windows.index.index % 2, 350.0, 20.0))
+    facing = dataclasses.replace(windows, index=around).about("ICA002")["aspect"]
+    assert facing == pytest.approx(5, abs=1e-9)
+    assert np.isnan(about["aspect"])
     with pytest.raises(SampleError, match="no window of group ICA009") as caught:
         windows.about("ICA009")
     assert "ICA001, ICA002" in str(caught.value.remedy)

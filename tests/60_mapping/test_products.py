@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+from affine import Affine
 from odc.geo.geobox import GeoBox
 from rio_cogeo.cogeo import cog_validate
 from support.small_campaign import CLASSES, SHAPE, UTM, WGS84, make_cube, workspace
@@ -169,6 +170,29 @@ def _texts(figure) -> str:
 )
 def test_scale_bar_is_round(width: float, length: float) -> None:
     assert bar_length(width) == length
+
+
+@pytest.mark.parametrize(
+    ("crs", "left", "top", "way"),
+    [
+        ("EPSG:3413", 1_500_000, 800_000, (-1_500_000, -800_000)),  # the pole is at (0, 0)
+        ("EPSG:3031", 1_500_000, 800_000, (1_500_000, 800_000)),  # the pole opposite to north is
+        ("EPSG:4326", 7, 46, (0, 1)),
+    ],
+)
+def test_the_arrow_leads_to_true_north(
+    crs: str, left: float, top: float, way: tuple[float, float], data, tmp_path: Path
+) -> None:
+    from matplotlib.patches import Circle
+
+    step = 1e-5 if crs == "EPSG:4326" else 3
+    grid = GeoBox(SHAPE, Affine(step, 0, left, 0, -step, top), crs)
+    figure = figure_of(open_map(_by_hand(tmp_path, data[0], grid, np.ones(SHAPE, np.uint8))))
+    (circle,) = figure.findobj(Circle)
+    (north,) = figure.findobj(lambda one: getattr(one, "get_text", str)() == "N")
+    x, y = np.subtract(north.get_position(), circle.center)
+    turned = math.degrees(math.atan2(x, -y) - math.atan2(*way))
+    assert (turned + 180) % 360 - 180 == pytest.approx(0, abs=0.1)
 
 
 def test_thumbnail_of_a_geographic_grid(geographic: str) -> None:

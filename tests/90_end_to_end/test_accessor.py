@@ -79,7 +79,7 @@ def test_a_map_is_drawn_with_its_legend(glacier_map, home: str) -> None:
 
 @pytest.mark.parametrize(
     ("crs", "factor", "label"),
-    [("EPSG:32632", 0.001, "east (km)"), (2263, 0.3048006096 / 1000, "east (km)"), (4326, 1, "°")],
+    [("EPSG:32632", 0.001, "x (km)"), (2263, 0.3048006096 / 1000, "x (km)"), (4326, 1, "°")],
 )
 def test_axes_have_the_unit_of_the_reference_system(glacier_map, crs, factor, label) -> None:
     """Metres that look like degrees are metres."""

@@ -46,8 +46,8 @@ def quicklook(map_url: str, png_url: str, *, dpi: int = 160) -> str:
     """Draw a finished map; memory does not grow with its size.
 
     Classes with legend (code, name, share and area; transitions by kind on a map of change), the
-    margin between the two most probable classes or the probability of change, a scale bar true at
-    the map's centre, a north arrow, beam and dates.
+    margin between the two most probable classes or the probability of change, a scale bar and a
+    north arrow true at the map's centre, beam and dates.
 
     Returns:
         `png_url`.
@@ -143,20 +143,24 @@ def bar_length(width: float) -> float:
 
 
 def _draw_north(axis: Axes, small: Thumbnail) -> None:
+    """An arrow to true north at the middle of the map, which is not always up."""
     from matplotlib.patches import Circle, Polygon
 
     height, width = small.extent
     unit = 0.22 * max(height, width) / _LONG_SIDE
-    x, y = width - 2.1 * unit, 2.3 * unit
-    axis.add_patch(Circle((x, y), 1.6 * unit, facecolor="white", alpha=0.88, linewidth=0))
+    centre = np.array([width - 2.1 * unit, 2.3 * unit])
+    turn = math.radians(small.north)
+    ahead, across = (
+        unit * np.array(way)
+        for way in ((math.sin(turn), -math.cos(turn)), (math.cos(turn), math.sin(turn)))
+    )
+    axis.add_patch(Circle(tuple(centre), 1.6 * unit, facecolor="white", alpha=0.88, linewidth=0))
     for side, colour in ((-1, _INK), (1, "white")):
-        corners = [
-            (x, y - 0.55 * unit),
-            (x + side * 0.42 * unit, y + 1.0 * unit),
-            (x, y + 0.7 * unit),
-        ]
+        parts = ((0.55, 0), (-1.0, 0.42 * side), (-0.7, 0))
+        corners = [tuple(centre + on * ahead + aside * across) for on, aside in parts]
         axis.add_patch(Polygon(corners, facecolor=colour, edgecolor=_INK, linewidth=0.8))
-    axis.text(x, y - 0.6 * unit, "N", ha="center", va="bottom", fontsize=10, weight="bold")
+    x, y = (centre + 0.98 * ahead).tolist()
+    axis.text(x, y, "N", ha="center", va="center", fontsize=10, weight="bold")
 
 
 def _draw_legend(axis: Axes, small: Thumbnail, named: Legend) -> None:

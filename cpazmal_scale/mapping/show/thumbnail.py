@@ -10,7 +10,7 @@ import numpy as np
 
 from cpazmal_scale.grid.areas import pixel_areas
 from cpazmal_scale.grid.blocks import Block
-from cpazmal_scale.grid.cf import grid_of, metres
+from cpazmal_scale.grid.cf import grid_of, middle
 from cpazmal_scale.mapping.classify.coarse import most_frequent
 from cpazmal_scale.mapping.show.export import rows_of
 from cpazmal_scale.mapping.show.overview import Averages
@@ -28,14 +28,15 @@ class Thumbnail:
     `classes` (h, w) uint8 holds the most frequent value of each cell, 255 where most is no data;
     `margin` (h, w) float32 its mean, on a map of change that of `change`, NaN no data, withheld or
     not asked for;
-    `cell` the (height, width) of a cell in metres; `square_metres` the area of each class value in
-    the whole map.
+    `cell` the (height, width) of a cell in metres and `north` degrees clockwise from up to true
+    north, at the middle of the map; `square_metres` the area of each class value in the whole map.
     """
 
     classes: NDArray[np.uint8]
     margin: NDArray[np.float32]
     cell: tuple[float, float]
     square_metres: dict[int, float]
+    north: float
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -69,11 +70,12 @@ def thumbnail(data: xr.Dataset, *, pixels: int = 1400, margins: bool = True) -> 
         areas += ground.of(strip[:whole], Block(first, first + whole, 0, width), values)
         classes.append(cells)
         rest = strip[whole:]
-    tall, wide = metres(grid)
+    pixel = middle(grid)
     margin = sureness.means() * np.float32(1e-4)
     return Thumbnail(
         np.concatenate(classes),
         margin,
-        (tall * step, wide * step),
+        (pixel.tall * step, pixel.wide * step),
         dict(zip(values, areas.tolist(), strict=True)),
+        -pixel.azimuth,
     )

@@ -12,6 +12,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.grid import projections, raster_files
+from cpazmal_scale.grid.cf import Middle, middle
 from cpazmal_scale.storage import seal
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def terrain(
     """Mean elevation, slope and aspect of windows of a cube.
 
     The raster is brought onto the cube's pixels (bilinear). Slope and aspect are those of the mean
-    gradient over the window and a pixel around it.
+    gradient over the window and a pixel around it, on the ground: neither the scale of a projection
+    nor the way in which its columns run counts.
 
     Args:
         dem: single-band raster in metres on any fsspec URL and in any CRS; none: nothing is known.
@@ -116,8 +118,8 @@ def _fill(
                 heights = warped.read(
                     1, window=((int(low[0]), int(high[0])), (int(low[1]), int(high[1])))
                 ).astype(np.float64)
-                step = _metres(grid, float(corners[rows, 0].mean()))
-                found[:, rows] = _of_windows(heights, corners[rows] - low, size, step)
+                pixel = _beside(grid, corners[rows])
+                found[:, rows] = _of_windows(heights, corners[rows] - low, size, pixel)
 
 
 def terrain_of_layer(
@@ -144,8 +146,8 @@ def terrain_of_layer(
             for part, a, b, edge in zip(inside, low, high, heights.shape, strict=True)
         ]
         heights = np.pad(heights, beyond, mode="reflect", reflect_type="odd")
-        step = _metres(grid, float(corners[rows, 0].mean()))
-        found[:, rows] = _of_windows(heights, corners[rows] - low - 1, size, step)
+        pixel = _beside(grid, corners[rows])
+        found[:, rows] = _of_windows(heights, corners[rows] - low - 1, size, pixel)
     return dict(zip(_NAMES, found, strict=True))
 
 
@@ -173,30 +175,34 @@ def _opened(path: str, dem: str) -> Iterator[Any]:
 
 
 def _of_windows(
-    heights: NDArray[np.float64], corners: NDArray[np.int64], size: int, step: tuple[float, float]
+    heights: NDArray[np.float64], corners: NDArray[np.int64], size: int, pixel: Middle
 ) -> NDArray[np.float64]:
     """Elevation, slope and aspect (3, n) of windows whose corners lie one pixel inside."""
-    north = (heights[:-2, 1:-1] - heights[2:, 1:-1]) / (2 * step[0])
-    east = (heights[1:-1, 2:] - heights[1:-1, :-2]) / (2 * step[1])
+    up = (heights[:-2, 1:-1] - heights[2:, 1:-1]) / (2 * pixel.tall)
+    right = (heights[1:-1, 2:] - heights[1:-1, :-2]) / (2 * pixel.wide)
     y, x = corners[:, 0, None, None], corners[:, 1, None, None]
     ys, xs = y + np.arange(size)[:, None], x + np.arange(size)
-    elevation, up_north, up_east = (
-        values[ys, xs].mean((1, 2)) for values in (heights[1:-1, 1:-1], north, east)
+    elevation, up, right = (
+        values[ys, xs].mean((1, 2)) for values in (heights[1:-1, 1:-1], up, right)
     )
-    slope = np.degrees(np.arctan(np.hypot(up_north, up_east)))
-    aspect = np.degrees(np.arctan2(-up_east, -up_north)) % 360
+    slope = np.degrees(np.arctan(np.hypot(up, right)))
+    aspect = (np.degrees(np.arctan2(-right, -up)) + pixel.azimuth) % 360
     return np.stack([elevation, slope, aspect])
 
 
-def _metres(grid: PixelEdges, row: float) -> tuple[float, float]:
-    """Metres between rows, southwards, and between columns, eastwards."""
-    if not grid.crs.is_geographic:
-        factor = float(grid.crs.linear_units_factor[1])
-        return -grid.dy * factor, grid.dx * factor
-    from pyproj import Geod
+def _beside(grid: PixelEdges, corners: NDArray[np.int64]) -> Middle:
+    """A pixel amid some corners, up being the way in which y grows.
 
-    geod: Any = Geod(ellps="WGS84")
-    latitude = grid.top + row * grid.dy
-    down = geod.inv(grid.left, latitude, grid.left, latitude + grid.dy)[2]
-    across = geod.inv(grid.left, latitude, grid.left + grid.dx, latitude)[2]
-    return float(np.copysign(down, -grid.dy)), float(np.copysign(across, grid.dx))
+    Sizes are below 0 where rows run north or columns west.
+    """
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    row, column = corners.mean(axis=0)
+    wide, tall = abs(grid.dx), abs(grid.dy)
+    x, y = grid.left + column * grid.dx, grid.top + row * grid.dy
+    place = Affine(wide, 0, x - wide / 2, 0, -tall, y + tall / 2)
+    found = middle(GeoBox((1, 1), place, grid.crs.to_wkt()))
+    return found._replace(
+        tall=float(np.copysign(found.tall, -grid.dy)), wide=float(np.copysign(found.wide, grid.dx))
+    )

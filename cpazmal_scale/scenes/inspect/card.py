@@ -315,9 +315,9 @@ def _draw(
 
 def _scale_bar(axes: Axes, seen: Overview) -> None:
     """A bar of a round number of kilometres below the picture."""
-    from cpazmal_scale.grid.cf import metres
+    from cpazmal_scale.grid.cf import middle
 
-    _, pixel = metres(seen.geobox)
+    _, pixel, azimuth = middle(seen.geobox)
     length = seen.power.shape[2] * pixel / 4
     digit = 10 ** math.floor(math.log10(length))
     length = max(step * digit for step in (1, 2, 5) if step * digit <= length)
@@ -332,7 +332,7 @@ def _scale_bar(axes: Axes, seen: Overview) -> None:
         solid_capstyle="butt",
     )
     axes.annotate(
-        f"{text}, north is up",
+        f"{text}, {_north(azimuth)}",
         (length / pixel, seen.power.shape[1] - line),
         xytext=(6, 0),
         textcoords="offset points",
@@ -343,3 +343,10 @@ def _scale_bar(axes: Axes, seen: Overview) -> None:
     )
     axes.set_xlim(-0.5, seen.power.shape[2] - 0.5)
     axes.set_ylim(seen.power.shape[1] - 0.5, -0.5)
+
+
+def _north(azimuth: float) -> str:
+    """Where true north is in a picture whose columns lead up at an azimuth."""
+    turn = round((180 - azimuth) % 360 - 180)
+    side = "right" if turn > 0 else "left"
+    return f"north is {abs(turn)}° {side} of up" if turn else "north is up"
