@@ -14,14 +14,14 @@ _KNOWN = {
     "ACC": "#a5dcf5",
     "HAG": "#f2a01c",
     "ICA": "#b5305f",
-    "FOR": "#7f9c86",
-    "CIT": "#c4c4c4",
-    "LAC": "#5d6380",
+    "FOR": "#80a35c",
+    "CIT": "#f3f3f3",
+    "LAC": "#7e86a9",
     "ROC": "#a6978c",
     "PLA": "#d6d4b4",
     "GLA": "#3f90d0",
-    "SER": "#7b5cae",
-    "DCG": "#7e8ea3",
+    "SER": "#7138c2",
+    "DCG": "#55463f",
     "SNO": "#dce8ef",
     "DEB": "#8a6f5c",
     "MEA": "#b5c290",
@@ -30,7 +30,7 @@ _KNOWN = {
     "WET": "#7c999d",
     "CRO": "#d3c27a",
     "SOI": "#c8b190",
-    "RIV": "#7986a8",
+    "RIV": "#5d6380",
 }
 """Glacier classes in colour; the others muted, so that a map of everything still shows the ice."""
 
@@ -42,9 +42,18 @@ _OTHERS = (
 
 STAYED, LOSS, GAIN = "stayed", "loss of glacier", "gain of glacier"
 WITHIN, BESIDE = "within glacier", "other change"
-_HUES = {LOSS: (345, 380), GAIN: (200, 240), WITHIN: (265, 315), BESIDE: (60, 150)}
+_HUES = {LOSS: (345, 380), GAIN: (205, 240), WITHIN: (265, 315), BESIDE: (70, 110)}
 """Degrees of the colours of each kind of change, red, blue, violet and green."""
+_SHADES = {
+    LOSS: (0.28, 0.36, 0.44),
+    GAIN: (0.22, 0.30, 0.38),
+    WITHIN: (0.58, 0.66, 0.74),
+    BESIDE: (0.55, 0.62, 0.69),
+}
+"""Lightness: what is red or blue is dark and what is green or violet light, so that those who see
+no red or no green tell the kinds apart."""
 _LIGHT = (0.38, 0.52, 0.66)
+"""Lightness where there is one kind of change alone."""
 _JOINS = ("-", "->")
 """Between the classes of a transition; the second where the first leaves two names alike."""
 
@@ -125,8 +134,8 @@ def change_colours(
     """Hexadecimal colour of every code of a map of change.
 
     What stayed is a pale tone of its class, and every transition has a colour of its own among
-    those of its kind: red is loss of glacier, blue gain, violet change within the glacier, green
-    any other.
+    those of its kind: dark red is loss of glacier, dark blue gain, light violet change within the
+    glacier, light green any other.
 
     Args:
         changes: the classes before and after of every code, as `sides` tells them.
@@ -142,9 +151,10 @@ def change_colours(
             kinds.setdefault(transition(before, after, glacier), []).append(code)
     for kind, members in kinds.items():
         first, last = _HUES[kind] if len(kinds) > 1 else (0, 330)
+        shades = _SHADES[kind] if len(kinds) > 1 else _LIGHT
         for i, code in enumerate(members):
             hue = first + (last - first) * i / max(len(members) - 1, 1)
-            light = _LIGHT[i % len(_LIGHT)]
+            light = shades[i % len(shades)]
             parts = colorsys.hls_to_rgb(hue % 360 / 360, light, 0.45 if kind == BESIDE else 0.7)
             found[code] = "#" + "".join(f"{round(255 * part):02x}" for part in parts)
     return found

@@ -45,7 +45,8 @@ from cpazmal_scale.mapping.classify.sizes import Sizes
 from cpazmal_scale.mapping.classify.store import write_template
 from cpazmal_scale.mapping.classify.walk import Walk
 from cpazmal_scale.model import open_model
-from cpazmal_scale.palette import colours, rgb
+from cpazmal_scale.palette import change_colours, colours, rgb, sides, transition, transitions
+from cpazmal_scale.vocabulary import CLASS_NAMES, GLACIER_CLASSES
 
 DAY = {"start": "2020-01-01", "end": "2020-12-31"}
 
@@ -422,29 +423,43 @@ def test_on_an_object_store(data, finished, s3_url: str, tmp_path: Path) -> None
     xr.testing.assert_identical(open_map(made.url).load(), open_map(finished.url).load())
 
 
+SEEN = {
+    "normal": np.eye(3),
+    "deutan": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "protan": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+}
+"""Machado et al. (2009), severity 1: deuteranopia and protanopia."""
+
+
+def _apart(first: str, second: str) -> float:
+    """The least distance of two colours in CIELAB, of all eyes."""
+    one, other = (np.array(rgb(colour)) / 255 for colour in (first, second))
+    return min(np.linalg.norm(_lab(one, m) - _lab(other, m)) for m in map(np.array, SEEN.values()))
+
+
 def test_colours_are_told_apart_by_colour_blind_eyes() -> None:
-    """Machado et al. (2009), severity 1: deuteranopia and protanopia; distances in CIELAB."""
-    seen = {
-        "normal": np.eye(3),
-        "deutan": [
-            [0.367322, 0.860646, -0.227968],
-            [0.280085, 0.672501, 0.047413],
-            [-0.011820, 0.042940, 0.968881],
-        ],
-        "protan": [
-            [0.152286, 1.052583, -0.204868],
-            [0.114503, 0.786281, 0.099216],
-            [-0.003882, -0.048116, 1.051998],
-        ],
-    }
-    for matrix in seen.values():
-        lab = [_lab(np.array(rgb(colour)) / 255, np.array(matrix)) for colour in _glacier()]
-        for one, other in itertools.combinations(lab, 2):
-            assert np.linalg.norm(one - other) > 25
+    for one, other in itertools.combinations(colours(CLASSES).values(), 2):
+        assert _apart(one, other) > 25
+    for one, other in itertools.combinations(colours(CLASS_NAMES).values(), 2):
+        assert _apart(one, other) > 15
 
 
-def _glacier() -> list[str]:
-    return list(colours(CLASSES).values())
+def test_kinds_of_change_are_told_apart_by_colour_blind_eyes() -> None:
+    classes = [code for code in CLASS_NAMES if code != "CIT"]
+    changes = sides(transitions(classes))
+    drawn = change_colours(changes, colours(classes), GLACIER_CLASSES)
+    kinds = {code: transition(*both, GLACIER_CLASSES) for code, both in changes.items()}
+    assert len(set(kinds.values())) == 5
+    for one, other in itertools.combinations(drawn, 2):
+        assert kinds[one] == kinds[other] or _apart(drawn[one], drawn[other]) > 12
 
 
 def _lab(srgb: np.ndarray, matrix: np.ndarray) -> np.ndarray:
