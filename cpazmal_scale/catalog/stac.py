@@ -8,13 +8,13 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.catalog.stac_fields import footprint, projection, radar
-from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ModelMismatch, StoreDamaged, StoreMissing
 from cpazmal_scale.legend import Legend
 from cpazmal_scale.mapping import (
     Recipe,
     acquired,
     acquired_by,
+    classified_by,
     compared_periods,
     legend_of,
     open_map,
@@ -150,7 +150,7 @@ def _map_item(
         "title": data.attrs["title"],
         "description": f"One class per pixel ({named}){chances}, from "
         f"{len(recipe.dates)} radar acquisitions ({used(data, recipe)}), by "
-        f"{method(recipe.method).name}.{without}",
+        f"{classified_by(data.attrs, recipe)}.{without}",
         **told,
         **_software(data.attrs),
         "classification:classes": _classes(legend),

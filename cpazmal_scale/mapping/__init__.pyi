@@ -8,7 +8,7 @@ from .classify.plan import MapPlan, plan_map
 from .classify.recipe import Recipe
 from .classify.records import summary
 from .classify.run import MapResult, map_cube
-from .classify.store import legend_of, open_map, read_recipe, read_root, withheld
+from .classify.store import classified_by, legend_of, open_map, read_recipe, read_root, withheld
 from .refine.after import refine_map
 from .refine.change import Change, compare_maps
 from .refine.derived import DerivedMap
@@ -43,6 +43,7 @@ __all__ = [
     "acquired",
     "acquired_by",
     "by_zone",
+    "classified_by",
     "compare_maps",
     "compared_periods",
     "fuse_maps",

@@ -160,6 +160,20 @@ def test_fused_map(pair, tmp_path) -> None:
     )
 
 
+def test_a_fused_map_names_all_its_classifiers(maps, tmp_path: Path) -> None:
+    other = maps(8)
+    root = storage.read_json(f"{other}/zarr.json")
+    recipe = root["attributes"]["recipe"]
+    root["attributes"]["recipe"] = recipe.replace('"method":"sum"', '"method":"logistic"')
+    storage.write_json(f"{other}/zarr.json", root)
+    publish(other, groups.read_sums(other, "").chunks)
+    made = fuse_maps(workspace(tmp_path), [maps(9), other])
+    names = {"DTW barycenter (sum)", "logistic regression"}
+    with rasterio.open(to_cog(made.url, f"{tmp_path}/fused.tif")) as file:
+        assert set(file.tags()["method"].split(" + ")) == names
+    assert all(name in stac_item(made.url)["properties"]["description"] for name in names)
+
+
 def test_only_maps_alike_are_combined(maps, pair, tmp_path) -> None:
     config = workspace(tmp_path)
     other = maps(3, WGS84)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 REMEDY = "remove it and map again"
 CALIBRATION = "calibration"
 """Attribute of a map that says how well its probabilities are known."""
+METHOD = "method"
+"""Attribute of a map made of maps by several classifiers: their names."""
 SHARES = "class_shares"
 """Attribute of a map: the shares of the ground that its probabilities suppose, by class."""
 _MOST_CELLS = 2**28
@@ -353,6 +355,11 @@ def _meaning(code: str) -> str:
 def withheld(recipe: Recipe) -> dict[str, str]:
     """The attribute of a map that has no probabilities; nothing for others."""
     return {"probabilities": f"withheld: {recipe.withheld}"} if recipe.withheld else {}
+
+
+def classified_by(attributes: Mapping[str, Any], recipe: Recipe) -> str:
+    """The name of the classifier that decided a map's classes, or of all those that did."""
+    return str(attributes.get(METHOD) or method(recipe.method).name)
 
 
 def made_of(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -222,6 +222,7 @@ def _template(derivation: Derivation, name: str, source: Source, named: Legend) 
         "time_coverage_end": recipe.dates[-1] + "Z",
         CHANNELS: json.dumps(together(held, len(recipe.dates))),
         **store.withheld(recipe),
+        **_classified(derivation.sources),
         **_supposed(derivation),
         "recipe": recipe.model_dump_json(),
         "derived": derivation.kind,
@@ -241,6 +242,15 @@ def _supposed(derivation: Derivation) -> dict[str, Any]:
     if first is None or any(one is None or (one != first).any() for one in others):
         return {}
     return {store.SHARES: first.tolist()}
+
+
+def _classified(urls: Sequence[str]) -> dict[str, str]:
+    """The classifiers of all sources, where they are several."""
+    names = [
+        store.classified_by(store.open_map(url).attrs, open_source(url).recipe) for url in urls
+    ]
+    every = dict.fromkeys(name for own in names for name in own.split(" + "))
+    return {store.METHOD: " + ".join(every)} if len(every) > 1 else {}
 
 
 def _passed_on(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale import storage
-from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import ConfigError, ModelMismatch
 from cpazmal_scale.grid.cf import grid_of
 from cpazmal_scale.legend import Legend
@@ -19,6 +18,7 @@ from cpazmal_scale.mapping.classify.acquired import used
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.store import (
     CALIBRATION,
+    classified_by,
     legend_of,
     made_of,
     open_map,
@@ -143,7 +143,7 @@ def _write_plain(
             channels=used(data, recipe),
             dates=f"{recipe.dates[0][:10]}/{recipe.dates[-1][:10]}",
             classes=json.dumps(dict(enumerate(recipe.classes, 1))),
-            method=method(recipe.method).name,
+            method=classified_by(data.attrs, recipe),
             model=recipe.model,
             cube=f"{recipe.cube} {recipe.cube_state}",
             **made_of(data.attrs),

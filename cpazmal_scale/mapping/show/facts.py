@@ -12,7 +12,7 @@ from cpazmal_scale.config.methods import method
 from cpazmal_scale.features import in_words, meaning, unit
 from cpazmal_scale.grid.cf import grid_of, metres
 from cpazmal_scale.mapping.classify.acquired import used
-from cpazmal_scale.mapping.classify.store import CALIBRATION, legend_of
+from cpazmal_scale.mapping.classify.store import CALIBRATION, classified_by, legend_of
 from cpazmal_scale.mapping.refine import periods
 from cpazmal_scale.mapping.show.figures import left_out, pixel_size
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
@@ -61,7 +61,7 @@ def about(
         "map": data.attrs["id"],
         "model": recipe.model,
         "software": data.attrs["software"],
-        "method": method(recipe.method).name,
+        "method": classified_by(data.attrs, recipe),
         "typical": method(recipe.method).typical,
         "compared": periods.compared_periods(data.attrs),
         "aligned": method(recipe.method).aligned,
