@@ -45,9 +45,9 @@ WITHIN, BESIDE = "within glacier", "other change"
 _HUES = {LOSS: (345, 380), GAIN: (205, 240), WITHIN: (265, 315), BESIDE: (70, 110)}
 """Degrees of the colours of each kind of change, red, blue, violet and green."""
 _SHADES = {
-    LOSS: (0.28, 0.36, 0.44),
-    GAIN: (0.22, 0.30, 0.38),
-    WITHIN: (0.58, 0.66, 0.74),
+    LOSS: (0.36, 0.42, 0.48),
+    GAIN: (0.30, 0.36, 0.42),
+    WITHIN: (0.66, 0.71, 0.76),
     BESIDE: (0.55, 0.62, 0.69),
 }
 """Lightness: what is red or blue is dark and what is green or violet light, so that those who see

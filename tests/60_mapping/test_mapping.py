@@ -45,7 +45,15 @@ from cpazmal_scale.mapping.classify.sizes import Sizes
 from cpazmal_scale.mapping.classify.store import write_template
 from cpazmal_scale.mapping.classify.walk import Walk
 from cpazmal_scale.model import open_model
-from cpazmal_scale.palette import change_colours, colours, rgb, sides, transition, transitions
+from cpazmal_scale.palette import (
+    NO_DATA,
+    change_colours,
+    colours,
+    rgb,
+    sides,
+    transition,
+    transitions,
+)
 from cpazmal_scale.vocabulary import CLASS_NAMES, GLACIER_CLASSES
 
 DAY = {"start": "2020-01-01", "end": "2020-12-31"}
@@ -459,7 +467,8 @@ def test_kinds_of_change_are_told_apart_by_colour_blind_eyes() -> None:
     kinds = {code: transition(*both, GLACIER_CLASSES) for code, both in changes.items()}
     assert len(set(kinds.values())) == 5
     for one, other in itertools.combinations(drawn, 2):
-        assert kinds[one] == kinds[other] or _apart(drawn[one], drawn[other]) > 12
+        assert kinds[one] == kinds[other] or _apart(drawn[one], drawn[other]) > 10
+    assert all(_apart(colour, NO_DATA) > 10 for colour in drawn.values())
 
 
 def _lab(srgb: np.ndarray, matrix: np.ndarray) -> np.ndarray:
