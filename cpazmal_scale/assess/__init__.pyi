@@ -5,7 +5,14 @@ from .against.truth import Reader, boundary_share, compare_map, open_on_grid, re
 from .areas.estimate import AreaEstimate, estimate_areas, grouped_text
 from .areas.intervals import Z95
 from .areas.population import Population
-from .areas.sampling import FLOOR, allocate, draw_units, sample_size, strata
+from .areas.sampling import (
+    FLOOR,
+    allocate,
+    draw_units,
+    sample_size,
+    strata,
+    without_slivers,
+)
 from .areas.units import (
     UNKNOWN,
     count_units,
@@ -65,6 +72,7 @@ __all__ = [
     "save_validation",
     "strata",
     "typical_pairs",
+    "without_slivers",
     "write_report",
     "write_units",
 ]

@@ -80,8 +80,8 @@ def estimate(
 
     Returns:
         The whole map's estimate; a table by `zone` and `class` with `units`, `mapped_km2`, `km2`
-        and its 95 % interval, `km2_low` to `km2_high`, NaN where a mapped stratum has fewer than
-        two units in the zone, or None without outlines; and what they are of.
+        and its 95 % interval, `km2_low` to `km2_high`, NaN where too few units are
+        in the zone (`assess.without_slivers`), or None without outlines; and what they are of.
 
     Raises:
         StoreMissing: the catalog has no map of this name.
@@ -365,12 +365,13 @@ def _by_zone(config: RunConfig, shown: _Shown, table: geopandas.GeoDataFrame) ->
 def _zone_rows(
     zone: str, shown: _Shown, mapped: NDArray[np.float64], units: geopandas.GeoDataFrame
 ) -> list[dict[str, object]]:
-    from cpazmal_scale.assess import count_units, estimate_areas
+    from cpazmal_scale.assess import count_units, estimate_areas, without_slivers
 
     known = shown.source.recipe.classes
     classes, counts = count_units(units["mapped"], units["reference"], known)
     sizes = np.array([*mapped, *[0.0] * (len(classes) - len(known))])
     held = _with_new(shown.strata, len(classes))
+    held = without_slivers(held, counts.sum(axis=1), sizes)
     told = np.bincount(held, counts.sum(axis=1)) >= 2
     nothing = np.full(len(classes), np.nan)
     km2, ends = nothing, np.stack([nothing, nothing], axis=1)

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpazmal_scale.assess import Z95, allocate, draw_units, estimate_areas, sample_size, strata
+from cpazmal_scale.assess import (
+    Z95,
+    allocate,
+    draw_units,
+    estimate_areas,
+    sample_size,
+    strata,
+    without_slivers,
+)
 from cpazmal_scale.errors import SampleError
 
 CLASSES = ("deforestation", "forest gain", "stable forest", "stable non-forest")
@@ -277,3 +285,21 @@ def test_estimates_of_what_cannot_be_are_refused(counts, mapped, says: str) -> N
 def test_a_class_that_is_named_twice_is_refused() -> None:
     with pytest.raises(SampleError, match="named twice"):
         estimate_areas([[5, 0], [0, 5]], [1.0, 2.0], "aa")
+
+
+def test_slivers_of_a_glacier_join_its_largest_class() -> None:
+    """A hundred units drawn at random of a glacier of which 2 % are mapped as a third class."""
+    rng, share = np.random.default_rng(1), np.array([0.6, 0.38, 0.02])
+    right, held = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.5, 0.4, 0.1]]), []
+    for _ in range(200):
+        units = rng.multinomial(100, share)
+        counts = np.stack([rng.multinomial(n, row) for n, row in zip(units, right, strict=True)])
+        joined = without_slivers(np.arange(3), units, share)
+        assert (joined == (0 if units[2] < 2 else 2))[2]
+        found = estimate_areas(counts, share, "abc", joined)
+        assert found.areas.sum() == pytest.approx(1)
+        held.append(found.areas_95[0, 0] <= share @ right[:, 0] <= found.areas_95[0, 1])
+    assert np.mean(held) > 0.9
+    few = np.array([9, 1, 1])
+    assert without_slivers(np.arange(3), few, [0.9, 0.06, 0.04]).tolist() == [0, 1, 2]
+    assert without_slivers(np.arange(3), [0, 0, 1], share).tolist() == [0, 1, 2]

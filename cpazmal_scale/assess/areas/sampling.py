@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FLOOR = 50
 """Units that even the rarest class gets."""
+SLIVERS = 0.05
+"""Share of a glacier that classes with fewer than two units may have for an estimate of it."""
 RARE = 0.01
 """Share of a map of change below which a class has no stratum of its own."""
 
@@ -46,6 +48,31 @@ def strata(pixels: ArrayLike, moved: ArrayLike | None = None) -> NDArray[np.int6
     total = np.bincount(found, sizes)
     found = np.where(total[found] == 1, total.argmax(), found)
     return np.unique(found, return_inverse=True)[1].astype(np.int64)
+
+
+def without_slivers(held: ArrayLike, units: ArrayLike, areas: ArrayLike) -> NDArray[np.int64]:
+    """Strata of a part of a map: slivers with fewer than two units join the largest.
+
+    They stay as they are where they hold more than `SLIVERS` of it together, of which the units
+    then tell too little.
+
+    Source: collapsed strata, Cochran 1977, Sampling techniques, section 5A.12.
+
+    Args:
+        held: (C) number of the stratum, from 0, that holds each class.
+        units: (C) sample units of each class of the map.
+        areas: (C) its area in the part.
+
+    Returns:
+        (C) numbers from 0.
+    """
+    names = np.asarray(held, np.int64)
+    told, whole = np.bincount(names, units), np.bincount(names, areas)
+    few = (told < 2) & (whole > 0)
+    known = np.where(few, 0.0, whole)
+    if not known.any() or whole[few].sum() > SLIVERS * whole.sum():
+        return names
+    return np.where(few[names], known.argmax(), names)
 
 
 def sample_size(mapped: ArrayLike, users: ArrayLike, standard_error: float) -> int:
