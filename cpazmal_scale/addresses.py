@@ -39,17 +39,20 @@ _ASSIGNED = re.compile(
 )
 """A variable of a shell or a part of a connection string with a value that is no path."""
 _FLAG = re.compile(
-    r"(?:(?<!\S)--?[\w-]*(?:passw|secret|token)(?![\w-]*(?:file|path|stdin))[\w-]*(?:=|\s+)|"
-    r"\bsetenv\s+\w*(?:SECRET|TOKEN|PASSW|ACCESS_KEY|API_KEY)\w*\s+|"
-    r"\blogin\s+\S+\s+password\s+|(?:^|\s)curl\s(?:.*\s)?(?:-u|--user)[=\s]+[^\s:/]+:(?=\S))"
+    r"(?:(?<!\S)--?[\w-]*(?:passw|passphrase|secret|token|(?:api|access|account)-?key)"
+    r"(?![\w-]*(?:file|path|stdin))[\w-]*(?:=|\s+)|"
+    r"\bset(?:env)?\s+\w*(?:SECRET|TOKEN|PASSW|ACCESS_KEY|API_KEY)\w*\s+|"
+    r"\blogin\s+\S+\s+password\s+|(?:^|\s)curl\s(?:.*\s)?(?:-u|--user)[=\s]*[^\s:/]+:(?=\S)|"
+    r"\b(?:sshpass|(?:docker|podman|helm|az|oc)\s+(?:registry\s+)?login)\s(?:[^|;&]*\s)?-p\s*|"
+    r"\b(?:mysql\w*|7z\w?)\s(?:[^|;&]*\s)?-p(?=\S))"
     r"[\"']?([^\s\"'$/~.`…-][^\s\"']*)",
     re.IGNORECASE,
 )
-"""What a flag, a C shell or a `netrc` gives a name, and `user:password` of curl."""
+"""What a flag, a C shell or a `netrc` gives a name, and the passwords of curl and logins."""
 _PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----([^…-]+)")
 _SECRET_NAME = re.compile(
     r"pass(?:w|ph|code|key)|pwd|kennwort|mot_?de_?passe|contrase|secret|token|credential|"
-    r"signature|^x_(?:amz|goog|oss|cos|ms)_|(?:^|_)(?:(?:user|db)?pass|p(?:ass)?wd?|pswd?|mdp|pin|"
+    r"signature|^x_(?:amz|goog|oss|cos|ms)_|(?:^|_)(?:(?:user|db|ssh)?pass|p(?:ass)?wd?|pswd?|mdp|pin|"
     r"t?otp|keys?|key_?id|sig|h?mac|creds?|o?auth|authorization|"
     r"bearer|jwt|sas|hdnea|hdnts|rlkey|pat|sid|(?:php|j)?sess(?:ion)?_?id|ticket)(?:_?\d+)?(?:_|$)|(?:api|access|account|auth|client|private|"
     r"session|shared|storage|master|resource)_?key|session_?id|google_?access_?id"
@@ -59,12 +62,14 @@ _FLIGHT = re.compile(r"a|d|(?:asc|des|dsc)\w*|\d+", re.IGNORECASE)
 """What `pass` may say of an orbit."""
 _TOKEN = re.compile(
     r"\b(?:gh[opsur]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{24,}|"
+    r"sk-[\w-]{20,}|AIza[\w-]{30,}|ya29\.[\w-]{20,}|npm_\w{30,}|[ps]k\.ey[\w-]{10,}\.[\w-]+|"
     r"xox[abprs]-[\w-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}(?::[^\s@]+|[/,;|\s]+[\w/+]{40}\b)|ey[\w-]{10,}\.ey[\w-]{10,}\.[\w-]*|bearer\s+[\w.~+/=-]{16,})",
     re.IGNORECASE,
 )
 """Tokens that are known by how they begin."""
 _HEADER = re.compile(
-    r"\b(?:authorization|x-api-key|x-auth-token|private-token|cookie)[\"']?\s*[:=]\s*[\"']?([^\"'…]+)",
+    r"\b(?:(?:proxy-)?authorization|(?:x|ocp)-[\w-]*(?:key|token|secret)|private-token|cookie)"
+    r"[\"']?\s*[:=]\s*[\"']?([^\"'…]+)",
     re.IGNORECASE,
 )
 """Headers of requests that hold a secret."""
@@ -76,6 +81,8 @@ _SHARING = frozenset(
     | {"public-files", "wms", "wmts", "wcs", "wfs"}
 )
 """Words before the part of a web address that is known to those only with whom it is shared."""
+_MAY_OPEN = frozenset({"code", "t", "k", "p", "h", "hash", "login", "nonce", "verify", "share"})
+"""Names whose values are secrets where they look random, and numbers, dates or words elsewhere."""
 _SHORTEST = 10
 _LONG = 15
 """Signs of a part that looks random, behind such a word and anywhere."""
@@ -108,6 +115,8 @@ FORBIDDEN_TEXT = (
     r"|\bsetenv\s+\w*(?:secret|token|passw|access_key|api_key)\w*\s+[\"']?[^\s\"'$/~.`…-]"
     r"|\blogin\s+\S+\s+password\s+[^\s…]"
     r"|(?:^|\s)curl\s(?:.*\s)?(?:-u|--user)[=\s]+[^\s:/]+:[^\s\"'$/~.`…-]"
+    r"|\b(?:sshpass|(?:docker|podman|helm|az|oc)\s+(?:registry\s+)?login)\s(?:[^|;&]*\s)?-p\s*"
+    r"[\"']?[^\s\"'$/~.`…-]"
     r"|\bgh[opsur]_\w{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{16,}"
     r"|\b(?:authorization|x-api-key|x-auth-token|cookie)[\"']?\s*[:=]\s*[\"']?[^\"'…\s])"
     r"|(?:^|[\s,;])(?:[A-Z]\w*)?(?:SECRET|TOKEN|PASSWORD|ACCESS_KEY|AccountKey)\w*="
@@ -274,16 +283,26 @@ def _shared(text: str) -> Iterator[tuple[int, int]]:
         before = ""
         for part in _PART.finditer(text, *web.span(1)):
             word, before = before, part.group()
-            signs = re.sub(r"[^A-Za-z0-9]", "", before)
-            kinds = [sign.isdigit() + 2 * sign.isupper() for sign in signs]
-            changes = sum(one != two for one, two in pairwise(kinds))
+            signs, kinds = _signs(before)
             name = text[part.end() : part.end() + 1] == "." and word.lower() != "static"
-            random = not name and changes >= _MIXED * (len(signs) - 1)
+            random = not name and _is_random(before)
             sharing = word.lower() in _SHARING and len(signs) >= _SHORTEST
             anywhere = len(signs) >= _LONG and len(set(kinds)) == 3
             named = _is_secret(word, before) and re.search(r"\d", before) and not _is_number(before)
             if (random and (sharing or anywhere)) or named:
                 yield part.span()
+
+
+def _signs(text: str) -> tuple[str, list[int]]:
+    """Letters and digits of a text, and which of small letters, capitals and digits each is."""
+    signs = re.sub(r"[^A-Za-z0-9]", "", text)
+    return signs, [sign.isdigit() + 2 * sign.isupper() for sign in signs]
+
+
+def _is_random(text: str) -> bool:
+    """Whether the signs of a text change as those of a random one."""
+    signs, kinds = _signs(text)
+    return sum(one != two for one, two in pairwise(kinds)) >= _MIXED * (len(signs) - 1)
 
 
 def _is_number(text: str) -> bool:
@@ -296,6 +315,8 @@ def _is_secret(name: str, value: str) -> bool:
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|\W+", "_", name).lower()
     if parts == "pass" and _FLIGHT.fullmatch(value):
         return False
+    if parts in _MAY_OPEN and len(_signs(value)[0]) >= _SHORTEST and _is_random(value):
+        return True
     return bool(value != "…" and _SECRET_NAME.search(parts))
 
 

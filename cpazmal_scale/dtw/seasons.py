@@ -129,12 +129,17 @@ def season_days(dates: ArrayLike, start: str = NEW_YEAR) -> NDArray[np.float64]:
     Args:
         dates: `(T,)` datetime64, `datetime`, `date` or ISO text, increasing.
         start: first day of the season, `MM-DD`.
+
+    Raises:
+        ValueError: dates that are not in one row, or not in order.
     """
     stamps, start = as_dates(dates), check_start(start)
     if stamps.ndim != 1:
         raise ValueError(f"dates must be in one row, not of shape {stamps.shape}")
     if stamps.size == 0:
         return np.zeros(0)
+    if np.any(stamps[1:] < stamps[:-1]):
+        raise ValueError("dates must increase: sort them, and the series with them")
     return np.asarray((stamps - _beginning(_first_year(stamps, start), start)) / _DAY, np.float64)
 
 
@@ -186,7 +191,7 @@ def match_dates(
             first or after the last date of the series are kept.
 
     Raises:
-        ValueError: no dates.
+        ValueError: no dates, or not in order.
     """
     days, together = move_together(rows, columns, band_days=band_days, starts=starts)
     places = np.arange(together.size)

@@ -39,6 +39,12 @@ _NO_ADDRESS = {
     "GDAL_HTTP_MAX_RETRY": "0",
     "GDAL_ENABLE_WMS_CACHE": "NO",
 }
+NOTHING_BESIDE = {
+    **_NO_ADDRESS,
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+}
+"""GDAL's settings under which a raster is what its own file says, and no file beside it counts."""
 
 
 @contextlib.contextmanager
@@ -61,10 +67,19 @@ def open_plain(path: Path, driver: str, **settings: Any) -> Iterator[Any]:
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         raster = rasterio.open(path, driver=driver, **options)
     with rasterio.Env(**_NO_ADDRESS, **settings), raster:
-        if raster.tags(ns="OVERVIEWS").get("OVERVIEW_FILE"):
-            raise ValueError("it names a file of overviews")
-        linked_files(raster)
+        require_plain(raster)
         yield raster
+
+
+def require_plain(raster: Any) -> None:
+    """An open raster names no file but those beside it.
+
+    Raises:
+        ValueError: in one sentence, what it names.
+    """
+    if raster.tags(ns="OVERVIEWS").get("OVERVIEW_FILE"):
+        raise ValueError("it names a file of overviews")
+    linked_files(raster)
 
 
 def check_beside(path: Path) -> None:
@@ -144,6 +159,17 @@ def linked_files(raster: Any) -> list[Path]:
         if not name.endswith(".aux.xml") or _MEANING.search(_start(name, _MOST_AUX)):
             found.append(path)
     return [own, *sorted(found[1:])]
+
+
+def told_beside(path: Path) -> list[Path]:
+    """The files beside a local GeoTIFF that change what it holds: its mask, and notes of meaning.
+
+    Raises:
+        ValueError: one of them is no regular file.
+    """
+    mask, notes = Path(f"{path}.msk"), Path(f"{path}.aux.xml")
+    told = [mask] if _start(str(mask), 4) else []
+    return [*told, notes] if _MEANING.search(_start(str(notes), _MOST_AUX)) else told
 
 
 def _start(name: str, count: int) -> bytes:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 from cpazmal_scale.vocabulary import POLARISATIONS
@@ -30,9 +30,11 @@ _COEFFICIENTS: dict[str, Kind] = {
 _NO_UNITS = frozenset({"1", "unitless", "dimensionless", "none", "na", "n", "a", "intensity"}) | {
     *("unspecified", "unknown", "undefined"),
 }
-_DECIBELS = frozenset({"db", "decibel", "decibels"})
+_DECIBELS = frozenset({"db", "decibel", "decibels", "dezibel", "décibel", "décibels", "decibelios"})
 _LINEAR = frozenset({"linear", "lin"})
-_INTENSITY = frozenset({"intensity", "intensities"})
+_INTENSITY = frozenset(
+    {"intensity", "intensities", "intensität", "intensité", "intensidad", "intensità"}
+)
 _OTHER_WORDS = """
 amplitude amplitudes amp ampl magnitude sqrt root voltage dn digital phase i q real imag imaginary
 re im complex slc coherence coh std stdev sd stddev deviation variance var cv enl entropy contrast
@@ -44,6 +46,10 @@ percentile sum span anomaly zscore trend index rvi rfdi dprvi dop weight weights
 snr classes labels rcs uncertainty error errors quality anisotropy alpha pauli eigenvalue stokes
 covariance coherency kennaugh c11 c22 c33 t11 t22 t33 divergence diff delta change abs residual
 quantile coefvar probability confidence fase
+ampiezza ampiezze kohärenz coerenza winkel einfallswinkel ángulo angulo angolo mittel mittelwert
+moyenne media promedio médiane mediana varianz varianza écart ecart abweichung standardabweichung
+verhältnis rapport rapporto cociente textur kontrast rauschen bruit rumore ruido genlik 振幅 位相
+амплитуда фаза
 """
 _PLAIN_WORDS = """
 0 t e nought naught zero backscatter backscattering coefficient power rtc nrb grd terrain flattened
@@ -56,8 +62,10 @@ _SHORT = frozenset({"beta", "sigma", "gamma", "s0", "g0", "σ", "γ", "β"})
 _DEFINITE = frozenset({"amplitude", "amplitudes", "phase", "coherence", "complex", "interferogram"})
 """Words of `_OTHER_WORDS` that no file of backscatter has in its name."""
 _OTHER_BEGINNINGS = ("glcm", "amplitud", "coheren", "interfero", "uncalib", "uncert", "magnitud")
-_OTHER_FORMS = re.compile(r"[pq]\d\d|sigma\d\d")
-"""Percentiles, and coefficients brought to an angle."""
+_OTHER_FORMS = re.compile(r"[pq]\d\d|sigma\d\d|(?!(hh|hv|vh|vv)\1)(?:[hv]{2}){2}")
+"""Percentiles, coefficients brought to an angle, and products of two polarisations."""
+_OWN_PRODUCT = re.compile(r"(hh|hv|vh|vv)\1")
+"""Power as NISAR's products call it."""
 _FORMULA = re.compile(
     r"[|√∠]|[*×]\s*\d|\d\s*[*×]|(?<![a-z0-9])x\s?\d+(?![a-z0-9])|/\s*10+\b|"
     r"(?<![a-z0-9.])1e-?\d|centi",
@@ -76,23 +84,32 @@ _SNAP = re.compile(
     r"(?P<kind>beta|sigma|gamma)0_(?:(?:IW|EW)\d_|S\d_)?(?P<channel>HH|HV|VH|VV)(?P<db>_db)?", re.I
 )
 _DATED = re.compile(
-    r"(?<!\d)(?P<day>\d\d)(?P<name>[a-z]{3})(?:20)?(?P<year>\d\d)(?!\d)|"
-    r"(?<!\d)20(?P<years>\d\d)(?P<sign>[-/_.]?)(?P<month>\d\d)(?P=sign)(?P<days>\d\d)(?!\d)",
+    r"(?<!\d)(?P<d>\d\d)[-. /_]?(?P<name>[a-z]{3,9})[-. ,/_]*(?:20)?(?P<y>\d\d)(?!\d)|"
+    r"(?<![a-z])(?P<name2>[a-z]{3,9})[. ]+(?P<d2>\d\d?)(?:st|nd|rd|th)?,? +20(?P<y2>\d\d)(?!\d)|"
+    r"(?<!\d)20(?P<y3>\d\d)(?P<sign>[-/_.]?)(?P<m3>\d\d)(?P=sign)(?P<d3>\d\d)(?!\d)|"
+    r"(?<![\d.])(?P<d4>\d\d?)(?P<sign2>[./-])(?P<m4>\d\d?)(?P=sign2)20(?P<y4>\d\d)(?!\d)|"
+    r"(?<!\d)20(?P<y5>\d\d)[-_.](?P<of_year>[0-3]\d\d)(?!\d)",
     re.I,
 )
-"""A date as SNAP and other programs add it to the names of bands."""
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+"""A date as SNAP and other programs write it in names: by month, by number, or by day of year."""
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
+    *("october", "november", "december"),
+)
 _ASF = re.compile(
     r"_RTC?\d+_(?:\d{8}T\d{6}_)?[A-Z]_(?P<kind>[gs])(?P<scale>[pad])(?:[uw][nf][ec][dm]|[nf])_?",
     re.I,
 )
 """The part of a name in which ASF's RTC products tell coefficient, scale and processing."""
 _BESIDE = re.compile(
-    r"[_-](?:dem|area|rgb|ls|lsm|inc|lia|nesz|angle|incidence|pix_\w+)(?:_map)?(?:[_-]geo)?\.tiff?$",
+    r"[_-](?:dem|area|rgb|ls|lsm|inc|lia|nesz|angle|incidence|pix_\w+|amp|ampl|ampiezza|coh|cor|cc|pha|"
+    r"unw|ifg|slc|std)(?:_map)?(?:[_-]geo)?\.tiff?$",
     re.I,
 )
-"""How names of layers end that SNAP, GAMMA, ASF and pyroSAR write beside backscatter."""
-_ASF_SCALES = {"p": "linear", "a": "amplitude", "d": "db"}
+"""How names of layers end that SNAP, GAMMA, ISCE, ASF and pyroSAR write beside backscatter."""
+_NRB = re.compile(r"-(?:hh|hv|vh|vv)-(?P<kind>[gs])-(?P<scale>lin|log)\.tiff?$", re.I)
+"""The end of a name of Copernicus's normalised backscatter."""
+_SCALES = {"p": "linear", "a": "amplitude", "d": "db", "lin": "linear", "log": "db"}
 
 
 @dataclass(frozen=True)
@@ -138,16 +155,16 @@ def read_name(text: str) -> Said:
 
 
 def file_words(name: str) -> str:
-    """What the end of a file's name, or one of ASF's radiometrically terrain-corrected products,
-    says of its values; empty where neither does.
+    """What the end of a file's name, or one of ASF's radiometrically terrain-corrected products or
+    of Copernicus's, says of its values; empty where neither does.
     """
     if _BESIDE.search(name):
         return "angle"
-    found = _ASF.search(name)
+    found = _ASF.search(name) or _NRB.search(name)
     if found is None:
         return ""
     kind = {"g": "gamma0", "s": "sigma0"}[found["kind"].lower()]
-    return f"{kind} {_ASF_SCALES[found['scale'].lower()]}"
+    return f"{kind} {_SCALES[found['scale'].lower()]}"
 
 
 def plain_words(text: str) -> str:
@@ -157,14 +174,30 @@ def plain_words(text: str) -> str:
     return " ".join(w for w in words if w in known or w.upper() in POLARISATIONS)
 
 
-def dates_in(text: str) -> Iterator[date]:
-    """Dates in a name."""
+def dates_in(text: str) -> Iterator[frozenset[date]]:
+    """Dates in a name, each with all its readings: 01/02/2020 is one of February or January."""
     for found in _DATED.finditer(text):
-        name = (found["name"] or "").lower()
-        month = _MONTHS.index(name) + 1 if name in _MONTHS else int(found["month"] or 0)
-        with contextlib.suppress(ValueError):
-            year = 2000 + int(found["year"] or found["years"])
-            yield date(year, month, int(found["day"] or found["days"]))
+        part = {key.rstrip("2345"): value for key, value in found.groupdict().items() if value}
+        name = part.get("name", "").lower()
+        months = [at for at, full in enumerate(_MONTHS, 1) if name and full.startswith(name)]
+        year, readings = 2000 + int(part["y"]), set[date]()
+        if "of_year" in part:
+            readings = {date(year, 1, 1) + timedelta(days=int(part["of_year"]) - 1)}
+        else:
+            day, month = int(part["d"]), int(part.get("m", months[0] if months else 0))
+            swapped = [(day, month)] if found["d4"] else []
+            for one, other in ((month, day), *swapped):
+                with contextlib.suppress(ValueError):
+                    readings.add(date(year, one, other))
+        if readings:
+            yield frozenset(readings)
+
+
+def says_other_day(text: str, day: date) -> bool:
+    """Whether a name holds a date, by any reading, that is not this day nor beside it: one pass may
+    cross midnight.
+    """
+    return any(all(abs((one - day).days) > 1 for one in found) for found in dates_in(text))
 
 
 def is_unit(text: str) -> bool:
@@ -193,7 +226,10 @@ def _words(text: str) -> list[str]:
 
 
 def _parts(word: str) -> list[str]:
-    """A word, or the coefficient and the polarisation written as one."""
+    """A word, or the coefficient and the polarisation written as one; `hhhh` is the power of HH."""
+    own = _OWN_PRODUCT.fullmatch(word)
+    if own is not None:
+        return [own[1]]
     for channel in POLARISATIONS:
         name = word.removesuffix(channel.lower())
         if name != word and name in _COEFFICIENTS:

@@ -12,9 +12,17 @@ from typing import Any, Literal
 from cpazmal_scale.config import Naming
 from cpazmal_scale.errors import SceneError, SceneUnknown
 from cpazmal_scale.grid import projections
-from cpazmal_scale.scenes.band_names import Kind, Said, dates_in, is_unit, read_name
+from cpazmal_scale.scenes.band_names import (
+    Kind,
+    Said,
+    dates_in,
+    is_unit,
+    read_name,
+    says_other_day,
+)
 from cpazmal_scale.scenes.format import Candidate
-from cpazmal_scale.scenes.formats.items import BandItems, View
+from cpazmal_scale.scenes.formats import saga
+from cpazmal_scale.scenes.formats.items import BandItems, refuse_other_view, refuse_stack
 from cpazmal_scale.scenes.formats.snap_header import SnapHeader
 from cpazmal_scale.vocabulary import BANDS, POLARISATIONS
 
@@ -44,7 +52,14 @@ def contents(raster: Any, member: Candidate) -> Contents:
             its values are complex or no calibrated power.
     """
     rules, url = member.rules, member.url
-    _refuse_other_view(raster, member)
+    refuse_other_view(raster, member)
+    saga.refuse_unread(raster, url)
+    if raster.subdatasets:
+        raise SceneUnknown(
+            f"it holds {len(raster.subdatasets)} images, of which one would be read",
+            where=url,
+            remedy="write each as a file of its own (gdal_translate GTIFF_DIR:2:…)",
+        )
     header = SnapHeader.of(raster)
     said = [_said(raster, at) for at in range(raster.count)]
     alpha = _alpha(raster)
@@ -65,6 +80,7 @@ def contents(raster: Any, member: Candidate) -> Contents:
             header.refuse_altered(at + 1, url)
     powers = [one for band, one in zip(bands, said, strict=True) if band in POLARISATIONS]
     if powers:
+        refuse_stack(raster, [at for at, band in enumerate(bands, 1) if band in POLARISATIONS], url)
         powers.append(_of_file(member.named.rest, bands, url))
     described = member.format != "named"
     radiometry = _radiometry(powers, rules, url, header.flattened, described=described)
@@ -74,25 +90,6 @@ def contents(raster: Any, member: Candidate) -> Contents:
     known = described or header.flattened is not None
     note = _assumed(radiometry, member, described=known)
     return Contents(bands, radiometry, scale, note, _not_understood(raster, bands, said))
-
-
-def _refuse_other_view(raster: Any, member: Candidate) -> None:
-    """The raster was seen from where it is taken to be seen from.
-
-    Raises:
-        SceneUnknown: its own items say otherwise.
-    """
-    view = View.of(raster)
-    for own, told, name in (
-        (view.pass_direction, member.pass_direction, "pass_direction"),
-        (view.look_side, member.look_side, "look_side"),
-    ):
-        if own is not None and told is not None and own != told:
-            raise SceneUnknown(
-                f"it says that its {name} is {own}, but it is taken for {told}",
-                where=member.url,
-                remedy=f"correct {name} in the acquisition table, its sidecar or ingest.naming",
-            )
 
 
 def _of_file(rest: str, bands: tuple[str, ...], url: str) -> Said:
@@ -254,11 +251,11 @@ def _check_band(
     if called:
         name += f" (`{called[:60]}`)"
     problem, remedy = None, _CORRECT
-    others = [day for day in dates_in(called) if day != start.date()]
+    acquired = BandItems.of(raster, at + 1).acquired
     if raster.dtypes[at].startswith("complex"):
         problem = f"{name} holds complex numbers"
         remedy = "give calibrated power of terrain-corrected scenes, or the Level-1b product itself"
-    elif others:
+    elif says_other_day(f"{called} {acquired}", start.date()):
         problem = f"{name} is of another date than the scene, {start:%d %b %Y}"
         remedy = "write every date of a stack as a scene of its own"
     elif raster.colorinterp[at].name == "palette":

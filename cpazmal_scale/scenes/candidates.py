@@ -14,12 +14,14 @@ from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes import registry
 from cpazmal_scale.scenes.acquisitions import Row, read_table
 from cpazmal_scale.scenes.format import Candidate, Listing, SceneFormat
-from cpazmal_scale.scenes.level1b.product import nearly_product
+from cpazmal_scale.scenes.level1b.product import nested_archive
 from cpazmal_scale.scenes.listing import list_files
 from cpazmal_scale.scenes.scene import SAME_ACQUISITION
 
 _DATASETS = (".h5", ".hdf5")
 _SENTINEL_1 = re.compile(r"/S1[A-D]_\w+\.(?:SAFE(?:/|$)|zip$)")
+_OTHER_MISSION = re.compile(r"/(?:NISAR|CSKS?\d|CSG_|ICEYE|SAOCOM|ALOS|RS2_|RCM\d)[^/]*$", re.I)
+"""Products of other missions in HDF5, which are no published dataset."""
 _NOT_READ = (".nc", ".nc4", ".h5", ".hdf5", ".jp2", ".hdf", ".grib", ".grd", ".n1")
 _PACKED = (".zip", ".7z", ".rar", ".gz", ".tgz", ".xz", ".bz2", ".zst", ".tar", ".z")
 Refused = Callable[[CpazmalError], None]
@@ -52,7 +54,8 @@ def find_candidates(ingest: Ingest, refused: Refused | None = None) -> list[Cand
     if refused is not None:
         for error in astray:
             refused(error)
-    if not found and files and all(one.lower().endswith(_DATASETS) for one in files):
+    datasets = [one for one in files if one.lower().endswith(_DATASETS)]
+    if not found and files == datasets and not any(map(_OTHER_MISSION.search, files)):
         raise SceneUnknown(
             "an HDF5 dataset is no scene",
             where=ingest.scenes,
@@ -62,7 +65,7 @@ def find_candidates(ingest: Ingest, refused: Refused | None = None) -> list[Cand
         raise SceneUnknown(
             f"none of {len(files)} files is a product, or a scene by its name or a sidecar",
             where=ingest.scenes,
-            remedy=nearly_product(files)
+            remedy=nested_archive(files)
             or _of_others(files)
             or "describe the names with ingest.naming.pattern, or each file with a sidecar",
         )

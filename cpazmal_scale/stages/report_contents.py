@@ -9,6 +9,7 @@ from cpazmal_scale import storage
 from cpazmal_scale import words as say
 from cpazmal_scale.config.methods import method
 from cpazmal_scale.errors import StoreMissing
+from cpazmal_scale.grid.raster_files import open_plain
 from cpazmal_scale.stages import workspace
 
 if TYPE_CHECKING:
@@ -91,11 +92,9 @@ def map_picture(config: RunConfig, identity: str) -> tuple[Picture, ...]:
 
 def _is_simulated(truth: str | None) -> bool:
     """Whether the reference says that it was simulated."""
-    import rasterio
-
     if truth is None:
         return False
-    with storage.open_local(truth) as path, rasterio.open(path, driver="GTiff") as raster:
+    with storage.open_local(truth) as path, open_plain(path, "GTiff") as raster:
         return bool(raster.tags().get("simulated") == "yes")
 
 

@@ -15,10 +15,12 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError, StoreMissing
 from cpazmal_scale.grid.projections import horizontal, of_raster, of_unknown_place
+from cpazmal_scale.grid.raster_files import told_beside
 from cpazmal_scale.terrain import resample, vertical
 from cpazmal_scale.terrain.bands import Band, open_bands
 from cpazmal_scale.terrain.coordinates import DEGREES, continuous, through, transformer
 from cpazmal_scale.terrain.nodes import CELL, Lattice, cells
+from cpazmal_scale.terrain.tiles import unreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -341,12 +343,27 @@ def files(url: str) -> list[str]:
 
 
 def digest(dem: Dem) -> str:
-    """The sha256 of all rasters, and of the geoid raster if there is one."""
+    """The sha256 of all rasters, of the geoid raster if there is one, and of what lies beside them
+    and changes them.
+
+    Raises:
+        DemError: what lies there is no regular file.
+        StoreMissing: nothing is there.
+    """
     whole = hashlib.sha256()
     extra = [dem.vertical] if dem.vertical and "." in dem.vertical.rsplit("/", 1)[-1] else []
     for url in [*files(dem.url), *extra]:
-        whole.update(_sha256(url, str(storage.modified(url))).encode())
+        for one in (url, *_beside(url)):
+            whole.update(_sha256(one, str(storage.modified(one))).encode())
     return whole.hexdigest()
+
+
+def _beside(url: str) -> list[str]:
+    try:
+        found = [] if storage.is_remote(url) else told_beside(storage.local_path(url))
+    except ValueError as error:
+        raise unreadable(str(error), url) from None
+    return [str(one) for one in found]
 
 
 @functools.lru_cache(maxsize=1024)

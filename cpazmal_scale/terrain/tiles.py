@@ -13,7 +13,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError
 from cpazmal_scale.grid.areas import METRES_PER_DEGREE
-from cpazmal_scale.grid.raster_files import check_beside, misplaced
+from cpazmal_scale.grid.raster_files import check_beside, misplaced, require_plain
 from cpazmal_scale.terrain import resample
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def _opened(url: str, stack: contextlib.ExitStack) -> Any:
     try:
         check_beside(path)
         raster = rasterio.open(path, driver="GTiff")
+        require_plain(raster)
     except (RasterioError, ValueError) as error:
         raise unreadable(str(error).splitlines()[0], url) from None
     problem = _problem(raster)

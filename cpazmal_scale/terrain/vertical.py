@@ -17,6 +17,7 @@ import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError
+from cpazmal_scale.grid import raster_files
 from cpazmal_scale.grid.areas import METRES_PER_DEGREE
 from cpazmal_scale.terrain.coordinates import through
 
@@ -256,7 +257,6 @@ _DRIVERS = {".gtx": "GTX", ".tif": "GTiff", ".tiff": "GTiff"}
 
 
 def _read_geoid(url: str) -> _Geoid:
-    import rasterio
     from rasterio.errors import RasterioError
 
     driver = _DRIVERS.get(f".{url.lower().rpartition('.')[2]}")
@@ -264,13 +264,13 @@ def _read_geoid(url: str) -> _Geoid:
     if driver is not None:
         with storage.open_local(url) as path:
             try:
-                with rasterio.open(path, driver=driver) as raster:
+                with raster_files.open_plain(path, driver) as raster:
                     values: Any = raster.read(1, masked=True).astype(np.float64).filled(np.nan)
                     values = values * raster.scales[0] + raster.offsets[0]
                     crs, to_map = raster.crs, raster.transform
                     problem = "" if crs is not None and crs.is_geographic else "not in degrees"
                     problem = "it is rotated" if (to_map.b, to_map.d) != (0, 0) else problem
-            except RasterioError as error:
+            except (RasterioError, ValueError) as error:
                 problem = f"it cannot be read ({str(error).splitlines()[0]})"
     if problem:
         raise DemError(

@@ -43,6 +43,19 @@ SHARES = [
     "/vsicurl/https://cloud.example.org/s/8sKq5d1cQx3mWbT/HH.tif",
 ]
 """Web addresses that let anybody in who knows them, as the named services write them."""
+CODES = [
+    "https://host/x.tif?code=a5d1c7Qx3mWbT9z",
+    "https://host/x.tif?a=1&t=5d1c8sKq5cQx3mWbT",
+    "https://host/api/x?k=9f8e7d6c5d1c4b3a2f1e",
+    *("X-Vault-Token: 5d1c", "Ocp-Apim-Subscription-Key: 5d1c", "X-Goog-Api-Key: 5d1c"),
+    *("AIzaSy5d1c5d1c5d1c5d1c5d1c5d1c5d1c5d1c5", "sk-proj-5d1c5d1c5d1c5d1c"),
+    "ya29.5d1c5d1c5d1c5d1c5d1c",
+    *("AZURE_STORAGE_KEY=5d1c5d1c", "export SSHPASS=5d1c", "mysql -u me -p5d1c db"),
+    *("az storage blob list --account-key 5d1c", "aws configure set aws_secret_access_key 5d1c"),
+]
+"""Queries under a name that tells nothing, with a value that looks random, and what a schema cannot
+tell of headers, keys and commands.
+"""
 OUTSIDE_ADDRESSES = [
     "{'key': '5d1c', 'secret': '5d1c'}",
     '{"endpoint_url": "http://minio:9000", "secret": "5d1c5d1c"}',
@@ -129,12 +142,17 @@ SECRETS = [
     "-----BEGIN RSA PRIVATE KEY----- 5d1c -----END RSA PRIVATE KEY-----",
     "tcp://user:pw@gpu1:8786",
     *OUTSIDE_ADDRESSES,
+    '{"private_key": "-----BEGIN PRIVATE KEY-----\\nMIIE5d1c\\n-----END PRIVATE KEY-----\\n"}',
+    "Proxy-Authorization: Basic 5d1c",
+    *CODES,
 ]
 PROLOGUES = [
     *("export AWS_SECRET_ACCESS_KEY=5d1c", "PGPASSWORD='5d1c' x", "x ALL,S3_TOKEN=5d1c"),
     *("setenv AWS_SECRET_ACCESS_KEY 5d1c", "srun --export=S3_SECRET=5d1c x", "x --password 5d1c"),
     *("wget --http-password=5d1c host", "curl -s -u 'me:5d1c' https://host/x"),
     "echo machine host login me password 5d1c",
+    *("sshpass -p 5d1c ssh me@host", "sshpass -p'5d1c' ssh host"),
+    "docker login -u me -p 5d1c host",
 ]
 PLAIN = [
     "build/run",
@@ -187,6 +205,11 @@ PLAIN = [
     "{'beam': 'DSC37', 'order': 3, 'name': 'rock'}",
     "monkey: 5, keyword: ice, passes: ascending",
     "classes 'a': 'b'",
+    "https://host/x?code=EPSG32632&t=2020-01-08T05:44:12Z&k=12345678901&p=descending",
+    "https://host/x?t=20200108T054412&hash=none&code=glacier_de_la_mer",
+    "mkdir -p build/5d1c && cp -p a b",
+    *("mysql -p db < x.sql", "7z x a.7z", "curl --user-agent a:b x", "set -e"),
+    "risk-assessment-of-alps",
 ]
 
 
@@ -227,6 +250,7 @@ BEYOND_A_SCHEMA = {
     "AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     *SHARES,
     *OUTSIDE_ADDRESSES,
+    *CODES,
 }
 
 

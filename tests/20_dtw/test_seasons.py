@@ -192,6 +192,16 @@ def test_dates_beyond_the_training_are_left_out():
     assert matched.fault() is not None
 
 
+@pytest.mark.parametrize("order", [slice(None, None, -1), [1, 0, *range(2, 9)], [5, 6, 7, 8, 0]])
+def test_dates_out_of_order_are_refused_as_that(order):
+    """A series turned round, two dates exchanged, a winter put before the summer of its year."""
+    dates = every("2020-01-08", 9)
+    for rows, columns in ((dates[order], dates), (dates, dates[order])):
+        with pytest.raises(ValueError, match="dates must increase"):
+            match_season(rows, columns, band_days=33)
+    assert season_days(np.repeat(dates, 2)).size == 18
+
+
 def test_a_band_of_whole_cycles_keeps_its_width_in_another_year():
     own = band_limits(33, 33, days=(CALENDAR, CALENDAR), band_days=33)
     for beside in (-3, -1, 2, 4):

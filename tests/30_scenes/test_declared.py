@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.enums import ColorInterp
+from rasterio.shutil import copy
 from support.scenes_factory import STARTS, file_name, row, run_config, speckle, write_table
 
 from cpazmal_scale.errors import SceneError, SceneImplausible, SceneUnknown
@@ -180,6 +181,20 @@ def test_complex_numbers_are_refused(tmp_path, dtype: str) -> None:
         (("p95_HH",), {}, "no backscatter"),
         (("sigma40_HH",), {}, "no backscatter"),
         (("C22",), {}, "no backscatter"),
+        *(
+            ((f"HH {word}",), {}, "no backscatter")
+            for word in ("AMPIEZZA", "Kohärenz", "coerenza", "Mittelwert", "moyenne", "écart-type")
+        ),
+        (("HHHV",), {}, "no backscatter"),
+        (("Re HVVV",), {}, "no backscatter"),
+        (("VVVV",), {}, "says it is VV, but it is taken for HH"),
+        *(
+            ((f"HH {day}",), {}, "of another date than the scene")
+            for day in ("19.01.2020", "19/1/2020", "01/19/2020", "Jan 19 2020", "19-Jan-2020")
+        ),
+        (("HH 2020-019",), {}, "of another date than the scene"),
+        (("19 January 2020 HH",), {}, "of another date than the scene"),
+        (("HH 2020-01-08 2020-01-19",), {}, "of another date than the scene"),
     ],
 )
 def test_names_that_contradict_are_refused(tmp_path, names, naming, match: str) -> None:
@@ -238,6 +253,37 @@ def test_gains_of_an_envi_header(tmp_path) -> None:
     np.testing.assert_allclose(pixels(find(tmp_path))[0][0], stored * 1e-4, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ("Z_FACTOR\t= 1.000000", None),
+        ("Z_FACTOR\t= 0.100000", "Z_FACTOR = 0.100000, which is not read"),
+        ("DATAFILE_OFFSET\t= 320", "DATAFILE_OFFSET = 320"),
+        ("NODATA_VALUE\t= -99999.0;-99999.0", None),
+        ("NODATA_VALUE\t= -99999.0;0.1", "NODATA_VALUE up to = 0.1"),
+        ("UNIT\t= dB", "dB by their names or units, not linear"),
+        ("UNIT\t= amplitude", "has the unit `amplitude`"),
+        ("NAME\t= Amplitude_HH", "no backscatter coefficient"),
+    ],
+)
+def test_the_header_of_a_saga_grid(tmp_path, line: str, match: str | None) -> None:
+    """SAGA's own entries, of which GDAL hands on the grid and its no-data value alone."""
+    power = speckle(SHAPE)
+    path = write(tmp_path / "x.sdat", [power], driver="SAGA", nodata=-99999)
+    header = path.with_suffix(".sgrd")
+    kept = [one for one in header.read_text().splitlines() if one.split()[0] != line.split()[0]]
+    header.write_text("\n".join([*kept, line, ""]))
+    (tmp_path / "x.sdat.yaml").write_text(
+        "sensor: TSX1\nstart: 20110505T172501\nbeam: A\nbands: [HH]\n"
+        "radiometry: gamma0\nscale: linear\n"
+    )
+    if match is not None:
+        with pytest.raises(SceneError, match=match):
+            find(tmp_path)
+        return
+    np.testing.assert_array_equal(pixels(find(tmp_path))[0][0], power)
+
+
 @pytest.mark.parametrize(("line", "read"), [("", False), ("data gain values = {1e-4}", True)])
 def test_the_reflectance_scale_factor_of_an_envi_header(tmp_path, line: str, read: bool) -> None:
     """ENVI divides by it; GDAL hands it on as an item and reads the stored numbers."""
@@ -268,6 +314,12 @@ def test_the_reflectance_scale_factor_of_an_envi_header(tmp_path, line: str, rea
         ("σ⁰ HH", "sigma0", "HH"),
         ("s0_VV", "sigma0", "VV"),
         ("Gamma0_HH_mst_08Jan2020", "gamma0_T", "HH"),
+        ("HHHH", "gamma0_T", "HH"),
+        ("HV 08/01/2020", "gamma0_T", "HV"),
+        ("HV 01/08/2020", "gamma0_T", "HV"),
+        ("HH January 8th, 2020", "gamma0_T", "HH"),
+        ("HH 2020-008", "gamma0_T", "HH"),
+        ("sigma0 HH Intensität", "sigma0", "HH"),
     ],
 )
 def test_names_tell_coefficient_and_polarisation(tmp_path, name, radiometry, channel) -> None:
@@ -557,11 +609,53 @@ def test_what_is_no_data_in_all_bands_is_none(tmp_path) -> None:
         ({"NETCDF_VARNAME": "coherence_HH"}, "no backscatter coefficient"),
         ({"polarization": "VV"}, "says it is VV"),
         ({"units": "m"}, "has the unit `m`"),
+        ({"acquisition_date": "2020-01-19"}, "of another date than the scene"),
+        ({"DATETIME": "2020-01-19T05:44:12"}, "of another date than the scene"),
     ],
 )
 def test_metadata_items_that_say_otherwise_are_refused(tmp_path, items, match: str) -> None:
     scene(tmp_path, [speckle(SHAPE)], say=lambda raster: raster.update_tags(1, **items))
     with pytest.raises(SceneError, match=match):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize("item", ["NETCDF_DIM_time", "time", "ACQUISITION_DATE"])
+def test_bands_of_several_dates_are_not_polarisations(tmp_path, item: str) -> None:
+    """Two dates of a NetCDF file as GDAL translates them, beside a table that says HH/HV."""
+
+    def say(raster: Any) -> None:
+        for band, day in ((1, "18269"), (2, "18281")):
+            raster.update_tags(band, **{item: day, "NETCDF_VARNAME": "gamma0"})
+
+    path = scene(tmp_path, [speckle(SHAPE), speckle(SHAPE, 2) / 5], "HH/HV", say=say)
+    rules = {"pattern": r"(?P<sensor>PAZ1)_SAR__SSC______SM_D_SRA_(?P<start>\d{8}T\d{6})"}
+    with pytest.raises(SceneUnknown, match="its bands are of 18269 and 18281"):
+        find(tmp_path, **rules)
+    with rasterio.open(path, "r+") as raster:
+        raster.update_tags(2, **{item: "18269"})
+    assert find(tmp_path, **rules).polarisations == ("HH", "HV")
+
+
+@pytest.mark.parametrize("item", ["ACQUISITION_START_TIME", "zero_doppler_start_time"])
+def test_a_raster_of_another_day_than_its_name(tmp_path, item: str) -> None:
+    for day, right in (("2020-01-08T05:44:12Z", True), ("2021-01-08T05:44:12Z", False)):
+        scene(tmp_path, [speckle(SHAPE)], say=lambda one, d=day: one.update_tags(**{item: d}))
+        if right:
+            assert find(tmp_path).polarisations == ("HH",)
+            continue
+        with pytest.raises(SceneUnknown, match="it says that it was acquired 2021-01-08"):
+            find(tmp_path)
+
+
+def test_images_behind_the_first_are_not_left_out(tmp_path) -> None:
+    """A TIFF file of several pages, as programs write stacks: GDAL opens the first."""
+    path = scene(tmp_path, [speckle(SHAPE)])
+    second = write(tmp_path / "second.tif", [speckle(SHAPE, 2)])
+    copy(str(second), str(path), driver="GTiff", APPEND_SUBDATASET="YES")
+    second.unlink()
+    with rasterio.open(path) as raster:
+        assert len(raster.subdatasets) == 2
+    with pytest.raises(SceneUnknown, match="it holds 2 images, of which one would be read"):
         find(tmp_path)
 
 

@@ -20,17 +20,21 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import rioxarray  # noqa: F401
 import xarray as xr
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from shapely.geometry import box
 from support.scenes_factory import STARTS, campaign, run_config, speckle, write_raster
 
-from cpazmal_scale.errors import CpazmalError, SampleError, SceneError, SceneUnreadable
+from cpazmal_scale.errors import CpazmalError, DemError, SampleError, SceneError, SceneUnreadable
 from cpazmal_scale.grid.edges import PixelEdges
 from cpazmal_scale.grid.vectors import read_vectors
 from cpazmal_scale.samples.draw.terrain import terrain
 from cpazmal_scale.scenes import discover
 from cpazmal_scale.scenes.untrusted import archive
+from cpazmal_scale.terrain.elevation import Dem, digest, open_dem
 
 SIDECAR = """sensor: TSX1
 start: 2011-05-05T17:25:01
@@ -237,6 +241,55 @@ def test_an_elevation_raster_is_what_its_name_says(tmp_path, listener, name: str
     with pytest.raises(SampleError):
         terrain(str(tmp_path / name), grid, zero, zero, 5)
     assert asked == []
+
+
+def heights(path: Path, overviews: str = "") -> Path:
+    """A GeoTIFF of heights or of a geoid; its own tag of metadata may name a file of overviews."""
+    place = Affine(0.01, 0, 6.5, 0, -0.01, 46.5)
+    profile = {"driver": "GTiff", "count": 1, "dtype": "float32", "height": 50, "width": 60}
+    with rasterio.open(path, "w", crs="EPSG:4326", transform=place, **profile) as raster:
+        raster.write(np.full((1, 50, 60), 50, "f4"))
+        if overviews:
+            raster.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=overviews)
+    return path
+
+
+@pytest.mark.parametrize("what", ["dem", "geoid"])
+@pytest.mark.parametrize("how", ["mask", "overviews", "notes", "pipe"])
+def test_heights_and_geoids_name_no_other_file(tmp_path, listener, what: str, how: str) -> None:
+    address, asked = listener
+    linked = f"/vsicurl/{address}/x.tif"
+    told = {name: heights(tmp_path / f"{name}.tif") for name in ("dem", "geoid")}
+    if how == "overviews":
+        heights(told[what], linked)
+    elif how == "pipe":
+        os.mkfifo(f"{told[what]}.aux.xml")
+    elif how == "mask":
+        Path(f"{told[what]}.msk").write_text(VRT.format(source=linked))
+    else:
+        notes = f'<Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">{linked}</MDI></Metadata>'
+        Path(f"{told[what]}.aux.xml").write_text(f"<PAMDataset>{notes}</PAMDataset>")
+    with pytest.raises(DemError), open_dem(Dem(str(told["dem"]), str(told["geoid"]))) as opened:
+        opened.heights(
+            GeoBox((9, 9), Affine(0.01, 0, 6.6, 0, -0.01, 46.4), "EPSG:4326"),
+            slice(0, 9),
+            slice(0, 9),
+        )
+    assert asked == []
+
+
+@pytest.mark.parametrize("end", [".msk", ".aux.xml"])
+def test_what_changes_heights_counts_among_their_bytes(tmp_path, end: str) -> None:
+    path = heights(tmp_path / "dem.tif")
+    before = digest(Dem(str(path), "ellipsoid"))
+    notes = '<PAMDataset><PAMRasterBand band="1">{}</PAMRasterBand></PAMDataset>'
+    Path(f"{path}.aux.xml").write_text(notes.format("<Histograms/>"))
+    assert digest(Dem(str(path), "ellipsoid")) == before
+    if end == ".msk":
+        heights(Path(f"{path}.msk"))
+    else:
+        Path(f"{path}.aux.xml").write_text(notes.format("<Scale>2</Scale>"))
+    assert digest(Dem(str(path), "ellipsoid")) != before
 
 
 def _bomb(kind: str) -> bytes:

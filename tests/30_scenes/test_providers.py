@@ -161,10 +161,33 @@ def test_names_of_asf_tell_coefficient_and_scale(tmp_path, name: str, found) -> 
 
 
 @pytest.mark.parametrize(
-    "end", ["inc_geo", "ls_geo", "pix_ratio_geo", "pix_area_gamma0_geo", "lsm", "dem", "inc"]
+    ("end", "found"),
+    [
+        ("g-lin", ("gamma0_T", "linear")),
+        ("s-lin", ("sigma0", "linear")),
+        ("s-log", ("sigma0", "dB")),
+    ],
+)
+def test_names_of_copernicus_tell_coefficient_and_scale(tmp_path, end: str, found) -> None:
+    """The files of a normalised backscatter product (S1 NRB)."""
+    power = speckle(SHAPE)
+    name = f"s1a-iw-nrb-20210214t173400-030639-0382d5-32tms-vv-{end}.tif"
+    write(tmp_path / name, 10 * np.log10(power) if end.endswith("log") else power)
+    start = r"(?P<sensor>s1[a-d])-iw-nrb-(?P<start>\d{8}t\d{6})-\w+-\w+-\w+"
+    one = find(tmp_path, pattern=start + "-(?P<polarisation>vv|vh)-", beam="A88")
+    assert (one.radiometry, one.files[0].scale) == found
+    np.testing.assert_allclose(pixels(one)[0], power, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        *("inc_geo", "ls_geo", "pix_ratio_geo", "pix_area_gamma0_geo", "lsm", "dem", "inc"),
+        *("amp", "coh", "unw", "ampiezza", "coh_geo"),
+    ],
 )
 def test_layers_beside_backscatter_are_none(tmp_path, end: str) -> None:
-    """As GAMMA and pyroSAR name them."""
+    """As GAMMA, ISCE and pyroSAR name them."""
     write(tmp_path / f"S1A__IW___A_20210214T173400_VV_{end}.tif", speckle(SHAPE))
     start = r"(?P<sensor>S1[A-D])__IW___(?P<pass_direction>[AD])_(?P<start>\d{8}T\d{6})"
     with pytest.raises(SceneUnknown, match="no backscatter coefficient by the name"):

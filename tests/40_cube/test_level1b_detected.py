@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -371,6 +372,23 @@ def test_map_images_lie_where_their_grid_does(seen: Look, tmp_path: Path) -> Non
         with rasterio.open(image, "r+") as file:
             file.crs, file.transform = before
     assert only(tmp_path).geobox.shape == (200, 180)
+
+
+def test_images_of_one_product_lie_on_one_grid(seen: Look, tmp_path: Path) -> None:
+    """The second polarisation's file is one pixel aside, which the annotation does not tell."""
+    product = map_image(seen, tmp_path)
+    (image,) = (product / "IMAGEDATA").iterdir()
+    second = image.with_name(image.name.replace("HH", "HV"))
+    shutil.copy(image, second)
+    main = product / f"{product.name}.xml"
+    told = parse_annotation(xml.read(str(main)))
+    (one,) = told.layers
+    two = replace(one, index=2, polarisation="HV", path=one.path.replace("HH", "HV"))
+    main.write_bytes(annotation_document(replace(told, layers=(one, two))))
+    with rasterio.open(second, "r+") as file:
+        file.transform = Affine.translation(2.0, 0) * file.transform
+    with pytest.raises(SceneUnreadable, match=r"does not lie where IMAGE_HH_SRA_strip\.tif lies"):
+        only(tmp_path)
 
 
 def test_map_images_of_another_grid_need_resampling(seen: Look, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from rasterio.control import GroundControlPoint
 from support.scenes_factory import STARTS, file_name, row, run_config, speckle, write_table
 from support.small_products import ID, amplitudes, cut_product, settings
 
-from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
+from cpazmal_scale.errors import CpazmalError, SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes import discover
 
 SHAPE = (64, 80)
@@ -99,8 +100,42 @@ def test_an_archive_in_an_archive_is_named(product: Path, tmp_path) -> None:
         discover(settings(tmp_path / "o").ingest)
 
 
-@pytest.mark.parametrize("end", [" (1)", "(2)", " - Copy"])
-def test_a_main_file_saved_twice_is_named(product: Path, end: str) -> None:
-    (product / f"{ID}.xml").rename(product / f"{ID}{end}.xml")
-    with pytest.raises(SceneUnknown, match=r"rename `.*` to `TSX1_SAR__SSC"):
+RENAMED = [
+    *("{} (1).xml", "{}(2).xml", "{} - Copy.xml", "{} - Kopie.xml", "{} - Copy (2).xml"),
+    *("Copy of {}.xml", "Copie de {}.xml", "{} copy.xml", "{} 2.xml", "{}_1.xml", "{}.Xml"),
+]
+"""Names that Windows, macOS, Linux desktops and browsers give a second copy."""
+
+
+@pytest.mark.parametrize("name", RENAMED)
+def test_a_main_file_saved_twice_is_named(product: Path, name: str) -> None:
+    (product / f"{ID}.xml").rename(product / name.format(ID))
+    with pytest.raises(SceneUnknown, match=r"rename `.*` to `TSX1_SAR__SSC.*\.xml`"):
         discover(settings(product.parent).ingest)
+
+
+@pytest.mark.parametrize("where", ["folder", "zip"])
+def test_a_renamed_product_beside_a_good_one_is_not_left_out(
+    product: Path, tmp_path: Path, where: str
+) -> None:
+    other = tmp_path / "other" / product.name
+    shutil.copytree(product, other)
+    (other / f"{ID}.xml").rename(other / f"{ID} - Kopie.xml")
+    beside = product.parent / "second"
+    if where == "zip":
+        packed(other, beside / "x.zip")
+    else:
+        shutil.move(other, beside)
+    with pytest.raises(SceneUnknown, match="looks like the main file of a product"):
+        discover(settings(product.parent).ingest)
+    left: list[CpazmalError] = []
+    (scene,) = discover(settings(product.parent).ingest, refused=left.append)
+    assert scene.id == ID
+    assert len(left) == 1
+
+
+def test_a_copy_beside_the_main_file_itself_is_none(product: Path) -> None:
+    shutil.copy(product / f"{ID}.xml", product / f"{ID} - Kopie.xml")
+    (product / f"{ID}.xml").rename(product / f"{ID}.XML")
+    (scene,) = discover(settings(product.parent).ingest, check=True)
+    assert scene.id == ID

@@ -12,7 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cpazmal_scale.scenes.band_names import read_name
+from cpazmal_scale.errors import SceneUnknown
+from cpazmal_scale.scenes.band_names import read_name, says_other_day
+from cpazmal_scale.scenes.format import Candidate
+from cpazmal_scale.scenes.formats import saga
 from cpazmal_scale.scenes.formats.snap_header import SnapHeader
 from cpazmal_scale.scenes.spellings import direction_in, side_in
 
@@ -36,6 +39,13 @@ _DIRECTIONS = (
     "orbitproperties_pass",
     "pass",
 )
+_ACQUIRED = (
+    *("acquisition_date", "acquisition_time", "acquisition_datetime", "acquisition_start_time"),
+    *("zero_doppler_start_time", "sensing_start", "sensing_start_time", "start_datetime"),
+)
+"""When a raster was acquired; a plain `date` of the whole may be that of its making, and times of
+SNAP's document those of the first date of a stack."""
+_OF_BAND = (*_ACQUIRED, "date", "time", "datetime", "netcdf_dim_time", "netcdf_dim_date")
 _NO_BANDS = frozenset(
     [
         "nc_global",
@@ -67,6 +77,7 @@ class BandItems:
     fill: float | None = None
     factor: float | None = None
     offset: float | None = None
+    acquired: str = ""
 
     @classmethod
     def of(cls, raster: Any, band: int) -> BandItems:
@@ -84,19 +95,21 @@ class BandItems:
         numbers = shared | found
         divisor = _number(raster.tags(ns="ENVI").get("reflectance_scale_factor", ""))
         factor = _number(numbers.get("scale_factor", ""))
-        unit = _first(found, _UNITS) or snap.unit(band)
+        grid = saga.header(raster)
+        unit = _first(found, _UNITS) or snap.unit(band) or grid.get("UNIT", "")
         general = _first(whole, (*_EXPRESSIONS, *_UNITS))
         if not unit and (read_name(general).scale or read_name(general).kind):
             unit = general
         fill = _number(_first(numbers, _FILLS))
         return cls(
-            name=_first(found, _NAMES) or snap.name(band),
+            name=_first(found, _NAMES) or snap.name(band) or grid.get("NAME", ""),
             unit=unit,
             channel=_first(found, _CHANNELS),
             coefficient=_first(whole, _COEFFICIENTS),
             fill=snap.nodata(band) if fill is None else fill,
             factor=1 / divisor if factor is None and divisor else factor,
             offset=_number(numbers.get("add_offset", "")),
+            acquired=_first(found, _OF_BAND),
         )
 
     def contradicts(self, factor: float, offset: float) -> bool:
@@ -110,10 +123,11 @@ class BandItems:
 
 @dataclass(frozen=True)
 class View:
-    """From where a raster says it was seen; None where it does not."""
+    """From where a raster says it was seen, and when; None and empty where it does not."""
 
     pass_direction: Literal["ASC", "DSC"] | None = None
     look_side: Literal["R", "L"] | None = None
+    acquired: str = ""
 
     @classmethod
     def of(cls, raster: Any) -> View:
@@ -122,8 +136,54 @@ class View:
         Raises:
             SceneUnreadable: a document of SNAP inside is damaged.
         """
-        told = _items(SnapHeader.of(raster).facts) | _items(raster.tags())
-        return cls(direction_in(_first(told, _DIRECTIONS)), side_in(_first(told, _SIDES)))
+        own = _items(raster.tags())
+        told = _items(SnapHeader.of(raster).facts) | own
+        return cls(
+            direction_in(_first(told, _DIRECTIONS)),
+            side_in(_first(told, _SIDES)),
+            _first(own, _ACQUIRED),
+        )
+
+
+def refuse_other_view(raster: Any, member: Candidate) -> None:
+    """The raster was seen from where and when it is taken to be seen.
+
+    Raises:
+        SceneUnknown: its own items say otherwise.
+    """
+    view = View.of(raster)
+    start = member.named.start
+    if says_other_day(view.acquired, start.date()):
+        raise SceneUnknown(
+            f"it says that it was acquired {view.acquired[:30]}, not {start:%d %b %Y}",
+            where=member.url,
+            remedy="correct its name, the acquisition table or its sidecar",
+        )
+    for own, told, name in (
+        (view.pass_direction, member.pass_direction, "pass_direction"),
+        (view.look_side, member.look_side, "look_side"),
+    ):
+        if own is not None and told is not None and own != told:
+            raise SceneUnknown(
+                f"it says that its {name} is {own}, but it is taken for {told}",
+                where=member.url,
+                remedy=f"correct {name} in the acquisition table, its sidecar or ingest.naming",
+            )
+
+
+def refuse_stack(raster: Any, bands: list[int], url: str) -> None:
+    """Some bands (from 1) of an open raster are of one date.
+
+    Raises:
+        SceneUnknown: their items name several.
+    """
+    when = sorted({BandItems.of(raster, band).acquired for band in bands} - {""})
+    if len(when) > 1:
+        raise SceneUnknown(
+            f"its bands are of {when[0][:30]} and {when[1][:30]}",
+            where=url,
+            remedy="write every date of a stack as a scene of its own",
+        )
 
 
 def _items(told: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.errors import COPY_AGAIN, SceneImplausible, SceneUnreadable
+from cpazmal_scale.grid.raster_files import NOTHING_BESIDE
 from cpazmal_scale.scenes.formats.geotiff import read_bands
 from cpazmal_scale.scenes.level1b.annotation import Annotation, Layer
 from cpazmal_scale.scenes.level1b.cosar import Cosar
@@ -113,7 +114,7 @@ def _opened(extent: Extent, where: str, depth: int) -> Iterator[Any]:
 
     name = f"/vsisubfile/{extent.offset}_{extent.size},{extent.path}"
     try:
-        with warnings.catch_warnings():
+        with rasterio.Env(**NOTHING_BESIDE), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             raster = rasterio.open(name, driver="GTiff")
     except RasterioError as error:
@@ -123,7 +124,7 @@ def _opened(extent: Extent, where: str, depth: int) -> Iterator[Any]:
             where=where,
             remedy=COPY_AGAIN,
         ) from None
-    with raster:
+    with rasterio.Env(**NOTHING_BESIDE), raster:
         if raster.count != 1 or not np.issubdtype(raster.dtypes[0], np.integer):
             raise _contradiction(f"{raster.count} x {raster.dtypes[0]}", "one integer band", where)
         bits = 8 * np.dtype(raster.dtypes[0]).itemsize

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from cpazmal_scale import config, storage
-from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
+from cpazmal_scale.errors import COPY_AGAIN, SceneUnknown, SceneUnreadable
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.level1b.annotation import Annotation
 from cpazmal_scale.scenes.level1b.annotation_xml import parse_annotation
@@ -33,9 +33,10 @@ DISCLAIMER = "GEOLOCATION_AND_TIMING_PROBLEM"
 """Put into `SUPPORT/` by the provider where on-board time was not synchronised."""
 RESCALED = datetime(2008, 1, 7, tzinfo=UTC)
 """From here on the calibration constant is that of the format's description."""
-_MAIN = re.compile(r"(?:PAZ1|TSX1|TDX1)_SAR__(?:SSC|MGD|GEC|EEC)_\w+_\d{8}T\d{6}_\d{8}T\d{6}\.xml")
-
-_COPY = re.compile(r" ?\(\d+\)(?=\.xml$)| - Cop(?:y|ie)(?=\.xml$)")
+_ID = r"(?:PAZ1|TSX1|TDX1)_SAR__(?:SSC|MGD|GEC|EEC)_\w+_\d{8}T\d{6}_\d{8}T\d{6}"
+_MAIN = re.compile(rf"{_ID}\.(?:xml|XML)")
+_LIKE_MAIN = re.compile(rf"(?:.*[^\w.])?(?P<id>{_ID})(?:[^\w.].*|_\d)?\.xml", re.I)
+"""A main file that was copied, saved twice or written in other letters."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,7 @@ def find_products(
     """
     found = []
     ground = _ground(settings.terrain)
+    _refuse_renamed(urls)
     for url in urls:
         folder, _, name = url.rpartition("/")
         if _MAIN.fullmatch(name):
@@ -218,6 +220,7 @@ def _in_archive(
 ) -> list[Product]:
     found = []
     with archive.open_container(url) as container:
+        _refuse_renamed(container.sizes, f"{url}/")
         for name in sorted(container.sizes):
             if _MAIN.fullmatch(name.rsplit("/", 1)[-1]):
                 data = archive.read_member(container, name, xml.MAX_BYTES)
@@ -228,18 +231,34 @@ def _in_archive(
     return found
 
 
-def nearly_product(urls: list[str]) -> str:
-    """What to do about files that are almost a product; empty when none is."""
-    for url in urls:
-        name = url.rpartition("/")[2]
-        original = _COPY.sub("", name)
-        if original != name and _MAIN.fullmatch(original):
-            return f"rename `{name}` to `{original}`, as the product's files call it"
-        if archive.is_archive(url):
-            with archive.open_container(url) as container:
-                inner = next(filter(archive.is_archive, container.sizes), None)
-            if inner is not None:
-                return f"unpack {name}: it holds `{inner[:60]}`, an archive in an archive"
+def _refuse_renamed(names: Iterable[str], above: str = "") -> None:
+    """No product's main file has another name than the product's: it would be left out in silence.
+
+    Raises:
+        SceneUnknown: one has, and none beside or above it has the right one.
+    """
+    parts = [one.rpartition("/") for one in names]
+    whole = tuple(folder + sign for folder, sign, name in parts if _MAIN.fullmatch(name))
+    for path in names:
+        name = path.rpartition("/")[2]
+        like = None if path.startswith(whole) else _LIKE_MAIN.fullmatch(name)
+        if like is not None:
+            raise SceneUnknown(
+                "it looks like the main file of a product, but has another name",
+                where=f"{above}{path}",
+                remedy=f"rename `{name}` to `{like['id'].upper()}.xml`, as the product's files "
+                "call it",
+            )
+
+
+def nested_archive(urls: list[str]) -> str:
+    """What to do about an archive that holds another one; empty when none does."""
+    for url in filter(archive.is_archive, urls):
+        with archive.open_container(url) as container:
+            inner = next(filter(archive.is_archive, container.sizes), None)
+        if inner is not None:
+            name = url.rpartition("/")[2]
+            return f"unpack {name}: it holds `{inner[:60]}`, an archive in an archive"
     return ""
 
 

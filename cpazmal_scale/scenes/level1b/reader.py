@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.config import MASK_BITS
-from cpazmal_scale.errors import DemError, SceneImplausible, SceneUnknown
+from cpazmal_scale.errors import (
+    COPY_AGAIN,
+    DemError,
+    SceneImplausible,
+    SceneUnknown,
+    SceneUnreadable,
+)
 from cpazmal_scale.grid import lattice
 from cpazmal_scale.scenes.formats.georeference import geobox_of
 from cpazmal_scale.scenes.level1b.agreement import require_agreement
@@ -107,11 +113,9 @@ class ProductReader:
             spacing = ground_spacing(annotation)
             self.sampling = Sampling.between(spacing, self.geobox, settings.resampling)
         else:
-            raster = images[0]
-            assert isinstance(raster, TiffImage)
-            self.geobox = geobox_of(raster.raster, raster.where)
+            self.geobox = _shared_grid([one for one in images if isinstance(one, TiffImage)])
             require_place(self.geobox, geolocation)
-            self.warnings = beside_frame(self.geobox, annotation, raster.where)
+            self.warnings = beside_frame(self.geobox, annotation, images[0].where)
             sight = map_sight(self.geobox, geolocation)
             self.sampling = Sampling((1, 1), 1)
         self.nodes = NodeLattice(self.geobox, sight)
@@ -223,6 +227,23 @@ class ProductReader:
             inside &= (column > -0.5) & (column < size[1] - 0.5)
             angles[part] = np.where(inside, places.incidence(heights), np.nan)
         return angles
+
+
+def _shared_grid(images: list[TiffImage]) -> GeoBox:
+    """The grid of map images.
+
+    Raises:
+        SceneUnreadable: they lie on different ones.
+    """
+    first, *others = (geobox_of(one.raster, one.where) for one in images)
+    for number, other in enumerate(others, start=1):
+        if other != first:
+            raise SceneUnreadable(
+                f"it does not lie where {images[0].where.rpartition('/')[2]} lies",
+                where=images[number].where,
+                remedy=COPY_AGAIN,
+            )
+    return first
 
 
 def _tiles(grid: GeoBox, rows: slice, columns: slice) -> Iterator[tuple[Window, Window]]:
