@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from distributed import Client
+from distributed.security import Security
 from support.small_cluster import dask_cluster, until
 
 from cpazmal_scale.config import RunConfig
@@ -221,6 +223,14 @@ def test_the_slurm_job_says_what_was_configured(
     monkeypatch.chdir(tmp_path)
     with jobs(SLURM) as cluster:
         script = cluster.job_script()
+        (key,) = (tmp_path / "slurm-logs").glob(".tls-*/key.pem")
+        assert key.parent.stat().st_mode & 0o077 == 0
+        assert f"--tls-key {key}" in script
+        assert cluster.scheduler_address.startswith("tls://")
+        stranger = Security.temporary()
+        with pytest.raises(OSError, match="TLS certificate does not match"):
+            Client(cluster.scheduler_address, security=stranger, timeout=60)
+    assert not key.parent.exists()
     for line in (
         "#SBATCH -p cpu",
         "#SBATCH -A glaciers",
@@ -276,7 +286,7 @@ def test_without_sbatch_or_the_extra_it_says_what_to_do(monkeypatch: pytest.Monk
     with pytest.raises(ClusterError, match="login node"), open_executor(SLURM):
         pass
     for module, extra, made in (
-        ("dask_jobqueue.slurm", "slurm", lambda: jobs(SLURM)),
+        ("dask_jobqueue.slurm", "slurm", lambda: jobs(SLURM).__enter__()),
         ("dask_kubernetes.operator", "kubernetes", lambda: manifest(PODS)),
     ):
         monkeypatch.setitem(sys.modules, module, None)
