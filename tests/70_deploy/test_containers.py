@@ -207,6 +207,45 @@ def test_server_worker_and_runs_share_a_key_that_no_manifest_holds(
     )
 
 
+def test_the_worker_watches_where_its_rights_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect's worker watches the whole cluster unless it is told which namespaces are its own."""
+    from prefect_kubernetes.settings import KubernetesSettings
+
+    (container,) = _named("Deployment", "prefect-worker")["spec"]["template"]["spec"]["containers"]
+    for one in container["env"]:
+        if "value" in one:
+            monkeypatch.setenv(one["name"], one["value"])
+    namespace = _named("Namespace", "cpazmal")["metadata"]["name"]
+    assert KubernetesSettings().observer.namespaces == {namespace}
+    (subject,) = _named("RoleBinding", "worker-starts-jobs")["subjects"]
+    worker = _named("Deployment", "prefect-worker")["spec"]["template"]["spec"]
+    assert subject["name"] == worker["serviceAccountName"]
+    rules = _named("Role", "start-jobs")["rules"]
+    rights = {(what, verb) for one in rules for what in one["resources"] for verb in one["verbs"]}
+    watched = {(what, verb) for what in ("jobs", "pods") for verb in ("list", "watch")}
+    assert watched <= rights
+
+
+def test_the_image_runs_every_method() -> None:
+    """A network of one's own needs an extra; runs and Dask workers have this image only."""
+    text = (DEPLOY / "Dockerfile").read_text()
+    found = re.search(r"pip install .*'\.\[([\w,]+)\]'", text)
+    assert found
+    assert {"docker", "kubernetes", "onnx"} <= set(found[1].split(","))
+
+
+@pytest.mark.parametrize("name", ["Completed", "Cancelled", "Suspended", "AwaitingRetry"])
+def test_a_run_that_is_silent_on_purpose_is_no_zombie(name: str) -> None:
+    """Prefect's own reading of the automation; the page's *Suspend* ends a run's process."""
+    from prefect.server.events.schemas.automations import EventTrigger
+
+    (zombies,) = yaml.safe_load((DEPLOY / "automations.yaml").read_text())["automations"]
+    trigger = EventTrigger.model_validate(zombies["trigger"])
+    assert trigger.starts_after("prefect.flow-run.heartbeat")
+    assert trigger.expects(f"prefect.flow-run.{name}")
+    assert not trigger.expects("prefect.flow-run.Running")
+
+
 FIXED = {
     "docker": {"command", "image", "networks", "volumes", "privileged", "container_create_kwargs"},
     "kubernetes": {"command", "image", "service_account_name"},
