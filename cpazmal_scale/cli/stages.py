@@ -238,11 +238,12 @@ def _simulated(
 
 
 def verify(*, config: Config = DEFAULT, repair: Switch = False) -> None:
-    """Read every chunk of the cubes again and name what is lost or altered.
+    """Read every chunk of cubes, models and maps again and name what is lost or altered.
 
     Args:
-        repair: restore it, from the manifest and from the scenes of `ingest.scenes`; what cannot
-            be restored is removed, listed, and reads as no data.
+        repair: restore cubes, from the manifest and from the scenes of `ingest.scenes`; what cannot
+            be restored is removed, listed, and reads as no data. Models and maps are named only:
+            they are made again.
     """
     from cpazmal_scale.stages import ingest as stage
 

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING
 
 from cpazmal_scale import catalog, storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ConfigError, CpazmalError, CubeDamaged, StoreMissing
+from cpazmal_scale.errors import (
+    ConfigError,
+    CpazmalError,
+    CubeDamaged,
+    StoreDamaged,
+    StoreMissing,
+)
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import workspace
+from cpazmal_scale.stages.products import damaged_index, damaged_products
 
 if TYPE_CHECKING:
     from cpazmal_scale.catalog import Entry
@@ -189,23 +196,30 @@ def append_scene(config: RunConfig, plan: CubePlan, scene: Scene) -> str:
     return append_planned(plan, scene, config.ingest)
 
 
-def verify(config: RunConfig, *, progress: Progress | None = None) -> list[CubeDamaged]:
-    """Everything lost or altered in the cubes of a workspace, listed in its catalog or not.
+def verify(
+    config: RunConfig, *, progress: Progress | None = None
+) -> list[CubeDamaged | StoreDamaged]:
+    """Everything lost or altered in the cubes of a workspace and in its other products.
+
+    Cubes are read whether its catalog lists them or not.
 
     Raises:
         StoreMissing: the workspace has no cube.
     """
     from cpazmal_scale.cube import verify_cube
 
-    found: list[CubeDamaged] = []
+    found: list[CubeDamaged | StoreDamaged] = []
     for url, listed in _cubes(config):
         item = _altered_item(url) if listed else None
         found += [*verify_cube(url, progress=progress), *([] if item is None else [item])]
-    return found
+    return [*found, *damaged_products(config, progress=progress)]
 
 
 def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repair]:
     """Restore what is lost or altered in the cubes of a workspace, from `config.ingest.scenes`.
+
+    Of its other products the index of the catalog is written again; the rest is named, to be made
+    again.
 
     Raises:
         StoreMissing: the workspace has no cube.
@@ -233,6 +247,11 @@ def repair(config: RunConfig, *, progress: Progress | None = None) -> list[Repai
             len(refused),
             "; ".join(list(refused.values())[:3]),
         )
+    for one in damaged_index(config):
+        catalog.rebuild(config.workspace)
+        done.append(Repair(one.what, str(one.where), "written again", restored=True))
+    for one in damaged_products(config, progress=progress):
+        done.append(Repair(one.what, str(one.where), f"not restored: {one.remedy}", restored=False))
     return done
 
 

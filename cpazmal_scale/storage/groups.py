@@ -7,6 +7,7 @@ are.
 
 from __future__ import annotations
 
+import functools
 import json
 import zlib
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 from cpazmal_scale import storage
 from cpazmal_scale.errors import StoreDamaged, StoreMissing
 from cpazmal_scale.storage import seal
+from cpazmal_scale.storage.disk import PART
 
 _READERS = 16
 """Requests in flight to an object store."""
@@ -105,16 +107,59 @@ def _write(url: str, documents: Mapping[str, bytes]) -> None:
     storage.write_bytes(storage.join(url, ROOT), documents[ROOT])
 
 
+def known_sums(url: str, remedy: str) -> dict[str, int] | None:
+    """CRC-32 of every object of a group by its key; none if it was written without.
+
+    Raises:
+        StoreMissing: there is no group.
+        StoreDamaged: its checksums were altered or lost.
+    """
+    root = storage.read_bytes(storage.join(url, ROOT))
+    try:
+        found = read_sums(url, remedy)
+    except StoreMissing:
+        if f'"{MARK}"'.encode() in root:
+            raise StoreDamaged("its checksums are lost", where=url, remedy=remedy) from None
+        return None
+    return found.documents | found.chunks
+
+
+def damages(url: str, remedy: str) -> list[StoreDamaged]:
+    """Every object of a group that is lost, altered or surplus; none if it has no checksums.
+
+    Raises:
+        StoreMissing: there is no group.
+        StoreError: the store cannot be reached.
+    """
+    try:
+        sums = known_sums(url, remedy)
+    except StoreDamaged as error:
+        return [error]
+    if sums is None:
+        return []
+    there = {key for key in storage.sizes(url) if not key.endswith(PART)}
+    states = dict.fromkeys(there - sums.keys() - {SUMS}, "surplus")
+    states |= dict.fromkeys(sums.keys() - there, "lost")
+    present = [(key, sums[key]) for key in sorted(sums.keys() & there)]
+    sound = storage.each(url, functools.partial(_is_sound, url), present)
+    states |= {key: "altered" for (key, _), same in zip(present, sound, strict=True) if not same}
+    return [
+        StoreDamaged(f"an object is {state}", where=storage.join(url, key), remedy=remedy)
+        for key, state in sorted(states.items())
+    ]
+
+
 def is_sound(url: str, sums: Mapping[str, int]) -> bool:
     """Whether objects are there and what their checksums say."""
-
-    def same(item: tuple[str, int]) -> bool:
-        try:
-            return zlib.crc32(storage.read_bytes(storage.join(url, item[0]))) == item[1]
-        except StoreMissing:
-            return False
-
+    same = functools.partial(_is_sound, url)
     if not storage.is_remote(url):
         return all(map(same, sums.items()))
     with ThreadPoolExecutor(_READERS) as pool:
         return all(pool.map(same, sums.items()))
+
+
+def _is_sound(url: str, item: tuple[str, int]) -> bool:
+    try:
+        return zlib.crc32(storage.read_bytes(storage.join(url, item[0]))) == item[1]
+    except StoreMissing:
+        return False

@@ -11,8 +11,8 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Suf
 from zarr.storage import WrapperStore
 
 from cpazmal_scale import storage
-from cpazmal_scale.errors import StoreDamaged, StoreMissing
-from cpazmal_scale.storage.groups import MARK, ROOT, SUMS, read_sums
+from cpazmal_scale.errors import StoreDamaged
+from cpazmal_scale.storage.groups import SUMS, known_sums
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -30,14 +30,7 @@ def open_checked(url: str, remedy: str) -> Store:
         StoreMissing: there is no group.
         StoreDamaged: its checksums were altered or lost.
     """
-    root = storage.read_bytes(storage.join(url, ROOT))
-    sums = None
-    try:
-        found = read_sums(url, remedy)
-        sums = found.documents | found.chunks
-    except StoreMissing:
-        if f'"{MARK}"'.encode() in root:
-            raise StoreDamaged("its checksums are lost", where=url, remedy=remedy) from None
+    sums = known_sums(url, remedy)
     return Checked(storage.zarr_store(url, read_only=True), url, sums, remedy)
 
 

@@ -21,9 +21,11 @@ import pytest
 from support.damage import ALL, Stored, small_workspace, whole
 
 from cpazmal_scale import storage
+from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import CpazmalError, StoreDamaged
 from cpazmal_scale.mapping import open_map
 from cpazmal_scale.model import open_model
+from cpazmal_scale.stages.products import damaged_products
 
 FLIPS = 2000 if ALL else 390
 
@@ -119,6 +121,36 @@ def test_objects_that_are_lost_added_or_swapped_are_errors(
         own.read()
     sums.write_bytes(text)
     assert own.read() == right
+
+
+@pytest.mark.parametrize(
+    "name", ["model", "map", "samples", "card", "map summary", "catalog index"]
+)
+def test_verify_names_what_is_damaged_beside_the_cubes(
+    stored: dict[str, Stored], name: str
+) -> None:
+    own, (index,) = stored[name], stored["catalog index"].files
+    config = RunConfig(workspace=str(index.parent))
+    assert damaged_products(config) == []
+    for path in (own.files[0], own.files[-1]):
+        data = path.read_bytes()
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        altered = damaged_products(config)
+        path.unlink()
+        lost = damaged_products(config)
+        path.write_bytes(data)
+        for found in (altered, lost) if name != "card" else (altered,):
+            assert len(found) == 1
+            assert str(found[0].where) in f"{path}"
+            assert found[0].remedy
+    if name in ("model", "map"):
+        surplus = own.files[0].with_name("surplus")
+        surplus.write_bytes(b"1")
+        (found,) = damaged_products(config)
+        surplus.unlink()
+        assert found.where == str(surplus)
+        assert found.what == "an object is surplus"
+    assert damaged_products(config) == []
 
 
 def test_several_damaged_objects_are_one_sentence(stored: dict[str, Stored]) -> None:
