@@ -7,12 +7,13 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from cpazmal_scale import storage
 from cpazmal_scale.catalog import Kind
 from cpazmal_scale.cli import facts
 from cpazmal_scale.cli.answers import say
 from cpazmal_scale.cli.console import PLACE_OF_COMMAND
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ConfigError
+from cpazmal_scale.errors import ConfigError, StoreMissing
 
 Workspace = Annotated[str, PLACE_OF_COMMAND]
 DEFAULT: str = RunConfig().workspace
@@ -50,6 +51,10 @@ def ls(
     found = catalog.search(
         workspace, kind=kind, beam=beam, time=period, bbox=bbox, versions=versions
     )
+    if not found and not storage.exists(workspace):
+        raise StoreMissing(
+            "no workspace is here", where=workspace, remedy="check the folder or bucket"
+        )
     say(
         "\n".join(map(line, found)) or f"nothing of this kind published in {workspace}",
         products=[facts.product(one, workspace) for one in found],

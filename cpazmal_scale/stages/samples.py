@@ -12,6 +12,7 @@ from cpazmal_scale.errors import SampleError
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.stages import reuse, workspace
 from cpazmal_scale.vocabulary import CLUSTERS
+from cpazmal_scale.words import many
 
 if TYPE_CHECKING:
     import geopandas
@@ -148,7 +149,7 @@ def _cube_data(config: RunConfig, progress: Progress | None) -> tuple[WindowSeri
     dates = int(cube.sizes["time"])
     if dates < config.dtw.min_dates:
         raise SampleError(
-            f"{dates} dates in this period, dtw.min_dates asks for {config.dtw.min_dates}",
+            f"{many(dates, 'date')} in this period, dtw.min_dates asks for {config.dtw.min_dates}",
             where=config.workspace,
             remedy="widen `start`, `end` and `months`, ingest more scenes, or lower dtw.min_dates",
         )

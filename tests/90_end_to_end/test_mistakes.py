@@ -660,6 +660,10 @@ MISTAKES: dict[str, tuple[Words, str]] = {
         lambda p: ["train", "-c", p.campaign / "polygons.gpkg"],
         r"polygons\.gpkg: not text in UTF-8; give the text file of settings",
     ),
+    "a workspace that is not there": (
+        lambda p: ["catalog", "ls", "--workspace", p.folder / "glacier"],
+        r"glacier: no workspace is here; check the folder or bucket",
+    ),
     "a layer that the map lacks": (
         lambda p: ["export", "-c", p.run, "--layer", "sure", "--raster", p.folder / "e.tif"],
         r"the map has no layer sure; choose among class, .*, confidence",
