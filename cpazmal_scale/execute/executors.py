@@ -191,8 +191,7 @@ class DaskExecutor:
         completed = as_completed(hand_out(at_once), loop=self._client.loop)
         for future in completed:
             key = running.pop(future)
-            error = future.exception()
-            result = error if isinstance(error, Exception) else future.result()
+            result = _outcome(future)
             future.release()
             completed.update(hand_out(1))
             yield key, result
@@ -232,13 +231,13 @@ class DaskExecutor:
                 continue
             for future in done:
                 slot, key = running.pop(future)
-                error = future.exception()
+                outcome = _outcome(future)
                 result: Value | Exception
                 home.pop(slot, None)
-                if isinstance(error, Exception):
-                    result = error
+                if isinstance(outcome, Exception):
+                    result = outcome
                 else:
-                    result, address = future.result()
+                    result, address = outcome
                     # A slot that came to another one's worker looks for a free one next time.
                     if sum(one == address for one in home.values()) < threads.get(address, 1):
                         home[slot] = address
@@ -254,6 +253,22 @@ class DaskExecutor:
             return []
         busy = {str(key) for keys in self._client.processing().values() for key in keys}
         return [future for future in lost if str(future.key) not in busy and not future.done()]
+
+
+def _outcome(future: Any) -> Any:
+    """What a finished future holds, or the error that it ends with.
+
+    A result is lost with its worker as long as it was not fetched: Dask then computes it again,
+    and that may end otherwise.
+    """
+    from distributed import CancelledError
+
+    try:
+        return future.result()
+    except CancelledError:
+        raise
+    except Exception as error:  # noqa: BLE001 - handed to the caller with its key
+        return error
 
 
 def _located(function: Callable[[Key], Value], key: Key) -> tuple[Value, str]:
