@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 LEAST = 0.05
 """Of the ratio of flat ground: cells with less lit ground are in shadow (Small 2011)."""
+UNEVEN = 0.5
+"""Share of a neighbouring cell's area, 3 dB, below which a place beside shadow is in it."""
 LAYOVER, SHADOW = 1, 2
 """Bits of a pixel."""
 
@@ -147,27 +149,42 @@ def gather(
                 continue
             if rows[0, c] <= 0 or dark[c] != 0:
                 mask[r, c] |= SHADOW
-            area, folds = _cell(line[r, c], sample[r, c], first, sums, folded)
-            if folds:
-                mask[r, c] |= LAYOVER
-            found, cosine = area / rows[2, c], rows[3, c]
-            if found < LEAST * cosine / np.sqrt(1 - cosine * cosine):
+            cosine = rows[3, c]
+            least = LEAST * cosine / np.sqrt(1 - cosine * cosine)
+            area, flags = _cell(line[r, c], sample[r, c], first, sums, folded, least * rows[2, c])
+            mask[r, c] |= flags
+            if area / rows[2, c] < least:
                 mask[r, c] |= SHADOW
             else:
-                ratio[r, c] = found
+                ratio[r, c] = area / rows[2, c]
 
 
 @inlined
 def _cell(
-    line: float, sample: float, first: tuple[int, int], sums: Floats, folded: Bytes
-) -> tuple[float, bool]:
-    """γ-area at a place, NaN beyond the cells, and whether its cell holds layover."""
+    line: float,
+    sample: float,
+    first: tuple[int, int],
+    sums: Floats,
+    folded: Bytes,
+    least: float,
+) -> tuple[float, int]:
+    """γ-area at a place, NaN beyond the cells; and `LAYOVER` where its cell holds any.
+
+    `SHADOW` is where one of the four cells that it is made of holds less than `least`, so that it
+    is less than `UNEVEN` of another one's: an image sees either, and not their mean.
+    """
     k, m = int(np.floor(line + 0.5)) - first[0], int(np.floor(sample + 0.5)) - first[1]
     folds = 0 <= k < sums.shape[0] and 0 <= m < sums.shape[1] and folded[k, m] != 0
+    flags = LAYOVER if folds else 0
     f, g = np.floor(line), np.floor(sample)
     k, m = int(f) - first[0], int(g) - first[1]
     f, g = line - f, sample - g
     if not (0 <= k < sums.shape[0] - 1 and 0 <= m < sums.shape[1] - 1):
-        return np.nan, folds
-    area = (1 - f) * ((1 - g) * sums[k, m] + g * sums[k, m + 1])
-    return area + f * ((1 - g) * sums[k + 1, m] + g * sums[k + 1, m + 1]), folds
+        return np.nan, flags
+    a, b, d, e = sums[k, m], sums[k, m + 1], sums[k + 1, m], sums[k + 1, m + 1]
+    area = (1 - f) * ((1 - g) * a + g * b)
+    area = area + f * ((1 - g) * d + g * e)
+    dim = min(min(a, b), min(d, e)) < least
+    if dim and area < UNEVEN * max(max(a, b), max(d, e)):
+        flags |= SHADOW
+    return area, flags

@@ -144,7 +144,9 @@ def _shadows(
     low, high = ground.heights
     reach = math.ceil(_LONGEST * (high - low) / ACROSS * PLACES)
     first = top - _PAD, ground.cells[2] * PLACES - reach
-    last = bottom + _PAD, (ground.cells[3] + 1) * PLACES
+    # Summits far above the reference height fall into cells long before their places.
+    beyond = math.ceil(max(0.0, low + high - 2 * ground.reference) / ACROSS * PLACES)
+    last = bottom + _PAD, (ground.cells[3] + 1) * PLACES + beyond
     shape = last[0] - first[0], last[1] - first[1]
     hidden, doubted = np.zeros((2, *shape), np.uint8)
     nearest, higher = np.full(shape[0], 2.0), np.full(shape[0], 2.0)

@@ -321,6 +321,23 @@ def test_the_pieces_do_not_matter(scene: Geolocation, tmp_path: Path, tiles: str
         assert whole[name][31:120, 40:149].tobytes() == part[name].tobytes(), name
 
 
+def test_hidden_ground_beyond_a_crop_adds_nothing_to_it(scene: Geolocation, tmp_path: Path) -> None:
+    """A summit beyond the far edge, much higher than the area's mean, in the shadow of a higher one
+    on the map: it would lie over the map if it were lit.
+    """
+
+    def walls(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        summits = 1400.0 * ((x > -20) & (x < 10)) + 400.0 * ((x > -570) & (x < -540))
+        return 1850.0 + summits + 0 * y
+
+    grid, dem = box(480), dem_of(tmp_path / "d.tif", walls)
+    part = slice(160, 320), slice(160, 320)
+    whole = layers(ground(scene, tmp_path / "whole", dem, grid))
+    crop = layers(ground(scene, tmp_path / "crop", dem, grid[part]))
+    for name in LAYERS:
+        np.testing.assert_array_equal(crop[name], whole[name][part], err_msg=name)
+
+
 class Watched(SerialExecutor):
     """Remembers the tasks of every step in their order."""
 

@@ -16,7 +16,14 @@ from support.ground import dem_of_grid, write_dem
 from support.small_products import ID, amplitudes, cut_product
 
 from cpazmal_scale.config import MASK_BITS, RunConfig
-from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
+from cpazmal_scale.cube import (
+    cube_url,
+    fill_cube,
+    ingest_scenes,
+    open_cube,
+    plan_ingest,
+    prepare_ground,
+)
 from cpazmal_scale.errors import (
     BeamMismatch,
     CpazmalError,
@@ -25,7 +32,7 @@ from cpazmal_scale.errors import (
     SceneError,
     StoreMissing,
 )
-from cpazmal_scale.scenes import SceneReader, discover, overview, scene_card
+from cpazmal_scale.scenes import SceneReader, discover, overview, scene_card, with_ground
 from cpazmal_scale.scenes.inspect.card import figure_of
 from cpazmal_scale.scenes.level1b.georef import GeoGrid, parse_georef
 from cpazmal_scale.scenes.untrusted import xml
@@ -473,6 +480,23 @@ def test_nothing_is_written_without_a_raster(
         ingest_scenes(config)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_layers_of_the_ground_reach_as_far_as_the_cube(
+    product: Path, dem: Path, tmp_path: Path
+) -> None:
+    """Beyond the first scene, too: others may lie there."""
+    config = settings(product.parent, dem, tmp_path, radiometry="gamma0_T")
+    (plan,) = plan_ingest(config)
+    grid = plan.grid.pad(300)
+    scene = with_ground(plan.new[0], str(tmp_path / "terrain"), grid)
+    wide = replace(plan, grid=grid, new=(scene,))
+    prepare_ground(config, wide)
+    fill_cube(wide, config.ingest, None, 0, 1)
+    cube = open_cube(plan.url).load()
+    for name in ("elevation", "area_ratio", "local_incidence"):
+        assert np.isfinite(cube[name].values).all(), name
+    assert np.isnan(cube["HH"].values[0][:200]).all()
 
 
 def test_a_flattened_cube_holds_what_its_beam_sees(

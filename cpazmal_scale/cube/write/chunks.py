@@ -94,7 +94,8 @@ def write_layers(
     put = store or storage.write_bytes
     sums: dict[str, NDArray[np.uint32]] = {}
     threads = REMOTE_WRITERS if storage.is_remote(target.url) else LOCAL_WRITERS
-    first, last = (edge // target.chunk for edge in _columns(target, scene))
+    near = tuple(edge // target.chunk for edge in _columns(target, scene))
+    whole = 0, target.tiles[1]
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[list[Future[None]]] = deque()
         for row, strip in _strips(target, scene, layers, opener):
@@ -102,7 +103,7 @@ def write_layers(
             futures = []
             for layer, values in strip.items():
                 noted = sums.setdefault(layer, np.zeros(target.tiles, np.uint32))
-                for column in range(first, last):
+                for column in range(*(whole if layer in layout.GROUND else near)):
                     part = values[:, column * target.chunk : (column + 1) * target.chunk]
                     job = (target, layer, (row, column), part, noted, put)
                     futures.append(pool.submit(_write_chunk, *job))
@@ -126,23 +127,27 @@ def _strips(
     layers: tuple[str, ...],
     opener: Opener | None,
 ) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
-    """Chunk row and values by layer, for every row of chunks the scene touches."""
+    """Chunk row and values by layer, for every row of chunks the scene touches.
+
+    What a beam sees of its ground comes for all rows: other dates may reach further.
+    """
     top, bottom = place(scene, target.grid, resample=target.resample).rows
-    first, last = top // target.chunk, -(-bottom // target.chunk)
+    near = range(top // target.chunk, -(-bottom // target.chunk))
     dated = tuple(layer for layer in layers if layer not in layout.STATIC)
+    static = tuple(layer for layer in layers if layer in layout.STATIC)
+    ground = tuple(layer for layer in static if layer in layout.GROUND)
     opener = opener or partial(SceneReader, resample=target.resample)
     with opener(scene, target.grid) as reader:
-        for row in range(first, last):
+        for row in range(target.tiles[0]) if ground else near:
             y0, y1 = row * target.chunk, min(target.grid.shape[0], (row + 1) * target.chunk)
             strip: dict[str, NDArray[Any]] = {}
-            if dated:
+            if dated and row in near:
                 power, mask = reader.read(y0, y1)
                 found = dict(zip(scene.polarisations, power, strict=True)) | {"mask": mask}
                 strip = {layer: found[layer] for layer in dated}
             if isinstance(reader, SceneReader):
-                offered = {
-                    name: reader.static(name, y0, y1) for name in layers if name not in dated
-                }
+                names = static if row in near else ground
+                offered = {name: reader.static(name, y0, y1) for name in names}
                 strip |= {name: part for name, part in offered.items() if part is not None}
             yield row, strip
 

@@ -13,6 +13,7 @@ from cpazmal_scale.cube.format import placement as grids
 from cpazmal_scale.cube.format.record import Record, read_record
 from cpazmal_scale.cube.write.admission import View, admit
 from cpazmal_scale.cube.write.align import DATES, Alignment, align
+from cpazmal_scale.cube.write.grounds import unlike_cube
 from cpazmal_scale.cube.write.order import require_order
 from cpazmal_scale.cube.write.report import Action, CubeReport, SceneReport
 from cpazmal_scale.cube.write.shifts import measure_shifts
@@ -66,8 +67,9 @@ class CubePlan:
         added = sum(scene.action == "append" for scene in self.scenes)
         held = self.record.length if self.record else 0
         shape = (int(self.grid.shape[0]), int(self.grid.shape[1]))
-        lacking = {note_of_ground(scene, self.grid) for scene in self.new[:1]} - {""}
-        notes = (*self.notes, *lacking)
+        said = [note_of_ground(scene, self.grid) for scene in self.new[:1]]
+        said += [unlike_cube(self.record, scene, self.grid) for scene in self.new[:1]]
+        notes = (*self.notes, *filter(None, said))
         return CubeReport(self.url, self.beam, shape, self.scenes, held + added, notes)
 
 

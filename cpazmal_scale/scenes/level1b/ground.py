@@ -74,10 +74,15 @@ def check_ground(scenes: Iterable[Scene], grid: GeoBox) -> None:
             covered(elevation, grid, known)
 
 
+def kept_ground(scene: Scene) -> str:
+    """Where what a scene's beam sees of its ground is kept; empty: nowhere, or not computed."""
+    urls = [one.product.ground for one in scene.files if one.product and one.product.ground]
+    return next(filter(layers.is_finished, urls), "")
+
+
 def note_of_ground(scene: Scene, grid: GeoBox) -> str:
     """What the elevation raster lacks under a cube, in words; empty: nothing, or not computed."""
-    urls = [one.product.ground for one in scene.files if one.product and one.product.ground]
-    url = next(filter(layers.is_finished, urls), None)
+    url = kept_ground(scene)
     unknown, beyond = layers.lacking(url) if url else (0, 0)
     pixels = int(grid.shape[0]) * int(grid.shape[1])
     parts = [f"{unknown} pixels ({unknown / pixels:.1%}) have no height"] if unknown else []
