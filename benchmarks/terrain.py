@@ -24,6 +24,7 @@ import numpy as np
 
 from benchmarks.clock import CORES, machine, race
 from benchmarks.cubes import drop_from_cache
+from benchmarks.mapping import on_cores
 from cpazmal_scale.config import Cluster, RunConfig
 from cpazmal_scale.cube import plan_ingest, prepare_ground
 from cpazmal_scale.execute import SerialExecutor, open_executor
@@ -266,7 +267,7 @@ def scene(edge: int, workers: int, folder: Path) -> None:
     """The layers of a larger map, by processes on this machine."""
     dem, grid = write_ground(folder / "large.tif", edge, 600.0, coarse=10), grid_of(edge)
     made = planned(folder / "large", dem, edge)
-    with open_executor(Cluster(workers=workers, memory_gib=1.5)) as executor:
+    with on_cores(workers), open_executor(Cluster(workers=workers, memory_gib=1.5)) as executor:
         # In short strips, so that every process has loaded what it needs.
         compute(replace(planned(folder / "small", dem, 256), lines=16), executor)
         began = time.perf_counter()

@@ -84,6 +84,8 @@ def compute(ground: Ground, executor: Executor, progress: Progress | None = None
     done = storage.join(ground.url, FINISHED)
     if storage.exists(done):
         return
+    # Files that were removed are written anew under their names.
+    read.cache_clear()
     shares = _shares(ground.map_tiles, executor.workers)
     total, count = len(ground.strips) + len(shares), 0
     steps: tuple[tuple[Any, Any], ...] = (
