@@ -43,11 +43,13 @@ def unlike_cube(record: Record | None, scene: Scene, grid: GeoBox) -> str:
     masks = read_layer(url, grid, rows, columns, "terrain_mask") != cube["terrain_mask"].to_numpy()
     masks &= np.isfinite(cube["elevation"].to_numpy())
     apart = 10 * np.abs(mine - theirs)
-    most = float(np.nanmax(apart, initial=0.0))
+    apart = apart[np.isfinite(apart)]
+    most = float(apart.max(initial=0.0))
     if most < 10 * _LEAST and not masks.any():
         return ""
+    half = float(np.median(apart)) if apart.size else 0.0
     return (
         "what its beam sees of the ground was computed anew: area ratios differ from the cube's by "
-        f"up to {most:.2g} dB, masks in {masks.mean():.2%} of its middle; earlier dates keep "
-        "theirs: ingest all into a new cube for equal ones"
+        f"{half:.2g} dB as a median and {most:.2g} dB at most, masks in {masks.mean():.2%} of its "
+        "middle; earlier dates keep theirs: ingest all into a new cube for equal ones"
     )
