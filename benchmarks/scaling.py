@@ -1,8 +1,9 @@
 """What a map costs beyond this machine, from measured figures and stated prices.
 
-    python -m benchmarks.scaling --pixels-per-second 250000 --bytes-per-pixel 190
+    python -m benchmarks.scaling --pixels-per-second 430000 --bytes-per-pixel 104 [--write]
 
-Prints the tables of `docs/scaling.md`. Tasks per second of a Dask scheduler are measured here.
+Prints the tables of `docs/scaling.md`, and keeps them there if so wished. Tasks per second of a
+Dask scheduler are measured here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import time
 from dataclasses import dataclass
 
+from benchmarks.clock import DOCUMENT, Report
 from cpazmal_scale.config import Cluster
 from cpazmal_scale.execute import open_executor
 
@@ -25,6 +27,9 @@ BLOCK = WIDE * CHUNK**2
 BYTES_OUT = 8.0
 """Of the map per pixel, compressed; 17 before."""
 
+PREFIX, LINK, CLIENT = 5500, 1.25e9, (1.8e-3, 2.1e-3)
+"""GET/s of a bucket's prefix, bytes/s of a machine's network, and seconds of processor time that
+the S3 client takes for an object (measured: `benchmarks.reading`)."""
 CORE_HOUR, GIB_MONTH, GETS, PUTS = 0.04, 0.023, 0.4e-6, 5e-6
 """US dollars: a core with 4 GiB on demand, object storage, one GET, one PUT."""
 
@@ -65,47 +70,78 @@ def dollars(value: float) -> str:
     return f"$ {value:,.{2 if value >= 0.01 else 3}f}"
 
 
+def sizes(report: Report, speed: float, stored: float) -> None:
+    """How large the regions are, and how long they take."""
+    report.table("", "Mpx", "cube", "chunk objects", "blocks", "core hours", "cores for 1 h")
+    for region in REGIONS:
+        pixels = region.pixels
+        hours = pixels / speed / 3600
+        report.row(
+            region.name,
+            f"{pixels / 1e6:,.0f}",
+            f"{pixels * stored / 1e12:,.2f} TB",
+            f"{pixels / CHUNK**2 * DATES * LAYERS:,.0f}",
+            f"{pixels / BLOCK:,.0f}",
+            f"{hours:,.1f}",
+            f"{max(1, hours):,.0f}",
+        )
+
+
+def prices(report: Report, speed: float, stored: float) -> None:
+    """What the regions cost."""
+    kinds = ("computing", "reading (GET)", "writing the map", "cube kept for a month")
+    report.table("", *kinds, "written once")
+    for region in REGIONS:
+        pixels = region.pixels
+        chunks = pixels / CHUNK**2
+        costs = (
+            pixels / speed / 3600 * CORE_HOUR,
+            chunks * DATES * LAYERS * READ * GETS,
+            # Six arrays in chunks of the cube's edge, and a record per block.
+            (chunks * 6 + pixels / BLOCK) * PUTS,
+            pixels * stored / 2**30 * GIB_MONTH,
+            chunks * DATES * LAYERS * PUTS,
+        )
+        report.row(region.name, *map(dollars, costs))
+
+
+def rates(report: Report, speed: float, stored: float) -> None:
+    """What one core at full speed asks of store, network and scheduler."""
+    gets = READ * DATES * LAYERS / CHUNK**2 * speed
+    moved = READ * stored * speed
+    client = " to ".join(f"{gets * seconds:.0%}" for seconds in CLIENT)
+    blocks = tasks_per_second(5000)
+    report.table("of one core at full speed", "", "cores that one feeds", "")
+    one = "objects asked for, per second", "MB moved, per second", "blocks, per second"
+    own = f"{gets:.0f}", f"{moved / 1e6:.0f}", f"{speed / BLOCK:.2f}"
+    feeder = (
+        f"a prefix of {PREFIX:,} GET/s",
+        "a machine of 10 Gbit/s",
+        f"a scheduler of {blocks:,.0f} blocks/s",
+    )
+    fed = PREFIX / gets, LINK / moved, blocks * BLOCK / speed
+    for name, number, who, cores in zip(one, own, feeder, fed, strict=True):
+        report.row(name, number, who, f"{cores:,.0f}")
+    report.row("S3 client, of a second core", client, "", "")
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pixels-per-second", type=float, required=True, help="of one core")
     parser.add_argument("--bytes-per-pixel", type=float, required=True, help="of the stored cube")
+    parser.add_argument("--write", action="store_true", help="keep the tables in docs/scaling.md")
     given = parser.parse_args()
-    speed, stored = given.pixels_per_second, given.bytes_per_pixel
-    print("| | Mpx | cube | chunk objects | blocks | core hours | cores for 1 h |")
-    print("|---|---|---|---|---|---|---|")
-    for region in REGIONS:
-        pixels = region.pixels
-        hours = pixels / speed / 3600
-        objects = pixels / CHUNK**2 * DATES * LAYERS
-        blocks = pixels / BLOCK
-        print(
-            f"| {region.name} | {pixels / 1e6:,.0f} | {pixels * stored / 1e12:,.2f} TB | "
-            f"{objects:,.0f} | {blocks:,.0f} | {hours:,.1f} | {max(1, hours):,.0f} |"
-        )
-    print(
-        "\n| | computing | reading (GET) | writing the map | cube kept for a month | written once |"
+    report = Report("scaling")
+    report.say(
+        f"For {given.pixels_per_second:,.0f} pixels per second and core, and "
+        f"{given.bytes_per_pixel:.0f} bytes per pixel of the stored cube:\n"
     )
-    print("|---|---|---|---|---|---|")
-    for region in REGIONS:
-        pixels = region.pixels
-        chunks = pixels / CHUNK**2
-        computing = pixels / speed / 3600 * CORE_HOUR
-        reading = chunks * DATES * LAYERS * READ * GETS
-        # Six arrays in chunks of the cube's edge, and a record per block.
-        writing = (chunks * 6 + pixels / BLOCK) * PUTS
-        keeping = pixels * stored / 2**30 * GIB_MONTH
-        ingesting = chunks * DATES * LAYERS * PUTS
-        row = (computing, reading, writing, keeping, ingesting)
-        print(f"| {region.name} | " + " | ".join(map(dollars, row)) + " |")
-    gets = READ * DATES * LAYERS / CHUNK**2 * speed
-    print(
-        f"\nOne core asks for {gets:.0f} objects and {READ * stored * speed / 1e6:.0f} MB a second."
-    )
-    print(f"A prefix that answers 5500 GET/s feeds {5500 / gets:.0f} cores.")
-    rate = tasks_per_second(5000)
-    per_block = BLOCK / speed
-    print(f"The scheduler hands out {rate:,.0f} blocks a second: {rate * per_block:,.0f} cores.")
+    for part in (sizes, prices, rates):
+        part(report, given.pixels_per_second, given.bytes_per_pixel)
+        report.say()
+    if given.write:
+        report.keep(DOCUMENT.with_name("scaling.md"))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from cpazmal_scale.kernels.compiled import inlined
-from cpazmal_scale.kernels.lanes_f32 import LANES, build_fill, load, operation, store
+from cpazmal_scale.kernels.lanes_f32 import LANES, address, build_fill, load, operation, store
 from cpazmal_scale.kernels.tiles import LINE, fetch
 
 Array = NDArray[Any]
@@ -94,6 +94,42 @@ def _half_logs(builder: Any, values: Any, valid: Any) -> Any:
 _half_log = operation(_half_logs)
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _valid(_context: Any, power: Any, bad: Any, offset: Any) -> Any:
+    """1 where power is finite and no flag of `bad`, from an offset on, is set; else 0."""
+
+    def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
+        flags, floats = ir.VectorType(ir.IntType(8), LANES), values[0].type
+        at = address(context, builder, kind.args[1], *values[1:])
+        found = builder.load(builder.bitcast(at, flags.as_pointer()), align=1)
+        rest = builder.fsub(values[0], values[0])
+        good = builder.and_(
+            builder.icmp_unsigned("==", found, ir.Constant(flags, [0] * LANES)),
+            builder.fcmp_ordered("==", rest, ir.Constant(floats, [0.0] * LANES)),
+        )
+        return builder.uitofp(good, floats)
+
+    return power(power, bad, offset), code
+
+
+def _floored(builder: Any, power: Any, valid: Any, floor: Any) -> Any:
+    """LLVM of power above the floor where valid, else the floor."""
+    none, least = build_fill(builder, ir.Constant(ir.FloatType(), 0.0)), build_fill(builder, floor)
+    good = builder.fcmp_ordered(">", valid, none)
+    above = builder.fcmp_ordered(">", power, least)
+    return builder.select(builder.and_(good, above), power, least)
+
+
+def _any_zero(builder: Any, values: Any) -> Any:
+    none = builder.fcmp_ordered("==", values, build_fill(builder, ir.Constant(ir.FloatType(), 0.0)))
+    bits = builder.bitcast(none, ir.IntType(LANES))
+    return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(LANES), 0))
+
+
+_above_floor = operation(_floored)
+_lacking = operation(_any_zero, types.boolean)
+
+
 @inlined
 def copy(values: Array, out: Array) -> None:
     """Copy a row into the first elements of another."""
@@ -111,19 +147,23 @@ def flags(mask: Array, excluded: np.uint8, bad: Array) -> None:
 @inlined
 def read(raw: Array, bad: Array, floor: np.float32, clean: Array, ok: Array, y: Array) -> bool:
     """Floored power, validity and log amplitude of one row; says whether a pixel is missing."""
-    missing = np.int32(0)
-    for i in range(raw.size):
-        p = raw[i]
-        good = (abs(p) < _INFINITY) & (bad[i] == 0)
-        clean[i] = p if good & (p > floor) else floor
-        ok[i] = _ONE if good else _ZERO
-        missing |= np.int32(not good)
+    missing = False
     whole = raw.size // LANES * LANES
     for i in range(0, whole, LANES):
-        store(y, i, _half_log(load(clean, i), load(ok, i)))
+        p = load(raw, i)
+        good = _valid(p, bad, i)
+        power = _above_floor(p, good, floor)
+        store(clean, i, power)
+        store(ok, i, good)
+        store(y, i, _half_log(power, good))
+        missing |= _lacking(good)
     for i in range(whole, raw.size):
-        y[i] = _HALF * log(clean[i]) if ok[i] > _ZERO else _ZERO
-    return bool(missing)
+        finite = (abs(raw[i]) < _INFINITY) & (bad[i] == 0)
+        clean[i] = raw[i] if finite & (raw[i] > floor) else floor
+        ok[i] = _ONE if finite else _ZERO
+        y[i] = _HALF * log(clean[i]) if finite else _ZERO
+        missing |= not finite
+    return missing
 
 
 @inlined
@@ -165,12 +205,16 @@ def read_channels(
     if masked:
         at = t * mask_to[0] + row * mask_to[1] + x
         flags(mask[at : at + size], excluded, bad)
+    whole = size // LANES * LANES
     for p in range(min(len(y), 2)):
         at = p * to[0] + t * to[1] + row * to[2] + x
         for i in range(at + AHEAD * to[2], at + AHEAD * to[2] + size, LINE):
             fetch(power, i)
-        copy(power[at : at + size], raw)
-        missing[p] = read(raw[:used], bad, floor, clean[p], ok[p], y[p])
+        copy(power[at + whole : at + size], raw)
+        missing[p] = read(power[at : at + whole], bad, floor, clean[p], ok[p], y[p])
+        missing[p] |= read(
+            raw[: used - whole], bad[whole:], floor, clean[p, whole:], ok[p, whole:], y[p, whole:]
+        )
     if len(y) == 3:
         both(ok[0], ok[1], ok[2, :used])
         third(xpol, clean[0], clean[1], y[0], y[1], ok[2], y[2, :used])

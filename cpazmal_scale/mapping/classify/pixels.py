@@ -106,7 +106,7 @@ class PixelClassifier:
             **settings.kernel,
         )
         features, dates, height, width = series.shape
-        valid = np.isfinite(series[0]).sum(axis=0)
+        valid = np.isfinite(series[0]).view(np.uint8).sum(axis=0, dtype=np.uint16)
         values = series.reshape(features, dates, height * width)
         clock.lap("features")
         decided = self.classifier.classify_block(in_order(values, self.order), self.limits)
