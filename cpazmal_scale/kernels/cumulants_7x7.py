@@ -28,6 +28,7 @@ from cpazmal_scale.kernels.lanes_f64 import (
     store,
     two_ahead,
 )
+from cpazmal_scale.kernels.tiles import LINE, claim
 from cpazmal_scale.kernels.window_sums import TILE, central
 
 Array = NDArray[Any]
@@ -67,6 +68,11 @@ def _walk(
     count = spread(float(WINDOW * WINDOW))
     share = div(one, count)
     for row in range(rows + AROUND):
+        if row < rows and i % LINE == 0:
+            ahead = at + row * line if row < AROUND else at + AROUND * line
+            claim(out, ahead)
+            claim(out, ahead + step)
+            claim(out, ahead + 2 * step)
         k = start + row * pitch + i
         v, w = load(y, k), load(y, k + LANES)
         vv, ww = mul(v, v), mul(w, w)

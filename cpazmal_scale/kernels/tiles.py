@@ -24,19 +24,26 @@ LINE = 16
 """Numbers of a cache line."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def fetch(_context: Any, array: Any, offset: Any) -> Any:
-    """Ask for the cache line of an element, so that it is near when it is read."""
+def _asking(write: int) -> Any:
+    """A function that asks for the cache line of an element, to read or to write it."""
 
-    def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
-        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        place = builder.bitcast(address(context, builder, kind.args[0], *values), byte)
-        wanted = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, wanted, "llvm.prefetch.p0i8")
-        builder.call(function, (place, *(ir.Constant(word, n) for n in (0, 2, 1))))
-        return context.get_dummy_value()
+    def ask(_context: Any, array: Any, offset: Any) -> Any:
+        def code(context: Any, builder: Any, kind: Any, values: Any) -> Any:
+            byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+            place = builder.bitcast(address(context, builder, kind.args[0], *values), byte)
+            wanted = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+            function = cgutils.get_or_insert_function(builder.module, wanted, "llvm.prefetch.p0i8")
+            builder.call(function, (place, *(ir.Constant(word, n) for n in (write, 2, 1))))
+            return context.get_dummy_value()
 
-    return types.none(array, offset), code
+        return types.none(array, offset), code
+
+    return intrinsic(ask)
+
+
+fetch, claim = _asking(0), _asking(1)
+"""fetch(array, offset), claim(array, offset): ask for the cache line of an element, so that it is
+near when it is read, or written; it may lie outside."""
 
 
 @inlined
