@@ -241,6 +241,13 @@ OPERA = "PROCESSING_INFORMATION_OUTPUT_BACKSCATTER_{}_CONVENTION"
         ({OPERA.format("EXPRESSION"): "linear backscatter amplitude"}, SceneUnknown),
         ({"ORBIT_PASS_DIRECTION": "ascending"}, SceneUnknown),
         ({"LOOK_DIRECTION": "left"}, SceneUnknown),
+        ({"lookDirection": "LEFT"}, SceneUnknown),
+        ({"flightDirection": "ASC"}, SceneUnknown),
+        ({"orbit": "12345", "Orbit-State": "ASCENDING"}, SceneUnknown),
+        ({"orbit": "12345", "orbitState": "descending"}, "gamma0_T"),
+        ({"radiometry": "sigma0"}, "sigma0"),
+        ({"calibration": "done", "Backscatter-Coefficient": "Sigma0"}, "sigma0"),
+        ({"units": "meters", "BACKSCATTER_UNITS": "amplitude"}, SceneUnknown),
         ({"scale_factor": "0.1"}, SceneUnreadable),
         ({"add_offset": "-1"}, SceneUnreadable),
         ({"HH#scale_factor": "0.1", "mask#scale_factor": "0.1"}, SceneUnreadable),
@@ -255,6 +262,16 @@ def test_items_of_the_whole_raster(tmp_path, tags: dict[str, str], told) -> None
         assert find(tmp_path).radiometry == told
         return
     with pytest.raises(told):
+        find(tmp_path)
+
+
+def test_the_polarisation_of_a_whole_raster_of_one_band(tmp_path) -> None:
+    write_table(tmp_path, [row(STARTS[0], polarisations="HH")])
+    path = tmp_path / file_name(STARTS[0])
+    write(path, speckle(SHAPE), {"POLARIZATION": "HH"})
+    assert find(tmp_path).polarisations == ("HH",)
+    write(path, speckle(SHAPE), {"POLARIZATION": "VV"})
+    with pytest.raises(SceneUnknown, match="says it is VV, but it is taken for HH"):
         find(tmp_path)
 
 

@@ -8,6 +8,7 @@ Providers name the coefficient and the orbit there.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,24 +21,23 @@ from cpazmal_scale.scenes.formats.snap_header import SnapHeader
 from cpazmal_scale.scenes.spellings import direction_in, side_in
 
 _FILLS = ("_fillvalue", "missing_value", "nodata", "no_data", "nodata_value", "no_data_value")
-_UNITS = ("units", "unit")
+_UNITS = ("units", "unit", "backscatter_units", "data_units", "data_unit")
 _NAMES = ("netcdf_varname", "long_name", "standard_name", "band_name", "name", "description")
 _CHANNELS = ("polarization", "polarisation", "pol")
 _COEFFICIENTS = (
     "processing_information_output_backscatter_normalization_convention",
     "output_backscatter_normalization_convention",
+    *("backscatter_coefficient", "backscatter", "radiometry", "radiometric_calibration"),
+    *("calibration", "calibration_type"),
 )
 _EXPRESSIONS = (
     "processing_information_output_backscatter_expression_convention",
     "output_backscatter_expression_convention",
 )
-"""Items of OPERA's rasters."""
+"""Items of OPERA's rasters, as the first two of the coefficients are."""
 _DIRECTIONS = (
-    "orbit_pass_direction",
-    "pass_direction",
-    "orbit_direction",
-    "orbitproperties_pass",
-    "pass",
+    *("orbit_pass_direction", "pass_direction", "orbit_direction", "orbitproperties_pass"),
+    *("orbit_state", "sat_orbit_state", "flight_direction", "pass", "orbit"),
 )
 _ACQUIRED = (
     *("acquisition_date", "acquisition_time", "acquisition_datetime", "acquisition_start_time"),
@@ -97,15 +97,17 @@ class BandItems:
         factor = _number(numbers.get("scale_factor", ""))
         grid = saga.header(raster)
         unit = _first(found, _UNITS) or snap.unit(band) or grid.get("UNIT", "")
-        general = _first(whole, (*_EXPRESSIONS, *_UNITS))
-        if not unit and (read_name(general).scale or read_name(general).kind):
-            unit = general
+        if not unit:
+            said = ((text, read_name(text)) for text in _all(whole, (*_EXPRESSIONS, *_UNITS)))
+            unit = next((text for text, name in said if name.scale or name.kind), "")
+        coefficients = _all(whole, _COEFFICIENTS)
+        alone = whole if raster.count == 1 else {}
         fill = _number(_first(numbers, _FILLS))
         return cls(
             name=_first(found, _NAMES) or snap.name(band) or grid.get("NAME", ""),
             unit=unit,
-            channel=_first(found, _CHANNELS),
-            coefficient=_first(whole, _COEFFICIENTS),
+            channel=_first(found, _CHANNELS) or _first(alone, _CHANNELS),
+            coefficient=next((text for text in coefficients if read_name(text).kind), ""),
             fill=snap.nodata(band) if fill is None else fill,
             factor=1 / divisor if factor is None and divisor else factor,
             offset=_number(numbers.get("add_offset", "")),
@@ -208,7 +210,14 @@ def _of_variables(told: Mapping[str, str], called: str) -> dict[str, str]:
 
 
 def _first(found: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((found[name] for name in names if found.get(name, "").strip()), "")
+    return next(iter(_all(found, names)), "")
+
+
+def _all(found: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
+    """Texts under some names in their order, whatever their capitals and signs between words."""
+    letters = {re.sub(r"[^a-z0-9]", "", key.lower()): text for key, text in found.items()}
+    texts = (letters.get(name.replace("_", ""), "") for name in names)
+    return [text for text in texts if text.strip()]
 
 
 def _number(text: str) -> float | None:
