@@ -6,7 +6,7 @@ from .classify.coarse import LEVELS, OVERVIEWS, mean_levels, mean_shares, most_f
 from .classify.pixels import PixelClassifier
 from .classify.plan import MapPlan, plan_map
 from .classify.recipe import Recipe
-from .classify.records import summary
+from .classify.records import floored, summary
 from .classify.run import MapResult, map_cube
 from .classify.store import classified_by, legend_of, open_map, read_recipe, read_root, withheld
 from .refine.after import refine_map
@@ -46,6 +46,7 @@ __all__ = [
     "classified_by",
     "compare_maps",
     "compared_periods",
+    "floored",
     "fuse_maps",
     "legend_of",
     "map_cube",

@@ -167,11 +167,11 @@ def barycenters_figure(
                 known = np.where(seen, values, np.nan)
                 line = with_gaps(days, days, known)
                 axis.plot(*line, color=colours[code], lw=1.8, label=code if m == 0 else None)
-            if row.aligned:
-                mean = np.nanmean(members[:, seen], axis=0)
-                axis.plot(*with_gaps(days[seen], days, mean), "--", color=colours[code], lw=0.9)
+            if model.means is not None:
+                mean = with_gaps(days, days, model.means[c, k])
+                axis.plot(*mean, "--", color=colours[code], lw=0.9)
     typical = row.typical.capitalize()
-    if row.aligned:
+    if model.means is not None:
         typical = f"{typical}, {row.aligned}; dashed: mean of the windows on each date"
     legend_and_title(figure, panels[0], f"{typical}; bands hold the middle half of the windows")
     return figure

@@ -31,6 +31,8 @@ class OnDates(NamedTuple):
     """(T,) days of the cube's dates since the season began."""
     barycenter_days: NDArray[np.float64]
     """(T',) days of the typical series' dates, on the same count."""
+    columns: NDArray[np.intp]
+    """(T',) which of the training dates these are."""
     matched: MatchedDates
     """Dates in `order` and those of the classifier's typical series, as they are compared."""
 
@@ -71,7 +73,9 @@ def on_dates(
     along, ready = match_dates(dates, trained, **how), fitted.on(matched)
     limits = ready.limits(matched.standing, len(order))
     shown = fitted.on(along)
-    return OnDates(ready, limits, order, shown, along.row_days, along.column_days, matched)
+    return OnDates(
+        ready, limits, order, shown, along.row_days, along.column_days, along.columns, matched
+    )
 
 
 def in_order(values: NDArray[np.floating], order: NDArray[np.intp]) -> NDArray[np.floating]:

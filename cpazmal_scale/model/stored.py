@@ -24,6 +24,7 @@ _ARRAYS = {
     "centres_": ("centres", ("class", "feature", "time")),
 }
 """Arrays of many classifiers, as variables of the stored dataset; others keep their names."""
+_MEANS = "window_means"
 _REMEDY = "remove it and train again"
 
 
@@ -58,6 +59,8 @@ def as_dataset(model: Model) -> xr.Dataset:
         plain = np.asarray(values)
         variable, dims = _ARRAYS.get(name) or (name, _axes(name, plain.shape))
         variables[variable] = (dims, plain.astype(object) if plain.dtype.kind == "U" else plain)
+    if model.means is not None:
+        variables[_MEANS] = ("class", "feature", "time"), model.means
     attrs = {
         "id": model.id,
         "method": model.method,
@@ -114,6 +117,7 @@ def open_model(url: str) -> Model:
             values = data[variable].values
             plain = np.array(values.tolist()) if values.dtype.kind in "OT" else values
             arrays[names.get(str(variable), str(variable))] = plain
+        means = arrays.pop(_MEANS, None)
         text = data.attrs["classifier"]
         setting = data.attrs.get("method") or json.loads(text)["settings"]["decision"]
         return _consistent(
@@ -127,6 +131,7 @@ def open_model(url: str) -> Model:
                 json.loads(data.attrs["provenance"]),
                 check_start(data.attrs.get("season_start", NEW_YEAR)),
                 parsed(data.attrs.get("legend")),
+                means,
             )
         )
 
@@ -145,6 +150,8 @@ def _consistent(model: Model) -> Model:
         "means": (own.mean_.shape, (features,)),
         "within-class distances": (np.broadcast_to(own.tau_, features).shape, (features,)),
     }
+    if model.means is not None:
+        shapes["means of windows"] = (model.means.shape, (classes, features, dates))
     for what, (one, two) in shapes.items():
         if one != two:
             raise ValueError(f"{what} {one} for typical series of {two}")

@@ -33,7 +33,9 @@ class Model:
     `method` is what `classify.method` calls it; `id` names the settings and samples it was trained
     with; `dates` (T,) datetime64[s] are those of the training series; `provenance` holds plain
     JSON values; `season_start` is the first day of the training series' season, `MM-DD`;
-    `legend` is what the user said of classes, which changes nothing in `id`.
+    `legend` is what the user said of classes, which changes nothing in `id`. `means` (C, K, T) are
+    those of the classes' windows on each date, NaN where none has data; none where the typical
+    series are date by date themselves.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Model:
     provenance: Mapping[str, Any]
     season_start: str = "01-01"
     legend: Styles = field(default_factory=dict)
+    means: NDArray[np.float32] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -115,6 +118,14 @@ class Model:
 
         starts = (season_start or self.season_start, self.season_start)
         return on_dates(self.classifier, self.dates, dates, starts)
+
+    def means_on(
+        self, dates: NDArray[np.datetime64], season_start: str | None = None
+    ) -> NDArray[np.float32] | None:
+        """`means` (C, K, T') on the dates of the typical series that `on_dates` shows."""
+        if self.means is None:
+            return None
+        return self.means[..., self.on_dates(dates, season_start).columns]
 
 
 def _clustered(stability: float | None) -> str:

@@ -9,12 +9,14 @@ import numpy as np
 
 from cpazmal_scale import __version__
 from cpazmal_scale.config import RunConfig, identity
-from cpazmal_scale.config.methods import BEST
+from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ConfigError, ModelMismatch, SampleError
 from cpazmal_scale.model import learning, methods
 from cpazmal_scale.model.trained import Model
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cpazmal_scale.samples import WindowSeries
 
 
@@ -102,4 +104,18 @@ def train(
         facts,
         start,
         config.legend,
+        _means(series, labels, classifier.classes_) if method(setting).aligned else None,
     )
+
+
+def _means(
+    series: WindowSeries, labels: Sequence[str], classes: NDArray[Any]
+) -> NDArray[np.float32]:
+    """Means (C, K, T) of the classes' windows on each date; NaN where none has data."""
+    found = np.full((len(classes), *series.values.shape[1:]), np.nan, np.float32)
+    for mean, code in zip(found, classes, strict=True):
+        members = series.values[np.asarray(labels) == code]
+        seen = np.isfinite(members)
+        total = np.where(seen, members, 0).sum(axis=0, dtype=np.float64)
+        np.divide(total, seen.sum(axis=0), out=mean, where=seen.any(axis=0), casting="same_kind")
+    return found

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpazmal_scale.errors import ConfigError, GridMismatch
-from cpazmal_scale.mapping import about, mean_shares, place, read_recipe, summary, times
+from cpazmal_scale.mapping import (
+    about,
+    floored,
+    mean_shares,
+    place,
+    read_recipe,
+    summary,
+    times,
+)
 from cpazmal_scale.view.cache import Held
 from cpazmal_scale.view.cube import ShownCube
 from cpazmal_scale.view.maps import Made, ShownMap
@@ -21,6 +29,8 @@ from cpazmal_scale.view.reduce import commonest, mean_power
 from cpazmal_scale.vocabulary import REJECTED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -96,7 +106,9 @@ def _warm(classes: int, series: PixelSeries | None) -> None:
 def _facts(shown: ShownMap, series: PixelSeries | None) -> dict[str, Any]:
     """What the page says of a map, and what it can ask for."""
     model = series.model if series is not None else None
-    found = about(shown.data, shown.recipe, model, _areas(shown))
+    told = summary(shown.url)
+    areas = _areas(told, shown.recipe.classes)
+    found = about(shown.data, shown.recipe, model, areas, floored(told))
     found |= {"place": place(shown.data), "layers": list(shown.layers), "edge": EDGE}
     found |= {"dates": list(shown.recipe.dates), "channels": []}
     if series is None:
@@ -109,15 +121,17 @@ def _facts(shown: ShownMap, series: PixelSeries | None) -> dict[str, Any]:
     if model is not None and centres is not None:
         found |= times(shown.recipe, model)
         found["centres"] = np.round(centres, 4).tolist()
+        means = model.means_on(shown.recipe.days, shown.recipe.season_start)
+        found["means"] = None if means is None else np.round(means, 4).tolist()
     return found
 
 
-def _areas(shown: ShownMap) -> dict[int, float]:
-    """Square metres of each class value, from the map's summary."""
-    codes = {code: value for value, code in enumerate(shown.recipe.classes, 1)}
+def _areas(told: Mapping[str, Any], classes: Sequence[str]) -> dict[int, float]:
+    """Square metres of each class value, from a map's summary."""
+    codes = {code: value for value, code in enumerate(classes, 1)}
     codes["rejected"] = REJECTED
     found: dict[int, float] = defaultdict(float)
-    for block in summary(shown.url)["blocks"]:
+    for block in told["blocks"]:
         for code, area in block["square_metres"].items():
             if code in codes:
                 found[codes[code]] += float(area)

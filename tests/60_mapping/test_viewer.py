@@ -72,6 +72,23 @@ def contents(path: str) -> tuple[dict, dict[str, bytes]]:
     return json.loads(facts[1]), {n: zlib.decompress(base64.b64decode(b)) for n, b in blobs}
 
 
+def test_the_page_says_how_much_lies_below_the_floor(data, page: str) -> None:
+    """As `cpazmal map` says it of every eighth row and column."""
+    features, (power, mask, _) = open_model(data[0]).features, backscatter()
+    shares = [
+        np.mean(values[np.isfinite(values) & (flags & features.excluded == 0)] < 10**-3.1)
+        for values, flags in zip(power[..., ::8, ::8], [mask[..., ::8, ::8]] * 2, strict=True)
+    ]
+    told = ", ".join(f"{n} {s:.1%}" for n, s in zip(("HH", "HV"), shares, strict=True))
+    assert contents(page)[0]["floored"] == f"Pixels under −31 dB: {told.replace('%', ' %')}."
+
+
+def test_the_page_holds_the_means_of_the_windows(data, page: str) -> None:
+    facts, blobs = contents(page)
+    means = np.frombuffer(blobs["means"], "<f4").reshape(len(CLASSES), len(facts["features"]), -1)
+    np.testing.assert_array_equal(means, open_model(data[0]).means)
+
+
 def test_layers_are_the_map(page: str, finished: str) -> None:
     facts, blobs = contents(page)
     stored = open_map(finished)
@@ -380,6 +397,26 @@ def test_cursor_tells_place_class_and_probabilities(shown: Browser, finished: st
     assert (longitude, latitude) == pytest.approx(expected, abs=2e-5)
 
 
+def test_an_order_of_the_legend_moves_no_figure(
+    window: Browser, data, sampled, tmp_path: Path
+) -> None:
+    """Legends are in the user's order, arrays in that of the map's values."""
+    config = workspace(tmp_path, classify={"reject": 1.5}, legend={"ICA": {"order": 1}})
+    made, place = map_cube(config, *data).url, f"{tmp_path}/map.html"
+    own = show(window, write_viewer(made, place, cube_url=data[1], model_url=data[0], points=20))
+    found = sampled[0]
+    i = int(np.flatnonzero(found.classes == 4)[3])
+    own.click(*screen(own, *(found.at[i] + 0.5).tolist()))
+    rows = own.run(
+        "return [...document.querySelectorAll('#distances tbody tr')].map("
+        "(row) => [row.cells[0].textContent, Number(row.cells[2].textContent)])"
+    )
+    away = np.nanmean(found.distances[i], axis=0)
+    assert dict(rows) == pytest.approx(dict(zip(CLASSES, away.tolist(), strict=True)), abs=0.006)
+    sure = round(found.probability[i, 3] / 100)
+    assert text(own, "pixel-class") == f"ICA ice apron, {sure} %"
+
+
 def test_click_shows_series_barycenters_and_distances(
     shown: Browser, data, finished: str, sampled
 ) -> None:
@@ -392,6 +429,7 @@ def test_click_shows_series_barycenters_and_distances(
     picked = shown.run("return viewer.state.picked")
     assert shown.run("return viewer.placeOf(arguments[0])", picked) == [row, column]
     aligned = "barycenters, aligned (warped in time): no calendar dates"
+    aligned += "; dashed: mean of the class's windows on each date"
     assert text(shown, "typical") == aligned
     assert text(shown, "measure") == "DTW distance to the barycenters (1: usual within a class)"
     for k in (0, 8):
@@ -419,8 +457,10 @@ def test_click_shows_series_barycenters_and_distances(
     lines = shown.run(
         "return [...document.querySelectorAll('#chart .line')].map((line) => line.dataset.name)"
     )
-    assert sorted(lines[:-1]) == list(CLASSES)
-    assert len(model.classes) == len(lines) - 1
+    assert sorted(lines[:-2]) == list(CLASSES)
+    assert len(model.classes) == len(lines) - 2
+    dashes = "return getComputedStyle(document.querySelector('#chart .dashed')).strokeDasharray"
+    assert shown.run(dashes) == "6px, 4px"
     assert "ICA ice apron" in text(shown, "said")
     assert shown.log("browser") == []
     shown.press(ESCAPE)

@@ -73,6 +73,18 @@ def test_opens_as_labelled_arrays(tmp_path) -> None:
     assert not any(b"pickle" in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
 
 
+def test_means_of_windows_are_kept_where_averages_are_warped(tmp_path) -> None:
+    (series, labels, _), made = windows(), trained()[1]
+    model.save_model(made, f"{tmp_path}/m.zarr")
+    again = model.open_model(f"{tmp_path}/m.zarr")
+    means = [np.nanmean(series.values[np.array(labels) == code], axis=0) for code in "AB"]
+    np.testing.assert_allclose(again.means, means, rtol=1e-6)
+    later = np.concatenate([series.dates[7:], series.dates[:7] + np.timedelta64(366, "D")])
+    order = [*range(7, 14), *range(7)]
+    np.testing.assert_array_equal(again.means_on(later), again.means[..., order])
+    assert trained(classify={"method": "euclid-sum"})[1].means is None
+
+
 def test_identity_follows_settings_and_samples() -> None:
     assert trained()[1].id == trained()[1].id
     assert trained()[1].id != trained(seed=1)[1].id

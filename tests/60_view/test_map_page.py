@@ -157,7 +157,9 @@ def test_facts_are_the_maps(client: Client, finished: str) -> None:
     assert areas["–"] == pytest.approx(9 * int((stored == 254).sum()), rel=3e-4)
     assert areas["–"] > 0
     assert [c["dates"][NO_HV] for c in facts["channels"]] == [True, False]
-    assert np.array(facts["centres"]).shape[0] == len(CLASSES)
+    (classes, _, *series) = np.array(facts["centres"]).shape
+    assert classes == len(CLASSES)
+    assert np.array(facts["means"], float).shape == (classes, *series)
 
 
 @pytest.mark.parametrize(
@@ -314,6 +316,7 @@ def test_names_are_text_and_nothing_comes_from_elsewhere(window) -> None:
     origin = window.run("return document.getElementById('origin').textContent")
     assert HOSTILE in origin
     assert "share of right decisions to ± 0." in origin
+    assert "Pixels under −31 dB: HH 0." in origin
     here = window.run("return location.host")
     asked = [url for url in window.requests() if not url.startswith(("data:", "chrome"))]
     assert {urlsplit(url).netloc for url in asked} == {here}
@@ -348,7 +351,7 @@ def test_a_click_shows_the_series_of_the_pixel(window, finished: str) -> None:
     assert said.startswith(f"row {row}, column {column}; ")
     assert window.run("return document.getElementById('pixel-class').textContent")[:3] == "ABL"
     shown = "return [...document.querySelectorAll('#chart .line')].map((p) => p.dataset.name)"
-    assert {*CLASSES} < {*window.run(shown)}
+    assert {*CLASSES, "mean"} < {*window.run(shown)}
     lines = window.run("return document.querySelectorAll('#channels .line').length")
     assert lines == 2
     gaps = window.run("return document.querySelectorAll('#channels .line')[1].getAttribute('d')")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+import numpy as np
 
 from cpazmal_scale import storage
 from cpazmal_scale.errors import StoreDamaged, StoreMissing
@@ -109,6 +111,21 @@ def summary(map_url: str) -> dict[str, Any]:
         for block in found["blocks"]:
             Block(*block["block"])
         return found
+
+
+def floored(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Share of a map's valid pixels and dates below the floor, by channel.
+
+    Empty of a map that was made from maps, or before this was recorded.
+    """
+    blocks = summary["blocks"]
+    if not all("floored" in block for block in blocks):
+        return {}
+    counts = {
+        name: np.sum([block["floored"][name] for block in blocks], axis=0)
+        for name in blocks[0]["floored"]
+    }
+    return {name: float(below / max(every, 1)) for name, (below, every) in counts.items()}
 
 
 def clear(map_url: str) -> None:

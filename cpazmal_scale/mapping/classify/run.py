@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cpazmal_scale import __version__
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import BlocksFailed, CpazmalError
@@ -280,20 +278,9 @@ def _result(made: MapPlan, summary: dict[str, Any], executed: int, began: float)
         peak_memory=max(int(b["peak_memory"]) for b in blocks),
         pixels_by_class={code: int(n) for code, n in pixels.items()},
         square_metres=areas,
-        floored=_floored(blocks),
+        floored=records.floored(summary),
         pixels_per_second=share * made.pixels / max(float(summary["seconds"]), 1e-9),
     )
-
-
-def _floored(blocks: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Share below the floor by channel, from the records of all blocks."""
-    if not all("floored" in block for block in blocks):
-        return {}
-    counts = {
-        name: np.sum([block["floored"][name] for block in blocks], axis=0)
-        for name in blocks[0]["floored"]
-    }
-    return {name: float(below / max(every, 1)) for name, (below, every) in counts.items()}
 
 
 _KM2 = 12

@@ -17,6 +17,7 @@ from cpazmal_scale.mapping.refine import periods
 from cpazmal_scale.mapping.show.figures import left_out, pixel_size
 from cpazmal_scale.palette import REJECTED as REJECTED_COLOUR
 from cpazmal_scale.vocabulary import REJECTED
+from cpazmal_scale.words import number, per_cent
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,11 +30,16 @@ _LATTICE = 33
 
 
 def about(
-    data: xr.Dataset, recipe: Recipe, model: Model | None, square_metres: Mapping[int, float]
+    data: xr.Dataset,
+    recipe: Recipe,
+    model: Model | None,
+    square_metres: Mapping[int, float],
+    floored: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Titles, classes with colours and areas, features, and where it all came from.
 
-    `square_metres` holds the area of each class value; without the model there are no features.
+    `square_metres` holds the area of each class value, `floored` the share of pixels below the
+    floor by channel; without the model there are no features.
     """
     named = legend_of(data)
     classes: list[dict[str, Any]] = [
@@ -68,6 +74,7 @@ def about(
         "measure": method(recipe.method).measure,
         "withheld": recipe.withheld,
         "calibration": data.attrs.get(CALIBRATION),
+        "floored": _below(floored or {}, recipe.features.floor_db),
         "classes": classes,
         "features": [
             {"name": name, "label": in_words(name), "meaning": _meaning(name)}
@@ -75,6 +82,12 @@ def about(
         ],
         "window": recipe.features.window,
     }
+
+
+def _below(floored: Mapping[str, float], floor_db: float) -> str:
+    """Shares of pixels below the floor; empty where they are not known."""
+    shares = ", ".join(f"{name} {per_cent(share)}" for name, share in floored.items())
+    return f"Pixels under {number(floor_db, 0)} dB: {shares}." if shares else ""
 
 
 def _meaning(name: str) -> str:

@@ -7,7 +7,8 @@ const { classes, features, place } = facts;
 const [ROWS, COLUMNS] = place.shape;
 const [TALL, WIDE] = place.metres;
 const MAPPED = classes.reduce((sum, c) => sum + c.m2, 0) || 1;
-const VALUED = classes.filter((c) => c.value < 254);
+/* In the order of the map's values, in which arrays are; `classes` are in that of the legend. */
+const VALUED = classes.filter((c) => c.value < 254).sort((a, b) => a.value - b.value);
 const byValue = new Map(classes.map((c) => [c.value, c]));
 
 /* Colour-blind safe ramps, dark to bright. */
@@ -61,6 +62,7 @@ async function load() {
     classes: new Uint8Array(await bytes("classes")),
     probability: new Uint16Array(await bytes("probability")),
     barycenters: new Float32Array(await bytes("barycenters")),
+    means: new Float32Array(facts.series.means ? await bytes("means") : 0),
   };
   Object.assign(samples, table);
 }
@@ -389,6 +391,11 @@ function centre(c, m, k) {
   const from = ((c * M + m) * features.length + k) * T;
   return Array.from(samples.barycenters.subarray(from, from + T));
 }
+/** Mean (T') of a class's training windows, date by date; nothing where typical series are that. */
+function meanOf(c, k) {
+  const T = facts.barycenter_days.length, from = (c * features.length + k) * T;
+  return Array.from(samples.means.subarray(from, from + T));
+}
 /** Distances (C) of one feature, and the mean over the features that have all of them. */
 function distancesOf(i) {
   const C = VALUED.length, K = features.length;
@@ -406,7 +413,8 @@ function show(metres) {
   const away = metres === undefined ? "" : ` · ${metres < 1000 ? `${Math.round(metres)} m` : `${(metres / 1000).toFixed(1)} km`} from the click`;
   if (metres !== undefined || !$("pixel-where").textContent) $("pixel-where").textContent = `row ${row}, column ${column}${away}`;
   $("feature-meaning").textContent = `${features[k].meaning}, ${facts.window} × ${facts.window} pixels`;
-  $("typical").textContent = [facts.typical, facts.aligned].filter(Boolean).join(", ");
+  const dashed = samples.means.length ? "; dashed: mean of the class's windows on each date" : "";
+  $("typical").textContent = [facts.typical, facts.aligned].filter(Boolean).join(", ") + dashed;
   $("measure").textContent = `${facts.measure} distance to the ${facts.typical} (1: usual within a class)`;
   const { rows, all } = distancesOf(i);
   lines(seriesOf(i, k), k, position);
@@ -425,9 +433,11 @@ function table(one, all) {
 function lines(values, k, position) {
   const centres = VALUED.flatMap((c, n) => Array.from({ length: facts.series.centroids }, (_, m) => (
     { name: c.code, values: centre(n, m, k), days: facts.barycenter_days, colour: c.colour, wide: n === position, quiet: true })));
+  const mean = position < 0 || !samples.means.length ? [] : [
+    { name: "mean", values: meanOf(position, k), days: facts.barycenter_days, colour: VALUED[position].colour, dashed: true, quiet: true }];
   chart($("chart"), {
     days: facts.days, dates: facts.dates, year: facts.year, digits: 3,
-    lines: [...centres.sort((a, b) => a.wide - b.wide), { name: features[k].label, values, colour: "var(--ink)", dots: true }],
+    lines: [...centres.sort((a, b) => a.wide - b.wide), ...mean, { name: features[k].label, values, colour: "var(--ink)", dots: true }],
   });
   $("chart").setAttribute("aria-label", `${features[k].label}, ${features[k].meaning}: ${values.filter(known).length} dates of the pixel and the ${facts.typical} of ${VALUED.map((c) => c.code).join(", ")}`);
 }
@@ -487,7 +497,7 @@ function describe() {
   $("subtitle").textContent = `${beam}${day(facts.dates[0])} – ${day(facts.dates.at(-1))} · ${facts.dates.length} dates · ${facts.used} · ${facts.pixel}`;
   const known = facts.calibration ? ` Probabilities: ${facts.calibration}.` : "";
   const without = facts.withheld ? ` No probabilities: ${facts.withheld}.` : known;
-  $("origin").textContent = `Map ${facts.map}, model ${facts.model}, ${facts.software}.${without}`;
+  $("origin").textContent = `Map ${facts.map}, model ${facts.model}, ${facts.software}.${without} ${facts.floored}`;
   const step = rasters.class.step;
   canvas.setAttribute("aria-label", `${facts.title}, ${ROWS} × ${COLUMNS} pixels${step > 1 ? `, shown in cells of ${step} × ${step}` : ""}`);
   $("choices").append(...LAYERS.map(({ id, name }) => {

@@ -15,6 +15,7 @@ import numpy as np
 from cpazmal_scale import storage, web
 from cpazmal_scale.errors import ModelMismatch
 from cpazmal_scale.mapping.classify.recipe import Recipe
+from cpazmal_scale.mapping.classify.records import floored, summary
 from cpazmal_scale.mapping.classify.store import open_map
 from cpazmal_scale.mapping.show.facts import about, place, times
 from cpazmal_scale.mapping.show.overview import (
@@ -95,7 +96,7 @@ def write_viewer(
     image, decibels = _image(mean.means(), classes.step)
     layers = fitted_layers({"class": classes, "backscatter": image, **means})
     facts = {
-        **about(data, recipe, model, small.square_metres),
+        **about(data, recipe, model, small.square_metres, floored(summary(map_url))),
         **times(recipe, model),
         "place": place(data),
         "layers": {name: [*layer.values.shape, layer.step] for name, layer in layers.items()},
@@ -150,6 +151,7 @@ def _packed(
     dates = recipe.days
     fitted = model.on_dates(dates, recipe.season_start).shown
     centres = fitted.centres()
+    means = model.means_on(dates, recipe.season_start)
     finite = np.where(np.isfinite(sampled.distances), np.minimum(sampled.distances, 65), 65.535)
     arrays = {
         "at": sampled.at.astype("<i4"),
@@ -158,9 +160,10 @@ def _packed(
         "classes": sampled.classes,
         "probability": sampled.probability.astype("<u2"),
         "barycenters": centres.astype("<f4"),
+        **({} if means is None else {"means": means.astype("<f4")}),
     }
     scale = {"scale": table.scale, "offset": table.offset, "centroids": centres.shape[1]}
-    return arrays, {"count": len(sampled.at), **scale}
+    return arrays, {"count": len(sampled.at), "means": means is not None, **scale}
 
 
 def _whole_numbers(series: NDArray[np.float32]) -> _Table:

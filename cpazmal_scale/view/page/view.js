@@ -151,10 +151,14 @@ function drawFeature(found, told, axis, value) {
   const centres = told.centres.flatMap((each, c) => each.map((one) => ({
     name: classes[c].code, values: one[k], days: told.barycenter_days, colour: classes[c].colour, wide: classes[c].value === value, quiet: true })));
   centres.sort((a, b) => a.wide - b.wide);
+  const own = classes.findIndex((c) => c.value === value);
+  const mean = own < 0 || !told.means ? [] : [
+    { name: "mean", values: told.means[own][k], days: told.barycenter_days, colour: classes[own].colour, dashed: true, quiet: true }];
   const label = told.features[k].label;
   const typical = [told.typical, told.aligned].filter(Boolean).join(", ");
-  $("feature-meaning").textContent = `${told.features[k].meaning}; beside it ${typical}`;
-  chart($("chart"), { ...axis, digits: 3, lines: [...centres, { name: label, values: found.features[k], colour: "var(--ink)", dots: true }] });
+  const dashed = told.means ? "; dashed: mean of the class's windows on each date" : "";
+  $("feature-meaning").textContent = `${told.features[k].meaning}; beside it ${typical}${dashed}`;
+  chart($("chart"), { ...axis, digits: 3, lines: [...centres, ...mean, { name: label, values: found.features[k], colour: "var(--ink)", dots: true }] });
   $("chart").setAttribute("aria-label", `${label}, ${told.features[k].meaning}: ${found.features[k].filter((v) => v !== null).length} dates of the pixel beside ${classes.map((c) => c.code).join(", ")}`);
 }
 
@@ -205,7 +209,7 @@ function describe() {
   const beam = facts.beam ? `Beam ${facts.beam} · ` : "";
   document.title = $("title").textContent = maps.length > 1 ? `${facts.title}: two maps` : facts.title;
   $("subtitle").textContent = `${beam}${facts.compared || `${day(facts.dates[0])} – ${day(facts.dates.at(-1))} · ${facts.dates.length} dates`} · ${facts.used} · ${facts.pixel}`;
-  $("origin").textContent = maps.map((one, n) => `${maps.length > 1 ? ["left: ", "right: "][n] : ""}map ${one.map}, model ${one.model}, ${one.software}${one.withheld ? `; no probabilities: ${one.withheld}` : one.calibration ? `; probabilities: ${one.calibration}` : ""}`).join("; ");
+  $("origin").textContent = maps.map((one, n) => `${maps.length > 1 ? ["left: ", "right: "][n] : ""}map ${one.map}, model ${one.model}, ${one.software}${one.withheld ? `; no probabilities: ${one.withheld}` : one.calibration ? `; probabilities: ${one.calibration}` : ""}. ${one.floored}`).join(" ");
   $("map").setAttribute("aria-label", `${facts.title}, ${facts.place.shape.join(" × ")} pixels`);
   const offered = LAYERS.filter((one) => (one.id === "radar" ? radar : facts.layers.includes(one.id)));
   $("choices").append(...offered.map(({ id, name }) => {

@@ -16,7 +16,7 @@ export function day(iso) {
  * Draw lines into an SVG element that has a size.
  *
  * `days` are days since 1 January of `year` and `dates` the same as ISO text; every line has
- * `values` (null: a gap), and may have its own `days`, a `colour`, `wide`, `dots` and a `name`;
+ * `values` (null: a gap), and may have its own `days`, a `colour`, `wide`, `dashed`, `dots` and a `name`;
  * lines without `quiet` are read out under the pointer. `now` is the number of a date that is
  * marked; `pick` is called with that of the date that was clicked.
  */
@@ -38,7 +38,7 @@ export function chart(svg, { days, dates, year, lines, digits = 2, unit = "", no
   parts.push(...months(year, first, last, X, height - frame.bottom));
   for (const line of lines) {
     const at = line.days ?? days;
-    parts.push(make("path", { class: line.wide ? "line wide" : "line", "data-name": line.name, stroke: line.colour, d: path(at, line.values, X, Y) }));
+    parts.push(make("path", { class: ["line", line.wide && "wide", line.dashed && "dashed"].filter(Boolean).join(" "), "data-name": line.name, stroke: line.colour, d: path(at, line.values, X, Y) }));
     if (line.dots) line.values.forEach((v, t) => { if (known(v)) parts.push(make("circle", { class: "dot", fill: line.colour, cx: X(at[t]), cy: Y(v), r: 2.6 })); });
   }
   if (now !== undefined) parts.push(make("line", { class: "now", x1: X(days[now]), x2: X(days[now]), y1: frame.top, y2: height - frame.bottom }));
