@@ -69,8 +69,16 @@ def fitted_temperature(scores: NDArray[np.float64], codes: NDArray[np.intp]) -> 
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
+def alike(groups: NDArray[np.intp]) -> NDArray[np.float64]:
+    """What each of the `(N,)` series counts so that all groups count alike; the mean is 1."""
+    _, place, size = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(len(groups) / (len(size) * size[place]))
+
+
 def fitted_confidence(
-    probability: NDArray[np.floating], codes: NDArray[np.intp]
+    probability: NDArray[np.floating],
+    codes: NDArray[np.intp],
+    weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Slope and offsets `(C + 1,)` of a logistic regression of being right on the largest logit.
 
@@ -79,6 +87,7 @@ def fitted_confidence(
     Args:
         probability: `(C, N)` of held-out series; NaN columns are left out.
         codes: `(N,)` true class positions.
+        weights: `(N,)` what each series counts; none: 1.
     """
     from scipy.optimize import minimize
     from scipy.special import expit, logit
@@ -91,13 +100,14 @@ def fitted_confidence(
     best = own.argmax(axis=0)
     sure = logit(np.clip(own[best, np.arange(best.size)], _LEAST, 1.0 - _LEAST))
     right = (best == true).astype(np.float64)
+    counts = np.ones(best.size) if weights is None else weights[known]
 
     def loss(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         slope, common, offsets = at[0], at[1], at[2:]
         odds = slope * sure + common + offsets[best]
-        total = (np.logaddexp(0.0, odds) - right * odds).sum()
+        total = counts @ (np.logaddexp(0.0, odds) - right * odds)
         total += _RIDGE * ((slope - 1.0) ** 2 + (offsets**2).sum())
-        away = expit(odds) - right
+        away = counts * (expit(odds) - right)
         by = np.concatenate(
             [
                 [(away * sure).sum() + 2 * _RIDGE * (slope - 1.0), away.sum()],

@@ -15,6 +15,7 @@ from cpazmal_scale.dtw.band import near_days, trained_limits
 from cpazmal_scale.dtw.block import CELLS_PER_SECOND, block_distances
 from cpazmal_scale.dtw.checks import settings_of, whole
 from cpazmal_scale.dtw.confidence import (
+    alike,
     as_they_are,
     borne_out,
     can_calibrate,
@@ -385,10 +386,11 @@ class NearestBarycenter(SeriesClassifier):
         if self.temperature is not None or self.held_out_ is None:
             return
         away, codes, groups = self.held_out_
-        self.temperature_ = fit_temperature(away, codes, self.decision)
+        weights = alike(groups)
+        self.temperature_ = fit_temperature(away, codes, self.decision, weights)
         if self.calibrated_:
             made = decide(away, np.ones(len(away)), self.temperature_, decision=self.decision)
-            self.confidence_ = fitted_confidence(made.probability, codes)
+            self.confidence_ = fitted_confidence(made.probability, codes, weights)
             right = np.bincount(groups, made.index == codes)
             self.known_within_ = known_within(right, np.bincount(groups))
 

@@ -51,6 +51,7 @@ def fit_temperature(
     distances: NDArray[np.float32],
     codes: NDArray[np.intp],
     decision: Literal["soft", "vote", "sum"],
+    weights: NDArray[np.float64] | None = None,
 ) -> float:
     """Temperature of smallest log-loss: a coarse scan, then a golden-section search.
 
@@ -58,6 +59,7 @@ def fit_temperature(
         distances: float32 `(K, C, N)` of held-out series in units of tau.
         codes: `(N,)` true class positions.
         decision: the rule; the probabilities of `vote` have no temperature, it gets 1.
+        weights: `(N,)` what each series counts; none: all alike.
 
     Returns:
         A value in [0.01, 1000]; 1 where nothing was held out.
@@ -68,7 +70,10 @@ def fit_temperature(
         made = decide(distances, tau, float(np.exp(log_temperature)), decision=decision)
         known = made.index != NO_CLASS
         true = made.probability[codes, np.arange(codes.size)][known].astype(np.float64)
-        return float(-np.log(np.maximum(true, 1e-15)).mean()) if true.size else 0.0
+        if not true.size:
+            return 0.0
+        counts = None if weights is None else weights[known]
+        return float(-np.average(np.log(np.maximum(true, 1e-15)), weights=counts))
 
     if decision == "vote" or codes.size == 0:
         return 1.0

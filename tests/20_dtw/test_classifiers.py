@@ -119,6 +119,23 @@ def test_folds_keep_polygons_together_and_hold_every_class():
     assert len(held) == 60
 
 
+def test_a_sixth_of_the_polygons_calibrates_and_all_count_alike():
+    rng = np.random.default_rng(5)
+    groups = np.repeat(np.arange(24), np.tile([1, 2, 9, 4], 6))
+    labels = groups % 2
+    values = (
+        rng.normal(labels[:, None], 1.2, (groups.size, 10)) + rng.normal(0, 0.8, 24)[groups, None]
+    )
+    model = NearestBarycenter(decision="sum", radius=0).fit(values, labels, groups=groups)
+    assert len(model.training_set(values, labels, groups).parts) == 1 + 6
+    away, codes, numbers = model.held_out_
+    assert len(codes) == groups.size
+    rows = np.concatenate([np.resize(np.flatnonzero(numbers == one), 36) for one in range(24)])
+    expected = fit_temperature(np.ascontiguousarray(away[:, :, rows]), codes[rows], "sum")
+    assert model.temperature_ == pytest.approx(expected, rel=1e-3)
+    assert abs(np.log(fit_temperature(away, codes, "sum") / expected)) > 0.02
+
+
 def test_groups_that_allow_no_fold_leave_the_temperature_alone(windows):
     values, labels, _ = windows
     model = NearestBarycenter(radius=0).fit(values, labels, groups=labels)

@@ -169,7 +169,7 @@ def test_training_does_not_depend_on_workers(executor: Executor, tmp_path) -> No
     _, alone = trained(**settings)
     same(alone, trained(workers, **settings)[1])
     same(alone, trained(Workers(executor, str(tmp_path)), **settings)[1])
-    averages = 4 * 2 * 9  # all windows and three held-out folds, classes, features
+    averages = 7 * 2 * 9  # all windows and six held-out folds, classes, features
     assert told == [(n, averages) for n in range(1, averages + 1)]
     assert len(list(tmp_path.iterdir())) == 1
 

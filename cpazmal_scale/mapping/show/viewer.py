@@ -7,13 +7,14 @@ import html
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cpazmal_scale import storage, web
-from cpazmal_scale.errors import ModelMismatch
+from cpazmal_scale.errors import ModelMismatch, StoreMissing
 from cpazmal_scale.mapping.classify.recipe import Recipe
 from cpazmal_scale.mapping.classify.records import floored, summary
 from cpazmal_scale.mapping.classify.store import open_map
@@ -96,7 +97,7 @@ def write_viewer(
     image, decibels = _image(mean.means(), classes.step)
     layers = fitted_layers({"class": classes, "backscatter": image, **means})
     facts = {
-        **about(data, recipe, model, small.square_metres, floored(summary(map_url))),
+        **about(data, recipe, model, small.square_metres, _floored(map_url)),
         **times(recipe, model),
         "place": place(data),
         "layers": {name: [*layer.values.shape, layer.step] for name, layer in layers.items()},
@@ -108,6 +109,13 @@ def write_viewer(
     blobs |= {name: deflated(values) for name, values in series.items()}
     storage.write_bytes(html_url, _page(facts, blobs).encode())
     return html_url
+
+
+def _floored(map_url: str) -> dict[str, float]:
+    """Shares of pixels below the floor; empty of a map that was copied without its summary."""
+    with suppress(StoreMissing):
+        return floored(summary(map_url))
+    return {}
 
 
 def _image(power: NDArray[np.float32], step: int) -> tuple[Layer, list[float]]:
