@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA = re.compile(
+    r"[\s\x00-\x1f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]*"
+    r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
+)
+"""How a formula begins, behind blanks and signs that are not seen."""
 
 
 def to_csv(table: pd.DataFrame, float_format: str | None = None) -> str:
@@ -23,7 +28,7 @@ def to_csv(table: pd.DataFrame, float_format: str | None = None) -> str:
 
 
 def plain(cell: Any) -> Any:
-    """A cell; text that begins like a formula, blanks and tabs aside, with a quote before it."""
-    if isinstance(cell, str) and cell.lstrip().startswith(_FORMULAS):
+    """A cell; text that begins like a formula has a quote before it."""
+    if isinstance(cell, str) and _FORMULA.match(cell):
         return f"'{cell}"
     return cell

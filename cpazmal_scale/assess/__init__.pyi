@@ -25,7 +25,7 @@ from .report.backscatter import backscatter
 from .report.contents import Campaign, Performance, Portraits, Report, Stage
 from .report.pairs import typical_pairs
 from .report.parts import Picture
-from .report.report import write_report
+from .report.report import read_errors, write_report
 from .validate.choose import Choice, choose
 from .validate.cross_validate import Labelled, cross_validate, require_comparable
 from .validate.folds import by_date, require_folds
@@ -63,6 +63,7 @@ __all__ = [
     "grouped_text",
     "open_on_grid",
     "place_units",
+    "read_errors",
     "read_units",
     "read_validation",
     "require_comparable",

@@ -136,13 +136,16 @@ def entries(workspace: str, *, kind: Kind | None = None, beginning: str = "") ->
 def names(workspace: str) -> list[str]:
     """Names of all published products, sorted; no record is read.
 
+    Files that a copy or another program left there are no records: their names are no products'.
+
     Raises:
         ConfigError: it is the address of a product or file.
     """
     found = storage.list_names(storage.join(workspace, "catalog.d"))
     if not found:
         _require_folder(workspace)
-    return [name.removesuffix(".json") for name in found if name.endswith(".json")]
+    stems = [name.removesuffix(".json") for name in found if name.endswith(".json")]
+    return [stem for stem in stems if stem.isidentifier()]
 
 
 def _require_folder(workspace: str) -> None:

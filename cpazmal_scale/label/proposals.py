@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -79,29 +77,24 @@ def highest(cells: NDArray[np.float32], taken: Iterable[Any], most: int = MOST) 
     return found
 
 
-def decisive(text: str, method: str) -> list[Decisive]:
+def decisive(rows: Iterable[Mapping[str, Any]], method: str) -> list[Decisive]:
     """The groups that make half of a method's errors, the worst first.
 
     Args:
-        text: `errors_by_polygon.csv` of a report.
+        rows: of `CrossValidation.errors`.
         method: as the report calls it.
     """
     found, sum_ = [], 0.0
-    for row in csv.DictReader(io.StringIO(text)):
-        if row["method"].lstrip("'") != method or sum_ >= _SHARE:
+    for row in rows:
+        if row["method"] != method or sum_ >= _SHARE:
             continue
-        share = float(row["share_of_errors"])
+        share = row["share_of_errors"]
         if not share > 0:
             continue
         sum_ += share
         found.append(
             Decisive(
-                row["group"].removeprefix("'"),
-                row["class"].removeprefix("'"),
-                int(float(row["windows"])),
-                float(row["right"]),
-                row["mistaken_for"].removeprefix("'"),
-                share,
+                row["group"], row["class"], row["windows"], row["right"], row["mistaken_for"], share
             )
         )
     return found

@@ -122,6 +122,7 @@ def _map(config: RunConfig, cube: xr.Dataset, held: Held) -> ShownMap | None:
 
 def _errors(config: RunConfig) -> list[Decisive]:
     """The groups that decide the errors of the model's method in the run's last report."""
+    from cpazmal_scale.assess import read_errors
     from cpazmal_scale.label import decisive
 
     name = config.classify.method
@@ -130,7 +131,7 @@ def _errors(config: RunConfig) -> list[Decisive]:
             name = workspace.find(config, "model").metadata.get("method", "sum")
         split = "" if config.assess.split == "stratified" else f"-{config.assess.split}"
         folder = config.assess.report or f"report{split}"
-        url = storage.join(config.workspace, folder, "errors_by_polygon.csv")
-        return decisive(storage.read_bytes(url).decode(), method(name).name)
+        rows = read_errors(storage.join(config.workspace, folder))
+        return decisive(rows, method(name).name)
     except StoreMissing:
         return []

@@ -61,7 +61,7 @@ def train(
     found = reuse.found(config, "model", inputs, _read)
     if found is not None:
         own = storage.join(config.workspace, "models", f"{found.id}.png")
-        _show(config, storage.read_bytes(own))
+        _show(config, seal.whole_png(storage.read_bytes(own), own))
         return found
     series, windows = training_data(config, progress=reading)
     labels, groups = windows["class"].tolist(), windows["group"].tolist()
@@ -143,7 +143,7 @@ def _read(url: str) -> None:
     open_model(url)
     stem = url.removesuffix(".zarr")
     seal.read_document(f"{stem}.json")
-    storage.read_bytes(f"{stem}.png")
+    seal.whole_png(storage.read_bytes(f"{stem}.png"), f"{stem}.png")
 
 
 def _show(config: RunConfig, picture: bytes) -> None:

@@ -21,13 +21,18 @@ from typing import Any, NamedTuple
 
 from cpazmal_scale import storage
 from cpazmal_scale.addresses import is_s3
-from cpazmal_scale.errors import StoreMissing, WriterConflict
+from cpazmal_scale.errors import StoreError, StoreMissing, WriterConflict
 from cpazmal_scale.storage import disk
 
 PATIENCE = 10.0
 """Seconds to wait for another process that replaces an object, which takes it milliseconds."""
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
-_LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+_LOST = frozenset(
+    {"PreconditionFailed", "ConditionalRequestConflict", "412", "409", "NotImplemented", "501"}
+)
+"""Answers of S3 servers to a condition that does not hold, or that they do not know."""
+_TRIES = 5
+"""How often a condition that holds may be refused by a server that decides."""
 
 _HONOURS: dict[tuple[str, str], bool] = {}
 """What this process found out of S3 buckets at their endpoints."""
@@ -76,14 +81,33 @@ def swap(url: str, seen: Seen, data: bytes, *, lock: str) -> bool:
         StoreError: the store refuses or cannot be reached.
     """
     if is_s3(url) and decides(url.rpartition("/")[0]):
-        condition = {"IfNoneMatch": "*"} if seen.data is None else {"IfMatch": seen.tag}
-        return _put(url, data, condition) or look(url).data == data
+        return _swap_there(url, seen, data)
     with locked(lock):
         now = look(url)
         if now.data != seen.data:
             return now.data == data
         storage.write_bytes(url, data)
         return True
+
+
+def _swap_there(url: str, seen: Seen, data: bytes) -> bool:
+    """Replace an S3 object if it is still as seen.
+
+    A server refuses a condition that holds where it is busy with another request for the object
+    (409): what was refused counts only once the object is seen to be another one's.
+    """
+    condition = {"IfNoneMatch": "*"} if seen.data is None else {"IfMatch": seen.tag}
+    for _ in range(_TRIES):
+        if _put(url, data, condition):
+            return True
+        now = look(url)
+        if now != seen:
+            return now.data == data
+    raise StoreError(
+        "the store refuses again and again to replace an object that nobody changed",
+        where=url,
+        remedy="run again when it is less busy",
+    )
 
 
 def create(url: str, data: bytes) -> bool:
@@ -173,15 +197,26 @@ def decides(folder: str) -> bool:
 
 
 def _honours(folder: str) -> bool:
-    """Whether the S3 server of a folder obeys `If-None-Match` and `If-Match`."""
+    """Whether the S3 server of a folder obeys `If-None-Match` and `If-Match`.
+
+    What is stored afterwards counts, and not what it answers: an answer may be lost, and the
+    request that is then sent again be refused; other writers hold the server for one that decides.
+    """
     probe = storage.join(folder, f".cpazmal-probe-{uuid.uuid4().hex}")
-    obeys = _put(probe, b"1", {"IfNoneMatch": "*"})
+    storage.write_bytes(probe, b"1")
     try:
-        obeys = obeys and not _put(probe, b"2", {"IfNoneMatch": "*"})
-        obeys = obeys and not _put(probe, b"3", {"IfMatch": f'"{"0" * 32}"'})
-        return obeys and _put(probe, b"4", {"IfMatch": _tag(probe)})
+        for condition in ({"IfNoneMatch": "*"}, {"IfMatch": f'"{"0" * 32}"'}):
+            if _probed(probe, b"2", condition):
+                return False
+        return any(_probed(probe, b"3", {"IfMatch": look(probe).tag}) for _ in range(_TRIES))
     finally:
         storage.remove(probe)
+
+
+def _probed(probe: str, data: bytes, condition: dict[str, str]) -> bool:
+    """Whether an object holds bytes after it was to be replaced under a condition."""
+    _put(probe, data, condition)
+    return look(probe).data == data
 
 
 @lru_cache(maxsize=64)
@@ -214,12 +249,6 @@ def _put(url: str, data: bytes, condition: dict[str, str]) -> bool:
             raise
         filesystem.invalidate_cache(path)
         return True
-
-
-def _tag(url: str) -> str:
-    with storage.one_sentence(url, "read"):
-        filesystem, path = storage.filesystem_of(url)
-        return str(filesystem.info(path, refresh=True)["ETag"])
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ FIELD = "seal"
 """Field of a document that holds the digest of the others."""
 _MARK = b"\n# cpazmal-scale sha256: "
 _DIGEST = 64
+_PNG = b"\x89PNG\r\n\x1a\n"
 _KIND = "sha256:"
 """What a digest begins with: one that is found under another name is no field."""
 
@@ -111,3 +113,21 @@ def check_trailer(data: bytes, where: str, remedy: str, *, required: bool = Fals
     rest.update(data[end:])
     if at < 0 or rest.hexdigest().encode() != data[at + len(_MARK) : end]:
         raise StoreDamaged("the file was altered", where=where, remedy=remedy)
+
+
+def whole_png(data: bytes, where: object) -> bytes:
+    """A stored picture, every part of which has the checksum that PNG gives it (ISO 15948, 5.3).
+
+    Raises:
+        StoreDamaged: it is not what was written.
+    """
+    at, kind = len(_PNG), b""
+    sound = data.startswith(_PNG)
+    while sound and at < len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4])
+        kind, told = data[at + 4 : at + 8], data[end : end + 4]
+        sound = len(told) == 4 and zlib.crc32(data[at + 4 : end]) == int.from_bytes(told)
+        at = end + 4
+    if not sound or kind != b"IEND":
+        raise StoreDamaged("the picture was altered", where=where, remedy="make it again")
+    return data

@@ -162,15 +162,18 @@ def test_the_highest_places_lie_apart_and_outside_labels() -> None:
 
 
 def test_groups_that_decide_the_errors_are_read_from_the_report() -> None:
-    text = (
-        "method,group,class,windows,right,mistaken_for,mistaken,share_of_errors\n"
-        "forest,g9,ABL,3,0.1,ROC,0.9,0.9\n"
-        "sum,g1,ABL,3,0.5,ROC,0.5,0.4\n"
-        "sum,g2,ACC,4,0.6,ROC,0.4,0.3\n"
-        "sum,g3,ACC,4,0.9,ROC,0.1,0.1\n"
-    )
-    assert [one.group for one in proposals.decisive(text, "sum")] == ["g1", "g2"]
-    assert proposals.decisive(text, "nothing") == []
+    names = ("method", "group", "class", "windows", "right", "mistaken_for", "share_of_errors")
+    rows = [
+        dict(zip(names, row, strict=True))
+        for row in (
+            ("forest", "g9", "ABL", 3, 0.1, "ROC", 0.9),
+            ("sum", "g1", "ABL", 3, 0.5, "ROC", 0.4),
+            ("sum", "g2", "ACC", 4, 0.6, "ROC", 0.3),
+            ("sum", "g3", "ACC", 4, 0.9, "ROC", 0.1),
+        )
+    ]
+    assert [one.group for one in proposals.decisive(rows, "sum")] == ["g1", "g2"]
+    assert proposals.decisive(rows, "nothing") == []
 
 
 def test_proposals_of_a_workspace(desk: Desk) -> None:

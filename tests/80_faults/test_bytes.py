@@ -52,6 +52,8 @@ CLASSES = (
     "labels",
     "samples",
     "card",
+    "picture",
+    "errors of a report",
     "shared arrays",
     "ground",
     "catalog records",

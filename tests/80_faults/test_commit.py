@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +21,7 @@ import pytest
 import rasterio
 from support.late_channels import channel
 from support.late_channels import config as channels
-from support.limited_store import Failing, Rights, limited
+from support.limited_store import Answer, Asked, Failing, Rights, limited, refused
 from support.scenes_factory import STARTS, campaign, run_config
 from support.writers import every, standing_still
 
@@ -178,6 +181,72 @@ def test_on_an_s3_server_that_decides(
         act = writer(url, scenes[3], outcomes, scenes[3].id)
         first, _ = stop_at(monkeypatch, url, scenes[1], {point: act})
         require_whole(url, scenes, {scenes[0].id}, first | outcomes, again=False)
+
+
+def _puts(answers: dict[int, tuple[int, str, bool]]) -> Callable[[str, str, Asked], Answer]:
+    """A server that gives errors to some attempts to replace an object, which it does or not."""
+    count = itertools.count()
+
+    def answer(method: str, _target: str, ask: Asked) -> Answer:
+        status, code, done = answers.get(next(count) if method == "PUT" else -1, (0, "", True))
+        found = ask() if done else (0, {}, b"")
+        if not status:
+            return found
+        return refused(status, f"<Error><Code>{code}</Code><Message>-</Message></Error>".encode())
+
+    return answer
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("status", "code", "done"),
+    [
+        (500, "InternalError", True),
+        (503, "SlowDown", False),
+        (409, "ConditionalRequestConflict", False),
+        (412, "PreconditionFailed", False),
+    ],
+)
+def test_a_server_that_decides_is_known_whatever_it_answers_once(
+    monkeypatch: pytest.MonkeyPatch, deciding_url: str, status: int, code: str, done: bool, number
+) -> None:
+    """A writer that took it for one that does not would replace what others committed."""
+    answers = _puts({number: (status, code, done)})
+    with limited(os.environ["AWS_ENDPOINT_URL"], answers) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        assert atomic.decides(deciding_url)
+
+
+def test_a_server_that_is_busy_with_every_object_once(
+    monkeypatch: pytest.MonkeyPatch, scenes: list[Scene], deciding_url: str
+) -> None:
+    """It answers 409 to the first swap of each; coordinates came to lack what the root names."""
+    url, busy, asked = f"{deciding_url}/c.zarr", threading.Event(), set()
+
+    def answer(method: str, target: str, ask: Asked) -> Answer:
+        key = target.partition("?")[0]
+        swapped = re.search(r"zarr(\.manifest/\d+\.json|/(\w+/)?(c/0|zarr\.json))$", key)
+        if method != "PUT" or not (swapped and busy.is_set()) or key in asked:
+            return ask()
+        asked.add(key)
+        return refused(409, b"<Error><Code>ConditionalRequestConflict</Code></Error>")
+
+    with limited(os.environ["AWS_ENDPOINT_URL"], answer) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        append(url, scenes[0], chunk=32)
+        busy.set()
+        outcome = append(url, scenes[1], chunk=32)
+        assert len(asked) > 20
+        require_whole(url, scenes, {scenes[0].id}, {scenes[1].id: outcome})
+
+
+def test_a_server_that_knows_no_conditions_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, deciding_url: str
+) -> None:
+    answer = _puts(dict.fromkeys(range(1, 20), (501, "NotImplemented", False)))
+    with limited(os.environ["AWS_ENDPOINT_URL"], answer) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        assert not atomic.decides(deciding_url)
 
 
 def test_rights_below_the_workspace_are_enough(

@@ -196,6 +196,17 @@ def test_a_withdrawal_that_was_killed_is_finished_by_the_same_command(
         catalog.withdraw(home, "map_b")
 
 
+@pytest.mark.parametrize("name", ["._map_m.json", "map_m (1).json", ".map_m.json", "map-m.json"])
+def test_what_a_copy_left_among_the_records_is_no_product(tmp_path: Path, name: str) -> None:
+    """Notes of macOS beside every file, and second copies, stopped every verb of the catalog."""
+    home = str(tmp_path)
+    catalog.publish(home, catalog.Entry("map_m", "map", "maps/m.zarr"))
+    (tmp_path / "catalog.d" / name).write_bytes(b"\0\5\x16\7")
+    assert [one.name for one in catalog.search(home)] == ["map_m"]
+    catalog.publish(home, catalog.Entry("map_n", "map", "maps/n.zarr"))
+    assert list(catalog.open_catalog(home)) == ["map_m", "map_n"]
+
+
 def test_a_product_that_moved_away_is_named(tmp_path: Path) -> None:
     catalog.publish(str(tmp_path), catalog.Entry("map_m", "map", "maps/m.zarr"))
     with pytest.raises(StoreMissing, match=r"maps/m\.zarr: map_m is no longer there; put it back"):
@@ -270,14 +281,15 @@ def test_names_in_pictures_are_no_formulas() -> None:
 
 
 def test_cells_of_tables_are_no_formulas() -> None:
-    words = ['=HYPERLINK("http://x")', "+1", "-1+2", "@SUM(A1)", "\t=1", " =1", "\uff1d1", "ICA-1"]
-    table = pd.DataFrame({"group": words, "=x": -1.5, "n": range(-4, 4)})
+    words = ['=HYPERLINK("http://x")', "+1", "-1+2", "@SUM(A1)", "\t=1", " =1", "\uff1d1"]
+    words += ["\ufeff=1", "\u200b=1", "\u2060+1", "\xa0@x", "ICA-1"]
+    table = pd.DataFrame({"group": words, "=x": -1.5, "n": range(-4, 8)})
     lines = to_csv(table).splitlines()
     assert lines[0] == "group,'=x,n"
     read = pd.read_csv(pd.io.common.StringIO(to_csv(table)))
     assert read["group"].tolist() == [*(f"'{word}" for word in words[:-1]), "ICA-1"]
-    assert read["'=x"].tolist() == [-1.5] * 8
-    assert read["n"].tolist() == list(range(-4, 4))
+    assert read["'=x"].tolist() == [-1.5] * 12
+    assert read["n"].tolist() == list(range(-4, 8))
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from cpazmal_scale import catalog, model, storage
+from cpazmal_scale.assess import read_errors
+from cpazmal_scale.assess.report.report import ERRORS
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.execute import Execution
 from cpazmal_scale.grid.blocks import Block
@@ -27,6 +30,7 @@ from cpazmal_scale.mapping import (
     refine_map,
 )
 from cpazmal_scale.mapping.classify import records, store
+from cpazmal_scale.pictures import png
 from cpazmal_scale.samples import BY_DATE, read_index, write_index
 from cpazmal_scale.storage import seal
 from cpazmal_scale.terrain import files
@@ -106,6 +110,8 @@ def small_workspace(folder: Path) -> tuple[RunConfig, list[Stored]]:
     write_index(table(), samples_url)
     card_url = f"{home}/models/{'a' * 16}.json"
     seal.write_document(card_url, {"id": "a" * 16, "features": {"HH.k1": {"mean": 0.5}}})
+    seal.write_document(f"{home}/report/{ERRORS}", {"errors": [{"group": "ICA001", "right": 0.5}]})
+    picture = _picture(f"{home}/models/{'a' * 16}.png")
     shared_url = storage.write_arrays(f"{home}/shared", {"values": np.arange(9.0)})
     ground_url = _ground(f"{home}/terrain/DSC37")
     facts = {"id": "c" * 16, "beam": "DSC37", "start": "2020-01-08", "end": "2020-04-30"}
@@ -139,6 +145,14 @@ def small_workspace(folder: Path) -> tuple[RunConfig, list[Stored]]:
         ),
         Stored("samples", (Path(samples_url),), lambda: _table(samples_url)),
         Stored("card", (Path(card_url),), lambda: str(seal.read_document(card_url))),
+        Stored(
+            "picture", (picture,), lambda: seal.whole_png(storage.read_bytes(str(picture)), picture)
+        ),
+        Stored(
+            "errors of a report",
+            (Path(home, "report", ERRORS),),
+            lambda: read_errors(f"{home}/report"),
+        ),
         Stored("shared arrays", (Path(shared_url),), lambda: _arrays(shared_url)),
         Stored("ground", below(ground_url), lambda: _seen(ground_url)),
         Stored("catalog records", below(f"{home}/catalog.d"), lambda: str(catalog.search(home))),
@@ -211,6 +225,14 @@ def _ground(url: str) -> str:
     files.write(files.tile_url(url, (0, 0)), elevation=heights, first=np.zeros(2, np.int64))
     seal.write_document(storage.join(url, files.FINISHED), {"unknown": 3, "beyond": 4})
     return url
+
+
+def _picture(url: str) -> Path:
+    """A figure as the verbs write it."""
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot([1, 3, 2])
+    storage.write_bytes(url, png(figure, 30))
+    return Path(url)
 
 
 def _seen(url: str) -> object:

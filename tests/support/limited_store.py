@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 DENIED = 403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 FAILED = 500, b"<Error><Code>InternalError</Code><Message>We failed</Message></Error>"
-Asked = Callable[[], tuple[int, dict[str, str], bytes]]
+Answer = tuple[int, dict[str, str], bytes]
+Asked = Callable[[], Answer]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Rights:
             return asked.get("prefix", [""])[0].startswith(self.prefix)
         return key.startswith(self.prefix)
 
-    def __call__(self, method: str, target: str, ask: Asked) -> tuple[int, dict[str, str], bytes]:
+    def __call__(self, method: str, target: str, ask: Asked) -> Answer:
         """What the server answers to a request that may pass, or that it may not."""
         return ask() if self.allow(method, target) else refused(*DENIED)
 
@@ -52,7 +53,7 @@ class Failing:
     count: int = 0
     lock: threading.Lock = counted(default_factory=threading.Lock)
 
-    def __call__(self, _method: str, _target: str, ask: Asked) -> tuple[int, dict[str, str], bytes]:
+    def __call__(self, _method: str, _target: str, ask: Asked) -> Answer:
         """What the server answers to a request."""
         with self.lock:
             number, self.count = self.count, self.count + 1
@@ -63,13 +64,13 @@ class Failing:
         return refused(*FAILED)
 
 
-def refused(status: int, content: bytes) -> tuple[int, dict[str, str], bytes]:
+def refused(status: int, content: bytes) -> Answer:
     """An answer that is an error of S3."""
     return status, {"Content-Type": "application/xml"}, content
 
 
 @contextlib.contextmanager
-def limited(url: str, rights: Rights | Failing) -> Iterator[str]:
+def limited(url: str, rights: Callable[[str, str, Asked], Answer]) -> Iterator[str]:
     """The address of an S3 server that passes on what it is told to."""
     behind = urlsplit(url).netloc
 
@@ -79,7 +80,7 @@ def limited(url: str, rights: Rights | Failing) -> Iterator[str]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-            def ask() -> tuple[int, dict[str, str], bytes]:
+            def ask() -> Answer:
                 there = HTTPConnection(behind, timeout=300)
                 there.request(self.command, self.path, body, dict(self.headers.items()))
                 found = there.getresponse()

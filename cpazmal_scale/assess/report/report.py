@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.assess.report import mixed, sections, verdicts
@@ -16,6 +16,7 @@ from cpazmal_scale.assess.report.page import page
 from cpazmal_scale.assess.report.parts import Block, Code, Files, Heading, Picture, Table, Text
 from cpazmal_scale.assess.validate.methods import NEIGHBORS, TWINS
 from cpazmal_scale.pictures import png
+from cpazmal_scale.storage import seal
 from cpazmal_scale.tables import to_csv
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cpazmal_scale.assess.validate.validation import CrossValidation
+
+
+ERRORS = "errors_by_polygon.json"
+"""The table of the errors with its digest, for other verbs."""
 
 
 def write_report(url: str, report: Report) -> tuple[str, ...]:
@@ -46,6 +51,8 @@ def write_report(url: str, report: Report) -> tuple[str, ...]:
     told = blocks(report, stem)
     drawn = {f"{stem}/{file}": png(figure) for file, figure in _figures(report).items()}
     files = {f"{stem}/{file}": data for file, data in tables(report).items()} | drawn
+    if report.validation is not None:
+        files[f"{stem}/{ERRORS}"] = storage.json_bytes(_errors(report.validation))
     files |= {
         f"{stem}/{block.name}.tex": latex(block).encode()
         for block in told
@@ -56,7 +63,8 @@ def write_report(url: str, report: Report) -> tuple[str, ...]:
     for place, data in zip(written, files.values(), strict=True):
         storage.write_bytes(place, data)
     for picture in _given(report):
-        drawn[picture.path] = storage.read_bytes(storage.join(base or ".", picture.path))
+        place = storage.join(base or ".", picture.path)
+        drawn[picture.path] = seal.whole_png(storage.read_bytes(place), place)
     html = f"{url.removesuffix('.md')}.html"
     storage.write_bytes(html, page(report.title, told, drawn).encode())
     storage.write_bytes(url, markdown(report.title, told).encode())
@@ -125,6 +133,24 @@ def tables(report: Report) -> dict[str, bytes]:
     if report.acquisitions is not None:
         found["acquisitions"] = report.acquisitions
     return {f"{name}.csv": to_csv(frame).encode() for name, frame in found.items()}
+
+
+def _errors(validation: CrossValidation) -> dict[str, Any]:
+    """The table of errors as a document; what is no number is left out."""
+    rows = validation.errors().to_dict("records")
+    return seal.sealed({"errors": [{k: v for k, v in row.items() if v == v} for row in rows]})
+
+
+def read_errors(folder: str) -> list[dict[str, Any]]:
+    """The rows of `CrossValidation.errors` in the folder of a report.
+
+    Raises:
+        StoreMissing: there is none.
+        StoreDamaged: it is not what was written.
+    """
+    url = storage.join(folder, ERRORS)
+    rows = seal.read_document(url, "run `cpazmal assess` again").get("errors")
+    return rows if isinstance(rows, list) else []
 
 
 def _of_windows(column: str) -> str:

@@ -310,10 +310,11 @@ def publish(cube_url: str) -> None:
     if read_root(cube_url) != record.root:
         return  # another writer went on: it publishes what it commits
 
-    def bring(where: str) -> None:
-        if seen[where].data != documents[where]:
-            atomic.swap(where, seen[where], documents[where], lock=leases.lock(cube_url))
+    def bring(where: str) -> bool:
+        return seen[where].data == documents[where] or atomic.swap(
+            where, seen[where], documents[where], lock=leases.lock(cube_url)
+        )
 
     *others, last = documents
-    storage.each(cube_url, bring, others)
-    bring(last)
+    if all(storage.each(cube_url, bring, others)):
+        bring(last)

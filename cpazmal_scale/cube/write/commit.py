@@ -232,7 +232,7 @@ def _others(cube_url: str, layer: str, index: int, decided: Manifest) -> list[st
 
 
 def _swap_coordinates(cube_url: str, decided: Manifest) -> bool:
-    """Replace the coordinates along time; False when the commit has been carried out meanwhile."""
+    """Replace the coordinates along time; whether all are those of the commit now."""
     assert decided.plan is not None
     new = coordinate_objects(decided)
     seen = dict(
@@ -241,13 +241,13 @@ def _swap_coordinates(cube_url: str, decided: Manifest) -> bool:
     if base_of(read_root(cube_url)) != decided.plan.base:
         return False
 
-    def one(key: str) -> None:
-        if seen[key].data != new[key]:
-            where = storage.join(cube_url, key)
-            atomic.swap(where, seen[key], new[key], lock=lease.lock(cube_url))
+    def one(key: str) -> bool:
+        where = storage.join(cube_url, key)
+        return seen[key].data == new[key] or atomic.swap(
+            where, seen[key], new[key], lock=lease.lock(cube_url)
+        )
 
-    storage.each(cube_url, one, new)
-    return True
+    return all(storage.each(cube_url, one, new))
 
 
 def _seen(cube_url: str, key: str) -> atomic.Seen:
