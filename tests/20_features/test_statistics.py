@@ -131,11 +131,11 @@ def test_the_configuration_knows_the_same_statistics() -> None:
         block_series(power, **chosen.kernel),
         block_series(power, statistics=("cv", "k1"), unbiased=True, floor=10**-3.1),
     )
-    with pytest.raises(ValueError, match="each statistic once"):
+    with pytest.raises(ValueError, match="k1 is there twice"):
         Features(statistics=("k1", "k1"))
     with pytest.raises(ValueError, match="'k5'"):
         block_series(power, statistics=("k5",))
-    with pytest.raises(ValueError, match="each statistic once"):
+    with pytest.raises(ValueError, match="k1 is there twice"):
         names(["HH"], statistics=())
 
 

@@ -11,7 +11,7 @@ from support.small_products import amplitudes, cut_product, settings
 
 from cpazmal_scale.errors import CpazmalError, SceneUnreadable, StoreMissing
 from cpazmal_scale.scenes import discover, listing
-from cpazmal_scale.scenes import table as tables
+from cpazmal_scale.scenes import acquisitions as tables
 
 
 @pytest.mark.parametrize(
