@@ -135,7 +135,7 @@ def test_the_configuration_knows_the_same_statistics() -> None:
         Features(statistics=("k1", "k1"))
     with pytest.raises(ValueError, match="'k5'"):
         block_series(power, statistics=("k5",))
-    with pytest.raises(ValueError, match="k1 is there twice"):
+    with pytest.raises(ValueError, match="each statistic once"):
         names(["HH"], statistics=())
 
 

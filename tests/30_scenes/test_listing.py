@@ -10,8 +10,8 @@ from support.scenes_factory import STARTS, campaign, file_name, run_config
 from support.small_products import amplitudes, cut_product, settings
 
 from cpazmal_scale.errors import CpazmalError, SceneUnreadable, StoreMissing
-from cpazmal_scale.scenes import discover, listing
 from cpazmal_scale.scenes import acquisitions as tables
+from cpazmal_scale.scenes import discover, listing
 
 
 @pytest.mark.parametrize(

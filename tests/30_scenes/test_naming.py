@@ -9,8 +9,8 @@ from support.scenes_factory import file_name, product, row, write_table
 
 from cpazmal_scale.config import Ingest, Naming
 from cpazmal_scale.errors import ConfigError, SceneUnknown
-from cpazmal_scale.scenes import spellings
 from cpazmal_scale.scenes import acquisitions as tables
+from cpazmal_scale.scenes import spellings
 from cpazmal_scale.scenes.format import Listing, Named
 from cpazmal_scale.scenes.formats import naming
 
