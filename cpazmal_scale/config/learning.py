@@ -12,6 +12,7 @@ from cpazmal_scale.config.section import (
     ODD,
     ONCE,
     Address,
+    Label,
     Section,
     never_both,
     together,
@@ -40,7 +41,7 @@ class Samples(Section):
 
     polygons: Address | None = None
     """Vector file with columns `class` and `group`; none: the map is unsupervised."""
-    classes: tuple[str, ...] | None = Field(None, min_length=1, json_schema_extra=ONCE)
+    classes: tuple[Label, ...] | None = Field(None, min_length=1, json_schema_extra=ONCE)
     """Classes to learn; none: all that the polygons hold, so that every pixel has a
     class that it can be of. A map counts them from 1 in alphabetical order."""
     stride: int | None = Field(None, ge=1)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from cpazmal_scale.config.section import Section
+from cpazmal_scale.config.section import Label, Section
 
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})", re.IGNORECASE)
 _NUMBERS = re.compile(r"(?:rgb\()?\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*255\s*)?\)?")
@@ -26,7 +26,7 @@ _NAMES = {
 class ClassStyle(Section):
     """One class of the legend; what is not said has its usual value."""
 
-    name: str | None = Field(None, min_length=1)
+    name: Label | None = Field(None, min_length=1)
     """What people call the class."""
     colour: str | None = None
     """Its colour: `#rrggbb`, `#rgb`, `red,green,blue` from 0 to 255, or an HTML name."""

@@ -18,7 +18,7 @@ from cpazmal_scale.config.learning import Dtw, Features, Samples, Train
 from cpazmal_scale.config.legend import ClassStyle, shared_colour
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.scenes import Ingest
-from cpazmal_scale.config.section import FOLDER, ONCE, Address, Section, together
+from cpazmal_scale.config.section import FOLDER, ONCE, Address, Label, Section, together
 from cpazmal_scale.config.written import plain_words, read_yaml, yaml_value
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.vocabulary import CO_POLARISED
@@ -49,7 +49,7 @@ class RunConfig(Section):
     """Channels with fewer dates than this in the period are named in a warning."""
     seed: int = Field(42, ge=0, lt=2**32)
     """Seed of every random choice."""
-    legend: dict[str, ClassStyle] = Field({})
+    legend: dict[Label, ClassStyle] = Field({})
     """Name, colour, order and glacier by class code, such as `{ROC: {name: rock, colour: grey}}`;
     they change no value of a map, and come on top of what the polygons' columns say."""
     ingest: Ingest = Ingest()

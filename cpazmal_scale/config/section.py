@@ -57,6 +57,19 @@ Elsewhere = Annotated[str, AfterValidator(address)]
 """A path or URL that is not of this machine's files."""
 
 
+def text(value: str) -> str:
+    """A text that files and pictures can hold.
+
+    Raises:
+        ValueError: it has signs that are none: half of a pair, or a byte that is no UTF-8.
+    """
+    if any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise ValueError("it holds bytes that are no text; write it in UTF-8")
+    return value
+
+
+Label = Annotated[str, AfterValidator(text)]
+"""A name that is written on maps and pages."""
 _LONG_MONTHS = (
     r"(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
-from cpazmal_scale.errors import ConfigError, SampleError
+from cpazmal_scale.errors import ConfigError, SampleError, StoreMissing
 from cpazmal_scale.grid.vectors import read_vectors
 from cpazmal_scale.progress import Progress
 from cpazmal_scale.published.chips import STUDY, Chips
@@ -21,6 +20,7 @@ from cpazmal_scale.published.repairs import DEFECTS, Account
 from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.ingest import publish_cube
 from cpazmal_scale.stages.samples import draw_samples
+from cpazmal_scale.storage import seal
 from cpazmal_scale.tables import to_csv
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 POLYGONS, HEALED, SETTINGS = "dataset/polygons.gpkg", "dataset/healed.csv", "dataset/run.yaml"
 """Where an import leaves outlines, account and settings, below the workspace."""
+NOTES = "dataset/healed.json"
+"""The account as the next import reads it."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def import_dataset(
         if dry_run:
             return ImportReport(tuple(plan.report for plan in plans), account)
         storage.sweep(storage.join(config.workspace, HEALED.partition("/")[0]), deep=False)
-        keep = partial(_write_account, account, storage.join(config.workspace, HEALED))
+        keep = partial(_write_account, account, config.workspace)
         opener = partial(_reader, ChipReader, chips, canvas, account, keep)
         total = sum(len(plan.new) for plan in plans)
         # The published values are a reference for others: they stay as they are, to the bit.
@@ -182,17 +184,24 @@ def _sha256(url: str) -> str:
     return digest.hexdigest()
 
 
-def _write_account(account: Account, url: str) -> None:
-    """Keep what was repaired; what an import before this one repaired stays."""
+def _write_account(account: Account, home: str) -> None:
+    """Keep what was repaired; what an import before this one repaired stays.
+
+    The table is for people; what is read again is a document with its digest.
+    """
     import pandas as pd
 
-    tables = [account.table()]
-    if storage.exists(url):
-        tables.append(pd.read_csv(io.BytesIO(storage.read_bytes(url)), keep_default_na=False))
-    whole = pd.concat(tables, ignore_index=True).drop_duplicates(["defect", "where"])
-    kinds = pd.Categorical(whole["defect"], list(DEFECTS))
-    whole = whole.assign(kind=kinds).sort_values(["kind", "where"]).drop(columns="kind")
-    storage.write_bytes(url, to_csv(whole).encode())
+    notes, table = storage.join(home, NOTES), account.table()
+    before: list[dict[str, Any]] = []
+    with contextlib.suppress(StoreMissing):
+        before = seal.read_document(notes, "import into a new workspace")["healed"]
+    now = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+    rows = {(row["defect"], row["where"]): row for row in (*before, *now)}
+    order = list(DEFECTS)
+    whole = sorted(rows.values(), key=lambda row: (order.index(row["defect"]), row["where"]))
+    seal.write_document(notes, {"healed": whole})
+    found = pd.DataFrame(whole, columns=list(table.columns))
+    storage.write_bytes(storage.join(home, HEALED), to_csv(found).encode())
 
 
 def _write_polygons(polygons: Any, url: str) -> None:

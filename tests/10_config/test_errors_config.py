@@ -112,6 +112,11 @@ def test_yaml_and_flags_are_the_same_model(tmp_path) -> None:
         ("cluster: {wait_s: 1.0e+300}", r"cluster\.wait_s"),
         ("cluster: {workers: 1000000}", r"cluster\.workers: .*10000"),
         ("cluster: {minimum: 1, maximum: 1000000}", r"cluster\.maximum: .*10000"),
+        (
+            'samples: {classes: ["A\\uD800"]}',
+            r"samples\.classes\.0: it holds bytes",
+        ),
+        ('legend: {ROC: {name: "r\\uD800"}}', "it holds bytes that are no text"),
         ("samples: {classes: [ABL, ICA, ABL]}", r"samples\.classes: ABL is there twice"),
         ("samples: {also: [a/b, a/c/../b]}", r"samples\.also: \S*a/b is there twice"),
         ("months: [12, 1, 12]", "months: 12 is there twice"),

@@ -18,7 +18,9 @@ from cpazmal_scale.assess import (
     strata,
     without_slivers,
 )
+from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import SampleError
+from cpazmal_scale.stages.areas import design
 
 CLASSES = ("deforestation", "forest gain", "stable forest", "stable non-forest")
 COUNTS = [[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]]
@@ -65,6 +67,18 @@ def test_published_design() -> None:
     assert sample_size(MAPPED, [0.7, 0.6, 0.9, 0.95], 0.01) == 641
     assert allocate(MAPPED, 641, floor=75).tolist() == [75, 75, 163, 328]
     assert allocate(MAPPED, 640, floor=0).tolist() == [13, 9, 205, 413]
+
+
+@pytest.mark.parametrize("error", [1e-9, 1e-300, 5e-324])
+def test_an_error_that_no_sample_reaches_is_a_number(error: float) -> None:
+    """Its square is beyond every float."""
+    assert sample_size(MAPPED, [0.7, 0.6, 0.9, 0.95], error) > 10**15
+
+
+@pytest.mark.parametrize("units", [0, -1, -(10**30)])
+def test_no_units_are_refused(units: int) -> None:
+    with pytest.raises(SampleError, match="units are none"):
+        design(RunConfig(), "map_m", units=units)
 
 
 def test_strata_of_several_classes_cover_the_truth() -> None:

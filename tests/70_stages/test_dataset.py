@@ -18,7 +18,13 @@ from support.command import ended
 from cpazmal_scale import catalog
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import open_cube, verify_cube, window_pixels
-from cpazmal_scale.errors import DatasetUnreadable, GridMismatch, SceneChanged, SceneUnknown
+from cpazmal_scale.errors import (
+    DatasetUnreadable,
+    GridMismatch,
+    SceneChanged,
+    SceneUnknown,
+    StoreDamaged,
+)
 from cpazmal_scale.published.chips import find
 from cpazmal_scale.published.file import PublishedFile, opened
 from cpazmal_scale.samples import read_index
@@ -230,6 +236,21 @@ def test_an_import_that_stops_after_a_date_forgets_nothing_it_healed(
     assert not list(Path(config.workspace).rglob("*.part"))
     healed = [Path(one.workspace, "dataset/healed.csv").read_bytes() for one in (config, imported)]
     assert healed[0] == healed[1]
+
+
+def test_an_account_that_was_altered_is_not_carried_on(file: Path, tmp_path: Path) -> None:
+    config = settings(tmp_path / "w")
+    import_dataset(config, str(file))
+    for name in ("healed.csv", "healed.json"):
+        notes = Path(config.workspace, "dataset", name)
+        whole = notes.read_bytes()
+        notes.write_bytes(whole.replace(b"1", b"2", 1))
+        if name == "healed.csv":
+            import_dataset(config, str(file))
+            assert notes.read_bytes() == whole
+            continue
+        with pytest.raises(StoreDamaged, match="import into a new workspace"):
+            import_dataset(config, str(file))
 
 
 def test_what_was_imported_is_exported_identical(

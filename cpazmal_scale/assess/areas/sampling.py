@@ -21,6 +21,8 @@ FLOOR = 50
 """Units that even the rarest class gets."""
 SLIVERS = 0.05
 """Share of a glacier that classes with fewer than two units may have for an estimate of it."""
+_WIDEST = 1e9
+"""Largest quotient of the spread of a map and its wanted error that is told from larger ones."""
 RARE = 0.01
 """Share of a map of change below which a class has no stratum of its own."""
 
@@ -96,7 +98,7 @@ def sample_size(mapped: ArrayLike, users: ArrayLike, standard_error: float) -> i
     weight = _shares(areas)
     spread = float((weight * np.sqrt(accuracy * (1 - accuracy))).sum())
     # The quotient is a whole number but for rounding where the design says so.
-    return max(1, math.ceil((spread / standard_error) ** 2 - 1e-9))
+    return max(1, math.ceil(min(spread / standard_error, _WIDEST) ** 2 - 1e-9))
 
 
 def allocate(mapped: ArrayLike, units: int, *, floor: int = FLOOR) -> NDArray[np.int64]:
