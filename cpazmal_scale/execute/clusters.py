@@ -169,6 +169,12 @@ def _connect(target: Any, address: str, cluster: Cluster) -> Iterator[Client]:
             where=address,
             remedy=f"check cluster.address{tls}, or use cluster.kind: local",
         ) from None
+    except AssertionError:  # all that distributed says of a thread that does not start in 10 s
+        raise ClusterError(
+            "this machine is too busy to start the thread that talks to Dask",
+            where=address,
+            remedy="run the same command again when it has less to do",
+        ) from None
     with client:
         yield client
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping import Source
 
 SQUARE_METRES_PER_KM2 = 1e6
-MOST_UNITS = 1_000_000
-"""More points than anybody interprets."""
 
 
 def design(
@@ -53,10 +51,8 @@ def design(
     Raises:
         StoreMissing: the catalog has no map of this name.
         ConfigError: it is the name of something else.
-        SampleError: too few units for the map's classes, or more than `MOST_UNITS`.
+        SampleError: too few units for the map's classes, or too many to interpret.
     """
-    if units is not None and units < 1:
-        raise SampleError(f"{units} units are none", remedy="give a number, or leave it out")
     source = _source(config, name)
     return _drawn(
         config, source, _Shown(source), units=units, standard_error=standard_error, users=users
@@ -266,13 +262,9 @@ def _drawn(
     mapped = np.bincount(shown.strata, shown.square_metres)
     pixels = np.bincount(shown.strata, shown.pixels)
     present = int((mapped > 0).sum())
-    wanted = units or sample_size(mapped, np.full_like(mapped, users), standard_error)
-    if wanted > MOST_UNITS:
-        raise SampleError(
-            f"{wanted:.3g} units are more than anybody interprets",
-            where="sampling design",
-            remedy="take a larger standard error, or fewer units",
-        )
+    wanted = units
+    if wanted is None:
+        wanted = sample_size(mapped, np.full_like(mapped, users), standard_error)
     shares = allocate(mapped, wanted, floor=min(FLOOR, wanted // max(present, 1)))
     stratum = np.zeros(NO_DATA + 1, np.uint8)
     stratum[1 : len(shown.strata) + 1] = shown.strata + 1

@@ -51,6 +51,8 @@ def source_of(config: RunConfig):
 
 
 def test_units_lie_on_pixels_of_every_class_and_tell_nothing(mapped: RunConfig) -> None:
+    with pytest.raises(SampleError, match="0 units are no sample"):
+        areas.design(mapped, NAME, units=0)
     drawn = areas.design(mapped, NAME, units=120)
     source = source_of(mapped)
     codes = source.at("class", drawn["row"].to_numpy(), drawn["column"].to_numpy())

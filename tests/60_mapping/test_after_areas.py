@@ -18,9 +18,7 @@ from cpazmal_scale.assess import (
     strata,
     without_slivers,
 )
-from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import SampleError
-from cpazmal_scale.stages.areas import design
 
 CLASSES = ("deforestation", "forest gain", "stable forest", "stable non-forest")
 COUNTS = [[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]]
@@ -75,10 +73,10 @@ def test_an_error_that_no_sample_reaches_is_a_number(error: float) -> None:
     assert sample_size(MAPPED, [0.7, 0.6, 0.9, 0.95], error) > 10**15
 
 
-@pytest.mark.parametrize("units", [0, -1, -(10**30)])
-def test_no_units_are_refused(units: int) -> None:
-    with pytest.raises(SampleError, match="units are none"):
-        design(RunConfig(), "map_m", units=units)
+@pytest.mark.parametrize("units", [0, -1, -(10**30), 10**6 + 1, 10**18])
+def test_numbers_of_units_that_are_no_sample(units: int) -> None:
+    with pytest.raises(SampleError, match="units are no sample to be interpreted"):
+        allocate(MAPPED, units, floor=0)
 
 
 def test_strata_of_several_classes_cover_the_truth() -> None:
@@ -235,7 +233,7 @@ def test_samples_that_say_nothing_are_refused() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     areas=st.lists(st.integers(0, 10**8), min_size=1, max_size=8).filter(lambda a: sum(a) > 0),
-    extra=st.integers(0, 900),
+    extra=st.integers(1, 900),
     floor=st.integers(0, 80),
 )
 def test_allocation_keeps_its_promises(areas, extra, floor) -> None:

@@ -21,6 +21,8 @@ FLOOR = 50
 """Units that even the rarest class gets."""
 SLIVERS = 0.05
 """Share of a glacier that classes with fewer than two units may have for an estimate of it."""
+MOST_UNITS = 1_000_000
+"""More points than anybody interprets."""
 _WIDEST = 1e9
 """Largest quotient of the spread of a map and its wanted error that is told from larger ones."""
 RARE = 0.01
@@ -111,8 +113,15 @@ def allocate(mapped: ArrayLike, units: int, *, floor: int = FLOOR) -> NDArray[np
         (C) int64 that add up to `units`.
 
     Raises:
-        SampleError: the floors alone need more than `units`, or no area.
+        SampleError: the floors alone need more than `units`, no area, or no number of units that
+            people can interpret.
     """
+    if not 1 <= units <= MOST_UNITS:
+        raise SampleError(
+            f"{units:.10g} units are no sample to be interpreted",
+            where="sampling design",
+            remedy=f"take 1 to {MOST_UNITS} units, or a larger standard error",
+        )
     weight = _shares(np.asarray(mapped, np.float64))
     present = weight > 0
     if floor * int(present.sum()) > units:
