@@ -25,7 +25,7 @@ READ = (WIDE + 2) / WIDE
 BLOCK = WIDE * CHUNK**2
 """Pixels of a block, one row of chunks."""
 BYTES_OUT = 8.0
-"""Of the map per pixel, compressed; 17 before."""
+"""Of the map per pixel, compressed."""
 
 PREFIX, LINK, CLIENT = 5500, 1.25e9, (1.8e-3, 2.1e-3)
 """GET/s of a bucket's prefix, bytes/s of a machine's network, and seconds of processor time that
