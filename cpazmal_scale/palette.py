@@ -14,7 +14,7 @@ _KNOWN = {
     "ACC": "#a5dcf5",
     "HAG": "#f2a01c",
     "ICA": "#b5305f",
-    "FOR": "#80a35c",
+    "FOR": "#9bad76",
     "CIT": "#f3f3f3",
     "LAC": "#7e86a9",
     "ROC": "#a6978c",

@@ -23,7 +23,9 @@ Value = TypeVar("Value")
 _AHEAD = 3
 """Tasks handed out per worker: one running, the others so that it never waits."""
 _LOOK = 5.0
-"""Seconds without a finished task after which lost ones are looked for."""
+"""Seconds without a finished task, or for one result, after which lost ones are looked for."""
+_LOST = object()
+"""A result that went with its worker before it was fetched."""
 
 
 class Executor(Protocol):
@@ -190,8 +192,11 @@ class DaskExecutor:
 
         completed = as_completed(hand_out(at_once), loop=self._client.loop)
         for future in completed:
-            key = running.pop(future)
             result = _outcome(future)
+            if result is _LOST:
+                completed.add(future)
+                continue
+            key = running.pop(future)
             future.release()
             completed.update(hand_out(1))
             yield key, result
@@ -230,8 +235,10 @@ class DaskExecutor:
                     submit(slot, key)
                 continue
             for future in done:
-                slot, key = running.pop(future)
                 outcome = _outcome(future)
+                if outcome is _LOST:
+                    continue
+                slot, key = running.pop(future)
                 result: Value | Exception
                 home.pop(slot, None)
                 if isinstance(outcome, Exception):
@@ -256,17 +263,18 @@ class DaskExecutor:
 
 
 def _outcome(future: Any) -> Any:
-    """What a finished future holds, or the error that it ends with.
+    """What a finished future holds, the error that it ends with, or `_LOST`.
 
-    A result is lost with its worker as long as it was not fetched: Dask then computes it again,
-    and that may end otherwise.
+    Dask computes a lost result again; who waits here for it would not see that it is stranded.
     """
     from distributed import CancelledError
 
     try:
-        return future.result()
+        return future.result(timeout=_LOOK)
     except CancelledError:
         raise
+    except TimeoutError:
+        return future.exception() if future.status == "error" else _LOST
     except Exception as error:  # noqa: BLE001 - handed to the caller with its key
         return error
 

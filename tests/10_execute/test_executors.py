@@ -13,6 +13,7 @@ import pytest
 from cpazmal_scale.config import Cluster
 from cpazmal_scale.errors import ClusterError
 from cpazmal_scale.execute import open_executor
+from cpazmal_scale.execute.lanes import Lanes
 
 
 def square(key: int, *, bad: int | None = None) -> int:
@@ -56,6 +57,34 @@ def test_killed_worker_is_replaced_and_a_deadly_key_is_returned(tmp_path: Path) 
         deadly = dict(executor.run(always_dies, range(12)))
     assert type(deadly.pop(3)).__name__ == "KilledWorker"
     assert deadly == {key: key for key in range(12) if key != 3}
+
+
+class LastWords:
+    """A result whose worker dies of sending it, once."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        marker = Path(self.folder) / "sent"
+        if not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return str, ("told",)
+
+
+def tell(key: int, *, folder: str) -> int | LastWords:
+    return LastWords(folder) if key == 1 else key
+
+
+@pytest.mark.parametrize("lanes", [False, True])
+def test_a_worker_dies_with_a_result_that_was_not_fetched(tmp_path: Path, *, lanes: bool) -> None:
+    """In a lane it is asked for again of a worker that is gone."""
+    keys = Lanes([range(3)]) if lanes else range(3)
+    with open_executor(Cluster(kind="local", workers=1)) as executor:
+        found = dict(executor.run(functools.partial(tell, folder=str(tmp_path)), keys))
+    assert (tmp_path / "sent").exists()
+    assert found == {0: 0, 1: "told", 2: 2}
 
 
 def test_a_running_scheduler_is_used_by_its_address() -> None:

@@ -51,7 +51,7 @@ def test_the_legend_is_in_all_that_is_left(french: RunConfig) -> None:
     named = legend_of(open_map(workspace.url_of(french, entry)))
     assert named.colours["suspendu"] == "#00ff00"
     assert named.colours["tablier"] == "#ff00ff"
-    assert {"roche": "#a6978c", "forêt": "#80a35c"}.items() <= named.colours.items()
+    assert {"roche": "#a6978c", "forêt": "#9bad76"}.items() <= named.colours.items()
     ice = {"suspendu", "tablier", "zone d'ablation", "zone d'accumulation"}
     assert named.glacier == ice & set(named.classes)
     model = workspace.find(french, "model")
