@@ -18,7 +18,7 @@ from cpazmal_scale.config.learning import Dtw, Features, Samples, Train
 from cpazmal_scale.config.legend import ClassStyle, shared_colour
 from cpazmal_scale.config.maps import After, Assess, Classify
 from cpazmal_scale.config.scenes import Ingest
-from cpazmal_scale.config.section import FOLDER, ONCE, Address, Label, Section, together
+from cpazmal_scale.config.section import FOLDER, ONCE, Address, Section, text, together
 from cpazmal_scale.config.written import plain_words, read_yaml, yaml_value
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.vocabulary import CO_POLARISED
@@ -49,7 +49,7 @@ class RunConfig(Section):
     """Channels with fewer dates than this in the period are named in a warning."""
     seed: int = Field(42, ge=0, lt=2**32)
     """Seed of every random choice."""
-    legend: dict[Label, ClassStyle] = Field({})
+    legend: dict[str, ClassStyle] = Field({})
     """Name, colour, order and glacier by class code, such as `{ROC: {name: rock, colour: grey}}`;
     they change no value of a map, and come on top of what the polygons' columns say."""
     ingest: Ingest = Ingest()
@@ -78,6 +78,8 @@ class RunConfig(Section):
     @field_validator("legend")
     @classmethod
     def _colours_apart(cls, legend: dict[str, ClassStyle]) -> dict[str, ClassStyle]:
+        for code in legend:
+            text(code)
         shared = shared_colour(legend)
         if shared is not None:
             raise ValueError(shared)
@@ -85,8 +87,8 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _no_password(self) -> Self:
-        for text in _texts(self.model_dump()):
-            if holds_secret(text):
+        for value in _texts(self.model_dump()):
+            if holds_secret(value):
                 raise ValueError("a setting holds a password, token or signature; leave it out")
         return self
 

@@ -117,6 +117,7 @@ def test_yaml_and_flags_are_the_same_model(tmp_path) -> None:
             r"samples\.classes\.0: it holds bytes",
         ),
         ('legend: {ROC: {name: "r\\uD800"}}', "it holds bytes that are no text"),
+        ('legend: {"R\\uD800": {name: rock}}', "it holds bytes that are no text"),
         ("samples: {classes: [ABL, ICA, ABL]}", r"samples\.classes: ABL is there twice"),
         ("samples: {also: [a/b, a/c/../b]}", r"samples\.also: \S*a/b is there twice"),
         ("months: [12, 1, 12]", "months: 12 is there twice"),
