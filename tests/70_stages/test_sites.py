@@ -149,7 +149,7 @@ def test_what_cannot_be_trained_on_together_is_refused(places, tmp_path: Path) -
     for also, match in (
         (("DSC99",), "neither a beam of this workspace nor a cube"),
         (("DSC37",), "trained on twice"),
-        (("ASC45", "ASC45"), "trained on twice"),
+        (("ASC45", "ASC45"), "is there twice"),
     ):
         with pytest.raises(ConfigError, match=match):
             training_data(with_also(config, *also))
