@@ -55,6 +55,24 @@ def window(size: int, pixel: float, unit: str) -> str:
     return f"{size} × {size} pixels ({size * pixel:.3g}{unit})"
 
 
+def latitude(degrees: float, digits: int = 2) -> str:
+    """A latitude, such as `45.83° N` or `43.60° S`."""
+    return f"{abs(degrees):.{digits}f}° {'S' if degrees < 0 else 'N'}"
+
+
+def longitude(degrees: float, digits: int = 2) -> str:
+    """A longitude, such as `6.86° E` or `73.10° W`; those from 0 to 360 count from -180, too."""
+    around = degrees - 360 if degrees > 180 else degrees
+    return f"{abs(around):.{digits}f}° {'W' if around < 0 else 'E'}"
+
+
+def box(bounds: tuple[float, float, float, float], digits: int = 2) -> str:
+    """West, south, east and north in degrees, as a range of longitudes and one of latitudes."""
+    west, south, east, north = bounds
+    along = f"{longitude(west, digits)} to {longitude(east, digits)}"
+    return f"{along}, {latitude(south, digits)} to {latitude(north, digits)}"
+
+
 def coefficient(radiometry: str | None) -> str:
     """The sign of a backscatter coefficient, such as `γ0_T` for `gamma0_T`."""
     signs = {"beta": "β", "sigma": "σ", "gamma": "γ"}

@@ -16,6 +16,7 @@ from cpazmal_scale.terrain.ground import around
 from cpazmal_scale.terrain.missing_heights import Extremes
 from cpazmal_scale.terrain.nodes import Lattice
 from cpazmal_scale.terrain.resample import HIGHEST, LOWEST
+from cpazmal_scale.words import box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -269,7 +270,7 @@ def _short(elevation: Elevation, area: Bounds, found: float) -> DemError:
         )
     return DemError(
         f"it has heights for {math.floor(found * 1000) / 10:.1f}% of the area: it covers "
-        f"{_words(raster)}, the area is {_words(area)}",
+        f"{box(raster)}, the area is {box(area)}",
         where=elevation.dem.url,
         remedy=remedy,
     )
@@ -280,8 +281,3 @@ def _meet(one: Bounds, other: Bounds) -> bool:
     turns = (-360.0, 0.0, 360.0)
     beside = any(one[0] + turn <= other[2] and other[0] <= one[2] + turn for turn in turns)
     return beside and one[1] <= other[3] and other[1] <= one[3]
-
-
-def _words(bounds: Bounds) -> str:
-    west, south, east, north = bounds
-    return f"{west:.2f} to {east:.2f} °E, {south:.2f} to {north:.2f} °N"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 from datetime import date
@@ -22,6 +23,7 @@ from cpazmal_scale.scenes import Scene, discover, overview, scene_card, scene_pi
 from cpazmal_scale.scenes.inspect.card import figure_of
 from cpazmal_scale.scenes.reading import read
 from cpazmal_scale.simulate.campaign import campaign
+from cpazmal_scale.words import box
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +60,21 @@ def test_the_card_of_a_ground_scene_tells_what_is_known(tmp_path: Path) -> None:
     assert rows["incidence"] == "37.4° at centre"
     assert rows["values"] == "γ0_T, linear power"
     assert "(HH, HV, mask)" in rows["files"]
+    assert re.fullmatch(r"[\d.]+° E to [\d.]+° E, [\d.]+° N to [\d.]+° N", rows["place"])
     assert rows["grid"].startswith("100 x 130 pixels of 3 m")
     assert "processing" not in rows
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        ((6.84, 45.82, 7.1, 45.98), "6.84° E to 7.10° E, 45.82° N to 45.98° N"),
+        ((-73.1, -44.06, -72.9, -43.9), "73.10° W to 72.90° W, 44.06° S to 43.90° S"),
+        ((286.9, -0.1, 287.1, 0.1), "73.10° W to 72.90° W, 0.10° S to 0.10° N"),
+    ],
+)
+def test_a_place_says_its_hemisphere(bounds: tuple[float, float, float, float], text: str) -> None:
+    assert box(bounds) == text
 
 
 def test_an_overview_is_the_mean_of_its_pixels(tmp_path: Path) -> None:

@@ -388,11 +388,11 @@ _CONTRADICTIONS: dict[str, Edit] = {
         count=1,
         flags=re.S,
     ),
-    r"centre at -111.90° N, 36.03° E lies 1.22e\+04 km from where its times": _swap(_CENTRE),
+    r"centre at 111.90° S, 36.03° E lies 1.22e\+04 km from where its times": _swap(_CENTRE),
     r"centre at 36.03° N, 111.90° E lies 1.12e\+04 km from where its times": _set(
         "lon", "111.9", after=_CENTRE
     ),
-    "its corner at 36.32° N, -112.04° E lies 20.9 km from where": lambda text: _exchange(
+    "its corner at 36.32° N, 112.04° W lies 20.9 km from where": lambda text: _exchange(
         text, "-1.11664738184032274E+02", "-1.12040403944853892E+02"
     ).replace("3.62692959995967357E+01", "3.63215524107729735E+01", 1),
     "its noise is annotated for 17\\d+ s beside the scene": lambda text: re.sub(

@@ -20,7 +20,7 @@ from cpazmal_scale.scenes.level1b.speckle import equivalent_looks
 from cpazmal_scale.scenes.scene import Scene
 from cpazmal_scale.terrain.orbit import LIGHT
 from cpazmal_scale.terrain.places import share
-from cpazmal_scale.words import coefficient
+from cpazmal_scale.words import box, coefficient
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -180,7 +180,7 @@ def _noise(product: Product, reader: ProductReader) -> Rows:
 
 def _on_the_map(scene: Scene) -> Rows:
     height, width = scene.geobox.shape
-    west, south, east, north = lattice.bounds_in(scene.geobox, "EPSG:4326", where=scene.id)
+    bounds = lattice.bounds_in(scene.geobox, "EPSG:4326", where=scene.id)
     step = abs(scene.geobox.transform.a)
     return [
         (
@@ -190,10 +190,7 @@ def _on_the_map(scene: Scene) -> Rows:
                 f"{scene.geobox.crs}"
             ),
         ),
-        (
-            "place",
-            f"{west:.3f} to {east:.3f} °E, {south:.3f} to {north:.3f} °N",
-        ),
+        ("place", box(bounds, 3)),
         ("values", f"{coefficient(scene.radiometry)}, linear power"),
         *([("processing", scene.processing)] if scene.processing else []),
     ]

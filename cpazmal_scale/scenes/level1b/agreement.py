@@ -13,6 +13,7 @@ import numpy as np
 from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 from cpazmal_scale.terrain.ellipsoid import ecef, incidence
 from cpazmal_scale.terrain.orbit import LIGHT, Orbit
+from cpazmal_scale.words import latitude, longitude
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -153,7 +154,7 @@ def _places(annotation: Annotation, geolocation: Geolocation) -> Iterator[str]:
         across = max(low - place, place - high, 0.0)
         if not max(along, across) < _OFF_PLACE:
             yield (
-                f"its {name} at {told.lat:.2f}° N, {told.lon:.2f}° E lies "
+                f"its {name} at {latitude(told.lat)}, {longitude(told.lon)} lies "
                 f"{max(along, across) / 1000:.3g} km from where its times say"
             )
             return
