@@ -34,7 +34,7 @@ _OPENS = re.compile(
 """Where the part of an address begins that may hold a user: people forget slashes and schemes."""
 _PAIR = re.compile(r"(?<=[?&;#])([^\s=?&;#/]+)=([^\s&;#]+)")
 _ASSIGNED = re.compile(
-    r"(?:^|(?<=[\s,;\"'=]))([A-Z]\w*|(?<![;])(?i:\w*(?:passw|secret|token)\w*))="
+    r"(?:^|(?<=[\s,;\"'=]))([A-Z]\w*|(?<![;])(?i:\w*(?:passw|secret|token)\w*|(?<=,)pass))="
     r"[\"']?([^\s;,\"'$/~.`][^\s;,]*)"
 )
 """A variable of a shell or a part of a connection string with a value that is no path."""
@@ -44,11 +44,25 @@ _FLAG = re.compile(
     r"\bset(?:env)?\s+\w*(?:SECRET|TOKEN|PASSW|ACCESS_KEY|API_KEY)\w*\s+|"
     r"\blogin\s+\S+\s+password\s+|(?:^|\s)curl\s(?:.*\s)?(?:-u|--user)[=\s]*[^\s:/]+:(?=\S)|"
     r"\b(?:sshpass|(?:docker|podman|helm|az|oc)\s+(?:registry\s+)?login)\s(?:[^|;&]*\s)?-p\s*|"
-    r"\b(?:mysql\w*|7z\w?)\s(?:[^|;&]*\s)?-p(?=\S))"
+    r"\b(?:mysql\w*|7z\w?|rar|unrar)\s(?:[^|;&]*\s)?-h?p(?=\S)|"
+    r"\b(?:smb\w+|rpcclient|net)\s(?:[^|;&]*\s)?(?:-U|--user(?:name)?)[=\s]*[\"']?[^\s%\"']+%(?=\S)|"
+    r"\b(?:lftp|ncftp\w*)\s(?:[^|;&]*\s)?(?:-u|--user)[=\s]*[\"']?[^\s,\"']+,(?=\S)|"
+    r"\b(?:https?|xh)\s(?:[^|;&]*\s)?(?:-a|--auth)[=\s]*[\"']?[^\s:\"']+:(?=\S)|"
+    r"\bopenssl\s(?:[^|;&]*\s)?(?:(?-i:-k|-K)\s+|-pass(?:in|out)?\s+pass:)|"
+    r"\b(?:(?:un)?zip|zipcloak|sqlcmd|bcp)\s(?:[^|;&]*\s)?(?-i:-P)\s*|"
+    r"\b(?:redis-cli|skopeo)\s(?:[^|;&]*\s)?(?-i:-a)\s+|"
+    r"\bldap\w+\s(?:[^|;&]*\s)?(?-i:-w)\s*|"
+    r"\b(?:mongo\w*|ncftp\w*|influx)\s(?:[^|;&]*\s)?(?-i:-p)\s+|"
+    r"\b(?:prefect|wandb|vault|hf|huggingface-cli)\s(?:cloud\s+|auth\s+)?login\s+(?:-k\s+|--key[=\s]+)?"
+    r"(?=[\w.]{16})|"
+    r"\bmc\s+(?:alias|config\s+host)\s+(?:set|add|s)\s+\S+\s+\S+\s+\S+\s+|"
+    r"\bhtpasswd\s+-\w*b\w*\s+\S+\s+\S+\s+|"
+    r"\becho\s+(?:-n\s+)?(?=[^|;&]*\|\s*(?:sudo\s+-\w*S|kinit|\S+(?:\s+[^|;&]*)?--password-stdin|"
+    r"(?:ch)?passwd|cryptsetup|gpg|openssl))(?:\w+:)?)"
     r"[\"']?([^\s\"'$/~.`…-][^\s\"']*)",
     re.IGNORECASE,
 )
-"""What a flag, a C shell or a `netrc` gives a name, and the passwords of curl and logins."""
+"""What a flag, a C shell or a `netrc` gives a name, and where well-known tools take passwords."""
 _PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----([^…-]+)")
 _SECRET_NAME = re.compile(
     r"pass(?:w|ph|code|key)|pwd|kennwort|mot_?de_?passe|contrase|secret|token|credential|"

@@ -7,6 +7,7 @@ publishers need no lock and a lost index is no loss.
 from __future__ import annotations
 
 import contextlib
+import logging
 import posixpath
 
 from cpazmal_scale import storage
@@ -24,6 +25,7 @@ from cpazmal_scale.catalog.searching import entry, indexed, real_folder
 from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreError, StoreMissing
 from cpazmal_scale.vocabulary import identifier
 
+_LOG = logging.getLogger(__name__)
 _ATTEMPTS = 20
 
 
@@ -109,9 +111,18 @@ def withdraw(workspace: str, name: str) -> Entry:
 
 
 def rebuild(workspace: str) -> str:
-    """Write `catalog.yaml` from the records, again until no other publisher came between."""
-    url = catalog_url(workspace)
-    seen, products = tags(workspace), entries(workspace)
+    """Write `catalog.yaml` from the records, again until no other publisher came between.
+
+    What a damaged record names is left out, and told.
+    """
+    url, damaged = catalog_url(workspace), dict[str | None, StoreDamaged]()
+
+    def leave_out(error: StoreDamaged) -> None:
+        if error.where not in damaged:
+            _LOG.warning("left out of the catalog: %s", error)
+        damaged[error.where] = error
+
+    seen, products = tags(workspace), entries(workspace, damaged=leave_out)
     folders = {"", "catalog.d", *(one.path.rpartition("/")[0] for one in products)}
     for folder in sorted(folders):
         storage.sweep(storage.join(workspace, folder), deep=False)
@@ -120,7 +131,7 @@ def rebuild(workspace: str) -> str:
         storage.write_bytes(url, text)
         before, last, seen = products, seen, tags(workspace)
         if seen is None or seen != last:
-            products = entries(workspace)
+            products = entries(workspace, damaged=leave_out)
         if before == products and storage.read_bytes(url) == text:
             return url
     raise StoreError(

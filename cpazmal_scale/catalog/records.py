@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Annotated, Any, Literal, Self, get_args
@@ -123,14 +124,36 @@ def catalog_url(workspace: str) -> str:
     return storage.join(workspace, "catalog.yaml")
 
 
-def entries(workspace: str, *, kind: Kind | None = None, beginning: str = "") -> list[Entry]:
+def entries(
+    workspace: str,
+    *,
+    kind: Kind | None = None,
+    beginning: str = "",
+    damaged: Callable[[StoreDamaged], object] | None = None,
+) -> list[Entry]:
     """All published products by name, or those of one kind.
 
     Only records of names with this `beginning` are read, several at a time.
+
+    Raises:
+        StoreDamaged: a record is damaged and there is no `damaged`, which takes the finding of each
+            that is left out.
     """
+
+    def read(name: str) -> Entry | StoreDamaged | None:
+        try:
+            return read_record(workspace, name)
+        except StoreDamaged as error:
+            return error
+
     wanted = [f"{name}.json" for name in names(workspace) if name.startswith(beginning)]
-    found = storage.each(workspace, lambda name: read_record(workspace, name), wanted)
-    return [e for e in found if e is not None and kind in (None, e.kind)]
+    found = storage.each(workspace, read, wanted)
+    for error in found:
+        if isinstance(error, StoreDamaged):
+            if damaged is None:
+                raise error
+            damaged(error)
+    return [e for e in found if isinstance(e, Entry) and kind in (None, e.kind)]
 
 
 def names(workspace: str) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -26,6 +27,9 @@ from cpazmal_scale.config.written import plain_words
 from cpazmal_scale.errors import ConfigError, brief
 from cpazmal_scale.progress import Progress
 
+_NUMBERS = re.compile(r"\d+(?![\w.]*\.zarr\b)")
+"""Of chunks and dates, and not those in the name of a cube or map."""
+_LIKE, _SHOWN = 5, 3
 COMMAND = Parameter(group=Group("Command", sort_key=1))
 """Flags of one verb, shown before those of the run configuration."""
 CONFIGURATION = Group("Run configuration", sort_key=2)
@@ -135,6 +139,20 @@ def short(value: float) -> str:
         if value < 999.5:
             return f"{value:.3g}{unit}"
     return f"{value / 1000:.3g}T"
+
+
+def like(lines: Iterable[str]) -> list[str]:
+    """The lines, of more than five that differ in numbers alone the first three and how many."""
+    alike: dict[str, list[str]] = {}
+    for line in lines:
+        alike.setdefault(_NUMBERS.sub("#", line), []).append(line)
+    said: list[str] = []
+    for found in alike.values():
+        many = len(found) > _LIKE
+        said += found[:_SHOWN] if many else found
+        if many:
+            said.append(f"… and {len(found) - _SHOWN} like it, the last: {found[-1]}")
+    return said
 
 
 def say_now(text: str, **facts: Any) -> None:

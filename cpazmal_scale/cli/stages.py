@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cpazmal_scale.cli import facts
 from cpazmal_scale.cli.answers import ANSWER, say
-from cpazmal_scale.cli.console import Config, Folder, Switch, bar, bars, complain
+from cpazmal_scale.cli.console import Config, Folder, Switch, bar, bars, complain, like
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import CubeDamaged
 
@@ -250,8 +250,9 @@ def verify(*, config: Config = DEFAULT, repair: Switch = False) -> None:
     if repair:
         with bar("verify and repair") as progress:
             done = stage.repair(config, progress=progress)
-        for one in done:
-            (say if one.restored else complain)(str(one))
+        for restored, tell in ((True, say), (False, complain)):
+            for line in like(str(one) for one in done if one.restored == restored):
+                tell(line)
         intact = all(one.restored for one in done)
         say("everything is intact" if intact else "", intact=intact, findings=[], repaired=done)
         if not intact:
@@ -259,8 +260,8 @@ def verify(*, config: Config = DEFAULT, repair: Switch = False) -> None:
         return
     with bar("verify") as progress:
         findings = stage.verify(config, progress=progress)
-    for finding in findings:
-        complain(str(finding))
+    for line in like(map(str, findings)):
+        complain(line)
     said = {"intact": not findings, "findings": findings, "repaired": []}
     say("" if findings else "everything is intact", **said)
     if findings:

@@ -20,7 +20,7 @@ from .level1b.moving import as_told, image_times, movable, moved, told
 from .level1b.speckle import equivalent_looks
 from .reading import SceneReader
 from .registry import platforms
-from .scene import SAME_ACQUISITION, Scene, SceneFile
+from .scene import SAME_ACQUISITION, Scene, SceneFile, warnings_of
 from .values import is_nodata, to_bits
 
 __all__ = [
@@ -54,5 +54,6 @@ __all__ = [
     "to_bits",
     "told",
     "unlike",
+    "warnings_of",
     "with_ground",
 ]

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from cpazmal_scale.vocabulary import POLARISATIONS
@@ -92,6 +92,7 @@ _DATED = re.compile(
     re.I,
 )
 """A date as SNAP and other programs write it in names: by month, by number, or by day of year."""
+_TIMED = re.compile(r"(?<!\d)(20\d{6})[T_-]?(\d{6})(?!\d)", re.I)
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
     *("october", "november", "december"),
@@ -198,6 +199,24 @@ def says_other_day(text: str, day: date) -> bool:
     cross midnight.
     """
     return any(all(abs((one - day).days) > 1 for one in found) for found in dates_in(text))
+
+
+def without_processing(name: str, start: datetime) -> str:
+    """A file's name without times at which it may have been made: later than its start, and not at
+    the hour at which the satellite passes.
+    """
+
+    def kept(found: re.Match[str]) -> str:
+        try:
+            made = datetime.strptime(found[1] + found[2], "%Y%m%d%H%M%S").replace(
+                tzinfo=start.tzinfo
+            )
+        except ValueError:
+            return found[0]
+        beside = abs((made - start) % timedelta(days=1) - timedelta(hours=12))
+        return "" if made > start and beside < timedelta(hours=11, minutes=50) else found[0]
+
+    return _TIMED.sub(kept, name)
 
 
 def is_unit(text: str) -> bool:

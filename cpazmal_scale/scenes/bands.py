@@ -19,10 +19,12 @@ from cpazmal_scale.scenes.band_names import (
     is_unit,
     read_name,
     says_other_day,
+    without_processing,
 )
 from cpazmal_scale.scenes.format import Candidate
 from cpazmal_scale.scenes.formats import saga
 from cpazmal_scale.scenes.formats.items import BandItems, refuse_other_view, refuse_stack
+from cpazmal_scale.scenes.formats.naming import Named
 from cpazmal_scale.scenes.formats.snap_header import SnapHeader
 from cpazmal_scale.vocabulary import BANDS, POLARISATIONS
 
@@ -89,7 +91,16 @@ def contents(raster: Any, member: Candidate) -> Contents:
         _refuse_whole_numbers(raster, bands, url)
     known = described or header.flattened is not None
     note = _assumed(radiometry, member, described=known)
-    return Contents(bands, radiometry, scale, note, _not_understood(raster, bands, said))
+    warnings = (*_not_understood(raster, bands, said), *_of_other_days(member.named, url))
+    return Contents(bands, radiometry, scale, note, warnings)
+
+
+def _of_other_days(named: Named, url: str) -> tuple[str, ...]:
+    """That the file's own name holds a day on which the scene was not acquired."""
+    name = without_processing(url.rpartition("/")[2], named.start)
+    if not says_other_day(name, named.start.date()):
+        return ()
+    return ("its file's name holds another day than that from which it is taken to be",)
 
 
 def _of_file(rest: str, bands: tuple[str, ...], url: str) -> Said:

@@ -48,6 +48,8 @@ USUAL_OFTEN = (-40.0, 13.0)
 """Those bounds: clipped noise stays above, and saturated towns below."""
 MOST_BEYOND = 0.01
 """Share of pixels above the highest backscatter that is left out without a word."""
+BRIGHT = {"HH": -3.0, "VV": -3.0, "HV": -7.0, "VH": -7.0}
+"""Median decibels above which linear values may be amplitudes: few whole scenes are as bright."""
 SWAPPED = 3.0
 """Decibels by which a cross-polarised median is above the co-polarised one only if bands are
 swapped: on the ground it is five to fifteen below."""
@@ -271,9 +273,19 @@ class _Tally:
             _check_fill(self.name, extreme, self.valid, file)
         level = median if self.scale == "dB" else 10 * math.log10(median)
         share = self.valid / self.pixels
-        return BandSummary(self.name, share, median, level, self._warning(file))
+        told = (self._repeated(file), self._bright(file, level))
+        return BandSummary(self.name, share, median, level, "; ".join(filter(None, told)))
 
-    def _warning(self, file: SceneFile) -> str:
+    def _bright(self, file: SceneFile, level: float) -> str:
+        """Words about a band that is brighter than whole scenes are."""
+        if file.scale == "dB" or level <= BRIGHT[self.name]:
+            return ""
+        return (
+            f"the median of {self.name} is {level:+.1f} dB, brighter than most ground: if its "
+            "values are amplitudes, square them"
+        )
+
+    def _repeated(self, file: SceneFile) -> str:
         """Words about one value that covers a connected part of the band."""
         found = self.repeated.most()
         if found is None:

@@ -9,6 +9,7 @@ import contextlib
 import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from cpazmal_scale.config import Ingest, Naming
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.scenes.level1b.product import Product
 
+LONGEST = timedelta(hours=1)
+"""What no acquisition takes."""
 _SAFE_BEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -96,8 +99,15 @@ class Listing:
         """A file of a known name, with what the table and the configuration add.
 
         Raises:
-            SceneUnknown: its viewing geometry is unknown.
+            SceneUnknown: its viewing geometry is unknown, or its stop is not soon after its start.
         """
+        if named.stop is not None and not timedelta() <= named.stop - named.start < LONGEST:
+            raise SceneUnknown(
+                f"it starts {named.start:%Y-%m-%d %H:%M:%S} and stops "
+                f"{named.stop:%Y-%m-%d %H:%M:%S}, which is no acquisition",
+                where=url,
+                remedy="correct its name, or the groups start and stop of ingest.naming.pattern",
+            )
         row = find_row(self.table, named.sensor, named.start)
         beam = named.beam or (row and row.beam) or rules.beam
         if beam is None:

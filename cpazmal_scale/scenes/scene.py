@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -97,3 +98,17 @@ class Scene:
             f"{self.sensor} {self.start:%Y-%m-%d %H:%M:%S} {self.beam} {angle} "
             f"{'+'.join(self.polarisations)} {height} x {width} px"
         )
+
+
+def warnings_of(scenes: Iterable[Scene]) -> list[str]:
+    """What people should know of scenes before they use them: each sentence once, with the first
+    scene that it concerns and how many others.
+    """
+    alike: dict[str, list[str]] = {}
+    for scene in scenes:
+        for text in scene.warnings:
+            alike.setdefault(text.removeprefix(f"{scene.id}: "), []).append(text)
+    return [
+        f"{first}{f' (and {len(others)} others)' if others else ''}"
+        for first, *others in alike.values()
+    ]

@@ -24,13 +24,15 @@ class Coding(NamedTuple):
     """How the numbers of a band are stored: value = number × `factor` + `offset`.
 
     `nodata` is a number that means no data, and so are those up to `slack` from it; none: only
-    those that always do.
+    those that always do. Numbers below `lowest` and above `highest` are no data either.
     """
 
     nodata: float | None = None
     factor: float = 1.0
     offset: float = 0.0
     slack: float = 0.0
+    lowest: float = -np.inf
+    highest: float = np.inf
 
     @property
     def is_scaled(self) -> bool:
@@ -55,6 +57,7 @@ def is_nodata(values: NDArray[Any], nodata: Coding | float | None) -> NDArray[np
         bad |= values == 0
     if not coding.is_scaled or values.dtype.kind == "f":
         bad |= values == AUTHORS_NODATA
+    bad |= (values < coding.lowest) | (values > coding.highest)
     own = coding.nodata
     if own is not None and np.isfinite(own):
         bad |= values == own

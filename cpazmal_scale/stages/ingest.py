@@ -292,8 +292,11 @@ def _sources(config: RunConfig, record: Record, index: int, refused: dict[str, s
 
 
 def _cubes(config: RunConfig) -> list[tuple[str, bool]]:
-    """Addresses of the cubes of a workspace, and whether its catalog lists them."""
-    entries = catalog.entries(config.workspace, kind="cube")
+    """Addresses of the cubes of a workspace, and whether its catalog lists them.
+
+    A damaged record lists nothing here; it is a finding among the other products.
+    """
+    entries = catalog.entries(config.workspace, kind="cube", damaged=lambda _: None)
     urls = [workspace.url_of(config, entry) for entry in entries]
     unlisted = _unlisted(config, urls)
     for url in unlisted:
@@ -318,7 +321,8 @@ def list_cubes(config: RunConfig) -> list[Entry]:
     """
     from cpazmal_scale.cube import require_record
 
-    entries, made = catalog.entries(config.workspace, kind="cube"), []
+    made: list[Entry] = []
+    entries = catalog.entries(config.workspace, kind="cube", damaged=lambda _: None)
     for url in _unlisted(config, [workspace.url_of(config, entry) for entry in entries]):
         name = url.rpartition("/")[2].removesuffix(".zarr")
         try:

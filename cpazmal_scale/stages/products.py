@@ -29,7 +29,8 @@ def damaged_products(config: RunConfig, *, progress: Progress | None = None) -> 
         StoreError: the store cannot be reached.
     """
     found: list[StoreDamaged] = []
-    products = {one.path: one for one in catalog.entries(config.workspace) if one.kind in _AGAIN}
+    entries = catalog.entries(config.workspace, damaged=found.append)
+    products = {one.path: one for one in entries if one.kind in _AGAIN}
     for number, product in enumerate(products.values(), 1):
         found += _damages(config, product)
         if progress is not None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cpazmal_scale.addresses import is_remote, is_s3, local_path
-from cpazmal_scale.storage.reach import filesystem_of, one_sentence
+from cpazmal_scale.storage.reach import filesystem_of, is_bucket_lost, one_sentence
 
 
 def exists(url: str) -> bool:
@@ -55,7 +55,12 @@ def stamp(url: str) -> str:
 
 
 def list_names(url: str) -> list[str]:
-    """Sorted names directly below a folder; empty when it does not exist."""
+    """Sorted names directly below a folder; empty when it does not exist.
+
+    Raises:
+        StoreMissing: there is no such bucket.
+        StoreError: the store refuses or cannot be reached.
+    """
     with one_sentence(url, "list"):
         if not is_remote(url):
             folder = local_path(url)
@@ -63,7 +68,9 @@ def list_names(url: str) -> list[str]:
         filesystem, path = filesystem_of(url)
         try:
             found = filesystem.ls(path, detail=False)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if is_bucket_lost(error):
+                raise
             return []
         own = path.rstrip("/")
         return sorted(p.rstrip("/").rsplit("/", 1)[-1] for p in found if p.rstrip("/") != own)

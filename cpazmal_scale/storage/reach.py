@@ -86,9 +86,10 @@ def one_sentence(url: str, action: str) -> Iterator[None]:
         yield
     except StoreError:
         raise
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        what = "there is no such bucket" if is_bucket_lost(error) else "nothing is stored here"
         raise StoreMissing(
-            "nothing is stored here", where=url, remedy="check the address, bucket and endpoint"
+            what, where=url, remedy="check the address, bucket and endpoint"
         ) from None
     except PermissionError:
         raise StoreError(
@@ -128,6 +129,12 @@ def one_sentence(url: str, action: str) -> Iterator[None]:
 def _is_above(error: OSError, url: str) -> bool:
     """Whether the file that an error names is where a folder of an address should be."""
     return error.errno == errno.EEXIST and f"/{error.filename}/".replace("//", "/") in f"/{url}"
+
+
+def is_bucket_lost(error: FileNotFoundError) -> bool:
+    """Whether a server of S3 says that the bucket itself is not there."""
+    told = getattr(error.__cause__, "response", None) or {}
+    return bool(told.get("Error", {}).get("Code") == "NoSuchBucket")
 
 
 def is_from_store(error: BaseException) -> bool:

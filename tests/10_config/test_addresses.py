@@ -154,7 +154,20 @@ PROLOGUES = [
     *("sshpass -p 5d1c ssh me@host", "sshpass -p'5d1c' ssh host"),
     "docker login -u me -p 5d1c host",
 ]
+TOOLS = [
+    *("smbclient //host/share -U 'me%5d1c'", "smbget --user=me%5d1c smb://host/x"),
+    *("lftp -u me,5d1c sftp://host", "http --auth me:5d1c host/x", "https -a me:5d1c host/x"),
+    *("openssl enc -d -aes256 -k 5d1c -in x", "openssl rsa -passin pass:5d1c -in x"),
+    *("unzip -P 5d1c x.zip", "zip -r -P 5d1c x.zip x", "unrar x -p5d1c x.rar", "7z x -p5d1c x.7z"),
+    *("mc alias set s3 https://host me 5d1c", "mc config host add s3 http://host:9000 me 5d1c"),
+    *("redis-cli -h host -a 5d1c ping", "ldapsearch -D me -w 5d1c x", "htpasswd -bc f me 5d1c"),
+    *("echo 5d1c | docker login host --password-stdin", "echo 5d1c | sudo -S mount x"),
+    *("mount -t cifs -o user=me,pass=5d1c //host/x /x", "wandb login 5d1c5d1c5d1c5d1c5d1c5d1c"),
+]
 PLAIN = [
+    *("unzip -p x.zip y | head", "zip -r x.zip x", "http host/x", "openssl sha256 -r x"),
+    *("lftp -u me sftp://host", "smbclient -U me //host/x", "mc alias set s3 https://host"),
+    *("echo done | tee log", "wandb login", "ldapsearch -W x", "redis-cli -h host ping"),
     "build/run",
     "/data/a@b:c/x",
     "/data/q?token=a",
@@ -260,7 +273,7 @@ def test_what_a_schema_forbids_are_secrets_and_nothing_besides() -> None:
     assert not any(re.search(FORBIDDEN_TEXT, text) for text in PLAIN)
 
 
-@pytest.mark.parametrize("line", PROLOGUES)
+@pytest.mark.parametrize("line", PROLOGUES + TOOLS)
 def test_jobs_get_no_secret_from_a_setting(line: str) -> None:
     with pytest.raises(ConfigError, match="leave it out"):
         RunConfig.parse({"cluster": {"slurm": {"prologue": ["module load x", line]}}})

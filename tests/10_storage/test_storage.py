@@ -228,6 +228,9 @@ def test_open_local_and_upload(url: str, tmp_path) -> None:
 def test_bucket_missing(s3_url: str) -> None:
     with pytest.raises(StoreError):
         storage.write_bytes("s3://no-such-bucket-here/x", b"1")
+    with pytest.raises(StoreMissing, match="there is no such bucket"):
+        storage.list_names("s3://missing-bucket/workspace/catalog.d")
+    assert storage.list_names(f"{s3_url}/absent/catalog.d") == []
 
 
 def test_failed_local_write_leaves_nothing(tmp_path) -> None:

@@ -416,6 +416,21 @@ def test_files_of_two_polarisations_are_not_averaged(tmp_path) -> None:
     np.testing.assert_array_equal(pixels(found)[0], np.stack([hh, hv]))
 
 
+@pytest.mark.parametrize(
+    ("tail", "told"),
+    [
+        ("_slv_19Jan2020", True),
+        ("_20200119T054411", True),
+        ("_20190108", True),
+        ("_08Jan2020", False),
+        ("_20200609T101010", False),
+    ],
+)
+def test_another_day_in_the_name_of_a_file_is_told(tmp_path, tail: str, told: bool) -> None:
+    scene(tmp_path, [speckle(SHAPE)], tail=tail)
+    assert any("holds another day" in text for text in find(tmp_path).warnings) is told
+
+
 def test_words_that_are_not_understood_are_told(tmp_path) -> None:
     scene(tmp_path / "a", [speckle(SHAPE)], say=described("Gamma0_HH_mst_08Jan2020"))
     scene(tmp_path / "b", [speckle(SHAPE)], say=described("HH frobnicated"))
@@ -539,6 +554,12 @@ def test_the_highest_number_of_a_type_is_a_fill_value(tmp_path, dtype: str, fact
         find(tmp_path)
 
 
+@pytest.mark.parametrize(("mean", "told"), [(1.0, True), (0.3, False)])
+def test_values_as_bright_as_amplitudes_are_told(tmp_path, mean: float, told: bool) -> None:
+    scene(tmp_path, [speckle(SHAPE, mean=mean)])
+    assert any("if its values are amplitudes" in one for one in find(tmp_path).warnings) is told
+
+
 @pytest.mark.parametrize("median", [55.0, 12.0])
 def test_amplitudes_that_nothing_names_are_refused(tmp_path, median: float) -> None:
     scene(tmp_path, [speckle(SHAPE, mean=median * 1.2)])
@@ -568,12 +589,19 @@ def test_a_configuration_with_all_its_defaults_told_reads_the_same(tmp_path) -> 
     assert found.radiometry == find(tmp_path).radiometry == "sigma0"
 
 
-FILL = {"_FillValue": "0.25", "missing_value": "0.25", "NODATA_VALUE": "{0.25}"}
+FILL = {
+    "_FillValue": "0.25",
+    "missing_value": "0.25",
+    "NODATA_VALUE": "{0.25}",
+    "Null Value": "0.25",
+    "valid_range": "1e-9, 0.2",
+    "VALID_MAX": "0.2",
+}
 
 
 @pytest.mark.parametrize("item", list(FILL))
 def test_fill_values_of_metadata_items_are_no_data(tmp_path, item: str) -> None:
-    power = speckle(SHAPE)
+    power = speckle(SHAPE).clip(0, 0.2)
     power[5:9] = 0.25
     scene(tmp_path, [power], say=lambda raster: raster.update_tags(1, **{item: FILL[item]}))
     found, _ = pixels(find(tmp_path))
@@ -605,6 +633,11 @@ def test_what_is_no_data_in_all_bands_is_none(tmp_path) -> None:
     [
         ({"scale_factor": "0.5"}, "metadata items tell 0.5"),
         ({"add_offset": "{1.0}"}, "metadata items tell None and 1.0"),
+        ({"SCALE": "0.01"}, "metadata items tell 0.01"),
+        ({"Gain": "2"}, "metadata items tell 2.0"),
+        ({"Scale-Factor": "0.5", "OFFSET": "0"}, "metadata items tell 0.5"),
+        ({"scale": "dB"}, "these look linear"),
+        ({"data_type": "Amplitude"}, "no backscatter coefficient|none of backscatter"),
         ({"long_name": "sigma0 amplitude"}, "no backscatter coefficient"),
         ({"NETCDF_VARNAME": "coherence_HH"}, "no backscatter coefficient"),
         ({"polarization": "VV"}, "says it is VV"),

@@ -100,9 +100,17 @@ def test_decibels_are_told_by_name_or_unit_and_linear_goes_before(tmp_path) -> N
     assert scene.files[0].url.endswith("/Sigma0_HH.img")
 
 
+@pytest.mark.parametrize("href", ["winter%20a.data/", "winter a.data/"])
+def test_a_name_with_a_blank(tmp_path, href: str) -> None:
+    path = write_dimap(tmp_path, bands(), stem="winter a")
+    path.write_text(path.read_text().replace('href="winter a.data/', f'href="{href}'))
+    assert find(tmp_path)[0].polarisations
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
+        (('href="winter.data/', 'href="winter.data%2F..%2F'), "which is not in winter.data"),
         (("Gamma0_", "Intensity_"), "no band is calibrated backscatter"),
         (('href="winter.data/', 'href="../../etc/'), "which is not in winter.data"),
         (('href="winter.data/', 'href="winter.data/../'), "which is not in winter.data"),

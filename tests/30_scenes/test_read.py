@@ -13,6 +13,7 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from rasterio.rpc import RPC
 from support.scenes_factory import (
     STARTS,
     campaign,
@@ -185,6 +186,10 @@ def test_what_cannot_be_described_is_refused(tmp_path) -> None:
         find(tmp_path)
     with pytest.raises(SceneUnknown, match="HV of the acquisition table is missing"):
         find(tmp_path, bands=("HH", "mask"))
+    name = f"{product(STARTS[0])[:-15]}20200119T054428.tif"
+    write_raster(tmp_path / "other" / name, image)
+    with pytest.raises(SceneUnknown, match=r"stops 2020-01-19 .* no acquisition"):
+        find(tmp_path / "other")
 
 
 def test_bands_by_configuration_and_by_description(tmp_path) -> None:
@@ -287,6 +292,15 @@ def test_zeros_are_no_data_when_the_file_says_so(tmp_path) -> None:
     one_scene(tmp_path, bands, nodata=0.0)
     (scene,) = find(tmp_path)
     assert np.isnan(read(scene, scene.geobox, (0, 100))[0]).all()
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_what_is_placed_by_polynomials_is_in_radar_geometry(tmp_path) -> None:
+    ones = [1.0, *[0.0] * 19]
+    with rasterio.open(one_scene(tmp_path, good(), crs=None), "r+") as raster:
+        raster.rpcs = RPC(1000, 500, 46, 1, ones, ones, 32, 32, 7, 1, ones, ones, 32, 32)
+    with pytest.raises(SceneUnreadable, match=r"polynomials .* in radar geometry"):
+        find(tmp_path)
 
 
 def test_no_crs_is_refused(tmp_path) -> None:

@@ -654,10 +654,10 @@ def test_two_writers_on_a_server_without_conditional_writes(s3_url: str) -> None
     ("environment", "scenes", "workspace", "match"),
     [
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "s3://cpazmal/x", "unused", "no permission to list"),
-        ({}, "s3://missing/x", "unused", "nothing is stored here"),
+        ({}, "s3://missing/x", "unused", "there is no such bucket"),
         ({}, "abc://x/y", "unused", "kind of address"),
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, None, "s3://cpazmal/x", "no permission to read"),
-        ({}, None, "s3://missing/x", "nothing is stored here"),
+        ({}, None, "s3://missing/x", "there is no such bucket"),
         ({}, None, __file__, "a folder of this path is a file"),
     ],
 )

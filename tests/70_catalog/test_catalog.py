@@ -139,6 +139,14 @@ def test_a_damaged_record_is_named(workspace: str) -> None:
         catalog.entries(workspace)
 
 
+def test_a_damaged_record_keeps_no_other_out(workspace: str, caplog) -> None:
+    storage.write_json(f"{workspace}/catalog.d/map_x.json", {"colour": "blue"})
+    catalog.publish(workspace, *fill(workspace))
+    assert list(catalog.open_catalog(workspace)) == ["cube_a", "map_m", "samples_s"]
+    (told,) = [one.getMessage() for one in caplog.records if "left out" in one.getMessage()]
+    assert "map_x.json: not a record of the catalog" in told
+
+
 def test_a_lost_index_is_no_loss(workspace: str) -> None:
     url = catalog.publish(workspace, *fill(workspace))
     before = storage.read_bytes(url)

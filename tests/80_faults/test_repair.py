@@ -17,7 +17,7 @@ from support.small_products import settings as level1b
 from cpazmal_scale import catalog
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import open_cube, verify_cube
-from cpazmal_scale.errors import StoreMissing
+from cpazmal_scale.errors import CubeDamaged, StoreMissing
 from cpazmal_scale.stages import ingest as stages
 
 
@@ -72,6 +72,17 @@ def test_one_damage_is_named_and_undone(cube, name: str, damage) -> None:
     assert verify_cube(url) == []
     assert content(url) == before
     assert stages.repair(config) == []
+
+
+def test_many_of_one_kind_are_few_lines(cube, tmp_path) -> None:
+    _, url = cube
+    lost = [one for one in Path(url, "HH", "c").rglob("*") if one.is_file()]
+    for one in lost:
+        one.unlink()
+    said = ended("verify", "--workspace", str(tmp_path / "ws"), code=CubeDamaged.exit_code).err
+    lines = [line for line in said.splitlines() if "chunk" in line]
+    assert len(lost) > len(lines) == 4, lines
+    assert f"and {len(lost) - 3} like it, the last" in lines[-1]
 
 
 def test_a_cube_that_the_catalog_does_not_list_is_read_as_well(

@@ -27,6 +27,7 @@ from cpazmal_scale.scenes import (
     find_candidates,
     note_of_ground,
     placed_on,
+    warnings_of,
     with_ground,
 )
 from cpazmal_scale.vocabulary import identifier
@@ -254,7 +255,7 @@ def plan_cube(
         _refuse(error, refused)
     # What holds for a scene holds for the others of its beam.
     notes = sorted({(f.product or f).note for scene in new[:1] for f in scene.files} - {""})
-    notes += [*(text for scene in new for text in scene.warnings), *of_another_scale(record, new)]
+    notes += [*warnings_of(new), *of_another_scale(record, new)]
     return CubePlan(url, beam, record, grid, tuple(new), tuple(reports), tuple(notes))
 
 

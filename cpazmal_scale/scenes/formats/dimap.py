@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
+from urllib.parse import unquote
 
 from cpazmal_scale.errors import SceneUnknown, SceneUnreadable
 from cpazmal_scale.scenes.band_names import ANGLES, read_name, snap_band
@@ -229,6 +230,8 @@ def _band(info: Node, path: str | None, url: str) -> Band | None:
 
 def _raster_url(url: str, path: str) -> str:
     """The raster of a header named in the document, which must lie in the product's own folder."""
+    if "%" in path and not path.startswith(f"{url.rsplit('/', 1)[-1][: -len(SUFFIX)]}.data/"):
+        path = unquote(path)
     parts = path.split("/")
     folder = url.rsplit("/", 1)[-1][: -len(SUFFIX)] + ".data"
     plain = len(parts) == 2 and parts[1] == parts[1].strip(". ") and "\\" not in path

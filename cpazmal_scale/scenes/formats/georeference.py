@@ -26,9 +26,9 @@ def geobox_of(raster: Any, url: str) -> GeoBox:
     from odc.geo.geobox import GeoBox
 
     to_map = raster.transform
-    if to_map.is_identity and raster.gcps[0]:
+    if to_map.is_identity and (instead := _instead_of_a_grid(raster)):
         raise SceneUnreadable(
-            "it has ground control points and no grid: it is in radar geometry",
+            f"it has {instead} and no grid: it is in radar geometry",
             where=url,
             remedy="correct its terrain first (SNAP's Range-Doppler Terrain Correction)",
         )
@@ -69,6 +69,15 @@ def geobox_of(raster: Any, url: str) -> GeoBox:
             remedy="give it a reference system with a datum, such as by an EPSG code",
         )
     return GeoBox(raster.shape, straight, _crs_name(crs))
+
+
+def _instead_of_a_grid(raster: Any) -> str:
+    """What tells the places of pixels that lie on no grid; empty: nothing does."""
+    if raster.gcps[0]:
+        return "ground control points"
+    if raster.rpcs is not None:
+        return "rational polynomials (RPC)"
+    return "arrays of places (geolocation)" if raster.tags(ns="GEOLOCATION") else ""
 
 
 def _is_place(to_map: Any, shape: tuple[int, int], crs: Any) -> bool:

@@ -213,7 +213,7 @@ def coding(raster: Any, band: int, nodata: float | None = None) -> Coding:
             f"tell {items.factor} and {items.offset}",
             where=raster.name,
             remedy="give the raster the right ones (gdal_edit.py -scale -offset), or remove the "
-            "items scale_factor and add_offset",
+            "items of scale and offset",
         )
     own = raster.nodatavals[band - 1] if nodata is None else nodata
     own = items.fill if own is None else own
@@ -221,7 +221,8 @@ def coding(raster: Any, band: int, nodata: float | None = None) -> Coding:
     # Floats of fewer bits hold another number than the header declares, rounded or cut.
     coarse = _FRACTION_BITS.get(bits) if raster.dtypes[band - 1] == "float32" else None
     slack = 0.0 if coarse is None or own is None else abs(own) * 2.0**-coarse
-    return Coding(own, float(factor), float(offset), slack)
+    limits = items.lowest, items.highest
+    return Coding(own, float(factor), float(offset), slack, *limits)
 
 
 def read_valid(

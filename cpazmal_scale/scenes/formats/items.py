@@ -20,7 +20,16 @@ from cpazmal_scale.scenes.formats import saga
 from cpazmal_scale.scenes.formats.snap_header import SnapHeader
 from cpazmal_scale.scenes.spellings import direction_in, side_in
 
-_FILLS = ("_fillvalue", "missing_value", "nodata", "no_data", "nodata_value", "no_data_value")
+_FILLS = (
+    *("_fillvalue", "missing_value", "nodata", "no_data", "nodata_value", "no_data_value"),
+    *("null_value", "fill", "missing_data", "invalid_value", "background_value"),
+)
+_FACTORS = ("scale_factor", "scaling_factor", "scale", "gain", "multiplier", "slope")
+_OFFSETS = ("add_offset", "offset", "bias", "intercept")
+_RANGES = ("valid_range", "actual_valid_range")
+_LOWEST, _HIGHEST = ("valid_min", "valid_minimum"), ("valid_max", "valid_maximum")
+_SCALES = ("scale", "data_scale", "value_scale", "radiometric_scale", "values", "data_type")
+"""Items that may say decibels, linear power or amplitude."""
 _UNITS = ("units", "unit", "backscatter_units", "data_units", "data_unit")
 _NAMES = ("netcdf_varname", "long_name", "standard_name", "band_name", "name", "description")
 _CHANNELS = ("polarization", "polarisation", "pol")
@@ -77,6 +86,8 @@ class BandItems:
     fill: float | None = None
     factor: float | None = None
     offset: float | None = None
+    lowest: float = -math.inf
+    highest: float = math.inf
     acquired: str = ""
 
     @classmethod
@@ -89,20 +100,18 @@ class BandItems:
         found, snap = _items(raster.tags(band)), SnapHeader.of(raster)
         called = raster.descriptions[band - 1] or found.get("netcdf_varname", "")
         whole = _of_variables(_items(raster.tags()), called.lower())
-        shared = {
-            key: whole[key] for key in ("scale_factor", "add_offset", *_FILLS) if key in whole
-        }
-        numbers = shared | found
         divisor = _number(raster.tags(ns="ENVI").get("reflectance_scale_factor", ""))
-        factor = _number(numbers.get("scale_factor", ""))
+        factor = _number_of(_FACTORS, found, whole)
+        fill = _number_of(_FILLS, found, whole)
+        lowest, highest = _range(found, whole)
         grid = saga.header(raster)
         unit = _first(found, _UNITS) or snap.unit(band) or grid.get("UNIT", "")
         if not unit:
-            said = ((text, read_name(text)) for text in _all(whole, (*_EXPRESSIONS, *_UNITS)))
+            texts = (*_all(found, _SCALES), *_all(whole, (*_EXPRESSIONS, *_UNITS, *_SCALES)))
+            said = ((text, read_name(text)) for text in texts)
             unit = next((text for text, name in said if name.scale or name.kind), "")
         coefficients = _all(whole, _COEFFICIENTS)
         alone = whole if raster.count == 1 else {}
-        fill = _number(_first(numbers, _FILLS))
         return cls(
             name=_first(found, _NAMES) or snap.name(band) or grid.get("NAME", ""),
             unit=unit,
@@ -110,7 +119,9 @@ class BandItems:
             coefficient=next((text for text in coefficients if read_name(text).kind), ""),
             fill=snap.nodata(band) if fill is None else fill,
             factor=1 / divisor if factor is None and divisor else factor,
-            offset=_number(numbers.get("add_offset", "")),
+            offset=_number_of(_OFFSETS, found, whole),
+            lowest=lowest,
+            highest=highest,
             acquired=_first(found, _OF_BAND),
         )
 
@@ -218,6 +229,26 @@ def _all(found: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
     letters = {re.sub(r"[^a-z0-9]", "", key.lower()): text for key, text in found.items()}
     texts = (letters.get(name.replace("_", ""), "") for name in names)
     return [text for text in texts if text.strip()]
+
+
+def _number_of(names: tuple[str, ...], *told: Mapping[str, str]) -> float | None:
+    """The first number under some names, in the items of the band, else in those of the whole."""
+    numbers = (_number(text) for items in told for text in _all(items, names))
+    return next((number for number in numbers if number is not None), None)
+
+
+def _range(*told: Mapping[str, str]) -> tuple[float, float]:
+    """Stored numbers that are data, from and to: infinite where nothing says so."""
+    for items in told:
+        for text in _all(items, _RANGES):
+            ends = [_number(part) for part in re.split(r"[,;\s]+", text.strip(" {}[]()"))]
+            if len(ends) == 2 and None not in ends:
+                return float(ends[0] or 0), float(ends[1] or 0)
+    lowest, highest = _number_of(_LOWEST, *told), _number_of(_HIGHEST, *told)
+    return (
+        -math.inf if lowest is None else lowest,
+        math.inf if highest is None else highest,
+    )
 
 
 def _number(text: str) -> float | None:
