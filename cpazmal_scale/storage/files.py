@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cpazmal_scale.addresses import is_remote, is_s3, local_path
-from cpazmal_scale.storage import disk
+from cpazmal_scale.storage import disk, plain_get
 from cpazmal_scale.storage.reach import filesystem_of, one_sentence, regular
 
 Key = TypeVar("Key")
@@ -30,6 +30,8 @@ def read_bytes(url: str) -> bytes:
     with one_sentence(url, "read"):
         if not is_remote(url):
             return regular(url).read_bytes()
+        if is_s3(url) and (data := plain_get.get(url)) is not None:
+            return data
         filesystem, path = filesystem_of(url)
         # Asked for a file at once, s3fs asks for its size first: two requests instead of one.
         at_once = {"max_concurrency": 1} if is_s3(url) else {}

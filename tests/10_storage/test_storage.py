@@ -7,9 +7,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from ftplib import error_temp
 from http.client import IncompleteRead
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,7 +30,7 @@ from support.servers import S3_QUIRKS, S3Server
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import ConfigError, StoreDamaged, StoreError, StoreMissing
-from cpazmal_scale.storage import atomic, seal, stores
+from cpazmal_scale.storage import atomic, plain_get, seal, stores
 
 
 @pytest.fixture(params=["", "FILE://", "s3://"])
@@ -208,6 +210,66 @@ def test_an_object_costs_one_request(s3_url: str, monkeypatch: pytest.MonkeyPatc
     s3fs.S3FileSystem.clear_instance_cache()
     assert seen.count(b"GET /") == 3
     assert b"HEAD /" not in seen
+
+
+def test_an_object_of_any_name_is_read_by_a_plain_request(s3_url: str) -> None:
+    for name in ("a b+c", "ü/%20?&=#", "~(1)*'"):
+        where = storage.join(s3_url, name)
+        storage.write_bytes(where, name.encode())
+        assert plain_get.get(where) == name.encode()
+
+
+class Scripted(BaseHTTPRequestHandler):
+    """Answers as told: status by status, the bytes `content`; asked are the fields of requests."""
+
+    protocol_version = "HTTP/1.1"
+    script: ClassVar[list[int]] = []
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(str(self.headers["User-Agent"]))
+        status = self.script.pop(0)
+        self.send_response(status or 200)
+        self.send_header("Content-Length", "7")
+        self.end_headers()
+        self.wfile.write(b"content" if status else b"cut")
+        self.close_connection = status in (0, 200)  # without a word of it
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.mark.parametrize(
+    ("script", "plain"),
+    [
+        pytest.param([200, 200, 200], 3, id="connections that the server has closed"),
+        pytest.param([503, 200, 200, 200], 3, id="busy"),
+        pytest.param([0, 200, 200, 200], 3, id="cut"),
+        pytest.param([403, 200, 200, 200], 1, id="refused from the first request on"),
+        pytest.param([200, 403, 200, 200], 3, id="refused later"),
+    ],
+)
+def test_s3fs_asks_again_for_what_a_plain_request_does_not_get(
+    s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch, script: list[int], plain: int
+) -> None:
+    monkeypatch.setattr(Scripted, "script", list(script))
+    monkeypatch.setattr(Scripted, "asked", [])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    endpoint = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}
+    for name, value in (s3_server | endpoint).items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()
+    try:
+        assert [storage.read_bytes("s3://scripted/object") for _ in range(3)] == 3 * [b"content"]
+    finally:
+        S3FileSystem.clear_instance_cache()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert Scripted.asked.count("None") == plain
+    assert len(Scripted.asked) == len(script)
 
 
 def test_not_json_is_one_sentence(url: str) -> None:
