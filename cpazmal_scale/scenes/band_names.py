@@ -59,7 +59,12 @@ the for sar x c with unit units float32 float64 float paz paz1 tsx tsx1 tdx tdx1
 value values band1 band2 band3 b1 b2 b3
 """
 _SHORT = frozenset({"beta", "sigma", "gamma", "s0", "g0", "σ", "γ", "β"})
-_DEFINITE = frozenset({"amplitude", "amplitudes", "phase", "coherence", "complex", "interferogram"})
+_DEFINITE = frozenset(
+    {"amplitude", "amplitudes", "phase", "coherence", "complex", "interferogram"}
+) | {
+    *("magnitude", "sqrt"),
+}
+_SHORT_TEXT = 60
 """Words of `_OTHER_WORDS` that no file of backscatter has in its name."""
 _OTHER_BEGINNINGS = ("glcm", "amplitud", "coheren", "interfero", "uncalib", "uncert", "magnitud")
 _OTHER_FORMS = re.compile(r"[pq]\d\d|sigma\d\d|(?!(hh|hv|vh|vv)\1)(?:[hv]{2}){2}")
@@ -173,6 +178,13 @@ def plain_words(text: str) -> str:
     words = [part for word in _words(text) for part in _parts(word)]
     known = _COEFFICIENTS.keys() - _SHORT | _DECIBELS | _DEFINITE
     return " ".join(w for w in words if w in known or w.upper() in POLARISATIONS)
+
+
+def is_definitely_other(text: str) -> bool:
+    """Whether a short text says, in words that are all known, what no backscatter is called."""
+    if len(text) > _SHORT_TEXT or _DEFINITE.isdisjoint(_words(text)):
+        return False
+    return read_name(text).kind == "other" and not read_name(text).unknown
 
 
 def dates_in(text: str) -> Iterator[frozenset[date]]:

@@ -168,6 +168,7 @@ def _said(raster: Any, at: int) -> Said:
     unit = read_name(_unit(raster, at))
     layer = name.layer or read_name(items.channel).layer
     kind: Kind | None = name.kind or read_name(items.coefficient).kind
+    kind = "other" if items.no_power else kind
     if kind is None or unit.kind == "other":
         kind = unit.kind if unit.kind != "intensity" else kind
     return Said(layer, kind, name.scale or unit.scale, name.unknown)

@@ -596,6 +596,8 @@ FILL = {
     "Null Value": "0.25",
     "valid_range": "1e-9, 0.2",
     "VALID_MAX": "0.2",
+    "Valid Limits": "[1e-9 .. 0.2f]",
+    "fillvalue_HH": "0.25",
 }
 
 
@@ -638,6 +640,10 @@ def test_what_is_no_data_in_all_bands_is_none(tmp_path) -> None:
         ({"Scale-Factor": "0.5", "OFFSET": "0"}, "metadata items tell 0.5"),
         ({"scale": "dB"}, "these look linear"),
         ({"data_type": "Amplitude"}, "no backscatter coefficient|none of backscatter"),
+        ({"rescaling_gain": "0.1"}, "metadata items tell 0.1"),
+        ({"Radiometric Scale Factor": "0.1"}, "metadata items tell 0.1"),
+        ({"CONTENT": "Interferometric coherence"}, "no backscatter coefficient"),
+        ({"tx_rx_pol": "V/V"}, "says it is VV"),
         ({"long_name": "sigma0 amplitude"}, "no backscatter coefficient"),
         ({"NETCDF_VARNAME": "coherence_HH"}, "no backscatter coefficient"),
         ({"polarization": "VV"}, "says it is VV"),
@@ -649,6 +655,25 @@ def test_what_is_no_data_in_all_bands_is_none(tmp_path) -> None:
 def test_metadata_items_that_say_otherwise_are_refused(tmp_path, items, match: str) -> None:
     scene(tmp_path, [speckle(SHAPE)], say=lambda raster: raster.update_tags(1, **items))
     with pytest.raises(SceneError, match=match):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("items", "match"),
+    [
+        ({"ORBIT_PASS": "ASCENDING"}, "its pass_direction is ASC"),
+        ({"antenna_look": "left"}, "its look_side is L"),
+        ({"Satellite": "TDX-1"}, "it is of TDX-1, not of PAZ1"),
+        ({"sensing_time": "2020-02-10"}, "acquired 2020-02-10"),
+        ({"Processing Date": "2023-02-10", "platform": "PAZ", "order": "L"}, None),
+    ],
+)
+def test_items_of_a_whole_raster(tmp_path, items, match: str | None) -> None:
+    scene(tmp_path, [speckle(SHAPE)], say=lambda raster: raster.update_tags(**items))
+    if match is None:
+        assert find(tmp_path).polarisations == ("HH",)
+        return
+    with pytest.raises(SceneUnknown, match=match):
         find(tmp_path)
 
 

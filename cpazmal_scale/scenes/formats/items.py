@@ -14,20 +14,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cpazmal_scale.errors import SceneUnknown
-from cpazmal_scale.scenes.band_names import read_name, says_other_day
+from cpazmal_scale.scenes.band_names import read_name
 from cpazmal_scale.scenes.format import Candidate
-from cpazmal_scale.scenes.formats import saga
+from cpazmal_scale.scenes.formats import item_names, saga
 from cpazmal_scale.scenes.formats.snap_header import SnapHeader
-from cpazmal_scale.scenes.spellings import direction_in, side_in
+from cpazmal_scale.vocabulary import BANDS
 
-_FILLS = (
-    *("_fillvalue", "missing_value", "nodata", "no_data", "nodata_value", "no_data_value"),
-    *("null_value", "fill", "missing_data", "invalid_value", "background_value"),
-)
-_FACTORS = ("scale_factor", "scaling_factor", "scale", "gain", "multiplier", "slope")
-_OFFSETS = ("add_offset", "offset", "bias", "intercept")
-_RANGES = ("valid_range", "actual_valid_range")
-_LOWEST, _HIGHEST = ("valid_min", "valid_minimum"), ("valid_max", "valid_maximum")
 _SCALES = ("scale", "data_scale", "value_scale", "radiometric_scale", "values", "data_type")
 """Items that may say decibels, linear power or amplitude."""
 _UNITS = ("units", "unit", "backscatter_units", "data_units", "data_unit")
@@ -44,10 +36,6 @@ _EXPRESSIONS = (
     "output_backscatter_expression_convention",
 )
 """Items of OPERA's rasters, as the first two of the coefficients are."""
-_DIRECTIONS = (
-    *("orbit_pass_direction", "pass_direction", "orbit_direction", "orbitproperties_pass"),
-    *("orbit_state", "sat_orbit_state", "flight_direction", "pass", "orbit"),
-)
 _ACQUIRED = (
     *("acquisition_date", "acquisition_time", "acquisition_datetime", "acquisition_start_time"),
     *("zero_doppler_start_time", "sensing_start", "sensing_start_time", "start_datetime"),
@@ -72,7 +60,6 @@ _NO_BANDS = frozenset(
     ]
 )
 """Variables of NetCDF that hold no values of pixels."""
-_SIDES = ("look_direction", "look_side", "antenna_pointing")
 
 
 @dataclass(frozen=True)
@@ -89,6 +76,7 @@ class BandItems:
     lowest: float = -math.inf
     highest: float = math.inf
     acquired: str = ""
+    no_power: str = ""
 
     @classmethod
     def of(cls, raster: Any, band: int) -> BandItems:
@@ -100,10 +88,12 @@ class BandItems:
         found, snap = _items(raster.tags(band)), SnapHeader.of(raster)
         called = raster.descriptions[band - 1] or found.get("netcdf_varname", "")
         whole = _of_variables(_items(raster.tags()), called.lower())
-        divisor = _number(raster.tags(ns="ENVI").get("reflectance_scale_factor", ""))
-        factor = _number_of(_FACTORS, found, whole)
-        fill = _number_of(_FILLS, found, whole)
-        lowest, highest = _range(found, whole)
+        if raster.count > 1:  # what is said of one channel by name is not said of the others
+            whole = {key: text for key, text in whole.items() if key[-2:].upper() not in BANDS}
+        divisor = item_names.number(raster.tags(ns="ENVI").get("reflectance_scale_factor", ""))
+        factor = item_names.first_but(1.0, item_names.numbers(item_names.FACTOR, found, whole))
+        fill = next(iter(item_names.numbers(item_names.FILL, found, whole)), None)
+        lowest, highest = item_names.valid_range(found, whole)
         grid = saga.header(raster)
         unit = _first(found, _UNITS) or snap.unit(band) or grid.get("UNIT", "")
         if not unit:
@@ -115,14 +105,18 @@ class BandItems:
         return cls(
             name=_first(found, _NAMES) or snap.name(band) or grid.get("NAME", ""),
             unit=unit,
-            channel=_first(found, _CHANNELS) or _first(alone, _CHANNELS),
+            channel=_first(found, _CHANNELS)
+            or _first(alone, _CHANNELS)
+            or item_names.polarisation(found)
+            or item_names.polarisation(alone),
             coefficient=next((text for text in coefficients if read_name(text).kind), ""),
             fill=snap.nodata(band) if fill is None else fill,
             factor=1 / divisor if factor is None and divisor else factor,
-            offset=_number_of(_OFFSETS, found, whole),
+            offset=item_names.first_but(0.0, item_names.numbers(item_names.OFFSET, found, whole)),
             lowest=lowest,
             highest=highest,
             acquired=_first(found, _OF_BAND),
+            no_power=item_names.no_power(found) or item_names.no_power(alone),
         )
 
     def contradicts(self, factor: float, offset: float) -> bool:
@@ -136,11 +130,10 @@ class BandItems:
 
 @dataclass(frozen=True)
 class View:
-    """From where a raster says it was seen, and when; None and empty where it does not."""
+    """From where a raster says it was seen; None where it does not."""
 
     pass_direction: Literal["ASC", "DSC"] | None = None
     look_side: Literal["R", "L"] | None = None
-    acquired: str = ""
 
     @classmethod
     def of(cls, raster: Any) -> View:
@@ -151,11 +144,7 @@ class View:
         """
         own = _items(raster.tags())
         told = _items(SnapHeader.of(raster).facts) | own
-        return cls(
-            direction_in(_first(told, _DIRECTIONS)),
-            side_in(_first(told, _SIDES)),
-            _first(own, _ACQUIRED),
-        )
+        return cls(item_names.pass_direction(told), item_names.look_side(told))
 
 
 def refuse_other_view(raster: Any, member: Candidate) -> None:
@@ -164,21 +153,24 @@ def refuse_other_view(raster: Any, member: Candidate) -> None:
     Raises:
         SceneUnknown: its own items say otherwise.
     """
-    view = View.of(raster)
-    start = member.named.start
-    if says_other_day(view.acquired, start.date()):
+    view, own, start = View.of(raster), _items(raster.tags()), member.named.start
+    acquired = item_names.other_day(own, start.date())
+    sensor = item_names.other_sensor(own, member.named.sensor)
+    if acquired or sensor:
         raise SceneUnknown(
-            f"it says that it was acquired {view.acquired[:30]}, not {start:%d %b %Y}",
+            f"it says that it was acquired {acquired[:30]}, not {start:%d %b %Y}"
+            if acquired
+            else f"it says that it is of {sensor[:30]}, not of {member.named.sensor}",
             where=member.url,
             remedy="correct its name, the acquisition table or its sidecar",
         )
-    for own, told, name in (
+    for said, told, name in (
         (view.pass_direction, member.pass_direction, "pass_direction"),
         (view.look_side, member.look_side, "look_side"),
     ):
-        if own is not None and told is not None and own != told:
+        if said is not None and told is not None and said != told:
             raise SceneUnknown(
-                f"it says that its {name} is {own}, but it is taken for {told}",
+                f"it says that its {name} is {said}, but it is taken for {told}",
                 where=member.url,
                 remedy=f"correct {name} in the acquisition table, its sidecar or ingest.naming",
             )
@@ -229,32 +221,3 @@ def _all(found: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
     letters = {re.sub(r"[^a-z0-9]", "", key.lower()): text for key, text in found.items()}
     texts = (letters.get(name.replace("_", ""), "") for name in names)
     return [text for text in texts if text.strip()]
-
-
-def _number_of(names: tuple[str, ...], *told: Mapping[str, str]) -> float | None:
-    """The first number under some names, in the items of the band, else in those of the whole."""
-    numbers = (_number(text) for items in told for text in _all(items, names))
-    return next((number for number in numbers if number is not None), None)
-
-
-def _range(*told: Mapping[str, str]) -> tuple[float, float]:
-    """Stored numbers that are data, from and to: infinite where nothing says so."""
-    for items in told:
-        for text in _all(items, _RANGES):
-            ends = [_number(part) for part in re.split(r"[,;\s]+", text.strip(" {}[]()"))]
-            if len(ends) == 2 and None not in ends:
-                return float(ends[0] or 0), float(ends[1] or 0)
-    lowest, highest = _number_of(_LOWEST, *told), _number_of(_HIGHEST, *told)
-    return (
-        -math.inf if lowest is None else lowest,
-        math.inf if highest is None else highest,
-    )
-
-
-def _number(text: str) -> float | None:
-    """A number, also of lists of one such as `{0.5}`; NaN and what is none are None."""
-    try:
-        value = float(text.strip(" {}[]").removesuffix("f"))
-    except ValueError:
-        return None
-    return None if math.isnan(value) else value
