@@ -45,6 +45,7 @@ NOTHING_BESIDE = {
     "GDAL_PAM_ENABLED": "NO",
 }
 """GDAL's settings under which a raster is what its own file says, and no file beside it counts."""
+_OTHER_UNITS = re.compile("ft|feet|foot|cm|centi|dm|deci|mm|milli|km|kilo|inch|yard|yd|fathom")
 
 
 @contextlib.contextmanager
@@ -185,3 +186,16 @@ def _start(name: str, count: int) -> bytes:
         raise ValueError(f"`{path.name}` beside it is no regular file")
     with path.open("rb") as file:
         return file.read(count)
+
+
+def heights_problem(raster: Any) -> tuple[str, str] | None:
+    """Why a band of an open raster with a CRS holds no heights in metres, and what to do."""
+    if raster.count != 1 or raster.dtypes[0].startswith("complex"):
+        return f"it has {raster.count} x {raster.dtypes[0]}", "give one band of heights"
+    wrong = misplaced(raster)
+    if wrong:
+        return wrong, "save it with the right reference system"
+    unit = (raster.units[0] or "").lower()
+    if _OTHER_UNITS.search(unit):
+        return f"its heights are in {unit[:30]}", "convert them to metres"
+    return None

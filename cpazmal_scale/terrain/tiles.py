@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import DemError
 from cpazmal_scale.grid.areas import METRES_PER_DEGREE
-from cpazmal_scale.grid.raster_files import check_beside, misplaced, require_plain
+from cpazmal_scale.grid.raster_files import check_beside, heights_problem, require_plain
 from cpazmal_scale.terrain import resample
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ COARSEST = 350.0
 """Metres of the longer edge of a pixel. The provider's own heights come from a model of ten seconds
 of arc (309 m): a raster that is coarser tells less of the ground than the product itself.
 """
-_OTHER_UNITS = re.compile("ft|feet|foot|cm|centi|dm|deci|mm|milli|km|kilo|inch|yard|yd|fathom")
 _LEAN = 0.01
 """Pixels by which a raster may lean from end to end."""
 
@@ -118,13 +116,11 @@ def _opened(url: str, stack: contextlib.ExitStack) -> Any:
 def _problem(raster: Any) -> tuple[str, str] | None:
     """Why a raster is no elevation model that can be used, and what to do."""
     to_map, (height, width) = raster.transform, raster.shape
-    if raster.count != 1 or raster.dtypes[0].startswith("complex"):
-        return f"it has {raster.count} x {raster.dtypes[0]}", "give one band of heights"
     if raster.crs is None:
         return "it has no CRS", "save it with its reference system"
-    wrong = misplaced(raster)
+    wrong = heights_problem(raster)
     if wrong:
-        return wrong, "save it with the right reference system"
+        return wrong
     if to_map.a == 0 or to_map.e == 0:
         return "its columns run northwards", "warp it north up"
     lean = max(abs(to_map.b) * height / abs(to_map.a), abs(to_map.d) * width / abs(to_map.e))
@@ -132,9 +128,6 @@ def _problem(raster: Any) -> tuple[str, str] | None:
         return "it is rotated", "warp it to a grid along its axes"
     if to_map.a <= 0 or to_map.e >= 0:
         return "its first pixel is not its north-west corner", "warp it north up"
-    unit = (raster.units[0] or "").lower()
-    if _OTHER_UNITS.search(unit):
-        return f"its heights are in {unit[:30]}", "convert them to metres"
     edge = _edge(raster)
     if edge > COARSEST:
         return (

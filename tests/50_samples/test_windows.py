@@ -543,8 +543,21 @@ def test_terrain_filters_windows_and_is_unknown_elsewhere(tmp_path: Path) -> Non
     assert (some["elevation"] > middle).all()
     assert index_of(rules())[["elevation", "slope", "aspect"]].isna().all(axis=None)
     grid = PixelEdges(make_cube())
-    far = terrain(str(dem), grid, np.array([0, 89]), np.array([0, 121]), 7)
+    at = np.array([0, 89]), np.array([0, 121]), 7
+    far = terrain(str(dem), grid, *at)
     assert np.isfinite(far["slope"]).all()
+    with rasterio.open(dem) as raster:
+        profile, heights = raster.profile, raster.read(1)
+    with rasterio.open(tmp_path / "dm.tif", "w", **{**profile, "dtype": "int32"}) as raster:
+        raster.write(np.rint(heights * 1000).astype("int32"), 1)
+        raster.scales, raster.offsets = (0.001,), (5.0,)
+    scaled = terrain(str(tmp_path / "dm.tif"), grid, *at)
+    np.testing.assert_allclose(scaled["elevation"], far["elevation"] + 5, atol=0.01)
+    np.testing.assert_allclose(scaled["slope"], far["slope"], atol=0.05)
+    with rasterio.open(tmp_path / "dm.tif", "r+") as raster:
+        raster.units = ("ft",)
+    with pytest.raises(SampleError, match="its heights are in ft"):
+        terrain(str(tmp_path / "dm.tif"), grid, *at)
     elsewhere = write_dem(tmp_path / "far.tif", (0, 1), "EPSG:32631")
     with pytest.raises(SampleError, match="covers no window"):
         index_of(rules(dem=str(elsewhere)))

@@ -283,6 +283,11 @@ def test_what_cannot_be_compared_is_refused(pair: Pair, tmp_path: Path) -> None:
     write_truth(tmp_path / "float.tif", np.ones((2, 2), np.float32))
     with pytest.raises(StoreError, match="not a reference"):
         compare_map(pair.map_url, str(tmp_path / "float.tif"))
+    write_truth(tmp_path / "masked.tif", np.ones((2, 2), np.uint8))
+    with rasterio.open(tmp_path / "masked.tif", "r+") as raster:
+        raster.write_mask(np.array([[255, 0], [255, 255]], np.uint8))
+    with pytest.raises(StoreError, match="a mask hides some of its pixels"):
+        compare_map(pair.map_url, str(tmp_path / "masked.tif"))
     xr.Dataset({"HH": ("x", [1.0])}).to_zarr(tmp_path / "cube.zarr", zarr_format=3)
     with pytest.raises(StoreDamaged, match="not a map"):
         compare_map(str(tmp_path / "cube.zarr"), pair.truth_url)

@@ -13,7 +13,7 @@ from cpazmal_scale.assess.against.calibration import SHAPE, MapCalibration, Seen
 from cpazmal_scale.assess.against.comparison import MapComparison
 from cpazmal_scale.errors import SampleError, StoreError
 from cpazmal_scale.grid.blocks import Block, cut
-from cpazmal_scale.grid.raster_files import open_plain
+from cpazmal_scale.grid.raster_files import misplaced, open_plain
 from cpazmal_scale.grid.vectors import placed
 from cpazmal_scale.legend import spelt_as
 from cpazmal_scale.vocabulary import NO_DATA, REJECTED
@@ -203,6 +203,7 @@ def open_raster(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
                 "not a GeoTIFF that can be read", where=url, remedy="give the reference raster"
             ) from None
         names = _names(source.tags().get("classes", ""))
+        _require_whole(source, url)
         if not names or source.crs is None or source.dtypes[0] != "uint8":
             raise StoreError(
                 "not a reference: uint8 with a CRS and a tag `classes` is needed",
@@ -215,6 +216,25 @@ def open_raster(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
             raise StoreError(
                 "its pixels cannot be decoded", where=url, remedy="copy it again from its source"
             ) from None
+
+
+def _require_whole(source: Any, url: str) -> None:
+    """A reference raster is one band, and every pixel of it counts.
+
+    Raises:
+        StoreError: it has more bands, a mask of its own or another reference system than its name.
+    """
+    from rasterio.enums import MaskFlags
+
+    problem = None if source.crs is None else misplaced(source)
+    if source.count != 1:
+        problem = f"it has {source.count} bands, of which one would be read"
+    elif {MaskFlags.per_dataset, MaskFlags.alpha} & set(source.mask_flag_enums[0]):
+        problem = "a mask hides some of its pixels"
+    if problem:
+        raise StoreError(
+            problem, where=url, remedy="give one band of classes, 0 where none is known"
+        )
 
 
 @contextlib.contextmanager

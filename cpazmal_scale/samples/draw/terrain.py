@@ -97,9 +97,10 @@ def _fill(
     with _opened(path, dem) as source:
         if source.crs is None:
             raise SampleError("no CRS", where=dem, remedy="save it with its reference system")
-        wrong = raster_files.misplaced(source)
+        wrong = raster_files.heights_problem(source)
         if wrong:
-            raise SampleError(wrong, where=dem, remedy="save it with the right reference system")
+            raise SampleError(wrong[0], where=dem, remedy=wrong[1])
+        scale, offset = float(source.scales[0]), float(source.offsets[0])
         # Pixels around the cube are part of the grid, so that windows at its rim have gradients.
         onto = {
             "crs": grid.crs,
@@ -118,6 +119,7 @@ def _fill(
                 heights = warped.read(
                     1, window=((int(low[0]), int(high[0])), (int(low[1]), int(high[1])))
                 ).astype(np.float64)
+                heights = heights * scale + offset
                 pixel = _beside(grid, corners[rows])
                 found[:, rows] = _of_windows(heights, corners[rows] - low, size, pixel)
 
