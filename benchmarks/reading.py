@@ -4,13 +4,17 @@
 
 DIR holds a cube of `benchmarks.massif --folder DIR --only-cube` and is kept; maps and the model go
 to a temporary folder. Cold: the cube's files are dropped from the page cache first. The store is
-`rclone serve s3` over DIR behind a proxy that delays and counts every request. Prints Markdown.
+`rclone serve s3` over DIR behind a proxy that delays and counts every request; the proxy answers
+itself with whole objects, unless `--server` is given, so that the map has the cores. The processor
+seconds of a map are those of its workers and of this process, without server and proxy: by them a
+store on a machine of its own is told from one that shares the cores. Prints Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -23,7 +27,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from benchmarks.cubes import drop_from_cache
-from benchmarks.delayed import delayed
+from benchmarks.delayed import DelayedStore, delayed
 from benchmarks.mapping import write_model
 from benchmarks.massif import BEAM, passes
 
@@ -46,16 +50,24 @@ def mapped(cube_url: str, model_url: str, workers: int) -> MapResult:
         return map_cube(config, model_url, cube_url)
 
 
-def row(name: str, work: Callable[[], MapResult]) -> MapResult:
+def processor(store: DelayedStore | None = None) -> float:
+    """Seconds of this process and of its children that have ended, without those of a proxy."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = time.process_time() - (store.busy if store else 0.0)
+    return own + ended.ru_utime + ended.ru_stime
+
+
+def row(name: str, work: Callable[[], MapResult], store: DelayedStore | None = None) -> MapResult:
     """Measure one way and print it."""
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), processor(store)
     made = work()
     wall = time.perf_counter() - began
+    spent = processor(store) - spent
     every = made.stages["all"]
     print(
         f"| {name} | {wall:.1f} | {made.computed / wall:,.0f} | "
         f"{made.pixels_per_second_per_core:,.0f} | {made.stages['wait'] / every:.0%} | "
-        f"{made.peak_memory / 2**30:.2f} |",
+        f"{spent:.1f} | {made.peak_memory / 2**30:.2f} |",
         flush=True,
     )
     return made
@@ -79,11 +91,13 @@ def serve(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
         time.sleep(0.05)
 
 
-def from_store(folder: Path, model_url: str, workers: int, delay: float) -> None:
+def from_store(
+    folder: Path, model_url: str, workers: int, delay: float, *, server: bool = False
+) -> None:
     """The same cube through S3, every request delayed and counted."""
     process, port = serve(folder)
     try:
-        with delayed(port, delay) as store:
+        with delayed(port, delay, None if server else folder) as store:
             os.environ |= {
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{store.port}",
                 "AWS_ACCESS_KEY_ID": "KEY",
@@ -95,6 +109,7 @@ def from_store(folder: Path, model_url: str, workers: int, delay: float) -> None
             made = row(
                 f"store {1e3 * delay:.0f} ms away",
                 lambda: mapped(f"s3://cubes/{BEAM}.zarr", model_url, workers),
+                store,
             )
             chunks = sum(1 for f in (folder / "cubes").rglob("*") if f.is_file())
             size = sum(f.stat().st_size for f in (folder / "cubes").rglob("*") if f.is_file())
@@ -119,18 +134,19 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--delay", type=float, default=0.03, help="of a request, seconds")
+    parser.add_argument("--server", action="store_true", help="rclone answers every request")
     given = parser.parse_args()
     cube = given.folder / "cubes" / f"{BEAM}.zarr"
     with tempfile.TemporaryDirectory(prefix="cpazmal-model-") as folder:
         model = f"{folder}/model.zarr"
         write_model(model)
-        print("| cube | s | pixels/s | pixels/s per core | waiting | peak GiB |")
-        print("|---|---|---|---|---|---|")
+        print("| cube | s | pixels/s | pixels/s per core | waiting | processor s | peak GiB |")
+        print("|---|---|---|---|---|---|---|")
         mapped(str(cube), model, given.workers)  # kernels are compiled, files in the cache
         row("disk, warm", lambda: mapped(str(cube), model, given.workers))
         drop_from_cache(cube)
         row("disk, cold", lambda: mapped(str(cube), model, given.workers))
-        from_store(given.folder, model, given.workers, given.delay)
+        from_store(given.folder, model, given.workers, given.delay, server=given.server)
 
 
 if __name__ == "__main__":
