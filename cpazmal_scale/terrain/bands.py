@@ -29,6 +29,8 @@ _SHARED = 1
 _TURNS = (0, -1, 1)
 _GLANCE = 64
 """Rows and columns of a tile that are compared with another one's."""
+_STEP = 1.0
+"""Metres by which the heights of tiles may differ where they overlap, as a median."""
 _EVER = 2**40
 """A row beyond all."""
 
@@ -178,7 +180,7 @@ def _require_below(band: Band, tile: Tile) -> None:
 
 
 def _require_one(band: Band) -> None:
-    """Refuse rasters of one place that hold other heights, such as a mask of water beside them.
+    """Refuse rasters that hold other heights of one place, such as a mask of water beside them.
 
     Raises:
         DemError: two of them do.
@@ -189,12 +191,43 @@ def _require_one(band: Band) -> None:
         one = seen.setdefault(place, tile)
         if one is not tile and not np.array_equal(_glance(one), _glance(tile), equal_nan=True):
             raise _unlike(f"it holds other values than {one.url} of the same place", tile.url)
+    ends = np.array([(row, row + high, left, left + wide) for row, left, high, wide in seen])
+    for number, tile in enumerate(seen.values()):
+        first = np.maximum(ends[number, ::2], ends[:number, ::2])
+        last = np.minimum(ends[number, 1::2], ends[:number, 1::2])
+        for other in np.flatnonzero((last - first > _SHARED).all(axis=1)).tolist():
+            one = list(seen.values())[other]
+            _require_alike(one, tile, first[other].tolist(), last[other].tolist())
 
 
-def _glance(tile: Tile) -> Array:
-    """Heights of some pixels of a tile, NaN unknown."""
-    rows, columns = (slice(0, edge) for edge in tile.raster.shape)
-    found = np.full([min(edge, _GLANCE) for edge in tile.raster.shape], np.nan)
+def _require_alike(one: Tile, tile: Tile, first: list[int], last: list[int]) -> None:
+    """Refuse two tiles whose heights differ where both lie, between rows and columns.
+
+    Raises:
+        DemError: they do, by more than `_STEP` as a median.
+    """
+    # Overviews of one may be made otherwise than those of the other: whole pixels are compared.
+    middle = [slice(*_middle(*edge)) for edge in zip(first, last, strict=True)]
+    step = np.abs(_glance(one, *middle) - _glance(tile, *middle))
+    median = float(np.median(step[np.isfinite(step)])) if np.isfinite(step).any() else 0.0
+    if median > _STEP:
+        raise _unlike(f"its heights differ from those of {one.url} by {median:.0f} m", tile.url)
+
+
+def _middle(first: int, last: int) -> tuple[int, int]:
+    """The middle of a stretch, as long as a glance at most."""
+    start = max(first, (first + last - _GLANCE) // 2)
+    return start, min(last, start + _GLANCE)
+
+
+def _glance(tile: Tile, rows: slice | None = None, columns: slice | None = None) -> Array:
+    """Heights of some pixels of a tile, or of its part of some rows and columns, NaN unknown."""
+    height, width = tile.raster.shape
+    rows, columns = (
+        slice(0, edge) if part is None else slice(part.start - begin, part.stop - begin)
+        for part, begin, edge in ((rows, tile.row, height), (columns, tile.column, width))
+    )
+    found = np.full([min(one.stop - one.start, _GLANCE) for one in (rows, columns)], np.nan)
     Part(tile, rows, columns, (0, 0)).heights(found, sea=True)
     return found
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 SEMI_MAJOR, FLATTENING = 6_378_137.0, 1 / 298.257223563
+EARTH_RADIUS = 6_371_000.0
+"""Metres of a sphere as large as the earth."""
 _E2 = FLATTENING * (2 - FLATTENING)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from cpazmal_scale.grid.areas import pixel_edge
 from cpazmal_scale.terrain.elevation import Dem, Elevation, open_dem
+from cpazmal_scale.terrain.ellipsoid import EARTH_RADIUS
 from cpazmal_scale.terrain.facets import COSINE, TURN, facet_terms
 from cpazmal_scale.terrain.nodes import Lattice
 from cpazmal_scale.terrain.orbit import LIGHT, Orbit
@@ -115,7 +116,7 @@ def plan_ground(
             the end of the raster may be as low or high.
     """
     speed = float(np.linalg.norm(orbit.velocity(first)))
-    on_ground = speed * 6_371_000.0 / float(np.linalg.norm(orbit.position(first)))
+    on_ground = speed * EARTH_RADIUS / float(np.linalg.norm(orbit.position(first)))
     axes = AreaAxes(on_ground / ALONG, LIGHT / 2 / ACROSS)
     sight = OrbitSight(orbit, axes, first, side=side)
     with open_dem(dem) as elevation:

@@ -60,7 +60,7 @@ def read_layer(url: str, grid: GeoBox, rows: slice, columns: slice, name: str) -
     return found
 
 
-LAYOUT = 5
+LAYOUT = 6
 """Version of the files."""
 _TASKS = 12
 """Tasks with tiles for every worker, of which one or two at the end leave others without work."""

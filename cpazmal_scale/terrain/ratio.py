@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 LEAST = 0.05
 """Of the ratio of flat ground: cells with less lit ground are in shadow (Small 2011)."""
-UNEVEN = 0.5
-"""Share of a neighbouring cell's area, 3 dB, below which a place beside shadow is in it."""
+EVEN = 2.0
+"""Times its own area, 3 dB, that may lie half a cell from a place beside folded or dark ground."""
 LAYOVER, SHADOW = 1, 2
 """Bits of a pixel."""
 
@@ -160,6 +160,16 @@ def gather(
 
 
 @inlined
+def _between(sums: Floats, k: float, m: float) -> float:
+    """γ-area at a place between the centres of four cells."""
+    i, j = int(np.floor(k)), int(np.floor(m))
+    f, g = k - i, m - j
+    area: float = (1 - f) * ((1 - g) * sums[i, j] + g * sums[i, j + 1])
+    area += f * ((1 - g) * sums[i + 1, j] + g * sums[i + 1, j + 1])
+    return area
+
+
+@inlined
 def _cell(
     line: float,
     sample: float,
@@ -170,21 +180,23 @@ def _cell(
 ) -> tuple[float, int]:
     """γ-area at a place, NaN beyond the cells; and `LAYOVER` where its cell holds any.
 
-    `SHADOW` is where one of the four cells that it is made of holds less than `least`, so that it
-    is less than `UNEVEN` of another one's: an image sees either, and not their mean.
+    Where ground of the cells around is folded over or dark, an image may show what lies half a cell
+    away: if that has more than `EVEN` times the place's area, the place is masked as they are.
     """
-    k, m = int(np.floor(line + 0.5)) - first[0], int(np.floor(sample + 0.5)) - first[1]
-    folds = 0 <= k < sums.shape[0] and 0 <= m < sums.shape[1] and folded[k, m] != 0
-    flags = LAYOVER if folds else 0
-    f, g = np.floor(line), np.floor(sample)
-    k, m = int(f) - first[0], int(g) - first[1]
-    f, g = line - f, sample - g
-    if not (0 <= k < sums.shape[0] - 1 and 0 <= m < sums.shape[1] - 1):
-        return np.nan, flags
-    a, b, d, e = sums[k, m], sums[k, m + 1], sums[k + 1, m], sums[k + 1, m + 1]
-    area = (1 - f) * ((1 - g) * a + g * b)
-    area = area + f * ((1 - g) * d + g * e)
-    dim = min(min(a, b), min(d, e)) < least
-    if dim and area < UNEVEN * max(max(a, b), max(d, e)):
-        flags |= SHADOW
+    k, m = line - first[0], sample - first[1]
+    if not (1 <= k < sums.shape[0] - 2 and 1 <= m < sums.shape[1] - 2):
+        return np.nan, 0
+    area = _between(sums, k, m)
+    i, j = int(np.floor(k + 0.5)), int(np.floor(m + 0.5))
+    flags = LAYOVER if folded[i, j] != 0 else 0
+    folds = dim = False
+    for y in range(i - 1, i + 2):
+        for x in range(j - 1, j + 2):
+            folds = folds or folded[y, x] != 0
+            dim = dim or sums[y, x] < least
+    if folds or dim:
+        most = max(_between(sums, k - 0.5, m), _between(sums, k + 0.5, m))
+        most = max(most, max(_between(sums, k, m - 0.5), _between(sums, k, m + 0.5)))
+        if most > EVEN * area:
+            flags |= (LAYOVER if folds else 0) | (SHADOW if dim else 0)
     return area, flags

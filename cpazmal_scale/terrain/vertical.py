@@ -74,6 +74,12 @@ class Datum:
         known = float(np.isfinite(self.above_ellipsoid(lon, lat)).mean())
         problem = f"{self.name} is known for {known:.0%} of the area" if known < _LEAST else None
         remedy = "give a geoid raster that covers it"
+        farthest = self._farthest(lon, lat) if problem else 0.0
+        if farthest > MOST:
+            problem = (
+                f"{self.name} lies up to {farthest:.0f} m from the ellipsoid, as no geoid does"
+            )
+            remedy = "give undulations, in metres"
         if problem is None and isinstance(self.undulation, _Geoid):
             jump = self.undulation.jump(lon, lat)
             if jump is not None:
@@ -81,6 +87,11 @@ class Datum:
                 remedy = "declare its missing values, or give the raster of a geoid"
         if problem is not None:
             raise DemError(problem, where="ingest.level1b.terrain.vertical", remedy=remedy)
+
+    def _farthest(self, lon: Array, lat: Array) -> float:
+        """Metres that the surface is told to be from the ellipsoid at most; 0: nothing is told."""
+        told = np.zeros(1) if self.undulation is None else np.abs(self.undulation(lon, lat))
+        return float(np.max(told, initial=0.0, where=np.isfinite(told)))
 
 
 def datum_of(crs: CRS, vertical: str | None, *, where: object) -> Datum:

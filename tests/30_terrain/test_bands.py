@@ -215,3 +215,20 @@ def test_two_rasters_of_one_place(tmp_path: Path, beside: str) -> None:
     said = r"holds other values than .* of the same place; keep"
     with pytest.raises(DemError, match=said), open_dem(dem):
         pass
+
+
+@pytest.mark.parametrize(("above", "said"), [(0.3, ""), (7.0, "by 7 m")])
+def test_tiles_that_overlap_hold_the_same_heights(tmp_path: Path, above: float, said: str) -> None:
+    values = 1500.0 + np.add.outer(np.arange(200.0), np.arange(120.0))
+    write_dem(tmp_path / "a.tif", values, 7.0, 46.0, 0.0003)
+    write_dem(tmp_path / "b.tif", values[:, 100:] + above, 7.03, 46.0, 0.0003)
+    dem = Dem(str(tmp_path), "ellipsoid")
+    if not said:
+        with open_dem(dem) as elevation:
+            assert elevation.at(np.array([7.015]), np.array([45.985]))[0] > 1500
+        return
+    with (
+        pytest.raises(DemError, match=rf"differ from those of .*a\.tif {said}; keep"),
+        open_dem(dem),
+    ):
+        pass

@@ -276,8 +276,9 @@ def test_a_geoid_counts_in_its_own_unit(tmp_path: Path, dem: Path) -> None:
         (np.full((80, 16), 50.0), r"known for \d+% of the area; give a geoid raster that covers"),
         (_holes(0.0), r"changes by 50 m from one pixel to the next; declare its missing values"),
         (50 + (hills((80, 80)) - 2000) / 10, r"m from one pixel to the next"),
+        (np.full((80, 80), 169.0), r"lies up to 169 m from the ellipsoid, .* give undulations, in"),
     ],
-    ids=["a part", "zeros", "a mountain"],
+    ids=["a part", "zeros", "a mountain", "feet"],
 )
 def test_what_is_no_geoid_of_the_area_is_refused(
     tmp_path: Path, dem: Path, geoid: np.ndarray, said: str

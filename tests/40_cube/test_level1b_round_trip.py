@@ -7,16 +7,23 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.cube import cube_url, ingest_scenes, open_cube
-from cpazmal_scale.simulate.radar.cases import CASES, simulate_case
+from cpazmal_scale.scenes import discover
+from cpazmal_scale.scenes.level1b.reader import open_product
+from cpazmal_scale.simulate.radar.cases import CASES, Simulated, simulate_case
+from cpazmal_scale.simulate.radar.images import tiles_of
+from cpazmal_scale.simulate.radar.passes import View
+from cpazmal_scale.simulate.radar.scatterers import areas
 
 DATES = 3
 LOOKS = {**CASES, "ASC-L": replace(CASES["ASC-R"], side="L")}
@@ -62,10 +69,14 @@ def truth(home: Path, name: str, like: Any) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mountain(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     folder = tmp_path_factory.mktemp("mountain")
-    simulate_case(folder, CASES["DSC-R"], size=900.0, dates=DATES)
-    return folder
+    return simulate_case(folder, CASES["DSC-R"], size=900.0, dates=DATES)
+
+
+@pytest.fixture(scope="module")
+def home(mountain: Simulated) -> Path:
+    return mountain.folder
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +131,48 @@ def test_local_incidence_and_masks_are_the_truth(
         at_least(f"{name}, IoU within a pixel", 1 - wrong.sum() / (one | other).sum(), 0.95)
         at_least(f"{name}, agreement within a pixel", 1 - wrong[inside].mean(), 0.99)
         at_most(f"{name}, missed beyond a pixel", (other & ~near(one)).sum(), 0)
+
+
+class Bare:
+    """The area that every sample of some lines of a pass faces, over the sample's own: power of
+    ground of γ0 = 1.
+    """
+
+    def __init__(self, view: View, first: int, stop: int) -> None:
+        self.shape = view.lines, view.samples
+        self.sums = np.full(self.shape, np.nan)
+        part, sensor = np.zeros((stop - first, view.samples)), view.sensor
+        sensor = sensor._replace(first=sensor.first + first * sensor.line_step)
+        own, tiles = np.uint64(1), tiles_of(view, 12.0)
+        areas(view.surface, view.patch, sensor, tiles, own, (1, 1), part)
+        self.sums[first + 1 : stop - 1] = part[1:-1]
+
+    def read(self, lines: slice, samples: slice) -> np.ndarray:
+        return self.sums[lines, samples].astype(np.float32)
+
+
+def test_no_power_beside_the_mask_is_far_above_the_grounds_own(
+    mountain: Simulated, cube: Any, at_most: Bound
+) -> None:
+    """What single samples show, over what it is divided by: at the first pixel, too."""
+    terrain = {"dem": str(mountain.folder / "dem_ellipsoid.tif"), "vertical": "ellipsoid"}
+    level1b = {"radiometry": "beta0", "noise": "keep", "terrain": terrain}
+    rules = {"scenes": str(mountain.products[0].parent), "level1b": level1b}
+    (scene,) = discover(RunConfig.parse({"ingest": rules}).ingest)
+    product = scene.files[0].product
+    assert product is not None
+    step, shape = float(cube.x[1] - cube.x[0]), (cube.sizes["y"], cube.sizes["x"])
+    to_map = Affine(step, 0, float(cube.x[0]) - step / 2, 0, -step, float(cube.y[0]) + step / 2)
+    with open_product(product, GeoBox(shape, to_map, CASES["DSC-R"].crs)) as reader:
+        reader.images[:] = [cast("Any", Bare(mountain.views[0], 260, 320))]
+        power, _ = reader.read(*(slice(0, edge) for edge in shape))
+    seen = power[0] / product.annotation.layers[0].cal_factor
+    whole = binary_erosion(np.isfinite(seen), np.ones((13, 13)))
+    clear = whole & (cube["terrain_mask"].values == 0) & np.isfinite(cube["area_ratio"].values)
+    masked = near(cube["terrain_mask"].values & 3 > 0)
+    over = 10 * np.log10(seen[clear] / cube["area_ratio"].values[clear])
+    assert (masked & clear).sum() > 200
+    at_most("highest outside the mask, dB", float(over.max()), 3.0)
 
 
 def test_folded_ground_has_the_power_of_its_sheets(home: Path, cube: Any, at_most: Bound) -> None:

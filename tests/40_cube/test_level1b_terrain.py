@@ -161,7 +161,9 @@ def test_strips_are_parts_of_the_whole(product: Path, dem: Path) -> None:
 
 def test_the_card_tells_how_the_raster_agrees(product: Path, dem: Path) -> None:
     (scene,) = discover(settings(product.parent, dem).ingest)
-    assert "m from the product's own heights" in str(scene_card(scene, overview(scene)))
+    said = str(scene_card(scene, overview(scene)))
+    assert re.search(r"µs in azimuth, 2\.\d+ m in range: 1\.\d m and 3\.\d m on the ground", said)
+    assert re.search(r"m from the product's own heights .*; expected shift 0\.\d m across", said)
 
 
 def test_the_picture_shows_a_scene_before_and_after_flattening(product: Path, dem: Path) -> None:

@@ -18,6 +18,7 @@ from cpazmal_scale.scenes.level1b.radiometry import noise_beta0
 from cpazmal_scale.scenes.level1b.reader import ProductReader, open_product
 from cpazmal_scale.scenes.level1b.speckle import equivalent_looks
 from cpazmal_scale.scenes.scene import Scene
+from cpazmal_scale.terrain.ellipsoid import EARTH_RADIUS
 from cpazmal_scale.terrain.orbit import LIGHT
 from cpazmal_scale.terrain.places import share
 from cpazmal_scale.words import box, coefficient
@@ -145,16 +146,33 @@ def _geometry(product: Product, reader: ProductReader) -> Rows:
             (
                 f"grid of {grid.shape[0]} x {grid.shape[1]} points agrees with the orbit; delays "
                 f"{1e6 * delay[0]:.0f} µs in azimuth, {delay[1] * LIGHT / 2:.2f} m in range"
+                f"{_expected(reader)}"
             ),
         ),
     ]
+
+
+def _expected(reader: ProductReader) -> str:
+    """How far an image would lie from its ground without its delays, in words."""
+    if not reader.product.in_radar_geometry:
+        return ""
+    told, where = reader.product.annotation, reader.geolocation
+    orbit, (late, far) = where.orbit, where.delay
+    distance = float(np.linalg.norm(orbit.position(where.first)))
+    speed = float(np.linalg.norm(orbit.velocity(where.first))) * EARTH_RADIUS / distance
+    across = far * LIGHT / 2 / math.sin(math.radians(told.centre.incidence_angle))
+    return f": {abs(late * speed):.1f} m and {across:.1f} m on the ground"
 
 
 def _elevation(reader: ProductReader) -> Rows:
     """What the elevation raster is, and how it agrees with the product's own heights."""
     if reader.elevation is None:
         return []
-    difference = reader.difference or "not compared with the product's own heights: too few points"
+    difference = "not compared with the product's own heights: too few points"
+    if reader.difference is not None:
+        steep = math.tan(math.radians(reader.product.annotation.centre.incidence_angle))
+        shift = abs(reader.difference.median) / steep
+        difference = f"{reader.difference}; expected shift {shift:.1f} m across the track"
     known = share(reader.elevation, reader.geobox)
     lacks = "" if known == 1 else f"; no height for {1 - known:.1%} of the scene"
     return [("elevation", f"{reader.elevation.dem.url}; {difference}{lacks}")]
