@@ -280,8 +280,9 @@ def near(values: np.ndarray) -> np.ndarray:
 
 
 def test_layover_and_shadow_are_those_of_rays(
-    scene: Geolocation, tmp_path: Path, at_least: Bound
+    scene: Geolocation, tmp_path: Path, at_most: Bound, at_least: Bound
 ) -> None:
+    """None is missed beyond a pixel; beside folded ground more is masked, by half a radar cell."""
     grid = box(100, 8.0)
     dem = dem_of(tmp_path / "d.tif", mountain, step=4.0, edge=1600)
     found = layers(ground(scene, tmp_path / "g", dem, grid))["terrain_mask"]
@@ -294,8 +295,8 @@ def test_layover_and_shadow_are_those_of_rays(
         assert truth.sum() > 200
         at_least(f"{name}, agreement", (mine == truth).mean(), 0.99)
         at_least(f"{name}, IoU", (mine & truth).sum() / (mine | truth).sum(), 0.95)
-        wrong = (mine & ~near(truth)) | (truth & ~near(mine))
-        assert not wrong.any()
+        assert not (truth & ~near(mine)).any()
+        at_most(f"{name}, more beyond a pixel", (mine & ~near(truth)).mean(), 0.005)
 
 
 @pytest.mark.parametrize("tiles", ["one raster", "two bands"])
