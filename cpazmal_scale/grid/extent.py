@@ -221,5 +221,6 @@ def _marked(raster: Any, rows: slice) -> NDArray[np.uint8]:
     values = raster.read(1, window=window)
     if np.iscomplexobj(values):
         raise ValueError("complex numbers")
-    marked = (values != 0) & (raster.read_masks(1, window=window) != 0) & (values == values)
+    meant = values * float(raster.scales[0]) + float(raster.offsets[0])
+    marked = (meant != 0) & (raster.read_masks(1, window=window) != 0) & (values == values)
     return np.packbits(marked, axis=1)

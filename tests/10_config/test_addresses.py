@@ -162,6 +162,9 @@ TOOLS = [
     *("mc alias set s3 https://host me 5d1c", "mc config host add s3 http://host:9000 me 5d1c"),
     *("redis-cli -h host -a 5d1c ping", "ldapsearch -D me -w 5d1c x", "htpasswd -bc f me 5d1c"),
     *("echo 5d1c | docker login host --password-stdin", "echo 5d1c | sudo -S mount x"),
+    *("unzip -qP 5d1c x.zip", "curl -sSfu me:5d1c host", "curl --oauth2-bearer 5d1c host"),
+    *("kinit me <<< 5d1c", "gdalinfo --config AWS_SECRET_ACCESS_KEY 5d1c /vsis3/b/x"),
+    *("gsutil -o Credentials:gs_secret_access_key=5d1c ls", "sqlplus me/5d1c@host"),
     *("mount -t cifs -o user=me,pass=5d1c //host/x /x", "wandb login 5d1c5d1c5d1c5d1c5d1c5d1c"),
 ]
 PLAIN = [

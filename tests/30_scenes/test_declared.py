@@ -662,6 +662,7 @@ def test_metadata_items_that_say_otherwise_are_refused(tmp_path, items, match: s
     ("items", "match"),
     [
         ({"ORBIT_PASS": "ASCENDING"}, "its pass_direction is ASC"),
+        ({"orbitDirection": "A"}, "its pass_direction is ASC"),
         ({"antenna_look": "left"}, "its look_side is L"),
         ({"Satellite": "TDX-1"}, "it is of TDX-1, not of PAZ1"),
         ({"sensing_time": "2020-02-10"}, "acquired 2020-02-10"),

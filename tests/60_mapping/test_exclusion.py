@@ -134,6 +134,10 @@ def test_masks_that_cannot_be_used_are_refused(data, tmp_path: Path) -> None:
     with rasterio.open(url, "r+") as file:
         file.write(np.zeros(file.shape, "u1"), 1)
     refused(url, "marks no pixel")
+    with rasterio.open(url, "r+") as file:  # numbers that mean 0, by an offset
+        file.write(np.ones(file.shape, "u1"), 1)
+        file.offsets = (-1.0,)
+    refused(url, "marks no pixel")
     whole = box(LEFT - 9, TOP - 10_000, LEFT + 10_000, TOP + 9)
     refused(vector(tmp_path, form=whole), "no pixel of the map is left")
     two = {"driver": "GTiff", "height": 4, "width": 4, "count": 2, "dtype": "uint8"}

@@ -32,6 +32,10 @@ _ENDS = re.compile(
     rf"[\[({{]?\s*({_NUMBER})\s*(?:[,;/:\s]|to|\.\.\.?|bis|à)+\s*({_NUMBER})\s*[\])}}]?"
 )
 _PASS = re.compile(r".*(?:pass|orbit|direction|heading|flight|track).*")
+_DIRECTION = re.compile(
+    r"(?:orbit|flight)?(?:pass)?(?:direction)|(?:sat)?orbit(?:pass|state)?|pass"
+)
+"""Names under which one letter is a direction."""
 _SIDE = re.compile(r".*(?:look|antenna|pointing|side).*")
 _SENSOR = re.compile(r"(?:sensor|satellite|mission|platform|spacecraft)(?:name|id|identifier)?")
 _ACQUIRED = re.compile(
@@ -98,7 +102,8 @@ def no_power(told: Mapping[str, str]) -> str:
 
 def pass_direction(told: Mapping[str, str]) -> Literal["ASC", "DSC"] | None:
     """Flight direction by its name, or by what the value of an orbit's item can mean alone."""
-    found = {direction_in(text) for text in _texts(_PASS, told) if len(text.strip()) > 2} - {None}
+    texts = [text for text in _texts(_PASS, told) if len(text.strip()) > 2]
+    found = {direction_in(text) for text in (*texts, *_texts(_DIRECTION, told))} - {None}
     return found.pop() if len(found) == 1 else None
 
 
