@@ -172,7 +172,7 @@ def _elevation(reader: ProductReader) -> Rows:
     if reader.difference is not None:
         steep = math.tan(math.radians(reader.product.annotation.centre.incidence_angle))
         shift = abs(reader.difference.median) / steep
-        difference = f"{reader.difference}; expected shift {shift:.1f} m across the track"
+        difference = f"{reader.difference}; as much shifts it by {shift:.1f} m across the track"
     known = share(reader.elevation, reader.geobox)
     lacks = "" if known == 1 else f"; no height for {1 - known:.1%} of the scene"
     return [("elevation", f"{reader.elevation.dem.url}; {difference}{lacks}")]
