@@ -45,12 +45,17 @@ def as_they_are(classes: int) -> NDArray[np.float64]:
     return np.concatenate([np.ones(1), np.zeros(classes)])
 
 
-def fitted_temperature(scores: NDArray[np.float64], codes: NDArray[np.intp]) -> float:
+def fitted_temperature(
+    scores: NDArray[np.float64],
+    codes: NDArray[np.intp],
+    weights: NDArray[np.float64] | None = None,
+) -> float:
     """Temperature in [0.01, 1000] at which softmax(scores / temperature) has least log-loss.
 
     Args:
         scores: `(C, N)` of held-out series.
         codes: `(N,)` true class positions.
+        weights: `(N,)` what each series counts; none: 1.
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import logsumexp
@@ -60,10 +65,12 @@ def fitted_temperature(scores: NDArray[np.float64], codes: NDArray[np.intp]) -> 
     if not true.size:
         return 1.0
     own = known[true, np.arange(true.size)]
+    counts = None if weights is None else weights[finite]
 
     def loss(log_temperature: float) -> float:
         sharpness = np.exp(-log_temperature)
-        return float((logsumexp(sharpness * known, axis=0) - sharpness * own).mean())
+        losses = logsumexp(sharpness * known, axis=0) - sharpness * own
+        return float(np.average(losses, weights=counts))
 
     bounds = (np.log(_COLDEST), np.log(_WARMEST))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
@@ -158,11 +165,15 @@ def stored_width(value: object) -> float | None:
 def calibrated(
     scores: NDArray[np.float64], codes: NDArray[np.intp], groups: NDArray[np.intp]
 ) -> Calibration:
-    """What scores `(C, N)` of held-out series of class `codes` `(N,)` and `groups` bear out."""
+    """What scores `(C, N)` of held-out series of class `codes` `(N,)` and `groups` bear out.
+
+    Groups count alike, whatever the number of their series.
+    """
     from scipy.special import softmax
 
-    temperature = fitted_temperature(scores, codes)
-    confidence = fitted_confidence(softmax(scores / temperature, axis=0), codes)
+    weights = alike(groups)
+    temperature = fitted_temperature(scores, codes, weights)
+    confidence = fitted_confidence(softmax(scores / temperature, axis=0), codes, weights)
     right = scores.argmax(axis=0) == codes
     known = known_within(np.bincount(groups, right), np.bincount(groups))
     return Calibration(temperature, confidence, known)

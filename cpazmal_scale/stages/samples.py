@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 from cpazmal_scale import storage
@@ -61,7 +62,7 @@ def draw_samples(config: RunConfig, *, progress: Progress | None = None) -> Entr
     }
     if "legend" in windows.attrs:
         facts["legend"] = windows.attrs["legend"]
-    if "stability" in windows.attrs:
+    if math.isfinite(windows.attrs.get("stability", math.nan)):
         facts["stability"] = round(windows.attrs["stability"], 3)
     return workspace.publish(config, "samples", name, path, facts)
 

@@ -12,7 +12,7 @@ from cpazmal_scale.dtw import (
     can_calibrate,
     known_within,
 )
-from cpazmal_scale.dtw.confidence import fitted_confidence
+from cpazmal_scale.dtw.confidence import calibrated, fitted_confidence, fitted_temperature
 
 
 def decision(rng, classes=4, pixels=8000):
@@ -50,6 +50,19 @@ def test_recovers_how_often_each_class_is_right() -> None:
     borne_out(other, found)
     assert error(other.probability.max(axis=0), right) < min(0.03, before / 2)
     np.testing.assert_array_equal(other.probability.argmax(axis=0), classes)
+
+
+def test_polygons_calibrate_scores_alike() -> None:
+    """A polygon counts the same with one window as with many copies of it."""
+    rng = np.random.default_rng(3)
+    codes = np.arange(40) % 4
+    scores = rng.normal(0, 2, (4, 40))
+    scores[codes, np.arange(40)] += 2
+    once = calibrated(scores, codes, np.arange(40))
+    rows = np.repeat(np.arange(40), np.tile([1, 7, 2, 30], 10))
+    often = calibrated(scores[:, rows], codes[rows], rows)
+    assert often.temperature == pytest.approx(once.temperature, rel=1e-3)
+    assert abs(np.log(fitted_temperature(scores[:, rows], codes[rows]) / once.temperature)) > 0.02
 
 
 def test_what_is_left_keeps_its_ratios_and_figures_follow() -> None:

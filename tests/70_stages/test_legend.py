@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -96,3 +97,15 @@ def test_a_class_that_is_not_there_is_refused(french: RunConfig) -> None:
     wrong = french.with_values({"legend": {"rock": {"colour": "black"}}})
     with pytest.raises(ConfigError, match="class rock that is not there; choose among forêt"):
         draw_samples(wrong)
+
+
+def test_clusters_of_few_dates_say_nothing_of_other_dates(
+    french: RunConfig, tmp_path: Path
+) -> None:
+    shutil.copytree(french.workspace, tmp_path / "run")
+    few = french.with_values(
+        {"workspace": str(tmp_path / "run"), "end": "2020-01-31", "dtw": {"min_dates": 2}}
+    )
+    entry = draw_samples(few.with_values({"samples": {"polygons": None, "clusters": 2}}))
+    assert entry.metadata["labels"] == "clusters"
+    assert "stability" not in entry.metadata
