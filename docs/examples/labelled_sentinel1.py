@@ -78,7 +78,7 @@ def main(source: Path, folder: Path) -> None:
         labelled = table.assign(**{"class": called})[table[name] > 0]
         labelled[["class", "group", "geometry"]].to_file(folder / f"{name}.gpkg", driver="GPKG")
     pandas.concat([site.series for site in sites]).to_csv(folder / "parcels.csv", index=False)
-    (folder / "run-parcels.yaml").write_text(yaml.safe_dump(table_settings(folder)))
+    (folder / "run-parcels.yaml").write_text(yaml.safe_dump(table_settings()))
     best = max(sites, key=lambda site: len(large_classes(site)))
     for site in sites:
         for beam in site.beams:
@@ -209,13 +209,13 @@ def parcel_series(path: Path, parcels: geopandas.GeoDataFrame) -> pandas.DataFra
     return pandas.concat(rows)
 
 
-def table_settings(folder: Path) -> dict[str, object]:
+def table_settings() -> dict[str, object]:
     """The run on the parcels' means: a table of labelled series, sites of any place and year."""
     return {
-        "workspace": str(folder / "parcels"),
+        "workspace": "parcels",
         "features": {"statistics": ["k1"]},
         "samples": {
-            "table": {"url": str(folder / "parcels.csv"), "name": "parcels", "group": "id"},
+            "table": {"url": "parcels.csv", "name": "parcels", "group": "id"},
             "classes": ["CEREAL", "GRASS", "MAIZE"],
         },
     }

@@ -54,6 +54,15 @@ def test_the_cube_holds_the_file_s_backscatter(folder: Path, shared_data: Path) 
     np.testing.assert_array_equal(ours - ours[0], seconds - seconds[0])
 
 
+def test_settings_name_files_beside_themselves(folder: Path) -> None:
+    for made in folder.glob("run*.yaml"):
+        told = made.read_text()
+        assert "workspace: " in told
+        assert str(folder) not in told
+    assert (folder / "parcels.csv").is_file()
+    assert "url: parcels.csv\n" in (folder / "run-parcels.yaml").read_text()
+
+
 def test_tracks_are_beams_of_their_own(folder: Path) -> None:
     names = {path.name.split("_")[1] for path in (folder / "scenes").iterdir()}
     assert names == {"9B424A-1732", "9B424A-1740", "BAC91C-1731"}
