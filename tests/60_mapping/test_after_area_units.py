@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import geopandas
@@ -134,6 +135,7 @@ def test_a_reference_of_a_part_is_the_estimate_of_that_part(
     assert whole.areas.sum() == pytest.approx(of.covered)
     assert whole.counts.sum() == of.units > len(codes[30:, :width])
     assert f"{of.covered:.4f} km² with a reference" in str(of)
+    assert "nearly all of" in str(dataclasses.replace(of, covered=of.mapped * 0.9997))
     assert zones is not None
     np.testing.assert_allclose(zones["km2"], whole.areas)
     labels[:] = 0

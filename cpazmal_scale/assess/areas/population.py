@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from cpazmal_scale.words import many, per_cent
 
+_NEARLY = 0.9995
+"""Share of the map that would be printed as 100.0 % although some of it is missing."""
+
 
 @dataclass(frozen=True)
 class Population:
@@ -31,7 +34,8 @@ class Population:
     def __str__(self) -> str:
         whole = f"the {self.mapped:.4f} km² that have a class in the map"
         if self.covered < self.mapped:
-            share = per_cent(self.covered / self.mapped)
+            part = self.covered / self.mapped
+            share = "nearly all" if part >= _NEARLY else per_cent(part)
             whole = f"{self.covered:.4f} km² with a reference, {share} of {whole}"
         lines = [
             f"planimetric areas in km², of {whole}",
