@@ -212,7 +212,10 @@ def read_record(workspace: str, name: str) -> Entry | None:
     except StoreMissing:
         return None
     with seal.parsing("not a record of the catalog", url, _REMEDY, StoreDamaged):
-        found = Entry(**values)
+        try:
+            found = Entry(**values)
+        except ConfigError as error:  # what it names is no fault of a setting
+            raise ValueError(error.what) from None
         _Facts.model_validate(found.metadata)
         if found.kind not in get_args(Kind):
             raise ValueError(f"no kind {found.kind}")

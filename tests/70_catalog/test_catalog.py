@@ -141,10 +141,15 @@ def test_a_damaged_record_is_named(workspace: str) -> None:
 
 def test_a_damaged_record_keeps_no_other_out(workspace: str, caplog) -> None:
     storage.write_json(f"{workspace}/catalog.d/map_x.json", {"colour": "blue"})
+    outside = {"name": "map_y", "kind": "map", "path": "../y.zarr", "metadata": {}}
+    storage.write_json(f"{workspace}/catalog.d/map_y.json", outside)
     catalog.publish(workspace, *fill(workspace))
     assert list(catalog.open_catalog(workspace)) == ["cube_a", "map_m", "samples_s"]
-    (told,) = [one.getMessage() for one in caplog.records if "left out" in one.getMessage()]
-    assert "map_x.json: not a record of the catalog" in told
+    told = [one.getMessage() for one in caplog.records if "left out" in one.getMessage()]
+    assert len(told) == 2
+    assert "map_x.json: not a record of the catalog" in told[0]
+    assert "map_y.json: not a record of the catalog" in told[1]
+    assert "not below the workspace" in told[1]
 
 
 def test_a_lost_index_is_no_loss(workspace: str) -> None:

@@ -84,7 +84,7 @@ def test_a_record_that_intake_would_expand_is_refused(made: Path, tmp_path: Path
         said = cpazmal(
             *("catalog", "open", "map_DSC37", "--workspace", workspace),
             cwd=tmp_path,
-            code=2,
+            code=5,
             SECRET="hunter2",
         )
         assert "is not below the workspace" in said.err
