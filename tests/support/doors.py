@@ -240,7 +240,12 @@ def _scenes(folder: Path) -> list[Door]:
     one, two, three = folder / "sidecar", folder / "envi", folder / "table"
     write_raster(one / "x.tif", [speckle((40, 50))])
     (one / "x.tif.yaml").write_text(SIDECAR)
-    plain = {"tiled": None, "compress": None, "blockxsize": None, "blockysize": None}
+    plain: dict[str, Any] = {
+        "tiled": None,
+        "compress": None,
+        "blockxsize": None,
+        "blockysize": None,
+    }
     write_raster(two / "x.img", [speckle((40, 50))], driver="ENVI", nodata=None, **plain)
     (two / "x.img.yaml").write_text(
         SIDECAR.replace("nodata: -999\n", "").lstrip() + "driver: ENVI\n"
@@ -258,8 +263,14 @@ def _scenes(folder: Path) -> list[Door]:
 def _products(folder: Path) -> list[Door]:
     snap = folder / "snap"
     document = write_dimap(snap, {"Gamma0_HH": speckle((40, 50))})
-    period = {"start": date(2021, 2, 1), "end": date(2021, 2, 8)}
-    simulated(folder / "ssc", size=256, beams=("DSC37",), level1b=True, **period)
+    simulated(
+        folder / "ssc",
+        size=256,
+        beams=("DSC37",),
+        level1b="flat",
+        start=date(2021, 2, 1),
+        end=date(2021, 2, 8),
+    )
     (product,) = (one for one in (folder / "ssc" / "scenes").iterdir() if one.is_dir())
     rules = {"scenes": str(product.parent), "grid": "utm32n-3m", "level1b": {"height": 2000.0}}
     ssc = RunConfig.parse({"workspace": "unused", "ingest": rules}).ingest

@@ -3,6 +3,9 @@
 `python -m support.dtw_corners` in `tests/` prints the number of pixels computed at once, or fails.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -25,7 +28,7 @@ GAPS[1, 2] = GAPS[4, :] = GAPS[5, 0] = GAPS[6, -1] = GAPS[65, 1:6] = np.nan
 REFERENCES = RNG.normal(size=(67, 7)).astype(np.float32)
 NO = np.nan
 
-CASES = {
+CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "tails, gaps, many references": (GAPS, REFERENCES, {"radius": 2}),
     "nothing missing": (GAPS[10:20], REFERENCES[:3], {"radius": 2}),
     "fewer pixels than lanes": (GAPS[:3], REFERENCES[:2], {"radius": 0}),
@@ -61,7 +64,7 @@ CASES = {
 }
 """Series, references and options of `distances`."""
 
-REFUSED = {
+REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "infinite series": (lambda: distances([[1.0, np.inf]], [[1.0, 2.0]]), "infinite"),
     "infinite in one feature": (
         lambda: distances([[[1.0, 0.0], [-np.inf, 1.0]]], np.zeros((1, 2, 2))),
@@ -73,14 +76,20 @@ REFUSED = {
         lambda: distances([[1.0, NO]], [[1.0, 2.0]], missing="refuse"),
         "missing dates",
     ),
-    "unknown rule": (lambda: distances([[1.0]], [[1.0]], missing="drop"), "one of arow, refuse"),
+    "unknown rule": (
+        lambda: distances([[1.0]], [[1.0]], missing="drop"),  # type: ignore[arg-type]
+        "one of arow, refuse",
+    ),
     "no dates": (lambda: distances(np.zeros((2, 0)), np.zeros((2, 3))), "shape"),
     "one dimension": (lambda: distances(np.zeros(3), np.zeros((2, 3))), "shape"),
     "text": (lambda: distances([["a"]], [[1.0]]), "real numbers"),
     "complex": (lambda: distances([[1j]], [[1.0]]), "real numbers"),
     "other features": (lambda: distances(np.zeros((2, 3, 4)), np.zeros((2, 2, 4))), "features"),
     "negative radius": (lambda: distances([[1.0]], [[1.0]], radius=-1), "radius"),
-    "half a sample": (lambda: distances([[1.0]], [[1.0]], radius=1.5), "whole number"),
+    "half a sample": (
+        lambda: distances([[1.0]], [[1.0]], radius=1.5),  # type: ignore[arg-type]
+        "whole number",
+    ),
     "limits and radius": (
         lambda: distances([[1.0]], [[1.0]], limits=[[0, 1]], radius=1),
         "not both",
@@ -93,7 +102,10 @@ REFUSED = {
         lambda: distances(np.zeros((1, 2)), np.zeros((1, 2)), limits=[[0, 1], [1, 1]]),
         "without a gap",
     ),
-    "days of one side": (lambda: distances([[1.0]], [[1.0]], days=([0],)), "both series"),
+    "days of one side": (
+        lambda: distances([[1.0]], [[1.0]], days=([0],)),  # type: ignore[arg-type]
+        "both series",
+    ),
     "days without dates": (lambda: distances([[1.0]], [[1.0]], band_days=3), "dates"),
     "negative weights": (
         lambda: distances([[1.0]], [[1.0]], time_weights=[[-1.0]]),
@@ -110,7 +122,7 @@ REFUSED = {
 """Calls that raise, and what they say."""
 
 
-def check(name):
+def check(name: str) -> None:
     q, s, options = CASES[name]
     found = distances(q, s, **options)
     q, s = np.asarray(q, np.float32), np.asarray(s, np.float32)
@@ -133,7 +145,7 @@ def check(name):
         assert same[0].T.tobytes() == found.tobytes()
 
 
-def check_all():
+def check_all() -> None:
     """Every case, every refusal, an average and a decision."""
     for name in CASES:
         check(name)

@@ -1,9 +1,17 @@
 """The recursion of the DTW room in a few plain lines, for comparison."""
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 
-def naive(q, s, limits, weights=None, min_dates=1, open_ends=None):
+def naive(
+    q: ArrayLike,
+    s: ArrayLike,
+    limits: NDArray[np.integer],
+    weights: NDArray[np.floating] | None = None,
+    min_dates: int = 1,
+    open_ends: str | None = None,
+) -> float:
     """DTW-AROW of `(K, T)` and `(K, T')`, float64, straight from its definition."""
     q, s = np.atleast_2d(np.asarray(q, float)), np.atleast_2d(np.asarray(s, float))
     rows, columns = q.shape[1], s.shape[1]
@@ -28,4 +36,4 @@ def naive(q, s, limits, weights=None, min_dates=1, open_ends=None):
     end = total[-1].min() if open_ends in ("end", "both") else total[-1, -1]
     if valid < max(min_dates, 1) or (gone.any() and np.isinf(end)):
         return np.nan
-    return np.sqrt(end * rows / valid)
+    return float(np.sqrt(end * rows / valid))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas
@@ -15,6 +16,9 @@ from cpazmal_scale.stages import workspace
 from cpazmal_scale.stages.ingest import publish_cube
 from support.small_campaign import UTM, make_cube, make_model
 from support.small_campaign import workspace as run_in
+
+Shape = tuple[str, str, shapely.Polygon]
+"""Class, group and place of a polygon."""
 
 
 def square(row: float, column: float, size: float) -> shapely.Polygon:
@@ -31,7 +35,7 @@ def ragged(row: float, column: float, size: float, corners: int = 24) -> shapely
     return shapely.Polygon(np.stack([x, y], 1))
 
 
-def polygons_of(shapes: list[tuple[str, str, shapely.Polygon]]) -> geopandas.GeoDataFrame:
+def polygons_of(shapes: list[Shape]) -> geopandas.GeoDataFrame:
     codes, groups, shapes_ = zip(*shapes, strict=True)
     return geopandas.GeoDataFrame(
         {"class": codes, "group": groups, "who": [f"mapper {i}" for i in range(len(codes))]},
@@ -40,7 +44,7 @@ def polygons_of(shapes: list[tuple[str, str, shapely.Polygon]]) -> geopandas.Geo
     )
 
 
-STANDARD = (
+STANDARD: tuple[Shape, ...] = (
     ("ABL", "ABL001", ragged(12, 12, 16)),
     ("ABL", "ABL002", ragged(30, 14, 14)),
     ("ACC", "ACC001", square(8, 34, 12)),
@@ -48,7 +52,7 @@ STANDARD = (
 )
 
 
-def users_file(path: Path, crs: str = "EPSG:4326", shapes=STANDARD) -> Path:
+def users_file(path: Path, crs: str = "EPSG:4326", shapes: Sequence[Shape] = STANDARD) -> Path:
     """Polygons in another CRS than the cube's, with a second layer, a style and a note in it."""
     polygons_of(list(shapes)).to_crs(crs).to_file(path, driver="GPKG", layer="polygons")
     notes = geopandas.GeoDataFrame({"note": ["x"]}, geometry=[shapely.Point(7, 46)], crs=4326)

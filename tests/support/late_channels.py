@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -14,7 +15,9 @@ SHAPE = (50, 70)
 PATTERN = r"X_(?P<start>\d{8}T\d{6})_(?P<polarisation>H[HV])\.tif$"
 
 
-def channel(folder: Path, date: str, name: str, seed: int | None = None, **options) -> np.ndarray:
+def channel(
+    folder: Path, date: str, name: str, seed: int | None = None, **options: Any
+) -> np.ndarray:
     values = speckle(SHAPE, crc32(f"{date}{name}".encode()) % 100_000 if seed is None else seed)
     values[:4] = -999
     write_raster(folder / f"X_{date}_{name}.tif", [values], **options)

@@ -22,7 +22,7 @@ Names = dict[Path, dict[str, int]]
 class Moment(NamedTuple):
     """What lasts at a moment, and what is seen of it then."""
 
-    bytes: dict[int, bytes]
+    contents: dict[int, bytes]
     names: Names
     seen_bytes: dict[int, bytes]
     seen_names: Names
@@ -94,7 +94,7 @@ class Disk:
             here = target / folder.relative_to(self.root)
             here.mkdir(parents=True, exist_ok=True)
             for name, inode in entries.items():
-                (here / name).write_bytes(at.bytes.get(inode, b""))
+                (here / name).write_bytes(at.contents.get(inode, b""))
 
     def restore_in_any_order(self, moment: int, target: Path, chance: random.Random) -> None:
         """The folder as it may be: of what was not synced, any names and any beginnings."""
@@ -111,7 +111,7 @@ class Disk:
                     continue
                 content = at.seen_bytes.get(inode, b"")
                 cut = chance.choice((0, len(content) // 2, len(content)))
-                (here / name).write_bytes(at.bytes.get(inode, content[:cut]))
+                (here / name).write_bytes(at.contents.get(inode, content[:cut]))
 
     def close(self) -> None:
         """Forget the files."""

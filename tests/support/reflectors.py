@@ -32,4 +32,5 @@ def complex_image(main: Path) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         with rasterio.open(path, driver="COSAR") as raster:
-            return raster.read(1)
+            pixels: np.ndarray = raster.read(1)
+            return pixels

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import types
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from affine import Affine
@@ -30,11 +31,14 @@ WGS84 = GeoBox(SHAPE, Affine(2.69494585e-5, 0, 6.86, 0, -2.69494585e-5, 45.84), 
 def truth(shape: tuple[int, int]) -> np.ndarray:
     """Class positions 0..3 in diagonal stripes."""
     y, x = np.indices(shape)
-    return ((y // 22 + x // 26) % 4).astype(np.uint8)
+    stripes: np.ndarray = (y // 22 + x // 26) % 4
+    return stripes.astype(np.uint8)
 
 
 @functools.cache
-def backscatter(shape: tuple[int, int] = SHAPE, dates: int = DATES, seed: int = 1):
+def backscatter(
+    shape: tuple[int, int] = SHAPE, dates: int = DATES, seed: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Power (2, T, H, W) with speckle and gaps, mask (T, H, W), start of each date in seconds."""
     rng = np.random.default_rng(seed)
     season = np.sin(np.linspace(0, 2 * np.pi, dates))
@@ -101,13 +105,13 @@ def make_cube(
     put("time/c/0", layout.encode(np.pad(start[list(order)].astype(np.int64), (0, beyond))))
     for name in ("incidence_angle", "resolution_range", "resolution_azimuth"):
         put(f"{name}/c/0", layout.encode(np.full(layout.DATES_PER_CHUNK, 35, np.float32)))
-    for name, values in zip(("y", "x"), layout.axis_values(grid), strict=True):
-        put(f"{name}/c/0", layout.encode(values))
+    for name, axis in zip(("y", "x"), layout.axis_values(grid), strict=True):
+        put(f"{name}/c/0", layout.encode(axis))
     put("spatial_ref/c", layout.encode(np.zeros((), np.int64)))
-    for name, values in layers.items():
+    for name, layer in layers.items():
         for at, i in enumerate(order):
             if name != "HV" or i not in without_hv:
-                _put_layer(put, name, at, values[i], chunk)
+                _put_layer(put, name, at, layer[i], chunk)
     attributes = {
         "cpazmal_cube": layout.FORMAT,
         "beam": "DSC_1",
@@ -123,7 +127,9 @@ def _put(url: str, key: str, data: bytes) -> None:
     storage.write_bytes(storage.join(url, key), data)
 
 
-def _put_layer(put, name: str, at: int, values: np.ndarray, chunk: int) -> None:
+def _put_layer(
+    put: Callable[[str, bytes], None], name: str, at: int, values: np.ndarray, chunk: int
+) -> None:
     sums = np.zeros((-(-values.shape[0] // chunk), -(-values.shape[1] // chunk)), np.uint32)
     for row in range(-(-values.shape[0] // chunk)):
         for column in range(-(-values.shape[1] // chunk)):
@@ -173,6 +179,6 @@ def make_model(url: str, config: RunConfig | None = None, *, chosen: slice = sli
     return url
 
 
-def workspace(folder: Path | str, **settings) -> RunConfig:
+def workspace(folder: Path | str, **settings: Any) -> RunConfig:
     """A serial run in a folder."""
     return RunConfig.parse({"workspace": str(folder), "cluster": {"kind": "serial"}, **settings})

@@ -29,14 +29,20 @@ def amplitudes(shape: tuple[int, int], seed: int = 0, beta0: float = 0.1) -> np.
     return np.rint(parts).astype("f4").view("c8")[..., 0]
 
 
+def _first(pattern: str, text: str) -> str:
+    found = re.search(pattern, text, re.S)
+    assert found, pattern
+    return found[1]
+
+
 def cut_annotation(text: str, lines: int, samples: int, size: int) -> str:
     """The annotation of the first lines and samples of a product."""
 
     def number(path: str) -> float:
-        return float(re.search(rf"<{path}[^>]*>([^<]+)</{path}>", text)[1])
+        return float(_first(rf"<{path}[^>]*>([^<]+)</{path}>", text))
 
-    start = re.search(r"<sceneInfo>.*?<timeUTC>([^<]+)<", text, re.S)[1]
-    stop = re.search(r"<sceneInfo>.*?<stop>\s*<timeUTC>([^<]+)<", text, re.S)[1]
+    start = _first(r"<sceneInfo>.*?<timeUTC>([^<]+)<", text)
+    stop = _first(r"<sceneInfo>.*?<stop>\s*<timeUTC>([^<]+)<", text)
     last = parse_utc(start, where="") + timedelta(seconds=(lines - 1) * number("columnSpacing"))
     far = number("firstPixel") + (samples - 1) * number("rowSpacing")
     text = re.sub(r"(<numberOfRows>)32710(<)", rf"\g<1>{lines}\2", text, count=1)

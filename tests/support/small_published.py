@@ -11,13 +11,16 @@ import numpy as np
 
 PIXEL = 2.69494585e-5
 NODATA = -999.0
-CALENDAR = {
+Calendar = dict[tuple[str, str], dict[str, float]]
+Groups = dict[str, tuple[str, tuple[int, int], tuple[int, int]]]
+
+CALENDAR: Calendar = {
     ("ASC", "HH"): {"20200110": 44.8, "20200602": 44.9, "20210214": 53.9, "20211031": 44.6},
     ("ASC", "HV"): {"20200110": 44.8, "20200602": 44.9},
     ("DSC", "HH"): {"20200108": 37.8, "20200804": 37.8, "20201111": 37.8, "20210127": 37.8},
     ("DSC", "HV"): {"20200108": 37.8, "20200804": 37.8, "20201111": 37.8, "20210127": 37.8},
 }
-GROUPS = {
+GROUPS: Groups = {
     "ABL001": ("ABL", (30, 36), (40, 60)),
     "ABL005": ("ABL", (26, 31), (10, 100)),
     "ALLGLA": ("STUDY", (60, 70), (30, 50)),
@@ -55,7 +58,7 @@ def mask(image: np.ndarray, date: int) -> np.ndarray:
     return codes
 
 
-def write(path: Path, *, calendar: dict = CALENDAR, groups: dict = GROUPS) -> Path:
+def write(path: Path, *, calendar: Calendar = CALENDAR, groups: Groups = GROUPS) -> Path:
     """A faithful file: everything the layout has, in the types it has."""
     index: dict[str, list[dict[str, Any]]] = {}
     ranges = {}
@@ -77,7 +80,7 @@ def write(path: Path, *, calendar: dict = CALENDAR, groups: dict = GROUPS) -> Pa
                 series(owner[orbit].create_group(channel), images, masks, angles, transform)
                 place = f"{name}/{orbit}/{channel}"
                 days = list(angles)
-                entry = {"path": place, "group": name, "orbit": orbit}
+                entry: dict[str, Any] = {"path": place, "group": name, "orbit": orbit}
                 entry |= {"polarisation": channel, "n_samples": len(days)}
                 index.setdefault(label, []).append(entry)
                 ranges[place] = {"start": days[0], "end": days[-1], "n_samples": len(days)}
@@ -93,7 +96,13 @@ def write(path: Path, *, calendar: dict = CALENDAR, groups: dict = GROUPS) -> Pa
     return path
 
 
-def series(owner: h5py.Group, images: list, masks: list, angles: dict, transform: tuple) -> None:
+def series(
+    owner: h5py.Group,
+    images: list[np.ndarray],
+    masks: list[np.ndarray],
+    angles: dict[str, float],
+    transform: tuple[float, ...],
+) -> None:
     stack, codes = np.stack(images, axis=-1), np.stack(masks, axis=-1)
     chunks = (*stack.shape[:2], 1)
     packed = {"compression": "gzip", "compression_opts": 4, "chunks": chunks}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +150,7 @@ def write_snap_geotiff(
     pixels = [band.astype(">f4").tobytes() for band in bands.values()]
     sizes = [len(one) for one in pixels]
     shorts, longs, doubles, word = ("H", 3), ("I", 4), ("d", 12), ("Q", 16) if big else ("I", 4)
-    tags: list[tuple[int, tuple[str, int], list[float] | bytes]] = [
+    tags: list[Tag] = [
         (256, longs, [width]),
         (257, longs, [height]),
         (258, shorts, [32] * len(bands)),
@@ -171,7 +172,11 @@ def write_snap_geotiff(
     return path
 
 
-def _tiff(tags: list, pixels: list[bytes], *, big: bool) -> bytes:
+Tag = tuple[int, tuple[str, int], Sequence[float] | bytes]
+"""Number, type and values of an entry of a directory."""
+
+
+def _tiff(tags: list[Tag], pixels: list[bytes], *, big: bool) -> bytes:
     """A big-endian TIFF file of one directory, its values behind it and the strips last."""
     number, entry, offset, room = (">Q", ">HHQ", ">Q", 8) if big else (">H", ">HHI", ">I", 4)
     head = (
@@ -179,8 +184,10 @@ def _tiff(tags: list, pixels: list[bytes], *, big: bool) -> bytes:
     )
     begin = len(head) + struct.calcsize(number) + len(tags) * (4 + 2 * room) + room
 
-    def packed(form: str, values: list | bytes) -> bytes:
-        return values if form == "s" else struct.pack(f">{len(values)}{form}", *values)
+    def packed(form: str, values: Sequence[float] | bytes) -> bytes:
+        return (
+            values if isinstance(values, bytes) else struct.pack(f">{len(values)}{form}", *values)
+        )
 
     at = begin
     for _, (form, _kind), values in tags:

@@ -1,11 +1,14 @@
 """Soft alignment and Wasserstein distances of laws from their definitions, for comparison."""
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.special import logsumexp
 
 
-def soft_naive(costs, gamma, limits):
+def soft_naive(costs: NDArray[np.floating], gamma: float, limits: NDArray[np.integer]) -> float:
     """The soft (gamma 0: hard) least sum over a table of costs `(T, T')`, inside limits."""
     rows, columns = costs.shape
     total = np.full((rows + 1, columns + 1), np.inf)
@@ -17,9 +20,10 @@ def soft_naive(costs, gamma, limits):
                 continue
             least = ways.min() if gamma == 0 else -gamma * logsumexp(-ways / gamma)
             total[i + 1, j + 1] = costs[i, j] + least
-    return total[-1, -1]
+    return float(total[-1, -1])
 
 
-def squared_wasserstein(one, two):
+def squared_wasserstein(one: Callable[[float], float], two: Callable[[float], float]) -> float:
     """Integral of the squared difference of two quantile functions."""
-    return quad(lambda p: (one(p) - two(p)) ** 2, 0, 1, limit=400, epsabs=1e-12, epsrel=1e-9)[0]
+    found = quad(lambda p: (one(p) - two(p)) ** 2, 0, 1, limit=400, epsabs=1e-12, epsrel=1e-9)
+    return float(found[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -34,7 +34,8 @@ class Clock:
     """Counts the operations of the writer in front, and calls `act` before each."""
 
     def __init__(self) -> None:
-        self.count, self.acts = 0, {}
+        self.count = 0
+        self.acts: Mapping[int, Callable[[], object]] = {}
         self._busy = False
 
     def tick(self) -> None:
@@ -53,7 +54,7 @@ class Clock:
 
 @contextlib.contextmanager
 def standing_still(
-    monkeypatch: pytest.MonkeyPatch, acts: dict[int, Callable[[], None]]
+    monkeypatch: pytest.MonkeyPatch, acts: Mapping[int, Callable[[], object]]
 ) -> Iterator[Clock]:
     """Operations of a store in the block are counted; at number `n` `acts[n]` runs in between.
 
