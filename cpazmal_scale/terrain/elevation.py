@@ -19,6 +19,7 @@ from cpazmal_scale.grid.raster_files import told_beside
 from cpazmal_scale.terrain import resample, vertical
 from cpazmal_scale.terrain.bands import Band, open_bands
 from cpazmal_scale.terrain.coordinates import DEGREES, continuous, through, transformer
+from cpazmal_scale.terrain.missing_heights import largest_step
 from cpazmal_scale.terrain.nodes import CELL, Lattice, cells
 from cpazmal_scale.terrain.tiles import unreadable
 
@@ -174,12 +175,12 @@ class Elevation:
                 part.heights(values, sea=self.dem.sea)
                 yield values
 
-    def under(self, grid: GeoBox) -> Iterator[tuple[Array, float]]:
+    def under(self, grid: GeoBox) -> Iterator[tuple[Array, float, float]]:
         """Heights (n) of the raster's own pixels whose centres lie under a grid, strip by strip.
 
         They are above the raster's own surface; NaN where not known, or beyond the raster. Of a
         grid that holds no centre all pixels are taken that it touches. With them comes their width
-        in units of the CRS.
+        in units of the CRS, and the largest step (m) between neighbours in and around them.
 
         Raises:
             DemError: a raster cannot be decoded.
@@ -196,13 +197,15 @@ class Elevation:
         empty = True
         for touched in (False, True):
             for band in self._bands:
-                for heights in self._inside(band, y, band.columns(across), touched):
+                for heights, step in self._inside(band, y, band.columns(across), touched):
                     empty = False
-                    yield heights, band.step
+                    yield heights, band.step, step
             if not empty:
                 return
 
-    def _inside(self, band: Band, y: Array, x: Array, touched: bool) -> Iterator[Array]:
+    def _inside(
+        self, band: Band, y: Array, x: Array, touched: bool
+    ) -> Iterator[tuple[Array, float]]:
         """Heights of a band's pixels inside a border, or those that it touches, too."""
         from affine import Affine
         from rasterio.features import geometry_mask
@@ -222,7 +225,8 @@ class Elevation:
                 invert=True,
             )
             if inside.any():
-                yield band.heights(rows, columns, sea=self.dem.sea)[inside]
+                heights = band.heights(rows, columns, sea=self.dem.sea)
+                yield heights[inside], largest_step(heights)
 
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north of all tiles in degrees; west is less than east."""

@@ -1,4 +1,4 @@
-"""Marks for missing heights that nobody declared: values that stand apart from all others."""
+"""Heights that no ground has: undeclared marks for missing ones, and steps of damaged rasters."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ FEWEST = 4
 """Pixels of exactly one height from which it is no summit or pit."""
 BEYOND = 50.0
 """Metres beyond what a product's own, coarse heights say of the ground."""
+
+CLIFF = 2000.0
+"""Metres between neighbouring pixels that no ground has; the highest walls drop 1 300 m."""
+
+
+def largest_step(heights: Array) -> float:
+    """Metres between neighbours in a part of a raster (rows, columns), NaN unknown; 0: none."""
+    down, along = (np.abs(np.diff(heights, axis=axis)) for axis in (0, 1))
+    return float(max(np.fmax.reduce(one, axis=None, initial=0.0) for one in (down, along)))
 
 
 class Mark(NamedTuple):

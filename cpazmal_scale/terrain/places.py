@@ -13,7 +13,7 @@ from cpazmal_scale.grid.areas import METRES_PER_DEGREE
 from cpazmal_scale.terrain.coordinates import continuous
 from cpazmal_scale.terrain.displaced import EAST, NORTH, Displacement, displacement
 from cpazmal_scale.terrain.ground import around
-from cpazmal_scale.terrain.missing_heights import Extremes
+from cpazmal_scale.terrain.missing_heights import CLIFF, Extremes
 from cpazmal_scale.terrain.nodes import Lattice
 from cpazmal_scale.terrain.resample import HIGHEST, LOWEST
 from cpazmal_scale.words import box
@@ -189,14 +189,15 @@ def share(elevation: Elevation, grid: GeoBox) -> float:
     return _under(elevation, grid)[0]
 
 
-def _under(elevation: Elevation, grid: GeoBox) -> tuple[float, Extremes]:
-    """Share of known heights under a grid, and their ends."""
-    known = total = 0.0
+def _under(elevation: Elevation, grid: GeoBox) -> tuple[float, Extremes, float]:
+    """Share of known heights under a grid, their ends, and the largest step between neighbours."""
+    known = total = step = 0.0
     ends = Extremes()
-    for heights, width in elevation.under(grid):
+    for heights, width, jump in elevation.under(grid):
         known, total = known + width * np.isfinite(heights).sum(), total + width * heights.size
         ends.add(heights)
-    return float(known / total) if total else 0.0, ends
+        step = max(step, jump)
+    return float(known / total) if total else 0.0, ends, step
 
 
 def covered(elevation: Elevation, grid: GeoBox, ground: tuple[float, float] | None = None) -> float:
@@ -209,10 +210,11 @@ def covered(elevation: Elevation, grid: GeoBox, ground: tuple[float, float] | No
 
     Raises:
         DemError: it is less than half, naming both places; what heights are above is not known
-            there; or heights that return, under the map or around it, stand apart from all others
-            and from that ground, so that they mark missing ones.
+            there; heights that return, under the map or around it, stand apart from all others
+            and from that ground, so that they mark missing ones; or neighbours differ as no ground
+            does.
     """
-    found, ends = _under(elevation, grid)
+    found, ends, step = _under(elevation, grid)
     if found < LEAST:
         raise _short(elevation, _bounds(grid), found)
     lattice, top, left = Lattice.of(grid)
@@ -228,6 +230,13 @@ def covered(elevation: Elevation, grid: GeoBox, ground: tuple[float, float] | No
                 where=elevation.dem.url,
                 remedy="declare them, such as with `gdal_edit.py -a_nodata`",
             )
+    if step > CLIFF:
+        raise DemError(
+            f"its heights jump by {step:.0f} m from one pixel to the next, which no ground does",
+            where=elevation.dem.url,
+            remedy="copy the file again; if it marks missing heights, declare them with "
+            "`gdal_edit.py -a_nodata`",
+        )
     return found
 
 

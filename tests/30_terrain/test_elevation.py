@@ -186,12 +186,33 @@ def test_marks_that_nobody_declared_are_no_heights(
     with open_dem(Dem(str(path), geoid if lift else "ellipsoid")) as elevation:
         with pytest.raises(DemError, match=f"12 of its pixels are exactly {mark:g} m, .*-a_nodata"):
             covered(elevation, grid, known)
-        # What another source knows of is ground: a lake between cliffs, a plateau.
-        covered(elevation, grid, (min(known[0], mark + lift), max(known[1], mark + lift)))
+        # What another source knows of is a wall, and no ground's.
+        with pytest.raises(DemError, match=r"jump by \d+ m"):
+            covered(elevation, grid, (min(known[0], mark + lift), max(known[1], mark + lift)))
+    # A lake between cliffs, a plateau.
+    for height in (1100.0, 3300.0):
+        values[98:102, 98:101] = height
+        write_dem(path, values, LON - 0.03, LAT + 0.03, 0.0003)
+        with open_dem(Dem(str(path), geoid if lift else "ellipsoid")) as elevation:
+            covered(elevation, grid, (height + lift, known[1] + 1000))
     values[98:102, 98:101] = hills((200, 200))[98:102, 98:101]
     write_dem(path, values, LON - 0.03, LAT + 0.03, 0.0003)
     with open_dem(Dem(str(path), geoid if lift else "ellipsoid")) as elevation:
         covered(elevation, grid, known)
+
+
+def test_steps_that_no_ground_has_are_those_of_a_damaged_file(tmp_path: Path) -> None:
+    """Few codecs of GeoTIFF carry a checksum: a flipped bit decodes to other heights."""
+    values = hills((200, 200))
+    for wall, refused in ((1300.0, False), (2900.0, True)):
+        values[100, 100] = values[100, 99] + wall
+        path = write_dem(tmp_path / "d.tif", values, LON - 0.03, LAT + 0.03, 0.0003)
+        with open_dem(Dem(str(path), "ellipsoid")) as elevation:
+            if refused:
+                with pytest.raises(DemError, match=r"jump by 2\d{3} m .*; copy the file"):
+                    covered(elevation, utm((500, 500)), (1700.0, 2500.0))
+            else:
+                assert covered(elevation, utm((500, 500)), (1700.0, 2500.0)) == 1
 
 
 @pytest.mark.parametrize("mark", [8999.0, -500.0, 255.0])
