@@ -73,7 +73,7 @@ def show_table(title: str, rows: Sequence[Mapping[str, str]]) -> None:
 def show_product(title: str, facts: Mapping[str, Any], *, code: str = "") -> None:
     """What a product is, and the lines that open it."""
     lines = [f"## {_headed(title)}", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {_cell(text)} |" for name, text in facts_in_words(facts).items()]
+    lines += [f"| {name} | {markdown_cell(text)} |" for name, text in facts_in_words(facts).items()]
     if code:
         lines += ["", "```python", *(line.strip() for line in code.splitlines()), "```"]
     _shown(create_markdown_artifact, "\n".join(lines), key=_key(title), description=title)
@@ -124,7 +124,7 @@ def _shown(create: Callable[..., Any], *values: Any, **names: Any) -> Any:
         return None
 
 
-def _cell(text: str) -> str:
+def markdown_cell(text: str) -> str:
     """Text that ends no cell, and in which nothing is markup."""
     return re.sub(r"([\\|<>`*_\[\]])", r"\\\1", text)
 

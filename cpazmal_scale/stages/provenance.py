@@ -31,7 +31,7 @@ def processing(config: RunConfig) -> dict[str, str]:
     """
     told: dict[str, str] = {}
     if not workspace.has_table(config):
-        told |= _data(config, workspace.open_period(config))
+        told |= data_facts(config, workspace.open_period(config))
     own = config.features
     told["Features"] = (
         f"{', '.join(own.statistics)} of {own.window} × {own.window} pixels, at least "
@@ -39,14 +39,14 @@ def processing(config: RunConfig) -> dict[str, str]:
         "counts as that"
     )
     told["Method"] = method(config.classify.method).name
-    told |= _model(config)
+    told |= model_facts(config)
     told["Seed"] = str(config.seed)
     told["Software"] = f"cpazmal-scale {__version__}, Python {platform.python_version()}"
     told |= _identity(config, "map")
     return told
 
 
-def _data(config: RunConfig, cube: xr.Dataset) -> dict[str, str]:
+def data_facts(config: RunConfig, cube: xr.Dataset) -> dict[str, str]:
     """The cube's own words, without those that it does not know."""
     held = workspace.held(cube, workspace.channels(config, cube))["channels"]
     ways = (cube.attrs.get("sat:orbit_state"), cube.attrs.get("sar:observation_direction"))
@@ -54,7 +54,7 @@ def _data(config: RunConfig, cube: xr.Dataset) -> dict[str, str]:
     told = {
         "Radiometry": f"{say.coefficient(cube.attrs['radiometry'])}, linear power",
         "Processing": cube.attrs.get("processing", ""),
-        "Elevation model": _elevation(config, str(cube.attrs.get("processing", ""))),
+        "Elevation model": elevation_in_words(config, str(cube.attrs.get("processing", ""))),
         "Sensors": ", ".join(np.unique(cube["sensor"].values.astype(str))),
         "Geometry": ", ".join(
             [f"beam {cube.attrs['beam']}", *(said.format(way) for way, said in facing if way)]
@@ -72,7 +72,7 @@ def _data(config: RunConfig, cube: xr.Dataset) -> dict[str, str]:
     return {name: text for name, text in told.items() if text}
 
 
-def _elevation(config: RunConfig, processing: str) -> str:
+def elevation_in_words(config: RunConfig, processing: str) -> str:
     """Name, spacing and vertical datum of the run's elevation model, if it is the cube's."""
     from cpazmal_scale.terrain.elevation import Dem, digest, open_dem
 
@@ -130,7 +130,7 @@ def _range(values: Any, unit: str) -> str:
     return mean if low == high else f"{mean} ({low} to {high})"
 
 
-def _model(config: RunConfig) -> dict[str, str]:
+def model_facts(config: RunConfig) -> dict[str, str]:
     """What the card of the latest model says; nothing where there is none."""
     try:
         entry = workspace.find(config, "model")
@@ -147,7 +147,7 @@ def _model(config: RunConfig) -> dict[str, str]:
         "Missing dates": str(missing.get("rule", "")).replace(
             "min_dates", str(missing.get("min_dates", "min_dates"))
         ),
-        "Decision": _decided(decision),
+        "Decision": decision_in_words(decision),
         "Model": str(card.get("id", "")),
         **_identity(config, "samples"),
     }
@@ -166,7 +166,7 @@ def _named(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in settings.items()}
 
 
-def _decided(decision: Mapping[str, Any]) -> str:
+def decision_in_words(decision: Mapping[str, Any]) -> str:
     """Temperature, whether held-out polygons calibrated it, and the distance of rejection; where
     probabilities are withheld, why.
     """

@@ -380,9 +380,9 @@ def test_areas_that_changed_are_a_table() -> None:
 
 
 def test_names_of_products_are_no_markup() -> None:
-    from flows.artifacts import _cell
+    from flows.artifacts import markdown_cell
 
-    assert _cell("a|b <img> `c` [d](e) f_g") == r"a\|b \<img\> \`c\` \[d\](e) f\_g"
+    assert markdown_cell("a|b <img> `c` [d](e) f_g") == r"a\|b \<img\> \`c\` \[d\](e) f\_g"
 
 
 RUN = """

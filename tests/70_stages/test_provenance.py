@@ -39,14 +39,14 @@ def test_a_models_settings_are_told_in_words(
             return name
 
     monkeypatch.setattr("cpazmal_scale.stages.workspace.find", lambda *_: Entry)
-    told = provenance._model(RunConfig.parse({"workspace": str(tmp_path)}))
+    told = provenance.model_facts(RunConfig.parse({"workspace": str(tmp_path)}))
     assert told["Parameters"] == "days to the nearest training date at most 33, seed 42"
     assert told["Missing dates"] == "series with fewer than 8 valid dates get no class"
     assert told["Decision"] == "temperature 2.741, calibrated on held-out polygons"
 
 
 def test_what_is_withheld_is_not_called_calibrated() -> None:
-    told = provenance._decided(
+    told = provenance.decision_in_words(
         {
             "temperature": 0.1612,
             "calibrated": True,
@@ -77,9 +77,9 @@ def test_the_looks_of_a_cube_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cpazmal_scale.stages.workspace.held", lambda *_: {"channels": "HH"})
     monkeypatch.setattr("cpazmal_scale.stages.workspace.channels", lambda *_: ("HH",))
     config = RunConfig()
-    assert provenance._data(config, cube)["Equivalent number of looks"] == "4.26"
+    assert provenance.data_facts(config, cube)["Equivalent number of looks"] == "4.26"
     del cube.attrs["enl"]
-    assert "Equivalent number of looks" not in provenance._data(config, cube)
+    assert "Equivalent number of looks" not in provenance.data_facts(config, cube)
 
 
 def test_the_elevation_model_is_named_if_it_is_the_cubes(tmp_path: Path) -> None:
@@ -93,10 +93,10 @@ def test_the_elevation_model_is_named_if_it_is_the_cubes(tmp_path: Path) -> None
     config = RunConfig.parse({"ingest": {"level1b": {"terrain": terrain}}})
     digest = hashlib.sha256(hashlib.sha256(path.read_bytes()).hexdigest().encode()).hexdigest()
     said = f"terrain-corrected on the elevation raster {digest[:12]} (heights above ellipsoid)"
-    told = provenance._elevation(config, said)
+    told = provenance.elevation_in_words(config, said)
     assert told.startswith("massif_dem.tif, 10 × 20 metre (WGS 84 / UTM zone 32N)")
     assert told.endswith("heights above the ellipsoid")
-    assert provenance._elevation(config, said.replace(digest[:12], "0" * 12)) == ""
-    assert provenance._elevation(RunConfig(), said) == ""
+    assert provenance.elevation_in_words(config, said.replace(digest[:12], "0" * 12)) == ""
+    assert provenance.elevation_in_words(RunConfig(), said) == ""
     path.unlink()
-    assert provenance._elevation(config, said) == ""
+    assert provenance.elevation_in_words(config, said) == ""
