@@ -203,13 +203,13 @@ def open_raster(url: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
                 "not a GeoTIFF that can be read", where=url, remedy="give the reference raster"
             ) from None
         names = _names(source.tags().get("classes", ""))
-        _require_whole(source, url)
         if not names or source.crs is None or source.dtypes[0] != "uint8":
             raise StoreError(
                 "not a reference: uint8 with a CRS and a tag `classes` is needed",
                 where=url,
                 remedy="write the class names, in the order of the values from 1, as the tag",
             )
+        _require_whole(source, url)
         try:
             yield source, names
         except rasterio.RasterioIOError:
@@ -226,7 +226,7 @@ def _require_whole(source: Any, url: str) -> None:
     """
     from rasterio.enums import MaskFlags
 
-    problem = None if source.crs is None else misplaced(source)
+    problem = misplaced(source)
     if source.count != 1:
         problem = f"it has {source.count} bands, of which one would be read"
     elif {MaskFlags.per_dataset, MaskFlags.alpha} & set(source.mask_flag_enums[0]):
