@@ -118,6 +118,7 @@ def test_no_store_lists_what_was_there_before(
     assert storage.list_names(url) == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_what_killed_processes_left_in_a_bucket_goes_a_day_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,6 +422,7 @@ assert root.attrs["name"] == "opened"
 """
 
 
+@pytest.mark.slow
 def test_credentials_come_from_the_environment_or_fsspec(tmp_path: Path) -> None:
     """Keys, profile, endpoint, region and anonymous access, each in a process of its own."""
     import zarr

@@ -67,6 +67,7 @@ def tslearns(series, start, radius, iterations=30, weights=None):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(
     ("length", "radius", "columns"), [(24, 3, 24), (40, 3, 40), (30, None, 20), (12, 0, 12)]

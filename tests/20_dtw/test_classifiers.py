@@ -285,6 +285,7 @@ NOT_APPLICABLE = {
 """scikit-learn's checks that skip themselves, and why that is right."""
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("decision", ["soft", "vote", "sum", None])
 def test_scikit_learns_own_checks(decision):

@@ -30,6 +30,7 @@ def error(sure, right):
     )
 
 
+@pytest.mark.slow
 def test_recovers_how_often_each_class_is_right() -> None:
     """Truth by a slope and offsets of its own; the fit finds them, and new series agree."""
     rng = np.random.default_rng(0)

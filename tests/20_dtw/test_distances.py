@@ -296,6 +296,7 @@ POORER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POORER)
 def test_corners_on_poorer_machines(name):
     environment, lanes = POORER[name]
@@ -369,6 +370,7 @@ def test_lanes_follow_the_host(monkeypatch, cpu, features, lanes, fused):
     assert host_lanes() == (lanes, fused)
 
 
+@pytest.mark.slow
 def test_runs_where_no_compiled_code_can_be_kept():
     """A read-only container without a home: numba finds no place for its cache."""
     code = (

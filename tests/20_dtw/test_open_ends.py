@@ -77,6 +77,7 @@ def test_a_path_has_the_length_of_its_distance(ends) -> None:
         assert distance(q, s, open_ends=ends) == pytest.approx(found.distance, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_as_tslearn_has_it() -> None:
     """Both ends: its subsequence DTW. One end: the best of its DTW with each cut reference."""
     metrics = pytest.importorskip("tslearn.metrics")

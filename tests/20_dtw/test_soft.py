@@ -35,6 +35,7 @@ def squared(q, s):
     return ((q[:, :, None] - s[:, None, :]) ** 2).sum(axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 def test_soft_sums_are_tslearns(gamma) -> None:
     rng = np.random.default_rng(1)

@@ -248,6 +248,7 @@ def test_the_entropy_of_constant_and_spread_windows() -> None:
 # The same numbers everywhere
 
 
+@pytest.mark.slow
 def test_runs_where_no_compiled_code_can_be_kept() -> None:
     """A read-only container without a home: numba finds no place for its cache."""
     code = (

@@ -39,6 +39,7 @@ def only(folder: Path, **level1b: object) -> Scene:
     return discover(rules)[0]
 
 
+@pytest.mark.slow
 def test_the_card_of_a_product_tells_its_annotation(products: Path) -> None:
     scene = only(products, height=2000.0)
     rows = dict(scene_card(scene, overview(scene)))
@@ -132,6 +133,7 @@ def inspect(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_command_shows_card_and_picture(products: Path, tmp_path: Path) -> None:
     ran = inspect(str(products), "--ingest.level1b.height", "2000", folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
@@ -141,6 +143,7 @@ def test_the_command_shows_card_and_picture(products: Path, tmp_path: Path) -> N
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_many_scenes_get_a_line_each(tmp_path: Path) -> None:
     ground_campaign(tmp_path / "in")
     ran = inspect(str(tmp_path / "in"), folder=tmp_path)

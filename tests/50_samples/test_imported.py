@@ -302,6 +302,7 @@ def test_settings_of_a_table_are_checked(table, match: str) -> None:
         RunConfig.parse({"samples": {"polygons": "p.gpkg", "table": {"url": "x.csv"}}})
 
 
+@pytest.mark.slow
 def test_the_verbs_train_and_assess_on_a_table(tmp_path: Path) -> None:
     path = wide(tmp_path / "x.csv", decibels(count=60))
     config = run(path, tmp_path / "ws", values=WIDE, name="plots")
@@ -344,6 +345,7 @@ def test_what_follows_an_import_is_named_and_works(tmp_path: Path) -> None:
         said = ended(*words, *(extra if verb == "assess" else ())).out
 
 
+@pytest.mark.slow
 def test_points_of_the_world_as_they_come(shared_data: Path, tmp_path: Path) -> None:
     """WorldCereal's points: digital numbers, steps of a month from another day for each."""
     table = {

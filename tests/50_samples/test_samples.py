@@ -360,6 +360,7 @@ def test_windows_of_another_grid_are_refused_wherever_they_are_read(
         open_windows(f"{tmp_path}/b.parquet", cube)
 
 
+@pytest.mark.slow
 def test_real_scenes_give_bright_and_dark_classes(shared_data: Path, tmp_path: Path) -> None:
     from cpazmal_scale.config import RunConfig
     from cpazmal_scale.cube import ingest_scenes, open_cube

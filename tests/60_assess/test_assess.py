@@ -97,6 +97,7 @@ def test_forest_figures_are_those_of_plain_scikit_learn(case: Case, found: Cross
         assert own["macro_f1"].iloc[fold] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_polygons_that_tell_the_label_by_themselves_do_not_help() -> None:
     """Series that are noise of their polygon: a split by windows is fooled, one by polygons not."""
     rng = np.random.default_rng(7)
@@ -157,6 +158,7 @@ class Backwards:
             yield key, function(key)
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_order_or_workers(case: Case, found: CrossValidation) -> None:
     same(found, cross_validate(Labelled(*case), CONFIG, workers=Workers(Backwards())))
     told: list[tuple[int, int]] = []
@@ -260,6 +262,7 @@ def test_vote_shares_what_it_would_learn_alone(case: Case) -> None:
     assert np.array_equal(one.probability, two.probability, equal_nan=True)
 
 
+@pytest.mark.slow
 def test_every_method_has_its_turn(case: Case) -> None:
     own = cross_validate(Labelled(*case), ONCE, methods=methods.NAMES)
     assert (own.summary()["macro_f1_pooled"] > 0.4).all()
@@ -566,6 +569,7 @@ def test_decisions_share_what_each_would_learn_alone(case: Case) -> None:
     assert shared.model.temperature_ != 1.0
 
 
+@pytest.mark.slow
 def test_series_shared_through_a_store_give_the_same(
     case: Case, found: CrossValidation, tmp_path: Path
 ) -> None:
@@ -607,6 +611,7 @@ def test_no_split_tests_a_polygon_it_was_trained_on(
     assert (None in told.values()) == lacking
 
 
+@pytest.mark.slow
 def test_other_windows_are_tested_in_the_folds_of_their_polygons(case: Case) -> None:
     series, labels, polygons = case
     kept = np.flatnonzero([name[-1] in "01" for name in polygons])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy.special import gamma as gamma_function
@@ -16,6 +18,7 @@ DAYS = np.arange(9) * 11.0 + 7
 SETTINGS = ("soft-dtw", "wasserstein", "wasps")
 
 
+@cache
 def laws(per_class: int = 20) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """k1, k2, k3 of two channels: classes differ by phase in k1 and by level in k2."""
     rng = np.random.default_rng(5)
@@ -29,6 +32,7 @@ def laws(per_class: int = 20) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return values.astype(np.float32), np.array(["A", "B", "C"])[codes], groups
 
 
+@cache
 def fitted(setting: str):
     values, labels, groups = laws()
     return methods.make(setting, RunConfig(), DAYS).fit(values, labels, groups=groups)
@@ -54,6 +58,7 @@ def squares(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     return ((one[:, :, None] - two[:, None]) ** 2).sum(axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_distances_are_those_of_the_definition(setting: str) -> None:
     made = fitted(setting)

@@ -31,6 +31,7 @@ def series(polygons: int, useless: int, seed: int):
     return values, np.array(["A", "B", "C"])[codes], groups
 
 
+@pytest.mark.slow
 def test_useless_features_are_told_from_useful_ones() -> None:
     training, test = series(12, 6, 0), series(12, 6, 1)
     right = {
