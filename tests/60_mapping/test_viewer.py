@@ -6,8 +6,11 @@ import base64
 import json
 import re
 import shutil
+import threading
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,6 +90,24 @@ def test_the_page_holds_the_means_of_the_windows(data, page: str) -> None:
     facts, blobs = contents(page)
     means = np.frombuffer(blobs["means"], "<f4").reshape(len(CLASSES), len(facts["features"]), -1)
     np.testing.assert_array_equal(means, open_model(data[0]).means)
+
+
+def test_map_and_cube_are_read_at_the_same_time(
+    data, finished: str, page: str, monkeypatch, tmp_path: Path
+) -> None:
+    """Neither is begun after the other is done, and the page is the same."""
+    together = threading.Barrier(2)
+    for name, work in (("sample", sample), ("mean_layers", mean_layers)):
+
+        def meeting(*given: Any, work: Callable[..., Any] = work) -> Any:
+            together.wait(10)
+            return work(*given)
+
+        monkeypatch.setattr(f"cpazmal_scale.mapping.show.viewer.{name}", meeting)
+    again = write_viewer(
+        finished, f"{tmp_path}/again.html", cube_url=data[1], model_url=data[0], points=20
+    )
+    assert Path(again).read_text() == Path(page).read_text()
 
 
 def test_layers_are_the_map(page: str, finished: str) -> None:

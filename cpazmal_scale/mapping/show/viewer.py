@@ -90,10 +90,11 @@ def write_viewer(
     mean = Averages(shape, classes.step)
     per_point = 2 * len(model.names) * (len(recipe.dates) + len(recipe.classes))
     per_side = max(1, min(points, int((_SERIES_BYTES / per_point) ** 0.5)))
-    sampled = sample(data, grid_points(classes, shape, per_side), cube_url, model, recipe, mean)
-    means = {}
-    if not recipe.withheld:
-        means = mean_layers(map_url, data, ("margin", "entropy", "probability"), classes.step)
+    shares = () if recipe.withheld else ("margin", "entropy", "probability")
+    with ThreadPoolExecutor(1) as pool:
+        reduced = shares and pool.submit(mean_layers, map_url, data, shares, classes.step)
+        sampled = sample(data, grid_points(classes, shape, per_side), cube_url, model, recipe, mean)
+        means = reduced.result() if reduced else {}
     image, decibels = _image(mean.means(), classes.step)
     layers = fitted_layers({"class": classes, "backscatter": image, **means})
     facts = {
