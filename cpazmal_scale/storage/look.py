@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cpazmal_scale.addresses import is_remote, is_s3, local_path
-from cpazmal_scale.storage.reach import filesystem_of, is_bucket_lost, one_sentence
+from cpazmal_scale.storage.reach import filesystem_of, is_bucket_lost, is_of_settings, one_sentence
 
 
 def exists(url: str) -> bool:
@@ -69,7 +69,7 @@ def list_names(url: str) -> list[str]:
         try:
             found = filesystem.ls(path, detail=False)
         except FileNotFoundError as error:
-            if is_bucket_lost(error):
+            if is_bucket_lost(error) or is_of_settings(error, url):
                 raise
             return []
         own = path.rstrip("/")

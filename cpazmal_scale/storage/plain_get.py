@@ -22,8 +22,8 @@ from cpazmal_scale.storage.reach import filesystem_of
 _FRESH = 60.0
 """Seconds after which credentials are asked for again: those of a role end."""
 _SIGNATURES = ("s3v4", "v4", None)
-_ANSWERED = (200, 404)
-_BUSY = 429
+_OK, _ABSENT, _BUSY = 200, 404, 429
+_NO_BUCKET = b"NoSuchBucket"
 
 
 def get(url: str) -> bytes | None:
@@ -41,9 +41,13 @@ def get(url: str) -> bytes | None:
     from botocore.exceptions import BotoCoreError
 
     try:
-        return _bucket(filesystem, bucket).get(key)
-    except BotoCoreError:  # settings or credentials, of which s3fs tells what is wrong
+        status, data = _bucket(filesystem, bucket).answer(key)
+    except (BotoCoreError, OSError, ValueError):
+        # Settings or credentials, of which s3fs tells what is wrong; an error here may hold them.
         return None
+    if status == _ABSENT and _NO_BUCKET not in data:
+        raise FileNotFoundError(f"{bucket}/{key}")
+    return data if status == _OK else None
 
 
 class _Bucket:
@@ -74,33 +78,30 @@ class _Bucket:
             or bool(filesystem.req_kw or filesystem.s3_additional_kwargs)
             or bool(filesystem.client_kwargs or filesystem.config_kwargs)
             or config.signature_version not in _SIGNATURES
-            or _by_proxy(parts.scheme, parts.hostname or "")
+            or _by_proxy(parts.scheme, parts.netloc)
         )
 
-    def get(self, key: str) -> bytes | None:
-        """The object's bytes; None where it takes s3fs to get them.
+    def answer(self, key: str) -> tuple[int, bytes]:
+        """Status and content of the answer to a GET; 0 without one, and where none is tried.
 
         Raises:
-            FileNotFoundError: there is none.
+            BotoCoreError, OSError, ValueError: no request can be signed or written.
         """
         if self.closed:
-            return None
+            return 0, b""
         where = self._folder + quote(key, safe="/~")
         signer = self._signer if time.monotonic() < self._until else self._renewed()
         if signer is None:
             self.closed = True
-            return None
+            return 0, b""
         status, data = self._ask(where, _signed(signer, self._address + where))
-        if status in _ANSWERED:
+        if status in (_OK, _ABSENT):
             self._answered = True
-            if status != http.client.OK:
-                raise FileNotFoundError(f"{self._name}/{key}")
-            return data
-        if http.client.MULTIPLE_CHOICES <= status < http.client.INTERNAL_SERVER_ERROR:
+        elif http.client.MULTIPLE_CHOICES <= status < http.client.INTERNAL_SERVER_ERROR:
             # Refused before it ever answered, it is not reached in this way at all.
             self.closed |= status != _BUSY and not self._answered
             self._until = 0.0
-        return None
+        return status, data
 
     def _ask(self, where: str, fields: dict[str, str]) -> tuple[int, bytes]:
         """Status and content of an answer; 0 without one."""
@@ -113,9 +114,9 @@ class _Bucket:
                 connection.request("GET", where, headers=fields)
                 answer = connection.getresponse()
                 data = answer.read()
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                if not used:
+                if not used or isinstance(error, TimeoutError):
                     return 0, b""
                 continue  # the server had closed it
             self._idle.append(connection)
@@ -173,7 +174,8 @@ def _trust(session: Any) -> ssl.SSLContext:
     """Whom s3fs trusts: the bundle of its settings, or the one that comes with botocore."""
     from botocore.httpsession import where
 
-    return ssl.create_default_context(cafile=session.get_config_variable("ca_bundle") or where())
+    named = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+    return ssl.create_default_context(cafile=named or where())
 
 
 async def _frozen(session: Any) -> Any:
@@ -190,7 +192,7 @@ def _in_loop(filesystem: Any, ask: Any, *args: Any, **named: Any) -> Any:
 
 
 def _by_proxy(scheme: str, host: str) -> bool:
-    """Whether requests to a host go through a proxy, by the environment."""
+    """Whether requests to a host, which may name its port, go through a proxy."""
     return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
 
 

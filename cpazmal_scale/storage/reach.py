@@ -87,6 +87,12 @@ def one_sentence(url: str, action: str) -> Iterator[None]:
     except StoreError:
         raise
     except FileNotFoundError as error:
+        if is_of_settings(error, url):
+            raise StoreError(
+                f"cannot {action} ({error.filename} is not there)",
+                where=url,
+                remedy="check the files that credentials and settings of the store name",
+            ) from None
         what = "there is no such bucket" if is_bucket_lost(error) else "nothing is stored here"
         raise StoreMissing(
             what, where=url, remedy="check the address, bucket and endpoint"
@@ -137,6 +143,12 @@ def is_bucket_lost(error: FileNotFoundError) -> bool:
     return bool(told.get("Error", {}).get("Code") == "NoSuchBucket")
 
 
+def is_of_settings(error: FileNotFoundError, url: str) -> bool:
+    """Whether what is missing is a file that the settings of a remote store name."""
+    named = isinstance(error.filename, str) and error.errno == errno.ENOENT
+    return named and is_remote(url) and error.filename.strip("/") not in url
+
+
 def is_from_store(error: BaseException) -> bool:
     """Whether the operating system or a store's client raised an error, and not a decoder."""
     numbered = isinstance(error, OSError) and error.errno is not None
@@ -144,12 +156,13 @@ def is_from_store(error: BaseException) -> bool:
 
 
 def _is_of_a_client(error: BaseException) -> bool:
-    """Whether an error is one of a client library, or an end of file that one of them met.
+    """Whether an error is one of a client library, or one of Python's that one of them raised.
 
-    Decoders raise `EOFError` too: where a connection ends, the innermost frame is the client's.
+    Decoders raise `EOFError` and `ValueError` too: where a connection ends, or an endpoint is none,
+    the innermost frame is the client's.
     """
     names = [type(error).__module__]
-    if isinstance(error, EOFError):
+    if isinstance(error, EOFError | ValueError):
         names += [
             frame.f_globals.get("__name__", "")
             for frame, _ in traceback.walk_tb(error.__traceback__)

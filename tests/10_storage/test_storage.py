@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from ftplib import error_temp
-from http.client import IncompleteRead
+from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -220,6 +221,96 @@ def test_an_object_of_any_name_is_read_by_a_plain_request(s3_url: str) -> None:
         assert plain_get.get(where) == name.encode()
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"AWS_SESSION_TOKEN": "of\nours"}, id="a token of two lines"),
+        pytest.param(
+            {"AWS_ENDPOINT_URL": "https://127.0.0.1:9", "AWS_CA_BUNDLE": "/not/there.pem"},
+            id="certificates that are not there",
+        ),
+        pytest.param(
+            {"AWS_ENDPOINT_URL": "https://127.0.0.1:9", "REQUESTS_CA_BUNDLE": "/not/there.pem"},
+            id="certificates of every program",
+        ),
+        pytest.param({"HTTP_PROXY": "http://127.0.0.1:9"}, id="a proxy"),
+        pytest.param({"AWS_ENDPOINT_URL": "localhost:9000"}, id="an endpoint without http"),
+    ],
+)
+def test_settings_that_forbid_a_plain_request_are_left_to_s3fs(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]
+) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert plain_get.get(storage.join(s3_url, "object")) is None
+
+
+def test_a_host_beside_the_proxy_is_asked_at_its_port(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = storage.join(s3_url, "object")
+    storage.write_bytes(where, b"content")
+    S3FileSystem.clear_instance_cache()
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", os.environ["AWS_ENDPOINT_URL"].partition("://")[2])
+    assert plain_get.get(where) == b"content"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        pytest.param({"AWS_ENDPOINT_URL": "localhost:9000"}, "endpoint", id="no http"),
+        pytest.param(
+            {
+                "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/cube",
+                "AWS_WEB_IDENTITY_TOKEN_FILE": "/not/there",
+            },
+            "/not/there is not there",
+            id="no token of a role",
+        ),
+    ],
+)
+def test_settings_of_a_store_that_are_wrong_are_no_missing_object(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], message: str
+) -> None:
+    if "AWS_ROLE_ARN" in settings:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    for ask in (storage.read_bytes, storage.list_names):
+        with pytest.raises(StoreError, match=message) as told:
+            ask(storage.join(s3_url, "object"))
+        assert not isinstance(told.value, StoreMissing)
+
+
+def test_a_server_that_hangs_is_waited_for_once(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many connections lie idle: s3fs asks then."""
+    where, together = storage.join(s3_url, "object"), threading.Barrier(3)
+    storage.write_bytes(where, b"content")
+    answered, waited = HTTPConnection.getresponse, []
+
+    def at_once(connection: HTTPConnection) -> HTTPResponse:
+        together.wait(300)
+        return answered(connection)
+
+    def hangs(connection: HTTPConnection) -> HTTPResponse:
+        waited.append(connection)
+        raise TimeoutError
+
+    monkeypatch.setattr(HTTPConnection, "getresponse", at_once)
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(plain_get.get, 3 * [where])) == 3 * [b"content"]
+    monkeypatch.setattr(HTTPConnection, "getresponse", hangs)
+    assert plain_get.get(where) is None
+    assert len(waited) == 1
+
+
 class Scripted(BaseHTTPRequestHandler):
     """Answers as told: status by status, the bytes `content`; asked are the fields of requests."""
 
@@ -291,6 +382,8 @@ def test_open_local_and_upload(url: str, tmp_path) -> None:
 def test_bucket_missing(s3_url: str) -> None:
     with pytest.raises(StoreError):
         storage.write_bytes("s3://no-such-bucket-here/x", b"1")
+    with pytest.raises(StoreMissing, match="there is no such bucket"):
+        storage.read_bytes("s3://no-such-bucket-here/x")
     with pytest.raises(StoreMissing, match="there is no such bucket"):
         storage.list_names("s3://missing-bucket/workspace/catalog.d")
     assert storage.list_names(f"{s3_url}/absent/catalog.d") == []
