@@ -397,7 +397,7 @@ def test_scenes_that_cannot_be_used_are_left_out_if_asked(
     (folder / "dsc" / file_name(astray[3])).rename(folder / "dsc" / "half.tif")
     (folder / "dsc" / "half.dim").write_text("<Dimap_Document>")
     config = run_config(folder, tmp_path / "ws")
-    with pytest.raises(SceneError):
+    with pytest.raises(SceneError, match=r"leave .* out with `ingest.skip_refused: true`"):
         ingest_scenes(config)
     assert not (tmp_path / "ws").exists()
     config = config.with_values({"ingest": {"skip_refused": True}})

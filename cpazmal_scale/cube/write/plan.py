@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from cpazmal_scale.cube.write.admission import View, admit
 from cpazmal_scale.cube.write.align import DATES, Alignment, align
 from cpazmal_scale.cube.write.grounds import unlike_cube
 from cpazmal_scale.cube.write.order import require_order
+from cpazmal_scale.cube.write.refusals import Refused, raise_with_setting, refuse
 from cpazmal_scale.cube.write.report import Action, CubeReport, SceneReport
 from cpazmal_scale.cube.write.shifts import measure_shifts
 from cpazmal_scale.cube.write.usual import of_another_scale, usual_lattice, usual_view
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
     from cpazmal_scale.grid.shift import Shift
-
-Refused = Callable[[CpazmalError], None]
-"""Takes what is wrong with a scene that is left out."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,9 @@ def plan_ingest(
         GridMismatch: scenes of one beam do not share a pixel lattice, or miss the cube.
         ConfigError: a beam differs from another one in punctuation alone.
     """
-    listed = find_candidates(config.ingest, refused and _told_later)
+    listed = find_candidates(config.ingest, _told_later)
+    if refused is None and len(listed) > 1:
+        refused = raise_with_setting
     beams = sorted({one.beam for one in listed})
     records = {beam: read_record(cube_url(config.workspace, beam)) for beam in beams}
     lying = _beams_held(config.workspace)
@@ -239,7 +239,7 @@ def plan_cube(
             view.check(scene)
             part, report = _look(record, scene, grid, resample=bool(rules.resample))
         except CpazmalError as error:
-            _refuse(error, refused)
+            refuse(error, refused)
             continue
         reports.append(report)
         view = view.joined(scene)
@@ -252,7 +252,7 @@ def plan_cube(
     try:
         check_ground(new, grid)
     except DemError as error:
-        _refuse(error, refused)
+        refuse(error, refused)
     # What holds for a scene holds for the others of its beam.
     notes = sorted({(f.product or f).note for scene in new[:1] for f in scene.files} - {""})
     notes += [*warnings_of(new), *of_another_scale(record, new)]
@@ -276,7 +276,7 @@ def _aligned(
     astray = [name for name, one in found.items() if one.is_astray]
     for name in astray:
         remedy = "check its place, or leave it out"
-        _refuse(GridMismatch(f"it {found[name]}", where=name, remedy=remedy), refused)
+        refuse(GridMismatch(f"it {found[name]}", where=name, remedy=remedy), refused)
     instead = {scene.id: scene for scene in moved}
     new = [instead.get(scene.id, scene) for scene in new if scene.id not in astray]
     reports = [
@@ -320,7 +320,7 @@ def _placed(
         if len(new) - 1 + (record.length if record else 0) >= DATES:
             far = [max(far, key=lambda name: lies[name])]
         for name in far:
-            _refuse(_lies_off(name, lies[name][1], bound), refused)
+            refuse(_lies_off(name, lies[name][1], bound), refused)
         new = [scene for scene in new if scene.id not in far]
         reports = [report for report in reports if report.id not in far]
     reports = [
@@ -335,13 +335,6 @@ def _lies_off(name: str, place: str, bound: float | None) -> GridMismatch:
         where=name,
         remedy="geocode it again, leave it out, or raise ingest.max_shift",
     )
-
-
-def _refuse(error: CpazmalError, refused: Refused | None) -> None:
-    """Hand an error over, or raise it where nobody collects them."""
-    if refused is None:
-        raise error
-    refused(error)
 
 
 def _told(shift: Shift | None) -> str:
@@ -363,7 +356,7 @@ def _new_grid(
         try:
             grid = grids.union(left, preset=rules.grid, resample=bool(rules.resample))
         except GridMismatch as error:
-            _refuse(error, refused)
+            refuse(error, refused)
             left = [scene for scene in left if scene.id != error.where]
             continue
         return grids.within(grid, rules.area), [scene for scene in scenes if scene in left]
