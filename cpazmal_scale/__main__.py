@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import sys
 
+_STOPPED = (
+    '{"error": {"kind": "stopped", "exit_code": 130, "what": "stopped; nothing was done", '
+    '"where": null, "remedy": null}}\n'
+)
+
 
 def main() -> None:
     """Run the command line; Ctrl-C while it is still loading ends it as it does later."""
@@ -13,6 +18,8 @@ def main() -> None:
         from cpazmal_scale.cli import main as run
     except KeyboardInterrupt:
         sys.stderr.write("cpazmal: stopped; nothing was done\n")
+        if "--json" in sys.argv:
+            sys.stdout.write(_STOPPED)
         sys.exit(130)
     run()
 

@@ -156,17 +156,18 @@ class Answer:
         words = ["cpazmal", verb, *(kept(verb, self.flags) if flags is None else flags)]
         return f"next: {shlex.join(words)}  # {why}"
 
-    def document(self, error: CpazmalError | None = None) -> str:
+    def document(self, error: Mapping[str, object] | None = None) -> str:
         """All facts, or the error, as JSON."""
-        known = {"error": error_facts(error)} if error is not None else self.facts
+        known = {"error": error} if error is not None else self.facts
         return json.dumps(plain(known), ensure_ascii=False, indent=1, allow_nan=False)
 
-    def tell(self, error: CpazmalError | None = None) -> None:
+    def tell(self, error: Mapping[str, object] | None = None) -> None:
         """Print the document at once, if one is asked for and none was printed yet."""
         if self.as_json and not self.told:
-            sys.stdout.write(self.document(error) + "\n")
+            text = self.document(error) + "\n"
+            self.told = True  # a signal from here on adds no second document
+            sys.stdout.write(text)
             sys.stdout.flush()
-            self.told = True
 
 
 ANSWER = Answer()
@@ -188,6 +189,18 @@ def error_facts(error: CpazmalError) -> dict[str, Any]:
         "what": error.what,
         "where": error.where,
         "remedy": error.remedy,
+    }
+
+
+def stopped(exit_code: int) -> dict[str, Any]:
+    """The end of a verb by Ctrl-C or a signal, with the keys of an error."""
+    remedy = "run the same command again to continue"
+    return {
+        "kind": "stopped",
+        "exit_code": exit_code,
+        "what": "stopped",
+        "where": None,
+        "remedy": remedy,
     }
 
 

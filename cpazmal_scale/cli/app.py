@@ -15,7 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from cpazmal_scale import __version__
 from cpazmal_scale.cli import maps, scenes, stages
-from cpazmal_scale.cli.answers import ANSWER, say
+from cpazmal_scale.cli.answers import ANSWER, error_facts, say, stopped
 from cpazmal_scale.cli.catalog import catalog_app
 from cpazmal_scale.cli.console import (
     PLACE,
@@ -149,8 +149,10 @@ def main() -> None:
         what = said.splitlines()[0].partition("; ")[0].rstrip(":")
         _refuse(ConfigError(what, remedy=f"correct it, or unset {name}"))
     except KeyboardInterrupt as end:
-        complain("stopped; run the same command again to continue")
-        sys.exit(128 + (end.args[0] if end.args else signal.SIGINT))
+        facts = stopped(128 + (end.args[0] if end.args else signal.SIGINT))
+        complain(f"{facts['what']}; {facts['remedy']}")
+        ANSWER.tell(facts)
+        sys.exit(facts["exit_code"])
     output.flush()
     if output.failure is not None and not isinstance(output.failure, BrokenPipeError):
         complain(f"standard output cannot be written ({output.failure.strerror}); all else is done")
@@ -170,7 +172,7 @@ def _stop(number: int, _frame: object) -> None:
 def _refuse(error: CpazmalError) -> None:
     """Say why nothing was done, also as JSON where that is asked for, and end."""
     complain(str(error))
-    ANSWER.tell(error)
+    ANSWER.tell(error_facts(error))
     sys.exit(error.exit_code)
 
 
