@@ -1,6 +1,6 @@
 """Where blocks are computed: one executor interface over serial code, threads and Dask clusters."""
 
-from cpazmal_scale.execute.clusters import open_executor
+from cpazmal_scale.execute.clusters import open_executor, workers_found
 from cpazmal_scale.execute.executors import (
     PLAIN,
     DaskExecutor,
@@ -9,7 +9,7 @@ from cpazmal_scale.execute.executors import (
     SerialExecutor,
     ThreadExecutor,
 )
-from cpazmal_scale.execute.sizes import block_memory, cores, workers_of
+from cpazmal_scale.execute.sizes import block_memory, blocks_at_once, cores, workers_of
 
 __all__ = [
     "PLAIN",
@@ -19,7 +19,9 @@ __all__ = [
     "SerialExecutor",
     "ThreadExecutor",
     "block_memory",
+    "blocks_at_once",
     "cores",
     "open_executor",
+    "workers_found",
     "workers_of",
 ]

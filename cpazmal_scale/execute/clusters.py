@@ -17,7 +17,7 @@ from cpazmal_scale.execute.executors import (
     ThreadExecutor,
 )
 from cpazmal_scale.execute.own_core import has_own_cores
-from cpazmal_scale.execute.sizes import ENVIRONMENT, GIB, block_memory, workers_of
+from cpazmal_scale.execute.sizes import ENVIRONMENT, GIB, block_memory, blocks_at_once, workers_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -44,6 +44,18 @@ def open_executor(cluster: Cluster) -> Iterator[Executor]:
             address = target if isinstance(target, str) else str(target.scheduler_address)
             client = stack.enter_context(_connect(target, address, cluster))
             yield _executor(client, address, cluster)
+
+
+def workers_found(cluster: Cluster) -> int:
+    """Blocks that a cluster computes at the same time; the scheduler of kind `address` is asked.
+
+    Raises:
+        ClusterError: it cannot be reached, has no workers, or runs other versions.
+    """
+    if cluster.kind != "address":
+        return blocks_at_once(cluster)
+    with open_executor(cluster) as executor:
+        return executor.workers
 
 
 @contextlib.contextmanager

@@ -26,6 +26,15 @@ def workers_of(cluster: Cluster) -> int:
     return cluster.maximum or cluster.workers or max(1, cores() // cluster.threads)
 
 
+def blocks_at_once(cluster: Cluster) -> int:
+    """Blocks that a cluster will compute at the same time: one for each thread of its workers.
+
+    How many workers a cluster of kind `address` has, only its scheduler knows.
+    """
+    threads = 1 if cluster.kind in ("serial", "threads") else cluster.threads
+    return workers_of(cluster) * threads
+
+
 def block_memory(cluster: Cluster) -> int:
     """Bytes one block may take: a worker's memory, shared by its threads."""
     if cluster.memory_gib is not None:

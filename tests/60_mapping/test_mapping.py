@@ -329,6 +329,20 @@ def test_plan_counts_what_it_says(data, tmp_path: Path) -> None:
     assert f"{len(made.blocks)} of 64 × 64" in plan_card(made)
 
 
+def test_a_plan_counts_the_workers_of_a_running_cluster(data, tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    threads = workspace(tmp_path, cluster={"workers": 3, "threads": 2})
+    assert plan_map(threads, *data).workers == 6
+    quiet = {"dashboard_address": None, "processes": False}
+    with LocalCluster(n_workers=5, threads_per_worker=1, memory_limit="2GiB", **quiet) as running:
+        address = {"kind": "address", "address": running.scheduler_address}
+        config = workspace(tmp_path, cluster=address)
+        assert "on 5 workers" in plan_card(plan_map(config, *data))
+        assert map_cube(config, *data).workers == 5
+    assert map_cube(config, *data).blocks_executed == 0  # a finished map needs no scheduler
+
+
 def test_plan_refuses_what_does_not_fit(data, tmp_path: Path) -> None:
     config = workspace(tmp_path, cluster={"kind": "serial", "memory_gib": 0.25})
     with pytest.raises(PlanRefused, match=r"GiB of a worker's 0\.2"):

@@ -10,7 +10,7 @@ from cpazmal_scale import __version__, storage
 from cpazmal_scale.config import RunConfig, identity
 from cpazmal_scale.config.methods import BEST, method
 from cpazmal_scale.errors import ModelMismatch, PlanRefused
-from cpazmal_scale.execute import block_memory, workers_of
+from cpazmal_scale.execute import block_memory, workers_found
 from cpazmal_scale.execute.lanes import divided
 from cpazmal_scale.grid.blocks import Block, columns_of, cut
 from cpazmal_scale.legend import Legend, legend, merged
@@ -88,7 +88,12 @@ class MapPlan:
 
 
 def plan_map(
-    config: RunConfig, model_url: str, cube_url: str, *, block: tuple[int, int] | None = None
+    config: RunConfig,
+    model_url: str,
+    cube_url: str,
+    *,
+    block: tuple[int, int] | None = None,
+    workers: int | None = None,
 ) -> MapPlan:
     """Cut the map into blocks and forecast what it takes; nothing is written.
 
@@ -98,8 +103,11 @@ def plan_map(
         model_url: a trained model.
         cube_url: the cube to map.
         block: rows and columns of a block, instead of `classify.block`.
+        workers: blocks computed at the same time; none: as many as `config.cluster` will compute,
+            and of kind `address` the scheduler is asked.
 
     Raises:
+        ClusterError: the scheduler of kind `address` does not answer or has no workers.
         PlanRefused: a block does not fit the memory of a worker.
         ModelMismatch: the cube lacks the model's polarisations, or dates in this period, or has
             them at another time of the year than the model.
@@ -120,7 +128,7 @@ def plan_map(
     extent = read_extent(*paths, MapGrid(grid_of(cube), chunk))
     recipe = _recipe(config, model, cube, cube_url, extent)
     limits = model.on_dates(recipe.days, recipe.season_start).limits
-    workers, limit = workers_of(config.cluster), block_memory(config.cluster)
+    limit, workers = block_memory(config.cluster), workers or workers_found(config.cluster)
     sizes = Sizes(shape, recipe, cube_chunk, chunk, model.features.window // 2)
     chosen = _shape(config, sizes, limit, workers, block)
     every = cut(shape, chosen.height, chosen.width)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cpazmal_scale import __version__
 from cpazmal_scale.config import RunConfig
 from cpazmal_scale.errors import BlocksFailed, CpazmalError
-from cpazmal_scale.execute import Executor, open_executor
+from cpazmal_scale.execute import Executor, blocks_at_once, open_executor
 from cpazmal_scale.execute.lanes import Lanes, divided
 from cpazmal_scale.grid.areas import class_areas, group_areas
 from cpazmal_scale.grid.blocks import Block, Step, columns_of
@@ -146,18 +146,20 @@ def map_cube(
         StoreError: the workspace cannot be written.
     """
     began = time.perf_counter()
-    made = plan_map(config, model_url, cube_url)
+    made = plan_map(config, model_url, cube_url, workers=blocks_at_once(config.cluster))
     root = store.read_root(made.url)
     if root is not None and store.is_complete(root):
         store.relabel(made.url, made.legend)
         store.open_map(made.url).close()
         records.clear(made.url)
         return _result(made, records.summary(made.url), 0, began)
+    if executor is None and config.cluster.kind == "address":  # a finished map needs no scheduler
+        made = plan_map(config, model_url, cube_url)
     if root is None or not store.is_template(made.url):
         store.write_template(made)
     begun = records.begin(made.url, made.block)
     if begun != made.block:
-        made = plan_map(config, model_url, cube_url, block=begun)
+        made = plan_map(config, model_url, cube_url, block=begun, workers=made.workers)
     done = records.recorded(made.url, made.blocks)
     left = [block for block in made.blocks if block not in done]
     with contextlib.ExitStack() as stack:
