@@ -63,7 +63,7 @@ def ls(
 
 @catalog_app.command
 def show(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
-    """Show what is known of one product, and the lines that open it.
+    """Show the record of one product, and the lines of Python that open it.
 
     Args:
         name: its name in the catalog; `name@identity` for a version, `nested/name` below.
@@ -118,7 +118,7 @@ def add(folder: str, /, *, workspace: Workspace = DEFAULT) -> None:
 
 @catalog_app.command
 def rm(name: str, /, *, workspace: Workspace = DEFAULT) -> None:
-    """Take a name out of the catalog; the data stay.
+    """Remove a name from the catalog; the data stay.
 
     Args:
         name: its name in the catalog; `name@identity` for a version.

@@ -25,7 +25,7 @@ dataset_app = App(name="dataset", help="The published CPAZMaL dataset, and sampl
 
 @dataset_app.command(name="show")
 def show(file: Place, /, *, windows: Switch = False, pixels: Switch = False) -> None:
-    """Say what a published file holds, what is wrong with it, and how it compares.
+    """List what a published file holds, its errors, and how it differs from the published counts.
 
     Args:
         file: HDF5 file, any fsspec URL.
@@ -99,7 +99,7 @@ def import_(file: Place, /, *, config: Config = DEFAULT, dry_run: Switch = False
 
     Args:
         file: HDF5 file, any fsspec URL.
-        dry_run: only say what would be written.
+        dry_run: only list what would be written.
     """
     from cpazmal_scale.stages import dataset as stage
 
@@ -141,7 +141,7 @@ def protocol(
     seeds: Annotated[int, COMMAND] = 4,
     threads: Annotated[int, COMMAND] = 2,
 ) -> None:
-    """Repeat the authors' experiment on laws of amplitudes, with their figures beside.
+    """Repeat the authors' experiment on laws of amplitudes, and compare with their figures.
 
     DSC, HH, 2020, 12 x 12 windows of seven classes: nearest window and nearest barycenter by
     soft-DTW of raw samples, Weibull parameters and Weibull laws (WaSPS), windows or polygons held
@@ -150,9 +150,9 @@ def protocol(
     Args:
         file: published HDF5 file, any fsspec URL.
         size: edge of the simulated area in pixels of the authors' grid.
-        seed: of the simulated campaign.
-        seeds: random hold-outs of each run.
-        threads: that share the distances.
+        seed: seed of the simulated campaign.
+        seeds: number of random hold-outs of each run.
+        threads: number of threads that compute distances.
     """
     from contextlib import nullcontext
 

@@ -79,7 +79,10 @@ class _Read(DefaultFormatter):
                 for entry in panel.entries
                 if shows(self.verb, setting_of(entry.positive_names[0]))
             ]
-            about = "What this verb reads; `cpazmal config` prints every setting."
+            about = (
+                "Settings that this command reads; `none:` says what holds without a value. "
+                "`cpazmal config` prints every setting."
+            )
             panel = panel.copy(entries=shown, description=about)
         super().__call__(console, options, panel)
 

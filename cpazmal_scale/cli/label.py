@@ -27,8 +27,9 @@ def label(
 
     Args:
         workspace: folder or URL; none: that of the configuration.
-        points: file of `areas design`, whose points are interpreted instead, without the map.
-        port: of the page; none: a free one.
+        points: file of `areas design`: the page asks for the class of its points instead, and
+            hides the map.
+        port: port of the page; none: a free one.
         no_browser: only print the page's address.
     """
     from cpazmal_scale.label import page

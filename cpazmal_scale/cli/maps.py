@@ -39,7 +39,7 @@ def export(
     """Write a map for other programs: GeoTIFF, picture and page, any layer, or its patches.
 
     Args:
-        name: of a map in the catalog, or its address; none: the latest.
+        name: name of a map in the catalog, or its address; none: the latest.
         polygons: GeoPackage (.gpkg) or GeoParquet (.parquet) for the patches of equal class.
         raster: GeoTIFF (.tif) for one layer, with its style for QGIS beside it.
         layer: what `raster` holds: `class`, `probability` (one band per class), `confidence`,
@@ -70,7 +70,7 @@ def export(
 
 
 def refine(*, config: Config = DEFAULT) -> None:
-    """Smooth, filter, sieve and restrict the latest map, as `after` says."""
+    """Smooth, filter, sieve and restrict the latest map, as the settings `after.…` say."""
     from cpazmal_scale.stages import refine as stage
 
     with bar("refine the map") as progress:
@@ -84,7 +84,7 @@ def fuse(names: tuple[str, ...], /, *, config: Config = DEFAULT) -> None:
     """Make one map of several, such as those of all beams.
 
     Args:
-        names: of two or more maps in the catalog.
+        names: names of two or more maps in the catalog.
     """
     from cpazmal_scale.stages import refine as stage
 
@@ -118,7 +118,7 @@ def zonal(name: str, /, *, config: Config = DEFAULT) -> None:
     """Print areas by class and glacier, inside the polygons of `after.outlines`, as CSV.
 
     Args:
-        name: of a map in the catalog; of change, too.
+        name: name of a map in the catalog, of classes or of change.
     """
     from cpazmal_scale.stages import refine as stage
 
@@ -147,8 +147,8 @@ def view(
         other: a second map, to be compared by a slider.
         cube: the map's cube, if it is not in the map's workspace.
         model: the map's model, if it is not in the map's workspace.
-        port: of this machine; none: a free one.
-        no_browser: print the address only.
+        port: port of the page on this machine; none: a free one.
+        no_browser: only print the page's address.
     """
     from cpazmal_scale import web
     from cpazmal_scale.stages import view as stage
@@ -172,10 +172,10 @@ def areas_design(
     """Draw points from a map, at random within each class, for somebody to interpret.
 
     Args:
-        name: of a map in the catalog; of change, too.
+        name: name of a map in the catalog, of classes or of change.
         file: GeoPackage to write; fill its column `reference` and give it to `areas estimate`.
-        units: how many points; none: what the standard error needs.
-        standard_error: wanted of the overall accuracy, as a fraction.
+        units: number of points; none: as many as the standard error needs.
+        standard_error: standard error that the overall accuracy shall have, as a fraction.
     """
     from cpazmal_scale.assess import UNKNOWN, write_units
     from cpazmal_scale.stages import areas as stage
@@ -191,7 +191,7 @@ def areas_estimate(name: str, reference: Place, /, *, config: Config = DEFAULT) 
     """Print planimetric areas (km²), accuracies and 95 % intervals, by glacier too if outlined.
 
     Args:
-        name: of a map in the catalog; of change, too.
+        name: name of a map in the catalog, of classes or of change.
         reference: interpreted points of `areas design`; or a reference raster: areas are then
             those of the part of the map that it covers.
     """

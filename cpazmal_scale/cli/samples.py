@@ -60,8 +60,8 @@ def query(
     Table `windows` has a row for every window and `date`, `samples` one for every window.
 
     Args:
-        sql: one SELECT.
-        output: CSV file for the answer; none: it is printed.
+        sql: one SELECT statement on the table `samples`.
+        output: CSV file for the answer; none: the answer is printed.
     """
     from cpazmal_scale.stages import samples as stage
 

@@ -33,11 +33,11 @@ def simulate(
     """Write a simulated campaign: scenes, acquisition table, truth, polygons and a run.yaml.
 
     Args:
-        folder: where the files go.
+        folder: folder that the files are written to.
         size: edge of the area in pixels, 256 to 20000.
-        seed: of every random choice.
-        start: first day of the calendar; none: its beginning, January 2020.
-        end: last day of the calendar; none: its end, December 2022.
+        seed: seed of every random choice.
+        start: first day of the campaign; none: January 2020.
+        end: last day of the campaign; none: December 2022.
         beams: viewing geometries; the first is the one that run.yaml maps.
         grid: UTM at 3 m, or the WGS84 grid of the CPAZMAL authors.
         level1b: SSC products in slant range, instead of calibrated GeoTIFFs: of the mountains,
@@ -75,7 +75,7 @@ def inspect(
     pictures: Annotated[str | None, PLACE_OF_COMMAND] = None,
     config: Config = DEFAULT,
 ) -> None:
-    """Check scenes and say what they are: a card and a picture of one, a line each of many.
+    """Check scenes and describe them: one by a card and a picture, several by a line each.
 
     Args:
         scenes: folder, file, archive or glob, on any fsspec URL.

@@ -54,8 +54,8 @@ def serve(
 
     Args:
         home: folder of the server's database, key and logs.
-        port: of the server and its UI.
-        limit: runs at the same time.
+        port: port of the server and its UI.
+        limit: number of runs at the same time.
     """
     if find_spec("prefect") is None:
         raise ConfigError("Prefect is not installed", remedy="pip install 'cpazmal-scale[flows]'")

@@ -21,12 +21,12 @@ DEFAULT = RunConfig()
 
 
 def demo(folder: Folder = Path("build/demo"), /, *, size: int = 512, seed: int = 42) -> None:
-    """Simulate products and a DEM of a small massif and run the whole main job on them.
+    """Simulate products and a DEM of a small massif and run all stages on them.
 
     Args:
-        folder: where everything goes.
+        folder: workspace for the simulated files and all results.
         size: edge of the area in pixels of 3 m, 256 to 20000.
-        seed: of the simulation and of every random choice.
+        seed: seed of the simulation and of every random choice.
     """
     run(config=_simulated(folder, size, seed, end=date(2021, 1, 31), level1b="mountains"))
 
@@ -35,7 +35,7 @@ def ingest(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     """Check scenes and append them to the cube of their beam.
 
     Args:
-        dry_run: only say what would be written.
+        dry_run: only list what would be written.
     """
     if dry_run:
         _try_ingest(config, "ingest")
@@ -62,7 +62,7 @@ def classify(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     """Classify every pixel of a cube into a map.
 
     Args:
-        dry_run: only print blocks, bytes, memory and a time estimate.
+        dry_run: only print the number of blocks, bytes, memory and an estimate of the time.
     """
     from cpazmal_scale.mapping import plan_card
     from cpazmal_scale.stages import classify as stage
@@ -80,7 +80,7 @@ def map_(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
     """Classify every pixel and export the map as GeoTIFF, picture and page.
 
     Args:
-        dry_run: only print blocks, bytes, memory and a time estimate.
+        dry_run: only print the number of blocks, bytes, memory and an estimate of the time.
     """
     if dry_run:
         classify(config=config, dry_run=True)
@@ -95,10 +95,10 @@ def assess(*, config: Config = DEFAULT) -> None:
 
 
 def run(*, config: Config = DEFAULT, dry_run: Switch = False) -> None:
-    """Do the whole main job: scenes to cube, samples, model, map, assessment and report.
+    """Run all stages: scenes to cube, samples, model, map, assessment and report.
 
     Args:
-        dry_run: only say what would be ingested, and which polygons and reference are used.
+        dry_run: only list what would be ingested, and which polygons and reference would be used.
     """
     from cpazmal_scale.stages import pipeline, workspace
 
@@ -125,7 +125,7 @@ def talk(
     polygons in the configuration a campaign is simulated.
 
     Args:
-        folder: where a simulated campaign and its results go.
+        folder: workspace for the simulated campaign and its results.
         size: edge of the simulated area in pixels of 3 m, 256 to 20000.
     """
     from cpazmal_scale.stages import pipeline
@@ -242,8 +242,8 @@ def verify(*, config: Config = DEFAULT, repair: Switch = False) -> None:
 
     Args:
         repair: restore cubes, from the manifest and from the scenes of `ingest.scenes`; what cannot
-            be restored is removed, listed, and reads as no data. Models and maps are named only:
-            they are made again.
+            be restored is removed, listed, and reads as no data. Models and maps are only listed:
+            `train` and `map` make them again.
     """
     from cpazmal_scale.stages import ingest as stage
 

@@ -42,8 +42,8 @@ class Samples(Section):
     polygons: Address | None = None
     """Vector file with columns `class` and `group`; none: the map is unsupervised."""
     classes: tuple[Label, ...] | None = Field(None, min_length=1, json_schema_extra=ONCE)
-    """Classes to learn; none: all that the polygons hold, so that every pixel has a
-    class that it can be of. A map counts them from 1 in alphabetical order."""
+    """Classes to learn; none: all classes of the polygons. A map numbers them from 1 in
+    alphabetical order."""
     stride: int | None = Field(None, ge=1)
     """Step between windows in pixels; none: the window's size, so that windows do not overlap."""
     offset: Literal["corner", "best"] = "corner"
@@ -73,8 +73,8 @@ class Samples(Section):
     """Number of classes of an unsupervised map."""
     also: tuple[Address, ...] = Field((), json_schema_extra=ONCE)
     """Cubes to train on together with the run's own: beams of this workspace, or cubes of others
-    (such as `../alps2/cubes/DSC37.zarr`), each with its samples drawn; their dates are met on the
-    run's own at the same time of the season, which begins half a year later in the other
+    (such as `../alps2/cubes/DSC37.zarr`), whose samples have been drawn. Their dates are matched
+    with the run's own by the time of the season, which begins half a year later in the other
     hemisphere."""
     table: Table = Table()
 

@@ -61,7 +61,8 @@ class After(Section):
     window: int | None = Field(None, ge=3, le=63, json_schema_extra=ODD)
     """Edge of the window of Bayesian smoothing in pixels, odd, such as 15; none: no smoothing."""
     strength: float = Field(20.0, gt=0)
-    """How far a pixel yields to its neighbours: the variance of its own log-odds."""
+    """Variance of a pixel's own log-odds in the smoothing; the larger it is, the more the pixel
+    follows its neighbours."""
     modal: int | None = Field(None, ge=3, le=63, json_schema_extra=ODD)
     """Edge of a modal filter's window in pixels, odd; none: no modal filter."""
     min_area: float | None = Field(None, gt=0)
@@ -88,9 +89,9 @@ class Assess(Section):
     split: Literal["stratified", "cyclic", "leave-one-group-out", "temporal", "geometry"] = (
         "stratified"
     )
-    """How polygons are divided, never through one: `stratified` folds, `cyclic` ones with the same
-    number of polygons of every class, one polygon at a time, or stratified folds that are tested on
-    later dates (`temporal`) or on another beam (`geometry`)."""
+    """How polygons are divided into folds; no polygon is cut: `stratified` folds, `cyclic` ones
+    with the same number of polygons of every class, one polygon at a time, or stratified folds that
+    are tested on later dates (`temporal`) or on another beam (`geometry`)."""
     folds: int = Field(3, ge=2)
     """Folds of the stratified, temporal and geometry splits."""
     repeats: int = Field(5, ge=1)

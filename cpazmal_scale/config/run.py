@@ -23,6 +23,8 @@ from cpazmal_scale.config.written import plain_words, read_yaml, yaml_value
 from cpazmal_scale.errors import ConfigError
 from cpazmal_scale.vocabulary import CO_POLARISED
 
+_NULL = "# `none:` in a comment says what holds when the setting is null."
+
 
 class RunConfig(Section):
     """A whole run, from scenes to map."""
@@ -99,7 +101,7 @@ class RunConfig(Section):
 
     def commented_yaml(self) -> str:
         """This configuration as YAML, every setting under a comment that says what it does."""
-        return "\n".join(_commented(self, 0)) + "\n"
+        return "\n".join([_NULL, *_commented(self, 0)]) + "\n"
 
     @classmethod
     def load(cls, path: str | Path, **overrides: Any) -> RunConfig:

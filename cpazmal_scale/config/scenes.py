@@ -50,8 +50,8 @@ class Terrain(Section):
     sea: bool = False
     """Whether missing and zero heights are the sea's surface."""
     align: bool = False
-    """Whether dates that lie surely beside the others of their cube, as their images show, are
-    moved onto them by a change of their delays; what lies more than 3 pixels off is refused."""
+    """Whether dates whose images lie significantly off the others of their cube are moved onto them
+    by a correction of their delays; a date that lies more than 3 pixels off is refused."""
 
 
 class Level1b(Section):
@@ -93,17 +93,19 @@ class Ingest(Section):
     them: `nearest` (or true) takes the nearest pixel, which keeps the statistics of speckle;
     `average` the mean power over area, which smooths, each date differently."""
     max_shift: float | None = Field(None, gt=0, le=3)
-    """Pixels by which a scene may lie beside the others of its cube, as measured from the images;
-    above it is refused. None: what is resampled is measured and reported."""
+    """Largest offset in pixels between a scene and the others of its cube, measured from the
+    images; a scene that lies farther off is refused. None: offsets of resampled scenes are only
+    reported."""
     skip_refused: bool = False
-    """Scenes that cannot be used, such as damaged ones, are told and left out, and the others are
-    ingested, instead of none. A store that fails still ends the ingest."""
+    """Whether scenes that cannot be used, such as damaged ones, are reported and left out;
+    otherwise one such scene keeps all others out, too. A store that fails always ends the
+    ingest."""
     grid: Literal["utm32n-3m", "cpazmal"] | None = None
     """Grid of a new cube: UTM zone 32 at 3 m, or the WGS84 pixels of the published dataset; none:
     that of its first scene."""
     area: tuple[float, ...] | None = None
     """West, south, east and north of what a new cube covers, in degrees; none: all of its scenes.
-    Of larger scenes the rest is not written, nor the ground beside it computed."""
+    What lies outside is not written, and its terrain is not computed."""
     chunk: int = Field(512, ge=16, le=8192)
     """Edge of a square chunk in pixels; one chunk holds one date."""
     precision: Literal["full"] | int = 10
