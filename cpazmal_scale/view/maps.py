@@ -46,7 +46,7 @@ RAMPS: dict[str, Ramp] = {
 }
 _AT_ONCE = (4, 32)
 """Chunks that are read at the same time: files, and objects of a remote store."""
-_MOST_BYTES = 1 << 28
+MOST_BYTES = 1 << 28
 """A decoded chunk of a map has no more."""
 
 
@@ -100,7 +100,7 @@ class ShownMap:
         data, recipe = open_map(url), read_recipe(url)
         for name in layers_of(data):
             size = math.prod(data[name].encoding["chunks"]) * data[name].dtype.itemsize
-            if size > _MOST_BYTES:
+            if size > MOST_BYTES:
                 raise StoreError(
                     f"a chunk of {name} has {size / 2**20:.0f} MiB",
                     where=url,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from distributed import Client
+from distributed import Client, get_client
 from distributed.security import Security
 from support.small_cluster import dask_cluster, until
 
@@ -28,6 +28,11 @@ from cpazmal_scale.execute.slurm import jobs
 def square(key: int, *, seconds: float = 0) -> int:
     time.sleep(seconds)
     return key * key
+
+
+def workers_there(_: int) -> int:
+    time.sleep(0.5)
+    return len(get_client().nthreads())
 
 
 def squares(cluster: Cluster, keys: int = 5) -> dict[int, object]:
@@ -98,11 +103,9 @@ def test_the_workers_follow_the_work() -> None:
     eager = {"distributed.adaptive.target-duration": "500ms"}
     with dask.config.set(eager), open_executor(cluster) as executor:
         assert executor.workers == 2
-        threads = executor._client.nthreads  # type: ignore[attr-defined]
-        assert len(threads()) == 1
-        slow = functools.partial(square, seconds=0.5)
-        work = executor.run(slow, range(400))
-        assert any(len(threads()) == 2 for _ in work), "the work was done by one"
+        counts = executor.run(workers_there, range(400))
+        assert next(counts)[1] == 1
+        assert any(count == 2 for _, count in counts), "the work was done by one"
 
 
 def test_tls_with_files_and_nothing_without(tmp_path: Path) -> None:

@@ -400,7 +400,7 @@ def test_large_polygons_are_judged_in_strips(monkeypatch: pytest.MonkeyPatch) ->
     cube, choice = make_cube(dates=3), rules(offset="best", min_valid=0.95)
     covered = PixelEdges(cube).pixels_inside(square(5, 5, 60, 60))
     whole = best_corners(cube, "HH", covered, choice, FEATURES)
-    monkeypatch.setattr(anchor, "_PIXELS", 1)
+    monkeypatch.setattr(anchor, "PIXELS", 1)
     strips = best_corners(cube, "HH", covered, choice, FEATURES)
     np.testing.assert_array_equal(np.stack(whole), np.stack(strips))
 

@@ -143,7 +143,7 @@ def test_regions_change_nothing(data, finished: str, sampled, monkeypatch) -> No
     """Regions smaller than a window, so that every window reaches into its neighbours."""
     opened, model = open_map(finished), open_model(data[0])
     recipe = Recipe.model_validate_json(opened.attrs["recipe"])
-    monkeypatch.setattr("cpazmal_scale.mapping.show.sampled._MEMORY", 5 * 5 * 10 * 9)
+    monkeypatch.setattr("cpazmal_scale.mapping.show.sampled.MEMORY", 5 * 5 * 10 * 9)
     mean = Averages(SHAPE, 1)
     again = sample(opened, sampled[0].at, data[1], model, recipe, mean)
     for name in ("at", "series", "distances", "classes", "probability"):
@@ -236,7 +236,7 @@ def test_page_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     noise = {f"probability-{i}": rng.integers(0, 101, (256, 256), np.uint8) for i in range(12)}
     classes = {"class": np.repeat(rng.integers(1, 5, (256, 32), np.uint8), 8, axis=1)}
     layers = {name: Layer(values, 2) for name, values in {**noise, **classes}.items()}
-    monkeypatch.setattr(viewer, "_LAYER_BYTES", 150_000)
+    monkeypatch.setattr(viewer, "LAYER_BYTES", 150_000)
     fitted = viewer.fitted_layers(layers)
     assert sum(len(layer.deflated) for layer in fitted.values()) <= 150_000
     assert fitted["class"].step == 2

@@ -273,7 +273,7 @@ def test_tiles_do_not_depend_on_what_is_kept(data, finished: str) -> None:
 
 
 def test_a_map_with_chunks_beyond_all_measure_is_refused(finished: str, monkeypatch) -> None:
-    monkeypatch.setattr("cpazmal_scale.view.maps._MOST_BYTES", 100)
+    monkeypatch.setattr("cpazmal_scale.view.maps.MOST_BYTES", 100)
     with pytest.raises(StoreError, match="a chunk of class has"):
         ShownMap.open(finished, Held(1))
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -164,12 +165,14 @@ def test_a_run_is_named_where_its_settings_contradict_the_deployments(
         def __exit__(self, *_: object) -> None:
             return None
 
+        def read_deployment(self, _: object) -> object:
+            return SimpleNamespace(parameters={"config": own})
+
         def set_flow_run_name(self, _: object, name: str) -> None:
             asked.append(name)
             raise httpx.ConnectError("away")
 
     monkeypatch.setattr(runtime, "get_client", lambda **_: Away())
-    monkeypatch.setattr(runtime, "_defaults", lambda _: own)
     run = FlowRun(flow_id=uuid4(), deployment_id=uuid4(), parameters={"config": given})
     runtime.refused(train, run, Failed())
     assert asked == (["train X, all dates"] if told else [])

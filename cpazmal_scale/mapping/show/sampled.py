@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cpazmal_scale.mapping.classify.recipe import Recipe
     from cpazmal_scale.model import Model
 
-_MEMORY = 384 << 20
+MEMORY = 384 << 20
 """Bytes of the largest region, two of which are held; smaller than a chunk if it must be."""
 
 
@@ -182,7 +182,7 @@ def _stored(
 def _edge(reader: ChunkReader) -> int:
     """Edge of the regions that are read: a chunk, or less where it would be too much."""
     bytes_per_pixel = len(reader.positions) * (4 * (len(reader.layers) - 1) + 1)
-    return min(reader.chunk, int((_MEMORY / bytes_per_pixel) ** 0.5))
+    return min(reader.chunk, int((MEMORY / bytes_per_pixel) ** 0.5))
 
 
 def _regions(shape: tuple[int, int], edge: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:

@@ -41,7 +41,7 @@ EDGE = 2048
 POINTS = 60
 """Sampled pixels along the longer side."""
 
-_LAYER_BYTES = 11 << 19
+LAYER_BYTES = 11 << 19
 _SERIES_BYTES = 5 << 19
 """Deflated layers, and series with distances, at most; the page is a third larger than both."""
 _LEVELS, _GREYS = 4000, 127
@@ -139,7 +139,7 @@ def fitted_layers(layers: dict[str, Layer]) -> dict[str, Layer]:
     with ThreadPoolExecutor(_DEFLATERS) as pool:
         sizes = pool.map(lambda layer: len(layer.deflated), layers.values())
         cost = dict(zip(layers, sizes, strict=True))
-    while sum(cost.values()) > _LAYER_BYTES:
+    while sum(cost.values()) > LAYER_BYTES:
         worst = max(cost, key=lambda name: cost[name] / (3 if name == "class" else 1))
         layers = {**layers, worst: layers[worst].halved()}
         cost[worst] = len(layers[worst].deflated)

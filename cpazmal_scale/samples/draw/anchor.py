@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cpazmal_scale.config import Features, Samples
 
-_PIXELS = 1 << 24
+PIXELS = 1 << 24
 """Pixels and dates looked at together."""
 
 
@@ -53,7 +53,7 @@ def best_corners(
     inside = np.zeros(shape, np.bool_)
     inside[covered[0] - low[0], covered[1] - low[1]] = True
     taken = window_sums(inside, size) == size**2
-    strip = max(1, _PIXELS // (cube.sizes["time"] * int(shape[1])) - size)
+    strip = max(1, PIXELS // (cube.sizes["time"] * int(shape[1])) - size)
     for top in range(0, len(taken), strip):
         rows = taken[top : top + strip]
         if rows.any():
