@@ -1,4 +1,4 @@
-"""Where `cpazmal` begins."""
+"""The entry point of the command `cpazmal`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people call surfaces, in English, French, German and Italian."""
+"""Names of surfaces in English, French, German and Italian, and the class that each means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as they are read."""
+"""Numbers formatted for people: signs, intervals, per cent, coordinates."""
 
 from __future__ import annotations
 

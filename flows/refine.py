@@ -1,4 +1,4 @@
-"""A map to a smoother one."""
+"""The flow that smooths, filters and restricts the latest map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines that open a product in any Python."""
+"""The three lines of Python that open a product."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where and how something was acquired, in the words of STAC."""
+"""The STAC fields that say where and how something was acquired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ends what a process started once that process is gone, however it went: even by SIGKILL.
+"""A process that ends what another one started once that one is gone, even by SIGKILL.
 
 The guard is a process of its own, in a session of its own. Its standard input is a pipe that only
 the guarded process holds; it closes when that process is gone, whatever the reason.

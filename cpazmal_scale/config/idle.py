@@ -1,4 +1,4 @@
-"""Settings that change nothing because of another one."""
+"""Settings that have no effect because of the value of another setting."""
 
 from __future__ import annotations
 

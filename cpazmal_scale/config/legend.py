@@ -1,4 +1,4 @@
-"""How a class is called, drawn and counted."""
+"""The legend of a class: its name, colour, order and whether it counts as glacier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings as people write them: YAML that loses nothing, and what is wrong in plain words."""
+"""YAML text to settings without loss, and errors of settings in plain words."""
 
 from __future__ import annotations
 

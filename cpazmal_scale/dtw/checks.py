@@ -1,4 +1,4 @@
-"""What is asked of arguments, in words: numbers, arrays of them, masked values, settings."""
+"""Checks of arguments with errors in words: numbers, arrays, masked values, settings."""
 
 from __future__ import annotations
 

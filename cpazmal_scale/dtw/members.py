@@ -1,4 +1,4 @@
-"""Series to average: one pass of DBA over them, its start, and descent from there."""
+"""The series that one barycenter averages: a start, passes of DBA, and the least cost."""
 
 from __future__ import annotations
 

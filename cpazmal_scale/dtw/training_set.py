@@ -1,4 +1,4 @@
-"""What barycenters are learnt from, in parts that can be learnt anywhere."""
+"""The series that barycenters are learnt from, by class, feature and fold."""
 
 from __future__ import annotations
 

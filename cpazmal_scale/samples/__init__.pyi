@@ -1,12 +1,12 @@
 """Labelled windows: from polygons and cubes to a table, to SQL, and to arrays."""
 
+from .calendars import on_calendar, season_calendar, together
 from .draw.balance import balanced
 from .draw.cluster import self_labelled
 from .draw.drawing import draw_windows, open_windows
 from .draw.index import window_index
 from .draw.polygons import checked_polygons, read_polygons
 from .imported import channels_of, import_table, imported_series, read_series, write_series
-from .meeting import on_calendar, season_calendar, together
 from .regular import regular_series
 from .scale import Scale, WindowRule, to_scale
 from .series import WindowSeries, window_series

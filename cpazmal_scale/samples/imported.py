@@ -11,8 +11,8 @@ import numpy as np
 from cpazmal_scale import storage
 from cpazmal_scale.errors import SampleError
 from cpazmal_scale.legend import require_one_spelling
+from cpazmal_scale.samples.calendars import gap_of, on_calendar, season_calendar
 from cpazmal_scale.samples.draw.polygons import require_groups
-from cpazmal_scale.samples.meeting import gap_of, on_calendar, season_calendar
 from cpazmal_scale.samples.series import WindowSeries
 from cpazmal_scale.samples.table_file import as_text, numbers_of, read_table_file, times_of
 from cpazmal_scale.storage import seal

@@ -1,4 +1,4 @@
-"""Whether the products of a workspace beside its cubes are what was written."""
+"""Check that the products of a workspace, beside its cubes, are intact."""
 
 from __future__ import annotations
 

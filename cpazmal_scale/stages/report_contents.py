@@ -1,4 +1,4 @@
-"""What a report says of the campaign, and which pictures it shows of windows, model and map."""
+"""The report's facts about the campaign, and its pictures of windows, model and map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is stored where: files, folders, sizes and times."""
+"""Listings of what is stored: files, folders, sizes and times."""
 
 from __future__ import annotations
 

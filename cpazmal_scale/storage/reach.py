@@ -1,4 +1,4 @@
-"""The file system that an address means, and whatever it raises as one sentence."""
+"""The file system of an address, with its errors as one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zarr's local store without files that never end."""
+"""Zarr's local store that reads regular files only, because pipes and devices never end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether heights fit a product's own better some way off: an elevation raster that is displaced.
+"""Detect a displaced elevation raster: its heights fit the product's own better some way off.
 
 A raster whose ground lies too far to one side by d differs from the heights that it should have by
 about −g·d, g its slope. Where ground has slopes the least squares of that over all points tell d,

@@ -1,4 +1,4 @@
-"""Ground that is not known, beyond the end of an elevation raster, and what it may fall onto.
+"""The unknown ground beyond the end of an elevation raster, and the pixels that it may affect.
 
 Its height may be any of the area: from the lowest to the highest it falls into a stretch of radar
 cells, and at the highest it may cast a shadow. Gaps below about a hundred metres are not counted:

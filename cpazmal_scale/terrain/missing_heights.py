@@ -1,4 +1,4 @@
-"""Heights that no ground has: undeclared marks for missing ones, and steps of damaged rasters."""
+"""Undeclared marks of missing heights in an elevation raster, and steps of damaged rasters."""
 
 from __future__ import annotations
 

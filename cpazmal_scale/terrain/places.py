@@ -1,4 +1,4 @@
-"""Whether an elevation raster lies where it is needed, at the heights that products annotate."""
+"""Check that an elevation raster covers the cube and agrees with the products' own heights."""
 
 from __future__ import annotations
 

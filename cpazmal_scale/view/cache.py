@@ -1,4 +1,4 @@
-"""Arrays that are kept as long as there is room: the ones used last."""
+"""A cache of arrays with a limit in bytes that drops those used least recently."""
 
 from __future__ import annotations
 

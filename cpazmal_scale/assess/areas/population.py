@@ -1,4 +1,4 @@
-"""What an area estimate speaks of: the part of a map that its units stand for."""
+"""The population of an area estimate: the part of a map that its units stand for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the labelled windows look like before any feature: their backscatter by class and season."""
+"""The backscatter of the labelled windows by class and season, before any feature is computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contents of a report, before they are written."""
+"""The contents of a report, independent of the format it is written in."""
 
 from __future__ import annotations
 

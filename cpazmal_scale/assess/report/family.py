@@ -1,4 +1,4 @@
-"""The comparisons of methods that a report makes, and their p corrected for how many they are."""
+"""The comparisons of methods in a report, with p-values corrected for their number."""
 
 from __future__ import annotations
 

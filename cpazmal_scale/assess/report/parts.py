@@ -1,4 +1,4 @@
-"""What a report is made of, whatever it is written as."""
+"""The parts of a report (headings, text, tables, pictures), whatever format it is written in."""
 
 from __future__ import annotations
 

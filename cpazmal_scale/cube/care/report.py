@@ -1,4 +1,4 @@
-"""What became of what was found."""
+"""What a repair did about each damage."""
 
 from __future__ import annotations
 

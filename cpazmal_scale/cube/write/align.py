@@ -1,4 +1,4 @@
-"""Dates that lie beside the others of their cube, by what their images show, and their delays.
+"""Measure how far dates lie off the others of their cube, and correct it by their delays.
 
 A shift is measured in many windows of the map, against the mean of the other dates, and given as
 delays along azimuth and in range, which are the same in all windows whatever the ground's slope.

@@ -1,4 +1,4 @@
-"""Whether what is kept of a beam's ground is what its cube holds."""
+"""Compare the stored terrain of a beam with the terrain layers of its cube."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a polarisation that comes late is darker or brighter than the cube's as ground is."""
+"""Check that no cross-polarised channel is far brighter than the co-polarised one."""
 
 from __future__ import annotations
 

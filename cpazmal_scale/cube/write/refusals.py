@@ -1,4 +1,4 @@
-"""What becomes of scenes that cannot be used: collected, or raised with what else can be done."""
+"""Scenes that cannot be used: collected for a report, or raised as one error with the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the scenes of a plan lie beside the others of their cube, measured from the images."""
+"""Measure the offset of a plan's scenes from the others of their cube, from the images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scenes are compared with: of a first batch those that most are like, and a cube's dates."""
+"""What new scenes are compared with: the majority of their batch, and the dates of the cube."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series of several years, sites and beams on one calendar: each date where its season has it."""
+"""Series of several years, sites and beams on one calendar, by the time of the season."""
 
 from __future__ import annotations
 
