@@ -153,6 +153,10 @@ def main() -> None:
         complain(f"{facts['what']}; {facts['remedy']}")
         ANSWER.tell(facts)
         sys.exit(facts["exit_code"])
+    finally:
+        failed = sys.exc_info()[1]
+        if isinstance(failed, Exception):  # its traceback follows
+            ANSWER.tell(error_facts(_known(failed)))
     output.flush()
     if output.failure is not None and not isinstance(output.failure, BrokenPipeError):
         complain(f"standard output cannot be written ({output.failure.strerror}); all else is done")
@@ -167,6 +171,13 @@ def _debugging() -> bool:
 def _stop(number: int, _frame: object) -> None:
     """End as Ctrl-C does: workers are stopped, and what they shared is removed."""
     raise KeyboardInterrupt(number)
+
+
+def _known(error: Exception) -> CpazmalError:
+    """An error with the facts that a document has, of one that nobody foresaw, too."""
+    if isinstance(error, CpazmalError):
+        return error
+    return CpazmalError(f"{type(error).__name__}: {error}", remedy="report it with its traceback")
 
 
 def _refuse(error: CpazmalError) -> None:
