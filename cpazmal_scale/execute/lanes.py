@@ -13,18 +13,18 @@ class Lanes(Generic[Key]):
     """Keys to be taken by slots, each of which is one task at a time on one worker.
 
     A slot takes the keys of a lane in order. When there is no lane left, it takes the second half
-    of the longest one. `follows` marks a key whose successor comes to the same slot: a promise
-    that later divisions keep.
+    of the longest one. `follows` marks a key with the number of those that are left of its lane:
+    the next one comes to the same slot, a promise that later divisions keep.
     """
 
     def __init__(
-        self, lanes: Iterable[Sequence[Key]], follows: Callable[[Key], Key] | None = None
+        self, lanes: Iterable[Sequence[Key]], follows: Callable[[Key, int], Key] | None = None
     ) -> None:
         self._waiting = deque(deque(lane) for lane in lanes if lane)
         self.keys = tuple(key for lane in self._waiting for key in lane)
         self._taken: dict[int, deque[Key]] = {}
         self._promised: set[int] = set()
-        self._follows = follows or (lambda key: key)
+        self._follows = follows or (lambda key, _: key)
 
     def __iter__(self) -> Iterator[Key]:
         while (key := self.take(0)) is not None:
@@ -42,7 +42,7 @@ class Lanes(Generic[Key]):
         key = lane.popleft()
         if lane:
             self._promised.add(slot)
-            return self._follows(key)
+            return self._follows(key, len(lane))
         self._promised.discard(slot)
         return key
 

@@ -26,15 +26,15 @@ class Block(NamedTuple):
 
 
 class Step(Block):
-    """A block; `follows` tells whether the one below it comes next to the same worker."""
+    """A block; `left` are those below it that come next to the same worker, without a division."""
 
-    follows: bool = False
+    left: int = 0
 
     @classmethod
-    def before_another(cls, block: Block) -> Step:
-        """A block that another one follows."""
+    def before(cls, block: Block, left: int) -> Step:
+        """A block that at least one other follows."""
         step = cls(*block)
-        step.follows = True
+        step.left = left
         return step
 
 

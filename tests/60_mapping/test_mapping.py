@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -411,6 +412,52 @@ def test_every_chunk_is_read_once_per_walk(
     assert max(chunks.values()) <= min(columns, 3)
     rows = math.ceil(SHAPE[0] / 32)
     assert sum(chunks.values()) <= 2 * DATES * rows * (math.ceil(SHAPE[1] / 32) + 2 * (columns - 1))
+
+
+class InTurns:
+    """Two workers, each a thread of its own, one block of each after the other, the last first."""
+
+    workers = 2
+
+    def run(self, function, lanes):
+        with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+            keys = [(thread, slot, lanes.take(slot)) for slot, thread in enumerate((one, other))]
+            while keys:
+                thread, slot, key = keys.pop()
+                if key is not None:
+                    yield key, thread.submit(function, key).result()
+                    keys.insert(0, (thread, slot, lanes.take(slot)))
+
+
+@pytest.mark.parametrize("left", ["whole", "altered"])
+def test_two_workers_read_one_row_of_chunks_twice(
+    left: str, data, finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first rows of the lower one are left for the upper one; damaged, they are read again."""
+    asked: Counter[str] = Counter()
+    read = storage.read_bytes
+
+    def counted(url: str) -> bytes:
+        asked[url] += "/c/" in url and "stored" not in url
+        found = read(url)
+        if "/edge-" not in url or left == "whole":
+            return found
+        return found[:-1] + bytes([found[-1] ^ 1])
+
+    cube = make_cube(f"{tmp_path}/cube.zarr", chunk=24)
+    config = workspace(tmp_path, cluster={"kind": "threads", "workers": 2})
+    planned = plan_map(config, data[0], cube)
+    operations.replace(monkeypatch, "read_bytes", counted)
+    made = map_cube(config, data[0], cube, executor=InTurns())
+    rows, columns = (math.ceil(n / 24) for n in SHAPE)
+    assert planned.block == (24, columns * 24)
+    twice = columns if left == "whole" else 2 * columns
+    for layer in ("/HH/", "/mask/"):
+        chunks = sum(n for url, n in asked.items() if layer in url)
+        assert chunks == DATES * (rows * columns + twice)
+    read_whole = planned.bytes_read / (math.prod(SHAPE) * DATES * 9)
+    assert read_whole == pytest.approx(1 + 24 / SHAPE[0])
+    xr.testing.assert_identical(open_map(made.url), open_map(finished.url))
 
 
 def test_row_areas_of_geographic_grids() -> None:

@@ -25,6 +25,7 @@ from cpazmal_scale.execute.memory import keep_memory
 from cpazmal_scale.grid.areas import PixelAreas, pixel_areas
 from cpazmal_scale.grid.blocks import Block, Step
 from cpazmal_scale.mapping.classify import records
+from cpazmal_scale.mapping.classify.edges import Edges
 from cpazmal_scale.mapping.classify.pixels import PixelClassifier, Products, Seconds, blank_of
 from cpazmal_scale.mapping.classify.sizes import TILE
 from cpazmal_scale.mapping.classify.store import read_recipe, write_block
@@ -131,6 +132,7 @@ def digest_of(
 class _Job:
     """What the blocks of one map share, opened once per process."""
 
+    map_url: str
     reader: ChunkReader
     classifier: PixelClassifier
     recipe: Recipe
@@ -222,17 +224,19 @@ def _compute(job: _Job, block: Block, piece: int, seconds: Seconds) -> _Sheet:
     found = _left.take(job, block)
     if found is None:
         columns, needed = (block.x0, block.x1), None if job.extent is None else job.needed
-        walk = Walk(job.reader, block.y0, columns, job.halo, piece, needed)
+        edges = Edges(job.map_url, *columns)
+        walk = Walk(job.reader, block.y0, columns, job.halo, piece, needed, edges)
         sheets = [_Sheet.blank(job, block)]
     else:
         walk, sheets = found[0], [found[1]]
-    if isinstance(block, Step) and block.follows:
+    left = block.left if isinstance(block, Step) else 0
+    if left:
         height, lowest = block.y1 - block.y0, job.reader.shape[0]
         below = Block(block.y1, min(block.y1 + height, lowest), block.x0, block.x1)
         sheets.append(_Sheet.blank(job, below))
     try:
         while walk.y < block.y1:
-            window = walk.next(sheets[-1].block.y1)
+            window = walk.next(sheets[-1].block.y1, ends=left < 2)
             seconds["read"] += window.read
             seconds["wait"] += window.waited
             for one in sheets:
@@ -310,6 +314,7 @@ def _open(
     grid = MapGrid(geobox, max(classes.chunks))
     extent = known_extent(outlines_url, exclude_url, grid, (recipe.outlines, recipe.exclude))
     return _Job(
+        map_url,
         ChunkReader.open(cube_url, recipe.polarisations, recipe.dates),
         PixelClassifier.of(model, recipe),
         recipe,

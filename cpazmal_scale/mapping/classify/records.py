@@ -26,7 +26,8 @@ def summary_url(map_url: str) -> str:
     return map_url.removesuffix(".zarr") + ".json"
 
 
-def _folder(map_url: str) -> str:
+def folder(map_url: str) -> str:
+    """What a run keeps beside its map until this is published."""
     return map_url.removesuffix(".zarr") + ".progress"
 
 
@@ -35,10 +36,10 @@ def begin(map_url: str, block: tuple[int, int]) -> tuple[int, int]:
 
     It warns where the other one may still be at work.
     """
-    url = storage.join(_folder(map_url), "plan.json")
+    url = storage.join(folder(map_url), "plan.json")
     _tell_of_another(map_url)
-    for folder in (map_url, _folder(map_url)):
-        storage.sweep(folder)
+    for kept in (map_url, folder(map_url)):
+        storage.sweep(kept)
     known = (_read(url) or {}).get("block")
     if not isinstance(known, list) or [type(edge) for edge in known] != [int, int]:
         seal.write_document(url, {"block": list(block)})
@@ -48,9 +49,9 @@ def begin(map_url: str, block: tuple[int, int]) -> tuple[int, int]:
 
 def _tell_of_another(map_url: str) -> None:
     """Warn where another run may be at work on the same map."""
-    folder = _folder(map_url)
-    urls = [storage.join(folder, name) for name in storage.list_names(folder)]
-    last = max(filter(None, storage.each(folder, _changed, urls)), default=None)
+    kept = folder(map_url)
+    urls = [storage.join(kept, name) for name in storage.list_names(kept)]
+    last = max(filter(None, storage.each(kept, _changed, urls)), default=None)
     idle = _AT_WORK if last is None else (datetime.now(UTC) - last).total_seconds()
     if idle < _AT_WORK:
         _LOG.warning(
@@ -70,12 +71,12 @@ def _changed(url: str) -> datetime | None:
 def record(map_url: str, digest: dict[str, Any]) -> None:
     """Note that a block is written; called after its last byte is."""
     name = Block(*digest["block"]).name
-    seal.write_document(storage.join(_folder(map_url), f"block-{name}.json"), digest)
+    seal.write_document(storage.join(folder(map_url), f"block-{name}.json"), digest)
 
 
 def find(map_url: str, block: Block) -> dict[str, Any] | None:
     """The record of a block; none if it is not finished, or its chunks are not what it says."""
-    found = _read(storage.join(_folder(map_url), f"block-{block.name}.json"))
+    found = _read(storage.join(folder(map_url), f"block-{block.name}.json"))
     if found is None or found.get("block") != list(block) or "objects" not in found:
         return None
     return found if groups.is_sound(map_url, found["objects"]) else None
@@ -83,7 +84,7 @@ def find(map_url: str, block: Block) -> dict[str, Any] | None:
 
 def recorded(map_url: str, blocks: Iterable[Block]) -> dict[Block, dict[str, Any]]:
     """Records of those of the blocks that are finished."""
-    names = set(storage.list_names(_folder(map_url)))
+    names = set(storage.list_names(folder(map_url)))
     begun = [block for block in blocks if f"block-{block.name}.json" in names]
     found = {block: find(map_url, block) for block in begun}
     return {block: digest for block, digest in found.items() if digest is not None}
@@ -130,7 +131,7 @@ def floored(summary: Mapping[str, Any]) -> dict[str, float]:
 
 def clear(map_url: str) -> None:
     """Remove the records of a published map, those that a killed run left there too."""
-    storage.remove(_folder(map_url), recursive=True)
+    storage.remove(folder(map_url), recursive=True)
 
 
 def _read(url: str) -> dict[str, Any] | None:

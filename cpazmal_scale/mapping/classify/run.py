@@ -187,7 +187,7 @@ def _compute(
         exclude_url=made.exclude_url,
         piece=made.piece,
     )
-    lanes = Lanes(divided(columns_of(left), executor.workers), Step.before_another)
+    lanes = Lanes(divided(columns_of(left), executor.workers), Step.before)
     return run_blocks(job, made.blocks, lanes, executor, progress, where=made.url)
 
 

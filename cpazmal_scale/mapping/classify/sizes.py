@@ -50,11 +50,16 @@ class Sizes(NamedTuple):
         flat = 6  # class, distance, valid dates
         return flat if self.recipe.withheld else flat + 2 * len(self.recipe.classes) + 5
 
-    def read(self, run: Sequence[Block], extent: Extent | None = None) -> int:
-        """Whole cube chunks that blocks below each other and their halo touch, each once."""
+    def read(
+        self, run: Sequence[Block], extent: Extent | None = None, *, above: bool = False
+    ) -> int:
+        """Whole cube chunks that blocks below each other and their halo touch, each once.
+
+        `above` other blocks of the same columns, which leave their first rows, nothing below.
+        """
         edge, halo = self.cube_chunk, self.halo
         low, high = run[0], run[-1]
-        rows = _touched(low.y0 - halo, high.y1 + halo, self.shape[0], edge)
+        rows = _touched(low.y0 - halo, high.y1 + halo * (not above), self.shape[0], edge)
         columns = _touched(low.x0 - halo, low.x1 + halo, self.shape[1], edge)
         pixels = 0
         for y0, y1 in rows:
@@ -69,7 +74,8 @@ class Sizes(NamedTuple):
         height, width = (min(n, m) for n, m in zip(shape, self.shape, strict=False))
         around = 2 * self.halo
         piece = [min(shape.piece, n) + 3 * around for n in (self.shape[0], width)]
-        pieces = 2 * math.prod(piece) + around * (width + around)
+        # Kept are rows above; first ones, and the object that they are stored as, are as many.
+        pieces = 2 * math.prod(piece) + 3 * around * (width + around)
         decoded = 2 * max(ChunkReader.AT_ONCE) * self.cube_chunk**2 * 4
         settings = self.recipe.features
         every = names(self.recipe.polarisations, settings.xpol, settings.statistics)
@@ -89,7 +95,8 @@ class Sizes(NamedTuple):
         """The blocks that read least twice and fit 80 % of the memory: one row of chunks, wide.
 
         Workers go down columns of blocks and keep what the next block needs, so only the sides of
-        a column and its two ends are read twice.
+        a column and the row above a division are read twice; a worker that waits for the last one
+        costs as much as what it could read meanwhile.
         """
         unit = math.ceil(self.cube_chunk / self.chunk) * self.chunk
         small = self.square(self.chunk, limit)
@@ -100,12 +107,13 @@ class Sizes(NamedTuple):
         for number in range(1, columns + 1):
             width = math.ceil(columns / number)
             shape = Shape(unit, width * unit, self.cube_chunk)
-            # A side between two columns costs a column of chunks twice, an end a row of chunks.
-            sides = 2 * (math.ceil(columns / width) - 1)
-            ends = 2 * max(0, min(workers, rows * columns) - number)
-            read = rows * (columns + sides) + ends * (width + 2)
-            if read <= least and self.memory(shape) <= _SHARE * limit:
-                best, least = shape, read
+            # A side between two columns costs a column of chunks twice, a division a row of them.
+            beside = math.ceil(columns / width)
+            sides, divisions = 2 * rows * (beside - 1), max(0, workers - beside)
+            longest = math.ceil(rows * beside / workers) * width
+            cost = workers * longest + sides + divisions * width
+            if cost <= least and self.memory(shape) <= _SHARE * limit:
+                best, least = shape, cost
         return best
 
 

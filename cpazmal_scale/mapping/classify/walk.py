@@ -19,6 +19,8 @@ from cpazmal_scale.errors import StoreError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cpazmal_scale.mapping.classify.edges import Edges, Rows
+
 Needed = Callable[[int, int, int, int], bool]
 """Whether an output pixel of rows y0 ≤ y < y1 and columns x0 ≤ x < x1 is wanted."""
 
@@ -60,6 +62,7 @@ class Walk:
         halo: pixels around an output pixel that its window needs.
         piece: edge of the pieces: that of the cube's chunks, or less where memory is short.
         needed: what is wanted; pieces that no wanted pixel needs are not read.
+        edges: where first rows are left for a walk that ends above, and found below the last ones.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Walk:
         halo: int,
         piece: int,
         needed: Needed | None = None,
+        edges: Edges | None = None,
     ) -> None:
         self.y = y0
         self._reader, self._halo, self._piece, self._needed = reader, halo, piece, needed
@@ -84,19 +88,25 @@ class Walk:
         self._buffers = [
             (np.empty(powers * size, np.float32), np.empty(size, np.uint8)) for _ in range(2)
         ]
-        self._above = reader.buffers(2 * halo, columns[1] - columns[0] + 2 * halo)
+        width = columns[1] - columns[0] + 2 * halo
+        self._above = reader.buffers(2 * halo, width)
+        self._edges = edges
+        self._first: Rows | None = reader.buffers(halo, width) if edges and halo and y0 else None
+        self._found: Rows | None = None
         self._last: tuple[NDArray[np.float32], NDArray[np.uint8]] | None = None
         self._end = self._top
         self._coming: _Coming | None = None
 
-    def next(self, last: int) -> Window:
+    def next(self, last: int, *, ends: bool = False) -> Window:
         """The next window; of a new row of pieces, without what rows from `last` on alone need.
+
+        `ends` tells that no later one needs more.
 
         Raises:
             CubeDamaged: a chunk is lost or altered.
         """
         stop = last + self._halo
-        coming = self._coming or self._begin(self._end, self._cut(self._end), 0)
+        coming = self._coming or self._begin_row(self._end, stop, ends=ends)
         began = time.perf_counter()
         try:
             coming.fetch.wait()
@@ -119,8 +129,10 @@ class Walk:
             self._begin(y0, y1, number + 1)
         else:
             self.y = y1 - self._halo
+            if self._edges and self._first and y0 == self._top:
+                self._edges.leave(y0 + self._halo, self._first)
             if y1 < min(stop, self._bottom):
-                self._begin(y1, self._cut(y1), 0)
+                self._begin_row(y1, stop, ends=ends)
         x = self._columns[number][0] - left + self._halo
         return Window(y0 - above + self._halo, x, *window, fetch.seconds, waited)
 
@@ -129,9 +141,14 @@ class Walk:
         if self._coming is not None:
             self._coming.fetch.cancel()
 
-    def _cut(self, y0: int) -> int:
-        """The last + 1 row of the pieces from row y0 on."""
-        return cuts(y0, self._bottom, self._piece, 2 * self._halo)[0]
+    def _begin_row(self, y0: int, stop: int, *, ends: bool) -> _Coming:
+        """Begin the pieces from row y0 on: whole ones, or the last few rows where they are left."""
+        self._found = None
+        if self._edges and ends and self._top < y0 and stop - y0 == self._halo:
+            rows = self._reader.buffers(self._halo, self._columns[-1][1] - self._left)
+            self._found = rows if self._edges.find(y0, rows) else None
+        whole = cuts(y0, self._bottom, self._piece, 2 * self._halo)[0]
+        return self._begin(y0, whole if self._found is None else stop, 0)
 
     def _margins(self, y0: int, number: int) -> tuple[int, int]:
         """Rows above and columns left of a piece that come from other pieces."""
@@ -148,12 +165,17 @@ class Walk:
         size = int(np.prod(shape))
         mask = flat_mask[:size].reshape(shape)
         power = flat_power[: (len(self._reader.layers) - 1) * size].reshape(-1, *shape)
-        here = power[:, :, above:, left:], mask[:, above:, left:]
-        halo = self._halo
-        if self._needed is None or self._needed(y0 - halo, y1 + halo, x0 - halo, x1 + halo):
+        here: Rows = power[:, :, above:, left:], mask[:, above:, left:]
+        halo, fetch = self._halo, Fetch([])
+        if self._found is not None:
+            for part, rows in zip(here, self._found, strict=True):
+                part[...] = rows[..., x0 - self._left : x1 - self._left]
+        elif self._needed is None or self._needed(y0 - halo, y1 + halo, x0 - halo, x1 + halo):
             fetch = self._reader.fetch(*here, y0, x0)
         else:
-            here[0][...], here[1][...], fetch = np.nan, NOT_VALID, Fetch([])
+            here[0][...], here[1][...] = np.nan, NOT_VALID
+            if y0 == self._top:
+                self._first = None
         self._coming = _Coming(y0, y1, number, power, mask, fetch)
         return self._coming
 
@@ -168,6 +190,10 @@ class Walk:
         x0, x1 = (x - self._left for x in self._columns[number])
         around = 2 * self._halo
         arrays: list[tuple[NDArray[Any], ...]] = [self._above, window, self._last or window]
+        if self._first and not above:
+            rows: Rows = window
+            for first, values in zip(self._first, rows, strict=True):
+                first[..., x0:x1] = values[..., self._halo : around, left:]
         for kept, values, before in zip(*arrays, strict=True):
             if left:
                 values[..., :left] = before[..., before.shape[-1] - left :]
