@@ -135,7 +135,6 @@ def plan_map(
     columns = columns_of(b for b in every if extent is None or extent.near(b))
     blocks = tuple(block for column in columns for block in column)
     runs = divided(columns, workers)
-    tops = {(run[0].y0, run[0].x0) for run in runs}
     map_id = identity("map", __version__, recipe.model_dump(mode="json", exclude={"cube"}))
     made = MapPlan(
         id=map_id,
@@ -156,9 +155,7 @@ def plan_map(
         piece=chosen.piece,
         block=(chosen.height, chosen.width),
         blocks=blocks,
-        bytes_read=sum(
-            sizes.read(run, extent, above=(run[-1].y1, run[-1].x0) in tops) for run in runs
-        ),
+        bytes_read=sizes.read(runs, extent),
         bytes_written=sum(block.pixels for block in blocks) * sizes.bytes_out,
         seconds_per_pixel=model.classifier.seconds_per_pixel(limits),
         memory=sizes.memory(chosen),

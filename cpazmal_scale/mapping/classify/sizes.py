@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -50,20 +51,19 @@ class Sizes(NamedTuple):
         flat = 6  # class, distance, valid dates
         return flat if self.recipe.withheld else flat + 2 * len(self.recipe.classes) + 5
 
-    def read(
-        self, run: Sequence[Block], extent: Extent | None = None, *, above: bool = False
-    ) -> int:
-        """Whole cube chunks that blocks below each other and their halo touch, each once.
+    def read(self, runs: Sequence[Sequence[Block]], extent: Extent | None = None) -> int:
+        """Whole cube chunks that runs of blocks below each other and their halo touch, each once.
 
-        `above` other blocks of the same columns, which leave their first rows, nothing below.
+        Where a run ends above another one, that leaves it what it needs of the rows below.
         """
-        edge, halo = self.cube_chunk, self.halo
-        low, high = run[0], run[-1]
-        rows = _touched(low.y0 - halo, high.y1 + halo * (not above), self.shape[0], edge)
-        columns = _touched(low.x0 - halo, low.x1 + halo, self.shape[1], edge)
-        pixels = 0
-        for y0, y1 in rows:
-            for x0, x1 in columns:
+        edge, halo, pixels = self.cube_chunk, self.halo, 0
+        tops = {(run[0].y0, run[0].x0) for run in runs}
+        for run in runs:
+            low, high = run[0], run[-1]
+            below = 0 if (high.y1, high.x0) in tops else halo
+            rows = _touched(low.y0 - halo, high.y1 + below, self.shape[0], edge)
+            columns = _touched(low.x0 - halo, low.x1 + halo, self.shape[1], edge)
+            for (y0, y1), (x0, x1) in itertools.product(rows, columns):
                 around = Block(y0 - halo, y1 + halo, x0 - halo, x1 + halo)
                 if extent is None or extent.near(around):
                     pixels += (y1 - y0) * (x1 - x0)
