@@ -198,10 +198,14 @@ def _executor(client: Client, address: str, cluster: Cluster) -> Executor:
     try:
         client.wait_for_workers(1, timeout=cluster.wait_s)
     except TimeoutError:
+        paused = len(client.scheduler_info(n_workers=-1)["workers"])
         raise ClusterError(
-            f"the Dask cluster had no worker after {cluster.wait_s:g} s",
+            f"the Dask cluster had no worker after {cluster.wait_s:g} s"
+            + (f": the memory of its {paused} is full, they are paused" if paused else ""),
             where=address,
-            remedy="start some with `dask worker ADDRESS`, or raise cluster.wait_s if they queue",
+            remedy="start them again, with more memory"
+            if paused
+            else "start some with `dask worker ADDRESS`, or raise cluster.wait_s if they queue",
         ) from None
     if cluster.kind != "local":
         check_versions(client, address)

@@ -132,7 +132,7 @@ def check_order(files: Sequence[SceneFile]) -> None:
             where=found[cross][0][1].url,
             remedy="tell the order of bands with ingest.naming.bands or in the sidecar"
             if found[cross][0][1] is found[co][0][1]
-            else f"exchange the names of this file and {found[co][0][1].url}",
+            else "exchange the names of this file and " + found[co][0][1].url.rpartition("/")[2],
         )
 
 

@@ -157,6 +157,25 @@ def test_a_scheduler_without_workers(tmp_path: Path) -> None:
             pass
 
 
+def test_workers_whose_memory_is_full_are_told_from_none() -> None:
+    from distributed import Client, LocalCluster
+
+    small = {"n_workers": 1, "memory_limit": "32MiB", "dashboard_address": ":0", "processes": False}
+    with LocalCluster(**small) as running, Client(running) as client:
+        ended = time.monotonic() + 30
+        while client.scheduler_info()["workers"].popitem()[1]["status"] != "paused":
+            assert time.monotonic() < ended
+            time.sleep(0.1)
+        cluster = Cluster(kind="address", address=running.scheduler_address, wait_s=2)
+        with (
+            pytest.raises(
+                ClusterError, match=r"after 2 s: the memory of its 1 is full, .*more mem"
+            ),
+            open_executor(cluster),
+        ):
+            pass
+
+
 def test_small_workers(tmp_path: Path) -> None:
     with dask_cluster(tmp_path, workers=0) as running:
         running.start_worker(0, threads=2, memory="1GiB")
