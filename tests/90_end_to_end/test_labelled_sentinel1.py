@@ -120,7 +120,7 @@ def test_every_site_is_placed_by_its_own_file(shared_data: Path, tmp_path: Path)
 def test_train_and_assess_beat_chance(folder: Path) -> None:
     """Every interval is over parcels, and the random forest stands beside."""
     config = folder / "run.yaml"
-    quick = ("-c", config, "--cluster.kind", "serial")
+    quick = ("-c", config, "--cluster.kind", "serial", "--classify.method", "sum")
     drawn = run(CPAZMAL, "samples", *quick)
     assert "groups: CEREAL 6, GRASS 5, MAIZE 2" in drawn
     assert "model model_BAC91C_1731" in run(CPAZMAL, "train", *quick)

@@ -9,8 +9,8 @@ import yaml
 
 from cpazmal_scale.config import RunConfig
 
-QUICK = ("sum", "vote", "euclid-sum", "neighbors", "discriminant", "forest")
-"""Methods that take a second together."""
+QUICK = ("sum", "euclid-sum", "discriminant")
+"""One of each kind: DTW, Euclidean, learned; a second together."""
 
 
 def simulated(folder: Path, *, size: int = 256, end: date = date(2020, 6, 30)) -> Path:
