@@ -29,10 +29,16 @@ class Moment(NamedTuple):
 
 
 class Disk:
-    """Remembers, below a folder, which bytes and names would survive at every moment."""
+    """Remembers, below a folder, which bytes and names would survive at moments.
 
-    def __init__(self, root: Path) -> None:
+    It keeps all of them, or so many that every moment has the same chance of being kept.
+    """
+
+    def __init__(self, root: Path, keeps: int | None = None, seed: str = "") -> None:
         self.root = root
+        self.keeps = keeps
+        self.seen = 0
+        self.chance = random.Random(seed)
         self.bytes: dict[int, bytes] = {}
         self.names: Names = {}
         self.folders: dict[Path, set[str]] = {}
@@ -60,8 +66,19 @@ class Disk:
         """In place of `os.fsync`: notes the moment before, then what lasts from now on."""
         path = Path(f"/proc/self/fd/{handle}").readlink()
         if self.root == path or self.root in path.parents:
-            self.moments.append(Moment(dict(self.bytes), self.snapshot(), *self._seen()))
+            self._note()
             self.synced(path)
+
+    def _note(self) -> None:
+        """Keep this moment, perhaps in the place of an earlier one."""
+        self.seen += 1
+        place = len(self.moments)
+        if self.keeps is not None and place == self.keeps:
+            place = self.chance.randrange(self.seen)
+            if place >= self.keeps:
+                return
+        moment = Moment(dict(self.bytes), self.snapshot(), *self._seen())
+        self.moments[place : place + 1] = [moment]
 
     def _seen(self) -> tuple[dict[int, bytes], Names]:
         """Bytes that were not synced, and all names."""
@@ -119,9 +136,16 @@ class Disk:
             one.close()  # type: ignore[attr-defined]
 
 
-def watched(root: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[], object]) -> Disk:
-    """The disk after a run, with all its moments."""
-    disk = Disk(root)
+def watched(
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[[], object],
+    *,
+    keeps: int | None = None,
+    seed: str = "",
+) -> Disk:
+    """The disk after a run, with all its moments or some."""
+    disk = Disk(root, keeps, seed)
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", disk.fsync)
         run()
