@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from cpazmal_scale.errors import COPY_AGAIN, SceneUnreadable
 from cpazmal_scale.scenes.level1b.annotation import MAX_EDGE
+from cpazmal_scale.scenes.untrusted import xml
 from cpazmal_scale.scenes.untrusted.xml import Node
 
 if TYPE_CHECKING:
@@ -60,6 +62,26 @@ class GeoGrid:
         """Range times of the grid's columns, two-way seconds."""
         times: NDArray[np.float64] = self.tau[0]
         return times
+
+
+def read_georef(data: bytes, *, where: object) -> GeoGrid:
+    """The geolocation grid in the bytes of a GEOREF.xml.
+
+    An ingest opens a product several times; the same bytes are parsed once. Nobody writes to the
+    arrays.
+
+    Raises:
+        SceneUnreadable: see `parse` of XML and `parse_georef`.
+    """
+    try:
+        return _kept(data)
+    except SceneUnreadable:
+        return parse_georef(xml.parse(data, where=where))
+
+
+@functools.lru_cache(maxsize=8)
+def _kept(data: bytes) -> GeoGrid:
+    return parse_georef(xml.parse(data, where=""))
 
 
 def parse_georef(root: Node) -> GeoGrid:

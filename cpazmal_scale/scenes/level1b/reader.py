@@ -27,7 +27,7 @@ from cpazmal_scale.scenes.level1b.agreement import require_agreement
 from cpazmal_scale.scenes.level1b.frame import beside_frame
 from cpazmal_scale.scenes.level1b.geocode import Sampling, looks_at, sample
 from cpazmal_scale.scenes.level1b.geolocation import Geolocation
-from cpazmal_scale.scenes.level1b.georef import parse_georef
+from cpazmal_scale.scenes.level1b.georef import read_georef
 from cpazmal_scale.scenes.level1b.images import CosarImage, TiffImage, check_image, open_image
 from cpazmal_scale.scenes.level1b.kinds import later_of_a_pair
 from cpazmal_scale.scenes.level1b.names import contradiction
@@ -308,8 +308,7 @@ def open_product(product: Product, geobox: GeoBox | None = None) -> Iterator[Pro
     with archive.open_container(product.url) as container, contextlib.ExitStack() as stack:
         name = product.member(GEOREF)
         where = archive.where(container, name)
-        data = archive.read_member(container, name, xml.MAX_BYTES)
-        grid = parse_georef(xml.parse(data, where=where))
+        grid = read_georef(archive.read_member(container, name, xml.MAX_BYTES), where=where)
         geolocation = Geolocation(annotation, grid, where=where, beyond=product.delay)
         require_agreement(annotation, geolocation)
         images = [
