@@ -237,12 +237,12 @@ def test_a_worker_dies_every_few_blocks(data, tmp_path: Path) -> None:
     config = workspace(tmp_path / "killed", **BLOCKS)
     undisturbed = map_cube(workspace(tmp_path / "whole", **BLOCKS), data[0], cube)
     cluster = config.cluster.model_copy(update={"kind": "local", "workers": 2})
-    sabotage = functools.partial(killing, folder=str(tmp_path), every=20)
+    sabotage = functools.partial(killing, folder=str(tmp_path), every=35)
     with open_executor(cluster) as executor:
         made = map_cube(config, data[0], cube, executor=Sabotaged(executor, sabotage))
     calls = (tmp_path / "calls").read_text().split()
     assert made.blocks_executed == len(set(calls)) == 80
-    killed = calls[19::20]
+    killed = calls[34::35]
     again = Counter(calls)
     assert all(again[name] > 1 for name in killed)
     assert min(again.values()) == 1

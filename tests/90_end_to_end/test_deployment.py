@@ -208,7 +208,7 @@ def _period(config: RunConfig) -> str:
 
 def test_triggered_by_the_api_it_survives_a_server_that_goes_away(site: Site) -> None:
     before = opened_elsewhere(site)["id"]
-    run = site.trigger("full-area-map/default", classify={"method": "vote"})
+    run = site.trigger("classify/default", end="2020-04-01")
     until(lambda: site.state(run)["type"] == "RUNNING", every=0.5)
     site.outage(lambda: site.prefect.kill("server"), site.prefect.start)
     site.prefect.wait()

@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Served:
     """A running `cpazmal serve` of a small campaign in a folder."""
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
-        run = settings(simulated(folder / "campaign"), "here")
+        run = settings(simulated(folder / "campaign", end=date(2020, 4, 10)), "here")
         mapped = run.with_values({"cluster": {"kind": "local"}})
         given = mapped.model_dump(mode="json", exclude_unset=True)
         (folder / "run.yaml").write_text(json.dumps(given))
