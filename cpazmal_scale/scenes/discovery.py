@@ -54,7 +54,7 @@ def discover(
         known = (held or {}).get(members[0].named.id, ())
         try:
             _refuse_shared_id(members[0], called)
-            scenes.append(_describe(members, ingest, check=check, known=known))
+            scenes.append(describe_scene(members, ingest, check=check, known=known))
         except CpazmalError as error:
             if refused is None:
                 raise
@@ -83,7 +83,7 @@ def _refuse_shared_id(one: Candidate, called: dict[tuple[str, str], str]) -> Non
     called[key] = one.url
 
 
-def _describe(
+def describe_scene(
     members: list[Candidate], ingest: Ingest, *, check: bool, known: Container[str]
 ) -> Scene:
     """One scene of its files; copies of a file with the same bytes count once."""

@@ -417,7 +417,7 @@ def test_scenes_that_cannot_be_used_are_left_out_if_asked(
     def away(*_: object, **__: object) -> Scene:
         raise StoreError("the store is away")
 
-    monkeypatch.setattr("cpazmal_scale.scenes.discovery._describe", away)
+    monkeypatch.setattr("cpazmal_scale.scenes.discovery.describe_scene", away)
     with pytest.raises(StoreError, match="away"):
         ingest_scenes(config)
 
@@ -599,7 +599,7 @@ def test_an_expired_writer_stops_by_its_own_clock(
     url: str, scenes: list[Scene], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with leases.hold(url) as held:
-        monkeypatch.setattr(held, "_deadline", time.monotonic() - 1)
+        monkeypatch.setattr(held, "deadline", time.monotonic() - 1)
         with pytest.raises(WriterConflict):
             append(url, scenes[0], chunk=32, lease=held)
     assert not storage.exists(f"{url}/zarr.json")

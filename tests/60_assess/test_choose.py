@@ -88,7 +88,7 @@ def test_nested_predictions_are_of_polygons_that_neither_trained_nor_chose(monke
 def test_few_windows_are_divided_often_and_the_nested_winner_tested_on_each_once(
     monkeypatch,
 ) -> None:
-    monkeypatch.setattr(module, "_winner", lambda own: own.methods[0])
+    monkeypatch.setattr(module, "winner", lambda own: own.methods[0])
     series, labels, polygons = campaign(1.5)
     shifted = series.values + 0.8 * (labels == "ICA")[:, None, None]
     own = (WindowSeries(shifted, series.names, series.dates), labels, polygons)

@@ -74,7 +74,7 @@ def standing_still(
     with monkeypatch.context() as patched:
         for module, name in OPERATIONS:
             patched.setattr(module, name, counted(getattr(module, name)))
-        patched.setattr(leases, "_is_over", lambda *_, **__: True)
+        patched.setattr(leases, "is_over", lambda *_, **__: True)
         patched.setattr(leases.Lease, "check", lambda _: None)
         patched.setattr(leases.Lease, "renew", lambda _: None)
         patched.setattr(atomic, "PATIENCE", 0.0)

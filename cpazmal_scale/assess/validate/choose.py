@@ -121,7 +121,7 @@ def choose(
     for row in outer.tested[: steps - 1]:
         inside = ~np.isin(polygons, np.asarray(outer.groups)[row])
         inner = cross_validate(_part(every, inside), _divided(config, 2, 1), **how)
-        winners.append(_winner(inner))
+        winners.append(winner(inner))
         said = outer.predicted[outer.methods.index(winners[-1])]
         for group in np.flatnonzero(row):
             own = polygons == outer.groups[group]
@@ -144,7 +144,7 @@ def _divided(config: RunConfig, folds: int, repeats: int) -> RunConfig:
 
 
 def _choice(outer: CrossValidation, nested: NDArray[np.int64], winners: list[str]) -> Choice:
-    best = _winner(outer)
+    best = winner(outer)
     found = {name: float(outer.pooled(name).macro_f1) for name in outer.methods}
     order = sorted(found, key=lambda name: -found[name])
     others = [name for name in order if name != best]
@@ -175,7 +175,7 @@ def _choice(outer: CrossValidation, nested: NDArray[np.int64], winners: list[str
     )
 
 
-def _winner(own: CrossValidation) -> str:
+def winner(own: CrossValidation) -> str:
     """The method of largest macro-F1, or the cheapest that is level with it."""
     found = {name: float(own.pooled(name).macro_f1) for name in own.methods}
     best = max(found, key=lambda name: found[name])

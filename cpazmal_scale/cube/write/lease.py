@@ -82,7 +82,7 @@ class Lease:
 
     def __init__(self, cube_url: str, ticket: _Ticket, *, expires: bool) -> None:
         self.cube_url, self.token, self._ticket = cube_url, ticket.token, ticket
-        self._expires, self._deadline = expires, time.monotonic() + SECONDS
+        self._expires, self.deadline = expires, time.monotonic() + SECONDS
 
     def renew(self) -> None:
         """Extend the lease once a third of it has passed.
@@ -90,11 +90,11 @@ class Lease:
         Raises:
             WriterConflict: it expired, or another writer took over.
         """
-        if self._deadline - time.monotonic() > SECONDS * 2 / 3:
+        if self.deadline - time.monotonic() > SECONDS * 2 / 3:
             return
         self.check()
         storage.write_bytes(self._ticket.url, ticket_document(self.token))
-        self._deadline = time.monotonic() + SECONDS
+        self.deadline = time.monotonic() + SECONDS
 
     def check(self) -> None:
         """The lease is still ours.
@@ -102,7 +102,7 @@ class Lease:
         Raises:
             WriterConflict: it expired, or another writer took over.
         """
-        late = self._expires and time.monotonic() > self._deadline
+        late = self._expires and time.monotonic() > self.deadline
         if late or self._ticket.read().get("token") != self.token:
             raise _taken_over(self.cube_url)
 
@@ -166,7 +166,7 @@ def _wait_for_turn(cube_url: str, mine: _Ticket, *, expires: bool) -> None:
             if other.token == mine.token:
                 continue
             holder = other.read()
-            if _is_over(other, holder, now, expires=expires):
+            if is_over(other, holder, now, expires=expires):
                 storage.remove(other.url)
             elif other.number is None:
                 choosing = other, holder
@@ -198,7 +198,7 @@ def ticket_document(token: str) -> bytes:
     ).encode()
 
 
-def _is_over(ticket: _Ticket, holder: dict[str, Any], now: float, *, expires: bool) -> bool:
+def is_over(ticket: _Ticket, holder: dict[str, Any], now: float, *, expires: bool) -> bool:
     """Whether a writer released, is gone from this machine, or did not renew its ticket in time.
 
     `now` is the time by the store's clock, which also dates the ticket: clocks of writers do not
