@@ -112,7 +112,7 @@ def test_a_writer_stopped_at_any_point_while_another_comes_and_goes(
     second = scenes[1] if kind == "the same date" else scenes[3]
     _, points = stop_at(monkeypatch, copied(base, tmp_path / "count.zarr"), scenes[1], {})
     seen = set()
-    for point in range(0, points, every(2 if kind == "another date" else 8)):
+    for point in range(0, points, every(4 if kind == "another date" else 8)):
         url = copied(base, tmp_path / f"{point}.zarr")
         outcomes: Outcomes = {}
         act = writer(url, second, outcomes, second.id)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from support import operations
 from support.scenes_factory import STARTS, campaign, run_config, speckle, write_raster
+from support.writers import every
 
 from cpazmal_scale import storage
 from cpazmal_scale.config import RunConfig
@@ -68,7 +69,7 @@ import cpazmal_scale.cube.write.ingest, cpazmal_scale.scenes.check
 import odc.geo.geobox, rasterio.windows, numcodecs.zstd, pyproj, psutil
 
 script, base, work, settings = sys.argv[1], sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
-for kill_at in range(10_000):
+for kill_at in range(0, 10_000, settings.pop("step")):
     here = f"{work}/{kill_at}"
     shutil.copytree(base, here)
     settings["config"]["workspace"] = here
@@ -96,9 +97,12 @@ def settings(scenes: Path, workspace: Path | str, **more: object) -> dict[str, o
     return {"config": run_config(scenes, workspace).model_dump(mode="json"), **more}
 
 
-def killed_everywhere(tmp_path: Path, base: Path, config: RunConfig) -> int:
-    """Runs of an ingest on copies of a workspace, `runs/k` killed at its k-th store operation."""
-    call = json.dumps({"config": config.model_dump(mode="json")})
+def killed(tmp_path: Path, base: Path, config: RunConfig, step: int) -> int:
+    """Runs of an ingest on copies of a workspace, `runs/k` killed at its k-th store operation.
+
+    It takes each `step`-th, and returns the first number that nobody dies at.
+    """
+    call = json.dumps({"config": config.model_dump(mode="json"), "step": step})
     enumerator = run(FORKING, SCRIPT, str(base), str(tmp_path / "runs"), call)
     output, _ = enumerator.communicate(timeout=500)
     assert enumerator.returncode == 0
@@ -136,13 +140,14 @@ def one_then_three(tmp_path) -> tuple[Path, Path, str]:
     )
 
 
-def test_killed_at_every_single_store_operation(tmp_path, one_then_three) -> None:
+def test_killed_at_any_store_operation(tmp_path, one_then_three) -> None:
     scenes, base, whole = one_then_three
     expected, states = content(whole), set()
-    operations = killed_everywhere(tmp_path, base, run_config(scenes, "-"))
+    step = every(2)
+    operations = killed(tmp_path, base, run_config(scenes, "-"), step)
     assert operations > 60
     reference = open_cube(whole).compute()
-    for kill_at in range(operations):
+    for kill_at in range(0, operations, step):
         cube = f"{tmp_path}/runs/{kill_at}/cubes/DSC37.zarr"
         seen = open_cube(cube)
         states.add(seen.sizes["time"])
@@ -155,7 +160,7 @@ def test_killed_at_every_single_store_operation(tmp_path, one_then_three) -> Non
     assert states == {1, 2, 3}
 
 
-def test_a_late_polarisation_and_a_resampled_date_killed_everywhere(tmp_path) -> None:
+def test_a_late_polarisation_and_a_resampled_date_killed_anywhere(tmp_path) -> None:
     folder, shape = tmp_path / "scenes", (20, 30)
     naming = {
         "pattern": r"X_(?P<start>\d{8}T\d{6})_(?P<polarisation>H[HV])\.tif$",
@@ -180,10 +185,11 @@ def test_a_late_polarisation_and_a_resampled_date_killed_everywhere(tmp_path) ->
     shutil.copytree(base, tmp_path / "whole")
     whole = ingest_scenes(config(tmp_path / "whole")).cubes[0].url
     expected, states = content(whole), set()
-    operations = killed_everywhere(tmp_path, base, config("-"))
+    step = every(3)
+    operations = killed(tmp_path, base, config("-"), step)
     assert operations > 40
     reference = open_cube(whole).compute()
-    for kill_at in range(operations):
+    for kill_at in range(0, operations, step):
         cube = f"{tmp_path}/runs/{kill_at}/cubes/DSC37.zarr"
         seen = open_cube(cube).compute()
         held = seen.polarisations.to_numpy().tolist()
