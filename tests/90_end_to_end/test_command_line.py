@@ -78,7 +78,7 @@ def test_the_whole_main_job(run_yaml: Path, tmp_path: Path) -> None:
         assert set(range(1, 5)) <= set(cog.colormap(1))
     report = (workspace / "report.md").read_text()
     for part in (
-        "random forest",
+        "linear discriminant",
         "±",
         "Data and processing",
         "Map against the reference",

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from cpazmal_scale.cli import main
+from cpazmal_scale.cli.answers import ANSWER
 
 
 class Ran(NamedTuple):
@@ -48,6 +49,7 @@ def cpazmal(*words: object) -> Ran:
         # Cyclopts warns of a call without arguments in a test.
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", message="Cyclopts application invoked without tokens")
+        stack.callback(ANSWER.begin, as_json=False)
         stack.callback(lambda: notes.handlers.__setitem__(slice(None), before))
         try:
             main()

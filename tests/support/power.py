@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -44,6 +45,7 @@ class Disk:
         self.folders: dict[Path, set[str]] = {}
         self.moments: list[Moment] = []
         self._kept: list[object] = []
+        self._one = threading.Lock()
         self.sync_all()
 
     def sync_all(self) -> None:
@@ -66,8 +68,9 @@ class Disk:
         """In place of `os.fsync`: notes the moment before, then what lasts from now on."""
         path = Path(f"/proc/self/fd/{handle}").readlink()
         if self.root == path or self.root in path.parents:
-            self._note()
-            self.synced(path)
+            with self._one:  # other threads' files are synced before a moment or after it
+                self._note()
+                self.synced(path)
 
     def _note(self) -> None:
         """Keep this moment, perhaps in the place of an earlier one."""
