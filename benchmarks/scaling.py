@@ -63,12 +63,13 @@ class Division:
 
 def division(workers: int) -> Division:
     """What `cpazmal map` plans for a scene of Mont Blanc."""
-    recipe = Recipe.model_construct(
+    recipe = Recipe(
+        **dict.fromkeys(("model", "cube", "cube_state", "beam", "method"), "any"),
         dates=("",) * DATES,
         polarisations=("HH", "HV"),
         classes=("",) * 8,
+        reject=None,
         features=Features(),
-        withheld=None,
     )
     sizes = Sizes((SCENE, SCENE), recipe, CHUNK, CHUNK, halo=3)
     chosen = sizes.choose(MEMORY, workers)
