@@ -13,6 +13,7 @@ from support.command import cpazmal
 
 from cpazmal_scale.__main__ import main
 from cpazmal_scale.cli import main as command_line
+from cpazmal_scale.cli.answers import ANSWER
 from cpazmal_scale.config import RunConfig
 
 
@@ -41,6 +42,7 @@ def test_an_error_that_nobody_foresaw_answers_in_json(
     for name in ("stdout", "stderr", "excepthook", "unraisablehook"):  # the command replaces them
         monkeypatch.setattr(sys, name, getattr(sys, name))
     monkeypatch.setattr(logging.getLogger("cpazmal_scale"), "handlers", [])
+    monkeypatch.setattr(ANSWER, "as_json", ANSWER.as_json)  # as it was for what comes after
     with pytest.raises(RuntimeError):
         command_line()
     error = json.loads(capsys.readouterr().out)["error"]
