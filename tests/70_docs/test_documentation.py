@@ -14,6 +14,7 @@ import yaml
 from cyclopts import MissingArgumentError
 from packaging.version import Version
 from pydantic import BaseModel
+from support.one_process import path_of_commands
 
 import cpazmal_scale
 from cpazmal_scale.cli import app
@@ -36,11 +37,10 @@ def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
     commands = commands.replace("cpazmal assess", f"cpazmal assess {quick}")
     few = "echo 'classify: {candidates: [sum, discriminant]}' >> campaign/run.yaml\ncpazmal inspect"
     commands = commands.replace("cpazmal inspect", few, 1)
-    folder = Path(sys.executable).parent
     ran = subprocess.run(
         ["bash", "-e", "-c", commands],
         cwd=tmp_path,
-        env={"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(tmp_path)},
+        env={"PATH": path_of_commands(tmp_path), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=880,

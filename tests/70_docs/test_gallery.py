@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.one_process import path_of_commands
 
 ROOT = Path(__file__).parents[2]
 GALLERY = ROOT / "docs" / "gallery"
@@ -48,10 +49,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", LEAVES)
 def test_a_page_runs_as_it_stands(page: str, tmp_path: Path, home: Path, request) -> None:
-    bin_folder = Path(sys.executable).parent
     env = {
         **{name: os.environ[name] for name in ("NUMBA_CACHE_DIR",) if name in os.environ},
-        "PATH": f"{bin_folder}:/usr/bin:/bin",
+        "PATH": path_of_commands(home),
         "HOME": str(home),
         "PROJECT": str(ROOT),
         "MPLBACKEND": "agg",
