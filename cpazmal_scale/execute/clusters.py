@@ -201,7 +201,7 @@ def _executor(client: Client, address: str, cluster: Cluster) -> Executor:
         paused = len(client.scheduler_info(n_workers=-1)["workers"])
         raise ClusterError(
             f"the Dask cluster had no worker after {cluster.wait_s:g} s"
-            + (f": the memory of its {paused} is full, they are paused" if paused else ""),
+            + (f"; paused, because their memory is full: {paused}" if paused else ""),
             where=address,
             remedy="start them again, with more memory"
             if paused
