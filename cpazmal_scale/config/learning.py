@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -143,9 +143,7 @@ class Dtw(Section):
     """Sakoe-Chiba band in days, from the dates of both series; none: `radius` is used."""
     radius: int | None = Field(None, ge=0)
     """Sakoe-Chiba band in samples, instead of `band_days`; 0 is the Euclidean distance."""
-    season_start: str | None = Field(
-        None, pattern=r"^\d\d-\d\d$", json_schema_extra={"pattern": DAY_OF_EVERY_YEAR}
-    )
+    season_start: str | None = Field(None, json_schema_extra={"pattern": DAY_OF_EVERY_YEAR})
     """First day of the season, `MM-DD`, from which days are counted: series of two hemispheres are
     compared from the same time of their year (such as 10-01 and 04-01), and a map's lies half a
     year from the model's; none: the model's own, 1 January when training. A period may begin on any
@@ -159,12 +157,8 @@ class Dtw(Section):
     @field_validator("season_start")
     @classmethod
     def _day_of_every_year(cls, start: str | None) -> str | None:
-        try:
-            date.fromisoformat(f"2021-{start or '01-01'}")
-        except ValueError:
-            raise ValueError(
-                f"dtw.season_start is a day of every year, MM-DD, not {start}"
-            ) from None
+        if start is not None and not re.fullmatch(DAY_OF_EVERY_YEAR, start):
+            raise ValueError(f"dtw.season_start is a day of every year, MM-DD, not {start}")
         return start
 
     @model_validator(mode="after")

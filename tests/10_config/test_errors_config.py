@@ -246,3 +246,10 @@ def test_what_is_written_as_yaml_is_read_again(value: object) -> None:
     assert "\n" not in text
     assert read_yaml(f"a: {text}\nb: 1\n") == {"a": value, "b": 1}
     assert yaml.safe_load(f"a: {text}\nb: 1\n") == {"a": value, "b": 1}
+
+
+@pytest.mark.parametrize("start", ["02-29", "1-1", "Oct 1", "W01-1", "2020-10-01", "10-01\n"])
+def test_the_season_begins_on_a_day_of_every_year(start: str) -> None:
+    assert RunConfig.parse({"dtw": {"season_start": "10-01"}}).dtw.season_start == "10-01"
+    with pytest.raises(ConfigError, match="a day of every year, MM-DD, not"):
+        RunConfig.parse({"dtw": {"season_start": start}})
